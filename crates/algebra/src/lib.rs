@@ -1,0 +1,1 @@
+//! Ring elements, fixed point, shares and seeded randomness.

@@ -1,0 +1,1 @@
+//! Rating and link readers, id tables, splits and synthetic graphs.

@@ -1,0 +1,1 @@
+//! The additive scheme behind the secure products: GLWE on tfhe, parameters, noise.

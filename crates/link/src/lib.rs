@@ -1,0 +1,1 @@
+//! Channels between the platforms: in memory, gRPC, counting, faulty.

@@ -1,0 +1,1 @@
+//! The recommender in the clear: objective, solvers, metrics.

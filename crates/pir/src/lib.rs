@@ -1,0 +1,1 @@
+//! Private retrieval of ciphertexts: query, expand, respond, extract.

@@ -1,0 +1,1 @@
+//! Social operators as sparse matrices: patterns, bounds and ring kernels over sprs.

@@ -1,0 +1,1 @@
+//! Secure dense by sparse products: states, messages, cost model.

@@ -1,0 +1,1 @@
+//! Seeded inputs, statistics and two-party pairs without I/O, for tests.

@@ -1,0 +1,1 @@
+//! Developer commands: what CI runs, and the check of the crate arrows.

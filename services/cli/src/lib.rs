@@ -1,0 +1,1 @@
+//! The command s3rec: keys, demo, and clients for the people at both platforms.

@@ -1,0 +1,1 @@
+//! The rating platform's daemon (P0).

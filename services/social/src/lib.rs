@@ -1,0 +1,1 @@
+//! The social platform's daemon (P1).

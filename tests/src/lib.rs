@@ -1,0 +1,1 @@
+//! End to end: the daemons and the command as a user runs them.
