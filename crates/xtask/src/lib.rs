@@ -1,1 +1,0 @@
-//! Developer commands: what CI runs, and the check of the crate arrows.
