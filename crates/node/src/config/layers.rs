@@ -1,0 +1,256 @@
+//! Flags over environment over file.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::Settings;
+
+/// Prefix of the environment variables; `__` stands between levels: `S3REC_PEER__PIN`.
+const ENVIRONMENT_PREFIX: &str = "S3REC_";
+
+/// Sections of the file, which is what an environment variable may name.
+const SECTIONS: [&str; 7] = [
+    "data_dir", "name", "operator", "peer", "tls", "log", "limits",
+];
+
+/// Flags that override the file and the environment.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Overrides {
+    /// Where the store and imported data live.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address for the people here.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub operator_listen: Option<String>,
+    /// Which log lines are written, for example `info,s3rec_link=debug`.
+    #[arg(long, value_name = "FILTER")]
+    pub log_filter: Option<String>,
+    /// `text` or `json`.
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// Any setting, for example `peer.pin=…` or `limits.idle_seconds=60`; may be repeated.
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Failures of reading the configuration. Each names the place to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("configuration file {path}: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A field is unknown, missing or of the wrong form, after all layers were applied.
+    #[error("configuration {path} (with S3REC_ variables and flags applied): {source}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// Which and why.
+        source: Box<toml::de::Error>,
+    },
+    /// `--set` without `=`, or a variable that names a section as if it were a value.
+    #[error("{given:?} overrides nothing: expected SECTION.KEY=VALUE")]
+    Override {
+        /// What was given.
+        given: String,
+    },
+}
+
+/// Reads the file and applies the environment and the flags.
+///
+/// # Errors
+/// [`ConfigError`], also for unknown fields in any layer.
+pub fn load<P: DeserializeOwned>(
+    file: &Path,
+    overrides: &Overrides,
+) -> Result<Settings<P>, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|source| ConfigError::File {
+        path: file.to_owned(),
+        source,
+    })?;
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    layered(file, &text, environment, overrides)
+}
+
+fn layered<P: DeserializeOwned>(
+    file: &Path,
+    text: &str,
+    environment: impl Iterator<Item = (String, String)>,
+    overrides: &Overrides,
+) -> Result<Settings<P>, ConfigError> {
+    let mut table: Table = text.parse().map_err(|source| ConfigError::Syntax {
+        path: file.to_owned(),
+        source: Box::new(source),
+    })?;
+    for (name, value) in environment {
+        // Other programs of ours have variables too (S3REC_DATA); only sections are ours here.
+        let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
+            continue;
+        };
+        let levels: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+        if levels.first().is_some_and(|first| SECTIONS.contains(&first.as_str())) {
+            set(&mut table, &levels, &value)?;
+        }
+    }
+    for (key, value) in overrides.pairs()? {
+        let levels: Vec<String> = key.split('.').map(String::from).collect();
+        set(&mut table, &levels, &value)?;
+    }
+    let mut settings: Settings<P> =
+        table.try_into().map_err(|source| ConfigError::Field {
+            path: file.to_owned(),
+            source: Box::new(source),
+        })?;
+    settings.rebase(file.parent().unwrap_or(Path::new("")));
+    Ok(settings)
+}
+
+impl Overrides {
+    fn pairs(&self) -> Result<Vec<(String, String)>, ConfigError> {
+        let mut pairs = Vec::new();
+        for given in &self.set {
+            let (key, value) = given.split_once('=').ok_or_else(|| ConfigError::Override {
+                given: given.clone(),
+            })?;
+            pairs.push((key.trim().to_owned(), value.trim().to_owned()));
+        }
+        let data_dir = self.data_dir.as_ref().map(|path| {
+            // Unlike in the file, relative to wherever the command was given.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            path.to_string_lossy().into_owned()
+        });
+        let named = [
+            ("data_dir", data_dir),
+            ("operator.listen", self.operator_listen.clone()),
+            ("log.filter", self.log_filter.clone()),
+            ("log.format", self.log_format.clone()),
+        ];
+        for (key, value) in named {
+            pairs.extend(value.map(|value| (key.to_owned(), value)));
+        }
+        Ok(pairs)
+    }
+}
+
+/// Sets one value, making tables on the way. Numbers occur in `[limits]` only.
+fn set(table: &mut Table, levels: &[String], value: &str) -> Result<(), ConfigError> {
+    let refused = || ConfigError::Override {
+        given: format!("{}={value}", levels.join(".")),
+    };
+    let (last, parents) = levels.split_last().ok_or_else(refused)?;
+    let mut table = table;
+    for parent in parents {
+        let entry = table
+            .entry(parent.clone())
+            .or_insert_with(|| Value::Table(Table::new()));
+        table = entry.as_table_mut().ok_or_else(refused)?;
+    }
+    if matches!(table.get(last), Some(Value::Table(_))) {
+        return Err(refused());
+    }
+    let number = value.parse::<i64>().ok();
+    let value = match number {
+        Some(number) if parents.first().is_some_and(|first| first == "limits") => {
+            Value::Integer(number)
+        }
+        _ => Value::String(value.to_owned()),
+    };
+    table.insert(last.clone(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LogFormat, RatingPeer, RatingSettings};
+    use super::*;
+
+    const FILE: &str = r#"
+        data_dir = "state"
+        name = "rating.example"
+        [operator]
+        listen = "127.0.0.1:0"
+        [peer]
+        address = "https://127.0.0.1:7201"
+        pin = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        [tls]
+        ca = "ca.pem"
+        certificate = "/keys/rating.pem"
+        key = "rating.key"
+    "#;
+
+    fn read(
+        text: &str,
+        environment: &[(&str, &str)],
+        overrides: &Overrides,
+    ) -> Result<RatingSettings, ConfigError> {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        layered::<RatingPeer>(Path::new("/etc/s3rec/rating.toml"), text, environment, overrides)
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let settings = read(FILE, &[], &Overrides::default()).unwrap();
+        assert_eq!(settings.data_dir, Path::new("/etc/s3rec/state"));
+        assert_eq!(settings.tls.certificate, Path::new("/keys/rating.pem"));
+    }
+
+    #[test]
+    fn flags_override_environment_overrides_file() {
+        let environment = [
+            ("S3REC_NAME", "from-environment"),
+            ("S3REC_LOG__FORMAT", "json"),
+            ("S3REC_LIMITS__IDLE_SECONDS", "7"),
+            ("S3REC_DATA", "/somewhere"),
+        ];
+        let overrides = Overrides {
+            set: vec!["limits.idle_seconds=9".into()],
+            ..Overrides::default()
+        };
+        let settings = read(FILE, &environment, &overrides).unwrap();
+        assert_eq!(settings.name, "from-environment");
+        assert_eq!(settings.log.format, LogFormat::Json);
+        assert_eq!(settings.limits.idle_seconds, 9);
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_in_every_layer() {
+        let in_file = format!("colour = 1\n{FILE}");
+        assert!(matches!(
+            read(&in_file, &[], &Overrides::default()),
+            Err(ConfigError::Field { .. })
+        ));
+        let in_environment = [("S3REC_PEER__PINN", "x")];
+        assert!(read(FILE, &in_environment, &Overrides::default()).is_err());
+        let in_flags = Overrides {
+            set: vec!["tls.kay=x".into()],
+            ..Overrides::default()
+        };
+        assert!(read(FILE, &[], &in_flags).is_err());
+    }
+
+    #[test]
+    fn a_section_cannot_be_overwritten_by_a_value() {
+        let environment = [("S3REC_TLS", "x")];
+        assert!(matches!(
+            read(FILE, &environment, &Overrides::default()),
+            Err(ConfigError::Override { .. })
+        ));
+    }
+}

@@ -1,0 +1,44 @@
+//! Certificates: roles as URIs in the subject's alternative names, pins, and an issuer.
+
+mod issue;
+mod role;
+
+pub use issue::{IssuedIdentity, Issuance, issue};
+pub use role::{CertificateRole, Pin, PinError, inspect, Inspected};
+
+/// Failures of reading or issuing certificates.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Making a key or certificate failed.
+    #[error("making a certificate failed: {0}")]
+    Issue(#[from] rcgen::Error),
+    /// A host name does not fit a certificate.
+    #[error("{host:?} is neither a host name nor an IP address")]
+    Host {
+        /// What was given.
+        host: String,
+    },
+    /// Bytes that are no X.509 certificate.
+    #[error("not an X.509 certificate")]
+    NotACertificate,
+    /// The certificate names no role of ours, or several.
+    #[error("the certificate names {found} s3rec roles instead of one")]
+    Roles {
+        /// How many were found.
+        found: usize,
+    },
+    /// An existing file would be overwritten.
+    #[error("{path} exists already; choose an empty directory")]
+    Exists {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+}

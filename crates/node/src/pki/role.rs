@@ -1,0 +1,189 @@
+//! What a certificate says about its holder.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::PkiError;
+
+/// The one role a certificate gives its holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateRole {
+    /// The rating platform's daemon (P0).
+    Rating,
+    /// The social platform's daemon (P1).
+    Social,
+    /// A person or script that operates P0.
+    RatingOperator,
+    /// A person or script that operates P1.
+    SocialOperator,
+}
+
+impl CertificateRole {
+    /// Every role, in the order in which they are issued.
+    pub const ALL: [Self; 4] = [
+        Self::Rating,
+        Self::Social,
+        Self::RatingOperator,
+        Self::SocialOperator,
+    ];
+
+    /// The role's name: the end of its URI and the stem of its files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rating => "rating",
+            Self::Social => "social",
+            Self::RatingOperator => "rating-operator",
+            Self::SocialOperator => "social-operator",
+        }
+    }
+
+    /// The URI among the subject's alternative names.
+    #[must_use]
+    pub fn uri(self) -> String {
+        format!("s3rec://role/{}", self.name())
+    }
+
+    fn from_uri(uri: &str) -> Option<Self> {
+        let name = uri.strip_prefix("s3rec://role/")?;
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+impl fmt::Display for CertificateRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// SHA-256 of a certificate's DER bytes: exactly one certificate fits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pin([u8; 32]);
+
+/// Text that is no pin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a pin is 64 hexadecimal digits (SHA-256 of the certificate's DER), not {given_length} characters of {given:?}")]
+pub struct PinError {
+    given: String,
+    given_length: usize,
+}
+
+impl Pin {
+    /// The pin of a certificate in DER.
+    #[must_use]
+    pub fn of(certificate_der: &[u8]) -> Self {
+        Self(Sha256::digest(certificate_der).into())
+    }
+}
+
+impl FromStr for Pin {
+    type Err = PinError;
+
+    fn from_str(text: &str) -> Result<Self, PinError> {
+        let digits = text.strip_prefix("sha256:").unwrap_or(text);
+        let refused = || PinError {
+            given: text.chars().take(80).collect(),
+            given_length: text.chars().count(),
+        };
+        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(refused());
+        }
+        let mut pin = [0; 32];
+        for (byte, pair) in pin.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| refused())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| refused())?;
+        }
+        Ok(Self(pin))
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pin({self})")
+    }
+}
+
+/// What matters to us of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// Its one role.
+    pub role: CertificateRole,
+    /// Common name of the subject, empty when there is none.
+    pub name: String,
+    /// SHA-256 of its DER.
+    pub pin: Pin,
+    /// End of validity, seconds since the Unix epoch.
+    pub not_after_unix_s: i64,
+}
+
+/// Reads role, name, pin and expiry; does not judge the signature (TLS does).
+///
+/// # Errors
+/// [`PkiError::NotACertificate`], or [`PkiError::Roles`] unless exactly one role is named.
+pub fn inspect(certificate_der: &[u8]) -> Result<Inspected, PkiError> {
+    let (rest, parsed) =
+        X509Certificate::from_der(certificate_der).map_err(|_| PkiError::NotACertificate)?;
+    if !rest.is_empty() {
+        return Err(PkiError::NotACertificate);
+    }
+    let names = parsed
+        .subject_alternative_name()
+        .map_err(|_| PkiError::NotACertificate)?;
+    let mut roles = Vec::new();
+    for name in names.iter().flat_map(|extension| &extension.value.general_names) {
+        if let GeneralName::URI(uri) = name {
+            roles.extend(CertificateRole::from_uri(uri));
+        }
+    }
+    let [role] = roles[..] else {
+        return Err(PkiError::Roles { found: roles.len() });
+    };
+    let name = parsed
+        .subject()
+        .iter_common_name()
+        .next()
+        .and_then(|attribute| attribute.as_str().ok())
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect();
+    Ok(Inspected {
+        role,
+        name,
+        pin: Pin::of(certificate_der),
+        not_after_unix_s: parsed.validity().not_after.timestamp(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_survives_its_text() {
+        let pin = Pin::of(b"some certificate");
+        assert_eq!(pin.to_string().parse::<Pin>().unwrap(), pin);
+        assert_eq!(format!("sha256:{pin}").parse::<Pin>().unwrap(), pin);
+    }
+
+    #[test]
+    fn what_is_no_pin_is_refused() {
+        for text in ["", "abcd", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
+            assert!(text.parse::<Pin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_no_certificate() {
+        assert!(matches!(inspect(b"garbage"), Err(PkiError::NotACertificate)));
+    }
+}

@@ -1,0 +1,17 @@
+//! The daemon's command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use s3rec_node::Overrides;
+
+/// The rating platform's daemon: it holds the ratings and model and serves gRPC with mutual TLS.
+#[derive(Clone, Debug, Parser)]
+#[command(version, about)]
+pub struct Args {
+    /// Configuration file (TOML). `S3REC_…` variables override it, flags override both.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
