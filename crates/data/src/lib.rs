@@ -1,1 +1,23 @@
-//! Rating and link readers, id tables, splits and synthetic graphs.
+//! What people bring: rating and link files of any ids, checked and counted on the way in;
+//! seeded splits; and a seeded synthetic set on which friends share tastes.
+//!
+//! Nothing in a file is trusted: every row is either kept, merged or dropped under a stated
+//! rule and counted in a report, or refused with the file, line and field to mend.
+
+mod error;
+pub mod ids;
+pub mod links;
+pub mod ratings;
+pub mod report;
+pub mod split;
+pub mod synthetic;
+pub mod table;
+
+pub use error::DataError;
+pub use ids::IdTable;
+pub use links::{LinkOptions, LinkSet};
+pub use ratings::{Duplicates, OutOfScale, RatingOptions, RatingSet, Scale};
+pub use report::{LinkReport, RatingReport};
+pub use split::{Fold, k_fold, ratio};
+pub use synthetic::{Synthetic, SyntheticSettings};
+pub use table::{Column, Delimiter, Header};

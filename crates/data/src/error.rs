@@ -1,0 +1,198 @@
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a file was refused: which file, which line, which field, and how to mend it.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// The file cannot be opened.
+    #[error("cannot open {}: {source}; check the path and the permissions", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Reading stopped with a system error.
+    #[error("reading {} failed after line {line}: {source}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The last line read whole.
+        line: u64,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A gzip file ends before its data does, or is damaged.
+    #[error("{} is truncated or damaged after line {line} ({source}); fetch it again", file.display())]
+    Truncated {
+        /// The file.
+        file: PathBuf,
+        /// The last line read whole.
+        line: u64,
+        /// What the decoder says.
+        source: std::io::Error,
+    },
+    /// The text is not UTF-8.
+    #[error("{}:{line}: not UTF-8 text; save the file as UTF-8", file.display())]
+    NotText {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+    },
+    /// A row has too few fields: a truncated line or another delimiter.
+    #[error(
+        "{}:{line}: field {field} is missing, the row has {actual} (expected at least {expected}, \
+         separated by {delimiter:?}); give the right delimiter, or mend or delete the line",
+        file.display()
+    )]
+    MissingField {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+        /// Fields needed.
+        expected: usize,
+        /// Fields found.
+        actual: usize,
+        /// The delimiter used.
+        delimiter: char,
+    },
+    /// A field is empty.
+    #[error("{}:{line}: field {field} is empty; fill it in or delete the line", file.display())]
+    EmptyField {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+    },
+    /// An id is longer than any sensible id.
+    #[error(
+        "{}:{line}: field {field} has {actual} bytes (at most {limit}); is the delimiter right?",
+        file.display()
+    )]
+    IdTooLong {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+        /// Its length in bytes.
+        actual: usize,
+    },
+    /// A rating is not a finite number.
+    #[error("{}:{line}: field rating is {actual:?}, expected a number such as 3.5", file.display())]
+    NotANumber {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// What stands there.
+        actual: String,
+    },
+    /// A rating lies outside the given scale and rows outside are refused.
+    #[error(
+        "{}:{line}: field rating is {actual}, outside the scale {min} to {max}; \
+         give the right scale or have such rows dropped",
+        file.display()
+    )]
+    OutOfScale {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The rating.
+        actual: f32,
+        /// The scale's lowest value.
+        min: f32,
+        /// The scale's highest value.
+        max: f32,
+    },
+    /// A (user, item) pair occurs twice and duplicates are refused.
+    #[error(
+        "{}:{line}: user {user:?} rates item {item:?} a second time; \
+         delete one row or choose how duplicates are merged",
+        file.display()
+    )]
+    Duplicate {
+        /// The file.
+        file: PathBuf,
+        /// The line of the repetition.
+        line: u64,
+        /// The user's id.
+        user: String,
+        /// The item's id.
+        item: String,
+    },
+    /// A column asked for by name is not in the header.
+    #[error("{} has no column {name:?} (its header: {header:?})", file.display())]
+    NoSuchColumn {
+        /// The file.
+        file: PathBuf,
+        /// The name asked for.
+        name: String,
+        /// What the header says.
+        header: Vec<String>,
+    },
+    /// Nothing is left to learn from.
+    #[error("{} has no usable row ({rows} read, {dropped} dropped)", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+        /// Rows read.
+        rows: u64,
+        /// Rows dropped.
+        dropped: u64,
+    },
+    /// All ratings are the same, so that there is nothing to predict.
+    #[error("every rating in {} is {value}; is it the right column?", file.display())]
+    Constant {
+        /// The file.
+        file: PathBuf,
+        /// The only value.
+        value: f32,
+    },
+    /// The scale given is not a scale.
+    #[error("a rating scale needs finite min < max, not {min} to {max}")]
+    BadScale {
+        /// Lowest value given.
+        min: f32,
+        /// Highest value given.
+        max: f32,
+    },
+    /// More distinct ids than 32-bit indices can name.
+    #[error("{} has more than {limit} distinct ids in field {field}", file.display())]
+    TooManyIds {
+        /// The file.
+        file: PathBuf,
+        /// The field's name.
+        field: &'static str,
+        /// The limit.
+        limit: u32,
+    },
+    /// A split that leaves one side without ratings.
+    #[error("{ratings} ratings cannot be split into {parts} parts")]
+    BadSplit {
+        /// Ratings there are.
+        ratings: usize,
+        /// Parts asked for.
+        parts: usize,
+    },
+    /// A synthetic set that cannot be drawn.
+    #[error("synthetic set: {field} is {actual}, expected {expected}")]
+    BadSynthetic {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        actual: f64,
+        /// What it must be.
+        expected: &'static str,
+    },
+}

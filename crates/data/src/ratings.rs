@@ -1,0 +1,279 @@
+//! Reading ratings.
+
+use crate::table::{Table, open};
+use crate::{Column, DataError, Delimiter, Header, IdTable, RatingReport};
+use s3rec_sparse::Rating;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+/// The lowest and highest rating there can be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// Lowest rating.
+    pub min: f32,
+    /// Highest rating.
+    pub max: f32,
+}
+
+impl Scale {
+    /// A scale from `min` to `max`.
+    ///
+    /// # Errors
+    /// [`DataError::BadScale`] unless both are finite and `min < max`.
+    pub fn new(min: f32, max: f32) -> Result<Self, DataError> {
+        if min.is_finite() && max.is_finite() && min < max {
+            Ok(Self { min, max })
+        } else {
+            Err(DataError::BadScale { min, max })
+        }
+    }
+
+    fn contains(self, value: f32) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+}
+
+/// What a second rating of the same item by the same user means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duplicates {
+    /// The later row replaces the earlier one: the user changed their mind.
+    #[default]
+    Last,
+    /// The earlier row stays.
+    First,
+    /// The mean of all rows of the pair.
+    Mean,
+    /// The file is refused.
+    Refuse,
+}
+
+/// What to do with a rating outside the scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutOfScale {
+    /// Refuse the file.
+    #[default]
+    Refuse,
+    /// Drop and count the row.
+    Drop,
+}
+
+/// How to read a rating file. The default reads `user item rating` in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RatingOptions {
+    /// What separates fields.
+    pub delimiter: Delimiter,
+    /// Whether there is a header line.
+    pub header: Header,
+    /// Where the user's id stands.
+    pub user: Column,
+    /// Where the item's id stands.
+    pub item: Column,
+    /// Where the rating stands.
+    pub rating: Column,
+    /// The scale; without one, the lowest and highest rating in the file.
+    pub scale: Option<Scale>,
+    /// What to do with ratings outside a given scale.
+    pub out_of_scale: OutOfScale,
+    /// What to do with repeated pairs.
+    pub duplicates: Duplicates,
+}
+
+impl Default for RatingOptions {
+    fn default() -> Self {
+        Self {
+            delimiter: Delimiter::default(),
+            header: Header::default(),
+            user: Column::Index(0),
+            item: Column::Index(1),
+            rating: Column::Index(2),
+            scale: None,
+            out_of_scale: OutOfScale::default(),
+            duplicates: Duplicates::default(),
+        }
+    }
+}
+
+/// Ratings by index, with the ids behind the indices.
+#[derive(Clone)]
+pub struct RatingSet {
+    /// Users, by first appearance.
+    pub users: IdTable,
+    /// Items, by first appearance.
+    pub items: IdTable,
+    /// Distinct pairs, by first appearance.
+    pub ratings: Vec<Rating>,
+    /// The account.
+    pub report: RatingReport,
+}
+
+impl RatingSet {
+    /// Reads a TSV or CSV file, gzipped or not.
+    ///
+    /// # Errors
+    /// Any [`DataError`] that names a file.
+    pub fn read(file: &Path, options: &RatingOptions) -> Result<Self, DataError> {
+        Self::read_from(file, open(file)?, options)
+    }
+
+    /// Reads already decompressed text, `name` standing for the file in messages.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_from<'a>(
+        name: &Path,
+        source: impl Read + 'a,
+        options: &RatingOptions,
+    ) -> Result<Self, DataError> {
+        let fields = vec![
+            ("user", options.user.clone()),
+            ("item", options.item.clone()),
+            ("rating", options.rating.clone()),
+        ];
+        if let Some(scale) = options.scale {
+            Scale::new(scale.min, scale.max)?;
+        }
+        let mut table = Table::new(
+            name,
+            Box::new(source),
+            options.delimiter,
+            options.header,
+            fields,
+        );
+        let mut gathered = Gathered::default();
+        while table.advance(Some(2))? {
+            gathered.take(&table, options)?;
+        }
+        gathered.finish(name, options)
+    }
+}
+
+#[derive(Default)]
+struct Gathered {
+    users: IdTable,
+    items: IdTable,
+    ratings: Vec<Rating>,
+    /// Where each pair stands in `ratings`, and how many rows it has had.
+    seen: HashMap<(u32, u32), (usize, u32)>,
+    rows: u64,
+    duplicates_merged: u64,
+    duplicates_conflicting: u64,
+    out_of_scale_dropped: u64,
+}
+
+impl Gathered {
+    fn take(&mut self, table: &Table<'_>, options: &RatingOptions) -> Result<(), DataError> {
+        self.rows += 1;
+        let (user, item) = (table.id(0)?, table.id(1)?);
+        let value = number(table, table.field(2)?)?;
+        if let Some(scale) = options.scale.filter(|scale| !scale.contains(value)) {
+            match options.out_of_scale {
+                OutOfScale::Drop => {
+                    self.out_of_scale_dropped += 1;
+                    return Ok(());
+                }
+                OutOfScale::Refuse => {
+                    return Err(DataError::OutOfScale {
+                        file: table.file().to_path_buf(),
+                        line: table.line(),
+                        actual: value,
+                        min: scale.min,
+                        max: scale.max,
+                    });
+                }
+            }
+        }
+        let full = |field| DataError::TooManyIds {
+            file: table.file().to_path_buf(),
+            field,
+            limit: u32::MAX,
+        };
+        let pair = (
+            self.users.intern(user).ok_or_else(|| full("user"))?,
+            self.items.intern(item).ok_or_else(|| full("item"))?,
+        );
+        match self.seen.get_mut(&pair) {
+            None => {
+                self.seen.insert(pair, (self.ratings.len(), 1));
+                self.ratings.push(Rating {
+                    user: pair.0,
+                    item: pair.1,
+                    value,
+                });
+            }
+            Some((position, rows)) => {
+                if options.duplicates == Duplicates::Refuse {
+                    return Err(DataError::Duplicate {
+                        file: table.file().to_path_buf(),
+                        line: table.line(),
+                        user: user.to_owned(),
+                        item: item.to_owned(),
+                    });
+                }
+                let kept = &mut self.ratings[*position].value;
+                *rows += 1;
+                self.duplicates_merged += 1;
+                self.duplicates_conflicting += u64::from(*kept != value);
+                match options.duplicates {
+                    Duplicates::Last => *kept = value,
+                    Duplicates::Mean => *kept += (value - *kept) / *rows as f32,
+                    Duplicates::First | Duplicates::Refuse => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, name: &Path, options: &RatingOptions) -> Result<RatingSet, DataError> {
+        let file = name.to_path_buf();
+        if self.ratings.is_empty() {
+            let (rows, dropped) = (self.rows, self.out_of_scale_dropped);
+            return Err(DataError::Empty {
+                file,
+                rows,
+                dropped,
+            });
+        }
+        let values = || self.ratings.iter().map(|rating| rating.value);
+        let (min, max) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), v| {
+            (min.min(v), max.max(v))
+        });
+        if min == max {
+            return Err(DataError::Constant { file, value: min });
+        }
+        let report = RatingReport {
+            rows: self.rows,
+            users: self.users.len(),
+            items: self.items.len(),
+            ratings: self.ratings.len(),
+            density: self.ratings.len() as f64
+                / (self.users.len() as f64 * self.items.len() as f64),
+            scale: options.scale.unwrap_or(Scale { min, max }),
+            mean: values().map(f64::from).sum::<f64>() / self.ratings.len() as f64,
+            duplicates_merged: self.duplicates_merged,
+            duplicates_conflicting: self.duplicates_conflicting,
+            out_of_scale_dropped: self.out_of_scale_dropped,
+        };
+        Ok(RatingSet {
+            users: self.users,
+            items: self.items,
+            ratings: self.ratings,
+            report,
+        })
+    }
+}
+
+fn number(table: &Table<'_>, text: &str) -> Result<f32, DataError> {
+    text.parse::<f32>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| DataError::NotANumber {
+            file: table.file().to_path_buf(),
+            line: table.line(),
+            actual: text.chars().take(40).collect(),
+        })
+}

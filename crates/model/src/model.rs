@@ -1,0 +1,68 @@
+use crate::Predictor;
+use s3rec_algebra::RealMatrix;
+
+/// A trained model: mean, biases and factors. P0's secret.
+///
+/// Users and items are stored with their bias as one more column: row i of `users` is
+/// (u_i, b_i), row j of `items` is (v_j, c_j), so that r̂_ij = μ + b_i + c_j + u_i·v_j.
+#[derive(Clone)]
+pub struct Model {
+    /// μ.
+    pub mean: f64,
+    /// Lowest and highest rating; predictions are clipped to them.
+    pub scale: (f64, f64),
+    /// Users × (k + 1).
+    pub users: RealMatrix,
+    /// Items × (k + 1).
+    pub items: RealMatrix,
+}
+
+impl Model {
+    /// k, the length of a factor.
+    pub fn rank(&self) -> usize {
+        self.users.columns().saturating_sub(1)
+    }
+
+    /// u_i.
+    pub fn user_factor(&self, user: usize) -> &[f64] {
+        &self.users.row(user)[..self.rank()]
+    }
+
+    /// b_i.
+    pub fn user_bias(&self, user: usize) -> f64 {
+        self.users.row(user)[self.rank()]
+    }
+
+    /// v_j.
+    pub fn item_factor(&self, item: usize) -> &[f64] {
+        &self.items.row(item)[..self.rank()]
+    }
+
+    /// c_j.
+    pub fn item_bias(&self, item: usize) -> f64 {
+        self.items.row(item)[self.rank()]
+    }
+
+    /// r̂_ij before clipping; an index out of range counts as an average user or item.
+    pub fn score(&self, user: u32, item: u32) -> f64 {
+        let rank = self.rank();
+        let user = (user as usize)
+            .lt(&self.users.rows())
+            .then(|| self.users.row(user as usize));
+        let item = (item as usize)
+            .lt(&self.items.rows())
+            .then(|| self.items.row(item as usize));
+        let bias = |row: Option<&[f64]>| row.map_or(0.0, |row| row[rank]);
+        let own: f64 = match (user, item) {
+            (Some(u), Some(v)) => u[..rank].iter().zip(v).map(|(u, v)| u * v).sum(),
+            _ => 0.0,
+        };
+        self.mean + bias(user) + bias(item) + own
+    }
+}
+
+impl Predictor for Model {
+    fn predict(&self, user: u32, item: u32) -> f64 {
+        self.score(user, item).clamp(self.scale.0, self.scale.1)
+    }
+}

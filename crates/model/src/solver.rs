@@ -1,0 +1,177 @@
+use crate::adam::Adam;
+use crate::gd::GradientDescent;
+use crate::start::starting_model;
+use crate::{Model, ModelError, SocialObjective, SolverKind, SolverSettings};
+use s3rec_algebra::RealMatrix;
+use s3rec_sparse::RatingMatrix;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a step found at the point it started from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Steps taken, this one included.
+    pub step: u32,
+    /// Openings consumed, this step's included.
+    pub openings: u32,
+    /// The whole objective, the social term included when the step had its product.
+    pub objective: f64,
+    /// RMSE on the training ratings, before clipping.
+    pub train_rmse: f64,
+}
+
+/// A solver driven from outside, so that the social product may be awaited between steps.
+///
+/// ```text
+/// while !solver.is_finished() {
+///     let product = if solver.wants_opening() { Some(Y · solver.user_factors()) } else { None };
+///     solver.step(product.as_ref())?;
+/// }
+/// ```
+///
+/// The same ratings, settings and products give bit for bit the same model, whatever the
+/// number of threads.
+pub trait Solver: Send {
+    /// The matrix to be multiplied by Y next: all users of P0 × opened columns (k, and the
+    /// user bias as one more where it is smoothed). Rows of users whom P1 does not know are
+    /// left out by the caller.
+    fn user_factors(&self) -> &RealMatrix;
+
+    /// Whether the next step consumes a product.
+    fn wants_opening(&self) -> bool;
+
+    /// Takes one step. `social` is Y·U for all users of P0, with zero rows for users without
+    /// a social term.
+    ///
+    /// # Errors
+    /// A product missing, unexpected or of the wrong shape; or factors that are no longer finite.
+    fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError>;
+
+    /// Whether all steps asked for are done.
+    fn is_finished(&self) -> bool;
+
+    /// The model as it stands.
+    fn model(&self) -> &Model;
+}
+
+/// Makes a solver over `ratings`, with predictions clipped to `scale`.
+///
+/// Without a `social` objective, or with both social weights 0, no step wants an opening and
+/// the result is the no-social model of the same solver.
+///
+/// # Errors
+/// [`ModelError::Setting`] or [`ModelError::NoRatings`].
+pub fn solver(
+    ratings: Arc<RatingMatrix>,
+    scale: (f64, f64),
+    settings: &SolverSettings,
+    social: Option<Arc<dyn SocialObjective>>,
+) -> Result<Box<dyn Solver>, ModelError> {
+    settings.validate()?;
+    if ratings.is_empty() {
+        return Err(ModelError::NoRatings("training"));
+    }
+    let start = starting_model(&ratings, scale, settings);
+    let weights = settings.social_weight + settings.social_bias_weight;
+    let social = social.filter(|_| weights > 0.0);
+    let problem = Problem {
+        ratings,
+        settings: settings.clone(),
+        social,
+    };
+    Ok(match settings.solver {
+        SolverKind::Gd => Box::new(GradientDescent::new(problem, start)),
+        SolverKind::Adam => Box::new(Adam::new(problem, start)),
+        SolverKind::Als => {
+            return Err(ModelError::Setting {
+                field: "solver",
+                actual: 2.0,
+                expected: "gd, adam",
+            });
+        }
+    })
+}
+
+/// What every solver minimises.
+pub(crate) struct Problem {
+    pub(crate) ratings: Arc<RatingMatrix>,
+    pub(crate) settings: SolverSettings,
+    pub(crate) social: Option<Arc<dyn SocialObjective>>,
+}
+
+impl Problem {
+    /// γ for an opened column.
+    pub(crate) fn strength(&self, column: usize) -> f64 {
+        if column < self.settings.rank {
+            self.settings.social_weight
+        } else {
+            self.settings.social_bias_weight
+        }
+    }
+
+    /// The columns of `users` that are opened.
+    pub(crate) fn opened(&self, users: &RealMatrix) -> RealMatrix {
+        let columns = self.settings.opened_columns();
+        let mut opened = RealMatrix::zeros(users.rows(), columns);
+        for row in 0..users.rows() {
+            opened
+                .row_mut(row)
+                .copy_from_slice(&users.row(row)[..columns]);
+        }
+        opened
+    }
+
+    /// Checks a product against what the step wants and the opened shape.
+    pub(crate) fn check<'p>(
+        &self,
+        product: Option<&'p RealMatrix>,
+        wanted: bool,
+    ) -> Result<Option<&'p RealMatrix>, ModelError> {
+        match (product, wanted) {
+            (None, true) => return Err(ModelError::ProductMissing),
+            (Some(_), false) => return Err(ModelError::ProductUnexpected),
+            (None, false) => return Ok(None),
+            (Some(_), true) => {}
+        }
+        let (expected_rows, expected_columns) =
+            (self.ratings.users(), self.settings.opened_columns());
+        if let Some(given) = product
+            && (given.rows() != expected_rows || given.columns() != expected_columns)
+        {
+            let (actual_rows, actual_columns) = (given.rows(), given.columns());
+            return Err(ModelError::ProductShape {
+                expected_rows,
+                expected_columns,
+                actual_rows,
+                actual_columns,
+            });
+        }
+        Ok(product)
+    }
+
+    /// Adds the social gradient to `gradient` (users × (k + 1)) and gives the social energy.
+    pub(crate) fn add_social(
+        &self,
+        users: &RealMatrix,
+        product: &RealMatrix,
+        gradient: &mut RealMatrix,
+    ) -> f64 {
+        let Some(social) = &self.social else {
+            return 0.0;
+        };
+        let mut energy = 0.0;
+        for row in 0..users.rows() {
+            let (current, product) = (users.row(row), product.row(row));
+            if product.iter().all(|&p| p == 0.0) {
+                continue;
+            }
+            let gradient = gradient.row_mut(row);
+            for (column, &p) in product.iter().enumerate() {
+                let strength = self.strength(column);
+                gradient[column] += social.gradient(current[column], p, strength);
+                energy += strength * social.energy(current[column], p);
+            }
+        }
+        energy
+    }
+}

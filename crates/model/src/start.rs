@@ -1,0 +1,54 @@
+//! The starting point, from the seed alone.
+
+use crate::{Biases, Model, SolverSettings};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use s3rec_algebra::RealMatrix;
+use s3rec_sparse::RatingMatrix;
+
+/// Standard deviation of a starting factor.
+const SPREAD: f64 = 0.1;
+
+/// Biases fitted alone, factors small and random. Users and items without training ratings
+/// start at zero factors: nothing but the social term may move them.
+pub(crate) fn starting_model(
+    ratings: &RatingMatrix,
+    scale: (f64, f64),
+    settings: &SolverSettings,
+) -> Model {
+    let biases = Biases::fit(
+        ratings,
+        scale,
+        settings.user_bias_decay,
+        settings.item_bias_decay,
+    );
+    let rank = settings.rank;
+    let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+    let mut fill = |biases: &[f64], rated: &dyn Fn(usize) -> bool| {
+        let mut matrix = RealMatrix::zeros(biases.len(), rank + 1);
+        for (index, &bias) in biases.iter().enumerate() {
+            let row = matrix.row_mut(index);
+            for factor in &mut row[..rank] {
+                // Drawn for every row, so that a row's start does not depend on who has ratings.
+                *factor = SPREAD * normal(&mut rng) * f64::from(u8::from(rated(index)));
+            }
+            row[rank] = bias;
+        }
+        matrix
+    };
+    let users = fill(biases.users(), &|user| !ratings.by_user(user).0.is_empty());
+    let items = fill(biases.items(), &|item| !ratings.by_item(item).0.is_empty());
+    Model {
+        mean: biases.mean(),
+        scale,
+        users,
+        items,
+    }
+}
+
+/// Sum of twelve uniforms: near enough to normal for a start, and only additions, so that the
+/// same seed gives the same bits everywhere.
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let unit = (0..12).map(|_| (rng.next_u64() >> 11) as f64).sum::<f64>();
+    unit / (1u64 << 53) as f64 - 6.0
+}

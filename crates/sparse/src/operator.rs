@@ -1,0 +1,262 @@
+use crate::{SocialMatrix, SparseError, kernel, ladder};
+use s3rec_algebra::{RealMatrix, RingMatrix};
+use serde::{Deserialize, Serialize};
+use sprs::CsMatI;
+
+/// Which operator Y is derived from S (protocol page, section 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperatorKind {
+    /// Y = (D + E) − (S + Sᵀ), the published objective; integers, f_y = 0.
+    Laplacian,
+    /// Y = I⁺ − Δ^{-1/2}(S + Sᵀ)Δ^{-1/2}, ‖Y‖₂ ≤ 2 whatever the degrees; f_y = 10.
+    NormalizedLaplacian,
+    /// Y = D^{-1}S, each user's mean trusted user; not symmetric; f_y = 14.
+    OutAverage,
+}
+
+impl OperatorKind {
+    /// f_y: integer weights are stored at scale 2^f_y.
+    ///
+    /// `out-average` divides by out-degrees up to thousands and so needs more bits than the
+    /// normalised Laplacian; its rows still sum to exactly 2^f_y, so L stays 2^14.
+    pub fn weight_bits(self) -> u32 {
+        match self {
+            Self::Laplacian => 0,
+            Self::NormalizedLaplacian => 10,
+            Self::OutAverage => 14,
+        }
+    }
+
+    /// Whether a user's column is non-zero exactly when the row is.
+    pub fn is_symmetric(self) -> bool {
+        match self {
+            Self::Laplacian | Self::NormalizedLaplacian => true,
+            Self::OutAverage => false,
+        }
+    }
+
+    /// The name in proposals, configuration and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Laplacian => "laplacian",
+            Self::NormalizedLaplacian => "normalized-laplacian",
+            Self::OutAverage => "out-average",
+        }
+    }
+}
+
+impl std::fmt::Display for OperatorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Y: m × m integer weights at scale 2^f_y. P1's secret: never `Debug`ged or serialised.
+#[derive(Clone)]
+pub struct SocialOperator {
+    kind: OperatorKind,
+    matrix: CsMatI<i64, u32, usize>,
+    row_norm: u64,
+}
+
+impl SocialOperator {
+    /// Derives Y from S. The same S gives the same integers on every platform.
+    pub fn build(kind: OperatorKind, social: &SocialMatrix) -> Self {
+        let s = social.matrix();
+        let matrix = match kind {
+            OperatorKind::Laplacian | OperatorKind::NormalizedLaplacian => {
+                let both = s + &s.transpose_view().to_other_storage();
+                laplacian(&both, kind)
+            }
+            OperatorKind::OutAverage => out_average(s),
+        };
+        let row_norm = matrix
+            .outer_iterator()
+            .map(|row| row.data().iter().map(|w| w.unsigned_abs()).sum())
+            .max()
+            .unwrap_or(0);
+        Self {
+            kind,
+            matrix,
+            row_norm,
+        }
+    }
+
+    /// Which operator this is.
+    pub fn kind(&self) -> OperatorKind {
+        self.kind
+    }
+
+    /// m.
+    pub fn users(&self) -> usize {
+        self.matrix.rows()
+    }
+
+    /// f_y.
+    pub fn weight_bits(&self) -> u32 {
+        self.kind.weight_bits()
+    }
+
+    /// The tight max_i Σ_f |y_if| in integer units. Secret: twice the largest degree for
+    /// `laplacian`. What is published is [`Self::row_norm_bound`].
+    pub fn row_norm(&self) -> u64 {
+        self.row_norm
+    }
+
+    /// L, the public bound on the row norm, from the ladder.
+    pub fn row_norm_bound(&self) -> u64 {
+        ladder(self.row_norm)
+    }
+
+    /// Stored non-zeros. Secret; what is published is [`Self::nonzeros_bound`].
+    pub fn nonzeros(&self) -> usize {
+        self.matrix.nnz()
+    }
+
+    /// The public bound on the non-zeros, from the ladder.
+    pub fn nonzeros_bound(&self) -> u64 {
+        ladder(self.matrix.nnz() as u64)
+    }
+
+    /// Rows with a non-zero, ascending. Secret; see [`crate::declassify`].
+    pub fn active_rows(&self) -> Vec<u32> {
+        (0u32..)
+            .zip(self.matrix.outer_iterator())
+            .filter(|(_, row)| row.nnz() > 0)
+            .map(|(i, _)| i)
+            .collect()
+    }
+
+    /// Columns with a non-zero, ascending. Secret; see [`crate::declassify`].
+    pub fn active_columns(&self) -> Vec<u32> {
+        let mut used = vec![false; self.users()];
+        for &column in self.matrix.indices() {
+            used[column as usize] = true;
+        }
+        (0u32..)
+            .zip(used)
+            .filter(|&(_, used)| used)
+            .map(|(j, _)| j)
+            .collect()
+    }
+
+    /// Row i as (column indices ascending, integer weights); empty for an unknown row.
+    pub fn row(&self, row: usize) -> (&[u32], &[i64]) {
+        let indptr = self.matrix.indptr();
+        let bounds = indptr.raw_storage();
+        match (bounds.get(row), bounds.get(row + 1)) {
+            (Some(&start), Some(&end)) => (
+                &self.matrix.indices()[start..end],
+                &self.matrix.data()[start..end],
+            ),
+            _ => (&[], &[]),
+        }
+    }
+
+    /// Y·U over Z_{2^ℓ}, wrapping: m × k in, m × k out, at scale 2^(f_u + f_y). Parallel over
+    /// blocks of rows; the result does not depend on the number of threads.
+    ///
+    /// # Errors
+    /// [`SparseError::ShapeMismatch`] unless `factors` has one row for each user.
+    pub fn multiply_ring(&self, factors: &RingMatrix) -> Result<RingMatrix, SparseError> {
+        self.check_rows(factors.rows())?;
+        Ok(kernel::multiply_ring(self, factors))
+    }
+
+    /// Y·U in float64, weights / 2^f_y exactly as stored: the oracle's product.
+    ///
+    /// # Errors
+    /// [`SparseError::ShapeMismatch`] unless `factors` has one row for each user.
+    pub fn multiply_real(&self, factors: &RealMatrix) -> Result<RealMatrix, SparseError> {
+        self.check_rows(factors.rows())?;
+        Ok(kernel::multiply_real(self, factors))
+    }
+
+    fn check_rows(&self, actual: usize) -> Result<(), SparseError> {
+        let expected = self.users();
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(SparseError::ShapeMismatch { expected, actual })
+        }
+    }
+}
+
+/// Both Laplacians from A = S + Sᵀ (no diagonal; a reciprocated link counts twice).
+fn laplacian(both: &CsMatI<i64, u32, usize>, kind: OperatorKind) -> CsMatI<i64, u32, usize> {
+    let normalized = kind == OperatorKind::NormalizedLaplacian;
+    let scale = f64::from(1u32 << kind.weight_bits());
+    let degrees: Vec<i64> = both
+        .outer_iterator()
+        .map(|row| row.data().iter().sum())
+        .collect();
+    let mut indptr = vec![0usize];
+    let mut indices = Vec::with_capacity(both.nnz() + both.rows());
+    let mut data = Vec::with_capacity(both.nnz() + both.rows());
+    for (i, row) in (0u32..).zip(both.outer_iterator()) {
+        let d_i = degrees[i as usize];
+        let diagonal = if normalized {
+            1 << kind.weight_bits()
+        } else {
+            d_i
+        };
+        let mut diagonal_due = row.nnz() > 0;
+        for (&f, &a) in row.indices().iter().zip(row.data()) {
+            if diagonal_due && f > i {
+                indices.push(i);
+                data.push(diagonal);
+                diagonal_due = false;
+            }
+            let weight = if normalized {
+                // The product of degrees is commutative, so Y stays exactly symmetric.
+                let root = ((d_i * degrees[f as usize]) as f64).sqrt();
+                -nearest(scale * a as f64 / root)
+            } else {
+                -a
+            };
+            if weight != 0 {
+                indices.push(f);
+                data.push(weight);
+            }
+        }
+        if diagonal_due {
+            indices.push(i);
+            data.push(diagonal);
+        }
+        indptr.push(indices.len());
+    }
+    CsMatI::new(both.shape(), indptr, indices, data)
+}
+
+/// D^{-1}S with every non-empty row summing to exactly 2^f_y: the remainder goes, one unit
+/// each, to the first trustees. A weight that rounds to nothing is not stored.
+fn out_average(s: &CsMatI<i64, u32, usize>) -> CsMatI<i64, u32, usize> {
+    let one = 1usize << OperatorKind::OutAverage.weight_bits();
+    let mut indptr = vec![0usize];
+    let mut indices = Vec::with_capacity(s.nnz());
+    let mut data = Vec::with_capacity(s.nnz());
+    for row in s.outer_iterator() {
+        let degree = row.nnz().max(1);
+        let (weight, remainder) = (one / degree, one % degree);
+        for (position, &f) in row.indices().iter().enumerate() {
+            let weight = weight + usize::from(position < remainder);
+            if weight > 0 {
+                indices.push(f);
+                // At most 2^14.
+                data.push(weight as i64);
+            }
+        }
+        indptr.push(indices.len());
+    }
+    CsMatI::new(s.shape(), indptr, indices, data)
+}
+
+fn nearest(value: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "weights are at most 2^f_y in magnitude"
+    )]
+    let nearest = value.round() as i64;
+    nearest
+}

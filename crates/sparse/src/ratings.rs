@@ -1,0 +1,168 @@
+use crate::SparseError;
+use serde::{Deserialize, Serialize};
+use sprs::CsMatI;
+
+/// One observed rating r_ij, by indices.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rating {
+    /// User index i.
+    pub user: u32,
+    /// Item index j.
+    pub item: u32,
+    /// The rating on the data set's own scale.
+    pub value: f32,
+}
+
+/// R over the observed pairs Ω, both by user and by item; each row ascending. P0's secret.
+#[derive(Clone)]
+pub struct RatingMatrix {
+    by_user: CsMatI<f32, u32, usize>,
+    by_item: CsMatI<f32, u32, usize>,
+}
+
+impl RatingMatrix {
+    /// Builds R of shape `users` × `items`; the order of `ratings` does not matter.
+    ///
+    /// # Errors
+    /// An index out of range, a value that is not finite, or a pair given twice.
+    pub fn from_ratings(
+        users: usize,
+        items: usize,
+        ratings: &[Rating],
+    ) -> Result<Self, SparseError> {
+        for count in [users, items] {
+            u32::try_from(count).map_err(|_| SparseError::TooMany { count })?;
+        }
+        for &Rating { user, item, value } in ratings {
+            if user as usize >= users || item as usize >= items {
+                return Err(SparseError::RatingOutOfRange {
+                    user,
+                    item,
+                    users,
+                    items,
+                });
+            }
+            if !value.is_finite() {
+                return Err(SparseError::RatingNotFinite { user, item });
+            }
+        }
+        let mut sorted = ratings.to_vec();
+        sorted.sort_unstable_by_key(|r| (r.user, r.item));
+        if let Some(twice) = sorted
+            .windows(2)
+            .find(|pair| pair[0].user == pair[1].user && pair[0].item == pair[1].item)
+        {
+            return Err(SparseError::DuplicateRating {
+                user: twice[0].user,
+                item: twice[0].item,
+            });
+        }
+        let mut indptr = vec![0usize; users + 1];
+        for rating in &sorted {
+            indptr[rating.user as usize + 1] += 1;
+        }
+        for i in 0..users {
+            indptr[i + 1] += indptr[i];
+        }
+        let indices = sorted.iter().map(|r| r.item).collect();
+        let values = sorted.iter().map(|r| r.value).collect();
+        let by_user = CsMatI::new((users, items), indptr, indices, values);
+        let by_item = by_user.to_csc().transpose_into();
+        Ok(Self { by_user, by_item })
+    }
+
+    /// Number of users, with or without ratings.
+    pub fn users(&self) -> usize {
+        self.by_user.rows()
+    }
+
+    /// Number of items.
+    pub fn items(&self) -> usize {
+        self.by_user.cols()
+    }
+
+    /// |Ω|.
+    pub fn len(&self) -> usize {
+        self.by_user.nnz()
+    }
+
+    /// Whether nothing was rated.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Items that `user` rated, ascending, and the ratings; empty for an unknown user.
+    pub fn by_user(&self, user: usize) -> (&[u32], &[f32]) {
+        row(&self.by_user, user)
+    }
+
+    /// Users who rated `item`, ascending, and the ratings; empty for an unknown item.
+    pub fn by_item(&self, item: usize) -> (&[u32], &[f32]) {
+        row(&self.by_item, item)
+    }
+
+    /// μ, the mean observed rating; 0 when nothing was rated.
+    pub fn mean(&self) -> f64 {
+        let sum: f64 = self.by_user.data().iter().map(|&r| f64::from(r)).sum();
+        sum / self.len().max(1) as f64
+    }
+
+    /// All ratings, ascending by user, then item.
+    pub fn iter(&self) -> impl Iterator<Item = Rating> + '_ {
+        (0u32..).take(self.users()).flat_map(|user| {
+            let (items, values) = self.by_user(user as usize);
+            items
+                .iter()
+                .zip(values)
+                .map(move |(&item, &value)| Rating { user, item, value })
+        })
+    }
+}
+
+fn row(matrix: &CsMatI<f32, u32, usize>, index: usize) -> (&[u32], &[f32]) {
+    let indptr = matrix.indptr();
+    let bounds = indptr.raw_storage();
+    match (bounds.get(index), bounds.get(index + 1)) {
+        (Some(&start), Some(&end)) => (&matrix.indices()[start..end], &matrix.data()[start..end]),
+        _ => (&[], &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rating(user: u32, item: u32, value: f32) -> Rating {
+        Rating { user, item, value }
+    }
+
+    #[test]
+    fn gives_rows_and_columns() {
+        let given = [rating(2, 0, 3.0), rating(0, 1, 5.0), rating(0, 0, 1.0)];
+        let r = RatingMatrix::from_ratings(3, 2, &given).unwrap();
+        assert_eq!(r.by_user(0), (&[0, 1][..], &[1.0, 5.0][..]));
+        assert_eq!(r.by_user(1), (&[][..], &[][..]));
+        assert_eq!(r.by_item(0), (&[0, 2][..], &[1.0, 3.0][..]));
+        assert_eq!(r.mean(), 3.0);
+        assert_eq!(r.iter().count(), 3);
+        assert_eq!((r.users(), r.items()), (3, 2));
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense() {
+        let twice = [rating(0, 0, 3.0), rating(0, 0, 4.0)];
+        let err = |ratings: &[Rating]| RatingMatrix::from_ratings(1, 1, ratings).err().unwrap();
+        assert_eq!(
+            err(&twice),
+            SparseError::DuplicateRating { user: 0, item: 0 }
+        );
+        assert!(matches!(
+            err(&[rating(0, 0, f32::NAN)]),
+            SparseError::RatingNotFinite { .. }
+        ));
+        assert!(matches!(
+            err(&[rating(0, 1, 1.0)]),
+            SparseError::RatingOutOfRange { .. }
+        ));
+    }
+}
