@@ -1,1 +1,3 @@
-//! Seeded inputs, statistics and two-party pairs without I/O, for tests.
+//! Seeded inputs for tests: the published data sets where they are at hand, and synthetic ones.
+
+pub mod datasets;

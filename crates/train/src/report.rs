@@ -1,0 +1,152 @@
+//! The schema of `report.json`. Fields are added, never renamed or removed: a reader of an
+//! older report must keep working. The example beside this file is part of the contract.
+
+use s3rec_model::Accuracy;
+use serde::{Deserialize, Serialize};
+
+/// One joint training, with what it was worth and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// What was learnt from.
+    pub dataset: DatasetSize,
+    /// `he`, `preprocessed`, `plaintext`, …
+    pub protocol: String,
+    /// `gd`, `adam` or `als`.
+    pub solver: String,
+    /// Rounds of the product, as proposed.
+    pub rounds: u64,
+    /// What the cryptography ran with.
+    pub parameters: CryptoParameters,
+    /// Errors on the same held-out ratings.
+    pub quality: Quality,
+    /// Largest |difference| of any factor or bias, secure against the float64 oracle; null
+    /// where no oracle may run.
+    pub max_abs_factor_diff: Option<f64>,
+    /// Counted at the channel.
+    pub cost: Cost,
+    /// Openings made.
+    pub openings: u64,
+    /// Rows × columns opened, over all openings.
+    pub opened_values: u64,
+    /// Values clipped on encoding. P0's own figure, never sent.
+    pub saturations: u64,
+    /// Largest resident set of each daemon.
+    pub peak_rss_bytes: PeakMemory,
+}
+
+/// Sizes of what was learnt from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetSize {
+    /// P0's users.
+    pub users: u64,
+    /// P0's items.
+    pub items: u64,
+    /// Distinct ratings, held-out ones included.
+    pub ratings: u64,
+    /// P1's distinct links; null where only P0 reports.
+    pub links: Option<u64>,
+    /// m, users both platforms have.
+    pub common_users: u64,
+}
+
+/// Ring, lattice and statistical parameters; null where a protocol has none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CryptoParameters {
+    /// ℓ.
+    pub ring_bits: u32,
+    /// κ.
+    pub glwe_dimension: Option<u32>,
+    /// N.
+    pub polynomial_size: Option<u32>,
+    /// b of TUniform(b).
+    pub noise_bits: Option<u32>,
+    /// Lowest known attack, log₂ of its cost.
+    pub security_bits: Option<u32>,
+    /// log₂ of the statistical distance's inverse, for the whole stock.
+    pub statistical_bits: Option<u32>,
+}
+
+/// Errors of the model and of what it must beat; null where it was not computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// μ for everything.
+    pub global_mean: Accuracy,
+    /// μ + b_i + c_j.
+    pub biases: Accuracy,
+    /// The same solver without the social term.
+    pub no_social: Accuracy,
+    /// The float64 oracle over the clear product.
+    pub plaintext: Option<Accuracy>,
+    /// The secure run.
+    pub secure: Option<Accuracy>,
+}
+
+/// What crossed the link, before and during training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Key set-up and everything before the first round.
+    pub offline: PhaseCost,
+    /// The rounds.
+    pub online: PhaseCost,
+}
+
+/// One phase's cost.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PhaseCost {
+    /// Wall time.
+    pub seconds: f64,
+    /// Payload bytes from P0 to P1.
+    pub bytes_to_social: u64,
+    /// Payload bytes from P1 to P0.
+    pub bytes_to_rating: u64,
+    /// Messages, both ways.
+    pub messages: u64,
+}
+
+/// Largest resident set of each daemon, in bytes; null where it is another's secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeakMemory {
+    /// P0's daemon.
+    pub rating: Option<u64>,
+    /// P1's daemon.
+    pub social: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("report/example.json");
+
+    #[test]
+    fn the_example_is_what_is_written() {
+        let report: RunReport = serde_json::from_str(EXAMPLE).unwrap();
+        let given: serde_json::Value = serde_json::from_str(EXAMPLE).unwrap();
+        assert_eq!(serde_json::to_value(&report).unwrap(), given);
+    }
+
+    #[test]
+    fn later_fields_do_not_break_a_reader() {
+        let mut extended: serde_json::Value = serde_json::from_str(EXAMPLE).unwrap();
+        extended["later"] = serde_json::json!({"field": 1});
+        extended["quality"]["ndcg"] = serde_json::json!(0.5);
+        let report: RunReport = serde_json::from_value(extended).unwrap();
+        assert_eq!(report, serde_json::from_str(EXAMPLE).unwrap());
+    }
+
+    #[test]
+    fn a_missing_field_is_noticed() {
+        for field in [
+            "dataset",
+            "protocol",
+            "quality",
+            "cost",
+            "openings",
+            "peak_rss_bytes",
+        ] {
+            let mut cut: serde_json::Value = serde_json::from_str(EXAMPLE).unwrap();
+            cut.as_object_mut().unwrap().remove(field);
+            assert!(serde_json::from_value::<RunReport>(cut).is_err(), "{field}");
+        }
+    }
+}
