@@ -2,9 +2,10 @@
 //! link with each other, and many have too few ratings to be known by those alone. On such a
 //! set the social term visibly helps.
 
+use crate::split::generator;
 use crate::{DataError, IdTable, LinkReport, LinkSet, RatingReport, RatingSet, Scale};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::RngCore;
 use s3rec_sparse::Rating;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -62,7 +63,7 @@ impl SyntheticSettings {
     /// [`DataError::BadSynthetic`] names the setting that makes no sense.
     pub fn generate(&self) -> Result<Synthetic, DataError> {
         self.validate()?;
-        let mut draws = Draws(ChaCha8Rng::seed_from_u64(self.seed));
+        let mut draws = Draws(generator(self.seed));
         let community: Vec<usize> = (0..self.users)
             .map(|_| draws.below(self.communities))
             .collect();
@@ -292,5 +293,89 @@ impl Draws {
         (0..count)
             .map(|_| (0..rank).map(|_| scale * self.normal()).collect())
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn friends_share_tastes() {
+        let settings = SyntheticSettings::default();
+        let set = settings.generate().unwrap();
+        assert_eq!(set.ratings.report.users, settings.users);
+        let social = set.links.social_matrix(&set.ratings.users).unwrap();
+        assert!(social.links() > 3 * settings.users);
+        let ratings: std::collections::HashMap<(u32, u32), f32> = set
+            .ratings
+            .ratings
+            .iter()
+            .map(|r| ((r.user, r.item), r.value))
+            .collect();
+        // Mean absolute difference on commonly rated items: friends against strangers.
+        let apart = |pairs: &mut dyn Iterator<Item = (u32, u32)>| {
+            let (mut sum, mut count) = (0.0, 0u32);
+            for (a, b) in pairs {
+                for item in 0..settings.items as u32 {
+                    if let (Some(x), Some(y)) = (ratings.get(&(a, item)), ratings.get(&(b, item))) {
+                        sum += f64::from((x - y).abs());
+                        count += 1;
+                    }
+                }
+            }
+            sum / f64::from(count)
+        };
+        let friends = apart(&mut social.iter());
+        let users = settings.users as u32;
+        let strangers = apart(&mut (0..users).map(|i| (i, (i * 7 + 501) % users)));
+        assert!(friends < 0.8 * strangers, "{friends} against {strangers}");
+    }
+
+    #[test]
+    fn a_seed_is_a_set() {
+        let small = SyntheticSettings {
+            users: 50,
+            items: 60,
+            ..SyntheticSettings::default()
+        };
+        let (a, b) = (small.generate().unwrap(), small.generate().unwrap());
+        assert_eq!(
+            (&a.ratings.ratings, &a.links.links),
+            (&b.ratings.ratings, &b.links.links)
+        );
+        let other = SyntheticSettings { seed: 2, ..small }.generate().unwrap();
+        assert_ne!(a.ratings.ratings, other.ratings.ratings);
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_drawn() {
+        for broken in [
+            SyntheticSettings {
+                users: 1,
+                ..Default::default()
+            },
+            SyntheticSettings {
+                ratings_per_user: 500,
+                ..Default::default()
+            },
+            SyntheticSettings {
+                homophily: 1.5,
+                ..Default::default()
+            },
+            SyntheticSettings {
+                links_per_user: 0.0,
+                ..Default::default()
+            },
+            SyntheticSettings {
+                noise: f64::NAN,
+                ..Default::default()
+            },
+        ] {
+            assert!(matches!(
+                broken.generate(),
+                Err(DataError::BadSynthetic { .. })
+            ));
+        }
     }
 }

@@ -23,7 +23,9 @@ pub(crate) fn starting_model(
         settings.item_bias_decay,
     );
     let rank = settings.rank;
-    let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&settings.seed.to_le_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key);
     let mut fill = |biases: &[f64], rated: &dyn Fn(usize) -> bool| {
         let mut matrix = RealMatrix::zeros(biases.len(), rank + 1);
         for (index, &bias) in biases.iter().enumerate() {

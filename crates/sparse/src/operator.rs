@@ -260,3 +260,163 @@ fn nearest(value: f64) -> i64 {
     let nearest = value.round() as i64;
     nearest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_algebra::RingBits;
+
+    const KINDS: [OperatorKind; 3] = [
+        OperatorKind::Laplacian,
+        OperatorKind::NormalizedLaplacian,
+        OperatorKind::OutAverage,
+    ];
+
+    fn social(users: usize, links: usize, seed: u64) -> SocialMatrix {
+        let mut state = seed;
+        let mut below = |bound: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            u32::try_from((state >> 33) as usize % bound).unwrap()
+        };
+        let links: Vec<_> = (0..links).map(|_| (below(users), below(users))).collect();
+        SocialMatrix::from_links(users, links).unwrap()
+    }
+
+    /// The definitions of protocol page section 1, densely and in float64.
+    fn dense(kind: OperatorKind, s: &SocialMatrix) -> Vec<Vec<f64>> {
+        let m = s.users();
+        let mut a = vec![vec![0.0; m]; m];
+        for (i, f) in s.iter() {
+            a[i as usize][f as usize] += 1.0;
+            if kind != OperatorKind::OutAverage {
+                a[f as usize][i as usize] += 1.0;
+            }
+        }
+        let d: Vec<f64> = a.iter().map(|row| row.iter().sum()).collect();
+        let mut y = vec![vec![0.0; m]; m];
+        for i in 0..m {
+            for f in 0..m {
+                let on_diagonal = if i == f { 1.0 } else { 0.0 };
+                y[i][f] = match kind {
+                    OperatorKind::Laplacian => on_diagonal * d[i] - a[i][f],
+                    OperatorKind::NormalizedLaplacian if d[i] * d[f] > 0.0 => {
+                        on_diagonal - a[i][f] / (d[i] * d[f]).sqrt()
+                    }
+                    OperatorKind::OutAverage if d[i] > 0.0 => a[i][f] / d[i],
+                    _ => 0.0,
+                };
+            }
+        }
+        y
+    }
+
+    #[test]
+    fn weights_follow_their_definition() {
+        for kind in KINDS {
+            for (users, links) in [(1, 0), (2, 1), (12, 0), (30, 60), (40, 800)] {
+                let s = social(users, links, 5);
+                let operator = SocialOperator::build(kind, &s);
+                let expected = dense(kind, &s);
+                let scale = f64::from(1u32 << kind.weight_bits());
+                for (i, expected) in expected.iter().enumerate() {
+                    let mut found = vec![0.0; users];
+                    let (columns, weights) = operator.row(i);
+                    assert!(columns.windows(2).all(|pair| pair[0] < pair[1]));
+                    for (&f, &w) in columns.iter().zip(weights) {
+                        assert_ne!(w, 0);
+                        found[f as usize] = w as f64 / scale;
+                    }
+                    for (found, expected) in found.iter().zip(expected) {
+                        assert!((found - expected).abs() <= 1.0 / scale, "{kind} row {i}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_hold_and_symmetric_kinds_are_symmetric() {
+        for kind in KINDS {
+            let operator = SocialOperator::build(kind, &social(50, 200, 9));
+            let norms = (0..50).map(|i| {
+                operator
+                    .row(i)
+                    .1
+                    .iter()
+                    .map(|w| w.unsigned_abs())
+                    .sum::<u64>()
+            });
+            let norms: Vec<u64> = norms.collect();
+            assert_eq!(operator.row_norm(), *norms.iter().max().unwrap());
+            assert!(operator.row_norm_bound() >= operator.row_norm());
+            assert!(operator.nonzeros_bound() >= operator.nonzeros() as u64);
+            if kind == OperatorKind::OutAverage {
+                assert!(norms.iter().all(|&norm| norm == 0 || norm == 1 << 14));
+                continue;
+            }
+            assert_eq!(operator.active_rows(), operator.active_columns());
+            for i in 0..50u32 {
+                let (columns, weights) = operator.row(i as usize);
+                for (&f, &w) in columns.iter().zip(weights) {
+                    let (back, other) = operator.row(f as usize);
+                    assert_eq!(other[back.binary_search(&i).unwrap()], w);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_ring_product_is_the_real_product() {
+        for (kind, bits) in KINDS.into_iter().zip([32, 40, 48]) {
+            for bits in [bits, 32, 33] {
+                let operator = SocialOperator::build(kind, &social(150, 600, 3));
+                let ring = RingBits::new(bits).unwrap();
+                let integers: Vec<i64> = (0..150 * 7).map(|i| i * 7919 % 401 - 200).collect();
+                let encoded = integers.iter().map(|&u| ring.from_signed(u)).collect();
+                let encoded = RingMatrix::new(ring, 150, 7, encoded).unwrap();
+                let reals = integers.iter().map(|&u| u as f64).collect();
+                let reals = RealMatrix::from_vec(150, 7, reals).unwrap();
+                let product = operator.multiply_ring(&encoded).unwrap();
+                let expected = operator.multiply_real(&reals).unwrap();
+                let unit = f64::from(1u32 << kind.weight_bits());
+                for (&found, &expected) in product.values().iter().zip(expected.values()) {
+                    assert_eq!(ring.to_signed(found) as f64, expected * unit);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_ring_product_wraps() {
+        let s = SocialMatrix::from_links(2, [(0, 1)]).unwrap();
+        let operator = SocialOperator::build(OperatorKind::NormalizedLaplacian, &s);
+        for bits in [32, 44] {
+            let ring = RingBits::new(bits).unwrap();
+            let encoded = RingMatrix::new(ring, 2, 1, vec![ring.mask(), 1]).unwrap();
+            let product = operator.multiply_ring(&encoded).unwrap();
+            // 1024·(−1) − 1024·1 and its opposite, modulo 2^ℓ.
+            assert_eq!(
+                product.values(),
+                [ring.from_signed(-2048), ring.from_signed(2048)]
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_another_number_of_rows() {
+        let operator = SocialOperator::build(OperatorKind::Laplacian, &social(4, 3, 1));
+        let refused = operator
+            .multiply_real(&RealMatrix::zeros(5, 2))
+            .err()
+            .unwrap();
+        assert_eq!(
+            refused,
+            SparseError::ShapeMismatch {
+                expected: 4,
+                actual: 5
+            }
+        );
+    }
+}
