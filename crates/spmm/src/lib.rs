@@ -1,1 +1,36 @@
-//! Secure dense by sparse products: states, messages, cost model.
+//! Secure products of P0's dense factors and P1's sparse social operator: P0 learns Y·U and
+//! nothing else about Y, P1 learns nothing about U (design page, sections 2 to 4).
+//!
+//! Pure two-party state machines: no clock, no network, no threads but rayon's. A driver moves
+//! [`Frame`]s between two [`Endpoint`]s.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ProductParameters`], [`choose_parameters`] | what both sides agree on, and the inequalities |
+//! | [`cost`] | bytes, time and memory before any data moves |
+//! | [`he`] | one homomorphic exchange per opening (section 3.1) |
+//! | [`ideal`] | the functionality, and the product in the clear, for tests and benchmarks |
+//! | [`pair`] | both endpoints in one process, with an interceptor, for tests and benchmarks |
+
+mod chooser;
+mod chunks;
+pub mod cost;
+mod endpoint;
+mod error;
+mod frame;
+//HE pub mod he;
+pub mod ideal;
+pub mod pair;
+mod operand;
+mod parameters;
+mod policy;
+mod rows;
+
+pub use chooser::{LinkProfile, ProductRequest, choose_parameters};
+pub use endpoint::Endpoint;
+pub use error::SpmmError;
+pub use frame::{Frame, MAX_FRAME_BYTES, Step};
+pub use operand::SocialOperand;
+pub use parameters::{Layout, ProductParameters, STATISTICAL_BITS};
+pub use policy::{Protocol, ReleasePolicy};
+pub use s3rec_sparse::{Disclosure, OperatorKind, PublicPattern};

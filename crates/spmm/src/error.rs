@@ -1,0 +1,180 @@
+//! What can go wrong, by culprit: the caller, the peer, the storage.
+
+use s3rec_algebra::AlgebraError;
+use s3rec_he::HeError;
+use s3rec_sparse::SparseError;
+
+use crate::Step;
+
+/// Everything the secure products report.
+///
+/// [`SpmmError::blames_peer`] tells the peer's faults from our own.
+#[derive(Debug, thiserror::Error)]
+pub enum SpmmError {
+    /// Peer: a step number that no protocol has.
+    #[error("the peer names step {number}, which does not exist; do both sides run the same version?")]
+    UnknownStep {
+        /// The number received.
+        number: u32,
+    },
+    /// Peer: a frame that is not the one due.
+    #[error("the peer sent {actual:?} #{actual_sequence} where {expected:?} #{expected_sequence} was due")]
+    OutOfOrder {
+        /// Step that was due.
+        expected: Step,
+        /// Sequence number that was due.
+        expected_sequence: u32,
+        /// Step received.
+        actual: Step,
+        /// Sequence number received.
+        actual_sequence: u32,
+    },
+    /// Peer: a frame where none was due.
+    #[error("the peer sent {actual:?} #{sequence} although nothing was due from it")]
+    NotDue {
+        /// Step received.
+        actual: Step,
+        /// Sequence number received.
+        sequence: u32,
+    },
+    /// Peer: a payload of the wrong size.
+    #[error("a {step:?} frame of the peer holds {actual} bytes instead of {expected}")]
+    WrongLength {
+        /// Step received.
+        step: Step,
+        /// Bytes due by the agreed parameters.
+        expected: usize,
+        /// Bytes received.
+        actual: usize,
+    },
+    /// Caller: an endpoint was used after it had failed.
+    #[error("this endpoint failed at {step:?} before; start the round anew")]
+    Spent {
+        /// Step at which it failed.
+        step: Step,
+    },
+    /// Caller: a result was asked for before it was there.
+    #[error("the exchange is not finished: {pending:?} is still due")]
+    Unfinished {
+        /// The next step.
+        pending: Step,
+    },
+    /// Caller: an operand does not have the agreed shape.
+    #[error("{what} is {actual} instead of {expected}")]
+    Shape {
+        /// Which number.
+        what: &'static str,
+        /// As agreed.
+        expected: u64,
+        /// As given.
+        actual: u64,
+    },
+    /// Caller: a parameter is out of its range.
+    #[error("{what} is {actual}; allowed are {least} to {most}")]
+    OutOfRange {
+        /// Which parameter.
+        what: &'static str,
+        /// Least allowed value.
+        least: u64,
+        /// Largest allowed value.
+        most: u64,
+        /// As given.
+        actual: u64,
+    },
+    /// Caller: a real parameter must be positive and finite.
+    #[error("{what} is {actual}; it must be positive and finite")]
+    NotPositive {
+        /// Which parameter.
+        what: &'static str,
+        /// As given.
+        actual: f64,
+    },
+    /// Caller: the ring cannot hold the product (section 2): L·u_max·2^(f_u + guard) ≥ 2^(ℓ−1).
+    #[error(
+        "products could overflow: L = {row_norm_bound} times u_max = {saturation_bound} with {scale_bits} fractional \
+         and {guard_bits} guard bits does not fit a ring of {ring_bits} bits; lower u_max, or take an operator with a \
+         smaller row norm"
+    )]
+    Overflow {
+        /// L.
+        row_norm_bound: u64,
+        /// u_max.
+        saturation_bound: f64,
+        /// f_u.
+        scale_bits: u32,
+        /// Low bits kept at zero.
+        guard_bits: u32,
+        /// ℓ.
+        ring_bits: u32,
+    },
+    /// Caller: the privacy inequality of section 3.1 does not hold.
+    #[error(
+        "the noise would show: the job leaves a statistical distance of 2^-{available_bits} where 2^-{required_bits} is \
+         required; take fewer rounds or columns, a smaller ring, or drop fewer body bits"
+    )]
+    NoiseShows {
+        /// What the parameters leave.
+        available_bits: u32,
+        /// 40.
+        required_bits: u32,
+    },
+    /// Caller: rounding could falsify the product (section 3.1, correctness).
+    #[error("decryption could be off by more than one unit in the last place; take a smaller ring than {ring_bits} bits")]
+    Inexact {
+        /// ℓ.
+        ring_bits: u32,
+    },
+    /// Caller: no parameter set fits the job.
+    #[error(
+        "no parameter set fits {users} users, {columns} columns and {rounds} rounds (closest miss: {closest}); take \
+         fewer rounds or columns, a smaller u_max, or the normalised operator"
+    )]
+    NothingFits {
+        /// m.
+        users: u32,
+        /// k.
+        columns: u32,
+        /// Openings.
+        rounds: u32,
+        /// Why the last candidate failed.
+        closest: Box<SpmmError>,
+    },
+    /// Caller (P1): the operator is outside the bound that was announced for it.
+    #[error("the social operator's {what} exceeds the announced bound {bound}; propose the job again")]
+    AboveBound {
+        /// Which bound.
+        what: &'static str,
+        /// The announced value.
+        bound: u64,
+    },
+    /// Caller: this protocol or policy is not one that the endpoint runs.
+    #[error("{what} does not go with {with}")]
+    Unsupported {
+        /// The setting.
+        what: &'static str,
+        /// What it was combined with.
+        with: &'static str,
+    },
+    /// Numbers of the ring, shapes, seeds.
+    #[error(transparent)]
+    Algebra(#[from] AlgebraError),
+    /// The operator.
+    #[error(transparent)]
+    Sparse(#[from] SparseError),
+    /// The encryption scheme.
+    #[error(transparent)]
+    He(#[from] HeError),
+}
+
+impl SpmmError {
+    /// True when the peer's bytes are at fault, false for our own caller or machine.
+    pub fn blames_peer(&self) -> bool {
+        matches!(
+            self,
+            SpmmError::UnknownStep { .. }
+                | SpmmError::OutOfOrder { .. }
+                | SpmmError::NotDue { .. }
+                | SpmmError::WrongLength { .. }
+        )
+    }
+}

@@ -1,0 +1,131 @@
+//! P1's side of a round: receive the upload, answer it.
+
+use std::sync::Arc;
+
+use s3rec_algebra::PublicSeed;
+
+use super::{Received, SocialKeys};
+use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::cost::Sizes;
+use crate::operand::SocialOperand;
+use crate::{Endpoint, Frame, SpmmError, Step};
+
+/// Responses computed at a time: bounds the memory for ciphertexts at full precision.
+const RESPONSES_AT_ONCE_BYTES: usize = 256 << 20;
+
+/// P1's side of one round as an endpoint: receives a seed and bodies, sends responses.
+///
+/// The whole answer is computed before its first byte leaves, so that the sending time of a
+/// part says nothing about a row.
+pub struct SocialRound {
+    keys: Arc<SocialKeys>,
+    operand: Arc<SocialOperand>,
+    round: u32,
+    seed: Chunks,
+    bodies: Chunks,
+    responses: Chunks,
+    numbering: Numbering,
+    due: Due,
+    received: usize,
+    mask_seed: [u8; 32],
+    upload: Vec<u8>,
+    answer: Option<Vec<u8>>,
+    sent: usize,
+}
+
+impl SocialRound {
+    /// Waits for the upload of `round` and will answer it with `operand`.
+    ///
+    /// # Errors
+    /// [`SpmmError::OutOfRange`] for sizes that no frame carries, [`SpmmError::Shape`] when the
+    /// operand was made for other parameters.
+    pub fn new(keys: &Arc<SocialKeys>, operand: &Arc<SocialOperand>, round: u32) -> Result<SocialRound, SpmmError> {
+        operand.check_made_for(&keys.parameters)?;
+        Ok(SocialRound {
+            keys: Arc::clone(keys),
+            operand: Arc::clone(operand),
+            round,
+            seed: Sizes::mask_seed()?,
+            bodies: Sizes::bodies(&keys.parameters)?,
+            responses: Sizes::responses(&keys.parameters)?,
+            numbering: Numbering::default(),
+            due: Due::default(),
+            received: 0,
+            mask_seed: [0; 32],
+            upload: Vec::new(),
+            answer: None,
+            sent: 0,
+        })
+    }
+
+    fn frames_due(&self) -> usize {
+        self.seed.frames() + self.bodies.frames()
+    }
+
+    /// Steps 2 to 6 over all responses, a bounded number at a time.
+    fn compute(&mut self) -> Result<Vec<u8>, SpmmError> {
+        let parameters = &self.keys.parameters;
+        let layout = parameters.layout()?;
+        let used_slots = layout.used_slots();
+        let ciphertext_bytes = 16 * ((parameters.glwe_dimension + 1) * parameters.polynomial_size) as usize;
+        let at_once = (RESPONSES_AT_ONCE_BYTES / ciphertext_bytes).max(1);
+        let count = self.operand.rows().div_ceil(layout.rows_per_response as usize);
+        let seed = PublicSeed::from_bytes(self.mask_seed);
+        let upload = std::mem::take(&mut self.upload);
+        let received = Received::new(&self.keys, &self.operand, self.round, seed, upload)?;
+        let mut answer = Vec::with_capacity(self.responses.total_bytes());
+        for first in (0..count).step_by(at_once) {
+            let range = first..(first + at_once).min(count);
+            let masked = received.multiply(&self.operand, range)?.rerandomise().mask()?;
+            answer.extend(masked.add_share(used_slots).round());
+        }
+        Ok(answer)
+    }
+}
+
+impl Endpoint for SocialRound {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        if self.received < self.frames_due() || self.is_done() {
+            return Ok(None);
+        }
+        if self.answer.is_none() {
+            self.answer = Some(self.compute()?);
+        }
+        let items = self.responses.items_of(self.sent);
+        let bytes = items.start * self.responses.item_bytes()..items.end * self.responses.item_bytes();
+        let answer = self.answer.as_deref().unwrap_or_default();
+        let payload = answer.get(bytes).unwrap_or_default().to_vec();
+        self.sent += 1;
+        Ok(Some(self.numbering.frame(Step::Responses, payload)))
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        if self.received == self.frames_due() {
+            return Err(not_due(&frame));
+        }
+        match self.received.checked_sub(self.seed.frames()) {
+            None => {
+                self.due.check(&frame, &self.seed, self.received)?;
+                self.mask_seed.copy_from_slice(&frame.payload);
+            }
+            Some(index) => {
+                self.due.check(&frame, &self.bodies, index)?;
+                self.upload.extend_from_slice(&frame.payload);
+            }
+        }
+        self.received += 1;
+        Ok(())
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        match self.received {
+            0 => Some(Step::MaskSeed),
+            received if received < self.frames_due() => Some(Step::Bodies),
+            _ => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.received == self.frames_due() && self.sent == self.responses.frames()
+    }
+}

@@ -1,0 +1,147 @@
+//! P1's steps 2 to 6, each a method that consumes one state and gives the next.
+//!
+//! A state covers a range of responses, so that memory is bounded by the caller. Nothing is
+//! dropped from a ciphertext before both [`Multiplied::rerandomise`] and [`Rerandomised::mask`]
+//! are done: the types leave no other order.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use s3rec_algebra::{PublicSeed, Seed};
+
+use super::SocialKeys;
+use super::kernel::{self, Source};
+use crate::operand::SocialOperand;
+use crate::{Layout, SpmmError};
+
+/// A whole upload, as P1 holds it: nothing of its answer exists before it is complete.
+pub struct Received {
+    keys: Arc<SocialKeys>,
+    layout: Layout,
+    source: Source,
+    /// Root of all randomness that answers this upload and this Y, and nothing else.
+    root: Seed,
+}
+
+impl Received {
+    /// Binds the answer's randomness to everything it depends on: the session, Y, the round
+    /// and the whole upload (section 3.3, "P1's randomness is derived").
+    pub(crate) fn new(
+        keys: &Arc<SocialKeys>,
+        operand: &SocialOperand,
+        round: u32,
+        mask_seed: PublicSeed,
+        bodies: Vec<u8>,
+    ) -> Result<Received, SpmmError> {
+        let mut upload = blake3::Hasher::new_derive_key("s3rec 2025 he upload digest v1");
+        upload.update(mask_seed.as_bytes());
+        upload.update_rayon(&bodies);
+        let root = keys.stock_key.derive(
+            "s3rec he answer",
+            &[
+                &keys.session_digest,
+                operand.digest().expose_bytes(),
+                &round.to_le_bytes(),
+                upload.finalize().as_bytes(),
+            ],
+        );
+        let layout = keys.parameters.layout()?;
+        let source = Source::new(&keys.parameters, mask_seed, bodies)?;
+        Ok(Received { keys: Arc::clone(keys), layout, source, root })
+    }
+
+    /// Step 2: c_i = Σ_f y_if · ct_f over the non-zeros, p rows rotated into each response.
+    ///
+    /// # Errors
+    /// [`SpmmError::He`] when a body does not decode.
+    pub fn multiply(&self, operand: &SocialOperand, responses: Range<usize>) -> Result<Multiplied, SpmmError> {
+        let accumulated = kernel::accumulate(&self.source, operand, &self.layout, responses.clone())?;
+        Ok(Multiplied { first: responses.start, accumulated, root: self.root.clone(), keys: Arc::clone(&self.keys) })
+    }
+}
+
+/// After step 2: ciphertexts that are known linear maps of y. They never leave P1.
+pub struct Multiplied {
+    keys: Arc<SocialKeys>,
+    root: Seed,
+    first: usize,
+    accumulated: Vec<s3rec_he::Accumulated>,
+}
+
+impl Multiplied {
+    /// Step 3: adds a fresh encryption of zero under P0's public key to each.
+    pub fn rerandomise(self) -> Rerandomised {
+        let seeds = seeds(&self.root, "s3rec he re-randomisation", self.first, self.accumulated.len());
+        let fresh = self
+            .accumulated
+            .into_par_iter()
+            .zip(seeds)
+            .map(|(ciphertext, seed)| ciphertext.rerandomise(&self.keys.public, &seed))
+            .collect();
+        Rerandomised { keys: self.keys, root: self.root, first: self.first, fresh }
+    }
+}
+
+/// After step 3.
+pub struct Rerandomised {
+    keys: Arc<SocialKeys>,
+    root: Seed,
+    first: usize,
+    fresh: Vec<s3rec_he::Rerandomised>,
+}
+
+impl Rerandomised {
+    /// Step 4: adds ρ, uniform over all of Z_q, to every coefficient of every body; P1's share
+    /// is R = −(ρ >> (128 − ℓ)).
+    ///
+    /// # Errors
+    /// [`SpmmError::Algebra`] for a ring that does not exist.
+    pub fn mask(self) -> Result<Masked, SpmmError> {
+        let ring = self.keys.parameters.ring()?;
+        let seeds = seeds(&self.root, "s3rec he mask", self.first, self.fresh.len());
+        let (masked, shares) = self
+            .fresh
+            .into_par_iter()
+            .zip(seeds)
+            .map(|(ciphertext, seed)| ciphertext.mask(ring, &seed))
+            .unzip();
+        Ok(Masked { masked, shares })
+    }
+}
+
+/// After step 4: uniform to anyone, P0 included, up to the product itself.
+pub struct Masked {
+    masked: Vec<s3rec_he::Masked>,
+    shares: Vec<Vec<u64>>,
+}
+
+impl Masked {
+    /// Step 6, one shot: adds Δ·R (and `release_noise`, section 6) on the used slots, so that
+    /// P0's share is the result.
+    #[must_use]
+    pub fn add_share(mut self, used_slots: usize) -> Masked {
+        self.masked.par_iter_mut().zip(&mut self.shares).for_each(|(ciphertext, share)| {
+            share.truncate(used_slots);
+            ciphertext.add_to_used_slots(share);
+        });
+        self
+    }
+
+    /// P1's shares R, one vector a response: what `preprocessed` keeps instead of step 6.
+    pub fn shares(&self) -> &[Vec<u64>] {
+        &self.shares
+    }
+
+    /// Step 5: rounds to nearest and packs, ℓ + 13 bits of the a-part, ℓ + 6 of the body.
+    pub fn round(self) -> Vec<u8> {
+        let responses: Vec<Vec<u8>> =
+            self.masked.into_par_iter().map(|ciphertext| ciphertext.round().to_bytes()).collect();
+        responses.concat()
+    }
+}
+
+/// One seed for each response of a range: its own purpose, its own content.
+fn seeds(root: &Seed, label: &str, first: usize, count: usize) -> Vec<Seed> {
+    (first as u64..).take(count).map(|index| root.derive(label, &[&index.to_le_bytes()])).collect()
+}

@@ -1,0 +1,125 @@
+//! One contract for every product: whatever computes Y·U computes exactly that, under every
+//! pattern policy and for every shape.
+
+mod world;
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use s3rec_algebra::RingMatrix;
+use s3rec_spmm::pair::{self, Honest};
+use s3rec_spmm::{Disclosure, OperatorKind, he, ideal};
+use world::{Shape, World};
+
+/// Computes every round of a world.
+type Product = fn(&World) -> Vec<RingMatrix>;
+
+const PRODUCTS: [(&str, Product); 2] = [("plain stand-in", plain), ("he", homomorphic)];
+
+fn plain(world: &World) -> Vec<RingMatrix> {
+    let round = |factors| {
+        let mut rating = ideal::RatingPlain::new(&world.parameters, &world.pattern, factors).unwrap();
+        let mut social = ideal::SocialPlain::new(&world.parameters, &world.pattern, &world.operator).unwrap();
+        pair::run(&mut rating, &mut social, &mut Honest).unwrap();
+        rating.into_product().unwrap()
+    };
+    world.factors.iter().map(round).collect()
+}
+
+fn homomorphic(world: &World) -> Vec<RingMatrix> {
+    let seed = he::public_key_seed(&[1; 32], &[2; 32], b"contract");
+    let rating_keys = Arc::new(he::RatingKeys::generate(&world.parameters, &seed).unwrap());
+    let mut announcing = he::RatingKeySetup::new(&rating_keys).unwrap();
+    let mut receiving = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
+    pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
+    let social_keys = Arc::new(receiving.into_keys().unwrap());
+    let round = |(index, factors)| {
+        let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
+        let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
+        pair::run(&mut rating, &mut social, &mut Honest).unwrap();
+        rating.into_product().unwrap()
+    };
+    (0u32..).zip(&world.factors).map(round).collect()
+}
+
+/// Bit-exact with guard bits, within one unit in the last place without.
+fn holds(shape: &Shape, seed: u8) {
+    let world = World::new(shape, seed);
+    for (name, product) in PRODUCTS {
+        for (round, actual) in product(&world).into_iter().enumerate() {
+            let expected = world.expected(round);
+            let allowed = u64::from(shape.guard_bits == 0);
+            let worst = largest_difference(&expected, &actual);
+            assert!(worst <= allowed, "{name}, round {round}, off by {worst}: {shape:?}, seed {seed}");
+        }
+    }
+}
+
+fn largest_difference(expected: &RingMatrix, actual: &RingMatrix) -> u64 {
+    assert_eq!((expected.rows(), expected.columns()), (actual.rows(), actual.columns()));
+    let ring = expected.ring();
+    let difference = expected.sub(actual).unwrap();
+    difference.values().iter().map(|&value| ring.to_signed(value).unsigned_abs()).max().unwrap_or(0)
+}
+
+/// A star: one full row and column, all other rows with one link.
+fn star(users: u32) -> Vec<(u32, u32)> {
+    (1..users).map(|user| (0, user)).collect()
+}
+
+#[test]
+fn no_links_at_all() {
+    holds(&Shape::new(9, 3, vec![]), 1);
+    holds(&Shape { disclosure: Disclosure::ActiveRows, ..Shape::new(9, 3, vec![]) }, 1);
+}
+
+#[test]
+fn a_full_row_among_empty_ones() {
+    for operator in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian, OperatorKind::OutAverage] {
+        holds(&Shape { operator, ..Shape::new(70, 3, star(40)) }, 2);
+    }
+}
+
+#[test]
+fn one_column_and_rows_that_do_not_fill_a_response() {
+    holds(&Shape::new(131, 1, star(131)), 3);
+    holds(&Shape::new(27, 10, star(27)), 4);
+}
+
+#[test]
+fn without_guard_bits_within_one_unit() {
+    for operator in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian] {
+        holds(&Shape { guard_bits: 0, operator, ..Shape::new(60, 4, star(60)) }, 5);
+    }
+}
+
+#[test]
+fn every_policy_gives_the_same_product() {
+    let links = vec![(3, 8), (8, 3), (2, 3), (11, 2)];
+    for disclosure in [Disclosure::Nothing, Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+        for operator in [OperatorKind::Laplacian, OperatorKind::OutAverage] {
+            holds(&Shape { disclosure, operator, ..Shape::new(16, 5, links.clone()) }, 6);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_shapes(
+        users in 1u32..90,
+        columns in 1u32..14,
+        pairs in prop::collection::vec((0u32..90, 0u32..90), 0..300),
+        normalized in any::<bool>(),
+        guard_bits in prop::sample::select(vec![0u32, 2]),
+        disclosure in prop::sample::select(vec![
+            Disclosure::Nothing, Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns,
+        ]),
+        seed in any::<u8>(),
+    ) {
+        let links = pairs.into_iter().map(|(from, to)| (from % users, to % users)).collect();
+        let operator = if normalized { OperatorKind::NormalizedLaplacian } else { OperatorKind::Laplacian };
+        holds(&Shape { operator, guard_bits, disclosure, ..Shape::new(users, columns, links) }, seed);
+    }
+}
