@@ -1,0 +1,162 @@
+//! Protocols, operators and policies.
+
+use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_spmm::{Protocol, ReleasePolicy};
+
+use crate::{WireError, field, v1};
+
+/// # Errors
+/// [`WireError::Missing`], [`WireError::UnknownEnum`].
+pub fn protocol_from_wire(value: i32) -> Result<Protocol, WireError> {
+    Ok(match field::enumeration::<v1::Protocol>("protocol", value)? {
+        v1::Protocol::He => Protocol::He,
+        v1::Protocol::HePir => Protocol::HePir,
+        v1::Protocol::Preprocessed => Protocol::Preprocessed,
+        v1::Protocol::PreprocessedPir => Protocol::PreprocessedPir,
+        v1::Protocol::Unspecified => return Err(WireError::Missing { field: "protocol" }),
+    })
+}
+
+/// The wire's name of a protocol.
+#[must_use]
+pub fn protocol_to_wire(protocol: Protocol) -> v1::Protocol {
+    match protocol {
+        Protocol::He => v1::Protocol::He,
+        Protocol::HePir => v1::Protocol::HePir,
+        Protocol::Preprocessed => v1::Protocol::Preprocessed,
+        Protocol::PreprocessedPir => v1::Protocol::PreprocessedPir,
+    }
+}
+
+/// # Errors
+/// [`WireError::Missing`], [`WireError::UnknownEnum`].
+pub fn operator_from_wire(value: i32) -> Result<OperatorKind, WireError> {
+    Ok(match field::enumeration::<v1::Operator>("operator", value)? {
+        v1::Operator::Laplacian => OperatorKind::Laplacian,
+        v1::Operator::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
+        v1::Operator::OutAverage => OperatorKind::OutAverage,
+        v1::Operator::Unspecified => return Err(WireError::Missing { field: "operator" }),
+    })
+}
+
+/// The wire's name of an operator.
+#[must_use]
+pub fn operator_to_wire(operator: OperatorKind) -> v1::Operator {
+    match operator {
+        OperatorKind::Laplacian => v1::Operator::Laplacian,
+        OperatorKind::NormalizedLaplacian => v1::Operator::NormalizedLaplacian,
+        OperatorKind::OutAverage => v1::Operator::OutAverage,
+    }
+}
+
+/// # Errors
+/// [`WireError::Missing`], [`WireError::UnknownEnum`].
+pub fn pattern_from_wire(value: i32) -> Result<Disclosure, WireError> {
+    let name = "pattern_policy";
+    Ok(match field::enumeration::<v1::PatternPolicy>(name, value)? {
+        v1::PatternPolicy::Nothing => Disclosure::Nothing,
+        v1::PatternPolicy::ActiveRows => Disclosure::ActiveRows,
+        v1::PatternPolicy::ActiveRowsAndColumns => Disclosure::ActiveRowsAndColumns,
+        v1::PatternPolicy::Unspecified => return Err(WireError::Missing { field: name }),
+    })
+}
+
+/// The wire's name of a pattern policy.
+#[must_use]
+pub fn pattern_to_wire(disclosure: Disclosure) -> v1::PatternPolicy {
+    match disclosure {
+        Disclosure::Nothing => v1::PatternPolicy::Nothing,
+        Disclosure::ActiveRows => v1::PatternPolicy::ActiveRows,
+        Disclosure::ActiveRowsAndColumns => v1::PatternPolicy::ActiveRowsAndColumns,
+    }
+}
+
+/// # Errors
+/// [`WireError::Missing`], [`WireError::UnknownEnum`], and for the parameters of the kind
+/// [`WireError::OutOfRange`] or [`WireError::Real`]; a parameter of another kind must be zero.
+pub fn release_from_wire(release: Option<v1::ReleasePolicy>) -> Result<ReleasePolicy, WireError> {
+    let name = "release_policy";
+    let release = release.ok_or(WireError::Missing { field: name })?;
+    let kind = field::enumeration::<v1::ReleaseKind>("release_policy.kind", release.kind)?;
+    let noise = [release.noise_sigma, release.row_norm_beta, release.delta];
+    let stray_noise = noise.iter().any(|value| *value != 0.0);
+    let stray = match kind {
+        v1::ReleaseKind::Noised => release.released_bits != 0,
+        v1::ReleaseKind::Coarse => stray_noise,
+        _ => release.released_bits != 0 || stray_noise,
+    };
+    if stray {
+        return Err(WireError::Form {
+            field: name,
+            expected: "free of parameters of another kind",
+        });
+    }
+    match kind {
+        v1::ReleaseKind::Exact => Ok(ReleasePolicy::Exact),
+        v1::ReleaseKind::Coarse => Ok(ReleasePolicy::Coarse {
+            released_bits: field::within("release_policy.released_bits", release.released_bits, 8, 48)?,
+        }),
+        v1::ReleaseKind::Noised => Ok(ReleasePolicy::Noised {
+            sigma: field::positive("release_policy.noise_sigma", release.noise_sigma)?,
+            row_norm_beta: field::positive("release_policy.row_norm_beta", release.row_norm_beta)?,
+            delta: field::positive("release_policy.delta", release.delta)?,
+        }),
+        v1::ReleaseKind::Unspecified => Err(WireError::Missing { field: name }),
+    }
+}
+
+/// The message of a release policy.
+#[must_use]
+pub fn release_to_wire(release: &ReleasePolicy) -> v1::ReleasePolicy {
+    let mut message = v1::ReleasePolicy::default();
+    match *release {
+        ReleasePolicy::Exact => message.set_kind(v1::ReleaseKind::Exact),
+        ReleasePolicy::Coarse { released_bits } => {
+            message.set_kind(v1::ReleaseKind::Coarse);
+            message.released_bits = released_bits;
+        }
+        ReleasePolicy::Noised {
+            sigma,
+            row_norm_beta,
+            delta,
+        } => {
+            message.set_kind(v1::ReleaseKind::Noised);
+            message.noise_sigma = sigma;
+            message.row_norm_beta = row_norm_beta;
+            message.delta = delta;
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_unset_values_are_refused() {
+        assert!(matches!(protocol_from_wire(0), Err(WireError::Missing { .. })));
+        assert!(matches!(protocol_from_wire(99), Err(WireError::UnknownEnum { actual: 99, .. })));
+        assert!(operator_from_wire(-1).is_err());
+        assert!(pattern_from_wire(4).is_err());
+        assert!(release_from_wire(None).is_err());
+    }
+
+    #[test]
+    fn policies_survive_and_stray_parameters_do_not() {
+        let noised = ReleasePolicy::Noised {
+            sigma: 1.5,
+            row_norm_beta: 2.0,
+            delta: 1e-6,
+        };
+        for policy in [ReleasePolicy::Exact, ReleasePolicy::Coarse { released_bits: 12 }, noised] {
+            assert_eq!(release_from_wire(Some(release_to_wire(&policy))).unwrap(), policy);
+        }
+        let mut stray = release_to_wire(&ReleasePolicy::Exact);
+        stray.delta = 0.5;
+        assert!(matches!(release_from_wire(Some(stray)), Err(WireError::Form { .. })));
+        let mut infinite = release_to_wire(&noised);
+        infinite.noise_sigma = f64::NAN;
+        assert!(matches!(release_from_wire(Some(infinite)), Err(WireError::Real { .. })));
+    }
+}

@@ -1,0 +1,287 @@
+//! The one mapping of errors to gRPC: a stable reason, its code, its remedy, whether to retry.
+//!
+//! Crates report their own errors; a service chooses the [`Reason`] and hands over a
+//! [`Fault`], which becomes a [`Status`] with google.rpc details. [`Fault::from_status`] reads
+//! it back, on the other platform or in the command.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::WireError;
+
+/// `ErrorInfo.domain` of everything we report.
+pub const DOMAIN: &str = "s3rec";
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $variant:ident, $name:literal, $code:ident, $retry:expr, $remedy:literal;)+) => {
+        /// Why something failed. Names are stable: programs may match on them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Reason {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name in `ErrorInfo.reason`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The gRPC code.
+            #[must_use]
+            pub const fn code(self) -> Code {
+                match self { $(Self::$variant => Code::$code,)+ }
+            }
+
+            /// When a retry can help: after how many seconds.
+            #[must_use]
+            pub const fn retry_seconds(self) -> Option<u64> {
+                match self { $(Self::$variant => $retry,)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A request that breaks the conversation's rules.
+    InvalidRequest, "INVALID_REQUEST", InvalidArgument, None,
+        "Correct the named field and send the request again.";
+    /// A file that cannot be read as data.
+    InvalidFile, "INVALID_FILE", InvalidArgument, None,
+        "Mend the named line of the file, or its delimiter or header setting, and import it again; nothing was changed.";
+    /// A file or product above a configured limit.
+    LimitExceeded, "LIMIT_EXCEEDED", ResourceExhausted, None,
+        "Use less data or raise the named limit in the configuration.";
+    /// A job, data set, model or user that does not exist.
+    NotFound, "NOT_FOUND", NotFound, None,
+        "List what exists and use one of those names.";
+    /// The other platform has not decided yet.
+    NotApproved, "NOT_APPROVED", FailedPrecondition, None,
+        "Ask the social platform's operator to approve the proposal, or start with waiting for approval.";
+    /// The other platform's operator declined.
+    Rejected, "REJECTED", FailedPrecondition, None,
+        "Read the reason given and propose anew on terms that the social platform accepts.";
+    /// A call that the job's state does not allow.
+    WrongState, "WRONG_STATE", FailedPrecondition, None,
+        "Look at the job's state; a job that ended needs a new proposal.";
+    /// A peer call out of the order of one job.
+    OutOfOrder, "OUT_OF_ORDER", FailedPrecondition, None,
+        "Both platforms should run the same version; start a new job.";
+    /// The same job id with other content, or a value that contradicts what was agreed.
+    Contradiction, "CONTRADICTION", FailedPrecondition, None,
+        "Start a new job; if this repeats, both platforms should run the same version.";
+    /// More than was consented to.
+    BeyondConsent, "BEYOND_CONSENT", FailedPrecondition, None,
+        "Propose a job with the openings that are needed.";
+    /// Parameters that the design's inequalities refuse.
+    ParametersRefused, "PARAMETERS_REFUSED", FailedPrecondition, None,
+        "Lower the rank or the number of rounds, or choose the operator normalized-laplacian; nothing of either side's data has moved.";
+    /// A protocol, operator or policy that this version does not offer.
+    Unsupported, "UNSUPPORTED", Unimplemented, None,
+        "Choose a setting that this version offers.";
+    /// Another job of this pair is running.
+    Busy, "BUSY", ResourceExhausted, Some(10),
+        "Wait until the running job has ended, or cancel it.";
+    /// The certificate does not carry the role that the call needs.
+    WrongRole, "WRONG_ROLE", PermissionDenied, None,
+        "Use the certificate of the role that the message names.";
+    /// The certificate is not the pinned one.
+    WrongPin, "WRONG_PIN", PermissionDenied, None,
+        "Compare the pins with the other platform over a trusted way, and set peer.pin to the right one.";
+    /// No certificate was presented.
+    NoCertificate, "NO_CERTIFICATE", Unauthenticated, None,
+        "Connect with TLS and a certificate of the configured authority.";
+    /// The TLS handshake failed.
+    TlsFailed, "TLS_FAILED", PermissionDenied, None,
+        "Check that both sides use certificates of the authority that the other believes (tls.ca), unexpired, for the host name in use.";
+    /// Nobody answers.
+    Unreachable, "UNREACHABLE", Unavailable, Some(5),
+        "Check the address, and that the other daemon is running and reachable through the firewall.";
+    /// The peer was there and is gone.
+    PeerVanished, "PEER_VANISHED", Unavailable, Some(5),
+        "Look at the other platform's daemon and log, start it again, then propose the job anew.";
+    /// The peer is connected but sends nothing.
+    PeerIdle, "PEER_IDLE", Unavailable, Some(30),
+        "Look at the other platform's load; raise limits.idle_seconds if it only needs longer.";
+    /// The peer speaks another version.
+    VersionMismatch, "VERSION_MISMATCH", FailedPrecondition, None,
+        "Update the older of the two platforms.";
+    /// The peer sent bytes that mean nothing, or broke the protocol.
+    PeerMalformed, "PEER_MALFORMED", DataLoss, None,
+        "Report this to the other platform with the time and the job's id; start a new job.";
+    /// The other platform ended the job.
+    PeerAborted, "PEER_ABORTED", Aborted, None,
+        "Read the other platform's reason; propose anew when it is resolved.";
+    /// An operator of either side ended the job.
+    Cancelled, "CANCELLED", Aborted, None,
+        "Propose a new job to start again.";
+    /// The daemon is stopping.
+    ShuttingDown, "SHUTTING_DOWN", Unavailable, Some(10),
+        "Try again when the daemon is up.";
+    /// Both platforms share too few users.
+    NoCommonUsers, "NO_COMMON_USERS", FailedPrecondition, None,
+        "Check that both files use the same ids for the same people.";
+    /// The store or disk refused.
+    StorageFailed, "STORAGE_FAILED", Internal, None,
+        "Look at the disk's free space and the data directory's permissions; the log has the details.";
+    /// A bug of ours.
+    Bug, "BUG", Internal, None,
+        "Report this with the daemon's log.";
+}
+
+impl Reason {
+    /// The reason of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+/// An error on its way to somebody: what, why, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// Why, for programs.
+    pub reason: Reason,
+    /// What happened, for people. Never data.
+    pub message: String,
+    /// What to do, for people.
+    pub remedy: String,
+    /// Where: job, round, field, file, line.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Fault {
+    /// A fault with the reason's usual remedy.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            remedy: reason.remedy().into(),
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// Adds where it happened.
+    #[must_use]
+    pub fn at(mut self, key: &str, value: impl ToString) -> Self {
+        self.metadata.insert(key.into(), value.to_string());
+        self
+    }
+
+    /// A more fitting remedy than the reason's usual one.
+    #[must_use]
+    pub fn remedied_by(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+
+    /// What happened and what to do, in one line for people.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        format!("{}. {}", self.message.trim_end_matches('.'), self.remedy)
+    }
+
+    /// The status to answer with.
+    #[must_use]
+    pub fn into_status(self) -> Status {
+        let mut details = ErrorDetails::new();
+        let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
+        details.set_error_info(self.reason.name(), DOMAIN, metadata);
+        details.set_localized_message("en", self.remedy.clone());
+        if let Some(seconds) = self.reason.retry_seconds() {
+            details.set_retry_info(Some(Duration::from_secs(seconds)));
+        }
+        if let Some(field) = self.metadata.get("field") {
+            details.add_bad_request_violation(field, &self.message);
+        }
+        Status::with_error_details(self.reason.code(), self.message, details)
+    }
+
+    /// Reads a status of ours; `None` for one that somebody else made (a proxy, gRPC itself).
+    #[must_use]
+    pub fn from_status(status: &Status) -> Option<Self> {
+        let details = status.get_error_details();
+        let info = details.error_info()?;
+        if info.domain != DOMAIN {
+            return None;
+        }
+        let reason = Reason::from_name(&info.reason)?;
+        let remedy = details
+            .localized_message()
+            .map_or_else(|| reason.remedy().into(), |text| text.message.clone());
+        Some(Self {
+            reason,
+            message: status.message().into(),
+            remedy,
+            metadata: info.metadata.clone().into_iter().collect(),
+        })
+    }
+}
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        fault.into_status()
+    }
+}
+
+impl From<WireError> for Fault {
+    /// As the caller's mistake; a peer's malformed message is told apart by who receives it.
+    fn from(error: WireError) -> Self {
+        let fault = Self::new(Reason::InvalidRequest, error.to_string());
+        match error {
+            WireError::Missing { field }
+            | WireError::UnknownEnum { field, .. }
+            | WireError::OutOfRange { field, .. }
+            | WireError::Real { field, .. }
+            | WireError::Length { field, .. }
+            | WireError::TooLong { field, .. }
+            | WireError::Form { field, .. }
+            | WireError::Contradiction { field } => fault.at("field", field),
+            WireError::Record { .. } => Self::new(Reason::StorageFailed, error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_survives_the_wire() {
+        for reason in Reason::ALL {
+            let fault = Fault::new(*reason, "what happened").at("round", 7);
+            let status = fault.clone().into_status();
+            assert_eq!(status.code(), reason.code());
+            assert_eq!(Fault::from_status(&status), Some(fault));
+            let retry = status.get_error_details().retry_info().is_some();
+            assert_eq!(retry, reason.retry_seconds().is_some());
+        }
+    }
+
+    #[test]
+    fn a_foreign_status_is_not_ours() {
+        assert_eq!(Fault::from_status(&Status::unavailable("proxy")), None);
+    }
+
+    #[test]
+    fn a_bad_field_is_named_in_the_details() {
+        let status = Fault::from(WireError::Missing { field: "rank" }).into_status();
+        let details = status.get_error_details();
+        let violations = &details.bad_request().unwrap().field_violations;
+        assert_eq!(violations[0].field, "rank");
+    }
+}
