@@ -197,3 +197,117 @@ fn weigh(parameters: &ProductParameters, link: &LinkProfile) -> Result<f64, Spmm
     let computing = (total.rating_seconds + total.social_seconds) / f64::from(link.cores.max(1));
     Ok(total.bytes() as f64 / link.bytes_per_second.max(1.0) + computing)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FilmTrust as the demonstration runs it: 740 common users, 20 rounds of 10 columns.
+    fn filmtrust(operator: OperatorKind) -> ProductRequest {
+        let (row_norm_bound, nonzeros_bound) = match operator {
+            OperatorKind::Laplacian => (256, 4096),
+            OperatorKind::NormalizedLaplacian | OperatorKind::OutAverage => (6144, 4096),
+        };
+        ProductRequest {
+            row_norm_bound,
+            nonzeros_bound,
+            ..ProductRequest::new(Protocol::He, operator, 740, 10, 20)
+        }
+    }
+
+    #[test]
+    fn filmtrust_stays_under_its_budget() {
+        for operator in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian] {
+            let parameters = choose_parameters(&filmtrust(operator)).unwrap();
+            let round = cost::predict(&parameters).unwrap().round;
+            assert!(round.bytes() <= 3_500_000, "{} bytes: {parameters:?}", round.bytes());
+            assert!(round.rating_seconds + round.social_seconds < 1.0, "{round:?}");
+            assert!(parameters.statistical_bits().unwrap() >= 40);
+            assert!(parameters.security_bits() >= 132);
+            assert!(parameters.scale_bits >= 10);
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_is_valid_and_could_not_drop_more() {
+        let parameters = choose_parameters(&filmtrust(OperatorKind::NormalizedLaplacian)).unwrap();
+        parameters.validate().unwrap();
+        let more = ProductParameters { dropped_body_bits: parameters.dropped_body_bits + 1, ..parameters };
+        assert!(more.validate().is_err());
+    }
+
+    #[test]
+    fn many_columns_take_one_full_ciphertext() {
+        let request = ProductRequest {
+            row_norm_bound: 6144,
+            nonzeros_bound: 1 << 20,
+            ..ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 49_288, 10, 819)
+        };
+        let parameters = choose_parameters(&request).unwrap();
+        assert_eq!((parameters.polynomial_size, parameters.glwe_dimension), (8192, 1));
+        assert_eq!(parameters.layout().unwrap().rows_per_response, 1);
+        let offline = cost::predict(&parameters).unwrap().offline;
+        let per_value = offline.bytes() as f64 / (49_288.0 * 8190.0);
+        assert!(per_value <= 26.0, "{per_value} bytes a value");
+    }
+
+    #[test]
+    fn a_hundred_columns_stay_under_150_bytes_a_value() {
+        let request = ProductRequest {
+            row_norm_bound: 256,
+            nonzeros_bound: 4096,
+            ..ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 1508, 10, 10)
+        };
+        let offline = cost::predict(&choose_parameters(&request).unwrap()).unwrap().offline;
+        let per_value = offline.bytes() as f64 / (1508.0 * 100.0);
+        assert!(per_value <= 150.0, "{per_value} bytes a value");
+    }
+
+    #[test]
+    fn refusals_say_what_to_change() {
+        let mut request = filmtrust(OperatorKind::Laplacian);
+        request.saturation_bound = 1e15;
+        let error = choose_parameters(&request).unwrap_err();
+        assert!(matches!(error, SpmmError::Overflow { ring_bits: 48, .. }), "{error}");
+        assert!(error.to_string().contains("lower u_max"), "{error}");
+
+        // A wide ring leaves the noise no room for so many values.
+        let mut request = filmtrust(OperatorKind::Laplacian);
+        request.row_norm_bound = 1 << 30;
+        (request.users, request.uploaded_rows, request.returned_rows) = (1 << 24, 1 << 24, 1 << 24);
+        (request.columns, request.rounds) = (512, 1 << 16);
+        let error = choose_parameters(&request).unwrap_err();
+        assert!(matches!(&error, SpmmError::NothingFits { closest, .. } if matches!(**closest, SpmmError::NoiseShows { .. })), "{error}");
+    }
+
+    #[test]
+    fn the_ring_grows_until_the_fraction_fits() {
+        let mut request = filmtrust(OperatorKind::NormalizedLaplacian);
+        request.least_scale_bits = 16;
+        let parameters = choose_parameters(&request).unwrap();
+        assert!(parameters.ring_bits > 32);
+        assert_eq!(parameters.scale_bits, 16);
+    }
+
+    #[test]
+    fn validation_refuses_what_a_peer_could_try() {
+        let good = choose_parameters(&filmtrust(OperatorKind::Laplacian)).unwrap();
+        let refused = |change: fn(&mut ProductParameters)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            bad.validate().unwrap_err()
+        };
+        assert!(matches!(refused(|p| p.row_norm_bound = 1 << 40), SpmmError::Overflow { .. }));
+        assert!(matches!(refused(|p| p.saturation_bound = f64::NAN), SpmmError::NotPositive { .. }));
+        assert!(matches!(refused(|p| p.noise_bits = 3), SpmmError::OutOfRange { .. }));
+        assert!(matches!(refused(|p| p.columns = 0), SpmmError::OutOfRange { .. }));
+        assert!(matches!(refused(|p| p.columns = u32::MAX), SpmmError::OutOfRange { .. }));
+        assert!(matches!(refused(|p| p.rounds = u32::MAX), SpmmError::OutOfRange { .. }));
+        assert!(matches!(refused(|p| p.users = u32::MAX), SpmmError::OutOfRange { .. }));
+        assert!(matches!(refused(|p| p.returned_rows = 1), SpmmError::Shape { .. }));
+        assert!(matches!(refused(|p| p.glwe_dimension = 1), SpmmError::He(_)));
+        assert!(matches!(refused(|p| p.polynomial_size = 3), SpmmError::OutOfRange { .. } | SpmmError::He(_)));
+        assert!(matches!(refused(|p| p.ring_bits = 31), SpmmError::OutOfRange { .. }));
+        assert!(matches!(refused(|p| p.scale_bits = 9), SpmmError::OutOfRange { .. }));
+    }
+}

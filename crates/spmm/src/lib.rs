@@ -18,12 +18,14 @@ pub mod cost;
 mod endpoint;
 mod error;
 mod frame;
-//HE pub mod he;
+pub mod he;
 pub mod ideal;
 pub mod pair;
 mod operand;
 mod parameters;
 mod policy;
+pub mod preprocessed;
+pub mod release;
 mod rows;
 
 pub use chooser::{LinkProfile, ProductRequest, choose_parameters};

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use s3rec_algebra::{RingMatrix, Seed};
+use s3rec_he::SparseRows;
 use s3rec_sparse::SocialOperator;
 
 use crate::rows::check_pattern;
@@ -82,6 +83,24 @@ impl SocialOperand {
             ),
             _ => (&[], &[]),
         }
+    }
+
+    /// The rows as the accumulation takes them.
+    pub(crate) fn sparse_rows(&self) -> Result<SparseRows<'_>, SpmmError> {
+        Ok(SparseRows::new(&self.starts, &self.columns, &self.weights, self.uploaded_rows)?)
+    }
+
+    /// Refuses parameters with other numbers of rows than the operand was arranged for.
+    pub(crate) fn check_made_for(&self, parameters: &ProductParameters) -> Result<(), SpmmError> {
+        for (what, expected, actual) in [
+            ("returned rows of the operand", parameters.returned_rows, self.rows()),
+            ("uploaded rows of the operand", parameters.uploaded_rows, self.uploaded_rows),
+        ] {
+            if expected as usize != actual {
+                return Err(SpmmError::Shape { what, expected: u64::from(expected), actual: actual as u64 });
+            }
+        }
+        Ok(())
     }
 
     /// Secret digest of Y: what P1's randomness depends on, so that it never serves two operators.

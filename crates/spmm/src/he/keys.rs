@@ -1,7 +1,7 @@
 //! The public key that re-randomisation needs, and what each side keeps of a session.
 
 use s3rec_algebra::{PublicSeed, Seed};
-use s3rec_he::{PublicKey, SecretKey};
+use s3rec_he::{PublicKey, PublicKeyBodies, SecretKey};
 
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
@@ -159,7 +159,9 @@ impl SocialKeySetup {
         if !self.is_done() {
             return Err(SpmmError::Unfinished { pending: Step::PublicKey });
         }
-        let public = PublicKey::from_bytes(self.parameters.glwe()?, &self.seed, &self.bytes)?;
+        let glwe = self.parameters.glwe()?;
+        let bodies = PublicKeyBodies::from_bytes(&glwe, &self.bytes)?;
+        let public = PublicKey::expand(glwe, &self.seed, &bodies)?;
         let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 he session digest v1");
         hasher.update(&self.parameters.digest());
         hasher.update(self.seed.as_bytes());

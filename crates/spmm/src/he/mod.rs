@@ -19,7 +19,6 @@
 //! P0 learns Y·U on the returned rows, P1 nothing about U. [`RatingRound`] and [`SocialRound`]
 //! are the two sides as [`Endpoint`](crate::Endpoint)s.
 
-mod kernel;
 mod keys;
 mod rating;
 mod social;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use s3rec_algebra::{PublicSeed, RingMatrix, Seed};
+use s3rec_he::Response;
 
 use super::RatingKeys;
 use crate::chunks::{Chunks, Due, Numbering, not_due};
@@ -49,8 +50,8 @@ impl Upload {
     /// # Errors
     /// [`SpmmError::He`] for rows that do not exist.
     pub fn bodies(&self, rows: Range<usize>) -> Result<Vec<u8>, SpmmError> {
-        let ring = self.keys.parameters.ring()?;
-        Ok(self.keys.secret.encrypt_rows(&self.rows, ring, &self.mask_seed, &self.error_seed, rows)?)
+        let bodies = self.keys.secret.encrypt_rows(&self.rows, &self.mask_seed, &self.error_seed, rows)?;
+        Ok(bodies.into_bytes())
     }
 }
 
@@ -161,15 +162,12 @@ pub(crate) fn decrypt_responses(
 ) -> Result<Vec<u64>, SpmmError> {
     let parameters: &ProductParameters = &keys.parameters;
     let (glwe, ring) = (parameters.glwe()?, parameters.ring()?);
-    let layout = parameters.layout()?;
-    let used = (layout.rows_per_response * layout.block_columns) as usize;
+    let used_slots = parameters.layout()?.used_slots();
     let shares: Result<Vec<Vec<u64>>, SpmmError> = responses
         .par_chunks(response_bytes)
         .map(|bytes| {
-            let response = s3rec_he::Response::from_bytes(glwe, ring, bytes)?;
-            let mut share = keys.secret.decrypt_share(&response);
-            share.truncate(used);
-            Ok(share)
+            let response = Response::from_bytes(glwe, ring, used_slots, bytes)?;
+            Ok(keys.secret.decrypt_share(&response))
         })
         .collect();
     Ok(shares?.concat())

@@ -65,11 +65,10 @@ impl SocialRound {
     /// Steps 2 to 6 over all responses, a bounded number at a time.
     fn compute(&mut self) -> Result<Vec<u8>, SpmmError> {
         let parameters = &self.keys.parameters;
-        let layout = parameters.layout()?;
-        let used_slots = layout.used_slots();
+        let rows_per_response = parameters.layout()?.rows_per_response as usize;
         let ciphertext_bytes = 16 * ((parameters.glwe_dimension + 1) * parameters.polynomial_size) as usize;
         let at_once = (RESPONSES_AT_ONCE_BYTES / ciphertext_bytes).max(1);
-        let count = self.operand.rows().div_ceil(layout.rows_per_response as usize);
+        let count = self.operand.rows().div_ceil(rows_per_response);
         let seed = PublicSeed::from_bytes(self.mask_seed);
         let upload = std::mem::take(&mut self.upload);
         let received = Received::new(&self.keys, &self.operand, self.round, seed, upload)?;
@@ -77,7 +76,7 @@ impl SocialRound {
         for first in (0..count).step_by(at_once) {
             let range = first..(first + at_once).min(count);
             let masked = received.multiply(&self.operand, range)?.rerandomise().mask()?;
-            answer.extend(masked.add_share(used_slots).round());
+            answer.extend(masked.add_share().round());
         }
         Ok(answer)
     }

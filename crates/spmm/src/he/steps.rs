@@ -9,17 +9,20 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use s3rec_algebra::{PublicSeed, Seed};
+use s3rec_he::{Accumulated, Accumulation, RowBodies, RowPacking, UploadMasks};
 
 use super::SocialKeys;
-use super::kernel::{self, Source};
+use crate::SpmmError;
 use crate::operand::SocialOperand;
-use crate::{Layout, SpmmError};
+
+/// Memory for one tile of expanded masks or bodies.
+const TILE_BYTES: usize = 64 << 20;
 
 /// A whole upload, as P1 holds it: nothing of its answer exists before it is complete.
 pub struct Received {
     keys: Arc<SocialKeys>,
-    layout: Layout,
-    source: Source,
+    masks: UploadMasks,
+    bodies: RowBodies,
     /// Root of all randomness that answers this upload and this Y, and nothing else.
     root: Seed,
 }
@@ -36,7 +39,7 @@ impl Received {
     ) -> Result<Received, SpmmError> {
         let mut upload = blake3::Hasher::new_derive_key("s3rec 2025 he upload digest v1");
         upload.update(mask_seed.as_bytes());
-        upload.update_rayon(&bodies);
+        upload.update(&bodies);
         let root = keys.stock_key.derive(
             "s3rec he answer",
             &[
@@ -46,9 +49,14 @@ impl Received {
                 upload.finalize().as_bytes(),
             ],
         );
-        let layout = keys.parameters.layout()?;
-        let source = Source::new(&keys.parameters, mask_seed, bodies)?;
-        Ok(Received { keys: Arc::clone(keys), layout, source, root })
+        let glwe = keys.parameters.glwe()?;
+        let rows = 0..keys.parameters.uploaded_rows as usize;
+        Ok(Received {
+            keys: Arc::clone(keys),
+            masks: UploadMasks::new(glwe, &mask_seed),
+            bodies: RowBodies::from_bytes(glwe, rows, bodies)?,
+            root,
+        })
     }
 
     /// Step 2: c_i = Σ_f y_if · ct_f over the non-zeros, p rows rotated into each response.
@@ -56,8 +64,13 @@ impl Received {
     /// # Errors
     /// [`SpmmError::He`] when a body does not decode.
     pub fn multiply(&self, operand: &SocialOperand, responses: Range<usize>) -> Result<Multiplied, SpmmError> {
-        let accumulated = kernel::accumulate(&self.source, operand, &self.layout, responses.clone())?;
-        Ok(Multiplied { first: responses.start, accumulated, root: self.root.clone(), keys: Arc::clone(&self.keys) })
+        let parameters = &self.keys.parameters;
+        let glwe = parameters.glwe()?;
+        let packing = RowPacking::new(&glwe, parameters.layout()?.block_columns as usize)?;
+        let accumulation = Accumulation::new(glwe, packing, operand.sparse_rows()?, TILE_BYTES);
+        let first = responses.start;
+        let accumulated = accumulation.accumulate(responses, &self.masks, &self.bodies)?;
+        Ok(Multiplied { keys: Arc::clone(&self.keys), root: self.root.clone(), first, accumulated })
     }
 }
 
@@ -66,7 +79,7 @@ pub struct Multiplied {
     keys: Arc<SocialKeys>,
     root: Seed,
     first: usize,
-    accumulated: Vec<s3rec_he::Accumulated>,
+    accumulated: Vec<Accumulated>,
 }
 
 impl Multiplied {
@@ -77,7 +90,10 @@ impl Multiplied {
             .accumulated
             .into_par_iter()
             .zip(seeds)
-            .map(|(ciphertext, seed)| ciphertext.rerandomise(&self.keys.public, &seed))
+            .map_init(
+                || self.keys.public.workspace(),
+                |workspace, (ciphertext, seed)| ciphertext.rerandomise(&self.keys.public, &seed, workspace),
+            )
             .collect();
         Rerandomised { keys: self.keys, root: self.root, first: self.first, fresh }
     }
@@ -99,14 +115,15 @@ impl Rerandomised {
     /// [`SpmmError::Algebra`] for a ring that does not exist.
     pub fn mask(self) -> Result<Masked, SpmmError> {
         let ring = self.keys.parameters.ring()?;
+        let used_slots = self.keys.parameters.layout()?.used_slots();
         let seeds = seeds(&self.root, "s3rec he mask", self.first, self.fresh.len());
         let (masked, shares) = self
             .fresh
             .into_par_iter()
             .zip(seeds)
-            .map(|(ciphertext, seed)| ciphertext.mask(ring, &seed))
+            .map(|(ciphertext, seed)| ciphertext.mask(ring, &seed, used_slots))
             .unzip();
-        Ok(Masked { masked, shares })
+        Ok(Masked { masked, shares, used_slots })
     }
 }
 
@@ -114,18 +131,21 @@ impl Rerandomised {
 pub struct Masked {
     masked: Vec<s3rec_he::Masked>,
     shares: Vec<Vec<u64>>,
+    used_slots: usize,
 }
 
 impl Masked {
     /// Step 6, one shot: adds Δ·R (and `release_noise`, section 6) on the used slots, so that
     /// P0's share is the result.
     #[must_use]
-    pub fn add_share(mut self, used_slots: usize) -> Masked {
-        self.masked.par_iter_mut().zip(&mut self.shares).for_each(|(ciphertext, share)| {
-            share.truncate(used_slots);
-            ciphertext.add_to_used_slots(share);
-        });
-        self
+    pub fn add_share(self) -> Masked {
+        let masked = self
+            .masked
+            .into_par_iter()
+            .zip(&self.shares)
+            .map(|(ciphertext, share)| ciphertext.add_to_used_slots(share))
+            .collect();
+        Masked { masked, ..self }
     }
 
     /// P1's shares R, one vector a response: what `preprocessed` keeps instead of step 6.
@@ -136,7 +156,7 @@ impl Masked {
     /// Step 5: rounds to nearest and packs, ℓ + 13 bits of the a-part, ℓ + 6 of the body.
     pub fn round(self) -> Vec<u8> {
         let responses: Vec<Vec<u8>> =
-            self.masked.into_par_iter().map(|ciphertext| ciphertext.round().to_bytes()).collect();
+            self.masked.par_iter().map(|ciphertext| ciphertext.round(self.used_slots).to_bytes()).collect();
         responses.concat()
     }
 }

@@ -1,0 +1,253 @@
+//! Where a stock lives: one small record that is replaced atomically, and bulk values.
+//!
+//! The protocol's safety rests on order: what a rule of section 3.3 wants on disk is on disk
+//! when [`StockStorage::save`] returns, before anything that depends on it leaves the machine.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The bulk values of a stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bulk {
+    /// W at P0, R at P1: shares of Y·Z, round by round.
+    Shares,
+    /// P1: P0's ciphertext bodies, kept to answer again when Y changes.
+    Upload,
+    /// P1: responses of the block being answered.
+    Answer,
+}
+
+impl Bulk {
+    const ALL: [Bulk; 3] = [Bulk::Shares, Bulk::Upload, Bulk::Answer];
+
+    fn file_name(self) -> &'static str {
+        match self {
+            Bulk::Shares => "shares",
+            Bulk::Upload => "upload",
+            Bulk::Answer => "answer",
+        }
+    }
+}
+
+/// Durable storage of one party's stock.
+pub trait StockStorage: Send + Sync {
+    /// The record as last saved; `None` when there never was one.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn load(&self) -> io::Result<Option<Vec<u8>>>;
+
+    /// Replaces the record: when this returns, a crash keeps the new one; before, the old one.
+    /// Bulk values written earlier are durable too.
+    ///
+    /// # Errors
+    /// The storage's; whether old or new record is kept is then open.
+    fn save(&mut self, record: &[u8]) -> io::Result<()>;
+
+    /// Writes bulk values; durable at the next [`save`](StockStorage::save).
+    ///
+    /// # Errors
+    /// The storage's.
+    fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Reads bulk values back.
+    ///
+    /// # Errors
+    /// The storage's; `UnexpectedEof` for what was never written.
+    fn read_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()>;
+
+    /// Forgets bulk values that are no longer needed.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn discard(&mut self, bulk: Bulk) -> io::Result<()>;
+}
+
+/// A stock in a directory of its own: files `record`, `shares`, `upload` and `answer`, mode 0600.
+pub struct DirectoryStorage {
+    directory: PathBuf,
+    bulk: BTreeMap<Bulk, File>,
+}
+
+impl DirectoryStorage {
+    /// Opens or creates the directory, for this user alone.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn open(directory: &Path) -> io::Result<DirectoryStorage> {
+        use std::os::unix::fs::DirBuilderExt;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let mut bulk = BTreeMap::new();
+        for kind in Bulk::ALL {
+            bulk.insert(kind, private(OpenOptions::new().create(true).truncate(false)).open(directory.join(kind.file_name()))?);
+        }
+        Ok(DirectoryStorage { directory: directory.to_owned(), bulk })
+    }
+
+    /// Removes the stock: its key is worth nothing to anyone who may still answer it.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn erase(self) -> io::Result<()> {
+        let record = self.directory.join("record");
+        if let Ok(length) = fs::metadata(&record).map(|metadata| metadata.len()) {
+            // Overwritten before it is unlinked; copy-on-write file systems may keep more.
+            let zeros = vec![0u8; usize::try_from(length).unwrap_or(0)];
+            let mut file = OpenOptions::new().write(true).open(&record)?;
+            file.write_all(&zeros)?;
+            file.sync_all()?;
+        }
+        fs::remove_dir_all(&self.directory)
+    }
+
+    fn file(&self, bulk: Bulk) -> io::Result<&File> {
+        self.bulk.get(&bulk).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.read(true).write(true).mode(0o600)
+}
+
+impl StockStorage for DirectoryStorage {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.directory.join("record")) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn save(&mut self, record: &[u8]) -> io::Result<()> {
+        for file in self.bulk.values() {
+            file.sync_data()?;
+        }
+        let next = self.directory.join("record.next");
+        let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&next)?;
+        file.write_all(record)?;
+        file.sync_all()?;
+        fs::rename(&next, self.directory.join("record"))?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file(bulk)?.write_all_at(bytes, offset_bytes)
+    }
+
+    fn read_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file(bulk)?.read_exact_at(bytes, offset_bytes)
+    }
+
+    fn discard(&mut self, bulk: Bulk) -> io::Result<()> {
+        self.file(bulk)?.set_len(0)
+    }
+}
+
+/// A stock in memory: for benchmarks, and for tests, which keep a clone as "the disk" while the
+/// process that used it is killed. [`snapshot`](MemoryStorage::snapshot) makes a backup.
+#[derive(Clone, Default)]
+pub struct MemoryStorage {
+    content: Arc<Mutex<Content>>,
+}
+
+#[derive(Clone, Default)]
+struct Content {
+    record: Option<Vec<u8>>,
+    bulk: BTreeMap<Bulk, Vec<u8>>,
+}
+
+impl MemoryStorage {
+    /// A copy of the present content that later writes do not touch.
+    #[must_use]
+    pub fn snapshot(&self) -> MemoryStorage {
+        MemoryStorage { content: Arc::new(Mutex::new(self.lock().clone())) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StockStorage for MemoryStorage {
+    fn load(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.lock().record.clone())
+    }
+
+    fn save(&mut self, record: &[u8]) -> io::Result<()> {
+        self.lock().record = Some(record.to_vec());
+        Ok(())
+    }
+
+    fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset_bytes).map_err(io::Error::other)?;
+        let mut content = self.lock();
+        let values = content.bulk.entry(bulk).or_default();
+        if values.len() < offset + bytes.len() {
+            values.resize(offset + bytes.len(), 0);
+        }
+        match values.get_mut(offset..offset + bytes.len()) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset_bytes).map_err(io::Error::other)?;
+        let content = self.lock();
+        let stored = content.bulk.get(&bulk).and_then(|values| values.get(offset..offset + bytes.len()));
+        bytes.copy_from_slice(stored.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn discard(&mut self, bulk: Bulk) -> io::Result<()> {
+        self.lock().bulk.remove(&bulk);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeps_what_it_is_given(storage: &mut dyn StockStorage) {
+        assert!(storage.load().unwrap().is_none());
+        storage.save(b"first").unwrap();
+        storage.save(b"second, longer").unwrap();
+        assert_eq!(storage.load().unwrap().unwrap(), b"second, longer");
+        storage.write_at(Bulk::Shares, 5, b"abc").unwrap();
+        storage.write_at(Bulk::Shares, 2, b"xy").unwrap();
+        let mut read = [9; 4];
+        storage.read_at(Bulk::Shares, 2, &mut read).unwrap();
+        assert_eq!(&read, b"xy\0a");
+        assert!(storage.read_at(Bulk::Shares, 6, &mut [0; 3]).is_err());
+        assert!(storage.read_at(Bulk::Upload, 0, &mut [0; 1]).is_err());
+        storage.discard(Bulk::Shares).unwrap();
+        assert!(storage.read_at(Bulk::Shares, 2, &mut read).is_err());
+    }
+
+    #[test]
+    fn memory_and_directory_keep_one_contract() {
+        keeps_what_it_is_given(&mut MemoryStorage::default());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stock");
+        keeps_what_it_is_given(&mut DirectoryStorage::open(&path).unwrap());
+        let reopened = DirectoryStorage::open(&path).unwrap();
+        assert_eq!(reopened.load().unwrap().unwrap(), b"second, longer");
+        reopened.erase().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_snapshot_is_a_backup() {
+        let mut storage = MemoryStorage::default();
+        storage.save(b"before").unwrap();
+        let backup = storage.snapshot();
+        storage.save(b"after").unwrap();
+        assert_eq!(backup.load().unwrap().unwrap(), b"before");
+    }
+}
