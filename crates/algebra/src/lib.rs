@@ -24,5 +24,6 @@ pub use fixed::{FixedPoint, Saturations};
 pub use matrix::{RealMatrix, RingMatrix};
 pub use party::{RatingPlatform, Share, SocialPlatform};
 pub use ring::RingBits;
+pub use sample::tuniform_bytes;
 pub use seed::{PublicSeed, Seed};
 pub use stream::Stream;

@@ -25,13 +25,13 @@ impl Stream {
     }
 
     /// TUniform(b) as tfhe defines it: −2^b and 2^b with weight 2^−(b+2) each, every integer
-    /// between them with weight 2^−(b+1). Uses 1 byte of stream each for b ≤ 6, else 8.
+    /// between them with weight 2^−(b+1). [`tuniform_bytes`] bytes of stream each.
     ///
     /// # Panics
     /// When b exceeds 61.
     pub fn fill_tuniform(&mut self, noise_bits: u32, out: &mut [i64]) {
         assert!(noise_bits <= 61, "TUniform({noise_bits}) does not fit i64");
-        if noise_bits <= 6 {
+        if tuniform_bytes(noise_bits) == 1 {
             let mut bytes = Zeroizing::new(vec![0u8; out.len()]);
             self.fill_bytes(&mut bytes);
             for (value, &byte) in std::iter::zip(out, bytes.iter()) {
@@ -45,6 +45,12 @@ impl Stream {
             }
         }
     }
+}
+
+/// Bytes of stream that [`Stream::fill_tuniform`] takes for each value, for seeking.
+#[must_use]
+pub const fn tuniform_bytes(noise_bits: u32) -> usize {
+    if noise_bits <= 6 { 1 } else { 8 }
 }
 
 /// Folds b + 2 uniform bits: 2^(b+2) values in pairs onto 2^(b+1) + 1, the ends alone.

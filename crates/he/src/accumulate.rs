@@ -1,0 +1,285 @@
+//! Accumulation: Σ_f y_if·ct_f over the non-zeros, tile by tile. Step 2.
+//!
+//! Each of the κ + 1 polynomials is cut into tiles of coefficients; one tile of all needed rows
+//! is brought into memory (masks by expanding them, bodies from wherever the caller keeps
+//! them), then every response takes from it what its non-zeros ask for. Memory is therefore the
+//! caller's tile budget plus the responses being filled, never m·N.
+
+mod kernel;
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::{Accumulated, GlweParameters, HeError, RowPacking, UploadMasks};
+use kernel::{Entry, Kernel};
+
+/// Coefficients in the narrowest tile: the kernel's block.
+const MIN_TILE: usize = kernel::BLOCK;
+
+/// A source of one polynomial of every row, read in tiles: masks, bodies in memory, bodies in
+/// a file.
+pub trait RowSource: Sync {
+    /// What reading can fail with.
+    type Error: From<HeError> + Send;
+
+    /// Writes coefficients `coefficients` of row `row`, at the scale of q, to `out`, which has
+    /// their number. Called from many threads, rows in ascending order on each.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    fn read_row(
+        &self,
+        row: usize,
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), Self::Error>;
+}
+
+/// Integer weights Y in compressed rows, borrowed: row i's entries are
+/// `offsets[i]..offsets[i+1]` of `columns` and `weights`. P1's secret.
+#[derive(Clone, Copy)]
+pub struct SparseRows<'a> {
+    offsets: &'a [usize],
+    columns: &'a [u32],
+    weights: &'a [i64],
+}
+
+impl<'a> SparseRows<'a> {
+    /// Rows over `column_count` columns.
+    ///
+    /// # Errors
+    /// [`HeError::Shape`] when the arrays do not fit each other or a column is out of range,
+    /// [`HeError::RowNorm`] when a row's absolute weights sum to 2^31 or more: accumulation
+    /// would not be exact.
+    pub fn new(
+        offsets: &'a [usize],
+        columns: &'a [u32],
+        weights: &'a [i64],
+        column_count: usize,
+    ) -> Result<Self, HeError> {
+        HeError::check("weights", columns.len(), weights.len())?;
+        HeError::check("first row offset", 0, offsets.first().copied().unwrap_or(1))?;
+        HeError::check(
+            "last row offset",
+            columns.len(),
+            offsets.last().copied().unwrap_or(0),
+        )?;
+        if let Some(pair) = offsets.windows(2).find(|pair| pair[0] > pair[1]) {
+            return Err(HeError::Shape {
+                what: "row offsets in ascending order",
+                expected: pair[0],
+                actual: pair[1],
+            });
+        }
+        if let Some(&column) = columns.iter().find(|&&c| c as usize >= column_count) {
+            return Err(HeError::Shape {
+                what: "column indices below",
+                expected: column_count,
+                actual: column as usize,
+            });
+        }
+        let rows = Self {
+            offsets,
+            columns,
+            weights,
+        };
+        let too_heavy = |&row: &usize| {
+            let (_, weights) = rows.row(row);
+            weights
+                .iter()
+                .try_fold(0u64, |sum, weight| sum.checked_add(weight.unsigned_abs()))
+                .is_none_or(|sum| sum >= 1 << 31)
+        };
+        match (0..rows.len()).find(too_heavy) {
+            Some(row) => Err(HeError::RowNorm { row }),
+            None => Ok(rows),
+        }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Columns and weights of row `i`.
+    fn row(&self, i: usize) -> (&'a [u32], &'a [i64]) {
+        let own = self.offsets[i]..self.offsets[i + 1];
+        (&self.columns[own.clone()], &self.weights[own])
+    }
+}
+
+/// The accumulation of all responses to one upload.
+pub struct Accumulation<'a> {
+    parameters: GlweParameters,
+    packing: RowPacking,
+    weights: SparseRows<'a>,
+    kernel: Kernel,
+    tile_bytes: usize,
+}
+
+impl<'a> Accumulation<'a> {
+    /// The rows of `weights`, in order, packed into responses. A tile takes at most
+    /// `tile_bytes` bytes as long as that allows 16 coefficients of every needed row; smaller
+    /// than the last-level cache is fastest for masks, larger reads files in longer pieces.
+    #[must_use]
+    pub fn new(
+        parameters: GlweParameters,
+        packing: RowPacking,
+        weights: SparseRows<'a>,
+        tile_bytes: usize,
+    ) -> Self {
+        Self {
+            parameters,
+            packing,
+            weights,
+            kernel: Kernel::new(),
+            tile_bytes,
+        }
+    }
+
+    /// Number of responses.
+    #[must_use]
+    pub fn responses(&self) -> usize {
+        self.packing.responses(self.weights.len())
+    }
+
+    /// Accumulates responses `responses` whole. Memory: (κ+1)·N·16 bytes each, and a tile.
+    ///
+    /// # Errors
+    /// What `bodies` fails with.
+    pub fn accumulate<B: RowSource>(
+        &self,
+        responses: Range<usize>,
+        masks: &UploadMasks,
+        bodies: &B,
+    ) -> Result<Vec<Accumulated>, B::Error> {
+        let (size, dimension) = (
+            self.parameters.polynomial_size(),
+            self.parameters.dimension(),
+        );
+        let length = (dimension + 1) * size;
+        let mut sums = vec![vec![0; length]; responses.len()];
+        for polynomial in 0..=dimension {
+            let own = polynomial * size..(polynomial + 1) * size;
+            let mut out: Vec<&mut [u128]> =
+                sums.iter_mut().map(|sum| &mut sum[own.clone()]).collect();
+            if polynomial < dimension {
+                self.accumulate_polynomial(
+                    responses.clone(),
+                    &masks.polynomial(polynomial),
+                    &mut out,
+                )?;
+            } else {
+                self.accumulate_polynomial(responses.clone(), bodies, &mut out)?;
+            }
+        }
+        sums.into_iter()
+            .map(|sum| Accumulated::new(self.parameters, sum).map_err(B::Error::from))
+            .collect()
+    }
+
+    /// Adds one polynomial of responses `responses` to `out`, N coefficients for each. For
+    /// callers that fill the κ + 1 polynomials at different times or spill them.
+    ///
+    /// # Errors
+    /// What `source` fails with, [`HeError::Shape`] when `out` has another shape.
+    pub fn accumulate_polynomial<S: RowSource>(
+        &self,
+        responses: Range<usize>,
+        source: &S,
+        out: &mut [&mut [u128]],
+    ) -> Result<(), S::Error> {
+        let size = self.parameters.polynomial_size();
+        HeError::check("responses to fill", responses.len(), out.len())?;
+        for out in &*out {
+            HeError::check("coefficients to fill", size, out.len())?;
+        }
+        let plan = Plan::new(self, responses);
+        let width = self.tile_width(plan.needed.len());
+        let mut tile = vec![0u128; plan.needed.len() * width];
+        for first in (0..size).step_by(width) {
+            tile.par_chunks_exact_mut(width)
+                .zip(&plan.needed)
+                .try_for_each(|(out, &row)| {
+                    source.read_row(row as usize, first..first + width, out)
+                })?;
+            out.par_iter_mut().enumerate().for_each(|(index, out)| {
+                let rows = plan.rows_of(index);
+                for (slot, entries) in rows.enumerate() {
+                    let shift = first + slot * self.packing.width();
+                    self.kernel.add_rotated(entries, &tile, width, shift, out);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn tile_width(&self, needed_rows: usize) -> usize {
+        let coefficients = self.tile_bytes / 16 / needed_rows.max(1);
+        let power_of_two = 1 << coefficients.max(1).ilog2();
+        power_of_two.clamp(MIN_TILE, self.parameters.polynomial_size())
+    }
+}
+
+/// The non-zeros of some responses, over the rows that these responses need.
+struct Plan {
+    /// The needed rows, ascending.
+    needed: Vec<u32>,
+    /// Entries of each row of each response, columns replaced by positions in `needed`.
+    entries: Vec<Entry>,
+    offsets: Vec<usize>,
+    /// Response r's rows are `offsets[response_rows[r]..=response_rows[r + 1]]`.
+    response_rows: Vec<usize>,
+}
+
+impl Plan {
+    fn new(accumulation: &Accumulation<'_>, responses: Range<usize>) -> Self {
+        let (packing, weights) = (&accumulation.packing, &accumulation.weights);
+        let rows_of = |response| packing.rows_of(response, weights.len());
+        let mut needed: Vec<u32> = responses
+            .clone()
+            .flat_map(rows_of)
+            .flat_map(|row| weights.row(row).0.iter().copied())
+            .collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let mut plan = Self {
+            needed,
+            entries: Vec::new(),
+            offsets: vec![0],
+            response_rows: vec![0],
+        };
+        for response in responses {
+            for row in rows_of(response) {
+                plan.push_row(weights.row(row));
+            }
+            plan.response_rows.push(plan.offsets.len() - 1);
+        }
+        plan
+    }
+
+    fn push_row(&mut self, (columns, weights): (&[u32], &[i64])) {
+        for (column, &weight) in std::iter::zip(columns, weights) {
+            let position = self
+                .needed
+                .binary_search(column)
+                // Unwrap safety: `needed` holds every column of these rows.
+                .expect("a needed row");
+            self.entries.push(Entry::new(position, weight));
+        }
+        self.offsets.push(self.entries.len());
+    }
+
+    fn rows_of(&self, response: usize) -> impl Iterator<Item = &[Entry]> {
+        let rows = self.response_rows[response]..self.response_rows[response + 1];
+        rows.map(|row| &self.entries[self.offsets[row]..self.offsets[row + 1]])
+    }
+}

@@ -1,0 +1,139 @@
+//! The inner loop: weighted sums of 128-bit coefficients without carries.
+//!
+//! A coefficient is four 32-bit limbs, seen as two words of two limbs each. Even and odd limbs
+//! are summed in separate words, weight times limb at a time; with Σ|weight| < 2^31 no sum
+//! leaves a signed word, so the carries are settled once for each row, not for each non-zero.
+//! Everything inside is one load, two multiplications and two additions for a whole vector.
+
+use pulp::Arch;
+
+/// Coefficients summed at a time: their sums stay in registers.
+pub(super) const BLOCK: usize = 16;
+const WORDS: usize = 2 * BLOCK;
+
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "a u128 is seen as its low word, then its high word"
+);
+
+/// One non-zero: which row of the tile, times what.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    row: u32,
+    magnitude: u32,
+    negative: bool,
+}
+
+impl Entry {
+    /// `row` < 2^32 and |`weight`| < 2^31, as [`super::SparseRows`] ensures.
+    pub(super) fn new(row: usize, weight: i64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "positions among u32 columns and weights below 2^31"
+        )]
+        let (row, magnitude) = (row as u32, weight.unsigned_abs() as u32);
+        Self {
+            row,
+            magnitude,
+            negative: weight < 0,
+        }
+    }
+}
+
+pub(super) struct Kernel(Arch);
+
+impl Kernel {
+    pub(super) fn new() -> Self {
+        Self(Arch::new())
+    }
+
+    /// Adds X^shift·Σ weight·row to the polynomial `out`, for rows of `width` coefficients in
+    /// `tile`. Coefficients pushed beyond X^(N−1) come back negated.
+    pub(super) fn add_rotated(
+        &self,
+        entries: &[Entry],
+        tile: &[u128],
+        width: usize,
+        shift: usize,
+        out: &mut [u128],
+    ) {
+        if entries.is_empty() {
+            return;
+        }
+        let words: &[u64] = bytemuck::must_cast_slice(tile);
+        for block in (0..width).step_by(BLOCK) {
+            let mut sums = [[0; WORDS]; 2];
+            self.0.dispatch(
+                #[inline(always)]
+                || weigh(entries, words, 2 * width, 2 * block, &mut sums),
+            );
+            add_block(
+                &sums,
+                (shift + block) % out.len(),
+                shift + block >= out.len(),
+                out,
+            );
+        }
+    }
+}
+
+#[inline(always)]
+fn weigh(
+    entries: &[Entry],
+    words: &[u64],
+    row_words: usize,
+    first: usize,
+    [even, odd]: &mut [[u64; WORDS]; 2],
+) {
+    let (mut e, mut o) = ([0u64; WORDS], [0u64; WORDS]);
+    for entry in entries {
+        let start = entry.row as usize * row_words + first;
+        let Some(row) = words
+            .get(start..)
+            .and_then(|rest| rest.first_chunk::<WORDS>())
+        else {
+            continue;
+        };
+        let weight = u64::from(entry.magnitude);
+        if entry.negative {
+            for i in 0..WORDS {
+                e[i] = e[i].wrapping_sub((row[i] & 0xffff_ffff) * weight);
+                o[i] = o[i].wrapping_sub((row[i] >> 32) * weight);
+            }
+        } else {
+            for i in 0..WORDS {
+                e[i] = e[i].wrapping_add((row[i] & 0xffff_ffff) * weight);
+                o[i] = o[i].wrapping_add((row[i] >> 32) * weight);
+            }
+        }
+    }
+    *even = e;
+    *odd = o;
+}
+
+/// Adds the block's sums to `out` from `start` on, negated if `negate` and again behind the end.
+fn add_block([even, odd]: &[[u64; WORDS]; 2], start: usize, negate: bool, out: &mut [u128]) {
+    let settled = |i: usize| {
+        let limb = |word: u64| i128::from(word.cast_signed()).cast_unsigned();
+        limb(even[2 * i])
+            .wrapping_add(limb(odd[2 * i]) << 32)
+            .wrapping_add(limb(even[2 * i + 1]) << 64)
+            .wrapping_add(limb(odd[2 * i + 1]) << 96)
+    };
+    let before_end = BLOCK.min(out.len() - start);
+    let (head, tail) = out.split_at_mut(start);
+    for (i, out) in tail.iter_mut().take(before_end).enumerate() {
+        *out = add_signed(*out, settled(i), negate);
+    }
+    for (i, out) in (before_end..BLOCK).zip(head) {
+        *out = add_signed(*out, settled(i), !negate);
+    }
+}
+
+fn add_signed(sum: u128, term: u128, negate: bool) -> u128 {
+    if negate {
+        sum.wrapping_sub(term)
+    } else {
+        sum.wrapping_add(term)
+    }
+}
