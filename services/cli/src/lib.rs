@@ -1,1 +1,78 @@
-//! The command s3rec: keys, demo, and clients for the people at both platforms.
+//! The command `s3rec`: keys, demonstration, and clients for the people at both platforms.
+//!
+//! | module | one sentence |
+//! |---|---|
+//! | [`arguments`] | the command line |
+//! | [`connection`] | how to reach a platform: mutual TLS from flags, environment, client file |
+//! | [`client`] | the operators' calls as functions |
+//! | [`verbs`] | what each verb does and how its answer reads |
+//! | [`demo`] | both platforms on this machine, from keys to report |
+//! | [`progress`] | a running job on stderr |
+//! | [`output`] | text for people, one JSON document for programs |
+//! | [`failure`] | what can go wrong, with reasons and exit codes |
+
+pub mod arguments;
+pub mod client;
+pub mod connection;
+pub mod demo;
+pub mod failure;
+pub mod output;
+pub mod progress;
+pub mod verbs;
+
+mod daemon;
+mod interrupt;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+use output::Output;
+
+/// Runs the command that the process was started as.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    let command = match arguments.command {
+        Command::Daemon(arguments) => return daemon::run(arguments),
+        command => command,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            let failure = Failure::File {
+                path: "the executor's threads".into(),
+                source,
+            };
+            output.failure(&failure);
+            return failure.exit_code();
+        }
+    };
+    let outcome = runtime.block_on(run(command, output));
+    // A computation that nobody waits for any more does not keep us.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(command: Command, output: Output) -> Result<(), Failure> {
+    match command {
+        Command::Pki(arguments) => verbs::pki(&arguments, output),
+        Command::Demo(arguments) => demo::demo(*arguments, output).await,
+        Command::Rating(command) => verbs::rating(command.verb, output).await,
+        Command::Social(command) => verbs::social(command.verb, output).await,
+        // `main` has taken these.
+        Command::Daemon(_) => Ok(()),
+    }
+}

@@ -1,8 +1,10 @@
 //! The rating platform's daemon.
 
 mod args;
+mod plan;
 
 pub use args::Args;
+pub use plan::{Plan, plan};
 
 use std::process::ExitCode;
 

@@ -1,0 +1,157 @@
+//! The command line.
+
+mod choices;
+mod rating;
+mod social;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
+pub use rating::{ProposeArgs, RatingVerb};
+pub use social::SocialVerb;
+
+use crate::connection::ConnectionArgs;
+use crate::demo::DemoArgs;
+
+/// Secure social recommendation across two platforms, after S3Rec (NeurIPS 2021).
+#[derive(Debug, Parser)]
+#[command(name = "s3rec", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// Print one JSON document on stdout; errors as JSON on stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run both platforms on this machine and train one model securely.
+    Demo(Box<DemoArgs>),
+    /// Make a certificate authority and the identities of both platforms and their people.
+    Pki(PkiArgs),
+    /// Talk to the rating platform as one of its operators.
+    Rating(RatingCommand),
+    /// Talk to the social platform as one of its operators.
+    Social(SocialCommand),
+    /// Run a daemon of the demonstration.
+    #[command(hide = true)]
+    Daemon(DaemonArgs),
+}
+
+/// `s3rec pki`.
+#[derive(Args, Debug)]
+pub struct PkiArgs {
+    /// Directory for the keys and certificates; nothing there is overwritten.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// A further host name or address the daemons are reached under; may be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+}
+
+/// `s3rec rating`.
+#[derive(Args, Debug)]
+pub struct RatingCommand {
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: RatingVerb,
+}
+
+/// `s3rec social`.
+#[derive(Args, Debug)]
+pub struct SocialCommand {
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: SocialVerb,
+}
+
+/// `s3rec daemon`: how the demonstration starts its daemons.
+#[derive(Args, Debug)]
+pub struct DaemonArgs {
+    /// Directory to remove when whoever started us is gone. Their end is noticed by the end
+    /// of our standard input.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: PathBuf,
+    /// Which platform.
+    #[command(subcommand)]
+    pub platform: Platform,
+}
+
+/// A platform with its daemon's own arguments.
+#[derive(Debug, Subcommand)]
+pub enum Platform {
+    /// P0.
+    Rating(s3rec_rating::Args),
+    /// P1.
+    Social(s3rec_social::Args),
+}
+
+/// A data file and how to read it.
+#[derive(Args, Clone, Debug)]
+pub struct FileArgs {
+    /// The file; gzip is recognised by the ending .gz.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Name of the data set; what it held before is replaced.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub dataset: String,
+    /// Character between fields; by the file's ending unless given (.csv comma, else tab).
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+    /// The first row names the columns.
+    #[arg(long)]
+    pub header: bool,
+}
+
+/// One job.
+#[derive(Args, Clone, Debug)]
+pub struct JobArgs {
+    /// Id of the job, as `propose` or `proposals` shows it.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// One job, and why.
+#[derive(Args, Clone, Debug)]
+pub struct ReasonedJobArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Shown to the people at the other platform.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_may_stand_anywhere() {
+        for line in [
+            "s3rec --json demo",
+            "s3rec demo --json",
+            "s3rec rating jobs --json",
+        ] {
+            assert!(
+                Arguments::try_parse_from(line.split(' ')).unwrap().json,
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Verbs of the rating platform's operators.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{
+    FileArgs, JobArgs, OperatorChoice, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs,
+    SolverChoice,
+};
+use crate::connection::ConnectionArgs;
+
+/// `s3rec rating …`.
+#[derive(Debug, Subcommand)]
+pub enum RatingVerb {
+    /// Read a ratings file into the platform: user, item, rating.
+    Import(ImportRatingsArgs),
+    /// Propose a training to the social platform; nothing of either side's data moves.
+    Propose(Box<ProposeArgs>),
+    /// Start an approved job.
+    Start(StartArgs),
+    /// Follow a job until it ends.
+    Watch(JobArgs),
+    /// List the jobs.
+    Jobs(ConnectionArgs),
+    /// End a job before its next opening.
+    Cancel(ReasonedJobArgs),
+    /// Cost, parameters, quality and disclosure of a finished job.
+    Report(JobArgs),
+    /// List the models.
+    Models(ConnectionArgs),
+    /// Metrics of a model on its held-out ratings.
+    Evaluate(ModelArgs),
+    /// Predict one rating.
+    Predict(PredictArgs),
+    /// The best items that a user has not rated.
+    Recommend(RecommendArgs),
+    /// Write a model's numbers as JSON.
+    Export(ExportArgs),
+    /// What this platform was shown, over all jobs.
+    Disclosures(ConnectionArgs),
+}
+
+/// `import`.
+#[derive(Args, Debug)]
+pub struct ImportRatingsArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Lowest and highest value of the scale, for example 1:5; taken from the data unless given.
+    #[arg(long, value_name = "MIN:MAX", value_parser = scale, allow_hyphen_values = true)]
+    pub scale: Option<(f64, f64)>,
+    /// Drop and count rows outside the scale instead of refusing the file.
+    #[arg(long, requires = "scale")]
+    pub drop_out_of_scale: bool,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `propose`.
+#[derive(Args, Debug)]
+pub struct ProposeArgs {
+    /// A data set imported before.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub dataset: String,
+    /// Why; shown to the people who consent.
+    #[arg(long, value_name = "TEXT")]
+    pub purpose: String,
+    /// How the product is computed.
+    #[arg(long, value_enum, default_value_t = ProtocolChoice::He)]
+    pub protocol: ProtocolChoice,
+    /// How the rating platform learns.
+    #[arg(long, value_enum, default_value_t = SolverChoice::Gd)]
+    pub solver: SolverChoice,
+    /// What the social platform derives from its links.
+    #[arg(long, value_enum, default_value_t = OperatorChoice::NormalizedLaplacian)]
+    pub operator: OperatorChoice,
+    /// Number of factors.
+    #[arg(long, default_value_t = 10)]
+    pub rank: u32,
+    /// Openings of the product at most.
+    #[arg(long, default_value_t = 20)]
+    pub rounds: u32,
+    /// Weight of the social term; the solver's own unless given.
+    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
+    pub social_weight: f64,
+    /// Weight of the norm of the factors; the solver's own unless given.
+    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
+    pub regularization: f64,
+    /// Step size of gd and adam; the solver's own unless given.
+    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
+    pub learning_rate: f64,
+    /// What of the links' pattern the rating platform may know.
+    #[arg(long, value_enum, default_value_t = PatternChoice::Nothing)]
+    pub pattern: PatternChoice,
+    /// How openings are released.
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// Seed of split and initialisation; stays at the rating platform.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Share of the ratings held out for the metrics.
+    #[arg(long, default_value_t = 0.2, conflicts_with = "no_held_out")]
+    pub held_out_share: f64,
+    /// Train on everything and report no metrics.
+    #[arg(long)]
+    pub no_held_out: bool,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `start`.
+#[derive(Args, Debug)]
+pub struct StartArgs {
+    /// Which job, and where.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Wait for the social platform's decision instead of failing.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// A model, or the newest.
+#[derive(Args, Debug)]
+pub struct ModelArgs {
+    /// Id of the model; the newest unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "MODEL"
+    )]
+    pub model: String,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `predict`.
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// The user.
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// The item.
+    #[arg(long, value_name = "ID")]
+    pub item: String,
+    /// The model, and where.
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// `recommend`.
+#[derive(Args, Debug)]
+pub struct RecommendArgs {
+    /// The user.
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// How many items.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// Also list what the user has rated.
+    #[arg(long)]
+    pub include_rated: bool,
+    /// The model, and where.
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// The model, and where.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// File to write; stdout unless given.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+fn scale(text: &str) -> Result<(f64, f64), String> {
+    let bounds = text
+        .split_once(':')
+        .and_then(|(min, max)| Some((min.parse().ok()?, max.parse().ok()?)));
+    match bounds {
+        Some((min, max)) if min < max => Ok((min, max)),
+        _ => Err("expected MIN:MAX with MIN below MAX, for example 1:5".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_has_a_lower_and_a_higher_end() {
+        assert_eq!(scale("0.5:4"), Ok((0.5, 4.0)));
+        assert_eq!(scale("-1:1"), Ok((-1.0, 1.0)));
+        for text in ["5:1", "1", "1:", "a:b", "NaN:1", ""] {
+            assert!(scale(text).is_err(), "{text}");
+        }
+    }
+}

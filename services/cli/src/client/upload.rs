@@ -1,0 +1,187 @@
+//! Files to a platform, in bounded chunks.
+
+use std::path::{Path, PathBuf};
+
+use s3rec_wire::v1;
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use v1::file_chunk::Part;
+
+use super::{RatingClient, SocialClient};
+use crate::failure::Failure;
+
+/// Bytes of one chunk; the conversation allows 1 MiB.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Chunks read ahead.
+const CHUNKS_AHEAD: usize = 4;
+
+/// A data file on this machine and how the platform shall read it.
+#[derive(Clone, Debug, Default)]
+pub struct FileSource {
+    /// The file; an ending `.gz` means gzip.
+    pub path: PathBuf,
+    /// Data set to create or replace.
+    pub dataset: String,
+    /// Character between fields; `None`: by the ending.
+    pub delimiter: Option<char>,
+    /// The first row names the columns.
+    pub has_header: bool,
+    /// Lowest and highest rating; `None`: as in the data.
+    pub scale: Option<(f64, f64)>,
+    /// Drop rows outside the scale.
+    pub drop_out_of_scale: bool,
+}
+
+impl FileSource {
+    /// The file `path` as data set `dataset`, everything else by default.
+    #[must_use]
+    pub fn new(path: &Path, dataset: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            dataset: dataset.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn header(&self) -> v1::FileHeader {
+        let (scale_min, scale_max) = self.scale.unwrap_or_default();
+        v1::FileHeader {
+            file_name: self.path.display().to_string(),
+            dataset: self.dataset.clone(),
+            delimiter: self.delimiter.map(String::from).unwrap_or_default(),
+            has_header: self.has_header,
+            scale_min,
+            scale_max,
+            drop_out_of_scale: self.drop_out_of_scale,
+            gzip: self.path.extension().is_some_and(|ending| ending == "gz"),
+        }
+    }
+}
+
+/// Imports a ratings file.
+///
+/// # Errors
+/// [`Failure::File`] when the file cannot be read (the platform then keeps what it had),
+/// [`Failure::Refused`] with file, line and field when a row is bad.
+pub async fn import_ratings(
+    client: &mut RatingClient,
+    source: &FileSource,
+) -> Result<v1::ImportRatingsResponse, Failure> {
+    send(source, async |chunks| client.import_ratings(chunks).await).await
+}
+
+/// Imports a links file.
+///
+/// # Errors
+/// As [`import_ratings`].
+pub async fn import_links(
+    client: &mut SocialClient,
+    source: &FileSource,
+) -> Result<v1::ImportLinksResponse, Failure> {
+    send(source, async |chunks| client.import_links(chunks).await).await
+}
+
+async fn send<R>(
+    source: &FileSource,
+    call: impl AsyncFnOnce(ReceiverStream<v1::FileChunk>) -> Result<tonic::Response<R>, tonic::Status>,
+) -> Result<R, Failure> {
+    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let reading = read(source, &sender);
+    let calling = call(ReceiverStream::new(receiver));
+    tokio::pin!(reading, calling);
+    tokio::select! {
+        answer = &mut calling => return Ok(answer?.into_inner()),
+        // A file that stops being readable must not look like a file that ends here: the call
+        // is dropped, and so cancelled, while the channel is still open.
+        read = &mut reading => read?,
+    }
+    drop(sender);
+    Ok(calling.await?.into_inner())
+}
+
+async fn read(source: &FileSource, sender: &mpsc::Sender<v1::FileChunk>) -> Result<(), Failure> {
+    let failed = |error| Failure::File {
+        path: source.path.clone(),
+        source: error,
+    };
+    let mut file = tokio::fs::File::open(&source.path).await.map_err(failed)?;
+    let mut part = Part::Header(source.header());
+    loop {
+        // A closed channel means that the call has ended, which the caller sees by itself.
+        if sender
+            .send(v1::FileChunk { part: Some(part) })
+            .await
+            .is_err()
+        {
+            return Ok(());
+        }
+        let mut data = Vec::with_capacity(CHUNK_BYTES);
+        let limit = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
+        (&mut file)
+            .take(limit)
+            .read_to_end(&mut data)
+            .await
+            .map_err(failed)?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        part = Part::Data(data.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_arrives_whole_and_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ratings.tsv.gz");
+        let content: Vec<u8> = (0..CHUNK_BYTES * 2 + 17)
+            .map(|i| u8::try_from(i % 251).unwrap())
+            .collect();
+        std::fs::write(&path, &content).unwrap();
+        let source = FileSource::new(&path, "d");
+        let received = send(&source, async |mut chunks| {
+            let header = chunks.next().await.unwrap().part.unwrap();
+            assert!(matches!(header, Part::Header(h) if h.gzip && h.dataset == "d"));
+            let mut received = Vec::new();
+            while let Some(chunk) = chunks.next().await {
+                let Some(Part::Data(data)) = chunk.part else {
+                    panic!("two headers")
+                };
+                assert!(data.len() <= CHUNK_BYTES);
+                received.extend_from_slice(&data);
+            }
+            Ok(tonic::Response::new(received))
+        });
+        assert_eq!(received.await.unwrap(), content);
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_file_cancels_the_call() {
+        let directory = tempfile::tempdir().unwrap();
+        // A directory opens but does not read.
+        let source = FileSource::new(directory.path(), "d");
+        let sent = send(&source, async |mut chunks| {
+            while chunks.next().await.is_some() {}
+            Ok(tonic::Response::new(()))
+        });
+        assert!(matches!(sent.await, Err(Failure::File { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_ends_the_upload_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ratings.tsv");
+        std::fs::write(&path, vec![0; CHUNK_BYTES * 20]).unwrap();
+        let source = FileSource::new(&path, "d");
+        let sent = send(&source, async |_chunks| {
+            Err::<tonic::Response<()>, _>(tonic::Status::invalid_argument("line 1"))
+        });
+        assert!(matches!(sent.await, Err(Failure::Refused(_))));
+    }
+}

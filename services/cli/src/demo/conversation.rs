@@ -1,0 +1,188 @@
+//! What the people at both platforms do, in order.
+
+use std::time::Duration;
+
+use s3rec_wire::v1;
+use tokio::time::timeout;
+
+use super::DemoArgs;
+use super::daemons::Daemons;
+use super::oracle::{self, Oracle};
+use super::workspace::{Platform, Workspace};
+use crate::client::{self, ExportedModel, FileSource, RatingClient, SocialClient};
+use crate::failure::Failure;
+use crate::output::note;
+use crate::progress::Progress;
+
+/// Name of both data sets.
+pub(super) const DATASET: &str = "demo";
+/// How long the surviving daemon may take to say what it saw.
+const SURVIVOR: Duration = Duration::from_secs(15);
+
+/// Both operators at work.
+pub(super) struct Conversation {
+    rating: RatingClient,
+    social: SocialClient,
+    job_id: String,
+}
+
+/// Everything that the report is made of.
+pub(super) struct Results {
+    pub(super) links: v1::ImportLinksResponse,
+    pub(super) report: v1::JobReportResponse,
+    pub(super) cost: v1::JobCostResponse,
+    pub(super) evaluation: v1::EvaluateResponse,
+    pub(super) model: ExportedModel,
+    pub(super) oracle: Oracle,
+}
+
+impl Conversation {
+    pub(super) async fn open(workspace: &Workspace, daemons: &Daemons) -> Result<Self, Failure> {
+        let connection =
+            |platform| workspace.connection(platform, daemons.operator_address(platform));
+        Ok(Self {
+            rating: client::rating(&connection(Platform::Rating)).await?,
+            social: client::social(&connection(Platform::Social)).await?,
+            job_id: String::new(),
+        })
+    }
+
+    /// Imports, proposes, consents, trains, evaluates, and runs the oracle beside it.
+    pub(super) async fn run(
+        &mut self,
+        arguments: &DemoArgs,
+        workspace: &Workspace,
+        silent: bool,
+    ) -> Result<Results, Failure> {
+        let tell = |text: &str| {
+            if !silent {
+                note(text);
+            }
+        };
+        tell("Importing ratings at the rating platform and links at the social platform.");
+        let ratings = FileSource::new(workspace.ratings(), DATASET);
+        client::import_ratings(&mut self.rating, &ratings).await?;
+        let links = FileSource::new(workspace.links(), DATASET);
+        let links = client::import_links(&mut self.social, &links).await?;
+
+        self.agree(arguments, &tell).await?;
+        let mut oracle = tokio::task::spawn_blocking({
+            let ratings = workspace.ratings().to_owned();
+            let links = workspace.links().to_owned();
+            let proposal = arguments.proposal();
+            move || oracle::train(&ratings, &links, &proposal)
+        });
+        self.train(silent).await?;
+
+        let job_id = self.job_id.clone();
+        let request = v1::JobReportRequest {
+            job_id: job_id.clone(),
+        };
+        let report = self.rating.job_report(request).await?.into_inner();
+        let model_id = report
+            .job
+            .as_ref()
+            .map(|job| job.model_id.clone())
+            .unwrap_or_default();
+        let request = v1::EvaluateRequest {
+            model_id: model_id.clone(),
+        };
+        let evaluation = self.rating.evaluate(request).await?.into_inner();
+        let model = client::export(&mut self.rating, &model_id).await?;
+        let cost = self
+            .social
+            .job_cost(v1::JobCostRequest { job_id })
+            .await?
+            .into_inner();
+        let oracle = (&mut oracle)
+            .await
+            .map_err(|panic| Failure::Oracle(panic.to_string()))??;
+        Ok(Results {
+            links,
+            report,
+            cost,
+            evaluation,
+            model,
+            oracle,
+        })
+    }
+
+    /// The rating platform proposes, the social platform sees what it would give away and
+    /// consents.
+    async fn agree(&mut self, arguments: &DemoArgs, tell: &impl Fn(&str)) -> Result<(), Failure> {
+        let proposed = self
+            .rating
+            .propose_job(arguments.proposal())
+            .await?
+            .into_inner();
+        self.job_id = proposed.job_id;
+        let request = v1::ListProposalsRequest { pending_only: true };
+        let pending = self.social.list_proposals(request).await?.into_inner();
+        let proposal = pending
+            .proposals
+            .into_iter()
+            .find(|one| one.job_id == self.job_id);
+        let proposal = proposal.ok_or(Failure::Incomplete {
+            missing: "the proposal",
+        })?;
+        tell(&format!(
+            "Proposal {} by {}. Consenting gives away:",
+            self.job_id, proposal.peer
+        ));
+        for warning in &proposal.warnings {
+            tell(&format!("  ! {warning}"));
+        }
+        let request = v1::ApproveProposalRequest {
+            job_id: self.job_id.clone(),
+            dataset: DATASET.into(),
+        };
+        self.social.approve_proposal(request).await?;
+        tell("Approved.");
+        Ok(())
+    }
+
+    async fn train(&mut self, silent: bool) -> Result<(), Failure> {
+        let request = v1::StartJobRequest {
+            job_id: self.job_id.clone(),
+            wait_for_approval: true,
+        };
+        self.rating.start_job(request).await?;
+        let mut progress = Progress::new(silent);
+        let last = client::rating_events(&mut self.rating, &self.job_id, |event| {
+            progress.show(event);
+            Ok(())
+        });
+        let last = last.await?;
+        drop(progress);
+        crate::verbs::finished(&last)
+    }
+
+    /// When a daemon ended, adds what the other one has to say about the job.
+    pub(super) async fn survivors_words(&mut self, failure: Failure) -> Failure {
+        let Failure::Daemon {
+            role,
+            status,
+            log,
+            survivor: None,
+        } = failure
+        else {
+            return failure;
+        };
+        let nothing = |_: &v1::JobEvent| Ok(());
+        let last = if self.job_id.is_empty() {
+            None
+        } else if role == Platform::Social.name() {
+            let watching = client::rating_events(&mut self.rating, &self.job_id, nothing);
+            timeout(SURVIVOR, watching).await.ok().and_then(Result::ok)
+        } else {
+            let watching = client::social_events(&mut self.social, &self.job_id, nothing);
+            timeout(SURVIVOR, watching).await.ok().and_then(Result::ok)
+        };
+        Failure::Daemon {
+            role,
+            status,
+            log,
+            survivor: last.map(|event| event.message),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The same training in the clear. It needs both sides' data, which only a demonstration has.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use s3rec_algebra::RealMatrix;
+use s3rec_data::{IdTable, LinkOptions, LinkSet, RatingOptions, RatingSet};
+use s3rec_model::{Accuracy, Model, accuracy};
+use s3rec_sparse::SocialOperator;
+use s3rec_train::{CommonUsers, max_abs_factor_difference, run_oracle};
+use s3rec_wire::v1;
+
+use crate::client::{ExportedModel, ExportedRow};
+use crate::failure::Failure;
+
+/// The trained oracle.
+pub(super) struct Oracle {
+    users: IdTable,
+    items: IdTable,
+    model: Model,
+    /// On the held-out ratings.
+    pub(super) accuracy: Accuracy,
+}
+
+/// Trains as the rating platform does, with the clear product in float64.
+pub(super) fn train(
+    ratings: &Path,
+    links: &Path,
+    proposal: &v1::ProposeJobRequest,
+) -> Result<Oracle, Failure> {
+    let ratings = RatingSet::read(ratings, &RatingOptions::default())?;
+    let links = LinkSet::read(links, &LinkOptions::default())?;
+    let failed = |error: &dyn std::error::Error| Failure::Oracle(error.to_string());
+    let plan = s3rec_rating::plan(&ratings, proposal).map_err(|fault| failed(&fault))?;
+
+    let social_matrix = links
+        .social_matrix(&ratings.users)
+        .map_err(|e| failed(&e))?;
+    let operator = SocialOperator::build(plan.operator, &social_matrix).map_err(|e| failed(&e))?;
+    let common = CommonUsers::all(ratings.users.len()).map_err(|e| failed(&e))?;
+    let mut solver = plan
+        .solver(operator.row_norm_bound())
+        .map_err(|e| failed(&e))?;
+    run_oracle(solver.as_mut(), &common, &operator).map_err(|e| failed(&e))?;
+
+    let model = solver.model().clone();
+    let accuracy = accuracy(&model, &plan.held_out).map_err(|e| failed(&e))?;
+    Ok(Oracle {
+        users: ratings.users,
+        items: ratings.items,
+        model,
+        accuracy,
+    })
+}
+
+impl Oracle {
+    /// Largest difference of any factor or bias from the exported model; infinite when a user,
+    /// an item or a factor is missing.
+    pub(super) fn max_abs_factor_difference(&self, exported: &ExportedModel) -> f64 {
+        let rank = self.model.rank();
+        let rows = (
+            in_order(&self.users, &exported.users, rank),
+            in_order(&self.items, &exported.items, rank),
+        );
+        let (Some(users), Some(items)) = rows else {
+            return f64::INFINITY;
+        };
+        let exported = Model {
+            mean: exported.global_mean,
+            scale: self.model.scale,
+            users,
+            items,
+        };
+        max_abs_factor_difference(&self.model, &exported)
+    }
+}
+
+/// The exported rows in the order of `ids`, the bias behind the factors.
+fn in_order(ids: &IdTable, rows: &[ExportedRow], rank: usize) -> Option<RealMatrix> {
+    let by_id: HashMap<&str, &ExportedRow> =
+        rows.iter().map(|row| (row.id.as_str(), row)).collect();
+    let mut values = Vec::with_capacity(ids.len() * (rank + 1));
+    for id in ids.names() {
+        let row = by_id.get(id).filter(|row| row.factors.len() == rank)?;
+        values.extend_from_slice(&row.factors);
+        values.push(row.bias);
+    }
+    RealMatrix::from_vec(ids.len(), rank + 1, values).ok()
+}

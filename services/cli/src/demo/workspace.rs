@@ -1,0 +1,211 @@
+//! The demonstration's temporary directory, removed with everything in it.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use s3rec_data::{Synthetic, SyntheticSettings};
+use s3rec_node::pki::{self, CertificateRole, Issuance};
+use tempfile::TempDir;
+use toml::Table;
+
+use super::DemoArgs;
+use crate::connection::Connection;
+use crate::failure::Failure;
+
+/// Keys, configurations, data and both daemons' state.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    directory: TempDir,
+    issued: Issuance,
+    ratings: PathBuf,
+    links: PathBuf,
+}
+
+/// One of the two daemons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Platform {
+    Rating,
+    Social,
+}
+
+impl Platform {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Rating => "rating",
+            Self::Social => "social",
+        }
+    }
+
+    const fn certificate(self) -> CertificateRole {
+        match self {
+            Self::Rating => CertificateRole::Rating,
+            Self::Social => CertificateRole::Social,
+        }
+    }
+
+    const fn operator(self) -> CertificateRole {
+        match self {
+            Self::Rating => CertificateRole::RatingOperator,
+            Self::Social => CertificateRole::SocialOperator,
+        }
+    }
+}
+
+impl Workspace {
+    /// Makes the directory, the keys, and the data unless files were given.
+    pub(super) fn create(arguments: &DemoArgs) -> Result<Self, Failure> {
+        let directory = tempfile::Builder::new().prefix("s3rec-demo-").tempdir();
+        let directory = directory.map_err(|source| Failure::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let issued = pki::issue(&directory.path().join("keys"), &[])?;
+        let executable = std::env::current_exe().map_err(|source| Failure::File {
+            path: "our own executable".into(),
+            source,
+        })?;
+        for platform in [Platform::Rating, Platform::Social] {
+            // The daemons are this very executable under the names that people look for.
+            let link = directory.path().join(format!("s3rec-{}", platform.name()));
+            symlink(&executable, &link).map_err(|source| Failure::File { path: link, source })?;
+        }
+        let (ratings, links) = match (&arguments.ratings, &arguments.links) {
+            (Some(ratings), Some(links)) => (ratings.clone(), links.clone()),
+            _ => synthetic(directory.path(), arguments.seed)?,
+        };
+        Ok(Self {
+            directory,
+            issued,
+            ratings,
+            links,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(super) fn ratings(&self) -> &Path {
+        &self.ratings
+    }
+
+    pub(super) fn links(&self) -> &Path {
+        &self.links
+    }
+
+    pub(super) fn data_dir(&self, platform: Platform) -> PathBuf {
+        self.path().join(format!("{}-data", platform.name()))
+    }
+
+    pub(super) fn log(&self, platform: Platform) -> PathBuf {
+        self.path().join(format!("{}.log", platform.name()))
+    }
+
+    /// The symbolic link to start the daemon by.
+    pub(super) fn executable(&self, platform: Platform) -> PathBuf {
+        self.path().join(format!("s3rec-{}", platform.name()))
+    }
+
+    /// Writes a daemon's configuration; the rating platform's names the social one's address.
+    pub(super) fn configure(
+        &self,
+        platform: Platform,
+        social_peer: Option<&str>,
+    ) -> Result<PathBuf, Failure> {
+        let other = match platform {
+            Platform::Rating => CertificateRole::Social,
+            Platform::Social => CertificateRole::Rating,
+        };
+        let mut peer = Table::new();
+        let pin = self
+            .issued
+            .identity(other)
+            .map(|identity| identity.pin.to_string());
+        peer.insert("pin".into(), pin.unwrap_or_default().into());
+        match social_peer {
+            Some(address) => peer.insert("address".into(), format!("https://{address}").into()),
+            None => peer.insert("listen".into(), "127.0.0.1:0".into()),
+        };
+        let (certificate, key) = self.identity(platform.certificate());
+        let mut configuration = Table::new();
+        configuration.insert("data_dir".into(), text(&self.data_dir(platform)));
+        configuration.insert("name".into(), format!("{}.demo", platform.name()).into());
+        configuration.insert("operator".into(), table([("listen", "127.0.0.1:0".into())]));
+        configuration.insert("peer".into(), peer.into());
+        let tls = [
+            ("ca", text(&self.issued.ca_path)),
+            ("certificate", text(&certificate)),
+            ("key", text(&key)),
+        ];
+        configuration.insert("tls".into(), table(tls));
+        let path = self.path().join(format!("{}.toml", platform.name()));
+        std::fs::write(&path, configuration.to_string()).map_err(|source| Failure::File {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// How that platform's operator connects.
+    pub(super) fn connection(&self, platform: Platform, address: &str) -> Connection {
+        let (certificate, key) = self.identity(platform.operator());
+        Connection {
+            address: format!("https://{address}"),
+            ca: self.issued.ca_path.clone(),
+            certificate,
+            key,
+        }
+    }
+
+    fn identity(&self, role: CertificateRole) -> (PathBuf, PathBuf) {
+        let directory = self.path().join("keys");
+        (
+            directory.join(format!("{role}.pem")),
+            directory.join(format!("{role}.key")),
+        )
+    }
+}
+
+fn text(path: &Path) -> toml::Value {
+    path.to_string_lossy().into_owned().into()
+}
+
+fn table<const N: usize>(entries: [(&str, toml::Value); N]) -> toml::Value {
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect::<Table>()
+        .into()
+}
+
+/// Draws the set and writes it as the two files that the platforms would have.
+fn synthetic(directory: &Path, seed: u64) -> Result<(PathBuf, PathBuf), Failure> {
+    let settings = SyntheticSettings {
+        seed,
+        ..SyntheticSettings::default()
+    };
+    let Synthetic { ratings, links } = settings.generate()?;
+    let mut rating_rows = String::new();
+    for rating in &ratings.ratings {
+        let user = ratings.users.name(rating.user).unwrap_or_default();
+        let item = ratings.items.name(rating.item).unwrap_or_default();
+        rating_rows.push_str(&format!("{user}\t{item}\t{}\n", rating.value));
+    }
+    let mut link_rows = String::new();
+    for (truster, trustee) in &links.links {
+        let truster = links.users.name(*truster).unwrap_or_default();
+        let trustee = links.users.name(*trustee).unwrap_or_default();
+        link_rows.push_str(&format!("{truster}\t{trustee}\n"));
+    }
+    let write = |name: &str, rows: String| {
+        let path = directory.join(name);
+        match std::fs::write(&path, rows) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Failure::File { path, source }),
+        }
+    };
+    Ok((
+        write("ratings.tsv", rating_rows)?,
+        write("links.tsv", link_rows)?,
+    ))
+}

@@ -1,0 +1,204 @@
+//! What can go wrong in front of a person: one message, one reason, one exit code each.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use s3rec_wire::status::Fault;
+use serde_json::{Value, json};
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line or client file leaves something out.
+    #[error("{0}")]
+    Usage(String),
+    /// A local file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The platform could not be reached, or did not prove who it is.
+    #[error("{address} cannot be reached: {cause}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why, down to the last cause.
+        cause: String,
+    },
+    /// The platform answered with an error.
+    #[error("{}", describe(.0))]
+    Refused(Box<tonic::Status>),
+    /// A job ended in a state other than finished.
+    #[error("the job ended as {state}: {message}")]
+    Job {
+        /// Its last state.
+        state: &'static str,
+        /// The last event's words.
+        message: String,
+    },
+    /// The platform's answer lacks what the conversation promises.
+    #[error("the platform's answer is incomplete: {missing} is missing")]
+    Incomplete {
+        /// Name of the field.
+        missing: &'static str,
+    },
+    /// Keys or certificates could not be made.
+    #[error(transparent)]
+    Pki(#[from] s3rec_node::pki::PkiError),
+    /// A daemon of the demonstration ended before its time.
+    #[error(
+        "the {role} platform's daemon ended unexpectedly ({status}).\n\
+         The other platform reports: {}\n\
+         Last lines of its log:\n{log}",
+        survivor.as_deref().unwrap_or("nothing, no job was running")
+    )]
+    Daemon {
+        /// Which.
+        role: &'static str,
+        /// Exit code or signal.
+        status: String,
+        /// What the other daemon said about the job.
+        survivor: Option<String>,
+        /// End of its log.
+        log: String,
+    },
+    /// A daemon of the demonstration never got ready.
+    #[error(
+        "the {role} platform's daemon was not ready within {seconds} s; its last lines:\n{log}"
+    )]
+    NotReady {
+        /// Which.
+        role: &'static str,
+        /// How long was waited.
+        seconds: u64,
+        /// End of its log.
+        log: String,
+    },
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] s3rec_data::DataError),
+    /// The plaintext oracle failed.
+    #[error("the plaintext training failed: {0}")]
+    Oracle(String),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// A stable name for programs; the platform's own reason when it gave one.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Usage(_) => "USAGE".into(),
+            Self::File { .. } => "FILE".into(),
+            Self::Unreachable { .. } => "UNREACHABLE".into(),
+            Self::Refused(status) => Fault::from_status(status).map_or_else(
+                || format!("GRPC_{:?}", status.code()).to_uppercase(),
+                |fault| fault.reason.name().into(),
+            ),
+            Self::Job { .. } => "JOB_ENDED".into(),
+            Self::Incomplete { .. } => "INCOMPLETE_ANSWER".into(),
+            Self::Pki(_) => "PKI".into(),
+            Self::Daemon { .. } => "DAEMON_ENDED".into(),
+            Self::NotReady { .. } => "DAEMON_NOT_READY".into(),
+            Self::Data(_) => "DATA".into(),
+            Self::Oracle(_) => "ORACLE".into(),
+            Self::Interrupted => "INTERRUPTED".into(),
+        }
+    }
+
+    /// 2 for a wrong command line, 3 for a platform out of reach, 4 for one that does not let
+    /// us in, 130 when interrupted, 1 for everything else.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Unreachable { .. } => 3,
+            Self::Refused(status) => match status.code() {
+                tonic::Code::Unavailable | tonic::Code::DeadlineExceeded => 3,
+                tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => 4,
+                _ => 1,
+            },
+            Self::Interrupted => 130,
+            _ => 1,
+        })
+    }
+
+    /// The one JSON document that goes to stderr under `--json`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut error = json!({ "reason": self.reason(), "message": self.to_string() });
+        if let Self::Refused(status) = self {
+            error["code"] = json!(format!("{:?}", status.code()));
+            if let Some(fault) = Fault::from_status(status) {
+                error["message"] = json!(fault.message);
+                error["remedy"] = json!(fault.remedy);
+                error["retry_after_seconds"] = json!(fault.reason.retry_seconds());
+                error["where"] = json!(fault.metadata);
+            }
+        }
+        if let Self::Daemon {
+            role,
+            status,
+            survivor,
+            ..
+        } = self
+        {
+            error["daemon"] = json!(role);
+            error["status"] = json!(status);
+            error["survivor"] = json!(survivor);
+        }
+        json!({ "error": error })
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+/// The platform's words, then how it says to mend it.
+fn describe(status: &tonic::Status) -> String {
+    match Fault::from_status(status) {
+        Some(fault) => format!("{}\n{}", fault.message, fault.remedy),
+        None if status.message().is_empty() => format!("the call failed: {:?}", status.code()),
+        None => format!("the call failed: {}", status.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use s3rec_wire::status::Reason;
+
+    use super::*;
+
+    #[test]
+    fn the_platforms_reason_and_remedy_reach_the_person() {
+        let fault = Fault::new(Reason::Unreachable, "nobody answers at p1:7201").at("job", "j");
+        let failure = Failure::from(fault.into_status());
+        assert_eq!(failure.reason(), "UNREACHABLE");
+        assert_eq!(failure.exit_code(), ExitCode::from(3));
+        let text = failure.to_string();
+        assert!(
+            text.starts_with("nobody answers at p1:7201\nCheck the address"),
+            "{text}"
+        );
+        let error = &failure.to_json()["error"];
+        assert_eq!(error["message"], "nobody answers at p1:7201");
+        assert_eq!(error["retry_after_seconds"], 5);
+        assert_eq!(error["where"]["job"], "j");
+    }
+
+    #[test]
+    fn a_status_that_is_not_ours_has_a_reason_too() {
+        let failure = Failure::from(tonic::Status::permission_denied("wrong role"));
+        assert_eq!(failure.reason(), "GRPC_PERMISSIONDENIED");
+        assert_eq!(failure.exit_code(), ExitCode::from(4));
+        assert_eq!(failure.to_string(), "the call failed: wrong role");
+    }
+}

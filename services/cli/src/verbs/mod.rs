@@ -1,0 +1,87 @@
+//! What each verb does: one call, one answer, shown.
+
+mod pki;
+mod rating;
+mod rating_text;
+mod shared_text;
+mod social;
+
+pub use pki::pki;
+pub use rating::rating;
+pub use social::social;
+
+use s3rec_wire::v1;
+
+use crate::arguments::FileArgs;
+use crate::client::FileSource;
+use crate::failure::Failure;
+use crate::output::{Output, name, to_json};
+use crate::progress::Progress;
+
+impl From<FileArgs> for FileSource {
+    fn from(arguments: FileArgs) -> Self {
+        Self {
+            path: arguments.file,
+            dataset: arguments.dataset,
+            delimiter: arguments.delimiter,
+            has_header: arguments.header,
+            ..Self::default()
+        }
+    }
+}
+
+/// Shows events as they come: a bar or lines for people, the elements of one JSON array for
+/// programs.
+struct EventView {
+    output: Output,
+    progress: Progress,
+    events: usize,
+}
+
+impl EventView {
+    fn new(output: Output) -> Self {
+        Self {
+            output,
+            progress: Progress::new(output.is_json()),
+            events: 0,
+        }
+    }
+
+    fn show(&mut self, event: &v1::JobEvent) -> Result<(), Failure> {
+        self.progress.show(event);
+        if self.output.is_json() {
+            let opening = if self.events == 0 { "[" } else { "," };
+            self.output.write(&format!("{opening}{}", to_json(event)))?;
+        }
+        self.events += 1;
+        Ok(())
+    }
+
+    /// Closes the document, also after a failure.
+    fn finish(self, last: Result<v1::JobEvent, Failure>) -> Result<(), Failure> {
+        if self.output.is_json() {
+            self.output
+                .write(if self.events == 0 { "[]" } else { "]" })?;
+        }
+        let last = last?;
+        drop(self.progress);
+        finished(&last)?;
+        if !self.output.is_json() {
+            self.output
+                .write(&format!("job {} finished", last.job_id))?;
+        }
+        Ok(())
+    }
+}
+
+/// A job that ended otherwise than with a model is a failure of the command.
+pub(crate) fn finished(last: &v1::JobEvent) -> Result<(), Failure> {
+    let state = match last.state() {
+        v1::JobState::Finished => return Ok(()),
+        state => state.as_str_name(),
+    };
+    Err(Failure::Job {
+        state: name(state, "JOB_STATE"),
+        message: last.message.clone(),
+    })
+}

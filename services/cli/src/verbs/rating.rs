@@ -1,0 +1,191 @@
+//! `s3rec rating …`.
+
+use s3rec_wire::v1;
+
+use super::{EventView, rating_text, shared_text};
+use crate::arguments::{JobArgs, ProposeArgs, RatingVerb, ReasonedJobArgs};
+use crate::client::{self, FileSource, RatingClient};
+use crate::connection::ConnectionArgs;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Does what the verb says.
+///
+/// # Errors
+/// [`Failure`] of the connection, the platform, or the job.
+pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
+    match verb {
+        RatingVerb::Import(arguments) => {
+            let mut client = connect(arguments.connection).await?;
+            let source = FileSource {
+                scale: arguments.scale,
+                drop_out_of_scale: arguments.drop_out_of_scale,
+                ..FileSource::from(arguments.file)
+            };
+            let imported = client::import_ratings(&mut client, &source).await?;
+            output.message(&imported, rating_text::imported)
+        }
+        RatingVerb::Propose(arguments) => propose(*arguments, output).await,
+        RatingVerb::Start(arguments) => {
+            let request = v1::StartJobRequest {
+                job_id: arguments.job.job,
+                wait_for_approval: arguments.wait,
+            };
+            let mut client = connect(arguments.job.connection).await?;
+            let started = client.start_job(request).await?.into_inner();
+            output.message(&started, |started| shared_text::state(started.state()))
+        }
+        RatingVerb::Watch(JobArgs { job, connection }) => {
+            let mut client = connect(connection).await?;
+            let mut view = EventView::new(output);
+            let last = client::rating_events(&mut client, &job, |event| view.show(event)).await;
+            view.finish(last)
+        }
+        RatingVerb::Cancel(ReasonedJobArgs { job, reason }) => {
+            let request = v1::CancelJobRequest {
+                job_id: job.job,
+                reason,
+            };
+            let mut client = connect(job.connection).await?;
+            let cancelled = client.cancel_job(request).await?.into_inner();
+            output.message(&cancelled, |cancelled| {
+                shared_text::state(cancelled.state())
+            })
+        }
+        RatingVerb::Jobs(connection) => {
+            let request = v1::ListJobsRequest {};
+            let jobs = connect(connection)
+                .await?
+                .list_jobs(request)
+                .await?
+                .into_inner();
+            output.message(&jobs, rating_text::jobs)
+        }
+        RatingVerb::Report(JobArgs { job, connection }) => {
+            let request = v1::JobReportRequest { job_id: job };
+            let report = connect(connection)
+                .await?
+                .job_report(request)
+                .await?
+                .into_inner();
+            output.message(&report, rating_text::report)
+        }
+        RatingVerb::Disclosures(connection) => {
+            let request = v1::ListRatingDisclosuresRequest {};
+            let mut client = connect(connection).await?;
+            let shown = client.list_disclosures(request).await?.into_inner();
+            output.message(&shown, |shown| shared_text::disclosures(&shown.disclosures))
+        }
+        verb => model_verb(verb, output).await,
+    }
+}
+
+async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> {
+    let request = arguments.request();
+    let mut client = connect(arguments.connection).await?;
+    let proposed = client.propose_job(request).await?.into_inner();
+    output.message(&proposed, |proposed| {
+        format!(
+            "job {} is {}",
+            proposed.job_id,
+            shared_text::state(proposed.state())
+        )
+    })
+}
+
+impl ProposeArgs {
+    /// The proposal in the conversation's words.
+    #[must_use]
+    pub fn request(&self) -> v1::ProposeJobRequest {
+        v1::ProposeJobRequest {
+            dataset: self.dataset.clone(),
+            model: Some(v1::ModelSettings {
+                rank: self.rank,
+                solver: self.solver.number(),
+                operator: self.operator.number(),
+                rounds: self.rounds,
+                social_weight: self.social_weight,
+                regularization: self.regularization,
+                learning_rate: self.learning_rate,
+            }),
+            protocol: self.protocol.number(),
+            pattern_policy: self.pattern.number(),
+            release_policy: Some(self.release.policy()),
+            purpose: self.purpose.clone(),
+            seed: self.seed,
+            held_out_share: if self.no_held_out {
+                0.0
+            } else {
+                self.held_out_share
+            },
+            no_held_out: self.no_held_out,
+        }
+    }
+}
+
+/// The verbs about finished models.
+async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
+    match verb {
+        RatingVerb::Evaluate(arguments) => {
+            let request = v1::EvaluateRequest {
+                model_id: arguments.model,
+            };
+            let mut client = connect(arguments.connection).await?;
+            let evaluated = client.evaluate(request).await?.into_inner();
+            output.message(&evaluated, rating_text::evaluation)
+        }
+        RatingVerb::Predict(arguments) => {
+            let request = v1::PredictRequest {
+                model_id: arguments.model.model,
+                user_id: arguments.user,
+                item_id: arguments.item,
+            };
+            let mut client = connect(arguments.model.connection).await?;
+            let predicted = client.predict(request).await?.into_inner();
+            output.message(&predicted, rating_text::prediction)
+        }
+        RatingVerb::Recommend(arguments) => {
+            let request = v1::RecommendRequest {
+                model_id: arguments.model.model,
+                user_id: arguments.user,
+                count: arguments.count,
+                include_rated: arguments.include_rated,
+            };
+            let mut client = connect(arguments.model.connection).await?;
+            let recommended = client.recommend(request).await?.into_inner();
+            output.message(&recommended, rating_text::recommendations)
+        }
+        RatingVerb::Export(arguments) => {
+            let mut client = connect(arguments.model.connection).await?;
+            let model = client::export(&mut client, &arguments.model.model).await?;
+            let text = serde_json::json!(model).to_string();
+            match arguments.output {
+                None => output.write(&text),
+                Some(path) => {
+                    std::fs::write(&path, text).map_err(|source| Failure::File { path, source })
+                }
+            }
+        }
+        RatingVerb::Models(connection) => {
+            let request = v1::ListModelsRequest {};
+            let models = connect(connection)
+                .await?
+                .list_models(request)
+                .await?
+                .into_inner();
+            output.message(&models, rating_text::models)
+        }
+        RatingVerb::Import(_)
+        | RatingVerb::Propose(_)
+        | RatingVerb::Start(_)
+        | RatingVerb::Watch(_)
+        | RatingVerb::Jobs(_)
+        | RatingVerb::Cancel(_)
+        | RatingVerb::Report(_)
+        | RatingVerb::Disclosures(_) => Ok(()),
+    }
+}
+
+async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
+    client::rating(&connection.resolve()?).await
+}

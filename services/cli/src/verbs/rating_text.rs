@@ -1,0 +1,197 @@
+//! The rating platform's answers in words.
+
+use s3rec_wire::v1;
+
+use super::shared_text::{cost_rows, disclosure, model_words, parameters, state};
+use crate::output::{Table, bytes, count, name};
+
+pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
+    let mut text = format!(
+        "{}: {} ratings of {} items by {} users, scale {} to {}, mean {:.3}",
+        answer.dataset,
+        count(answer.ratings),
+        count(answer.items),
+        count(answer.users),
+        answer.scale_min,
+        answer.scale_max,
+        answer.mean_rating
+    );
+    if answer.duplicates > 0 {
+        text.push_str(&format!(
+            "\n{} rows named a pair again: the last value was kept",
+            count(answer.duplicates)
+        ));
+    }
+    if answer.out_of_scale > 0 {
+        text.push_str(&format!(
+            "\n{} rows outside the scale were dropped",
+            count(answer.out_of_scale)
+        ));
+    }
+    text
+}
+
+pub(super) fn jobs(answer: &v1::ListJobsResponse) -> String {
+    let empty = Table::new(&["job", "data set", "state", "training", "what happened last"]);
+    answer
+        .jobs
+        .iter()
+        .fold(empty, |table, job| {
+            let event = job.last_event.clone().unwrap_or_default();
+            table.row(&[
+                job.job_id.clone(),
+                job.dataset.clone(),
+                state(event.state()),
+                model_words(job.model.as_ref(), job.protocol()),
+                event.message,
+            ])
+        })
+        .to_string()
+}
+
+pub(super) fn report(answer: &v1::JobReportResponse) -> String {
+    let mut text = String::new();
+    if let Some(job) = &answer.job {
+        let words = model_words(job.model.as_ref(), job.protocol());
+        text.push_str(&format!("job {}: {words}\n", job.job_id));
+    }
+    text.push_str(&format!(
+        "{} ratings of {} items by {} users\n",
+        count(answer.ratings),
+        count(answer.items),
+        count(answer.users)
+    ));
+    if let Some(quality) = &answer.quality {
+        text.push_str(&format!(
+            "held out: RMSE {:.4}, MAE {:.4} over {} ratings\n",
+            quality.rmse,
+            quality.mae,
+            count(quality.ratings)
+        ));
+    }
+    text.push_str(&cost_rows(answer.offline.as_ref(), answer.online.as_ref()).to_string());
+    text.push_str(&format!(
+        "\npeak memory {}, values of U clipped {}\n",
+        bytes(answer.peak_rss_bytes),
+        count(answer.saturations)
+    ));
+    if let Some(chosen) = &answer.parameters {
+        text.push_str(&parameters(chosen));
+    }
+    if let Some(shown) = &answer.disclosure {
+        text.push_str(&disclosure(shown));
+    }
+    text
+}
+
+pub(super) fn models(answer: &v1::ListModelsResponse) -> String {
+    let empty = Table::new(&["model", "job", "data set", "users", "items", "RMSE", "MAE"]);
+    answer
+        .models
+        .iter()
+        .fold(empty, |table, model| {
+            let quality = model.quality.unwrap_or_default();
+            table.row(&[
+                model.model_id.clone(),
+                model.job_id.clone(),
+                model.dataset.clone(),
+                count(model.users),
+                count(model.items),
+                format!("{:.4}", quality.rmse),
+                format!("{:.4}", quality.mae),
+            ])
+        })
+        .to_string()
+}
+
+pub(super) fn evaluation(answer: &v1::EvaluateResponse) -> String {
+    let rows = [
+        ("global mean", answer.global_mean),
+        ("biases", answer.biases),
+        ("no social term", answer.no_social),
+        ("this model", answer.model),
+    ];
+    let empty = Table::new(&["predictor", "RMSE", "MAE", "ratings"]);
+    let table = rows
+        .into_iter()
+        .fold(empty, |table, (predictor, metrics)| match metrics {
+            None => table.row(&[predictor.into(), "–".into(), "–".into(), "–".into()]),
+            Some(metrics) => table.row(&[
+                predictor.into(),
+                format!("{:.4}", metrics.rmse),
+                format!("{:.4}", metrics.mae),
+                count(metrics.ratings),
+            ]),
+        });
+    format!("model {}\n{table}", answer.model_id)
+}
+
+pub(super) fn prediction(answer: &v1::PredictResponse) -> String {
+    let mut text = format!("{:.2}", answer.rating);
+    for (known, what) in [(answer.known_user, "user"), (answer.known_item, "item")] {
+        if !known {
+            text.push_str(&format!("\nthe model does not know this {what}"));
+        }
+    }
+    if let Some(parts) = &answer.parts {
+        text.push_str(&format!(
+            "\nmean {:.2}, user {:+.2}, item {:+.2}, taste {:+.2}",
+            parts.global_mean, parts.user_bias, parts.item_bias, parts.taste
+        ));
+    }
+    text
+}
+
+pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
+    let empty = Table::new(&["item", "score", "user", "item's own", "taste"]);
+    let table = answer.items.iter().fold(empty, |table, item| {
+        let parts = item.parts.unwrap_or_default();
+        table.row(&[
+            item.item_id.clone(),
+            format!("{:.3}", item.score),
+            format!("{:.3}", parts.user_bias),
+            format!("{:.3}", parts.item_bias),
+            format!("{:.3}", parts.taste),
+        ])
+    });
+    if answer.known_user {
+        table.to_string()
+    } else {
+        format!("the model does not know this user: what people like in general\n{table}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_tells_what_it_dropped() {
+        let answer = v1::ImportRatingsResponse {
+            dataset: "films".into(),
+            ratings: 35_494,
+            duplicates: 3,
+            scale_min: 0.5,
+            scale_max: 4.0,
+            ..Default::default()
+        };
+        let text = imported(&answer);
+        assert!(text.starts_with("films: 35,494 ratings"), "{text}");
+        assert!(text.contains("3 rows named a pair again"), "{text}");
+        assert!(!text.contains("outside"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_metric_is_a_dash_not_a_zero() {
+        let text = evaluation(&v1::EvaluateResponse::default());
+        assert!(text.contains('–') && !text.contains("0.0000"), "{text}");
+    }
+
+    #[test]
+    fn job_states_are_readable() {
+        assert_eq!(
+            state(v1::JobState::Finished),
+            name("JOB_STATE_FINISHED", "JOB_STATE")
+        );
+    }
+}

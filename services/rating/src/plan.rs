@@ -1,0 +1,137 @@
+//! What a proposal means for given ratings: split, settings, solver. The daemon and the
+//! demonstration's plaintext oracle both start here, so that they train the same thing.
+
+use std::sync::Arc;
+
+use s3rec_data::{DataError, RatingSet, ratio};
+use s3rec_model::{
+    LaplacianObjective, ModelError, SocialObjective, Solver, SolverKind, SolverSettings, solver,
+};
+use s3rec_sparse::{OperatorKind, Rating, RatingMatrix};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::{convert, v1};
+
+/// Share of the ratings held out when the request leaves it open.
+const HELD_OUT_SHARE: f64 = 0.2;
+
+/// Everything a training starts from, apart from the other platform.
+pub struct Plan {
+    /// R without what is held out, over all users and items.
+    pub train: Arc<RatingMatrix>,
+    /// What the metrics are over; empty when nothing is held out.
+    pub held_out: Vec<Rating>,
+    /// Lowest and highest rating.
+    pub scale: (f64, f64),
+    /// Solver and its weights, defaults filled in.
+    pub settings: SolverSettings,
+    /// Which Y.
+    pub operator: OperatorKind,
+}
+
+/// Reads a request against the ratings it is about.
+///
+/// # Errors
+/// [`Fault`] naming the setting that is missing, unknown or out of range.
+pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan, Fault> {
+    let model = request
+        .model
+        .as_ref()
+        .ok_or_else(|| Fault::new(Reason::InvalidRequest, "model is missing").at("field", "model"))?;
+    let settings = solver_settings(model, request.seed)?;
+    let operator = convert::operator_from_wire(model.operator)?;
+    let (train, held_out) = split(ratings, request)?;
+    let train = RatingMatrix::from_ratings(ratings.users.len(), ratings.items.len(), &train)
+        .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
+    let scale = ratings.report.scale;
+    Ok(Plan {
+        train: Arc::new(train),
+        held_out,
+        scale: (scale.min.into(), scale.max.into()),
+        settings,
+        operator,
+    })
+}
+
+impl Plan {
+    /// A fresh solver. `row_norm_bound` is L of the agreed parameters, at scale 2^f_y.
+    ///
+    /// # Errors
+    /// As [`s3rec_model::solver`].
+    pub fn solver(&self, row_norm_bound: u64) -> Result<Box<dyn Solver>, ModelError> {
+        let objective: Arc<dyn SocialObjective> = match self.operator {
+            OperatorKind::NormalizedLaplacian => Arc::new(LaplacianObjective::normalized()),
+            OperatorKind::Laplacian => Arc::new(LaplacianObjective::published(row_norm_bound)),
+            OperatorKind::OutAverage => {
+                return Err(ModelError::Setting {
+                    field: "operator",
+                    actual: 3.0,
+                    expected: "laplacian or normalized-laplacian",
+                });
+            }
+        };
+        solver(Arc::clone(&self.train), self.scale, &self.settings, Some(objective))
+    }
+
+    /// The same solver without the social term.
+    ///
+    /// # Errors
+    /// As [`s3rec_model::solver`].
+    pub fn solver_without_social(&self) -> Result<Box<dyn Solver>, ModelError> {
+        solver(Arc::clone(&self.train), self.scale, &self.settings, None)
+    }
+}
+
+/// The model crate's settings for the conversation's; zeros mean its defaults.
+fn solver_settings(model: &v1::ModelSettings, seed: u64) -> Result<SolverSettings, Fault> {
+    let defaults = SolverSettings::default();
+    let given = |value: f64, default: f64| if value == 0.0 { default } else { value };
+    let decay = |default| given(model.regularization, default);
+    let solver = match model.solver() {
+        v1::Solver::Gd => SolverKind::Gd,
+        v1::Solver::Adam => SolverKind::Adam,
+        v1::Solver::Als => SolverKind::Als,
+        v1::Solver::Unspecified => {
+            let fault = Fault::new(Reason::InvalidRequest, "model.solver names no solver");
+            return Err(fault.at("field", "model.solver"));
+        }
+    };
+    let settings = SolverSettings {
+        solver,
+        rank: usize::try_from(model.rank).unwrap_or(usize::MAX),
+        openings: model.rounds,
+        seed,
+        user_decay: decay(defaults.user_decay),
+        item_decay: decay(defaults.item_decay),
+        social_weight: given(model.social_weight, defaults.social_weight),
+        social_bias_weight: model.social_bias_weight,
+        learning_rate: (model.learning_rate != 0.0).then_some(model.learning_rate),
+        ..defaults
+    };
+    settings
+        .validate()
+        .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
+    Ok(settings)
+}
+
+fn split(
+    ratings: &RatingSet,
+    request: &v1::ProposeJobRequest,
+) -> Result<(Vec<Rating>, Vec<Rating>), Fault> {
+    if request.no_held_out {
+        return Ok((ratings.ratings.clone(), Vec::new()));
+    }
+    let share = match request.held_out_share {
+        0.0 => HELD_OUT_SHARE,
+        share if share > 0.0 && share <= 0.5 => share,
+        _ => {
+            let fault = Fault::new(Reason::InvalidRequest, "held_out_share must be 0 to 0.5");
+            return Err(fault.at("field", "held_out_share"));
+        }
+    };
+    let fold = ratio(ratings.ratings.len(), share, request.seed)
+        .map_err(|error: DataError| Fault::new(Reason::InvalidRequest, error.to_string()))?;
+    let chosen = |positions: &[usize]| {
+        positions.iter().filter_map(|&position| ratings.ratings.get(position).copied()).collect()
+    };
+    Ok((chosen(&fold.train), chosen(&fold.test)))
+}
