@@ -109,23 +109,25 @@ impl SocialPlain {
             outgoing: None,
         })
     }
+
+    fn multiply(&self) -> Result<Outgoing, SpmmError> {
+        let upload = unpack(&self.parameters, self.pattern.uploaded_rows.len(), &self.incoming.bytes)?;
+        let factors = scatter(&upload, &self.pattern.uploaded_rows, self.pattern.users)?;
+        let returned = gather(&product(&self.operator, &factors)?, &self.pattern.returned_rows)?;
+        Outgoing::pack(&self.parameters, Step::ClearProduct, &returned)
+    }
 }
 
 impl Endpoint for SocialPlain {
     fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        if self.incoming.is_complete() && self.outgoing.is_none() {
+            self.outgoing = Some(self.multiply()?);
+        }
         Ok(self.outgoing.as_mut().and_then(Outgoing::next))
     }
 
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.incoming.receive(&frame)?;
-        if self.incoming.is_complete() {
-            let bytes = std::mem::take(&mut self.incoming.bytes);
-            let upload = unpack(&self.parameters, self.pattern.uploaded_rows.len(), &bytes)?;
-            let factors = scatter(&upload, &self.pattern.uploaded_rows, self.pattern.users)?;
-            let returned = gather(&product(&self.operator, &factors)?, &self.pattern.returned_rows)?;
-            self.outgoing = Some(Outgoing::pack(&self.parameters, Step::ClearProduct, &returned)?);
-        }
-        Ok(())
+        self.incoming.receive(&frame)
     }
 
     fn awaiting(&self) -> Option<Step> {

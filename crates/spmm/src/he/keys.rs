@@ -5,6 +5,7 @@ use s3rec_he::{PublicKey, PublicKeyBodies, SecretKey};
 
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
+use crate::endpoint::Fuse;
 use crate::{Endpoint, Frame, ProductParameters, SpmmError, Step};
 
 /// The seed of A_pk, from both sides' halves and the session's name: XOF(seed₀ ‖ seed₁ ‖ id).
@@ -123,6 +124,7 @@ pub struct SocialKeySetup {
     due: Due,
     received: usize,
     bytes: Vec<u8>,
+    fuse: Fuse,
 }
 
 impl SocialKeySetup {
@@ -148,7 +150,18 @@ impl SocialKeySetup {
             due: Due::default(),
             received: 0,
             bytes: Vec::new(),
+            fuse: Fuse::default(),
         })
+    }
+
+    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
+        if self.is_done() {
+            return Err(not_due(frame));
+        }
+        self.due.check(frame, &self.chunks, self.received)?;
+        self.received += 1;
+        self.bytes.extend_from_slice(&frame.payload);
+        Ok(())
     }
 
     /// The keys, once all frames are here.
@@ -177,17 +190,14 @@ impl SocialKeySetup {
 
 impl Endpoint for SocialKeySetup {
     fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.fuse.check()?;
         Ok(None)
     }
 
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        if self.is_done() {
-            return Err(not_due(&frame));
-        }
-        self.due.check(&frame, &self.chunks, self.received)?;
-        self.received += 1;
-        self.bytes.extend_from_slice(&frame.payload);
-        Ok(())
+        self.fuse.check()?;
+        let taken = self.take(&frame);
+        self.fuse.guard(Step::PublicKey, taken)
     }
 
     fn awaiting(&self) -> Option<Step> {
@@ -195,6 +205,6 @@ impl Endpoint for SocialKeySetup {
     }
 
     fn is_done(&self) -> bool {
-        self.received == self.chunks.frames()
+        !self.fuse.is_blown() && self.received == self.chunks.frames()
     }
 }

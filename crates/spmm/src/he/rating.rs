@@ -11,6 +11,7 @@ use super::RatingKeys;
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::rows::{check_shape, gather, scatter};
+use crate::endpoint::Fuse;
 use crate::{Endpoint, Frame, ProductParameters, PublicPattern, SpmmError, Step};
 
 /// Step 1: the rows of an upload, encrypted as they are asked for.
@@ -68,6 +69,7 @@ pub struct RatingRound {
     sent: usize,
     received: usize,
     shares: Vec<u64>,
+    fuse: Fuse,
 }
 
 impl RatingRound {
@@ -95,6 +97,7 @@ impl RatingRound {
             sent: 0,
             received: 0,
             shares: Vec::new(),
+            fuse: Fuse::default(),
         })
     }
 
@@ -119,30 +122,42 @@ impl RatingRound {
     fn frames_to_send(&self) -> usize {
         self.seed.frames() + self.bodies.frames()
     }
-}
 
-impl Endpoint for RatingRound {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        if self.sent == self.frames_to_send() {
-            return Ok(None);
-        }
+    fn send(&mut self) -> Result<Frame, SpmmError> {
         let (step, payload) = match self.sent.checked_sub(self.seed.frames()) {
             None => (Step::MaskSeed, self.upload.mask_seed().as_bytes().to_vec()),
             Some(index) => (Step::Bodies, self.upload.bodies(self.bodies.items_of(index))?),
         };
         self.sent += 1;
-        Ok(Some(self.numbering.frame(step, payload)))
+        Ok(self.numbering.frame(step, payload))
     }
 
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
         if self.sent < self.frames_to_send() || self.received == self.responses.frames() {
-            return Err(not_due(&frame));
+            return Err(not_due(frame));
         }
-        self.due.check(&frame, &self.responses, self.received)?;
+        self.due.check(frame, &self.responses, self.received)?;
         self.received += 1;
         let shares = decrypt_responses(&self.keys, &frame.payload, self.responses.item_bytes())?;
         self.shares.extend(shares);
         Ok(())
+    }
+}
+
+impl Endpoint for RatingRound {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.fuse.check()?;
+        if self.sent == self.frames_to_send() {
+            return Ok(None);
+        }
+        let frame = self.send();
+        self.fuse.guard(Step::Bodies, frame).map(Some)
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        self.fuse.check()?;
+        let taken = self.take(&frame);
+        self.fuse.guard(Step::Responses, taken)
     }
 
     fn awaiting(&self) -> Option<Step> {
@@ -150,7 +165,7 @@ impl Endpoint for RatingRound {
     }
 
     fn is_done(&self) -> bool {
-        self.sent == self.frames_to_send() && self.received == self.responses.frames()
+        !self.fuse.is_blown() && self.sent == self.frames_to_send() && self.received == self.responses.frames()
     }
 }
 

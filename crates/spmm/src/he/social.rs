@@ -8,6 +8,7 @@ use super::{Received, SocialKeys};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::operand::SocialOperand;
+use crate::endpoint::Fuse;
 use crate::{Endpoint, Frame, SpmmError, Step};
 
 /// Responses computed at a time: bounds the memory for ciphertexts at full precision.
@@ -31,6 +32,7 @@ pub struct SocialRound {
     upload: Vec<u8>,
     answer: Option<Vec<u8>>,
     sent: usize,
+    fuse: Fuse,
 }
 
 impl SocialRound {
@@ -55,6 +57,7 @@ impl SocialRound {
             upload: Vec::new(),
             answer: None,
             sent: 0,
+            fuse: Fuse::default(),
         })
     }
 
@@ -80,13 +83,8 @@ impl SocialRound {
         }
         Ok(answer)
     }
-}
 
-impl Endpoint for SocialRound {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        if self.received < self.frames_due() || self.is_done() {
-            return Ok(None);
-        }
+    fn send(&mut self) -> Result<Frame, SpmmError> {
         if self.answer.is_none() {
             self.answer = Some(self.compute()?);
         }
@@ -95,25 +93,43 @@ impl Endpoint for SocialRound {
         let answer = self.answer.as_deref().unwrap_or_default();
         let payload = answer.get(bytes).unwrap_or_default().to_vec();
         self.sent += 1;
-        Ok(Some(self.numbering.frame(Step::Responses, payload)))
+        Ok(self.numbering.frame(Step::Responses, payload))
     }
 
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
         if self.received == self.frames_due() {
-            return Err(not_due(&frame));
+            return Err(not_due(frame));
         }
         match self.received.checked_sub(self.seed.frames()) {
             None => {
-                self.due.check(&frame, &self.seed, self.received)?;
+                self.due.check(frame, &self.seed, self.received)?;
                 self.mask_seed.copy_from_slice(&frame.payload);
             }
             Some(index) => {
-                self.due.check(&frame, &self.bodies, index)?;
+                self.due.check(frame, &self.bodies, index)?;
                 self.upload.extend_from_slice(&frame.payload);
             }
         }
         self.received += 1;
         Ok(())
+    }
+}
+
+impl Endpoint for SocialRound {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.fuse.check()?;
+        if self.received < self.frames_due() || self.is_done() {
+            return Ok(None);
+        }
+        let frame = self.send();
+        self.fuse.guard(Step::Responses, frame).map(Some)
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        self.fuse.check()?;
+        let due = self.awaiting().unwrap_or(Step::Bodies);
+        let taken = self.take(&frame);
+        self.fuse.guard(due, taken)
     }
 
     fn awaiting(&self) -> Option<Step> {
@@ -125,6 +141,6 @@ impl Endpoint for SocialRound {
     }
 
     fn is_done(&self) -> bool {
-        self.received == self.frames_due() && self.sent == self.responses.frames()
+        !self.fuse.is_blown() && self.received == self.frames_due() && self.sent == self.responses.frames()
     }
 }
