@@ -34,6 +34,9 @@ mod response;
 mod secret;
 mod upload;
 
+#[cfg(test)]
+mod lib_tests;
+
 pub use accumulate::{Accumulation, RowSource, SparseRows};
 pub use error::HeError;
 pub use packing::RowPacking;

@@ -94,7 +94,7 @@ mod tests {
         let raw = bound(&parameters, 5262, 1).unwrap();
         assert!((log2(raw) - 18.4).abs() < 0.05, "{}", log2(raw));
         let packed = bound(&parameters, 5262, 409).unwrap();
-        assert!((log2(packed) - 25.1).abs() < 0.05, "{}", log2(packed));
+        assert!((log2(packed) - 25.1).abs() < 0.06, "{}", log2(packed));
         let normalised = bound(&parameters, 21215, 1).unwrap();
         assert!(
             (log2(normalised) - 19.2).abs() < 0.05,

@@ -252,7 +252,9 @@ mod tests {
         }
         // Below the floor nothing is offered, but the formula itself is pinned there too.
         assert_eq!(noise_bits_unchecked(1, 4096), 30);
-        assert_eq!(noise_bits_unchecked(163, 32), 5);
+        // κN is a multiple of 16: the step itself.
+        assert_eq!(noise_bits_unchecked(320, 16), 5);
+        assert_eq!(noise_bits_unchecked(321, 16), 4);
     }
 
     #[test]
