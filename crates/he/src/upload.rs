@@ -199,15 +199,7 @@ impl SecretKey {
         errors: &Seed,
         rows: Range<usize>,
     ) -> Result<RowBodies, HeError> {
-        let parameters = *self.parameters();
-        let size = parameters.polynomial_size();
-        if values.columns() > size {
-            return Err(HeError::Shape {
-                what: "columns in a block",
-                expected: size,
-                actual: values.columns(),
-            });
-        }
+        self.check_width(values)?;
         if rows.start > rows.end || rows.end > values.rows() {
             return Err(HeError::Shape {
                 what: "rows to encrypt",
@@ -215,9 +207,51 @@ impl SecretKey {
                 actual: rows.end,
             });
         }
+        Ok(self.encrypt(values, 0, masks, errors, rows))
+    }
+
+    /// As [`Self::encrypt_rows`] for a caller that never holds the whole matrix: `values` is
+    /// rows `first_row..` of the upload, all of which are encrypted.
+    ///
+    /// # Errors
+    /// [`HeError::Shape`] when the matrix is wider than N.
+    pub fn encrypt_chunk(
+        &self,
+        values: &RingMatrix,
+        first_row: usize,
+        masks: &PublicSeed,
+        errors: &Seed,
+    ) -> Result<RowBodies, HeError> {
+        self.check_width(values)?;
+        let rows = first_row..first_row + values.rows();
+        Ok(self.encrypt(values, first_row, masks, errors, rows))
+    }
+
+    fn check_width(&self, values: &RingMatrix) -> Result<(), HeError> {
+        let size = self.parameters().polynomial_size();
+        if values.columns() <= size {
+            return Ok(());
+        }
+        Err(HeError::Shape {
+            what: "columns in a block",
+            expected: size,
+            actual: values.columns(),
+        })
+    }
+
+    fn encrypt(
+        &self,
+        values: &RingMatrix,
+        first_row: usize,
+        masks: &PublicSeed,
+        errors: &Seed,
+        rows: Range<usize>,
+    ) -> RowBodies {
+        let parameters = *self.parameters();
         let row = RowEncryption {
             key: self,
             values,
+            first_row,
             masks: UploadMasks::new(parameters, masks),
             errors: Stream::new(&errors.derive("s3rec he: upload errors", &[])),
         };
@@ -230,17 +264,18 @@ impl SecretKey {
                 || RowBuffers::new(self),
                 |buffers, (out, index)| row.encrypt(index, buffers, out),
             );
-        Ok(RowBodies {
+        RowBodies {
             parameters,
             rows,
             bytes,
-        })
+        }
     }
 }
 
 struct RowEncryption<'a> {
     key: &'a SecretKey,
     values: &'a RingMatrix,
+    first_row: usize,
     masks: UploadMasks,
     errors: Stream,
 }
@@ -277,7 +312,7 @@ impl RowEncryption<'_> {
             *body = signed(e);
         }
         let delta_bits = MODULUS_BITS - self.values.ring().bits();
-        for (body, &value) in std::iter::zip(&mut buffers.body, self.values.row(row)) {
+        for (body, &value) in std::iter::zip(&mut buffers.body, self.values.row(row - self.first_row)) {
             *body = body.wrapping_add(u128::from(value) << delta_bits);
         }
         self.masks.fill(row, 0, &mut buffers.mask);
