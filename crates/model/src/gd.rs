@@ -44,7 +44,8 @@ impl Solver for GradientDescent {
         let mut local = local_gradient(&self.problem.ratings, &self.model, &self.problem.settings);
         let energy = product.map_or(0.0, |product| {
             self.problem
-                .add_social(&self.model.users, product, &mut local.users)
+                .add_social(&self.opened, product, &mut local.users);
+            self.problem.energy(&self.opened, product)
         });
         descend(&mut self.model.users, &local.users, self.learning_rate);
         descend(&mut self.model.items, &local.items, self.learning_rate);

@@ -40,6 +40,49 @@ pub(crate) fn local_gradient(
     }
 }
 
+/// The value alone, for solvers that need no gradient.
+pub(crate) struct LocalValue {
+    /// ½ Σ_Ω e² + decay terms.
+    pub(crate) value: f64,
+    /// Σ_Ω e².
+    pub(crate) squares: f64,
+}
+
+pub(crate) fn local_value(
+    ratings: &RatingMatrix,
+    model: &Model,
+    settings: &SolverSettings,
+) -> LocalValue {
+    let rank = model.rank();
+    let rows: Vec<f64> = (0..model.users.rows())
+        .into_par_iter()
+        .map(|i| {
+            let x = model.users.row(i);
+            let (items, values) = ratings.by_user(i);
+            let errors = items.iter().zip(values).map(|(&j, &r)| {
+                let y = model.items.row(j as usize);
+                model.mean + x[rank] + y[rank] + dot(&x[..rank], &y[..rank]) - f64::from(r)
+            });
+            errors.map(|e| e * e).sum::<f64>()
+        })
+        .collect();
+    let squares: f64 = rows.iter().sum();
+    let decayed = |matrix: &RealMatrix, decay: f64, bias_decay: f64| -> f64 {
+        (0..matrix.rows())
+            .map(|row| {
+                let x = matrix.row(row);
+                0.5 * (decay * dot(&x[..rank], &x[..rank]) + bias_decay * x[rank] * x[rank])
+            })
+            .sum()
+    };
+    let users = decayed(&model.users, settings.user_decay, settings.user_bias_decay);
+    let items = decayed(&model.items, settings.item_decay, settings.item_bias_decay);
+    LocalValue {
+        value: 0.5 * squares + users + items,
+        squares,
+    }
+}
+
 /// One side's gradient, decay terms and sum of squared errors.
 fn side<'r>(
     own: &RealMatrix,

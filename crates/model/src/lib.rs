@@ -16,21 +16,32 @@
 //! product (the secure protocol, the plaintext oracle) is not its business.
 
 mod adam;
+mod als;
 mod baseline;
 mod error;
 mod gd;
 mod gradient;
+mod implicit;
+mod least_squares;
 pub mod metrics;
 mod model;
+pub mod preset;
+pub mod recommend;
 mod settings;
 mod social;
+mod social_mf;
 mod solver;
 mod start;
+mod stopping;
 
 pub use baseline::{Biases, GlobalMean};
 pub use error::ModelError;
 pub use metrics::{Accuracy, Predictor, accuracy};
 pub use model::Model;
+pub use preset::Preset;
+pub use recommend::{Explanation, Recommendation, Recommender};
 pub use settings::{SolverKind, SolverSettings};
 pub use social::{LaplacianObjective, SocialObjective};
+pub use social_mf::SocialMf;
 pub use solver::{Solver, StepReport, solver};
+pub use stopping::{StopRule, Stopping};

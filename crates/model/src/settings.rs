@@ -54,6 +54,9 @@ pub struct SolverSettings {
     pub social_weight: f64,
     /// γ on the user bias. Above 0 the bias is opened as one more column.
     pub social_bias_weight: f64,
+    /// `als`: ρ of the implicit prior, what a user's mere choice of items says about them
+    /// (SVD++; local to P0, no opening); none without it. Typically 5 to 50.
+    pub implicit_ridge: Option<f64>,
     /// Step size of `gd` and `adam`; without one, a size that converges on common data.
     pub learning_rate: Option<f64>,
     /// `als`: sweeps without the social term before the first opening.
@@ -75,6 +78,7 @@ impl Default for SolverSettings {
             item_bias_decay: 5.0,
             social_weight: 10.0,
             social_bias_weight: 0.0,
+            implicit_ridge: None,
             learning_rate: None,
             warm_sweeps: 10,
             sweeps_per_opening: 2,
@@ -136,6 +140,16 @@ impl SolverSettings {
             .filter(|rate| !(*rate > 0.0 && *rate <= 10.0))
         {
             return bad("learning_rate", rate, "above 0, at most 10");
+        }
+        if let Some(ridge) = self.implicit_ridge.filter(|r| !(*r > 0.0 && *r <= 1e6)) {
+            return bad("implicit_ridge", ridge, "above 0, at most 1e6");
+        }
+        if self.implicit_ridge.is_some() && self.solver != SolverKind::Als {
+            return bad(
+                "implicit_ridge",
+                self.implicit_ridge.unwrap_or(0.0),
+                "none but with als",
+            );
         }
         if self.sweeps_per_opening == 0 {
             return bad("sweeps_per_opening", 0.0, "at least 1");

@@ -1,4 +1,5 @@
 use crate::adam::Adam;
+use crate::als::AlternatingLeastSquares;
 use crate::gd::GradientDescent;
 use crate::start::starting_model;
 use crate::{Model, ModelError, SocialObjective, SolverKind, SolverSettings};
@@ -82,13 +83,7 @@ pub fn solver(
     Ok(match settings.solver {
         SolverKind::Gd => Box::new(GradientDescent::new(problem, start)),
         SolverKind::Adam => Box::new(Adam::new(problem, start)),
-        SolverKind::Als => {
-            return Err(ModelError::Setting {
-                field: "solver",
-                actual: 2.0,
-                expected: "gd, adam",
-            });
-        }
+        SolverKind::Als => Box::new(AlternatingLeastSquares::new(problem, start)),
     })
 }
 
@@ -149,29 +144,40 @@ impl Problem {
         Ok(product)
     }
 
-    /// Adds the social gradient to `gradient` (users × (k + 1)) and gives the social energy.
-    pub(crate) fn add_social(
-        &self,
-        users: &RealMatrix,
-        product: &RealMatrix,
-        gradient: &mut RealMatrix,
-    ) -> f64 {
+    /// The social term's value at an opened point.
+    pub(crate) fn energy(&self, opened: &RealMatrix, product: &RealMatrix) -> f64 {
         let Some(social) = &self.social else {
             return 0.0;
         };
         let mut energy = 0.0;
-        for row in 0..users.rows() {
-            let (current, product) = (users.row(row), product.row(row));
+        for row in 0..opened.rows() {
+            let product = product.row(row);
             if product.iter().all(|&p| p == 0.0) {
                 continue;
             }
-            let gradient = gradient.row_mut(row);
-            for (column, &p) in product.iter().enumerate() {
-                let strength = self.strength(column);
-                gradient[column] += social.gradient(current[column], p, strength);
-                energy += strength * social.energy(current[column], p);
+            for (column, (&u, &p)) in opened.row(row).iter().zip(product).enumerate() {
+                energy += self.strength(column) * social.energy(u, p);
             }
         }
         energy
+    }
+
+    /// Adds the social gradient to `gradient` (users × (k + 1)).
+    pub(crate) fn add_social(
+        &self,
+        opened: &RealMatrix,
+        product: &RealMatrix,
+        gradient: &mut RealMatrix,
+    ) {
+        let Some(social) = &self.social else { return };
+        for row in 0..opened.rows() {
+            let (current, product) = (opened.row(row), product.row(row));
+            if product.iter().all(|&p| p == 0.0) {
+                continue;
+            }
+            for (column, (&u, &p)) in current.iter().zip(product).enumerate() {
+                gradient.row_mut(row)[column] += social.gradient(u, p, self.strength(column));
+            }
+        }
     }
 }

@@ -1,0 +1,195 @@
+use crate::gradient::local_value;
+use crate::implicit::ImplicitPrior;
+use crate::least_squares::NormalEquations;
+use crate::solver::Problem;
+use crate::{Model, ModelError, Solver, StepReport};
+use rayon::prelude::*;
+use s3rec_algebra::RealMatrix;
+
+/// Alternating least squares with the social term linearised at the opened point (protocol
+/// page, section 5).
+///
+/// A step without the social term (the warm start) solves every user's, then every item's
+/// least squares. A step with an opening adds to each user's system the social gradient at the
+/// opened point and a proximal term (γ·c)/2·‖u − u_opened‖², c at least the term's curvature:
+/// together they majorise the social term, so no step raises the objective. The opening is
+/// used for several sweeps over users and items.
+pub(crate) struct AlternatingLeastSquares {
+    problem: Problem,
+    model: Model,
+    opened: RealMatrix,
+    prior: Option<ImplicitPrior>,
+    steps: u32,
+    openings: u32,
+    warm_sweeps: u32,
+}
+
+impl AlternatingLeastSquares {
+    pub(crate) fn new(problem: Problem, start: Model) -> Self {
+        let settings = &problem.settings;
+        // Without a social term the sweeps that the openings would have made are still made,
+        // so that both models are equally well converged.
+        let warm_sweeps = match problem.social {
+            Some(_) => settings.warm_sweeps,
+            None => settings.warm_sweeps + settings.openings * settings.sweeps_per_opening,
+        };
+        Self {
+            opened: problem.opened(&start.users),
+            prior: settings
+                .implicit_ridge
+                .map(|ridge| ImplicitPrior::new(&start.users, &start.items, ridge)),
+            problem,
+            model: start,
+            steps: 0,
+            openings: 0,
+            warm_sweeps,
+        }
+    }
+
+    fn openings_wanted(&self) -> u32 {
+        if self.problem.social.is_some() {
+            self.problem.settings.openings
+        } else {
+            0
+        }
+    }
+
+    /// Solves for every (u_i, b_i), then for every (v_j, c_j).
+    fn sweep(&mut self, product: Option<&RealMatrix>) {
+        let problem = &self.problem;
+        let (settings, ratings, model) = (&problem.settings, &problem.ratings, &mut self.model);
+        let user_decay = (settings.user_decay, settings.user_bias_decay);
+        let users = Side {
+            own: &mut model.users,
+            other: &model.items,
+            decay: user_decay,
+        };
+        users.solve(
+            model.mean,
+            |user| ratings.by_user(user),
+            |user, system| {
+                if let Some(prior) = &self.prior {
+                    system.centre(prior.mean(user), user_decay);
+                }
+                if let Some(product) = product {
+                    problem.pull(self.opened.row(user), product.row(user), system);
+                }
+            },
+        );
+        let item_decay = (settings.item_decay, settings.item_bias_decay);
+        let items = Side {
+            own: &mut model.items,
+            other: &model.users,
+            decay: item_decay,
+        };
+        items.solve(model.mean, |item| ratings.by_item(item), |_, _| {});
+        if let Some(prior) = &mut self.prior {
+            prior.update(&model.users, ratings);
+        }
+    }
+}
+
+impl Solver for AlternatingLeastSquares {
+    fn user_factors(&self) -> &RealMatrix {
+        &self.opened
+    }
+
+    fn wants_opening(&self) -> bool {
+        self.steps >= self.warm_sweeps && self.openings < self.openings_wanted()
+    }
+
+    fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
+        let wanted = self.wants_opening();
+        let product = self.problem.check(social, wanted)?;
+        let local = local_value(&self.problem.ratings, &self.model, &self.problem.settings);
+        let energy = product.map_or(0.0, |p| self.problem.energy(&self.opened, p));
+        let sweeps = if wanted {
+            self.problem.settings.sweeps_per_opening
+        } else {
+            1
+        };
+        for _ in 0..sweeps {
+            self.sweep(product);
+        }
+        self.steps += 1;
+        self.openings += u32::from(wanted);
+        let objective = local.value + energy;
+        if !objective.is_finite() {
+            return Err(ModelError::Diverged { steps: self.steps });
+        }
+        self.opened = self.problem.opened(&self.model.users);
+        Ok(StepReport {
+            step: self.steps,
+            openings: self.openings,
+            objective,
+            train_rmse: (local.squares / self.problem.ratings.len() as f64).sqrt(),
+        })
+    }
+
+    fn is_finished(&self) -> bool {
+        self.steps >= self.warm_sweeps && self.openings >= self.openings_wanted()
+    }
+
+    fn model(&self) -> &Model {
+        &self.model
+    }
+}
+
+impl Problem {
+    /// Adds the social term, linearised at the opened row, to a user's system. A user without
+    /// a social term opens to zeros.
+    fn pull(&self, opened: &[f64], product: &[f64], system: &mut NormalEquations) {
+        let Some(social) = &self.social else { return };
+        if product.iter().all(|&p| p == 0.0) {
+            return;
+        }
+        for (column, (&u, &p)) in opened.iter().zip(product).enumerate() {
+            let strength = self.strength(column);
+            let weight = strength * social.curvature();
+            system.pull(column, weight, weight * u - social.gradient(u, p, strength));
+        }
+    }
+}
+
+/// One side of a sweep: rows to solve for, given the other side's.
+struct Side<'a> {
+    own: &'a mut RealMatrix,
+    other: &'a RealMatrix,
+    /// On the factors and on the bias.
+    decay: (f64, f64),
+}
+
+impl Side<'_> {
+    /// Solves every row, in parallel; each row's sums run in a fixed order.
+    fn solve<'r>(
+        self,
+        mean: f64,
+        rated: impl Fn(usize) -> (&'r [u32], &'r [f32]) + Sync,
+        extra: impl Fn(usize, &mut NormalEquations) + Sync,
+    ) {
+        let width = self.own.columns();
+        let rank = width - 1;
+        let other = self.other;
+        self.own
+            .values_mut()
+            .par_chunks_exact_mut(width)
+            .enumerate()
+            .for_each_init(
+                || (NormalEquations::new(width), vec![0.0; width]),
+                |(system, features), (index, row)| {
+                    system.reset(self.decay);
+                    let (indices, values) = rated(index);
+                    for (&theirs, &value) in indices.iter().zip(values) {
+                        // The features are the other side's factors and a constant 1 for the
+                        // row's own bias.
+                        let theirs = other.row(theirs as usize);
+                        features[..rank].copy_from_slice(&theirs[..rank]);
+                        features[rank] = 1.0;
+                        system.observe(features, f64::from(value) - mean - theirs[rank]);
+                    }
+                    extra(index, system);
+                    system.solve(row);
+                },
+            );
+    }
+}

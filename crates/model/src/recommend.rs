@@ -1,0 +1,319 @@
+//! Top-N with reasons, fast enough to serve.
+
+use crate::least_squares::NormalEquations;
+use crate::{Model, SolverSettings};
+use s3rec_sparse::RatingMatrix;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// Items whose scores are computed together: their factors lie column by column, so that each
+/// column is one multiply-add over whole vector registers.
+const BLOCK: usize = 64;
+
+/// One recommended item.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    /// Item index.
+    pub item: u32,
+    /// Expected rating, on the scale.
+    pub rating: f64,
+    /// Where it comes from.
+    pub why: Explanation,
+}
+
+/// The parts of an expected rating; their sum is the rating before clipping.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Explanation {
+    /// μ, the mean of all ratings.
+    pub mean: f64,
+    /// How much better than the mean others find the item.
+    pub item: f64,
+    /// How generous the user is, going by their own ratings alone.
+    pub user: f64,
+    /// How well the item fits the taste in the user's own ratings.
+    pub own_taste: f64,
+    /// What the social term adds: bias and taste as learnt, less what the user's own ratings
+    /// alone would give.
+    pub social: f64,
+}
+
+impl Explanation {
+    /// The rating before clipping.
+    pub fn total(&self) -> f64 {
+        self.mean + self.item + self.user + self.own_taste + self.social
+    }
+}
+
+/// Serves predictions and top-N lists from a trained model. Reads only; share it freely.
+pub struct Recommender {
+    model: Model,
+    ratings: Arc<RatingMatrix>,
+    user_decay: (f64, f64),
+    /// Items in blocks, each (k + 1) columns of [`BLOCK`] values, the last column the biases.
+    blocks: Vec<f32>,
+}
+
+impl Recommender {
+    /// `ratings` are those the model was trained on (seen items, and the user's own part of an
+    /// explanation); `settings` those it was trained with.
+    pub fn new(model: Model, ratings: Arc<RatingMatrix>, settings: &SolverSettings) -> Self {
+        let (items, width) = (model.items.rows(), model.items.columns());
+        let mut blocks = vec![0.0; items.div_ceil(BLOCK) * BLOCK * width];
+        for item in 0..items {
+            let block = &mut blocks[item / BLOCK * BLOCK * width..];
+            for (column, &value) in model.items.row(item).iter().enumerate() {
+                block[column * BLOCK + item % BLOCK] = single(value);
+            }
+        }
+        let user_decay = (settings.user_decay, settings.user_bias_decay);
+        Self {
+            model,
+            ratings,
+            user_decay,
+            blocks,
+        }
+    }
+
+    /// The model served.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The expected rating of one pair, with its parts. An unknown user is an average user, an
+    /// unknown item an average item.
+    pub fn explain(&self, user: Option<u32>, item: Option<u32>) -> Recommendation {
+        let known_user = user.filter(|&user| (user as usize) < self.model.users.rows());
+        let known_item = item.filter(|&item| (item as usize) < self.model.items.rows());
+        let own = known_user.map(|user| self.own_row(user as usize));
+        self.explained(known_user, own.as_deref(), known_item.unwrap_or(u32::MAX))
+    }
+
+    /// The `count` best items for a user, best first, without those they have rated and
+    /// without `exclude` (item indices). For an unknown user, the items best liked.
+    pub fn recommend(
+        &self,
+        user: Option<u32>,
+        count: usize,
+        exclude: &[u32],
+    ) -> Vec<Recommendation> {
+        let user = user.filter(|&user| (user as usize) < self.model.users.rows());
+        let (seen, _) = user.map_or((&[][..], &[][..]), |u| self.ratings.by_user(u as usize));
+        let mut excluded = exclude.to_vec();
+        excluded.sort_unstable();
+        let wanted = |item: u32| {
+            seen.binary_search(&item).is_err() && excluded.binary_search(&item).is_err()
+        };
+        let best = self.best(user, count.min(self.model.items.rows()), wanted);
+        let own = user.map(|user| self.own_row(user as usize));
+        best.into_iter()
+            .map(|item| self.explained(user, own.as_deref(), item))
+            .collect()
+    }
+
+    /// The best items by u·v + c, best first, ties by index.
+    fn best(&self, user: Option<u32>, count: usize, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+        let (items, width) = (self.model.items.rows(), self.model.items.columns());
+        let mut weights: Vec<f32> = user.map_or_else(
+            || vec![0.0; width],
+            |user| {
+                self.model
+                    .users
+                    .row(user as usize)
+                    .iter()
+                    .map(|&u| single(u))
+                    .collect()
+            },
+        );
+        weights[width - 1] = 1.0;
+        let mut heap: BinaryHeap<Candidate> = BinaryHeap::with_capacity(count + 1);
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut threshold = f32::NEG_INFINITY;
+        for (start, block) in (0u32..)
+            .step_by(BLOCK)
+            .zip(self.blocks.chunks_exact(BLOCK * width))
+        {
+            let mut scores = [0.0f32; BLOCK];
+            for (column, &weight) in block.chunks_exact(BLOCK).zip(&weights) {
+                for (score, &value) in scores.iter_mut().zip(column) {
+                    *score += weight * value;
+                }
+            }
+            if scores.iter().all(|&score| score <= threshold) {
+                continue;
+            }
+            for (item, &score) in (start..).zip(&scores) {
+                if score > threshold && (item as usize) < items && wanted(item) {
+                    heap.push(Candidate { score, item });
+                    if heap.len() > count {
+                        heap.pop();
+                    }
+                    if heap.len() == count {
+                        threshold = heap.peek().map_or(threshold, |worst| worst.score);
+                    }
+                }
+            }
+        }
+        heap.into_sorted_vec()
+            .into_iter()
+            .map(|candidate| candidate.item)
+            .collect()
+    }
+
+    fn explained(&self, user: Option<u32>, own: Option<&[f64]>, item: u32) -> Recommendation {
+        let rank = self.model.rank();
+        let item_row = ((item as usize) < self.model.items.rows())
+            .then(|| self.model.items.row(item as usize));
+        let dot = |row: &[f64]| -> f64 {
+            item_row.map_or(0.0, |v| row[..rank].iter().zip(v).map(|(u, v)| u * v).sum())
+        };
+        let learnt = user.map(|user| self.model.users.row(user as usize));
+        let (user_part, own_taste) = own.map_or((0.0, 0.0), |own| (own[rank], dot(own)));
+        let social = match (learnt, own) {
+            (Some(learnt), Some(own)) => learnt[rank] + dot(learnt) - own[rank] - dot(own),
+            _ => 0.0,
+        };
+        let why = Explanation {
+            mean: self.model.mean,
+            item: item_row.map_or(0.0, |v| v[rank]),
+            user: user_part,
+            own_taste,
+            social,
+        };
+        let rating = why.total().clamp(self.model.scale.0, self.model.scale.1);
+        Recommendation { item, rating, why }
+    }
+
+    /// (u_i, b_i) as the user's own ratings alone would give it, the items as learnt.
+    fn own_row(&self, user: usize) -> Vec<f64> {
+        let width = self.model.users.columns();
+        let rank = width - 1;
+        let mut system = NormalEquations::new(width);
+        system.reset(self.user_decay);
+        let mut features = vec![1.0; width];
+        let (items, values) = self.ratings.by_user(user);
+        for (&item, &value) in items.iter().zip(values) {
+            let item = self.model.items.row(item as usize);
+            features[..rank].copy_from_slice(&item[..rank]);
+            system.observe(&features, f64::from(value) - self.model.mean - item[rank]);
+        }
+        let mut own = vec![0.0; width];
+        system.solve(&mut own);
+        own
+    }
+}
+
+/// Ordered so that a max-heap's top is the worst: lowest score, then highest index.
+#[derive(Clone, Copy, PartialEq)]
+struct Candidate {
+    score: f32,
+    item: u32,
+}
+
+impl Eq for Candidate {}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other
+            .score
+            .total_cmp(&self.score)
+            .then(self.item.cmp(&other.item))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn single(value: f64) -> f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "ranking needs no more than 24 bits"
+    )]
+    let single = value as f32;
+    single
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Predictor;
+    use s3rec_algebra::RealMatrix;
+    use s3rec_sparse::Rating;
+
+    fn recommender(users: usize, items: usize) -> Recommender {
+        let value = |n: usize| ((n * 7919 + 13) % 1009) as f64 / 1009.0 - 0.5;
+        let matrix = |rows: usize, salt: usize| {
+            let values = (0..rows * 4).map(|n| value(n + salt)).collect();
+            RealMatrix::from_vec(rows, 4, values).unwrap()
+        };
+        let model = Model {
+            mean: 3.0,
+            scale: (1.0, 5.0),
+            users: matrix(users, 5),
+            items: matrix(items, 71),
+        };
+        let seen: Vec<Rating> = (0..users as u32)
+            .flat_map(|user| {
+                (0..9u32).map(move |n| Rating {
+                    user,
+                    item: (user * 31 + n * 17) % items as u32,
+                    value: (n % 5) as f32 + 1.0,
+                })
+            })
+            .collect();
+        let ratings = Arc::new(RatingMatrix::from_ratings(users, items, &seen).unwrap());
+        Recommender::new(model, ratings, &SolverSettings::default())
+    }
+
+    #[test]
+    fn gives_the_best_unseen_items_in_order() {
+        let served = recommender(5, 1000);
+        for user in 0..5u32 {
+            let found = served.recommend(Some(user), 12, &[3, 999]);
+            let (seen, _) = served.ratings.by_user(user as usize);
+            let mut expected: Vec<(f64, u32)> = (0..1000u32)
+                .filter(|item| !seen.contains(item) && ![3, 999].contains(item))
+                .map(|item| (served.model.score(user, item), item))
+                .collect();
+            expected.sort_by(|a, b| b.0.total_cmp(&a.0));
+            assert_eq!(found.len(), 12);
+            for (found, expected) in found.iter().zip(&expected) {
+                // f32 may swap near ties, so compare scores rather than items.
+                assert!((found.why.total() - expected.0).abs() < 1e-6);
+                assert!(!seen.contains(&found.item));
+            }
+        }
+    }
+
+    #[test]
+    fn the_parts_add_up_to_the_prediction() {
+        let served = recommender(4, 70);
+        for item in [0, 5, 69] {
+            let explained = served.explain(Some(2), Some(item));
+            assert!((explained.rating - served.model.predict(2, item)).abs() < 1e-9);
+            assert!((explained.why.total() - served.model.score(2, item)).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn strangers_get_what_is_best_liked() {
+        let served = recommender(4, 130);
+        let found = served.recommend(None, 3, &[]);
+        let best = (0..130)
+            .map(|j| served.model.item_bias(j))
+            .fold(f64::MIN, f64::max);
+        assert!((found[0].why.item - best).abs() < 1e-6);
+        assert_eq!((found[0].why.user, found[0].why.social), (0.0, 0.0));
+        assert_eq!(served.recommend(Some(99), 3, &[]), found);
+        let unknown = served.explain(None, None);
+        assert_eq!(unknown.rating, 3.0);
+        assert_eq!(served.recommend(Some(1), 500, &[]).len(), 121);
+        assert!(served.recommend(Some(1), 0, &[]).is_empty());
+    }
+}
