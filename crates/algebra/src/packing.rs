@@ -253,6 +253,10 @@ fn low_u64(value: u128) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "tests cut known values short"
+)]
 mod tests {
     use proptest::prelude::*;
 

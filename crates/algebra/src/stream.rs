@@ -177,6 +177,10 @@ fn key_and_first_block(seed: &[u8; 32]) -> (Key, u128) {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "tests cut known values short"
+)]
 mod tests {
     use super::*;
 

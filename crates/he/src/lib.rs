@@ -35,7 +35,26 @@ mod secret;
 mod upload;
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests cut known values short"
+)]
+mod attack_tests;
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests cut known values short"
+)]
 mod lib_tests;
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests cut known values short"
+)]
+mod noise_tests;
 
 pub use accumulate::{Accumulation, RowSource, SparseRows};
 pub use error::HeError;

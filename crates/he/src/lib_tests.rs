@@ -1,5 +1,6 @@
 //! One block from upload to shares, against the clear product and against tfhe.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use s3rec_algebra::{PublicSeed, RingBits, RingMatrix, Seed, Stream};
@@ -26,6 +27,7 @@ pub(crate) struct Job {
     pub(crate) secret: SecretKey,
     pub(crate) public: PublicKey,
     pub(crate) masks: PublicSeed,
+    key_noise: Vec<f64>,
 }
 
 impl Job {
@@ -62,6 +64,7 @@ impl Job {
             packing: RowPacking::new(&parameters, width).unwrap(),
             public: PublicKey::expand(parameters, &a_pk, &received).unwrap(),
             masks: seed.derive_public("masks", &[]),
+            key_noise: key_noise(&parameters, &seed.derive("errors", &[])),
             parameters,
             ring,
             values,
@@ -113,12 +116,40 @@ impl Job {
         product.iter().map(|&v| self.ring.reduce(v)).collect()
     }
 
+    /// Row `row` of Y with repeated columns merged.
+    pub(crate) fn merged_row(&self, row: usize) -> BTreeMap<u32, i64> {
+        let mut merged = BTreeMap::new();
+        for entry in self.offsets[row]..self.offsets[row + 1] {
+            *merged.entry(self.columns[entry]).or_insert(0) += self.weights[entry];
+        }
+        merged
+    }
+
+    /// ‖y‖₁ of row `row`.
+    pub(crate) fn norm(&self, row: usize) -> u64 {
+        let weights = &self.weights[self.offsets[row]..self.offsets[row + 1]];
+        weights.iter().map(|weight| weight.unsigned_abs()).sum()
+    }
+
+    /// e_pk, which P0 knows.
+    pub(crate) fn key_noise(&self) -> &[f64] {
+        &self.key_noise
+    }
+
     /// The clear product in the slots of response `response`.
     fn clear_slots<'a>(&self, product: &'a [u64], response: usize) -> &'a [u64] {
         let rows = self.packing.rows_of(response, self.values.rows());
         let width = self.packing.width();
         &product[rows.start * width..rows.end * width]
     }
+}
+
+/// The errors that [`SecretKey::public_key`] drew.
+fn key_noise(parameters: &GlweParameters, errors: &Seed) -> Vec<f64> {
+    let mut noise = vec![0; parameters.lattice_dimension()];
+    Stream::new(&errors.derive("s3rec he: public key errors", &[]))
+        .fill_tuniform(parameters.noise_bits(), &mut noise);
+    noise.into_iter().map(|e| e as f64).collect()
 }
 
 fn secure(dimension: usize, size: usize, dropped: u32) -> GlweParameters {

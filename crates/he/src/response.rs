@@ -266,3 +266,31 @@ fn response_bits(ring: RingBits) -> (u32, u32) {
 fn top_bits(value: u128, bits: u32) -> u64 {
     (value >> (MODULUS_BITS - bits)) as u64
 }
+
+/// Steps left out, for the attackers of `attack_tests`; no other build has them.
+#[cfg(test)]
+impl Accumulated {
+    pub(crate) fn without_rerandomisation(self) -> Rerandomised {
+        Rerandomised(self)
+    }
+}
+
+#[cfg(test)]
+impl Rerandomised {
+    pub(crate) fn without_mask(self, ring: RingBits) -> Masked {
+        Masked {
+            inner: self.0,
+            ring,
+        }
+    }
+
+    /// ρ uniform over the multiples of Δ only: the share is as good, the noise shows.
+    pub(crate) fn mask_with_multiples_of_delta(mut self, ring: RingBits, seed: &Seed) -> Masked {
+        let delta_bits = MODULUS_BITS - ring.bits();
+        let rho = rho(&self.0.parameters, seed);
+        for (body, rho) in std::iter::zip(self.0.ciphertext.get_mut_body().as_mut(), rho.iter()) {
+            *body = body.wrapping_add(rho >> delta_bits << delta_bits);
+        }
+        self.without_mask(ring)
+    }
+}

@@ -312,7 +312,9 @@ impl RowEncryption<'_> {
             *body = signed(e);
         }
         let delta_bits = MODULUS_BITS - self.values.ring().bits();
-        for (body, &value) in std::iter::zip(&mut buffers.body, self.values.row(row - self.first_row)) {
+        for (body, &value) in
+            std::iter::zip(&mut buffers.body, self.values.row(row - self.first_row))
+        {
             *body = body.wrapping_add(u128::from(value) << delta_bits);
         }
         self.masks.fill(row, 0, &mut buffers.mask);

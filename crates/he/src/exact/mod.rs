@@ -239,6 +239,10 @@ impl<const P: usize> ExactProduct<P> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "tests cut known values short"
+)]
 mod tests {
     use s3rec_algebra::{Seed, Stream};
     use tfhe_ntt::native_binary128::Plan32;

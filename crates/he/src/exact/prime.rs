@@ -108,7 +108,7 @@ impl Prime {
         let quotient = u64::from(low_u32(sum).wrapping_mul(self.inverse));
         // sum − quotient·p is divisible by 2^32; adding p keeps the result positive: below
         // 2^32 + p < 6p. The subtractions wrap when they must not happen.
-        let mut value = (sum >> 32) + p - (quotient * p >> 32);
+        let mut value = (sum >> 32) + p - ((quotient * p) >> 32);
         value = value.min(value.wrapping_sub(4 * p));
         value = value.min(value.wrapping_sub(2 * p));
         low_u32(value.min(value.wrapping_sub(p)))
@@ -142,6 +142,10 @@ fn inverse_modulo_word(odd: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "tests cut known values short"
+)]
 mod tests {
     use super::*;
     use crate::exact::PRIMES;

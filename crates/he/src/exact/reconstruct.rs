@@ -19,8 +19,8 @@ pub(super) struct Reconstruction<const P: usize> {
     moduli: [u32; P],
     /// 2^61/p_i.
     fractions: [u64; P],
-    /// M/p_i modulo 2^128, in limbs.
-    cofactors: [[u64; LIMBS]; P],
+    /// M/p_i modulo 2^128, limb by limb.
+    cofactors: [[u64; P]; LIMBS],
     /// −M modulo 2^128, in limbs.
     negative_product: [u64; LIMBS],
 }
@@ -32,10 +32,11 @@ impl<const P: usize> Reconstruction<P> {
                 .filter(|&i| Some(i) != skipped)
                 .fold(1u128, |product, i| product.wrapping_mul(moduli[i].into()))
         };
+        let cofactors: [[u64; LIMBS]; P] = std::array::from_fn(|i| limbs(product_without(Some(i))));
         Self {
             moduli,
             fractions: moduli.map(|p| (1 << FRACTION_BITS) / u64::from(p)),
-            cofactors: std::array::from_fn(|i| limbs(product_without(Some(i)))),
+            cofactors: std::array::from_fn(|limb| cofactors.map(|cofactor| cofactor[limb])),
             negative_product: limbs(product_without(None).wrapping_neg()),
         }
     }
@@ -57,26 +58,24 @@ impl<const P: usize> Reconstruction<P> {
         let (low, high) = (&mut low[..length], &mut high[..length]);
         for lane in 0..length {
             let y: [u64; P] = std::array::from_fn(|i| u64::from(residues[i][lane]));
-            let mut quotient = 1u64 << (FRACTION_BITS - 1);
-            for i in 0..P {
-                quotient += y[i] * self.fractions[i];
-            }
-            let k = quotient >> FRACTION_BITS;
-            let mut digits = [0u64; LIMBS];
+            let half = 1 << (FRACTION_BITS - 1);
+            let k = (half + dot(&y, &self.fractions)) >> FRACTION_BITS;
             let mut carry = 0;
-            for limb in 0..LIMBS {
-                let mut column = carry + k * self.negative_product[limb];
-                for i in 0..P {
-                    column += y[i] * self.cofactors[i][limb];
-                }
-                digits[limb] = column & LIMB_MASK;
-                carry = column >> LIMB_BITS;
-            }
-            let [d0, d1, d2, d3, d4] = digits;
+            let [d0, d1, d2, d3, d4] = std::array::from_fn(|limb| {
+                let column = dot(&y, &self.cofactors[limb]) + k * self.negative_product[limb];
+                let digit = (column + carry) & LIMB_MASK;
+                carry = (column + carry) >> LIMB_BITS;
+                digit
+            });
             low[lane] = d0 | d1 << 26 | d2 << 52;
             high[lane] = d2 >> 12 | d3 << 14 | d4 << 40;
         }
     }
+}
+
+#[inline(always)]
+fn dot<const P: usize>(a: &[u64; P], b: &[u64; P]) -> u64 {
+    (0..P).fold(0, |sum, i| sum + a[i] * b[i])
 }
 
 fn limbs(mut value: u128) -> [u64; LIMBS] {
