@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 use s3rec_algebra::{PublicSeed, Seed, Stream};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::answer::SentCiphertext;
 use crate::cost::{cost, group_bytes};
@@ -189,6 +189,18 @@ impl ClientState {
         &self.parameters
     }
 
+    /// The key, for tests that measure noise.
+    #[cfg(test)]
+    pub(crate) fn secret(&self) -> &SecretKey {
+        &self.secret
+    }
+
+    /// The row fetched from each bucket, for tests.
+    #[cfg(test)]
+    pub(crate) fn wanted(&self) -> &[Option<u32>] {
+        &self.wanted
+    }
+
     /// Starts to extract one round's answers (section 3.2, Extract).
     #[must_use]
     pub fn extraction(&self) -> Extraction<'_> {
@@ -241,12 +253,6 @@ pub struct FetchedRow {
     pub row: u32,
     /// The row's bytes.
     pub bytes: Vec<u8>,
-}
-
-impl Drop for FetchedRow {
-    fn drop(&mut self) {
-        self.row.zeroize();
-    }
 }
 
 /// Takes one round's answers frame by frame, holding the needed rows and one frame.

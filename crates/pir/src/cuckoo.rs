@@ -21,9 +21,10 @@ pub(crate) fn candidates(hash_seed: &PublicSeed, row: u32, buckets: u32) -> [u32
         .fill(&mut words);
     let (words, _) = words.as_chunks::<8>();
     let mut chosen = [u32::MAX; CHOICES];
-    for (count, word) in words.iter().enumerate() {
+    let left = (0..buckets).rev().map(|fewer| fewer + 1);
+    for (count, (word, left)) in words.iter().zip(left).enumerate() {
         // A rank among the buckets not chosen yet, then that bucket itself.
-        let mut bucket = below(u64::from_le_bytes(*word), buckets - count as u32);
+        let mut bucket = below(u64::from_le_bytes(*word), left);
         for &earlier in &chosen[..count] {
             bucket += u32::from(bucket >= earlier);
         }

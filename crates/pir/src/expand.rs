@@ -80,12 +80,7 @@ pub fn expand(
     let query_values = parameters.query_ciphertexts() * POLYNOMIAL_SIZE;
     check_length("query bodies", query_values, query.query_bodies.len())?;
     let layout = Layout::new(&query.hash_seed, parameters.rows(), parameters.buckets());
-    if layout.largest_bucket() > parameters.bucket_capacity() {
-        return Err(PirError::BucketTooLarge {
-            maximum: parameters.bucket_capacity(),
-            actual: layout.largest_bucket(),
-        });
-    }
+    check_capacity(parameters, &layout)?;
     let masks = Masks::new(&query.mask_seed);
     let keys = (0..parameters.expansion_levels())
         .zip(
@@ -112,6 +107,15 @@ pub fn expand(
         .map(|unit| selectors.expand_unit(unit))
         .collect();
     Ok(selectors)
+}
+
+/// The noise condition holds up to this many rows in a bucket; an honest client redraws.
+fn check_capacity(parameters: &PirParameters, layout: &Layout) -> Result<(), PirError> {
+    let (maximum, actual) = (parameters.bucket_capacity(), layout.largest_bucket());
+    if actual > maximum {
+        return Err(PirError::BucketTooLarge { maximum, actual });
+    }
+    Ok(())
 }
 
 fn check_length(part: &'static str, expected: usize, actual: usize) -> Result<(), PirError> {
@@ -189,8 +193,9 @@ impl Selectors {
         block
     }
 
-    /// Visits the mask and body of each of a unit's selectors, in stream order.
-    pub(crate) fn walk_unit(&self, unit: usize, visit: &mut impl FnMut(&[u64], &[u64])) {
+    /// Visits the mask and body of each of a unit's selectors, in stream order, and returns the
+    /// number of key switches this took.
+    pub(crate) fn walk_unit(&self, unit: usize, visit: &mut impl FnMut(&[u64], &[u64])) -> u64 {
         let positions = self.unit_positions(unit);
         let slots = 1 << self.levels();
         let ciphertext = positions.start / slots;
@@ -215,10 +220,11 @@ impl Selectors {
         let mut stack: Vec<_> = (top..self.levels())
             .map(|_| [Node::zero(), Node::zero()])
             .collect();
-        self.descend(top, &node, positions.len(), &mut stack, &mut scratch, visit);
+        let below = self.descend(top, &node, positions.len(), &mut stack, &mut scratch, visit);
+        u64::from(top) + below
     }
 
-    /// Visits the first `wanted` leaves below `node`.
+    /// Visits the first `wanted` leaves below `node`; returns the key switches made.
     fn descend(
         &self,
         level: u32,
@@ -227,18 +233,19 @@ impl Selectors {
         stack: &mut [[Node; 2]],
         scratch: &mut Scratch,
         visit: &mut impl FnMut(&[u64], &[u64]),
-    ) {
+    ) -> u64 {
         let Some((children, deeper)) = stack.split_first_mut() else {
             visit(&node.mask, &node.body);
-            return;
+            return 0;
         };
         self.split(level, node, children, scratch);
         let half = 1 << (self.levels() - 1 - level);
         let [low, high] = children;
-        self.descend(level + 1, low, wanted.min(half), deeper, scratch, visit);
+        let mut made = 1 + self.descend(level + 1, low, wanted.min(half), deeper, scratch, visit);
         if wanted > half {
-            self.descend(level + 1, high, wanted - half, deeper, scratch, visit);
+            made += self.descend(level + 1, high, wanted - half, deeper, scratch, visit);
         }
+        made
     }
 
     /// c + σ_j(c) and (c − σ_j(c))·X^(−2^j), with one key switch.
@@ -283,5 +290,93 @@ impl Node {
             mask: vec![0; POLYNOMIAL_SIZE],
             body: vec![0; POLYNOMIAL_SIZE],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use s3rec_algebra::Seed;
+
+    use super::*;
+    use crate::client::{ClientState, query};
+    use crate::cost::cost;
+    use crate::noise;
+    use crate::parameters::PLAINTEXT_BITS;
+
+    fn prepared(rows: u32, needed: &[u32]) -> (PirParameters, ClientState, Selectors) {
+        let parameters = PirParameters::new(rows, 100, 30).unwrap();
+        let (client, message) = query(&parameters, needed, &Seed::from_bytes([3; 32])).unwrap();
+        let selectors = expand(&parameters, &message, 0).unwrap();
+        (parameters, client, selectors)
+    }
+
+    #[test]
+    fn reversed_bits_enumerate_the_coefficients() {
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 7].map(|i| coefficient_of(i, 3)),
+            [0, 4, 2, 6, 1, 5, 3, 7]
+        );
+        assert_eq!(coefficient_of(1, 11), 1024);
+    }
+
+    #[test]
+    fn overfull_buckets_are_refused() {
+        let parameters = PirParameters::new(5_000, 100, 30).unwrap();
+        let seed = s3rec_algebra::PublicSeed::from_bytes([1; 32]);
+        // No seed that overfills one of 428 buckets is known; three buckets always are.
+        let crowded = Layout::new(&seed, 5_000, 3);
+        let error = check_capacity(&parameters, &crowded).err();
+        assert!(matches!(
+            error,
+            Some(PirError::BucketTooLarge { actual: 5_000, .. })
+        ));
+        let fair = Layout::new(&seed, 5_000, parameters.buckets());
+        assert!(check_capacity(&parameters, &fair).is_ok());
+    }
+
+    #[test]
+    fn key_switches_are_as_predicted() {
+        for rows in [1, 40, 300, 700, 900] {
+            let (parameters, _, selectors) = prepared(rows, &[0]);
+            let made = (0..selectors.units()).map(|unit| selectors.walk_unit(unit, &mut |_, _| {}));
+            assert_eq!(
+                made.sum::<u64>(),
+                cost(&parameters).key_switches,
+                "{rows} rows"
+            );
+        }
+    }
+
+    /// Every selector decrypts to 2^(64−p') where its row is wanted from its bucket and to 0
+    /// elsewhere, with the noise of the formula: 4.2 million coefficients.
+    #[test]
+    fn selectors_are_one_hot_and_as_noisy_as_the_formula_says() {
+        let needed: Vec<u32> = (0..30).map(|i| i * 22).collect();
+        let (parameters, client, selectors) = prepared(682, &needed);
+        let (mut energy, mut largest, mut samples) = (0.0, 0.0_f64, 0_u32);
+        let mut position = 0;
+        for unit in 0..selectors.units() {
+            selectors.walk_unit(unit, &mut |mask, body| {
+                let bucket = selectors.layout().bucket_of(position);
+                let row = selectors.layout().rows()[position];
+                let one = client.wanted()[bucket as usize] == Some(row);
+                let mut phase = client.secret().phase(mask, body);
+                phase[0] = phase[0].wrapping_sub(u64::from(one) << (64 - PLAINTEXT_BITS));
+                for error in phase {
+                    let error = error.cast_signed() as f64;
+                    energy += error * error;
+                    largest = largest.max(error.abs());
+                    samples += 1;
+                }
+                position += 1;
+            });
+        }
+        assert_eq!(position, parameters.selectors());
+        assert!(samples > 4_000_000);
+        let ratio = energy / f64::from(samples) / noise::expanded_variance(11);
+        assert!((0.85..1.05).contains(&ratio), "{ratio}");
+        // The noise of the top levels gathers in few coefficients: 4^h·(σ² + V_ks) at most.
+        let gathered = (noise::expanded_variance(11) * 2048.0).sqrt();
+        assert!(largest < 6.0 * gathered, "{largest} {gathered}");
     }
 }

@@ -202,7 +202,9 @@ mod tests {
         let masks = Masks::new(&PublicSeed::from_bytes([3; 32]));
         let size = PolynomialSize(POLYNOMIAL_SIZE);
         let native = CiphertextModulus::new_native();
-        for level in [0, 5, 10] {
+        for level in [0_u8, 5, 10] {
+            let tag = 40 + level;
+            let level = u32::from(level);
             let first_index = u64::from(level) * 7;
             let bodies = encrypt_key(&secret, exponent(level), &masks, first_index, &mut stream);
             let ours = SwitchingKey::new(exponent(level), &bodies, &masks, first_index);
@@ -224,7 +226,7 @@ mod tests {
                 native,
             );
 
-            let input = uniform(40 + level as u8, 2 * POLYNOMIAL_SIZE);
+            let input = uniform(tag, 2 * POLYNOMIAL_SIZE);
             let (mask, body) = input.split_at(POLYNOMIAL_SIZE);
             let mut image = vec![0; 2 * POLYNOMIAL_SIZE];
             let (image_mask, image_body) = image.split_at_mut(POLYNOMIAL_SIZE);

@@ -66,7 +66,7 @@ pub fn product_variance(levels: u32, summed: u64) -> f64 {
     summed as f64 * size() * expanded_variance(levels) * row
 }
 
-/// Variance added by keeping [`MASK_BITS`] bits of the mask and [`BODY_BITS`] of the body.
+/// Variance added by keeping 17 bits of the mask and 12 of the body.
 #[must_use]
 pub fn rounding_variance() -> f64 {
     let mask = power(2 * (64 - MASK_BITS)) / 12.0;

@@ -5,6 +5,8 @@ use crate::noise;
 
 /// N, coefficients of a polynomial.
 pub const POLYNOMIAL_SIZE: usize = 2048;
+/// Bytes of the table in one polynomial: one a coefficient, N in all.
+pub(crate) const POLYNOMIAL_BYTES: u32 = 2048;
 /// log₂ N, the most expansion levels a query ciphertext can have.
 pub(crate) const MAX_EXPANSION_LEVELS: u32 = 11;
 /// w: key switching decomposes into digits of this many bits.
@@ -66,7 +68,7 @@ impl PirParameters {
                 allowed_bits: 63 - PLAINTEXT_BITS,
             });
         }
-        if let Some(room) = (POLYNOMIAL_SIZE as u32).checked_div(parameters.tail_bytes()) {
+        if let Some(room) = POLYNOMIAL_BYTES.checked_div(parameters.tail_bytes()) {
             parameters.tail_buckets = (1..=room.max(1))
                 .rev()
                 .find(|&group| noise::fits(levels, capacity * u64::from(group)))
@@ -139,19 +141,13 @@ impl PirParameters {
     /// Bytes of a row beyond its full polynomials.
     #[must_use]
     pub(crate) fn tail_bytes(&self) -> u32 {
-        self.row_bytes % POLYNOMIAL_SIZE as u32
+        self.row_bytes % POLYNOMIAL_BYTES
     }
 
-    /// Consecutive buckets whose tails share one answer ciphertext, side by side.
+    /// Groups of consecutive buckets, the unit in which answers are sent.
     ///
-    /// Rows seldom fill whole polynomials; as many tails as fit (and as the noise allows)
-    /// travel together, each shifted by a monomial.
-    #[must_use]
-    pub(crate) fn tail_buckets(&self) -> u32 {
-        self.tail_buckets
-    }
-
-    /// Groups of [`Self::tail_buckets`] buckets, the unit in which answers are sent.
+    /// Rows seldom fill whole polynomials: the tails of a group's buckets, as many as fit (and
+    /// as the noise allows), share one answer ciphertext, each shifted by a monomial.
     #[must_use]
     pub(crate) fn groups(&self) -> u32 {
         self.buckets().div_ceil(self.tail_buckets)
@@ -194,7 +190,7 @@ mod tests {
         assert_eq!(parameters.expansion_levels(), 11);
         assert_eq!(parameters.full_polynomials(), 3);
         assert_eq!(parameters.tail_bytes(), 1_024);
-        assert_eq!(parameters.tail_buckets(), 2);
+        assert_eq!(parameters.tail_buckets, 2);
         assert_eq!(parameters.groups(), 436);
         assert_eq!(parameters.group_buckets(435), 870..871);
         assert_eq!(PirParameters::new(100, 1, 1).unwrap().buckets(), 428);

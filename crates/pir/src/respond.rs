@@ -9,7 +9,7 @@ use crate::answer::{WideCiphertext, encode_group};
 use crate::cost::{cost, row_polynomials};
 use crate::error::PirError;
 use crate::expand::{SelectorBlock, Selectors};
-use crate::frames::{FrameCounter, MAX_FRAME_BYTES};
+use crate::frames::FrameCounter;
 use crate::parameters::{POLYNOMIAL_SIZE, PirParameters};
 use crate::table::RowTable;
 use crate::transform::{MAX_BATCH, MAX_SUMMED, Transformed, transform};
@@ -128,7 +128,6 @@ impl<T: RowTable> Responder<'_, T> {
             encode_group(parameters, &sums, &mut self.pending);
             self.next_group += 1;
         }
-        debug_assert!(self.pending.len() < 1 << 32 && MAX_FRAME_BYTES > 0);
     }
 }
 
@@ -290,5 +289,152 @@ impl BucketSum {
         self.drain();
         let zero = self.wide.iter().map(|_| WideCiphertext::zero()).collect();
         std::mem::replace(&mut self.wide, zero)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use s3rec_algebra::{Seed, Stream};
+
+    use super::*;
+    use crate::answer::SentCiphertext;
+    use crate::client::{ClientState, query};
+    use crate::expand::expand;
+    use crate::noise;
+    use crate::parameters::{BODY_BITS, MASK_BITS, PLAINTEXT_BITS, POLYNOMIAL_BYTES};
+    use crate::table::ServerTable;
+
+    const ROW_BYTES: u32 = 4 * POLYNOMIAL_BYTES;
+
+    struct Fixture {
+        client: ClientState,
+        selectors: Selectors,
+        table: ServerTable,
+    }
+
+    fn fixture(kept_bytes: u64) -> Fixture {
+        let parameters = PirParameters::new(682, ROW_BYTES, 100).unwrap();
+        let mut bytes = vec![0; 682 * ROW_BYTES as usize];
+        Stream::new(&Seed::from_bytes([9; 32])).fill_bytes(&mut bytes);
+        let needed: Vec<u32> = (0..100).map(|i| i * 6).collect();
+        let (client, message) = query(&parameters, &needed, &Seed::from_bytes([4; 32])).unwrap();
+        Fixture {
+            client,
+            selectors: expand(&parameters, &message, kept_bytes).unwrap(),
+            table: ServerTable::new(682, ROW_BYTES, bytes).unwrap(),
+        }
+    }
+
+    impl Fixture {
+        /// The bytes that a bucket's answer should hold.
+        fn expected(&self, bucket: u32) -> Vec<u8> {
+            let mut row_bytes = vec![0; ROW_BYTES as usize];
+            if let Some(row) = self.client.wanted()[bucket as usize] {
+                self.table.read_row(row, &mut row_bytes).unwrap();
+            }
+            row_bytes
+        }
+
+        fn bucket_rows(&self, bucket: u32) -> u64 {
+            self.selectors.layout().positions(bucket).len() as u64
+        }
+    }
+
+    /// Squared errors and their expectation, summed over samples.
+    #[derive(Default)]
+    struct Noise {
+        energy: f64,
+        predicted: f64,
+        worst_sigmas: f64,
+        samples: u64,
+    }
+
+    impl Noise {
+        fn record(&mut self, phase: u64, byte: u8, variance: f64) {
+            let error = phase.wrapping_sub(u64::from(byte) << (64 - PLAINTEXT_BITS));
+            let error = error.cast_signed() as f64;
+            self.energy += error * error;
+            self.predicted += variance;
+            self.worst_sigmas = self.worst_sigmas.max(error.abs() / variance.sqrt());
+            self.samples += 1;
+        }
+    }
+
+    /// 3.5 million coefficients before rounding.
+    #[test]
+    fn products_are_as_noisy_as_the_formula_says() {
+        let fixture = fixture(0);
+        let mut sums: BTreeMap<u32, Vec<WideCiphertext>> = BTreeMap::new();
+        for unit in 0..fixture.selectors.units() {
+            for (bucket, part) in answer_unit(&fixture.selectors, &fixture.table, unit).unwrap() {
+                let zero = zeros(fixture.selectors.parameters());
+                let sum = sums.entry(bucket).or_insert(zero);
+                sum.iter_mut()
+                    .zip(&part)
+                    .for_each(|(sum, part)| sum.add(part));
+            }
+        }
+        let mut noise = Noise::default();
+        for (bucket, sum) in sums {
+            let variance = noise::product_variance(11, fixture.bucket_rows(bucket));
+            let expected = fixture.expected(bucket);
+            for (ciphertext, bytes) in sum.iter().zip(expected.chunks(POLYNOMIAL_SIZE)) {
+                let phase = fixture
+                    .client
+                    .secret()
+                    .phase(&ciphertext.mask, &ciphertext.body);
+                for (phase, &byte) in phase.into_iter().zip(bytes) {
+                    noise.record(phase, byte, variance);
+                }
+            }
+        }
+        assert!(noise.samples > 3_000_000);
+        let ratio = noise.energy / noise.predicted;
+        assert!((0.8..1.1).contains(&ratio), "{ratio}");
+        assert!(noise.worst_sigmas < 10.0, "{}", noise.worst_sigmas);
+    }
+
+    /// 3.5 million coefficients as the client sees them.
+    #[test]
+    fn answers_are_as_noisy_as_the_formula_says() {
+        let fixture = fixture(0);
+        let mut responder = respond(&fixture.selectors, &fixture.table).unwrap();
+        let mut answers = Vec::new();
+        while let Some(frame) = responder.next_frame().unwrap() {
+            answers.extend(frame);
+        }
+        let mut rest = answers.as_slice();
+        let mut noise = Noise::default();
+        for bucket in 0..fixture.selectors.parameters().buckets() {
+            let variance = noise::response_variance(11, fixture.bucket_rows(bucket));
+            for bytes in fixture.expected(bucket).chunks(POLYNOMIAL_SIZE) {
+                let sent = SentCiphertext::decode(&mut rest, POLYNOMIAL_SIZE).unwrap();
+                let mask: Vec<u64> = sent.mask.iter().map(|a| a << (64 - MASK_BITS)).collect();
+                let body: Vec<u64> = sent.body.iter().map(|b| b << (64 - BODY_BITS)).collect();
+                let phase = fixture.client.secret().phase(&mask, &body);
+                for (phase, &byte) in phase.into_iter().zip(bytes) {
+                    noise.record(phase, byte, variance);
+                }
+            }
+        }
+        assert!(rest.is_empty() && noise.samples > 3_000_000);
+        let ratio = noise.energy / noise.predicted;
+        assert!((0.9..1.1).contains(&ratio), "{ratio}");
+        assert!(noise.worst_sigmas < 10.0, "{}", noise.worst_sigmas);
+    }
+
+    #[test]
+    fn kept_selectors_answer_the_same_bytes() {
+        let answers = |kept_bytes| {
+            let fixture = fixture(kept_bytes);
+            let mut responder = respond(&fixture.selectors, &fixture.table).unwrap();
+            let mut frames = Vec::new();
+            while let Some(frame) = responder.next_frame().unwrap() {
+                frames.push(frame);
+            }
+            frames
+        };
+        let none = answers(0);
+        assert!(none == answers(3 << 23) && none == answers(u64::MAX));
     }
 }

@@ -61,6 +61,16 @@ impl SecretKey {
         )
     }
 
+    /// body − mask·s at full precision, for tests that measure noise.
+    #[cfg(test)]
+    pub(crate) fn phase(&self, mask: &[u64], body: &[u64]) -> Vec<u64> {
+        let product = self.product(mask);
+        let pairs = body.iter().zip(product);
+        pairs
+            .map(|(body, product)| body.wrapping_sub(product))
+            .collect()
+    }
+
     /// mask·s.
     fn product(&self, mask: &[u64]) -> Vec<u64> {
         let transform = transform();

@@ -337,7 +337,7 @@ mod tests {
             let wide = uniform(tag, n);
             let bytes: Vec<u8> = uniform(tag + 50, n)
                 .iter()
-                .map(|v| (v >> 9) as u8)
+                .map(|v| v.to_le_bytes()[3])
                 .collect();
             let used = [n, 1, 700][usize::from(tag - 2)];
             let mut selector = Transformed::zero();
@@ -351,7 +351,7 @@ mod tests {
             transform.inverse(&mut sum, &mut actual);
             let mut row: Vec<u64> = bytes[..used]
                 .iter()
-                .map(|&byte| i64::from(byte as i8) as u64)
+                .map(|&byte| i64::from(byte.cast_signed()).cast_unsigned())
                 .collect();
             row.resize(n, 0);
             assert_eq!(actual, schoolbook(&wide, &row));
