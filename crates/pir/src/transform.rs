@@ -96,7 +96,7 @@ impl Transform {
 
     /// Transforms bytes as centred 8-bit coefficients; those beyond the slice are zero.
     pub(crate) fn forward_bytes(&self, bytes: &[u8], out: &mut Transformed) {
-        let (_, arch) = (self, self.arch);
+        let arch = self.arch;
         for ((residues, reducer), plan) in out
             .residues()
             .into_iter()
@@ -105,7 +105,7 @@ impl Transform {
         {
             let prime = reducer.prime;
             let (used, unused) = residues.split_at_mut(bytes.len().min(POLYNOMIAL_SIZE));
-            arch.dispatch(
+            arch.dispatch(Kernel(
                 #[inline(always)]
                 || {
                     for (residue, &byte) in used.iter_mut().zip(bytes) {
@@ -114,7 +114,7 @@ impl Transform {
                         *residue = value.wrapping_add(prime & 0_u32.wrapping_sub(value >> 31));
                     }
                 },
-            );
+            ));
             unused.fill(0);
             plan.fwd(residues);
         }
@@ -136,7 +136,7 @@ impl Transform {
         out: &mut [Transformed],
     ) {
         let reducers = self.reducers;
-        self.arch.dispatch(
+        self.arch.dispatch(Kernel(
             #[inline(always)]
             || {
                 let mut block = [[0_u64; BLOCK]; D];
@@ -159,7 +159,7 @@ impl Transform {
                     }
                 }
             },
-        );
+        ));
     }
 
     /// `sum` += Σ left\[i\]·right\[i\], at most [`MAX_BATCH`] products.
@@ -171,7 +171,7 @@ impl Transform {
     ) {
         debug_assert!(left.len() <= MAX_BATCH && left.len() == right.len());
         let reducers = self.reducers;
-        self.arch.dispatch(
+        self.arch.dispatch(Kernel(
             #[inline(always)]
             || {
                 for (index, sums) in sum.0.chunks_exact_mut(BLOCK).enumerate() {
@@ -192,7 +192,7 @@ impl Transform {
                     }
                 }
             },
-        );
+        ));
     }
 
     /// Divides by N modulo each prime, which the inverse transform leaves undone.
@@ -207,6 +207,19 @@ impl Transform {
     pub(crate) fn inverse(&self, polynomial: &mut Transformed, out: &mut [u64]) {
         let [first, second, third] = polynomial.residues();
         self.recombine.inv(out, first, second, third);
+    }
+}
+
+/// A loop to be compiled for every vector unit. Not a plain closure: those reach pulp through a
+/// shim that is not inlined, and so would be compiled for the oldest processor.
+struct Kernel<F>(F);
+
+impl<F: FnMut()> pulp::NullaryFnOnce for Kernel<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        (self.0)();
     }
 }
 
