@@ -19,8 +19,12 @@ impl GlobalMean {
 }
 
 impl Predictor for GlobalMean {
-    fn predict(&self, _user: u32, _item: u32) -> f64 {
+    fn score(&self, _user: u32, _item: u32) -> f64 {
         self.mean
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        (f64::NEG_INFINITY, f64::INFINITY)
     }
 }
 
@@ -81,10 +85,13 @@ impl Biases {
 }
 
 impl Predictor for Biases {
-    fn predict(&self, user: u32, item: u32) -> f64 {
+    fn score(&self, user: u32, item: u32) -> f64 {
         let bias = |of: &[f64], index: u32| of.get(index as usize).copied().unwrap_or(0.0);
-        let score = self.mean + bias(&self.users, user) + bias(&self.items, item);
-        score.clamp(self.scale.0, self.scale.1)
+        self.mean + bias(&self.users, user) + bias(&self.items, item)
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        self.scale
     }
 }
 

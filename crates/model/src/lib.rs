@@ -19,6 +19,7 @@ mod adam;
 mod als;
 mod baseline;
 mod error;
+pub mod evaluate;
 mod gd;
 mod gradient;
 mod implicit;
@@ -33,9 +34,13 @@ mod social_mf;
 mod solver;
 mod start;
 mod stopping;
+pub mod tune;
 
 pub use baseline::{Biases, GlobalMean};
 pub use error::ModelError;
+pub use evaluate::{
+    EvaluationData, EvaluationReport, EvaluationSettings, Split, evaluate, social_objective,
+};
 pub use metrics::{Accuracy, Predictor, accuracy};
 pub use model::Model;
 pub use preset::Preset;

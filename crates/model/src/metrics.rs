@@ -6,9 +6,18 @@ use serde::{Deserialize, Serialize};
 
 /// Anything that predicts a rating.
 pub trait Predictor: Sync {
-    /// The expected rating on the data set's scale, clipped to it. Users and items without
+    /// The expected rating before clipping, by which items are ranked. Users and items without
     /// training ratings, known or not, get the best that is known of the others.
-    fn predict(&self, user: u32, item: u32) -> f64;
+    fn score(&self, user: u32, item: u32) -> f64;
+
+    /// Lowest and highest rating.
+    fn scale(&self) -> (f64, f64);
+
+    /// The expected rating on the data set's scale, clipped to it.
+    fn predict(&self, user: u32, item: u32) -> f64 {
+        let (lowest, highest) = self.scale();
+        self.score(user, item).clamp(lowest, highest)
+    }
 }
 
 /// Errors over a set of held-out ratings.
@@ -48,8 +57,11 @@ mod tests {
 
     struct Always(f64);
     impl Predictor for Always {
-        fn predict(&self, _: u32, _: u32) -> f64 {
+        fn score(&self, _: u32, _: u32) -> f64 {
             self.0
+        }
+        fn scale(&self) -> (f64, f64) {
+            (0.0, 5.0)
         }
     }
 

@@ -42,9 +42,11 @@ impl Model {
     pub fn item_bias(&self, item: usize) -> f64 {
         self.items.row(item)[self.rank()]
     }
+}
 
-    /// r̂_ij before clipping; an index out of range counts as an average user or item.
-    pub fn score(&self, user: u32, item: u32) -> f64 {
+impl Predictor for Model {
+    /// r̂_ij; an index out of range counts as an average user or item.
+    fn score(&self, user: u32, item: u32) -> f64 {
         let rank = self.rank();
         let user = (user as usize)
             .lt(&self.users.rows())
@@ -59,10 +61,8 @@ impl Model {
         };
         self.mean + bias(user) + bias(item) + own
     }
-}
 
-impl Predictor for Model {
-    fn predict(&self, user: u32, item: u32) -> f64 {
-        self.score(user, item).clamp(self.scale.0, self.scale.1)
+    fn scale(&self) -> (f64, f64) {
+        self.scale
     }
 }

@@ -1,0 +1,182 @@
+use crate::Predictor;
+use rayon::prelude::*;
+use s3rec_sparse::{Rating, RatingMatrix};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// How rankings are judged: all items but the user's training items are ranked, and a held-out
+/// item is relevant when its rating lies in the top part of the scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RankingSettings {
+    /// k of NDCG@k and the others.
+    pub cutoff: usize,
+    /// Share of the scale that counts as relevant: 0.25 means 4 and 5 of 1 to 5.
+    pub relevant_share: f64,
+    /// Users judged at most, evenly spread over those with a relevant held-out item; all
+    /// items are ranked for each of them.
+    pub users: usize,
+}
+
+impl Default for RankingSettings {
+    fn default() -> Self {
+        Self {
+            cutoff: 10,
+            relevant_share: 0.25,
+            users: 2000,
+        }
+    }
+}
+
+/// Means over the judged users.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RankingMetrics {
+    /// Normalised discounted cumulative gain at the cutoff, binary relevance.
+    pub ndcg: f64,
+    /// Share of a user's relevant items that are in the list.
+    pub recall: f64,
+    /// Share of users with a relevant item in the list.
+    pub hit_rate: f64,
+    /// Mean of 1 / rank of the first relevant item in the list, 0 without one.
+    pub mrr: f64,
+    /// Share of the catalogue that is in anybody's list.
+    pub coverage: f64,
+}
+
+/// Judges the rankings of `predictor`; none when no user has a relevant held-out item.
+pub fn ranking(
+    predictor: &dyn Predictor,
+    train: &RatingMatrix,
+    test: &[Rating],
+    scale: (f64, f64),
+    settings: &RankingSettings,
+) -> Option<RankingMetrics> {
+    let relevant_from = scale.1 - settings.relevant_share * (scale.1 - scale.0);
+    let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); train.users()];
+    for rating in test
+        .iter()
+        .filter(|rating| f64::from(rating.value) >= relevant_from)
+    {
+        if let Some(items) = relevant.get_mut(rating.user as usize) {
+            items.push(rating.item);
+        }
+    }
+    let judged: Vec<(u32, Vec<u32>)> = (0u32..)
+        .zip(relevant)
+        .filter(|(_, items)| !items.is_empty())
+        .collect();
+    let stride = judged.len().div_ceil(settings.users.max(1)).max(1);
+    let judged: Vec<&(u32, Vec<u32>)> = judged.iter().step_by(stride).collect();
+    if judged.is_empty() || settings.cutoff == 0 {
+        return None;
+    }
+    let lists: Vec<Vec<u32>> = judged
+        .par_iter()
+        .map(|(user, _)| top(predictor, train, *user, settings.cutoff))
+        .collect();
+    let mut sums = RankingMetrics::default();
+    let mut covered = HashSet::new();
+    for ((_, relevant), list) in judged.iter().zip(&lists) {
+        let user = judge(list, relevant);
+        sums.ndcg += user.ndcg;
+        sums.recall += user.recall;
+        sums.hit_rate += user.hit_rate;
+        sums.mrr += user.mrr;
+        covered.extend(list.iter().copied());
+    }
+    let count = judged.len() as f64;
+    Some(RankingMetrics {
+        ndcg: sums.ndcg / count,
+        recall: sums.recall / count,
+        hit_rate: sums.hit_rate / count,
+        mrr: sums.mrr / count,
+        coverage: covered.len() as f64 / train.items() as f64,
+    })
+}
+
+/// The best items the user has not rated, best first; ties by index.
+fn top(predictor: &dyn Predictor, train: &RatingMatrix, user: u32, cutoff: usize) -> Vec<u32> {
+    let (seen, _) = train.by_user(user as usize);
+    let mut scored: Vec<(f64, u32)> = (0u32..)
+        .take(train.items())
+        .filter(|item| seen.binary_search(item).is_err())
+        .map(|item| (predictor.score(user, item), item))
+        .collect();
+    let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    if scored.len() > cutoff {
+        scored.select_nth_unstable_by(cutoff, order);
+        scored.truncate(cutoff);
+    }
+    scored.sort_unstable_by(order);
+    scored.into_iter().map(|(_, item)| item).collect()
+}
+
+/// One user's metrics, coverage aside.
+fn judge(list: &[u32], relevant: &[u32]) -> RankingMetrics {
+    let discount = |position: usize| 1.0 / (position as f64 + 2.0).log2();
+    let (mut gain, mut hits, mut first) = (0.0, 0u32, None);
+    for (position, item) in list.iter().enumerate() {
+        if relevant.contains(item) {
+            gain += discount(position);
+            hits += 1;
+            first.get_or_insert(position);
+        }
+    }
+    let ideal: f64 = (0..relevant.len().min(list.len())).map(discount).sum();
+    RankingMetrics {
+        ndcg: if ideal > 0.0 { gain / ideal } else { 0.0 },
+        recall: f64::from(hits) / relevant.len().max(1) as f64,
+        hit_rate: f64::from(u8::from(hits > 0)),
+        mrr: first.map_or(0.0, |position| 1.0 / (position as f64 + 1.0)),
+        coverage: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn judges_by_hand() {
+        let found = judge(&[7, 3, 9], &[3, 4]);
+        let expected = (1.0 / 3f64.log2()) / (1.0 + 1.0 / 3f64.log2());
+        assert!((found.ndcg - expected).abs() < 1e-12);
+        assert_eq!((found.recall, found.hit_rate, found.mrr), (0.5, 1.0, 0.5));
+        assert_eq!(judge(&[1], &[2]), RankingMetrics::default());
+        let perfect = judge(&[5, 6], &[6, 5]);
+        assert_eq!((perfect.ndcg, perfect.recall, perfect.mrr), (1.0, 1.0, 1.0));
+    }
+
+    struct ByIndex;
+    impl Predictor for ByIndex {
+        fn score(&self, _: u32, item: u32) -> f64 {
+            -f64::from(item)
+        }
+        fn scale(&self) -> (f64, f64) {
+            (-100.0, 100.0)
+        }
+    }
+
+    #[test]
+    fn ranks_what_was_not_seen_and_judges_what_is_relevant() {
+        let rating = |user, item, value| Rating { user, item, value };
+        let train =
+            RatingMatrix::from_ratings(3, 6, &[rating(0, 0, 5.0), rating(1, 3, 2.0)]).unwrap();
+        // User 0's list is 1, 2: a hit at the second place. User 1's is 0, 1: none, for item 0
+        // was not liked. User 2 has nothing relevant and is not judged.
+        let test = [
+            rating(0, 2, 4.0),
+            rating(1, 0, 3.0),
+            rating(1, 5, 5.0),
+            rating(2, 0, 1.0),
+        ];
+        let settings = RankingSettings {
+            cutoff: 2,
+            ..RankingSettings::default()
+        };
+        let found = ranking(&ByIndex, &train, &test, (1.0, 5.0), &settings).unwrap();
+        assert_eq!((found.hit_rate, found.mrr, found.recall), (0.5, 0.25, 0.5));
+        assert_eq!(found.coverage, 3.0 / 6.0);
+        assert!(ranking(&ByIndex, &train, &test[3..], (1.0, 5.0), &settings).is_none());
+    }
+}
