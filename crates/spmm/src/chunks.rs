@@ -27,6 +27,11 @@ impl Chunks {
         Ok(Chunks { step, item_bytes, items })
     }
 
+    /// The same items, none of them.
+    pub(crate) fn none(self) -> Chunks {
+        Chunks { items: 0, ..self }
+    }
+
     pub(crate) fn step(&self) -> Step {
         self.step
     }

@@ -5,10 +5,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::Chunks;
+use crate::release::Release;
 use crate::{ProductParameters, SpmmError, Step};
 
 /// Bytes of the seed that stands for all masks of an upload.
 pub(crate) const MASK_SEED_BYTES: usize = 32;
+
+/// Bytes that name a stock and a round.
+pub(crate) const OPENING_BYTES: usize = 36;
 
 /// The cost of one phase. Bytes are frame payloads; a link adds its own framing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -127,6 +131,18 @@ impl Sizes {
         Chunks::new(Step::Responses, item_bytes, responses as usize)
     }
 
+    /// Which stock and round an opening is of: identity and round.
+    pub(crate) fn opening() -> Result<Chunks, SpmmError> {
+        Chunks::new(Step::Opening, OPENING_BYTES, 1)
+    }
+
+    /// The released bits of one opening's answer, packed over all rows.
+    pub(crate) fn released_values(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
+        let values = parameters.returned_rows as usize * parameters.columns as usize;
+        let bits = Release::of(parameters)?.released_bits(parameters.ring_bits);
+        Chunks::new(Step::MaskedProduct, 1, (values * bits as usize).div_ceil(8))
+    }
+
     /// ℓ-bit values of one opening, packed over all rows.
     pub(crate) fn ring_values(parameters: &ProductParameters, step: Step, rows: u32) -> Result<Chunks, SpmmError> {
         let values = rows as usize * parameters.columns as usize;
@@ -165,7 +181,9 @@ fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmEr
 fn masked_round(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     let mut cost = PhaseCost::default();
     cost.carry(true, &Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)?);
-    cost.carry(false, &Sizes::ring_values(parameters, Step::MaskedProduct, parameters.returned_rows)?);
+    cost.carry(true, &Sizes::opening()?);
+    cost.carry(false, &Sizes::opening()?);
+    cost.carry(false, &Sizes::released_values(parameters)?);
     let columns = f64::from(parameters.columns);
     let packed = f64::from(parameters.uploaded_rows + parameters.returned_rows) * columns * NANOSECOND;
     cost.rating_seconds = 4.0 * packed;

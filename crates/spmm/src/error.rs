@@ -5,6 +5,7 @@ use s3rec_he::HeError;
 use s3rec_sparse::SparseError;
 
 use crate::Step;
+use crate::preprocessed::VoidReason;
 
 /// Everything the secure products report.
 ///
@@ -155,6 +156,39 @@ pub enum SpmmError {
         /// What it was combined with.
         with: &'static str,
     },
+    /// Caller or machine: a stock's storage failed; what was not saved was not sent.
+    #[error("the stock's storage failed: {0}")]
+    Storage(#[from] std::io::Error),
+    /// Caller: there is no stock in this storage.
+    #[error("there is no stock here; make one with a new offline phase")]
+    NoStock,
+    /// Caller: the storage already holds a stock.
+    #[error("the storage already holds a stock; a new one needs a place of its own")]
+    StockExists,
+    /// Caller: the stock's record is of another version or damaged.
+    #[error("the stock's record cannot be read; erase the stock and make a new one")]
+    UnreadableStock,
+    /// The stock may not be used any more.
+    #[error("the stock is void: {reason}; make a new one")]
+    Void {
+        /// Why.
+        reason: VoidReason,
+    },
+    /// The parties do not mean the same stock, or one has changed since (section 3.3, identity).
+    #[error("the two platforms hold different stocks; make a new one")]
+    OtherStock,
+    /// Caller: all columns are used or burnt.
+    #[error("all {rounds} rounds of the stock are used; make a new one")]
+    Exhausted {
+        /// Rounds that the stock was made for.
+        rounds: u32,
+    },
+    /// Peer: a second, different message under columns that were answered before (section 3.3).
+    #[error("the peer masks a second input with the columns of round {round}; refused")]
+    ColumnsUsed {
+        /// The round.
+        round: u32,
+    },
     /// Numbers of the ring, shapes, seeds.
     #[error(transparent)]
     Algebra(#[from] AlgebraError),
@@ -175,6 +209,7 @@ impl SpmmError {
                 | SpmmError::OutOfOrder { .. }
                 | SpmmError::NotDue { .. }
                 | SpmmError::WrongLength { .. }
+                | SpmmError::ColumnsUsed { .. }
         )
     }
 }

@@ -39,11 +39,13 @@ pub enum Step {
     ExpansionKeys = 12,
     /// P0 → P1: retrieved bodies, encrypted under P1's key (section 3.2).
     Answers = 13,
+    /// Both ways: which stock and round the following values belong to (section 3.3).
+    Opening = 14,
 }
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub const ALL: [Step; 13] = [
+    pub const ALL: [Step; 14] = [
         Step::PublicKey,
         Step::MaskSeed,
         Step::Bodies,
@@ -57,6 +59,7 @@ impl Step {
         Step::Queries,
         Step::ExpansionKeys,
         Step::Answers,
+        Step::Opening,
     ];
 
     /// The step's number on the wire.
@@ -80,6 +83,7 @@ impl Step {
             Step::Queries => "queries",
             Step::ExpansionKeys => "expansion-keys",
             Step::Answers => "answers",
+            Step::Opening => "opening",
         }
     }
 }

@@ -139,8 +139,9 @@ impl Endpoint for SocialPlain {
     }
 }
 
-/// Packed ring values on their way out.
+/// Packed values on their way out, behind a header if they have one.
 pub(crate) struct Outgoing {
+    header: Option<Vec<u8>>,
     chunks: Chunks,
     bytes: Vec<u8>,
     numbering: Numbering,
@@ -158,10 +159,23 @@ impl Outgoing {
         let chunks = Sizes::ring_values(parameters, step, rows)?;
         let mut bytes = Vec::with_capacity(chunks.total_bytes());
         packing::pack_u64(matrix.values(), parameters.ring_bits, &mut bytes)?;
-        Ok(Outgoing { chunks, bytes, numbering: Numbering::default(), sent: 0 })
+        Ok(Outgoing::new(chunks, bytes))
+    }
+
+    /// Bytes that are packed already.
+    pub(crate) fn new(chunks: Chunks, bytes: Vec<u8>) -> Outgoing {
+        Outgoing { header: None, chunks, bytes, numbering: Numbering::default(), sent: 0 }
+    }
+
+    /// The same, behind a frame that names what it belongs to.
+    pub(crate) fn headed(self, header: Vec<u8>) -> Outgoing {
+        Outgoing { header: Some(header), ..self }
     }
 
     pub(crate) fn next(&mut self) -> Option<Frame> {
+        if let Some(header) = self.header.take() {
+            return Some(self.numbering.frame(Step::Opening, header));
+        }
         if self.is_empty() {
             return None;
         }
@@ -171,7 +185,7 @@ impl Outgoing {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.sent == self.chunks.frames()
+        self.header.is_none() && self.sent == self.chunks.frames()
     }
 }
 

@@ -90,6 +90,12 @@ impl SocialOperand {
         Ok(SparseRows::new(&self.starts, &self.columns, &self.weights, self.uploaded_rows)?)
     }
 
+    /// P1's salted commitment to Y: what P0 may see of it. A plain digest would let P0 test every
+    /// one-link change of the data.
+    pub fn commitment(&self) -> [u8; 32] {
+        *self.digest.derive("s3rec commitment to the social operator", &[]).expose_bytes()
+    }
+
     /// Refuses parameters with other numbers of rows than the operand was arranged for.
     pub(crate) fn check_made_for(&self, parameters: &ProductParameters) -> Result<(), SpmmError> {
         for (what, expected, actual) in [

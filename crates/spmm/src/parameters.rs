@@ -17,6 +17,7 @@ use s3rec_he::{GlweParameters, noise};
 use s3rec_sparse::{Disclosure, OperatorKind};
 use serde::{Deserialize, Serialize};
 
+use crate::release::Release;
 use crate::{Protocol, ReleasePolicy, SpmmError};
 
 pub use s3rec_he::noise::STATISTICAL_BITS;
@@ -208,6 +209,10 @@ impl ProductParameters {
             self.same("uploaded rows", self.uploaded_rows)?;
         }
         self.release.validate(self.ring_bits)?;
+        Release::of(self)?;
+        if matches!(self.release, ReleasePolicy::Coarse { .. }) && !self.protocol.is_preprocessed() {
+            return Err(SpmmError::Unsupported { what: "the release policy coarse", with: self.protocol.name() });
+        }
         self.fixed_point()?;
         let glwe = self.glwe()?;
         let statistical_bits = self.statistical_bits()?;

@@ -95,6 +95,14 @@ impl Release {
         })
     }
 
+    /// Bits of a ring element of ℓ bits that leave.
+    pub(crate) fn released_bits(self, ring_bits: u32) -> u32 {
+        match self {
+            Release::Coarse { dropped_bits } => ring_bits - dropped_bits,
+            Release::Exact | Release::Noised { .. } => ring_bits,
+        }
+    }
+
     /// Adds the noise of the policy to `values`, drawn from `stream`.
     pub(crate) fn add_noise(self, values: &mut [u64], stream: &mut Stream) {
         if let Release::Noised { sigma, guard_bits } = self {

@@ -1,6 +1,7 @@
 //! One contract for every product: whatever computes Y·U computes exactly that, under every
 //! pattern policy and for every shape.
 
+mod stocks;
 mod world;
 
 use std::sync::Arc;
@@ -8,13 +9,18 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::pair::{self, Honest};
-use s3rec_spmm::{Disclosure, OperatorKind, he, ideal};
+use s3rec_spmm::preprocessed::{RatingOpening, SocialOpening};
+use s3rec_spmm::{Disclosure, OperatorKind, Protocol, he, ideal};
 use world::{Shape, World};
 
 /// Computes every round of a world.
 type Product = fn(&World) -> Vec<RingMatrix>;
 
-const PRODUCTS: [(&str, Product); 2] = [("plain stand-in", plain), ("he", homomorphic)];
+const PRODUCTS: [(&str, Protocol, Product); 3] = [
+    ("plain stand-in", Protocol::He, plain),
+    ("he", Protocol::He, homomorphic),
+    ("preprocessed", Protocol::Preprocessed, preprocessed),
+];
 
 fn plain(world: &World) -> Vec<RingMatrix> {
     let round = |factors| {
@@ -42,10 +48,28 @@ fn homomorphic(world: &World) -> Vec<RingMatrix> {
     (0u32..).zip(&world.factors).map(round).collect()
 }
 
+fn preprocessed(world: &World) -> Vec<RingMatrix> {
+    let (mut rating, mut social) = stocks::make(world);
+    let mut products = Vec::new();
+    for factors in &world.factors {
+        let mut sending = RatingOpening::new(rating, factors).unwrap();
+        let mut answering = SocialOpening::new(social).unwrap();
+        pair::run(&mut sending, &mut answering, &mut Honest).unwrap();
+        let (product, stock) = sending.into_product().unwrap();
+        (rating, social) = (stock, answering.into_stock());
+        products.push(product);
+    }
+    products
+}
+
 /// Bit-exact with guard bits, within one unit in the last place without.
 fn holds(shape: &Shape, seed: u8) {
-    let world = World::new(shape, seed);
-    for (name, product) in PRODUCTS {
+    for (name, protocol, product) in PRODUCTS {
+        let world = World::new(&Shape { protocol, ..shape.clone() }, seed);
+        if protocol == Protocol::Preprocessed && world.parameters.returned_rows == 0 {
+            // A stock of nothing is refused: there is nobody to train with.
+            continue;
+        }
         for (round, actual) in product(&world).into_iter().enumerate() {
             let expected = world.expected(round);
             let allowed = u64::from(shape.guard_bits == 0);

@@ -154,6 +154,17 @@ impl SocialKeySetup {
         })
     }
 
+    /// The bytes received so far, for a stock to keep.
+    pub(crate) fn received_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes bytes that were received and kept before.
+    pub(crate) fn restore(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+        self.received = self.chunks.frames();
+    }
+
     fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
         if self.is_done() {
             return Err(not_due(frame));

@@ -14,15 +14,15 @@
 //! 3. P1 re-randomises: [`Multiplied::rerandomise`].
 //! 4. P1 masks: [`Rerandomised::mask`].
 //! 5. P1 rounds and sends: [`Masked::round`]; P0 decrypts its share.
-//! 6. One shot: before step 5, [`Masked::add_share`] makes P0's share the result.
+//! 6. One shot: before step 5, P1 adds its share and the release noise, which makes P0's share the result.
 //!
 //! P0 learns Y·U on the returned rows, P1 nothing about U. [`RatingRound`] and [`SocialRound`]
 //! are the two sides as [`Endpoint`](crate::Endpoint)s.
 
 mod keys;
-mod rating;
+pub(crate) mod rating;
 mod social;
-mod steps;
+pub(crate) mod steps;
 
 pub use keys::{RatingKeySetup, RatingKeys, SocialKeySetup, SocialKeys, public_key_seed};
 pub use rating::{RatingRound, Upload};

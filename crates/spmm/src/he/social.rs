@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use s3rec_algebra::PublicSeed;
+use s3rec_he::RowBodies;
 
+use super::steps::{Bodies, upload_hasher};
 use super::{Received, SocialKeys};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::operand::SocialOperand;
+use crate::release::Release;
 use crate::endpoint::Fuse;
 use crate::{Endpoint, Frame, SpmmError, Step};
 
 /// Responses computed at a time: bounds the memory for ciphertexts at full precision.
 const RESPONSES_AT_ONCE_BYTES: usize = 256 << 20;
+
+/// Memory for one tile of expanded masks or bodies.
+const TILE_BYTES: usize = 64 << 20;
 
 /// P1's side of one round as an endpoint: receives a seed and bodies, sends responses.
 ///
@@ -74,12 +80,16 @@ impl SocialRound {
         let count = self.operand.rows().div_ceil(rows_per_response);
         let seed = PublicSeed::from_bytes(self.mask_seed);
         let upload = std::mem::take(&mut self.upload);
-        let received = Received::new(&self.keys, &self.operand, self.round, seed, upload)?;
+        let digest = *upload_hasher(&seed).update(&upload).finalize().as_bytes();
+        let bodies = RowBodies::from_bytes(parameters.glwe()?, 0..parameters.uploaded_rows as usize, upload)?;
+        let received =
+            Received::new(&self.keys, &self.operand, self.round, seed, &digest, Bodies::Memory(bodies))?;
+        let release = Release::of(parameters)?;
         let mut answer = Vec::with_capacity(self.responses.total_bytes());
         for first in (0..count).step_by(at_once) {
             let range = first..(first + at_once).min(count);
-            let masked = received.multiply(&self.operand, range)?.rerandomise().mask()?;
-            answer.extend(masked.add_share().round());
+            let masked = received.multiply(&self.operand, range, TILE_BYTES)?.rerandomise().mask()?;
+            answer.extend(masked.add_share(release).round());
         }
         Ok(answer)
     }

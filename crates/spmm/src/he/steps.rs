@@ -8,21 +8,46 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use s3rec_algebra::{PublicSeed, Seed};
-use s3rec_he::{Accumulated, Accumulation, RowBodies, RowPacking, UploadMasks};
+use s3rec_algebra::{PublicSeed, Seed, Stream};
+use s3rec_he::{Accumulated, Accumulation, RowBodies, RowPacking, RowSource, UploadMasks};
 
 use super::SocialKeys;
 use crate::SpmmError;
 use crate::operand::SocialOperand;
+use crate::preprocessed::StoredBodies;
+use crate::release::Release;
 
-/// Memory for one tile of expanded masks or bodies.
-const TILE_BYTES: usize = 64 << 20;
+/// Digest of a whole upload: the master mask seed, then all bodies in order.
+pub(crate) fn upload_hasher(mask_seed: &PublicSeed) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 he upload digest v1");
+    hasher.update(mask_seed.as_bytes());
+    hasher
+}
+
+/// Where P1 keeps the bodies of an upload.
+pub(crate) enum Bodies {
+    /// In memory.
+    Memory(RowBodies),
+    /// In a stock's storage.
+    Stored(StoredBodies),
+}
+
+impl RowSource for Bodies {
+    type Error = SpmmError;
+
+    fn read_row(&self, row: usize, coefficients: Range<usize>, out: &mut [u128]) -> Result<(), SpmmError> {
+        match self {
+            Bodies::Memory(bodies) => Ok(bodies.read_row(row, coefficients, out)?),
+            Bodies::Stored(bodies) => bodies.read_row(row, coefficients, out),
+        }
+    }
+}
 
 /// A whole upload, as P1 holds it: nothing of its answer exists before it is complete.
 pub struct Received {
     keys: Arc<SocialKeys>,
     masks: UploadMasks,
-    bodies: RowBodies,
+    bodies: Bodies,
     /// Root of all randomness that answers this upload and this Y, and nothing else.
     root: Seed,
 }
@@ -35,39 +60,36 @@ impl Received {
         operand: &SocialOperand,
         round: u32,
         mask_seed: PublicSeed,
-        bodies: Vec<u8>,
+        upload: &[u8; 32],
+        bodies: Bodies,
     ) -> Result<Received, SpmmError> {
-        let mut upload = blake3::Hasher::new_derive_key("s3rec 2025 he upload digest v1");
-        upload.update(mask_seed.as_bytes());
-        upload.update(&bodies);
         let root = keys.stock_key.derive(
             "s3rec he answer",
             &[
                 &keys.session_digest,
                 operand.digest().expose_bytes(),
                 &round.to_le_bytes(),
-                upload.finalize().as_bytes(),
+                upload,
             ],
         );
         let glwe = keys.parameters.glwe()?;
-        let rows = 0..keys.parameters.uploaded_rows as usize;
-        Ok(Received {
-            keys: Arc::clone(keys),
-            masks: UploadMasks::new(glwe, &mask_seed),
-            bodies: RowBodies::from_bytes(glwe, rows, bodies)?,
-            root,
-        })
+        Ok(Received { keys: Arc::clone(keys), masks: UploadMasks::new(glwe, &mask_seed), bodies, root })
     }
 
     /// Step 2: c_i = Σ_f y_if · ct_f over the non-zeros, p rows rotated into each response.
     ///
     /// # Errors
     /// [`SpmmError::He`] when a body does not decode.
-    pub fn multiply(&self, operand: &SocialOperand, responses: Range<usize>) -> Result<Multiplied, SpmmError> {
+    pub fn multiply(
+        &self,
+        operand: &SocialOperand,
+        responses: Range<usize>,
+        tile_bytes: usize,
+    ) -> Result<Multiplied, SpmmError> {
         let parameters = &self.keys.parameters;
         let glwe = parameters.glwe()?;
         let packing = RowPacking::new(&glwe, parameters.layout()?.block_columns as usize)?;
-        let accumulation = Accumulation::new(glwe, packing, operand.sparse_rows()?, TILE_BYTES);
+        let accumulation = Accumulation::new(glwe, packing, operand.sparse_rows()?, tile_bytes);
         let first = responses.start;
         let accumulated = accumulation.accumulate(responses, &self.masks, &self.bodies)?;
         Ok(Multiplied { keys: Arc::clone(&self.keys), root: self.root.clone(), first, accumulated })
@@ -123,7 +145,7 @@ impl Rerandomised {
             .zip(seeds)
             .map(|(ciphertext, seed)| ciphertext.mask(ring, &seed, used_slots))
             .unzip();
-        Ok(Masked { masked, shares, used_slots })
+        Ok(Masked { masked, shares, used_slots, root: self.root, first: self.first })
     }
 }
 
@@ -132,18 +154,25 @@ pub struct Masked {
     masked: Vec<s3rec_he::Masked>,
     shares: Vec<Vec<u64>>,
     used_slots: usize,
+    root: Seed,
+    first: usize,
 }
 
 impl Masked {
-    /// Step 6, one shot: adds Δ·R (and `release_noise`, section 6) on the used slots, so that
-    /// P0's share is the result.
+    /// Step 6, one shot: adds Δ·R and the release policy's noise (section 6) on the used slots,
+    /// so that P0's share is the result.
     #[must_use]
-    pub fn add_share(self) -> Masked {
+    pub(crate) fn add_share(mut self, release: Release) -> Masked {
+        let seeds = seeds(&self.root, "s3rec he release noise", self.first, self.masked.len());
         let masked = self
             .masked
             .into_par_iter()
-            .zip(&self.shares)
-            .map(|(ciphertext, share)| ciphertext.add_to_used_slots(share))
+            .zip(&mut self.shares)
+            .zip(seeds)
+            .map(|((ciphertext, share), seed)| {
+                release.add_noise(share, &mut Stream::new(&seed));
+                ciphertext.add_to_used_slots(share)
+            })
             .collect();
         Masked { masked, ..self }
     }

@@ -19,16 +19,19 @@ pub enum Bulk {
     Upload,
     /// P1: responses of the block being answered.
     Answer,
+    /// P1: P0's public key, as received.
+    PublicKey,
 }
 
 impl Bulk {
-    const ALL: [Bulk; 3] = [Bulk::Shares, Bulk::Upload, Bulk::Answer];
+    const ALL: [Bulk; 4] = [Bulk::Shares, Bulk::Upload, Bulk::Answer, Bulk::PublicKey];
 
     fn file_name(self) -> &'static str {
         match self {
             Bulk::Shares => "shares",
             Bulk::Upload => "upload",
             Bulk::Answer => "answer",
+            Bulk::PublicKey => "public-key",
         }
     }
 }
@@ -46,7 +49,7 @@ pub trait StockStorage: Send + Sync {
     ///
     /// # Errors
     /// The storage's; whether old or new record is kept is then open.
-    fn save(&mut self, record: &[u8]) -> io::Result<()>;
+    fn save(&self, record: &[u8]) -> io::Result<()>;
 
     /// Writes bulk values; durable at the next [`save`](StockStorage::save).
     ///
@@ -64,10 +67,10 @@ pub trait StockStorage: Send + Sync {
     ///
     /// # Errors
     /// The storage's.
-    fn discard(&mut self, bulk: Bulk) -> io::Result<()>;
+    fn discard(&self, bulk: Bulk) -> io::Result<()>;
 }
 
-/// A stock in a directory of its own: files `record`, `shares`, `upload` and `answer`, mode 0600.
+/// A stock in a directory of its own: files `record` and one for each [`Bulk`], mode 0600.
 pub struct DirectoryStorage {
     directory: PathBuf,
     bulk: BTreeMap<Bulk, File>,
@@ -122,7 +125,7 @@ impl StockStorage for DirectoryStorage {
         }
     }
 
-    fn save(&mut self, record: &[u8]) -> io::Result<()> {
+    fn save(&self, record: &[u8]) -> io::Result<()> {
         for file in self.bulk.values() {
             file.sync_data()?;
         }
@@ -142,7 +145,7 @@ impl StockStorage for DirectoryStorage {
         self.file(bulk)?.read_exact_at(bytes, offset_bytes)
     }
 
-    fn discard(&mut self, bulk: Bulk) -> io::Result<()> {
+    fn discard(&self, bulk: Bulk) -> io::Result<()> {
         self.file(bulk)?.set_len(0)
     }
 }
@@ -177,7 +180,7 @@ impl StockStorage for MemoryStorage {
         Ok(self.lock().record.clone())
     }
 
-    fn save(&mut self, record: &[u8]) -> io::Result<()> {
+    fn save(&self, record: &[u8]) -> io::Result<()> {
         self.lock().record = Some(record.to_vec());
         Ok(())
     }
@@ -204,7 +207,7 @@ impl StockStorage for MemoryStorage {
         Ok(())
     }
 
-    fn discard(&mut self, bulk: Bulk) -> io::Result<()> {
+    fn discard(&self, bulk: Bulk) -> io::Result<()> {
         self.lock().bulk.remove(&bulk);
         Ok(())
     }
@@ -214,7 +217,7 @@ impl StockStorage for MemoryStorage {
 mod tests {
     use super::*;
 
-    fn keeps_what_it_is_given(storage: &mut dyn StockStorage) {
+    fn keeps_what_it_is_given(storage: &dyn StockStorage) {
         assert!(storage.load().unwrap().is_none());
         storage.save(b"first").unwrap();
         storage.save(b"second, longer").unwrap();
@@ -232,10 +235,10 @@ mod tests {
 
     #[test]
     fn memory_and_directory_keep_one_contract() {
-        keeps_what_it_is_given(&mut MemoryStorage::default());
+        keeps_what_it_is_given(&MemoryStorage::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("stock");
-        keeps_what_it_is_given(&mut DirectoryStorage::open(&path).unwrap());
+        keeps_what_it_is_given(&DirectoryStorage::open(&path).unwrap());
         let reopened = DirectoryStorage::open(&path).unwrap();
         assert_eq!(reopened.load().unwrap().unwrap(), b"second, longer");
         reopened.erase().unwrap();
@@ -244,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_a_backup() {
-        let mut storage = MemoryStorage::default();
+        let storage = MemoryStorage::default();
         storage.save(b"before").unwrap();
         let backup = storage.snapshot();
         storage.save(b"after").unwrap();

@@ -1,0 +1,224 @@
+//! P0's stock: masks Z, shares W, and the rule that a column masks one input (section 3.3).
+
+use std::sync::Arc;
+
+use s3rec_algebra::{RingMatrix, Seed};
+use subtle::ConstantTimeEq;
+
+use super::record::{self, Nonces, RatingRecord, SecretBytes, Spent, VoidReason, identity};
+use super::shares::{Masks, ShareFile};
+use super::{StockStorage, StockTerms};
+use crate::he::{RatingKeySetup, RatingKeys};
+use crate::parameters::in_range;
+use crate::{ProductParameters, PublicPattern, SpmmError};
+
+/// P0's side of a stock of preprocessed columns.
+pub struct RatingStock {
+    pub(crate) storage: Arc<dyn StockStorage>,
+    pub(crate) record: RatingRecord,
+    pub(crate) pattern: Arc<PublicPattern>,
+    pub(crate) keys: Arc<RatingKeys>,
+    pub(crate) masks: Arc<Masks>,
+    pub(crate) shares: ShareFile,
+    /// Set by a finished [`RatingSession`](super::RatingSession).
+    pub(crate) in_session: bool,
+    /// The pending message may be sent again.
+    pub(crate) may_repeat: bool,
+}
+
+/// An input that was given columns: the record says so on disk.
+pub(crate) struct Reserved {
+    pub(crate) round: u32,
+    pub(crate) masked: RingMatrix,
+}
+
+impl RatingStock {
+    /// A new stock in an empty storage. Secret key, masks Z, mask seeds and errors come from
+    /// entropy drawn here and serve this stock alone.
+    ///
+    /// # Errors
+    /// [`SpmmError::StockExists`]; those of the parameters; the storage's.
+    pub fn create(
+        storage: Arc<dyn StockStorage>,
+        terms: StockTerms,
+        pattern: Arc<PublicPattern>,
+    ) -> Result<RatingStock, SpmmError> {
+        if storage.load()?.is_some() {
+            return Err(SpmmError::StockExists);
+        }
+        check_preprocessed(&terms.parameters)?;
+        let record = RatingRecord {
+            terms_digest: terms.digest(&pattern)?,
+            terms,
+            entropy: SecretBytes::of(&Seed::generate()?),
+            uploads: Vec::new(),
+            identity: None,
+            cursor: 0,
+            pending: None,
+            session: Nonces::default(),
+            void: None,
+        };
+        record::save(storage.as_ref(), &record)?;
+        RatingStock::with_record(storage, record, pattern)
+    }
+
+    /// The stock of a storage, after a restart.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] when its offline phase never finished; [`SpmmError::OtherStock`] for
+    /// another pattern; the storage's.
+    pub fn open(storage: Arc<dyn StockStorage>, pattern: Arc<PublicPattern>) -> Result<RatingStock, SpmmError> {
+        let record = RatingStock::read(storage.as_ref(), &pattern)?;
+        let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
+        refuse_void(record.void.or(interrupted))?;
+        RatingStock::with_record(storage, record, pattern)
+    }
+
+    /// The stock of a storage for another Y at P1, whose new commitment the peer announces:
+    /// every share is void until [`RatingBlock::again`](super::RatingBlock::again) has taken the
+    /// answers for all unused blocks anew.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] when its offline phase never finished; the storage's.
+    pub fn open_for_new_operator(
+        storage: Arc<dyn StockStorage>,
+        pattern: Arc<PublicPattern>,
+        operator_commitment: [u8; 32],
+    ) -> Result<RatingStock, SpmmError> {
+        let mut record = RatingStock::read(storage.as_ref(), &pattern)?;
+        let layout = record.terms.parameters.layout()?;
+        let interrupted = (record.uploads.len() != layout.blocks as usize).then_some(VoidReason::Interrupted);
+        refuse_void(record.void.or(interrupted))?;
+        record.terms.operator_commitment = operator_commitment;
+        record.terms_digest = record.terms.digest(&pattern)?;
+        record.identity = None;
+        record.pending = None;
+        // Whole blocks only, as at P1.
+        record.cursor = record.cursor.div_ceil(layout.rounds_per_block) * layout.rounds_per_block;
+        record::save(storage.as_ref(), &record)?;
+        RatingStock::with_record(storage, record, pattern)
+    }
+
+    fn read(storage: &dyn StockStorage, pattern: &PublicPattern) -> Result<RatingRecord, SpmmError> {
+        let record: RatingRecord = record::load(storage)?;
+        if record.terms.digest(pattern)? == record.terms_digest { Ok(record) } else { Err(SpmmError::OtherStock) }
+    }
+
+    fn with_record(
+        storage: Arc<dyn StockStorage>,
+        record: RatingRecord,
+        pattern: Arc<PublicPattern>,
+    ) -> Result<RatingStock, SpmmError> {
+        let (parameters, entropy) = (&record.terms.parameters, record.entropy.seed());
+        let keys = RatingKeys::from_entropy(parameters, &record.terms.key_seed, &entropy)?;
+        Ok(RatingStock {
+            masks: Arc::new(Masks::new(parameters, &entropy)?),
+            shares: ShareFile::new(parameters)?,
+            keys: Arc::new(keys),
+            storage,
+            record,
+            pattern,
+            in_session: false,
+            may_repeat: false,
+        })
+    }
+
+    /// The terms the stock was made under.
+    pub fn terms(&self) -> &StockTerms {
+        &self.record.terms
+    }
+
+    /// The stock's name, once its offline phase is done.
+    pub fn identity(&self) -> Option<[u8; 32]> {
+        self.record.identity
+    }
+
+    /// Rounds whose columns are untouched.
+    pub fn remaining_rounds(&self) -> u32 {
+        self.parameters().rounds.saturating_sub(self.record.cursor)
+    }
+
+    /// The endpoint that announces the stock's public key, before its first block.
+    ///
+    /// # Errors
+    /// Those of [`RatingKeySetup::new`].
+    pub fn key_setup(&self) -> Result<RatingKeySetup, SpmmError> {
+        RatingKeySetup::new(&self.keys)
+    }
+
+    pub(crate) fn parameters(&self) -> &ProductParameters {
+        &self.record.terms.parameters
+    }
+
+    pub(crate) fn save(&self) -> Result<(), SpmmError> {
+        record::save(self.storage.as_ref(), &self.record)
+    }
+
+    /// The next round whose columns are untouched.
+    pub fn cursor(&self) -> u32 {
+        self.record.cursor
+    }
+
+    /// A block's answer is complete: the last one seals the stock under its identity.
+    pub(crate) fn finish_block(&mut self, upload: Option<[u8; 32]>, is_last: bool) -> Result<(), SpmmError> {
+        self.record.uploads.extend(upload);
+        if is_last {
+            let public_key = &self.keys.public_key_bytes;
+            self.record.identity = Some(identity(&self.record.terms_digest, public_key, &self.record.uploads));
+        }
+        self.save()
+    }
+
+    /// Gives `upload` (uploaded rows × k) its columns, on disk before it returns: the same
+    /// columns as before for the pending message itself, else columns that nothing ever used.
+    ///
+    /// The record keeps a digest of the masked message instead of the message: M = U − Z is
+    /// recomputed, and only an identical M is ever sent for its columns.
+    pub(crate) fn reserve(&mut self, upload: &RingMatrix) -> Result<Reserved, SpmmError> {
+        if let (true, Some(pending)) = (std::mem::take(&mut self.may_repeat), self.record.pending) {
+            let masked = upload.sub(&self.masks.round(pending.round)?)?;
+            if bool::from(message_digest(pending.round, &masked).ct_eq(&pending.digest)) {
+                return Ok(Reserved { round: pending.round, masked });
+            }
+        }
+        let round = self.record.cursor;
+        if round >= self.parameters().rounds {
+            return Err(SpmmError::Exhausted { rounds: self.parameters().rounds });
+        }
+        let masked = upload.sub(&self.masks.round(round)?)?;
+        self.record.cursor = round + 1;
+        self.record.pending = Some(Spent { round, digest: message_digest(round, &masked) });
+        self.save()?;
+        Ok(Reserved { round, masked })
+    }
+}
+
+/// Digest of a masked message under the round it was sent for.
+pub(crate) fn message_digest(round: u32, masked: &RingMatrix) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 masked factors v1");
+    hasher.update(&round.to_le_bytes());
+    let mut buffer = Vec::with_capacity(8 << 10);
+    for values in masked.values().chunks(1 << 10) {
+        buffer.clear();
+        values.iter().for_each(|value| buffer.extend_from_slice(&value.to_le_bytes()));
+        hasher.update(&buffer);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+pub(crate) fn refuse_void(void: Option<VoidReason>) -> Result<(), SpmmError> {
+    match void {
+        None => Ok(()),
+        Some(reason) => Err(SpmmError::Void { reason }),
+    }
+}
+
+pub(crate) fn check_preprocessed(parameters: &ProductParameters) -> Result<(), SpmmError> {
+    parameters.validate()?;
+    in_range("uploaded rows", parameters.uploaded_rows, 1, u64::from(parameters.users))?;
+    in_range("returned rows", parameters.returned_rows, 1, u64::from(parameters.users))?;
+    if parameters.protocol.is_preprocessed() {
+        return Ok(());
+    }
+    Err(SpmmError::Unsupported { what: "a stock", with: parameters.protocol.name() })
+}

@@ -1,0 +1,339 @@
+//! Meeting over a stock after a start of either side (section 3.3, "Resume").
+//!
+//! 1. P0 → P1: identity, the nonces of the last session it knows, a new nonce.
+//! 2. P1 → P0: the same of its own, its cursor, and whether the last session was closed.
+//! 3. P0 → P1: both new nonces, which P0 now has on disk.
+//! 4. P1 → P0: the same, which P1 now has on disk.
+//!
+//! Only after step 4 does P0 give columns to anything. So whoever was restored from a backup of
+//! an earlier session shows nonces that the other has replaced, and the stock is void. Within
+//! one session P1's cursor tells P0 which columns were answered; the columns of the one message
+//! that may have been under way are burnt unless P0 still holds that message or the session was
+//! closed by agreement.
+
+use super::record::{Nonces, VoidReason, fresh_nonce};
+use super::{RatingStock, SocialStock};
+use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::endpoint::Fuse;
+use crate::{Endpoint, Frame, SpmmError, Step};
+
+const OFFER_BYTES: usize = 32 + 32 + 16;
+const REPLY_BYTES: usize = OFFER_BYTES + 4 + 1;
+const NONCES_BYTES: usize = 32;
+
+/// P0's side of the meeting.
+pub struct RatingSession {
+    stock: RatingStock,
+    nonce: [u8; 16],
+    progress: Progress,
+}
+
+impl RatingSession {
+    /// Offers to go on with a sealed stock.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] for a stock that is not sealed; no entropy.
+    pub fn new(stock: RatingStock) -> Result<RatingSession, SpmmError> {
+        let interrupted = stock.record.identity.is_none().then_some(VoidReason::Interrupted);
+        super::rating_stock::refuse_void(stock.record.void.or(interrupted))?;
+        Ok(RatingSession { stock, nonce: fresh_nonce()?, progress: Progress::default() })
+    }
+
+    /// The stock, ready for openings.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`] before the last step.
+    pub fn into_stock(self) -> Result<RatingStock, SpmmError> {
+        if self.is_done() { Ok(self.stock) } else { Err(SpmmError::Unfinished { pending: Step::Cursor }) }
+    }
+
+    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
+        match self.progress.received {
+            0 => self.progress.check(frame, Step::Identity, REPLY_BYTES)?,
+            1 => self.progress.check(frame, Step::Cursor, NONCES_BYTES)?,
+            _ => return Err(not_due(frame)),
+        }
+        if self.progress.received == 1 {
+            return self.accept(&frame.payload);
+        }
+        let confirmed = Reader(&frame.payload).nonces();
+        if confirmed != self.stock.record.session {
+            return Err(SpmmError::OtherStock);
+        }
+        self.stock.in_session = true;
+        Ok(())
+    }
+
+    /// Step 2: P1's view. Moves the cursor past everything that was or may have been sent.
+    fn accept(&mut self, reply: &[u8]) -> Result<(), SpmmError> {
+        let mut reader = Reader(reply);
+        let identity: [u8; 32] = reader.array();
+        let (known, social) = (reader.nonces(), reader.array());
+        let answered = Answered { cursor: u32::from_le_bytes(reader.array()), closed: reader.array::<1>() == [1] };
+        if Some(identity) != self.stock.record.identity {
+            return Err(SpmmError::OtherStock);
+        }
+        if known != self.stock.record.session {
+            self.stock.record.void = Some(VoidReason::Restored);
+            self.stock.save()?;
+            return Err(SpmmError::Void { reason: VoidReason::Restored });
+        }
+        let pending = self.stock.record.pending.map(|pending| pending.round);
+        let resumed = resume(self.stock.record.cursor, pending, answered);
+        self.stock.record.session = Nonces { rating: self.nonce, social };
+        self.stock.record.cursor = resumed.cursor;
+        self.stock.may_repeat = resumed.may_repeat;
+        if !resumed.may_repeat {
+            self.stock.record.pending = None;
+        }
+        self.stock.save()
+    }
+}
+
+impl Endpoint for RatingSession {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.progress.fuse.check()?;
+        let record = &self.stock.record;
+        Ok(match (self.progress.sent, self.progress.received) {
+            (0, 0) => {
+                let identity = record.identity.unwrap_or_default();
+                let offer = [
+                    identity.as_slice(),
+                    &record.session.rating,
+                    &record.session.social,
+                    &self.nonce,
+                ];
+                Some(self.progress.frame(Step::Identity, offer.concat()))
+            }
+            (1, 1) => {
+                let nonces = [record.session.rating, record.session.social].concat();
+                Some(self.progress.frame(Step::Cursor, nonces))
+            }
+            _ => None,
+        })
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        self.progress.fuse.check()?;
+        let taken = if self.progress.sent == 0 { Err(not_due(&frame)) } else { self.take(&frame) };
+        self.progress.fuse.guard(frame.step, taken)
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        match self.progress.received {
+            0 => Some(Step::Identity),
+            1 => Some(Step::Cursor),
+            _ => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stock.in_session
+    }
+}
+
+/// What P1 says of its state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    pub(crate) cursor: u32,
+    pub(crate) closed: bool,
+}
+
+/// Where P0 goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resumed {
+    pub(crate) cursor: u32,
+    pub(crate) may_repeat: bool,
+}
+
+/// The rule: a pending message is P0's newest unless P1 has answered beyond it; then, and when
+/// there is none, whatever may have been under way is burnt.
+pub(crate) fn resume(cursor: u32, pending: Option<u32>, answered: Answered) -> Resumed {
+    match pending {
+        Some(round) if round + 1 == cursor && answered.cursor <= cursor => Resumed { cursor, may_repeat: true },
+        _ => {
+            let burnt = u32::from(!answered.closed);
+            Resumed { cursor: cursor.max(answered.cursor).saturating_add(burnt), may_repeat: false }
+        }
+    }
+}
+
+/// P1's side of the meeting.
+pub struct SocialSession {
+    stock: SocialStock,
+    progress: Progress,
+}
+
+impl SocialSession {
+    /// Waits for P0's offer over a sealed stock.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] for a stock that is not sealed.
+    pub fn new(stock: SocialStock) -> Result<SocialSession, SpmmError> {
+        let interrupted = stock.record.identity.is_none().then_some(VoidReason::Interrupted);
+        super::rating_stock::refuse_void(stock.record.void.or(interrupted))?;
+        Ok(SocialSession { stock, progress: Progress::default() })
+    }
+
+    /// The stock, ready for openings.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`] before the last step.
+    pub fn into_stock(self) -> Result<SocialStock, SpmmError> {
+        if self.is_done() { Ok(self.stock) } else { Err(SpmmError::Unfinished { pending: Step::Cursor }) }
+    }
+
+    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
+        match self.progress.received {
+            0 => self.progress.check(frame, Step::Identity, OFFER_BYTES)?,
+            1 => self.progress.check(frame, Step::Cursor, NONCES_BYTES)?,
+            _ => return Err(not_due(frame)),
+        }
+        if self.progress.received == 1 { self.consider(&frame.payload) } else { self.promote(&frame.payload) }
+    }
+
+    /// Step 1: P0's view must be of the last session, or of one whose step 4 it never saw.
+    fn consider(&mut self, offer: &[u8]) -> Result<(), SpmmError> {
+        let mut reader = Reader(offer);
+        let identity: [u8; 32] = reader.array();
+        let (known, rating) = (reader.nonces(), reader.array());
+        if Some(identity) != self.stock.record.identity {
+            return Err(SpmmError::OtherStock);
+        }
+        let record = &mut self.stock.record;
+        if Some(known) == record.tentative {
+            record.session = known;
+        } else if known != record.session {
+            record.void = Some(VoidReason::Restored);
+            self.stock.save()?;
+            return Err(SpmmError::Void { reason: VoidReason::Restored });
+        }
+        record.tentative = Some(Nonces { rating, social: fresh_nonce()? });
+        self.stock.save()
+    }
+
+    /// Step 3: P0 has the new nonces on disk; from here on the old ones are refused.
+    fn promote(&mut self, nonces: &[u8]) -> Result<(), SpmmError> {
+        let nonces = Reader(nonces).nonces();
+        if self.stock.record.tentative != Some(nonces) {
+            return Err(SpmmError::OtherStock);
+        }
+        self.stock.record.session = nonces;
+        self.stock.record.tentative = None;
+        self.stock.record.closed = false;
+        self.stock.save()
+    }
+}
+
+impl Endpoint for SocialSession {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.progress.fuse.check()?;
+        let record = &self.stock.record;
+        Ok(match (self.progress.sent, self.progress.received) {
+            (0, 1) => {
+                let identity = record.identity.unwrap_or_default();
+                let tentative = record.tentative.unwrap_or_default();
+                let reply = [
+                    identity.as_slice(),
+                    &record.session.rating,
+                    &record.session.social,
+                    &tentative.social,
+                    &record.cursor.to_le_bytes(),
+                    &[u8::from(record.closed)],
+                ];
+                Some(self.progress.frame(Step::Identity, reply.concat()))
+            }
+            (1, 2) => {
+                let nonces = [record.session.rating, record.session.social].concat();
+                self.stock.in_session = true;
+                Some(self.progress.frame(Step::Cursor, nonces))
+            }
+            _ => None,
+        })
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        self.progress.fuse.check()?;
+        let taken = self.take(&frame);
+        self.progress.fuse.guard(frame.step, taken)
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        match self.progress.received {
+            0 => Some(Step::Identity),
+            1 => Some(Step::Cursor),
+            _ => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stock.in_session
+    }
+}
+
+/// How far a meeting is.
+#[derive(Default)]
+struct Progress {
+    numbering: Numbering,
+    due: Due,
+    sent: u32,
+    received: u32,
+    fuse: Fuse,
+}
+
+impl Progress {
+    fn frame(&mut self, step: Step, payload: Vec<u8>) -> Frame {
+        self.sent += 1;
+        self.numbering.frame(step, payload)
+    }
+
+    fn check(&mut self, frame: &Frame, step: Step, bytes: usize) -> Result<(), SpmmError> {
+        self.due.check(frame, &Chunks::new(step, bytes, 1)?, 0)?;
+        self.received += 1;
+        Ok(())
+    }
+}
+
+/// Fixed-width fields of a payload whose length was checked; missing bytes read as zero.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn array<const SIZE: usize>(&mut self) -> [u8; SIZE] {
+        let mut array = [0; SIZE];
+        let (head, tail) = self.0.split_at(SIZE.min(self.0.len()));
+        array.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+        self.0 = tail;
+        array
+    }
+
+    fn nonces(&mut self) -> Nonces {
+        Nonces { rating: self.array(), social: self.array() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resuming_never_goes_back() {
+        for cursor in 0..6u32 {
+            for pending in [None, cursor.checked_sub(1), cursor.checked_sub(2)] {
+                for answered in 0..8 {
+                    for closed in [true, false] {
+                        let view = Answered { cursor: answered, closed };
+                        let resumed = resume(cursor, pending, view);
+                        assert!(resumed.cursor >= cursor);
+                        assert!(resumed.may_repeat || resumed.cursor >= answered);
+                        if resumed.may_repeat {
+                            assert_eq!(pending, cursor.checked_sub(1));
+                            assert!(answered <= cursor);
+                        } else if !closed {
+                            assert!(resumed.cursor > cursor.max(answered));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

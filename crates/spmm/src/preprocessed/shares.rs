@@ -1,0 +1,133 @@
+//! The shares W and R on disk, and the masks Z from a seed: both by rounds, so that an opening
+//! reads one contiguous piece.
+
+use s3rec_algebra::{RingBits, RingMatrix, Seed, Stream};
+use zeroize::Zeroize;
+
+use super::{Bulk, StockStorage};
+use crate::{Layout, ProductParameters, SpmmError};
+
+/// Bytes of the stream behind one ring element of Z.
+const MASK_BYTES: u64 = 8;
+
+/// Shares of Y·Z: round, then row, then column; ⌈ℓ/8⌉ bytes a value, little-endian.
+#[derive(Clone, Copy)]
+pub(crate) struct ShareFile {
+    ring: RingBits,
+    rows: usize,
+    columns: usize,
+    layout: Layout,
+}
+
+impl ShareFile {
+    pub(crate) fn new(parameters: &ProductParameters) -> Result<ShareFile, SpmmError> {
+        Ok(ShareFile {
+            ring: parameters.ring()?,
+            rows: parameters.returned_rows as usize,
+            columns: parameters.columns as usize,
+            layout: parameters.layout()?,
+        })
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.ring.bits().div_ceil(8) as usize
+    }
+
+    fn offset(&self, round: usize, row: usize) -> u64 {
+        ((round * self.rows + row) * self.columns * self.value_bytes()) as u64
+    }
+
+    /// Writes the shares of some responses of a block: `values` holds `used_slots` values a response.
+    pub(crate) fn write_responses(
+        &self,
+        storage: &dyn StockStorage,
+        block: u32,
+        first_response: usize,
+        values: &[u64],
+    ) -> Result<(), SpmmError> {
+        let per_row = self.layout.block_columns as usize;
+        let first_row = first_response * self.layout.rows_per_response as usize;
+        let rows = (values.len() / per_row.max(1)).min(self.rows.saturating_sub(first_row));
+        let first_round = block as usize * self.layout.rounds_per_block as usize;
+        let mut bytes = Vec::with_capacity(rows * self.columns * self.value_bytes());
+        for round in 0..self.layout.rounds_per_block as usize {
+            bytes.clear();
+            for row in values.chunks_exact(per_row).take(rows) {
+                let own = row.get(round * self.columns..(round + 1) * self.columns).unwrap_or_default();
+                for value in own {
+                    bytes.extend_from_slice(value.to_le_bytes().get(..self.value_bytes()).unwrap_or_default());
+                }
+            }
+            storage.write_at(Bulk::Shares, self.offset(first_round + round, first_row), &bytes)?;
+        }
+        bytes.zeroize();
+        Ok(())
+    }
+
+    /// The shares of one round, returned rows × k.
+    pub(crate) fn read_round(&self, storage: &dyn StockStorage, round: u32) -> Result<RingMatrix, SpmmError> {
+        let mut bytes = vec![0; self.rows * self.columns * self.value_bytes()];
+        storage.read_at(Bulk::Shares, self.offset(round as usize, 0), &mut bytes)?;
+        let values = bytes
+            .chunks_exact(self.value_bytes())
+            .map(|value| {
+                let mut word = [0; 8];
+                word.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
+                u64::from_le_bytes(word)
+            })
+            .collect();
+        bytes.zeroize();
+        Ok(RingMatrix::reduced(self.ring, self.rows, self.columns, values)?)
+    }
+}
+
+/// Z: uniform over the ring, from a seed that is fresh for the stock. Column block by column
+/// block it is what P0 encrypts; round by round it is the pad of an opening.
+pub(crate) struct Masks {
+    stream: Stream,
+    ring: RingBits,
+    rows: usize,
+    columns: usize,
+    layout: Layout,
+}
+
+impl Masks {
+    pub(crate) fn new(parameters: &ProductParameters, entropy: &Seed) -> Result<Masks, SpmmError> {
+        Ok(Masks {
+            stream: Stream::new(&entropy.derive("s3rec stock masks Z", &[])),
+            ring: parameters.ring()?,
+            rows: parameters.uploaded_rows as usize,
+            columns: parameters.columns as usize,
+            layout: parameters.layout()?,
+        })
+    }
+
+    fn fill(&self, round: usize, first_row: usize, out: &mut [u64]) {
+        let position = (round * self.rows + first_row) * self.columns;
+        self.stream.at(position as u64 * MASK_BYTES).fill_ring(self.ring, out);
+    }
+
+    /// Z of one round, uploaded rows × k.
+    pub(crate) fn round(&self, round: u32) -> Result<RingMatrix, SpmmError> {
+        let mut values = vec![0; self.rows * self.columns];
+        self.fill(round as usize, 0, &mut values);
+        Ok(RingMatrix::new(self.ring, self.rows, self.columns, values)?)
+    }
+
+    /// Some rows of a block of Z, as they are encrypted: rows × block columns.
+    pub(crate) fn block_rows(&self, block: u32, rows: std::ops::Range<usize>) -> Result<RingMatrix, SpmmError> {
+        let rounds = self.layout.rounds_per_block as usize;
+        let width = self.layout.block_columns as usize;
+        let mut values = vec![0; rows.len() * width];
+        let mut piece = vec![0; rows.len() * self.columns];
+        for round in 0..rounds {
+            self.fill(block as usize * rounds + round, rows.start, &mut piece);
+            for (row, from) in values.chunks_exact_mut(width).zip(piece.chunks_exact(self.columns)) {
+                let place = row.get_mut(round * self.columns..(round + 1) * self.columns);
+                place.into_iter().for_each(|place| place.copy_from_slice(from));
+            }
+        }
+        piece.zeroize();
+        Ok(RingMatrix::new(self.ring, rows.len(), width, values)?)
+    }
+}

@@ -1,0 +1,226 @@
+//! P1's stock: shares R, P0's ciphertexts, and the rule that columns are answered once.
+
+use std::sync::Arc;
+
+use s3rec_algebra::{RingMatrix, Seed};
+use subtle::ConstantTimeEq;
+
+use super::rating_stock::{check_preprocessed, message_digest, refuse_void};
+use super::record::{self, Nonces, SecretBytes, SocialRecord, Spent, VoidReason, identity};
+use super::shares::ShareFile;
+use super::{Bulk, StockStorage, StockTerms};
+use crate::cost::Sizes;
+use crate::he::{SocialKeySetup, SocialKeys};
+use crate::{ProductParameters, PublicPattern, SocialOperand, SpmmError};
+
+/// P1's side of a stock of preprocessed columns.
+pub struct SocialStock {
+    pub(crate) storage: Arc<dyn StockStorage>,
+    pub(crate) record: SocialRecord,
+    pub(crate) operand: Arc<SocialOperand>,
+    pub(crate) keys: Option<Arc<SocialKeys>>,
+    pub(crate) shares: ShareFile,
+    /// Set by a finished [`SocialSession`](super::SocialSession).
+    pub(crate) in_session: bool,
+}
+
+impl SocialStock {
+    /// A new stock in an empty storage, for `operand`. The key that all of P1's randomness is
+    /// derived from is drawn here and serves this stock alone.
+    ///
+    /// # Errors
+    /// [`SpmmError::StockExists`]; [`SpmmError::OtherStock`] when the terms commit to another
+    /// operator; those of the parameters; the storage's.
+    pub fn create(
+        storage: Arc<dyn StockStorage>,
+        terms: StockTerms,
+        pattern: &PublicPattern,
+        operand: Arc<SocialOperand>,
+    ) -> Result<SocialStock, SpmmError> {
+        if storage.load()?.is_some() {
+            return Err(SpmmError::StockExists);
+        }
+        check_preprocessed(&terms.parameters)?;
+        operand.check_made_for(&terms.parameters)?;
+        if !bool::from(terms.operator_commitment.ct_eq(&operand.commitment())) {
+            return Err(SpmmError::OtherStock);
+        }
+        let record = SocialRecord {
+            terms_digest: terms.digest(pattern)?,
+            terms,
+            stock_key: SecretBytes::of(&Seed::generate()?),
+            operand_digest: SecretBytes::of(operand.digest()),
+            uploads: Vec::new(),
+            identity: None,
+            cursor: 0,
+            answered: None,
+            openings: 0,
+            session: Nonces::default(),
+            tentative: None,
+            closed: true,
+            void: None,
+        };
+        record::save(storage.as_ref(), &record)?;
+        let shares = ShareFile::new(&record.terms.parameters)?;
+        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false })
+    }
+
+    /// The stock of a storage, after a restart.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] when its offline phase never finished or `operand` is not the Y that
+    /// it holds shares of; [`SpmmError::OtherStock`] for another pattern; the storage's.
+    pub fn open(
+        storage: Arc<dyn StockStorage>,
+        pattern: &PublicPattern,
+        operand: Arc<SocialOperand>,
+    ) -> Result<SocialStock, SpmmError> {
+        let stock = SocialStock::read(storage, pattern, operand)?;
+        let same = stock.record.operand_digest.seed() == *stock.operand.digest();
+        let changed = (!same).then_some(VoidReason::OperatorChanged);
+        let interrupted = stock.record.identity.is_none().then_some(VoidReason::Interrupted);
+        refuse_void(stock.record.void.or(changed).or(interrupted))?;
+        Ok(stock)
+    }
+
+    /// The stock of a storage for another Y: P0's ciphertexts stay, every share is void until
+    /// [`SocialBlock::again`](super::SocialBlock::again) has answered all unused blocks anew.
+    /// What is disclosed: that the data changed, and when.
+    ///
+    /// # Errors
+    /// As [`open`](SocialStock::open), but for the changed operand.
+    pub fn open_for_new_operator(
+        storage: Arc<dyn StockStorage>,
+        pattern: &PublicPattern,
+        operand: Arc<SocialOperand>,
+    ) -> Result<SocialStock, SpmmError> {
+        let mut stock = SocialStock::read(storage, pattern, operand)?;
+        refuse_void(stock.record.void)?;
+        let complete = stock.parameters().layout()?.blocks as usize;
+        if stock.record.uploads.len() != complete {
+            return Err(SpmmError::Void { reason: VoidReason::Interrupted });
+        }
+        stock.record.operand_digest = SecretBytes::of(stock.operand.digest());
+        stock.record.terms.operator_commitment = stock.operand.commitment();
+        stock.record.terms_digest = stock.record.terms.digest(pattern)?;
+        stock.record.identity = None;
+        stock.record.answered = None;
+        // Whole blocks only: a block of which a column was opened is not answered again.
+        let rounds_per_block = stock.parameters().layout()?.rounds_per_block;
+        stock.record.cursor = stock.record.cursor.div_ceil(rounds_per_block) * rounds_per_block;
+        stock.save()?;
+        stock.restore_keys()?;
+        Ok(stock)
+    }
+
+    fn read(
+        storage: Arc<dyn StockStorage>,
+        pattern: &PublicPattern,
+        operand: Arc<SocialOperand>,
+    ) -> Result<SocialStock, SpmmError> {
+        let record: SocialRecord = record::load(storage.as_ref())?;
+        operand.check_made_for(&record.terms.parameters)?;
+        if record.terms.digest(pattern)? != record.terms_digest {
+            return Err(SpmmError::OtherStock);
+        }
+        let shares = ShareFile::new(&record.terms.parameters)?;
+        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false })
+    }
+
+    /// The terms the stock was made under.
+    pub fn terms(&self) -> &StockTerms {
+        &self.record.terms
+    }
+
+    /// The stock's name, once its offline phase is done.
+    pub fn identity(&self) -> Option<[u8; 32]> {
+        self.record.identity
+    }
+
+    /// P1's own count of openings answered from this stock.
+    pub fn openings(&self) -> u32 {
+        self.record.openings
+    }
+
+    /// The next round that was never answered.
+    pub fn cursor(&self) -> u32 {
+        self.record.cursor
+    }
+
+    /// The endpoint that receives P0's public key, before the first block.
+    ///
+    /// # Errors
+    /// Those of [`SocialKeySetup::new`].
+    pub fn key_setup(&self) -> Result<SocialKeySetup, SpmmError> {
+        let terms = &self.record.terms;
+        SocialKeySetup::with_stock_key(&terms.parameters, &terms.key_seed, self.record.stock_key.seed())
+    }
+
+    /// Takes what [`key_setup`](SocialStock::key_setup) received.
+    ///
+    /// # Errors
+    /// Those of [`SocialKeySetup::into_keys`]; the storage's.
+    pub fn accept_key(&mut self, setup: SocialKeySetup) -> Result<(), SpmmError> {
+        self.storage.write_at(Bulk::PublicKey, 0, setup.received_bytes())?;
+        self.keys = Some(Arc::new(setup.into_keys()?));
+        Ok(())
+    }
+
+    fn restore_keys(&mut self) -> Result<(), SpmmError> {
+        let mut setup = self.key_setup()?;
+        let mut bytes = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
+        self.storage.read_at(Bulk::PublicKey, 0, &mut bytes)?;
+        setup.restore(bytes);
+        self.keys = Some(Arc::new(setup.into_keys()?));
+        Ok(())
+    }
+
+    pub(crate) fn parameters(&self) -> &ProductParameters {
+        &self.record.terms.parameters
+    }
+
+    pub(crate) fn save(&self) -> Result<(), SpmmError> {
+        record::save(self.storage.as_ref(), &self.record)
+    }
+
+    /// A block is answered and its shares are on disk: the last one seals the stock.
+    pub(crate) fn finish_block(&mut self, is_last: bool) -> Result<(), SpmmError> {
+        if is_last {
+            let mut public_key = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
+            self.storage.read_at(Bulk::PublicKey, 0, &mut public_key)?;
+            self.record.identity = Some(identity(&self.record.terms_digest, &public_key, &self.record.uploads));
+        }
+        self.storage.discard(Bulk::Answer)?;
+        self.save()
+    }
+
+    /// Gives `masked` the right to an answer, on disk before it returns. Columns that were
+    /// answered are answered again for the identical message only; the count of openings
+    /// stays. Columns passed over are burnt.
+    pub(crate) fn admit(&mut self, round: u32, masked: &RingMatrix) -> Result<[u8; 32], SpmmError> {
+        let digest = message_digest(round, masked);
+        if let Some(answered) = self.record.answered.filter(|answered| answered.round == round) {
+            let same = bool::from(digest.ct_eq(&answered.digest));
+            return if same { Ok(digest) } else { Err(SpmmError::ColumnsUsed { round }) };
+        }
+        if round < self.record.cursor || round >= self.parameters().rounds {
+            return Err(SpmmError::ColumnsUsed { round });
+        }
+        self.record.cursor = round + 1;
+        self.record.answered = Some(Spent { round, digest });
+        self.record.openings += 1;
+        self.save()?;
+        Ok(digest)
+    }
+
+    /// The seed of an answer's release noise: a function of everything the answer depends on,
+    /// so that a repeated answer repeats it.
+    pub(crate) fn noise_seed(&self, round: u32, message: &[u8; 32]) -> Seed {
+        let identity = self.record.identity.unwrap_or_default();
+        let operand = self.operand.digest();
+        self.record.stock_key.seed().derive(
+            "s3rec stock release noise",
+            &[&identity, operand.expose_bytes(), &round.to_le_bytes(), message],
+        )
+    }
+}
