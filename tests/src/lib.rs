@@ -1,1 +1,26 @@
-//! End to end: the daemons and the command as a user runs them.
+//! The harness of the end-to-end tests: real binaries, real processes, real TLS.
+//!
+//! | module | one sentence |
+//! |---|---|
+//! | [`binaries`] | builds the three programs and says where they are |
+//! | [`data`] | small data sets, and where the public ones lie |
+//! | [`pair`] | both daemons with keys and configurations of their own |
+//! | [`job`] | from import to an approved job in one call |
+//! | [`command`] | the command `s3rec` as a user runs it |
+//! | [`raw`] | connections that check nothing of what our clients check |
+//! | [`processes`] | what still runs, and signals |
+//!
+//! What goes wrong in here ends the test with a panic that says so.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a harness: every failure is a test's failure"
+)]
+
+pub mod binaries;
+pub mod command;
+pub mod data;
+pub mod job;
+pub mod pair;
+pub mod processes;
+pub mod raw;

@@ -1,18 +1,17 @@
 //! How to reach a platform and who we are: flags over environment over one client file.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
+use s3rec_node::client::{ConnectError, connect};
+use s3rec_node::config::TlsSettings;
+use s3rec_node::pki::CertificateRole;
+use s3rec_node::tls::{Authorize, TlsMaterial};
+use s3rec_wire::status::Fault;
 use serde::Deserialize;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::Channel;
 
 use crate::failure::Failure;
-
-/// Longest wait for TCP and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A platform that vanished without a word is noticed by this.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Connection flags of every verb.
 #[derive(Args, Clone, Debug, Default)]
@@ -98,31 +97,28 @@ impl ClientFile {
 }
 
 impl Connection {
-    /// Opens the channel: mutual TLS, nothing less.
+    /// Opens the channel: mutual TLS, and the daemon of `role` at the other end.
+    ///
+    /// `own` is the role that our certificate must have.
     ///
     /// # Errors
-    /// [`Failure::File`] for a certificate or key, [`Failure::Unreachable`] with the last cause.
-    pub async fn open(&self) -> Result<Channel, Failure> {
-        let unreachable = |error: tonic::transport::Error| Failure::Unreachable {
-            address: self.address.clone(),
-            cause: causes(&error),
+    /// [`Failure::Refused`] with the reason: our own files, nobody there, or somebody else.
+    pub async fn open(
+        &self,
+        own: CertificateRole,
+        role: CertificateRole,
+    ) -> Result<Channel, Failure> {
+        let settings = TlsSettings {
+            ca: self.ca.clone(),
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
         };
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(read(&self.ca)?))
-            .identity(Identity::from_pem(
-                read(&self.certificate)?,
-                read(&self.key)?,
-            ));
-        Endpoint::from_shared(self.address.clone())
-            .and_then(|endpoint| endpoint.tls_config(tls))
-            .map_err(unreachable)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
-            .connect()
+        let refused = |error: ConnectError| Failure::from(Fault::from(error).into_status());
+        let material =
+            TlsMaterial::load(&settings, own).map_err(|error| refused(ConnectError::Tls(error)))?;
+        connect(&self.address, &material, Authorize::role(role))
             .await
-            .map_err(unreachable)
+            .map_err(refused)
     }
 }
 
@@ -146,27 +142,6 @@ fn with_scheme(address: String) -> Result<String, Failure> {
     } else {
         Ok(format!("https://{address}"))
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// An error and what caused it, in one line, without saying anything twice.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -20,22 +20,14 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
-    /// The platform could not be reached, or did not prove who it is.
-    #[error("{address} cannot be reached: {cause}")]
-    Unreachable {
-        /// Where.
-        address: String,
-        /// Why, down to the last cause.
-        cause: String,
-    },
-    /// The platform answered with an error.
+    /// The platform could not be reached, is not who it should be, or answered with an error.
     #[error("{}", describe(.0))]
     Refused(Box<tonic::Status>),
     /// A job ended in a state other than finished.
     #[error("the job ended as {state}: {message}")]
     Job {
         /// Its last state.
-        state: &'static str,
+        state: String,
         /// The last event's words.
         message: String,
     },
@@ -95,7 +87,6 @@ impl Failure {
         match self {
             Self::Usage(_) => "USAGE".into(),
             Self::File { .. } => "FILE".into(),
-            Self::Unreachable { .. } => "UNREACHABLE".into(),
             Self::Refused(status) => Fault::from_status(status).map_or_else(
                 || format!("GRPC_{:?}", status.code()).to_uppercase(),
                 |fault| fault.reason.name().into(),
@@ -117,7 +108,6 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Unreachable { .. } => 3,
             Self::Refused(status) => match status.code() {
                 tonic::Code::Unavailable | tonic::Code::DeadlineExceeded => 3,
                 tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => 4,

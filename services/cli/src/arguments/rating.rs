@@ -85,6 +85,9 @@ pub struct ProposeArgs {
     /// Weight of the social term; the solver's own unless given.
     #[arg(long, default_value_t = 0.0, hide_default_value = true)]
     pub social_weight: f64,
+    /// Weight of the social term on the user biases; above 0 one more column is opened.
+    #[arg(long, default_value_t = 0.0)]
+    pub social_bias_weight: f64,
     /// Weight of the norm of the factors; the solver's own unless given.
     #[arg(long, default_value_t = 0.0, hide_default_value = true)]
     pub regularization: f64,

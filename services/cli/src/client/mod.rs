@@ -5,6 +5,7 @@ mod export;
 mod upload;
 mod watch;
 
+use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 use tonic::transport::Channel;
 
@@ -28,7 +29,8 @@ pub type SocialClient = v1::social_platform_client::SocialPlatformClient<Channel
 /// # Errors
 /// As [`Connection::open`].
 pub async fn rating(connection: &Connection) -> Result<RatingClient, Failure> {
-    let channel = connection.open().await?;
+    let own = CertificateRole::RatingOperator;
+    let channel = connection.open(own, CertificateRole::Rating).await?;
     Ok(RatingClient::new(channel).max_decoding_message_size(LARGEST_ANSWER_BYTES))
 }
 
@@ -37,6 +39,7 @@ pub async fn rating(connection: &Connection) -> Result<RatingClient, Failure> {
 /// # Errors
 /// As [`Connection::open`].
 pub async fn social(connection: &Connection) -> Result<SocialClient, Failure> {
-    let channel = connection.open().await?;
+    let own = CertificateRole::SocialOperator;
+    let channel = connection.open(own, CertificateRole::Social).await?;
     Ok(SocialClient::new(channel).max_decoding_message_size(LARGEST_ANSWER_BYTES))
 }

@@ -87,25 +87,30 @@ async fn send<R>(
     call: impl AsyncFnOnce(ReceiverStream<v1::FileChunk>) -> Result<tonic::Response<R>, tonic::Status>,
 ) -> Result<R, Failure> {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let reading = read(source, &sender);
-    let calling = call(ReceiverStream::new(receiver));
-    tokio::pin!(reading, calling);
-    tokio::select! {
-        answer = &mut calling => return Ok(answer?.into_inner()),
-        // A file that stops being readable must not look like a file that ends here: the call
-        // is dropped, and so cancelled, while the channel is still open.
-        read = &mut reading => read?,
-    }
-    drop(sender);
-    Ok(calling.await?.into_inner())
+    let (sent, answer) = tokio::join!(chunks(source, sender), call(ReceiverStream::new(receiver)));
+    sent?;
+    Ok(answer?.into_inner())
 }
 
-async fn read(source: &FileSource, sender: &mpsc::Sender<v1::FileChunk>) -> Result<(), Failure> {
-    let failed = |error| Failure::File {
-        path: source.path.clone(),
-        source: error,
+/// Sends header and data. A file that stops being readable must not look to the platform like
+/// a file that ends here, so a chunk without content follows, which it refuses.
+async fn chunks(source: &FileSource, sender: mpsc::Sender<v1::FileChunk>) -> Result<(), Failure> {
+    let failure = match contents(source, &sender).await {
+        Ok(()) => return Ok(()),
+        Err(error) => Failure::File {
+            path: source.path.clone(),
+            source: error,
+        },
     };
-    let mut file = tokio::fs::File::open(&source.path).await.map_err(failed)?;
+    let _ = sender.send(v1::FileChunk { part: None }).await;
+    Err(failure)
+}
+
+async fn contents(
+    source: &FileSource,
+    sender: &mpsc::Sender<v1::FileChunk>,
+) -> Result<(), std::io::Error> {
+    let mut file = tokio::fs::File::open(&source.path).await?;
     let mut part = Part::Header(source.header());
     loop {
         // A closed channel means that the call has ended, which the caller sees by itself.
@@ -118,15 +123,11 @@ async fn read(source: &FileSource, sender: &mpsc::Sender<v1::FileChunk>) -> Resu
         }
         let mut data = Vec::with_capacity(CHUNK_BYTES);
         let limit = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
-        (&mut file)
-            .take(limit)
-            .read_to_end(&mut data)
-            .await
-            .map_err(failed)?;
+        (&mut file).take(limit).read_to_end(&mut data).await?;
         if data.is_empty() {
             return Ok(());
         }
-        part = Part::Data(data.into());
+        part = Part::Data(data);
     }
 }
 
@@ -162,15 +163,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unreadable_file_cancels_the_call() {
+    async fn an_unreadable_file_never_looks_like_a_short_one() {
         let directory = tempfile::tempdir().unwrap();
         // A directory opens but does not read.
         let source = FileSource::new(directory.path(), "d");
+        let mut last = None;
         let sent = send(&source, async |mut chunks| {
-            while chunks.next().await.is_some() {}
+            while let Some(chunk) = chunks.next().await {
+                last = Some(chunk);
+            }
             Ok(tonic::Response::new(()))
         });
         assert!(matches!(sent.await, Err(Failure::File { .. })));
+        assert_eq!(last, Some(v1::FileChunk { part: None }));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! | module | one sentence |
 //! |---|---|
 //! | [`arguments`] | what may be chosen |
+//! | [`synthetic`] | the generated data as files |
 //! | [`workspace`] | the temporary directory: keys, configurations, data |
 //! | [`daemons`] | both daemons as processes that cannot outlive us |
 //! | [`conversation`] | what the people at both platforms do, in order |
@@ -14,11 +15,13 @@ mod conversation;
 mod daemons;
 mod oracle;
 mod summary;
+mod synthetic;
 mod workspace;
 
 use std::path::Path;
 
 pub use arguments::DemoArgs;
+pub use synthetic::write_synthetic;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;

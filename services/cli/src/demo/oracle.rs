@@ -36,7 +36,7 @@ pub(super) fn train(
     let social_matrix = links
         .social_matrix(&ratings.users)
         .map_err(|e| failed(&e))?;
-    let operator = SocialOperator::build(plan.operator, &social_matrix).map_err(|e| failed(&e))?;
+    let operator = SocialOperator::build(plan.operator, &social_matrix);
     let common = CommonUsers::all(ratings.users.len()).map_err(|e| failed(&e))?;
     let mut solver = plan
         .solver(operator.row_norm_bound())

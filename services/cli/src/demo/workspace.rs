@@ -3,12 +3,12 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use s3rec_data::{Synthetic, SyntheticSettings};
+use s3rec_data::SyntheticSettings;
 use s3rec_node::pki::{self, CertificateRole, Issuance};
 use tempfile::TempDir;
 use toml::Table;
 
-use super::DemoArgs;
+use super::{DemoArgs, write_synthetic};
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -71,7 +71,13 @@ impl Workspace {
         }
         let (ratings, links) = match (&arguments.ratings, &arguments.links) {
             (Some(ratings), Some(links)) => (ratings.clone(), links.clone()),
-            _ => synthetic(directory.path(), arguments.seed)?,
+            _ => {
+                let settings = SyntheticSettings {
+                    seed: arguments.seed,
+                    ..Default::default()
+                };
+                write_synthetic(directory.path(), &settings)?
+            }
         };
         Ok(Self {
             directory,
@@ -176,36 +182,4 @@ fn table<const N: usize>(entries: [(&str, toml::Value); N]) -> toml::Value {
         .map(|(key, value)| (key.to_owned(), value))
         .collect::<Table>()
         .into()
-}
-
-/// Draws the set and writes it as the two files that the platforms would have.
-fn synthetic(directory: &Path, seed: u64) -> Result<(PathBuf, PathBuf), Failure> {
-    let settings = SyntheticSettings {
-        seed,
-        ..SyntheticSettings::default()
-    };
-    let Synthetic { ratings, links } = settings.generate()?;
-    let mut rating_rows = String::new();
-    for rating in &ratings.ratings {
-        let user = ratings.users.name(rating.user).unwrap_or_default();
-        let item = ratings.items.name(rating.item).unwrap_or_default();
-        rating_rows.push_str(&format!("{user}\t{item}\t{}\n", rating.value));
-    }
-    let mut link_rows = String::new();
-    for (truster, trustee) in &links.links {
-        let truster = links.users.name(*truster).unwrap_or_default();
-        let trustee = links.users.name(*trustee).unwrap_or_default();
-        link_rows.push_str(&format!("{truster}\t{trustee}\n"));
-    }
-    let write = |name: &str, rows: String| {
-        let path = directory.join(name);
-        match std::fs::write(&path, rows) {
-            Ok(()) => Ok(path),
-            Err(source) => Err(Failure::File { path, source }),
-        }
-    };
-    Ok((
-        write("ratings.tsv", rating_rows)?,
-        write("links.tsv", link_rows)?,
-    ))
 }

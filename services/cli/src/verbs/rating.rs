@@ -107,6 +107,7 @@ impl ProposeArgs {
                 social_weight: self.social_weight,
                 regularization: self.regularization,
                 learning_rate: self.learning_rate,
+                social_bias_weight: self.social_bias_weight,
             }),
             protocol: self.protocol.number(),
             pattern_policy: self.pattern.number(),

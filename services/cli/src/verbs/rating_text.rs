@@ -3,7 +3,7 @@
 use s3rec_wire::v1;
 
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state};
-use crate::output::{Table, bytes, count, name};
+use crate::output::{Table, bytes, count};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
     let mut text = format!(
@@ -185,13 +185,5 @@ mod tests {
     fn a_missing_metric_is_a_dash_not_a_zero() {
         let text = evaluation(&v1::EvaluateResponse::default());
         assert!(text.contains('–') && !text.contains("0.0000"), "{text}");
-    }
-
-    #[test]
-    fn job_states_are_readable() {
-        assert_eq!(
-            state(v1::JobState::Finished),
-            name("JOB_STATE_FINISHED", "JOB_STATE")
-        );
     }
 }

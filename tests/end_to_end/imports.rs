@@ -1,0 +1,125 @@
+//! Files that are not what they should be: refused whole, with file, line and field.
+
+use std::io::Write;
+use std::path::Path;
+
+use s3rec_cli::client::{self, FileSource};
+use s3rec_cli::failure::Failure;
+use s3rec_tests::pair::Pair;
+use s3rec_wire::v1;
+
+#[tokio::test]
+async fn a_bad_ratings_file_changes_nothing_and_is_explained() {
+    let pair = Pair::start();
+    let mut client = client::rating(&pair.rating_connection()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let good = write(
+        directory.path(),
+        "good.tsv",
+        b"a\tx\t1\na\ty\t4\nb\tx\t3\nb\ty\t2\n",
+    );
+    let imported = client::import_ratings(&mut client, &good).await.unwrap();
+    assert_eq!(
+        (imported.users, imported.items, imported.ratings),
+        (2, 2, 4)
+    );
+
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0xe4];
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("truncated.tsv", b"a\tx\t1\nb\ty\n", "truncated.tsv:2"),
+        ("letters.tsv", b"a\tx\t1\nb\ty\tgood\n", "letters.tsv:2"),
+        ("nan.tsv", b"a\tx\t1\nb\ty\tNaN\n", "nan.tsv:2"),
+        ("binary.tsv", b"a\tx\t1\n\xff\xfe\ty\t2\n", "binary.tsv:2"),
+        ("empty.tsv", b"", "empty.tsv"),
+        ("cut.tsv.gz", &gzip, "cut.tsv.gz"),
+    ];
+    for (name, content, place) in cases {
+        let source = write(directory.path(), name, content);
+        let failure = client::import_ratings(&mut client, &source)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.reason(), "INVALID_FILE", "{name}: {failure}");
+        assert!(failure.to_string().contains(place), "{name}: {failure}");
+    }
+
+    // What was there before is still what a proposal would use.
+    let proposal = v1::ProposeJobRequest {
+        dataset: "test".into(),
+        ..s3rec_tests::job::proposal(1)
+    };
+    client.propose_job(proposal).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_links_file_is_explained() {
+    let pair = Pair::start();
+    let mut client = client::social(&pair.social_connection()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("one.tsv", b"a\tb\nc\n".as_slice()),
+        ("none.tsv", b"a\ta\n"),
+    ] {
+        let source = write(directory.path(), name, content);
+        let failure = client::import_links(&mut client, &source)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.reason(), "INVALID_FILE", "{name}: {failure}");
+        assert!(failure.to_string().contains(name), "{name}: {failure}");
+    }
+    let good = write(directory.path(), "good.tsv", b"a\tb\na\tb\nb\tb\nb\tc\n");
+    let imported = client::import_links(&mut client, &good).await.unwrap();
+    let counted = (
+        imported.users,
+        imported.links,
+        imported.duplicates,
+        imported.self_links,
+    );
+    assert_eq!(counted, (3, 2, 1, 1));
+}
+
+#[tokio::test]
+async fn chunks_out_of_order_are_refused() {
+    use v1::file_chunk::Part;
+    let pair = Pair::start();
+    let mut client = client::rating(&pair.rating_connection()).await.unwrap();
+    let header = || {
+        Part::Header(v1::FileHeader {
+            dataset: "d".into(),
+            ..Default::default()
+        })
+    };
+    let rows = || Part::Data(b"a\tx\t1\nb\tx\t2\n".to_vec().into());
+    let too_long = || Part::Data(vec![b'\n'; (1 << 20) + 1].into());
+    let cases: [Vec<Part>; 4] = [
+        vec![],
+        vec![rows()],
+        vec![header(), header(), rows()],
+        vec![header(), too_long()],
+    ];
+    for parts in cases {
+        let count = parts.len();
+        let chunks = parts
+            .into_iter()
+            .map(|part| v1::FileChunk { part: Some(part) });
+        let sent = client
+            .import_ratings(tokio_stream::iter(chunks.collect::<Vec<_>>()))
+            .await;
+        let failure = Failure::from(sent.unwrap_err());
+        assert!(
+            matches!(
+                failure.reason().as_str(),
+                "INVALID_REQUEST" | "LIMIT_EXCEEDED"
+            ),
+            "{count}: {failure:?}"
+        );
+    }
+}
+
+fn write(directory: &Path, name: &str, content: &[u8]) -> FileSource {
+    let path = directory.join(name);
+    std::fs::File::create(&path)
+        .unwrap()
+        .write_all(content)
+        .unwrap();
+    FileSource::new(&path, "test")
+}
