@@ -44,7 +44,7 @@ impl Protocol {
 
 /// How an opening is released to the rating platform (section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case")]
 pub enum ReleasePolicy {
     /// The exact product. One opening shows P0 the links of users who have up to about k.
     Exact,

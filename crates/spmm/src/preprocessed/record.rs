@@ -181,3 +181,72 @@ pub(crate) fn load<R: DeserializeOwned>(storage: &dyn StockStorage) -> Result<R,
         _ => Err(SpmmError::UnreadableStock),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preprocessed::MemoryStorage;
+    use crate::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
+
+    fn terms(release: ReleasePolicy) -> StockTerms {
+        let mut request = ProductRequest::new(Protocol::Preprocessed, crate::OperatorKind::Laplacian, 9, 2, 3);
+        request.release = release;
+        StockTerms {
+            stock_id: [1; 16],
+            rating_party: [2; 32],
+            social_party: [3; 32],
+            users_digest: [4; 32],
+            operator_commitment: [5; 32],
+            key_seed: PublicSeed::from_bytes([6; 32]),
+            parameters: choose_parameters(&request).unwrap(),
+        }
+    }
+
+    #[test]
+    fn records_come_back_as_saved_and_in_no_other_form() {
+        for release in [
+            ReleasePolicy::Exact,
+            ReleasePolicy::Coarse { released_bits: 20 },
+            ReleasePolicy::Noised { sigma: 1.5, row_norm_beta: 2.0, delta: 1e-6 },
+        ] {
+            let storage = MemoryStorage::default();
+            let terms = terms(release);
+            save(&storage, &terms).unwrap();
+            assert_eq!(load::<StockTerms>(&storage).unwrap(), terms);
+            let good = storage.load().unwrap().unwrap();
+            for bad in [&good[..good.len() - 1], &[good.as_slice(), &[0]].concat(), &[&[9], &good[1..]].concat(), &[]] {
+                storage.save(bad).unwrap();
+                assert!(matches!(load::<StockTerms>(&storage), Err(SpmmError::UnreadableStock)));
+            }
+        }
+        assert!(matches!(load::<StockTerms>(&MemoryStorage::default()), Err(SpmmError::NoStock)));
+    }
+
+    /// Every single term is part of the stock's name.
+    #[test]
+    fn the_identity_covers_every_term() {
+        let terms = terms(ReleasePolicy::Exact);
+        let rows: Vec<u32> = (0..9).collect();
+        let pattern = PublicPattern { users: 9, returned_rows: rows.clone(), uploaded_rows: rows };
+        let name = terms.digest(&pattern).unwrap();
+        let changes: [fn(&mut StockTerms); 8] = [
+            |terms| terms.stock_id[0] ^= 1,
+            |terms| terms.rating_party[0] ^= 1,
+            |terms| terms.social_party[0] ^= 1,
+            |terms| terms.users_digest[0] ^= 1,
+            |terms| terms.operator_commitment[0] ^= 1,
+            |terms| terms.key_seed = PublicSeed::from_bytes([7; 32]),
+            |terms| terms.parameters.dropped_body_bits ^= 1,
+            |terms| terms.parameters.release = ReleasePolicy::Coarse { released_bits: 31 },
+        ];
+        for change in changes {
+            let mut changed = terms.clone();
+            change(&mut changed);
+            assert_ne!(changed.digest(&pattern).unwrap(), name);
+        }
+        let first = identity(&name, b"key", &[[1; 32]]);
+        assert_ne!(first, identity(&name, b"kez", &[[1; 32]]));
+        assert_ne!(first, identity(&name, b"key", &[[2; 32]]));
+        assert_ne!(first, identity(&name, b"key", &[[1; 32], [1; 32]]));
+    }
+}

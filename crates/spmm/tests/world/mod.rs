@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use s3rec_algebra::{RealMatrix, RingMatrix, Seed, Stream};
 use s3rec_sparse::{Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator, declassify};
-use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, SocialOperand, choose_parameters};
+use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, ReleasePolicy, SocialOperand, choose_parameters};
 
 /// What a test varies.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Shape {
     pub disclosure: Disclosure,
     pub guard_bits: u32,
     pub protocol: Protocol,
+    pub release: ReleasePolicy,
 }
 
 impl Shape {
@@ -30,6 +31,7 @@ impl Shape {
             disclosure: Disclosure::Nothing,
             guard_bits: 2,
             protocol: Protocol::He,
+            release: ReleasePolicy::Exact,
         }
     }
 }
@@ -61,6 +63,7 @@ impl World {
         request.nonzeros_bound = nonzeros_bound;
         request.guard_bits = shape.guard_bits;
         request.pattern = shape.disclosure;
+        request.release = shape.release;
         request.uploaded_rows = u32::try_from(pattern.uploaded_rows.len()).unwrap();
         request.returned_rows = u32::try_from(pattern.returned_rows.len()).unwrap();
         let parameters = choose_parameters(&request).unwrap();
