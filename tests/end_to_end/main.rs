@@ -1,5 +1,4 @@
 //! End to end, one file a subject.
-#![expect(missing_docs, reason = "tests")]
 
 mod demo;
 mod faults;

@@ -42,8 +42,7 @@ pub fn run(temporary: &Path, arguments: &[&str]) -> Run {
 }
 
 impl Run {
-    /// The one JSON document on stdout of a run that succeeded.
-    #[must_use]
+    /// The one JSON document on stdout; the run must have succeeded.
     pub fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap()

@@ -7,12 +7,18 @@ use crate::arguments::PkiArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Makes the authority and all identities, and says what to pin where.
+/// Makes the authority and all identities, writes each pin beside its certificate, and says what
+/// to pin where.
 ///
 /// # Errors
 /// [`Failure::Pki`], also rather than overwriting anything.
 pub fn pki(arguments: &PkiArgs, output: Output) -> Result<(), Failure> {
     let issued = pki::issue(&arguments.out, &arguments.hosts)?;
+    for identity in &issued.identities {
+        let path = identity.certificate_path.with_extension("pin");
+        std::fs::write(&path, format!("{}\n", identity.pin))
+            .map_err(|source| Failure::File { path, source })?;
+    }
     let identities: Vec<Value> = issued
         .identities
         .iter()
