@@ -317,7 +317,7 @@ mod tests {
         let apart = |pairs: &mut dyn Iterator<Item = (u32, u32)>| {
             let (mut sum, mut count) = (0.0, 0u32);
             for (a, b) in pairs {
-                for item in 0..settings.items as u32 {
+                for item in 0..u32::try_from(settings.items).unwrap() {
                     if let (Some(x), Some(y)) = (ratings.get(&(a, item)), ratings.get(&(b, item))) {
                         sum += f64::from((x - y).abs());
                         count += 1;
@@ -327,7 +327,7 @@ mod tests {
             sum / f64::from(count)
         };
         let friends = apart(&mut social.iter());
-        let users = settings.users as u32;
+        let users = u32::try_from(settings.users).unwrap();
         let strangers = apart(&mut (0..users).map(|i| (i, (i * 7 + 501) % users)));
         assert!(friends < 0.8 * strangers, "{friends} against {strangers}");
     }

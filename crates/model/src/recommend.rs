@@ -246,9 +246,10 @@ mod tests {
     use s3rec_algebra::RealMatrix;
     use s3rec_sparse::Rating;
 
-    fn recommender(users: usize, items: usize) -> Recommender {
+    fn recommender(users: u32, items: u32) -> Recommender {
         let value = |n: usize| ((n * 7919 + 13) % 1009) as f64 / 1009.0 - 0.5;
-        let matrix = |rows: usize, salt: usize| {
+        let matrix = |rows: u32, salt: usize| {
+            let rows = rows as usize;
             let values = (0..rows * 4).map(|n| value(n + salt)).collect();
             RealMatrix::from_vec(rows, 4, values).unwrap()
         };
@@ -258,16 +259,17 @@ mod tests {
             users: matrix(users, 5),
             items: matrix(items, 71),
         };
-        let seen: Vec<Rating> = (0..users as u32)
+        let seen: Vec<Rating> = (0..users)
             .flat_map(|user| {
                 (0..9u32).map(move |n| Rating {
                     user,
-                    item: (user * 31 + n * 17) % items as u32,
+                    item: (user * 31 + n * 17) % items,
                     value: (n % 5) as f32 + 1.0,
                 })
             })
             .collect();
-        let ratings = Arc::new(RatingMatrix::from_ratings(users, items, &seen).unwrap());
+        let ratings =
+            Arc::new(RatingMatrix::from_ratings(users as usize, items as usize, &seen).unwrap());
         Recommender::new(model, ratings, &SolverSettings::default())
     }
 
