@@ -330,10 +330,10 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_pad_is_ever_used_twice(events in prop::collection::vec(event(), 1..24), noised in any::<bool>()) {
+    fn no_pad_is_ever_used_twice(events in prop::collection::vec(event(), 1..32), noised in any::<bool>()) {
         let release = if noised {
             ReleasePolicy::Noised { sigma: 0.5, row_norm_beta: 1.0, delta: 1e-6 }
         } else {
