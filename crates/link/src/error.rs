@@ -22,6 +22,12 @@ pub enum LinkError {
         /// What the transport said.
         detail: String,
     },
+    /// The other side refused our certificate, or we its.
+    #[error("the other platform ended TLS ({detail})")]
+    Tls {
+        /// What TLS said.
+        detail: String,
+    },
     /// Connected, but nothing moved for the idle limit.
     #[error("the other platform sent nothing for {} s", .limit.as_secs())]
     Idle {
@@ -67,6 +73,9 @@ impl LinkError {
                 Reason::VersionMismatch,
                 "the other platform does not know this call",
             ))),
+            _ if detail.contains("fatal alert") || detail.contains("certificate") => {
+                Self::Tls { detail }
+            }
             _ if detail.contains("connect") && !detail.contains("connection reset") => {
                 Self::Unreachable { detail }
             }
@@ -105,6 +114,7 @@ impl From<LinkError> for Fault {
             LinkError::Refused(fault) => return (**fault).clone(),
             LinkError::Vanished { .. } | LinkError::Ended => Reason::PeerVanished,
             LinkError::Unreachable { .. } => Reason::Unreachable,
+            LinkError::Tls { .. } => Reason::TlsFailed,
             LinkError::Idle { .. } => Reason::PeerIdle,
             LinkError::Surplus | LinkError::Malformed(_) | LinkError::Undecodable { .. } => {
                 Reason::PeerMalformed

@@ -74,17 +74,22 @@ pub async fn call(
     })
 }
 
-/// The header of an Exchange call that came in.
+/// Bytes of a header's message.
+#[must_use]
+pub fn header_bytes(header: &ChunkHeader) -> u64 {
+    chunk_of_header(header).wire_bytes()
+}
+
+/// The header of an Exchange call that came in; its bytes are for the caller to count, in the
+/// meter of the job that it names.
 ///
 /// # Errors
 /// [`LinkError::Malformed`] without a correct one, and every failure of the stream.
 pub async fn read_header(
     incoming: &mut Streaming<v1::ExchangeChunk>,
-    meter: &Meter,
     idle_limit: Duration,
 ) -> Result<ChunkHeader, LinkError> {
     let first = next(incoming, idle_limit).await?.ok_or(LinkError::Ended)?;
-    meter.received(first.wire_bytes());
     Ok(header_of(&first)?)
 }
 

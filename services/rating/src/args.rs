@@ -12,6 +12,7 @@ pub struct Args {
     /// Configuration file (TOML). `S3REC_…` variables override it, flags override both.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Flags that override single settings.
     #[command(flatten)]
     pub overrides: Overrides,
 }

@@ -1,0 +1,74 @@
+//! Tracing, signals, memory.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Starts logging to standard error. A second call in one process changes nothing.
+///
+/// # Errors
+/// The filter's fault in words.
+pub fn init_tracing(settings: &LogSettings) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter: EnvFilter = settings.filter.parse()?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // Somebody else's subscriber (a test's, an embedding program's) stays.
+    let _ = match settings.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    Ok(())
+}
+
+/// Turns `stop` true at the first SIGTERM or SIGINT; a second one ends the process at once.
+pub fn stop_on_signals(stop: watch::Sender<bool>) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if asked {
+                tracing::warn!("asked twice to stop: not draining");
+                std::process::exit(130);
+            }
+            asked = true;
+            tracing::info!("stopping: letting running work end");
+            stop.send_replace(true);
+        }
+    });
+    Ok(())
+}
+
+/// The process's largest resident set so far, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// Milliseconds since the Unix epoch by our clock.
+#[must_use]
+pub fn now_unix_ms() -> i64 {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn memory_is_read() {
+        assert!(super::peak_rss_bytes() > 1 << 20);
+    }
+}

@@ -1,0 +1,287 @@
+//! Stored models and what is asked of them.
+
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use s3rec_algebra::RealMatrix;
+use s3rec_data::{IdTable, RatingSet};
+use s3rec_model::{Biases, GlobalMean, Model, Recommendation, Recommender};
+use s3rec_node::store::Table;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use serde::{Deserialize, Serialize};
+
+use crate::imports::{self, blocking};
+use crate::outcome::metrics;
+use crate::plan::{Plan, plan};
+use crate::platform::Platform;
+
+pub(crate) const MODELS: Table = Table("models");
+const EVALUATIONS: Table = Table("evaluations");
+
+/// Version of the model files.
+const FORMAT: u32 = 1;
+
+/// A model on disk, with the ids behind its rows.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredModel {
+    format: u32,
+    mean: f64,
+    scale: (f64, f64),
+    user_ids: Vec<String>,
+    item_ids: Vec<String>,
+    columns: usize,
+    users: Vec<f64>,
+    items: Vec<f64>,
+    row_norm_bound: u64,
+}
+
+impl StoredModel {
+    pub(crate) fn new(model: &Model, ratings: &RatingSet, row_norm_bound: u64) -> Self {
+        Self {
+            format: FORMAT,
+            mean: model.mean,
+            scale: model.scale,
+            user_ids: ratings.users.names().map(String::from).collect(),
+            item_ids: ratings.items.names().map(String::from).collect(),
+            columns: model.users.columns(),
+            users: model.users.values().to_vec(),
+            items: model.items.values().to_vec(),
+            row_norm_bound,
+        }
+    }
+
+    /// Writes the file whole or not at all, readable by us alone.
+    pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Fault> {
+        let path = directory.join(name);
+        let failed = |error: std::io::Error| {
+            Fault::new(Reason::StorageFailed, format!("{}: {error}", path.display()))
+        };
+        let bytes = postcard::to_stdvec(self)
+            .map_err(|error| Fault::new(Reason::Bug, format!("a model does not encode: {error}")))?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        let new = directory.join(format!("{name}.new"));
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(failed)?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&new, &path).map_err(failed)
+    }
+
+    fn read(directory: &Path, name: &str) -> Result<Self, Fault> {
+        let path = directory.join(name);
+        let failed = |what: String| {
+            Fault::new(Reason::StorageFailed, format!("{}: {what}", path.display()))
+        };
+        let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+        let stored: Self = postcard::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
+        if stored.format != FORMAT {
+            return Err(failed(format!("format {} is not {FORMAT}", stored.format)));
+        }
+        Ok(stored)
+    }
+
+    fn into_model(self) -> Result<(Model, IdTable, IdTable), Fault> {
+        let corrupt = |_| Fault::new(Reason::StorageFailed, "a stored model has torn matrices");
+        let model = Model {
+            mean: self.mean,
+            scale: self.scale,
+            users: RealMatrix::from_vec(self.user_ids.len(), self.columns, self.users)
+                .map_err(corrupt)?,
+            items: RealMatrix::from_vec(self.item_ids.len(), self.columns, self.items)
+                .map_err(corrupt)?,
+        };
+        let users = self.user_ids.into_iter().collect();
+        Ok((model, users, self.item_ids.into_iter().collect()))
+    }
+}
+
+/// A model in memory, ready to answer.
+pub(crate) struct Served {
+    pub(crate) model_id: String,
+    users: IdTable,
+    items: IdTable,
+    recommender: Recommender,
+    plan: Plan,
+}
+
+/// The model that was asked for last.
+#[derive(Default)]
+pub(crate) struct Cache(Mutex<Option<Arc<Served>>>);
+
+/// Loads a model; an empty id means the newest.
+pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Served>, Fault> {
+    let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
+    let found = if model_id.is_empty() {
+        all.iter().max_by_key(|(_, model)| model.created_unix_ms)
+    } else {
+        all.iter().find(|(id, _)| id == model_id)
+    };
+    let (id, summary) = found.ok_or_else(|| {
+        let message = if all.is_empty() { "there is no model yet" } else { "there is no such model" };
+        Fault::new(Reason::NotFound, message).at("field", "model_id")
+    })?;
+    let cached = platform.models.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(cached) = cached.filter(|cached| cached.model_id == *id) {
+        return Ok(cached);
+    }
+    let ratings = imports::load(platform, &summary.job_id).await?;
+    let request = platform.request(&summary.job_id)?;
+    let (directory, name) = (platform.models_dir(), id.clone());
+    let served = blocking(move || {
+        let plan = plan(&ratings, &request)?;
+        let (model, users, items) = StoredModel::read(&directory, &name)?.into_model()?;
+        let recommender = Recommender::new(model, Arc::clone(&plan.train), &plan.settings);
+        Ok::<_, Fault>(Served {
+            model_id: name,
+            users,
+            items,
+            recommender,
+            plan,
+        })
+    });
+    let served = Arc::new(served.await??);
+    *platform.models.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&served));
+    Ok(served)
+}
+
+/// Compares the model with what it must beat; computed once and stored.
+pub(crate) async fn evaluate(
+    platform: &Platform,
+    served: Arc<Served>,
+) -> Result<v1::EvaluateResponse, Fault> {
+    let id = served.model_id.clone();
+    if let Some(stored) = platform.store.get(EVALUATIONS, &id)? {
+        return Ok(stored);
+    }
+    let evaluated = blocking(move || served.evaluate()).await??;
+    platform.store.put(EVALUATIONS, &id, &evaluated)?;
+    Ok(evaluated)
+}
+
+impl Served {
+    fn evaluate(&self) -> Result<v1::EvaluateResponse, Fault> {
+        let plan = &self.plan;
+        let refused = |error: s3rec_model::ModelError| Fault::new(Reason::Bug, error.to_string());
+        let settings = &plan.settings;
+        let biases = Biases::fit(
+            &plan.train,
+            plan.scale,
+            settings.user_bias_decay,
+            settings.item_bias_decay,
+        );
+        let mut alone = plan.solver_without_social().map_err(refused)?;
+        while !alone.is_finished() {
+            alone.step(None).map_err(refused)?;
+        }
+        Ok(v1::EvaluateResponse {
+            model_id: self.model_id.clone(),
+            model: metrics(self.recommender.model(), plan),
+            global_mean: metrics(&GlobalMean::fit(&plan.train), plan),
+            biases: metrics(&biases, plan),
+            no_social: metrics(alone.model(), plan),
+        })
+    }
+
+    pub(crate) fn predict(&self, user: &str, item: &str) -> v1::PredictResponse {
+        let (user, item) = (self.users.find(user), self.items.find(item));
+        let explained = self.recommender.explain(user, item);
+        v1::PredictResponse {
+            model_id: self.model_id.clone(),
+            rating: explained.rating,
+            known_user: user.is_some(),
+            known_item: item.is_some(),
+            parts: Some(parts(&explained)),
+        }
+    }
+
+    pub(crate) fn recommend(
+        &self,
+        user: &str,
+        count: usize,
+        include_rated: bool,
+    ) -> v1::RecommendResponse {
+        let index = self.users.find(user);
+        let mut found = self.recommender.recommend(index, count, &[]);
+        if let Some(row) = index.filter(|_| include_rated) {
+            let (rated, _) = self.plan.train.by_user(row as usize);
+            let rated = rated.iter().map(|item| self.recommender.explain(index, Some(*item)));
+            found.extend(rated);
+            found.sort_by(|a, b| b.rating.total_cmp(&a.rating).then(a.item.cmp(&b.item)));
+            found.truncate(count);
+        }
+        let items = found.iter().filter_map(|found| {
+            Some(v1::Recommendation {
+                item_id: self.items.name(found.item)?.to_owned(),
+                score: found.rating,
+                parts: Some(parts(found)),
+            })
+        });
+        v1::RecommendResponse {
+            model_id: self.model_id.clone(),
+            known_user: index.is_some(),
+            items: items.collect(),
+        }
+    }
+
+    /// The header of an export.
+    pub(crate) fn header(&self) -> v1::ModelHeader {
+        let model = self.recommender.model();
+        v1::ModelHeader {
+            model_id: self.model_id.clone(),
+            global_mean: model.mean,
+            rank: u32::try_from(model.rank()).unwrap_or(u32::MAX),
+            users: self.users.len() as u64,
+            items: self.items.len() as u64,
+        }
+    }
+
+    /// A run of rows, fewer than asked for at the end and none past it.
+    pub(crate) fn rows(
+        &self,
+        side: v1::model_rows::Side,
+        first: usize,
+        most: usize,
+    ) -> Option<v1::ModelRows> {
+        let model = self.recommender.model();
+        let (ids, matrix) = match side {
+            v1::model_rows::Side::Item => (&self.items, &model.items),
+            _ => (&self.users, &model.users),
+        };
+        let rank = model.rank();
+        let end = matrix.rows().min(first.saturating_add(most));
+        if first >= end {
+            return None;
+        }
+        let mut rows = v1::ModelRows {
+            side: side.into(),
+            first_row: first as u64,
+            ids: ids.names().skip(first).take(end - first).map(String::from).collect(),
+            ..v1::ModelRows::default()
+        };
+        for row in first..end {
+            let (factors, bias) = matrix.row(row).split_at(rank);
+            rows.factors.extend_from_slice(factors);
+            rows.biases.extend_from_slice(bias);
+        }
+        Some(rows)
+    }
+}
+
+fn parts(found: &Recommendation) -> v1::ScoreParts {
+    let why = &found.why;
+    v1::ScoreParts {
+        global_mean: why.mean,
+        user_bias: why.user,
+        item_bias: why.item,
+        taste: why.own_taste,
+        social: why.social,
+    }
+}

@@ -1,0 +1,191 @@
+//! The verbs of the people at the rating platform.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use s3rec_node::journal::EventStream;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::model_chunk::Part;
+use s3rec_wire::v1::model_rows::Side;
+use s3rec_wire::v1::rating_platform_server::RatingPlatform;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use crate::imports::blocking;
+use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
+use crate::{imports, jobs, models};
+
+/// Items that one answer lists when the caller leaves it open, and at most.
+const DEFAULT_RECOMMENDATIONS: u32 = 10;
+const MAX_RECOMMENDATIONS: u32 = 1000;
+
+/// Numbers in one chunk of an exported model: half a mebibyte.
+const EXPORT_VALUES: usize = 1 << 16;
+
+pub(crate) struct OperatorService(Arc<Platform>);
+
+impl OperatorService {
+    pub(crate) fn new(platform: Arc<Platform>) -> Self {
+        Self(platform)
+    }
+
+    fn with_state(&self, job: v1::JobSummary) -> v1::JobSummary {
+        v1::JobSummary {
+            last_event: self.0.journal.last(&job.job_id),
+            ..job
+        }
+    }
+}
+
+#[async_trait]
+impl RatingPlatform for OperatorService {
+    async fn import_ratings(
+        &self,
+        request: Request<Streaming<v1::FileChunk>>,
+    ) -> Result<Response<v1::ImportRatingsResponse>, Status> {
+        let imported = imports::import(&self.0, request.into_inner()).await?;
+        Ok(Response::new(imported))
+    }
+
+    async fn propose_job(
+        &self,
+        request: Request<v1::ProposeJobRequest>,
+    ) -> Result<Response<v1::ProposeJobResponse>, Status> {
+        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
+        Ok(Response::new(proposed))
+    }
+
+    async fn start_job(
+        &self,
+        request: Request<v1::StartJobRequest>,
+    ) -> Result<Response<v1::StartJobResponse>, Status> {
+        let started = jobs::start(&self.0, request.into_inner()).await?;
+        Ok(Response::new(started))
+    }
+
+    type WatchJobStream = EventStream;
+
+    async fn watch_job(
+        &self,
+        request: Request<v1::WatchJobRequest>,
+    ) -> Result<Response<EventStream>, Status> {
+        let job = request.into_inner().job_id;
+        self.0.request(&job)?;
+        let events = self.0.journal.watch(&job).map_err(Fault::from)?;
+        Ok(Response::new(events))
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<v1::ListJobsRequest>,
+    ) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let stored = self.0.store.list::<v1::JobSummary>(JOBS, "").map_err(Fault::from)?;
+        let mut jobs: Vec<_> = stored.into_iter().map(|(_, job)| self.with_state(job)).collect();
+        jobs.sort_by_key(|job| job.created_unix_ms);
+        Ok(Response::new(v1::ListJobsResponse { jobs }))
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<v1::CancelJobRequest>,
+    ) -> Result<Response<v1::CancelJobResponse>, Status> {
+        let cancelled = jobs::cancel(&self.0, request.into_inner()).await?;
+        Ok(Response::new(cancelled))
+    }
+
+    async fn job_report(
+        &self,
+        request: Request<v1::JobReportRequest>,
+    ) -> Result<Response<v1::JobReportResponse>, Status> {
+        let job = request.into_inner().job_id;
+        self.0.request(&job)?;
+        let stored: Option<v1::JobReportResponse> =
+            self.0.store.get(REPORTS, &job).map_err(Fault::from)?;
+        let mut report = stored.ok_or_else(|| {
+            let message = format!("the job is {}, not finished", self.0.state(&job).as_str_name());
+            Fault::new(Reason::WrongState, message).at("job", &job)
+        })?;
+        report.job = report.job.map(|job| self.with_state(job));
+        Ok(Response::new(report))
+    }
+
+    async fn list_models(
+        &self,
+        _: Request<v1::ListModelsRequest>,
+    ) -> Result<Response<v1::ListModelsResponse>, Status> {
+        let stored = self.0.store.list::<v1::ModelSummary>(models::MODELS, "");
+        let stored = stored.map_err(Fault::from)?;
+        let mut models: Vec<_> = stored.into_iter().map(|(_, model)| model).collect();
+        models.sort_by_key(|model| model.created_unix_ms);
+        Ok(Response::new(v1::ListModelsResponse { models }))
+    }
+
+    async fn evaluate(
+        &self,
+        request: Request<v1::EvaluateRequest>,
+    ) -> Result<Response<v1::EvaluateResponse>, Status> {
+        let served = models::serve(&self.0, &request.into_inner().model_id).await?;
+        let evaluated = models::evaluate(&self.0, served).await?;
+        Ok(Response::new(evaluated))
+    }
+
+    async fn predict(
+        &self,
+        request: Request<v1::PredictRequest>,
+    ) -> Result<Response<v1::PredictResponse>, Status> {
+        let request = request.into_inner();
+        let served = models::serve(&self.0, &request.model_id).await?;
+        Ok(Response::new(served.predict(&request.user_id, &request.item_id)))
+    }
+
+    async fn recommend(
+        &self,
+        request: Request<v1::RecommendRequest>,
+    ) -> Result<Response<v1::RecommendResponse>, Status> {
+        let request = request.into_inner();
+        let count = match request.count {
+            0 => DEFAULT_RECOMMENDATIONS,
+            count if count <= MAX_RECOMMENDATIONS => count,
+            count => {
+                let message = format!("count is {count}; at most {MAX_RECOMMENDATIONS} are listed");
+                return Err(Fault::new(Reason::InvalidRequest, message).at("field", "count").into());
+            }
+        };
+        let served = models::serve(&self.0, &request.model_id).await?;
+        let recommended = blocking(move || {
+            served.recommend(&request.user_id, count as usize, request.include_rated)
+        });
+        Ok(Response::new(recommended.await?))
+    }
+
+    type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;
+
+    async fn export_model(
+        &self,
+        request: Request<v1::ExportModelRequest>,
+    ) -> Result<Response<Self::ExportModelStream>, Status> {
+        let served = models::serve(&self.0, &request.into_inner().model_id).await?;
+        let header = served.header();
+        let most = (EXPORT_VALUES / (header.rank as usize + 1)).max(1);
+        let header = std::iter::once(Part::Header(header));
+        let rows = [Side::User, Side::Item].into_iter().flat_map(move |side| {
+            let served = Arc::clone(&served);
+            (0..)
+                .step_by(most)
+                .map_while(move |first| served.rows(side, first, most))
+                .map(Part::Rows)
+        });
+        let chunks = header.chain(rows).map(|part| Ok(v1::ModelChunk { part: Some(part) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    async fn list_disclosures(
+        &self,
+        _: Request<v1::ListRatingDisclosuresRequest>,
+    ) -> Result<Response<v1::ListRatingDisclosuresResponse>, Status> {
+        let stored = self.0.store.list::<v1::Disclosure>(DISCLOSURES, "").map_err(Fault::from)?;
+        let disclosures = stored.into_iter().map(|(_, disclosure)| disclosure).collect();
+        Ok(Response::new(v1::ListRatingDisclosuresResponse { disclosures }))
+    }
+}

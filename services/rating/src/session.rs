@@ -1,0 +1,198 @@
+//! The connection to the social platform for one job, and its lifeline.
+
+use std::time::Duration;
+
+use s3rec_link::LinkError;
+use s3rec_node::client::connect;
+use s3rec_node::pki::CertificateRole;
+use s3rec_node::tls::Authorize;
+use s3rec_spmm::MAX_FRAME_BYTES;
+use s3rec_wire::convert::JobId;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::JobState;
+use s3rec_wire::v1::peer_client::PeerClient;
+use s3rec_wire::{MAX_MESSAGE_BYTES, PROTOCOL_VERSION};
+use tokio::sync::watch;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use crate::platform::Platform;
+
+/// Longest wait for an answer that needs no computing.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A connection to P1 whose identity and version were checked.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) client: PeerClient<Channel>,
+    /// How P1 is named in messages and ledgers.
+    pub(crate) peer: String,
+}
+
+impl Session {
+    /// Connects, and exchanges versions.
+    pub(crate) async fn open(platform: &Platform) -> Result<Self, Fault> {
+        let expected = Authorize::pinned(CertificateRole::Social, platform.peer.pin);
+        let channel = connect(&platform.peer.address, &platform.tls, expected).await?;
+        let client = PeerClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let mut session = Self {
+            client,
+            peer: platform.peer.address.clone(),
+        };
+        let hello = v1::HelloRequest {
+            protocol_version: PROTOCOL_VERSION,
+            software_version: env!("CARGO_PKG_VERSION").into(),
+            role: v1::Role::Rating.into(),
+            instance_nonce: platform.instance_nonce.to_vec(),
+        };
+        let answered = session.client.hello(timed(hello)).await;
+        let answer = answered.map_err(|status| read(&status))?.into_inner();
+        if answer.protocol_version != PROTOCOL_VERSION || answer.role() != v1::Role::Social {
+            let message = format!(
+                "the social platform speaks version {} of the conversation, the rating platform {PROTOCOL_VERSION}",
+                answer.protocol_version
+            );
+            return Err(Fault::new(Reason::VersionMismatch, message));
+        }
+        if (answer.max_frame_bytes as usize) < MAX_FRAME_BYTES {
+            let message = "the social platform accepts smaller frames than this version sends";
+            return Err(Fault::new(Reason::VersionMismatch, message));
+        }
+        Ok(session)
+    }
+
+    /// Sends the proposal; the same one again is answered alike.
+    pub(crate) async fn propose(&mut self, proposal: v1::PeerProposal) -> Result<JobState, Fault> {
+        let answered = self.client.propose(timed(proposal)).await;
+        Ok(answered.map_err(|status| read(&status))?.into_inner().state())
+    }
+
+    /// Opens the job's lifeline.
+    pub(crate) async fn lifeline(&mut self, job: JobId) -> Result<Lifeline, Fault> {
+        let request = v1::WatchDecisionRequest {
+            job_id: job.to_string(),
+        };
+        let answered = self.client.watch_decision(request).await;
+        let mut decisions = answered.map_err(|status| read(&status))?.into_inner();
+        let (sender, receiver) = watch::channel(Heard::Nothing);
+        let task = tokio::spawn(async move {
+            loop {
+                let heard = match decisions.message().await {
+                    Ok(Some(decision)) => Heard::Decision(decision.state(), decision.reason),
+                    Ok(None) => Heard::Lost(LinkError::Ended.into()),
+                    Err(status) => Heard::Lost(read(&status)),
+                };
+                let over = match &heard {
+                    Heard::Lost(_) | Heard::Decision(JobState::Finished, _) => true,
+                    _ => false,
+                };
+                sender.send_replace(heard);
+                if over {
+                    return;
+                }
+            }
+        });
+        Ok(Lifeline {
+            heard: receiver,
+            task,
+        })
+    }
+
+    /// Tells P1 that the job is over. Best effort: P1 also notices the lifeline's end.
+    pub(crate) async fn abort(&mut self, job: JobId, reason: &str) {
+        let request = v1::AbortRequest {
+            job_id: job.to_string(),
+            reason: reason.into(),
+        };
+        let mut request = Request::new(request);
+        request.set_timeout(Duration::from_secs(2));
+        let aborted = tokio::time::timeout(Duration::from_secs(2), self.client.abort(request));
+        if !matches!(aborted.await, Ok(Ok(_))) {
+            tracing::info!(%job, "the social platform could not be told that the job is over");
+        }
+    }
+}
+
+/// What the lifeline said last.
+#[derive(Clone)]
+enum Heard {
+    Nothing,
+    Decision(JobState, String),
+    Lost(Fault),
+}
+
+/// P1's word on the job, from its decision to its end.
+pub(crate) struct Lifeline {
+    heard: watch::Receiver<Heard>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Lifeline {
+    /// The state as P1 first tells it.
+    pub(crate) async fn first(&self) -> Result<JobState, Fault> {
+        let mut heard = self.heard.clone();
+        let word = heard.wait_for(|heard| !matches!(heard, Heard::Nothing)).await;
+        match word.map(|heard| heard.clone()) {
+            Ok(Heard::Decision(state, _)) => Ok(state),
+            Ok(Heard::Lost(fault)) => Err(fault),
+            Ok(Heard::Nothing) | Err(_) => Err(LinkError::Ended.into()),
+        }
+    }
+
+    /// Waits until P1 has approved.
+    pub(crate) async fn approved(&self) -> Result<(), Fault> {
+        let mut heard = self.heard.clone();
+        let approved = heard.wait_for(|heard| matches!(heard, Heard::Decision(JobState::Approved, _)));
+        tokio::select! {
+            approved = approved => approved.map(drop).map_err(|_| LinkError::Ended.into()),
+            fault = self.broken() => Err(fault),
+        }
+    }
+
+    /// Waits until P1 ends the job or is gone.
+    pub(crate) async fn broken(&self) -> Fault {
+        let mut heard = self.heard.clone();
+        let ended = |heard: &Heard| match heard {
+            Heard::Lost(_) => true,
+            Heard::Decision(state, _) => matches!(
+                state,
+                JobState::Rejected | JobState::Failed | JobState::Cancelled
+            ),
+            Heard::Nothing => false,
+        };
+        let word = heard.wait_for(ended).await.map(|word| word.clone());
+        let Ok(word) = word else {
+            // The task ends without a loss only after FINISHED: nothing breaks any more.
+            return std::future::pending().await;
+        };
+        match word {
+            Heard::Lost(fault) => fault,
+            Heard::Decision(JobState::Rejected, reason) => Fault::new(
+                Reason::Rejected,
+                format!("the social platform rejected the proposal: {reason}"),
+            ),
+            Heard::Decision(JobState::Cancelled, reason) => Fault::new(Reason::Cancelled, reason),
+            Heard::Decision(_, reason) => Fault::new(Reason::PeerAborted, reason),
+            Heard::Nothing => LinkError::Ended.into(),
+        }
+    }
+}
+
+/// A request that must be answered soon.
+pub(crate) fn timed<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_TIMEOUT);
+    request
+}
+
+/// How a call failed.
+pub(crate) fn read(status: &Status) -> Fault {
+    LinkError::from_status(status).into()
+}

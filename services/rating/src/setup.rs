@@ -1,0 +1,158 @@
+//! P0's side of agreeing on parameters: derived from P1's ladder bounds, refused before any
+//! data moves where none fit.
+
+use std::sync::Arc;
+
+use s3rec_link::{LinkError, Meter};
+use s3rec_node::alignment::Common;
+use s3rec_sparse::Disclosure;
+use s3rec_spmm::{ProductParameters, ProductRequest, PublicPattern, choose_parameters};
+use s3rec_wire::WireError;
+use s3rec_wire::convert::{
+    Proposal, digest_of, half_of, parameters_digest, parameters_to_wire, rows_of_bitmap,
+};
+use s3rec_wire::record::Record;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::{SetupRequest, SetupResponse};
+use tokio::time::timeout;
+
+use crate::imports::blocking;
+use crate::platform::Platform;
+use crate::session::{Session, read};
+
+/// What both platforms agreed on.
+pub(crate) struct Setup {
+    pub(crate) parameters: ProductParameters,
+    pub(crate) parameters_digest: [u8; 32],
+    pub(crate) pattern: Arc<PublicPattern>,
+    pub(crate) rating_half: [u8; 32],
+    pub(crate) social_half: [u8; 32],
+}
+
+/// Asks for the bounds, chooses, and has the choice checked.
+pub(crate) async fn agree(
+    platform: &Platform,
+    session: &mut Session,
+    proposal: &Proposal,
+    common: &Common,
+    meter: &Meter,
+) -> Result<Setup, Fault> {
+    let mut rating_half = [0; 32];
+    getrandom::fill(&mut rating_half)
+        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    let mut request = SetupRequest {
+        job_id: proposal.job.to_string(),
+        seed_half: rating_half.to_vec(),
+        users_digest: common.digest.to_vec(),
+        parameters: None,
+    };
+    let bounds = call(platform, session, request.clone(), meter).await?;
+    if bounds.common_users as usize != common.rows.len() {
+        return Err(malformed(WireError::Contradiction { field: "common_users" }));
+    }
+    let values = u64::from(bounds.common_users) * u64::from(proposal.columns());
+    if values > platform.limits.product_values {
+        let message = format!(
+            "the product has {values} values; limits.product_values is {}",
+            platform.limits.product_values
+        );
+        return Err(Fault::new(Reason::LimitExceeded, message));
+    }
+    let social_half = half_of("seed_half", &bounds.seed_half).map_err(malformed)?;
+    let pattern = pattern(proposal, &bounds).map_err(malformed)?;
+    let wanted = product_request(proposal, &bounds, &pattern);
+    let parameters = blocking(move || choose_parameters(&wanted)).await?;
+    let parameters = parameters.map_err(refused)?;
+    let message = parameters_to_wire(&parameters).map_err(refused)?;
+    let digest = parameters_digest(&message);
+
+    request.parameters = Some(message);
+    let agreed = call(platform, session, request, meter).await?;
+    let theirs = digest_of("parameters_digest", &agreed.parameters_digest).map_err(malformed)?;
+    if theirs != digest || agreed.seed_half != bounds.seed_half {
+        return Err(malformed(WireError::Contradiction { field: "parameters_digest" }));
+    }
+    Ok(Setup {
+        parameters,
+        parameters_digest: digest,
+        pattern: Arc::new(pattern),
+        rating_half,
+        social_half,
+    })
+}
+
+async fn call(
+    platform: &Platform,
+    session: &mut Session,
+    request: SetupRequest,
+    meter: &Meter,
+) -> Result<SetupResponse, Fault> {
+    let limit = platform.idle_limit();
+    meter.sent(request.wire_bytes());
+    let answered = timeout(limit, session.client.setup(request)).await;
+    let response = answered
+        .map_err(|_| Fault::from(LinkError::Idle { limit }))?
+        .map_err(|status| read(&status))?
+        .into_inner();
+    meter.received(response.wire_bytes());
+    Ok(response)
+}
+
+/// The rows that are exchanged under the pattern policy consented to.
+fn pattern(proposal: &Proposal, bounds: &SetupResponse) -> Result<PublicPattern, WireError> {
+    let users = bounds.common_users;
+    let all = || (0..users).collect::<Vec<_>>();
+    let rows = |field, bytes: &[u8]| rows_of_bitmap(field, users, bytes);
+    let (returned_rows, uploaded_rows) = match proposal.pattern {
+        Disclosure::Nothing => (all(), all()),
+        Disclosure::ActiveRows => {
+            let active = rows("active_rows", &bounds.active_rows)?;
+            let uploaded = match proposal.operator.is_symmetric() {
+                true => active.clone(),
+                false => all(),
+            };
+            (active, uploaded)
+        }
+        Disclosure::ActiveRowsAndColumns => (
+            rows("active_rows", &bounds.active_rows)?,
+            rows("active_columns", &bounds.active_columns)?,
+        ),
+    };
+    Ok(PublicPattern {
+        users: users as usize,
+        returned_rows,
+        uploaded_rows,
+    })
+}
+
+fn product_request(
+    proposal: &Proposal,
+    bounds: &SetupResponse,
+    pattern: &PublicPattern,
+) -> ProductRequest {
+    let count = |rows: &[u32]| u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    let mut request = ProductRequest::new(
+        proposal.protocol,
+        proposal.operator,
+        bounds.common_users,
+        proposal.columns(),
+        proposal.rounds,
+    );
+    request.pattern = proposal.pattern;
+    request.release = proposal.release;
+    request.uploaded_rows = count(&pattern.uploaded_rows);
+    request.returned_rows = count(&pattern.returned_rows);
+    request.saturation_bound = proposal.saturation_bound;
+    request.guard_bits = proposal.guard_bits;
+    request.row_norm_bound = bounds.row_norm_bound;
+    request.nonzeros_bound = bounds.nonzeros_bound;
+    request
+}
+
+fn refused(error: s3rec_spmm::SpmmError) -> Fault {
+    Fault::new(Reason::ParametersRefused, error.to_string())
+}
+
+fn malformed(error: WireError) -> Fault {
+    LinkError::Malformed(error).into()
+}

@@ -1,0 +1,243 @@
+//! Both daemons in this process, over loopback with real TLS, and operators for both.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use s3rec_node::client::connect;
+use s3rec_node::config::{
+    Limits, LogSettings, OperatorSettings, RatingPeer, RatingSettings, SocialPeer, SocialSettings,
+    TlsSettings,
+};
+use s3rec_node::pki::{CertificateRole, Issuance, Pin, issue};
+use s3rec_node::tls::{Authorize, TlsMaterial};
+use s3rec_wire::v1;
+use s3rec_wire::v1::file_chunk::Part;
+use s3rec_wire::v1::rating_platform_client::RatingPlatformClient;
+use s3rec_wire::v1::social_platform_client::SocialPlatformClient;
+use tokio::sync::watch;
+use tonic::transport::Channel;
+
+/// Two running platforms and a connection to each as its operator.
+pub struct Pair {
+    pub directory: tempfile::TempDir,
+    pub issued: Issuance,
+    pub rating: RatingPlatformClient<Channel>,
+    pub social: SocialPlatformClient<Channel>,
+    pub rating_address: String,
+    pub social_address: String,
+    pub peer_address: String,
+    pub stop_rating: watch::Sender<bool>,
+    pub stop_social: watch::Sender<bool>,
+}
+
+pub fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
+    TlsSettings {
+        ca: keys.join("ca.pem"),
+        certificate: keys.join(format!("{role}.pem")),
+        key: keys.join(format!("{role}.key")),
+    }
+}
+
+pub fn pin(issued: &Issuance, role: CertificateRole) -> Pin {
+    issued.identity(role).unwrap().pin
+}
+
+pub fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> SocialSettings {
+    SocialSettings {
+        data_dir,
+        name: "social.example".into(),
+        operator: OperatorSettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            ca: None,
+        },
+        peer: SocialPeer {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            pin,
+        },
+        tls: tls(keys, CertificateRole::Social),
+        log: LogSettings::default(),
+        limits: limits(),
+    }
+}
+
+pub fn rating_settings(data_dir: PathBuf, keys: &Path, address: String, pin: Pin) -> RatingSettings {
+    RatingSettings {
+        data_dir,
+        name: "rating.example".into(),
+        operator: OperatorSettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            ca: None,
+        },
+        peer: RatingPeer { address, pin },
+        tls: tls(keys, CertificateRole::Rating),
+        log: LogSettings::default(),
+        limits: limits(),
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        idle_seconds: 60,
+        drain_seconds: 2,
+        ..Limits::default()
+    }
+}
+
+pub async fn operator(keys: &Path, address: &str, own: CertificateRole, of: CertificateRole) -> Channel {
+    let material = TlsMaterial::load(&tls(keys, own), own).unwrap();
+    connect(address, &material, Authorize::role(of)).await.unwrap()
+}
+
+impl Pair {
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys");
+        let issued = issue(&keys, &[]).unwrap();
+        let (stop_social, stopped) = watch::channel(false);
+        let rating_pin = pin(&issued, CertificateRole::Rating);
+        let settings = social_settings(directory.path().join("social"), &keys, rating_pin);
+        let social = s3rec_social::start(settings, stopped).await.unwrap();
+        let peer_address = format!("https://{}", social.peer_address());
+        let social_address = format!("https://{}", social.operator_address());
+
+        let (stop_rating, stopped) = watch::channel(false);
+        let social_pin = pin(&issued, CertificateRole::Social);
+        let data_dir = directory.path().join("rating");
+        let settings = rating_settings(data_dir, &keys, peer_address.clone(), social_pin);
+        let rating = s3rec_rating::start(settings, stopped).await.unwrap();
+        let rating_address = format!("https://{}", rating.operator_address());
+
+        use CertificateRole::{Rating, RatingOperator, Social, SocialOperator};
+        let to_rating = operator(&keys, &rating_address, RatingOperator, Rating).await;
+        let to_social = operator(&keys, &social_address, SocialOperator, Social).await;
+        Self {
+            directory,
+            issued,
+            rating: RatingPlatformClient::new(to_rating),
+            social: SocialPlatformClient::new(to_social),
+            rating_address,
+            social_address,
+            peer_address,
+            stop_rating,
+            stop_social,
+        }
+    }
+
+    pub fn keys(&self) -> PathBuf {
+        self.directory.path().join("keys")
+    }
+
+    /// Imports small data: 40 users, of whom P1 knows 30, in two groups of different taste.
+    pub async fn import(&mut self) {
+        let (ratings, links) = small_data();
+        let imported = self.rating.import_ratings(file("ratings.tsv", &ratings)).await;
+        assert_eq!(imported.unwrap().into_inner().users, 40);
+        let imported = self.social.import_links(file("links.tsv", &links)).await;
+        assert_eq!(imported.unwrap().into_inner().users, 35);
+    }
+
+    /// Proposes a job of that many rounds and gives its id.
+    pub async fn propose(&mut self, rounds: u32) -> String {
+        let proposed = self.rating.propose_job(request(rounds)).await;
+        proposed.unwrap().into_inner().job_id
+    }
+
+    pub async fn approve(&mut self, job: &str) {
+        let request = v1::ApproveProposalRequest {
+            job_id: job.into(),
+            dataset: String::new(),
+        };
+        self.social.approve_proposal(request).await.unwrap();
+    }
+
+    pub async fn begin(&mut self, job: &str) {
+        let request = v1::StartJobRequest {
+            job_id: job.into(),
+            wait_for_approval: true,
+        };
+        self.rating.start_job(request).await.unwrap();
+    }
+
+    /// P0's events until the job ends.
+    pub async fn watch(&mut self, job: &str) -> Vec<v1::JobEvent> {
+        let request = v1::WatchJobRequest { job_id: job.into() };
+        let mut stream = self.rating.watch_job(request).await.unwrap().into_inner();
+        let mut events = Vec::new();
+        let all = async {
+            while let Some(event) = stream.message().await.unwrap() {
+                events.push(event);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), all).await.unwrap();
+        events
+    }
+
+    /// P1's last event of a job, once it has ended.
+    pub async fn social_end(&mut self, job: &str) -> v1::JobEvent {
+        let request = v1::WatchProposalRequest { job_id: job.into() };
+        let mut stream = self.social.watch_proposal(request).await.unwrap().into_inner();
+        let mut last = None;
+        let all = async {
+            while let Some(event) = stream.message().await.unwrap() {
+                last = Some(event);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+        last.unwrap()
+    }
+}
+
+pub fn request(rounds: u32) -> v1::ProposeJobRequest {
+    let mut model = v1::ModelSettings {
+        rank: 4,
+        rounds,
+        ..v1::ModelSettings::default()
+    };
+    model.set_solver(v1::Solver::Gd);
+    model.set_operator(v1::Operator::NormalizedLaplacian);
+    let mut release = v1::ReleasePolicy::default();
+    release.set_kind(v1::ReleaseKind::Exact);
+    let mut request = v1::ProposeJobRequest {
+        model: Some(model),
+        release_policy: Some(release),
+        purpose: "a test".into(),
+        seed: 7,
+        ..v1::ProposeJobRequest::default()
+    };
+    request.set_protocol(v1::Protocol::He);
+    request.set_pattern_policy(v1::PatternPolicy::Nothing);
+    request
+}
+
+pub fn file(name: &str, text: &str) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
+    let header = v1::FileHeader {
+        file_name: name.into(),
+        dataset: "small".into(),
+        ..v1::FileHeader::default()
+    };
+    let part = |part| v1::FileChunk { part: Some(part) };
+    let mut chunks = vec![part(Part::Header(header))];
+    chunks.extend(text.as_bytes().chunks(1000).map(|data| part(Part::Data(data.to_vec()))));
+    tokio_stream::iter(chunks)
+}
+
+pub fn small_data() -> (String, String) {
+    let mut ratings = String::new();
+    for user in 0..40 {
+        for item in 0..25 {
+            if (user * 7 + item * 3) % 4 != 0 {
+                let likes = (user % 2 == 0) == (item % 2 == 0);
+                let value = if likes { 4 } else { 2 } + (user + item) % 2;
+                ratings += &format!("u{user}\ti{item}\t{value}\n");
+            }
+        }
+    }
+    let mut links = String::new();
+    for user in 10..45 {
+        for step in [2, 4] {
+            let friend = 10 + (user - 10 + step) % 35;
+            links += &format!("u{user}\tu{friend}\n");
+        }
+    }
+    (ratings, links)
+}

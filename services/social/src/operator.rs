@@ -1,0 +1,176 @@
+//! The verbs of the people at the social platform.
+
+use std::sync::Arc;
+
+use s3rec_node::journal::EventStream;
+use s3rec_wire::convert::JobId;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::social_platform_server::SocialPlatform;
+use s3rec_wire::v1::{JobState, Phase};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use crate::platform::{CONSENTS, COSTS, Platform};
+use crate::{imports, ledger};
+
+/// Longest reason that people read, bytes.
+const MAX_REASON_BYTES: usize = 2000;
+
+pub(crate) struct OperatorService(Arc<Platform>);
+
+impl OperatorService {
+    pub(crate) fn new(platform: Arc<Platform>) -> Self {
+        Self(platform)
+    }
+
+    /// Decides on a proposal that waits for it.
+    fn decide(&self, job: &str, state: JobState, message: &str) -> Result<i32, Fault> {
+        self.0.proposal(job)?;
+        let current = self.0.state(job);
+        if current == state {
+            return Ok(state.into());
+        }
+        if current != JobState::Proposed {
+            let message = format!("the proposal is {} already", current.as_str_name());
+            return Err(Fault::new(Reason::WrongState, message).at("job", job));
+        }
+        self.0.advance(job, state, Phase::Consent, message)?;
+        tracing::info!(job, "{}", state.as_str_name());
+        Ok(state.into())
+    }
+}
+
+fn reason(text: &str, otherwise: &str) -> Result<String, Fault> {
+    if text.len() > MAX_REASON_BYTES || text.chars().any(|c| c.is_control() && c != '\n') {
+        let message = "a reason is at most 2000 bytes of text without control characters";
+        return Err(Fault::new(Reason::InvalidRequest, message).at("field", "reason"));
+    }
+    Ok(if text.is_empty() { otherwise } else { text }.into())
+}
+
+#[async_trait]
+impl SocialPlatform for OperatorService {
+    async fn import_links(
+        &self,
+        request: Request<Streaming<v1::FileChunk>>,
+    ) -> Result<Response<v1::ImportLinksResponse>, Status> {
+        let imported = imports::import(&self.0, request.into_inner()).await?;
+        Ok(Response::new(imported))
+    }
+
+    async fn list_proposals(
+        &self,
+        request: Request<v1::ListProposalsRequest>,
+    ) -> Result<Response<v1::ListProposalsResponse>, Status> {
+        let pending_only = request.into_inner().pending_only;
+        let consents = self.0.store.list::<v1::ProposalSummary>(CONSENTS, "");
+        let mut proposals: Vec<_> = consents
+            .map_err(Fault::from)?
+            .into_iter()
+            .map(|(job, consent)| v1::ProposalSummary {
+                last_event: self.0.journal.last(&job),
+                ..consent
+            })
+            .filter(|proposal| {
+                let state = proposal.last_event.as_ref().map(v1::JobEvent::state);
+                !pending_only || state == Some(JobState::Proposed)
+            })
+            .collect();
+        proposals.sort_by_key(|proposal| proposal.created_unix_ms);
+        Ok(Response::new(v1::ListProposalsResponse { proposals }))
+    }
+
+    async fn approve_proposal(
+        &self,
+        request: Request<v1::ApproveProposalRequest>,
+    ) -> Result<Response<v1::ApproveProposalResponse>, Status> {
+        let request = request.into_inner();
+        self.0.proposal(&request.job_id)?;
+        let dataset = imports::choose(&self.0, &request.dataset)?;
+        let mut consent = self.0.consent(&request.job_id)?;
+        if self.0.state(&request.job_id) == JobState::Proposed {
+            consent.dataset = dataset;
+            let stored = self.0.store.put(CONSENTS, &request.job_id, &consent);
+            stored.map_err(Fault::from)?;
+        } else if consent.dataset != dataset {
+            let message = "the proposal was decided with another data set";
+            return Err(Fault::new(Reason::WrongState, message).into());
+        }
+        let state = self.decide(&request.job_id, JobState::Approved, "Approved by the social platform.")?;
+        Ok(Response::new(v1::ApproveProposalResponse { state }))
+    }
+
+    async fn reject_proposal(
+        &self,
+        request: Request<v1::RejectProposalRequest>,
+    ) -> Result<Response<v1::RejectProposalResponse>, Status> {
+        let request = request.into_inner();
+        let reason = reason(&request.reason, "Rejected by the social platform without a reason.")?;
+        let state = self.decide(&request.job_id, JobState::Rejected, &reason)?;
+        Ok(Response::new(v1::RejectProposalResponse { state }))
+    }
+
+    async fn revoke_approval(
+        &self,
+        request: Request<v1::RevokeApprovalRequest>,
+    ) -> Result<Response<v1::RevokeApprovalResponse>, Status> {
+        let request = request.into_inner();
+        self.0.proposal(&request.job_id)?;
+        let why = reason(&request.reason, "no reason was given")?;
+        let current = self.0.state(&request.job_id);
+        if !matches!(current, JobState::Approved | JobState::Running | JobState::Cancelled) {
+            let message = format!("there is no approval to revoke: the job is {}", current.as_str_name());
+            return Err(Fault::new(Reason::WrongState, message).at("job", &request.job_id).into());
+        }
+        let message = format!("The social platform took its consent back: {why}");
+        self.0.end(&request.job_id, JobState::Cancelled, &message);
+        let state = self.0.state(&request.job_id).into();
+        Ok(Response::new(v1::RevokeApprovalResponse { state }))
+    }
+
+    type WatchProposalStream = EventStream;
+
+    async fn watch_proposal(
+        &self,
+        request: Request<v1::WatchProposalRequest>,
+    ) -> Result<Response<EventStream>, Status> {
+        let job = request.into_inner().job_id;
+        self.0.proposal(&job)?;
+        let events = self.0.journal.watch(&job).map_err(Fault::from)?;
+        Ok(Response::new(events))
+    }
+
+    async fn list_disclosures(
+        &self,
+        _: Request<v1::ListSocialDisclosuresRequest>,
+    ) -> Result<Response<v1::ListSocialDisclosuresResponse>, Status> {
+        let stored = self.0.store.list::<v1::Disclosure>(ledger::DISCLOSURES, "");
+        let stored = stored.map_err(Fault::from)?;
+        let disclosures = stored.into_iter().map(|(_, disclosure)| disclosure).collect();
+        Ok(Response::new(v1::ListSocialDisclosuresResponse { disclosures }))
+    }
+
+    async fn job_cost(
+        &self,
+        request: Request<v1::JobCostRequest>,
+    ) -> Result<Response<v1::JobCostResponse>, Status> {
+        let job = request.into_inner().job_id;
+        self.0.proposal(&job)?;
+        let stored: Option<v1::JobCostResponse> =
+            self.0.store.get(COSTS, &job).map_err(Fault::from)?;
+        let running = JobId::parse("job_id", &job).map_err(Fault::from).and_then(|id| {
+            self.0.slot.with(id, |running| v1::JobCostResponse {
+                job_id: job.clone(),
+                offline: Some(ledger::cost(&running.offline)),
+                online: Some(ledger::cost(&running.online)),
+                peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
+                common_users: running.common_users,
+                parameters: None,
+            })
+        });
+        let cost = stored.or(running.ok()).ok_or_else(|| {
+            Fault::new(Reason::WrongState, "the job has not begun, so it has cost nothing")
+        })?;
+        Ok(Response::new(cost))
+    }
+}

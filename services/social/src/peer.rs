@@ -1,0 +1,320 @@
+//! The rating platform's calls: each checks its place in the order, works, and on any error
+//! ends the job at this side with a reason that both sides' people can read.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use s3rec_link::grpc::AnswerStream;
+use s3rec_link::{LinkError, Meter};
+use s3rec_node::process::now_unix_ms;
+use s3rec_node::tls::Caller;
+use s3rec_spmm::{MAX_FRAME_BYTES, Protocol};
+use s3rec_wire::PROTOCOL_VERSION;
+use s3rec_wire::convert::{JobId, Proposal, protocol_to_wire};
+use s3rec_wire::record::Record;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::peer_server::Peer;
+use s3rec_wire::v1::{JobState, Phase};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use crate::platform::{CONSENTS, PROPOSALS, Platform};
+use crate::{align, consent, rounds, setup};
+
+/// Protocols of this version.
+pub(crate) const PROTOCOLS: [Protocol; 1] = [Protocol::He];
+
+pub(crate) struct PeerService(Arc<Platform>);
+
+impl PeerService {
+    pub(crate) fn new(platform: Arc<Platform>) -> Self {
+        Self(platform)
+    }
+
+    /// Ends the job with a fault of one of its calls, and gives the fault its place.
+    fn fail(&self, job: JobId, fault: Fault) -> Fault {
+        fail(&self.0, job, fault)
+    }
+}
+
+/// Ends the job with a fault of one of its calls, and gives the fault its place.
+///
+/// A fault that only says that the job is not running, or that another job is, ends nothing.
+pub(crate) fn fail(platform: &Platform, job: JobId, fault: Fault) -> Fault {
+    let fault = fault.at("job", job);
+    if platform.slot.running_job() == Some(job) && fault.reason != Reason::Busy {
+        let state = match fault.reason {
+            Reason::Cancelled => JobState::Cancelled,
+            _ => JobState::Failed,
+        };
+        platform.end(&job.to_string(), state, &fault.advice());
+    }
+    fault
+}
+
+/// A failed channel in the peer's eyes: its bytes are blamed on it, not on our operator.
+pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {
+    let place = match round {
+        Some(round) => format!(" in round {round}"),
+        None => " before the first round".into(),
+    };
+    let mut fault = Fault::from(error);
+    fault.message = format!(
+        "{}{place} (the rating platform's side of the link)",
+        fault.message
+    );
+    if let Some(round) = round {
+        fault = fault.at("round", round);
+    }
+    fault
+}
+
+fn caller<T>(request: &Request<T>) -> String {
+    let caller = request.extensions().get::<Caller>();
+    caller.map(|caller| caller.name.clone()).unwrap_or_default()
+}
+
+fn job_of(text: &str) -> Result<JobId, Fault> {
+    Ok(JobId::parse("job_id", text)?)
+}
+
+#[async_trait]
+impl Peer for PeerService {
+    async fn hello(
+        &self,
+        request: Request<v1::HelloRequest>,
+    ) -> Result<Response<v1::HelloResponse>, Status> {
+        let hello = request.into_inner();
+        if hello.protocol_version != PROTOCOL_VERSION {
+            let message = format!(
+                "the social platform speaks version {PROTOCOL_VERSION} of the conversation, the rating platform {}",
+                hello.protocol_version
+            );
+            return Err(Fault::new(Reason::VersionMismatch, message).into());
+        }
+        Ok(Response::new(v1::HelloResponse {
+            protocol_version: PROTOCOL_VERSION,
+            software_version: env!("CARGO_PKG_VERSION").into(),
+            role: v1::Role::Social.into(),
+            instance_nonce: self.0.instance_nonce.to_vec(),
+            max_frame_bytes: u32::try_from(MAX_FRAME_BYTES).unwrap_or(u32::MAX),
+            protocols: PROTOCOLS.map(|p| protocol_to_wire(p).into()).to_vec(),
+        }))
+    }
+
+    async fn propose(
+        &self,
+        request: Request<v1::PeerProposal>,
+    ) -> Result<Response<v1::PeerProposalReceipt>, Status> {
+        let peer = caller(&request);
+        let message = request.into_inner();
+        let proposal = Proposal::from_wire(&message).map_err(Fault::from)?;
+        let state = receive_proposal(&self.0, &proposal, &message, peer)?;
+        Ok(Response::new(v1::PeerProposalReceipt {
+            job_id: message.job_id,
+            state: state.into(),
+        }))
+    }
+
+    type WatchDecisionStream = Pin<Box<dyn Stream<Item = Result<v1::Decision, Status>> + Send>>;
+
+    async fn watch_decision(
+        &self,
+        request: Request<v1::WatchDecisionRequest>,
+    ) -> Result<Response<Self::WatchDecisionStream>, Status> {
+        let job = job_of(&request.into_inner().job_id)?;
+        self.0.proposal(&job.to_string())?;
+        let decisions = lifeline(Arc::clone(&self.0), job)?;
+        Ok(Response::new(Box::pin(decisions)))
+    }
+
+    type AlignStream = align::AlignStream;
+
+    async fn align(
+        &self,
+        request: Request<Streaming<v1::AlignChunk>>,
+    ) -> Result<Response<Self::AlignStream>, Status> {
+        let peer = caller(&request);
+        let answer = align::answer(&self.0, request.into_inner(), peer).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn setup(
+        &self,
+        request: Request<v1::SetupRequest>,
+    ) -> Result<Response<v1::SetupResponse>, Status> {
+        let request = request.into_inner();
+        let job = job_of(&request.job_id)?;
+        let received_bytes = request.wire_bytes();
+        let taken = self.0.slot.take(job, false)?;
+        let meter: Meter = taken.meter.clone();
+        meter.received(received_bytes);
+        let answered = setup::answer(&self.0, job, request, taken).await;
+        let response = answered.map_err(|fault| self.fail(job, fault))?;
+        meter.sent(response.wire_bytes());
+        Ok(Response::new(response))
+    }
+
+    type ExchangeStream = AnswerStream;
+
+    async fn exchange(
+        &self,
+        request: Request<Streaming<v1::ExchangeChunk>>,
+    ) -> Result<Response<AnswerStream>, Status> {
+        let answer = rounds::answer(&self.0, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn finish(
+        &self,
+        request: Request<v1::FinishRequest>,
+    ) -> Result<Response<v1::FinishResponse>, Status> {
+        let request = request.into_inner();
+        let job = job_of(&request.job_id)?;
+        let openings = self.0.slot.with(job, |running| running.openings)?;
+        if openings != request.openings {
+            let message = format!(
+                "the rating platform counts {} openings, the social platform {openings}",
+                request.openings
+            );
+            return Err(self.fail(job, Fault::new(Reason::Contradiction, message)).into());
+        }
+        let message = format!("The rating platform has its model after {openings} openings.");
+        self.0.end(&job.to_string(), JobState::Finished, &message);
+        Ok(Response::new(v1::FinishResponse { openings }))
+    }
+
+    async fn abort(
+        &self,
+        request: Request<v1::AbortRequest>,
+    ) -> Result<Response<v1::AbortResponse>, Status> {
+        let request = request.into_inner();
+        let job = job_of(&request.job_id)?.to_string();
+        self.0.proposal(&job)?;
+        let reason: String = request.reason.chars().filter(|c| !c.is_control()).take(2000).collect();
+        let message = format!("The rating platform ended the job: {reason}");
+        self.0.end(&job, JobState::Cancelled, &message);
+        let state = self.0.state(&job).into();
+        Ok(Response::new(v1::AbortResponse { state }))
+    }
+}
+
+/// Stores a proposal; the same one again is answered alike.
+fn receive_proposal(
+    platform: &Platform,
+    proposal: &Proposal,
+    message: &v1::PeerProposal,
+    peer: String,
+) -> Result<JobState, Fault> {
+    let job = proposal.job.to_string();
+    if !PROTOCOLS.contains(&proposal.protocol) {
+        let message = format!("the protocol {} is not offered", proposal.protocol.name());
+        return Err(Fault::new(Reason::Unsupported, message).at("field", "protocol"));
+    }
+    if proposal.release != s3rec_spmm::ReleasePolicy::Exact {
+        let message = "this version releases exact openings only";
+        return Err(Fault::new(Reason::Unsupported, message).at("field", "release_policy"));
+    }
+    if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
+        if known == *message {
+            return Ok(platform.state(&job));
+        }
+        let message = "another proposal has this job's id";
+        return Err(Fault::new(Reason::Contradiction, message).at("job", job));
+    }
+    let stored = platform.store.list::<v1::ProposalSummary>(CONSENTS, "")?;
+    let open = stored
+        .iter()
+        .filter(|(job, _)| !s3rec_node::journal::is_terminal(platform.state(job)))
+        .count();
+    if open >= platform.limits.open_jobs as usize {
+        let message = format!("{open} proposals are open, which is the limit");
+        return Err(Fault::new(Reason::LimitExceeded, message));
+    }
+    let consent = v1::ProposalSummary {
+        job_id: job.clone(),
+        peer,
+        purpose: proposal.purpose.clone(),
+        model: message.model,
+        protocol: message.protocol,
+        pattern_policy: message.pattern_policy,
+        release_policy: message.release_policy,
+        last_event: None,
+        created_unix_ms: now_unix_ms(),
+        warnings: consent::warnings(proposal),
+        dataset: String::new(),
+    };
+    platform.store.put(PROPOSALS, &job, message)?;
+    platform.store.put(CONSENTS, &job, &consent)?;
+    platform.journal.record(v1::JobEvent {
+        job_id: job,
+        state: JobState::Proposed.into(),
+        phase: Phase::Consent.into(),
+        rounds: proposal.rounds,
+        waiting_for: v1::Role::Social.into(),
+        message: "Waiting for the decision of the social platform's operator.".into(),
+        ..v1::JobEvent::default()
+    })?;
+    Ok(JobState::Proposed)
+}
+
+/// Tells every new state of the job; a caller that goes away while the job runs ends it.
+fn lifeline(
+    platform: Arc<Platform>,
+    job: JobId,
+) -> Result<ReceiverStream<Result<v1::Decision, Status>>, Fault> {
+    let name = job.to_string();
+    let mut events = platform.journal.watch(&name)?;
+    let (sender, receiver) = mpsc::channel(4);
+    let number = platform.slot.attach(job);
+    tokio::spawn(async move {
+        let mut told = JobState::Unspecified;
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = sender.closed() => {
+                    lost(&platform, job, number);
+                    return;
+                }
+            };
+            let Some(Ok(event)) = event else {
+                platform.slot.detach(job, number);
+                return;
+            };
+            if event.state() == told {
+                continue;
+            }
+            told = event.state();
+            let decision = v1::Decision {
+                job_id: name.clone(),
+                state: told.into(),
+                reason: event.message,
+            };
+            if sender.send(Ok(decision)).await.is_err() {
+                lost(&platform, job, number);
+                return;
+            }
+        }
+    });
+    Ok(ReceiverStream::new(receiver))
+}
+
+fn lost(platform: &Platform, job: JobId, number: u64) {
+    if !platform.slot.detach(job, number) {
+        return;
+    }
+    let Ok((round, peer)) = platform
+        .slot
+        .with(job, |running| (running.openings, running.peer.clone()))
+    else {
+        return;
+    };
+    let message = format!(
+        "The rating platform ({peer}) vanished after {round} openings were answered or begun. Nothing more was \
+         opened. Ask its operators to look at their daemon; they must propose the job anew."
+    );
+    platform.end(&job.to_string(), JobState::Failed, &message);
+}

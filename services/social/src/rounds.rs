@@ -1,0 +1,183 @@
+//! P1's side of the exchanges: the public key, then one product a round.
+
+use std::sync::Arc;
+
+use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
+use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
+use s3rec_spmm::Frame;
+use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
+use s3rec_wire::convert::{ChunkHeader, JobId};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobState, Phase};
+use tonic::{Streaming, async_trait};
+use tracing::Instrument;
+
+use crate::imports::blocking;
+use crate::ledger;
+use crate::peer::{blamed, fail};
+use crate::platform::Platform;
+use crate::session::{Agreed, Keyed, Stage, Taken};
+
+/// Takes one exchange; the work goes on behind the answer that is returned.
+pub(crate) async fn answer(
+    platform: &Arc<Platform>,
+    mut incoming: Streaming<v1::ExchangeChunk>,
+) -> Result<AnswerStream, Fault> {
+    let idle = platform.idle_limit();
+    let header = grpc::read_header(&mut incoming, idle).await;
+    let header = header.map_err(|error| blamed(error, None))?;
+    let job = header.job;
+    let taken = platform.slot.take(job, header.phase == Phase::Online)?;
+    if let Err(fault) = due(platform, &header, &taken.stage) {
+        return Err(fail(platform, job, fault));
+    }
+    let meter = taken.meter.clone();
+    meter.received(grpc::header_bytes(&header));
+    let (channel, answer) = grpc::accept(incoming, &header, &meter, idle);
+    let span = tracing::info_span!("exchange", %job, phase = header.phase.as_str_name(), round = header.round);
+    let platform = Arc::clone(platform);
+    let work = async move {
+        let mut gate = Gate {
+            channel: Counting::new(channel, meter),
+            opening: (header.phase == Phase::Online).then(|| (Arc::clone(&platform), header.clone())),
+            refusal: None,
+        };
+        let mut cancelled = taken.cancelled.clone();
+        let exchanged = tokio::select! {
+            exchanged = exchange(&header, taken, &mut gate) => exchanged,
+            _ = cancelled.wait_for(|cancelled| *cancelled) => {
+                Err(Fault::new(Reason::Cancelled, "the job was ended"))
+            }
+        };
+        let left = exchanged.and_then(|stage| platform.slot.leave(job, stage));
+        if let Err(fault) = left {
+            let fault = fail(&platform, job, gate.refusal.take().unwrap_or(fault));
+            gate.channel.into_inner().refuse(fault).await;
+        }
+    };
+    tokio::spawn(work.instrument(span));
+    Ok(answer)
+}
+
+/// Is this exchange the next one of the job?
+fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), Fault> {
+    let digest = match (header.phase, stage) {
+        (Phase::Setup, Stage::Agreed(agreed)) => agreed.parameters_digest,
+        (Phase::Online, Stage::Keyed(keyed)) => keyed.parameters_digest,
+        _ => return Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
+    };
+    if digest != header.parameters_digest {
+        let message = "the exchange names other parameters than were agreed on";
+        return Err(Fault::new(Reason::Contradiction, message));
+    }
+    if header.phase != Phase::Online {
+        return Ok(());
+    }
+    let (openings, rounds) = platform
+        .slot
+        .with(header.job, |running| (running.openings, running.proposal.rounds))?;
+    if header.round > rounds {
+        let message = format!("round {} exceeds the {rounds} consented to", header.round);
+        return Err(Fault::new(Reason::BeyondConsent, message).at("round", header.round));
+    }
+    if header.round != openings + 1 {
+        let message = format!("round {} was asked for where {} is due", header.round, openings + 1);
+        return Err(Fault::new(Reason::OutOfOrder, message).at("round", header.round));
+    }
+    let round = header.round;
+    platform.journal.mention(v1::JobEvent {
+        job_id: header.job.to_string(),
+        state: JobState::Running.into(),
+        phase: Phase::Online.into(),
+        round,
+        rounds,
+        phase_cost: Some(platform.slot.with(header.job, |running| ledger::cost(&running.online))?),
+        phase_progress: f64::from(round - 1) / f64::from(rounds),
+        message: format!("Round {round} of {rounds}."),
+        ..v1::JobEvent::default()
+    });
+    Ok(())
+}
+
+async fn exchange(
+    header: &ChunkHeader,
+    taken: Taken,
+    channel: &mut Gate,
+) -> Result<Stage, Fault> {
+    match taken.stage {
+        Stage::Agreed(agreed) => receive_key(header.job, *agreed, channel).await,
+        Stage::Keyed(keyed) => {
+            answer_round(header.round, &keyed, channel).await?;
+            Ok(Stage::Keyed(keyed))
+        }
+        _ => Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
+    }
+}
+
+async fn receive_key(job: JobId, agreed: Agreed, channel: &mut Gate) -> Result<Stage, Fault> {
+    let session_id = job.to_string();
+    let seed = public_key_seed(&agreed.rating_half, &agreed.social_half, session_id.as_bytes());
+    let setup = SocialKeySetup::new(&agreed.parameters, &seed).map_err(|e| fault(e.into(), None))?;
+    let setup = drive(setup, channel, |_| {}).await.map_err(|e| fault(e, None))?;
+    let keys = blocking(move || setup.into_keys()).await?;
+    let keys = keys.map_err(|error| fault(error.into(), None))?;
+    Ok(Stage::Keyed(Arc::new(Keyed {
+        parameters_digest: agreed.parameters_digest,
+        keys: Arc::new(keys),
+        operand: agreed.operand,
+    })))
+}
+
+async fn answer_round(round: u32, keyed: &Keyed, channel: &mut Gate) -> Result<(), Fault> {
+    let at = Some(round);
+    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1);
+    let answering = answering.map_err(|error| fault(error.into(), at))?;
+    drive(answering, channel, |_| {}).await.map_err(|e| fault(e, at))?;
+    Ok(())
+}
+
+fn fault(error: DriveError, round: Option<u32>) -> Fault {
+    match error {
+        DriveError::Link(error) => blamed(error, round),
+        other => {
+            let fault = Fault::from(other);
+            match round {
+                Some(round) => fault.at("round", round),
+                None => fault,
+            }
+        }
+    }
+}
+
+/// Lets the first frame of an answer through only after the opening is on disk.
+struct Gate {
+    channel: Counting<GrpcChannel>,
+    opening: Option<(Arc<Platform>, ChunkHeader)>,
+    refusal: Option<Fault>,
+}
+
+#[async_trait]
+impl Channel for Gate {
+    async fn send(&mut self, frame: Frame) -> Result<(), LinkError> {
+        if let Some((platform, header)) = self.opening.take()
+            && let Err(fault) = ledger::open(&platform, header.job, header.round)
+        {
+            self.refusal = Some(fault.clone());
+            return Err(LinkError::Refused(Box::new(fault)));
+        }
+        self.channel.send(frame).await
+    }
+
+    async fn receive(&mut self) -> Result<Frame, LinkError> {
+        self.channel.receive().await
+    }
+
+    async fn gone(&mut self) {
+        self.channel.gone().await;
+    }
+
+    async fn finish(&mut self) -> Result<(), LinkError> {
+        self.channel.finish().await
+    }
+}
