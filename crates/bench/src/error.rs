@@ -18,6 +18,9 @@ pub enum BenchError {
     /// No randomness.
     #[error(transparent)]
     Algebra(#[from] s3rec_algebra::AlgebraError),
+    /// No room for a stock of columns.
+    #[error("the scratch directory: {0}; name another with --scratch")]
+    Scratch(#[from] std::io::Error),
     /// A name on the command line that is no protocol.
     #[error("no protocol is called {name:?}; there are {known}")]
     UnknownProtocol {

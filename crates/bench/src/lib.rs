@@ -11,6 +11,7 @@
 pub mod clear;
 mod error;
 mod homomorphic;
+mod masked;
 mod memory;
 pub mod products;
 pub mod record;

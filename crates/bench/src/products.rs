@@ -1,17 +1,20 @@
 //! Every protocol and baseline on the same operands, in one run.
 
+use std::path::PathBuf;
+
 use s3rec_algebra::{RingMatrix, Stream};
 use s3rec_sparse::{OperatorKind, SocialOperator};
 use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, choose_parameters, ideal};
 
 use crate::homomorphic::HomomorphicPair;
+use crate::masked::MaskedPair;
 use crate::record::{Machine, PhaseRecord, ProductRecord, ProductsReport, WorkloadSize};
 use crate::ssmm::{self, SsmmBytes, UniformRows};
 use crate::workload::Workload;
 use crate::{BenchError, clear, memory};
 
 /// What can be measured.
-pub const PROTOCOLS: [&str; 3] = ["plaintext", "ssmm", "he"];
+pub const PROTOCOLS: [&str; 4] = ["plaintext", "ssmm", "he", "preprocessed"];
 
 /// Elements of Q′ above which `ssmm` is computed from its message shapes: generating and
 /// multiplying them would take longer than everything else together.
@@ -26,6 +29,10 @@ pub struct ProductsOptions {
     pub measured_rounds: u32,
     /// Operator of all protocols but `pir`.
     pub operator: OperatorKind,
+    /// Bytes that each party's offline computation may hold at once.
+    pub memory_limit_bytes: usize,
+    /// Where stocks of columns are kept while they are measured.
+    pub scratch: PathBuf,
 }
 
 impl Default for ProductsOptions {
@@ -34,6 +41,8 @@ impl Default for ProductsOptions {
             protocols: PROTOCOLS.map(str::to_owned).to_vec(),
             measured_rounds: 3,
             operator: OperatorKind::NormalizedLaplacian,
+            memory_limit_bytes: 1 << 30,
+            scratch: std::env::temp_dir(),
         }
     }
 }
@@ -55,6 +64,7 @@ pub fn measure(
             "plaintext" => clear::measure(workload, options.operator, measured)?,
             "ssmm" => measure_ssmm(workload, options.operator, measured),
             "he" => measure_he(workload, options.operator, measured)?,
+            "preprocessed" => measure_preprocessed(workload, options, measured)?,
             _ => {
                 return Err(BenchError::UnknownProtocol {
                     name: name.clone(),
@@ -116,6 +126,48 @@ fn measure_he(
     Ok(ProductRecord {
         protocol: "he".to_owned(),
         operator: kind.name().to_owned(),
+        offline,
+        online: online.scaled(u64::from(workload.rounds()), u64::from(measured)),
+        measured_rounds: u64::from(measured),
+        computed: false,
+        error_ulp: Some(error_ulp),
+        peak_rss_bytes: memory::peak_bytes(),
+        parameters: serde_json::to_value(&parameters).unwrap_or_default(),
+    })
+}
+
+fn measure_preprocessed(
+    workload: &Workload,
+    options: &ProductsOptions,
+    measured: u32,
+) -> Result<ProductRecord, BenchError> {
+    memory::reset_peak();
+    let operator = workload.operator(options.operator);
+    let parameters = parameters(workload, &operator, Protocol::Preprocessed)?;
+    let directory = tempfile::Builder::new()
+        .prefix("s3rec-bench-")
+        .tempdir_in(&options.scratch)?;
+    let (mut pair, offline) = MaskedPair::set_up(
+        &parameters,
+        &operator,
+        directory.path(),
+        options.memory_limit_bytes,
+    )?;
+    let mut online = PhaseRecord::default();
+    let mut error_ulp = 0;
+    for round in 0..measured {
+        let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(round));
+        let (product, cost, next) = pair.round(&factors)?;
+        pair = next;
+        error_ulp = error_ulp.max(largest_error(
+            &product,
+            &ideal::product(&operator, &factors)?,
+        ));
+        online = online.then(cost);
+    }
+    Ok(ProductRecord {
+        protocol: "preprocessed".to_owned(),
+        operator: options.operator.name().to_owned(),
         offline,
         online: online.scaled(u64::from(workload.rounds()), u64::from(measured)),
         measured_rounds: u64::from(measured),

@@ -1,0 +1,109 @@
+//! The two endpoints of `preprocessed` over a counted in-process channel, stocks on disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use s3rec_algebra::{RingMatrix, Seed};
+use s3rec_sparse::{SecretPattern, SocialOperator, declassify};
+use s3rec_spmm::preprocessed::{
+    DirectoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, SocialBlock,
+    SocialOpening, SocialSession, SocialStock, StockTerms,
+};
+use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError, he};
+
+use crate::BenchError;
+use crate::homomorphic::exchange;
+use crate::record::PhaseRecord;
+
+/// Both parties with their stocks of columns.
+pub(crate) struct MaskedPair {
+    rating: RatingStock,
+    social: SocialStock,
+}
+
+impl MaskedPair {
+    /// Key setup, all blocks and the first session: everything before the first opening.
+    pub(crate) fn set_up(
+        parameters: &ProductParameters,
+        operator: &SocialOperator,
+        directory: &Path,
+        memory_limit_bytes: usize,
+    ) -> Result<(Self, PhaseRecord), BenchError> {
+        let pattern = Arc::new(declassify(&SecretPattern::of(operator), parameters.pattern));
+        let operand = Arc::new(SocialOperand::new(
+            parameters,
+            &pattern,
+            operator,
+            &Seed::generate()?,
+        )?);
+        let terms = StockTerms {
+            stock_id: [1; 16],
+            rating_party: [2; 32],
+            social_party: [3; 32],
+            users_digest: [4; 32],
+            operator_commitment: operand.commitment(),
+            key_seed: he::public_key_seed(&[5; 32], &[6; 32], &[1; 16]),
+            parameters: parameters.clone(),
+        };
+        let storage = |name: &str| {
+            DirectoryStorage::open(&directory.join(name))
+                .map(Arc::new)
+                .map_err(SpmmError::from)
+        };
+        let mut rating =
+            RatingStock::create(storage("rating")?, terms.clone(), Arc::clone(&pattern))?;
+        let mut social = SocialStock::create(storage("social")?, terms, &pattern, operand)?;
+
+        let (mut total, _, receiving) = exchange(rating.key_setup()?, social.key_setup()?)?;
+        social.accept_key(receiving)?;
+        for _ in 0..parameters.layout()?.blocks {
+            let (uploading, rating_seconds) = timed(|| RatingBlock::new(rating))?;
+            let (answering, social_seconds) =
+                timed(|| SocialBlock::new(social, memory_limit_bytes))?;
+            let (cost, uploading, answering) = exchange(uploading, answering)?;
+            total = total
+                .then(cost)
+                .then(computing(rating_seconds, social_seconds));
+            (rating, social) = (uploading.into_stock()?, answering.into_stock()?);
+        }
+        let (cost, calling, called) =
+            exchange(RatingSession::new(rating)?, SocialSession::new(social)?)?;
+        let pair = Self {
+            rating: calling.into_stock()?,
+            social: called.into_stock()?,
+        };
+        Ok((pair, total.then(cost)))
+    }
+
+    /// One opening; gives the parties back for the next one.
+    pub(crate) fn round(
+        self,
+        factors: &RingMatrix,
+    ) -> Result<(RingMatrix, PhaseRecord, Self), BenchError> {
+        let (opening, opening_seconds) = timed(|| RatingOpening::new(self.rating, factors))?;
+        let (answering, answering_seconds) = timed(|| SocialOpening::new(self.social))?;
+        let (cost, opening, answering) = exchange(opening, answering)?;
+        let ((product, rating), product_seconds) = timed(|| opening.into_product())?;
+        let cost = cost.then(computing(
+            opening_seconds + product_seconds,
+            answering_seconds,
+        ));
+        let social = answering.into_stock();
+        Ok((product, cost, Self { rating, social }))
+    }
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T, SpmmError>) -> Result<(T, f64), SpmmError> {
+    let started = Instant::now();
+    Ok((work()?, started.elapsed().as_secs_f64()))
+}
+
+fn computing(rating_seconds: f64, social_seconds: f64) -> PhaseRecord {
+    PhaseRecord {
+        seconds: rating_seconds + social_seconds,
+        rating_seconds,
+        social_seconds,
+        ..PhaseRecord::default()
+    }
+}
