@@ -20,6 +20,7 @@ mod error;
 mod frame;
 pub mod he;
 pub mod ideal;
+mod kernel;
 pub mod pair;
 mod operand;
 mod parameters;

@@ -1,10 +1,10 @@
 //! P1's operator, checked against the agreed parameters and arranged for the exchange.
 
-use rayon::prelude::*;
 use s3rec_algebra::{RingMatrix, Seed};
 use s3rec_he::SparseRows;
 use s3rec_sparse::SocialOperator;
 
+use crate::kernel;
 use crate::rows::check_pattern;
 use crate::{ProductParameters, PublicPattern, SpmmError};
 
@@ -74,17 +74,6 @@ impl SocialOperand {
         self.starts.len() - 1
     }
 
-    /// Row r: positions of uploaded rows and their weights.
-    pub(crate) fn row(&self, row: usize) -> (&[u32], &[i64]) {
-        match (self.starts.get(row), self.starts.get(row + 1)) {
-            (Some(&start), Some(&end)) => (
-                self.columns.get(start..end).unwrap_or_default(),
-                self.weights.get(start..end).unwrap_or_default(),
-            ),
-            _ => (&[], &[]),
-        }
-    }
-
     /// The rows as the accumulation takes them.
     pub(crate) fn sparse_rows(&self) -> Result<SparseRows<'_>, SpmmError> {
         Ok(SparseRows::new(&self.starts, &self.columns, &self.weights, self.uploaded_rows)?)
@@ -123,18 +112,9 @@ impl SocialOperand {
                 actual: upload.rows() as u64,
             });
         }
-        let columns = upload.columns();
-        let mut values = vec![0u64; self.rows() * columns];
-        values.par_chunks_mut(columns.max(1)).enumerate().for_each(|(row, sums)| {
-            let (positions, weights) = self.row(row);
-            for (&position, &weight) in positions.iter().zip(weights) {
-                let weight = weight.cast_unsigned();
-                for (sum, &u) in sums.iter_mut().zip(upload.row(position as usize)) {
-                    *sum = sum.wrapping_add(weight.wrapping_mul(u));
-                }
-            }
-        });
-        Ok(RingMatrix::reduced(upload.ring(), self.rows(), columns, values)?)
+        let rows = kernel::Rows { starts: &self.starts, columns: &self.columns, weights: &self.weights };
+        let values = kernel::multiply(rows, upload.values(), upload.columns(), upload.ring().bits());
+        Ok(RingMatrix::reduced(upload.ring(), self.rows(), upload.columns(), values)?)
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The bulk values of a stock.
@@ -73,7 +74,13 @@ pub trait StockStorage: Send + Sync {
 /// A stock in a directory of its own: files `record` and one for each [`Bulk`], mode 0600.
 pub struct DirectoryStorage {
     directory: PathBuf,
-    bulk: BTreeMap<Bulk, File>,
+    bulk: BTreeMap<Bulk, BulkFile>,
+}
+
+struct BulkFile {
+    file: File,
+    /// Written since the last save.
+    is_dirty: AtomicBool,
 }
 
 impl DirectoryStorage {
@@ -86,7 +93,9 @@ impl DirectoryStorage {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let mut bulk = BTreeMap::new();
         for kind in Bulk::ALL {
-            bulk.insert(kind, private(OpenOptions::new().create(true).truncate(false)).open(directory.join(kind.file_name()))?);
+            let path = directory.join(kind.file_name());
+            let file = private(OpenOptions::new().create(true).truncate(false)).open(path)?;
+            bulk.insert(kind, BulkFile { file, is_dirty: AtomicBool::new(false) });
         }
         Ok(DirectoryStorage { directory: directory.to_owned(), bulk })
     }
@@ -107,7 +116,7 @@ impl DirectoryStorage {
         fs::remove_dir_all(&self.directory)
     }
 
-    fn file(&self, bulk: Bulk) -> io::Result<&File> {
+    fn file(&self, bulk: Bulk) -> io::Result<&BulkFile> {
         self.bulk.get(&bulk).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 }
@@ -126,8 +135,10 @@ impl StockStorage for DirectoryStorage {
     }
 
     fn save(&self, record: &[u8]) -> io::Result<()> {
-        for file in self.bulk.values() {
-            file.sync_data()?;
+        for bulk in self.bulk.values() {
+            if bulk.is_dirty.swap(false, Ordering::AcqRel) {
+                bulk.file.sync_data()?;
+            }
         }
         let next = self.directory.join("record.next");
         let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&next)?;
@@ -138,15 +149,18 @@ impl StockStorage for DirectoryStorage {
     }
 
     fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file(bulk)?.write_all_at(bytes, offset_bytes)
+        let bulk = self.file(bulk)?;
+        bulk.file.write_all_at(bytes, offset_bytes)?;
+        bulk.is_dirty.store(true, Ordering::Release);
+        Ok(())
     }
 
     fn read_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.file(bulk)?.read_exact_at(bytes, offset_bytes)
+        self.file(bulk)?.file.read_exact_at(bytes, offset_bytes)
     }
 
     fn discard(&self, bulk: Bulk) -> io::Result<()> {
-        self.file(bulk)?.set_len(0)
+        self.file(bulk)?.file.set_len(0)
     }
 }
 
