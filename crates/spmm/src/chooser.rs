@@ -5,6 +5,7 @@ use s3rec_he::GlweParameters;
 use s3rec_sparse::{Disclosure, OperatorKind};
 use serde::{Deserialize, Serialize};
 
+use crate::release::Release;
 use crate::{Protocol, ProductParameters, ReleasePolicy, SpmmError, cost};
 
 /// What the bytes of a job are worth against seconds of computing.
@@ -122,7 +123,11 @@ fn smallest_ring(request: &ProductRequest) -> Result<(u32, u32), SpmmError> {
         let fixed = FixedPoint::fit(ring, request.row_norm_bound, request.saturation_bound, request.guard_bits);
         match fixed {
             Ok(fixed) if fixed.scale_bits() >= request.least_scale_bits => {
-                return Ok((ring_bits, fixed.scale_bits()));
+                // Release noise needs room beside the product: a wider ring may have it.
+                let sized = candidate(request, ring_bits, fixed.scale_bits(), 1, 8192)?;
+                if ring_bits == RingBits::MAX || Release::of(&sized).is_ok() {
+                    return Ok((ring_bits, fixed.scale_bits()));
+                }
             }
             Ok(_) | Err(AlgebraError::Range { .. }) => {}
             Err(error) => return Err(error.into()),

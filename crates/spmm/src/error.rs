@@ -48,6 +48,12 @@ pub enum SpmmError {
         /// Bytes received.
         actual: usize,
     },
+    /// Peer: a payload of the right size that no honest peer sends.
+    #[error("a {step:?} frame of the peer holds values that do not exist")]
+    Malformed {
+        /// Step received.
+        step: Step,
+    },
     /// Caller: an endpoint was used after it had failed.
     #[error("this endpoint failed at {step:?} before; start the round anew")]
     Spent {
@@ -105,6 +111,14 @@ pub enum SpmmError {
         scale_bits: u32,
         /// Low bits kept at zero.
         guard_bits: u32,
+        /// ℓ.
+        ring_bits: u32,
+    },
+    /// Caller: the release noise is finer than the ring's unit or could leave the ring.
+    #[error("noise of {sigma} does not fit a ring of {ring_bits} bits beside the product; take another sigma")]
+    NoiseRoom {
+        /// Standard deviation, in units of the real-valued product.
+        sigma: f64,
         /// ℓ.
         ring_bits: u32,
     },
@@ -209,6 +223,7 @@ impl SpmmError {
                 | SpmmError::OutOfOrder { .. }
                 | SpmmError::NotDue { .. }
                 | SpmmError::WrongLength { .. }
+                | SpmmError::Malformed { .. }
                 | SpmmError::ColumnsUsed { .. }
         )
     }

@@ -3,7 +3,7 @@
 //! Rings of up to 32 bits are computed in 32-bit lanes, which halves the memory that the dense
 //! operand takes; a user's row of up to sixteen columns is then one cache line.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
 /// Columns computed at a time.
@@ -80,20 +80,34 @@ fn multiply_in<W: Word>(rows: Rows<'_>, values: &[u64], columns: usize) -> Vec<u
     );
     let arch = Arch::new();
     products.par_chunks_mut(columns * ROWS_AT_ONCE).enumerate().for_each(|(block, products)| {
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for (offset, product) in products.chunks_exact_mut(columns).enumerate() {
-                    let row = block * ROWS_AT_ONCE + offset;
-                    for (group, out) in product.chunks_mut(LANES).enumerate() {
-                        let sums = weigh(rows, row, &operand, groups, group);
-                        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.wide());
-                    }
-                }
-            },
-        );
+        arch.dispatch(Block { rows, operand: &operand, columns, first_row: block * ROWS_AT_ONCE, products });
     });
     products
+}
+
+/// Some rows of the product. A struct, not a closure: a closure that writes reaches the vector
+/// code through a shim that the compiler does not inline, and loses it.
+struct Block<'a, W> {
+    rows: Rows<'a>,
+    operand: &'a [[W; LANES]],
+    columns: usize,
+    first_row: usize,
+    products: &'a mut [u64],
+}
+
+impl<W: Word> NullaryFnOnce for Block<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let groups = self.columns.div_ceil(LANES);
+        for (offset, product) in self.products.chunks_exact_mut(self.columns).enumerate() {
+            for (group, out) in product.chunks_mut(LANES).enumerate() {
+                let sums = weigh(self.rows, self.first_row + offset, self.operand, groups, group);
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.wide());
+            }
+        }
+    }
 }
 
 /// One row of Y times one group of lanes of the operand.

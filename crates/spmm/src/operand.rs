@@ -46,7 +46,7 @@ impl SocialOperand {
             columns: Vec::with_capacity(operator.nonzeros()),
             weights: Vec::with_capacity(operator.nonzeros()),
             uploaded_rows: pattern.uploaded_rows.len(),
-            digest: digest(operator, digest_key),
+            digest: digest(operator, pattern, digest_key),
         };
         for &row in &pattern.returned_rows {
             let (columns, weights) = operator.row(row as usize);
@@ -138,9 +138,9 @@ fn check_bounds(parameters: &ProductParameters, operator: &SocialOperator) -> Re
     Ok(())
 }
 
-/// BLAKE3 keyed with P1's salt over Y in canonical order: m, f_y, then each row's length,
-/// columns and weights.
-fn digest(operator: &SocialOperator, key: &Seed) -> Seed {
+/// BLAKE3 keyed with P1's salt over Y in canonical order (m, f_y, then each row's length,
+/// columns and weights) and over the rows exchanged, which decide what response i is of.
+fn digest(operator: &SocialOperator, pattern: &PublicPattern, key: &Seed) -> Seed {
     let mut content = Vec::with_capacity(16 + operator.nonzeros() * 12 + operator.users() * 8);
     content.extend_from_slice(&(operator.users() as u64).to_le_bytes());
     content.extend_from_slice(&u64::from(operator.weight_bits()).to_le_bytes());
@@ -149,6 +149,10 @@ fn digest(operator: &SocialOperator, key: &Seed) -> Seed {
         content.extend_from_slice(&(columns.len() as u64).to_le_bytes());
         columns.iter().for_each(|column| content.extend_from_slice(&column.to_le_bytes()));
         weights.iter().for_each(|weight| content.extend_from_slice(&weight.to_le_bytes()));
+    }
+    for rows in [&pattern.uploaded_rows, &pattern.returned_rows] {
+        content.extend_from_slice(&(rows.len() as u64).to_le_bytes());
+        rows.iter().for_each(|row| content.extend_from_slice(&row.to_le_bytes()));
     }
     let digest = key.derive("s3rec canonical social operator", &[operator.kind().name().as_bytes(), &content]);
     zeroize::Zeroize::zeroize(&mut content);

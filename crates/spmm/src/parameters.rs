@@ -208,6 +208,10 @@ impl ProductParameters {
             self.same("returned rows", self.returned_rows)?;
             self.same("uploaded rows", self.uploaded_rows)?;
         }
+        if self.pattern == Disclosure::ActiveRows && !self.operator.is_symmetric() {
+            // Its columns stay secret: only a symmetric operator's show with the rows.
+            self.same("uploaded rows", self.uploaded_rows)?;
+        }
         self.release.validate(self.ring_bits)?;
         Release::of(self)?;
         if matches!(self.release, ReleasePolicy::Coarse { .. }) && !self.protocol.is_preprocessed() {

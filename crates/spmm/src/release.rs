@@ -13,7 +13,10 @@ use s3rec_algebra::Stream;
 use crate::{OperatorKind, ProductParameters, ReleasePolicy, SpmmError};
 
 /// Largest standard deviation in ring units: beyond it the sampler's integers could overflow.
-const LARGEST_SIGMA: f64 = (1u64 << 26) as f64;
+const LARGEST_SIGMA: f64 = (1u64 << 30) as f64;
+
+/// Deviations of noise that the ring must hold beside the largest product.
+const ROOM_SIGMAS: f64 = 12.0;
 
 /// ℓ₂-sensitivity Δ₂ of one exact opening to one link, for rows of U with ‖u‖₂ ≤ β, where it is
 /// known. `None`: not derived for this operator, so `noised` is not offered with it.
@@ -85,8 +88,13 @@ impl Release {
             ReleasePolicy::Noised { sigma, .. } => {
                 spent(parameters)?;
                 let units = sigma * f64::from(parameters.scale_bits + parameters.weight_bits()).exp2();
-                if !(1.0..=LARGEST_SIGMA).contains(&units) {
-                    return Err(SpmmError::NotPositive { what: "the noise's deviation in the ring", actual: units });
+                let largest = parameters.row_norm_bound as f64
+                    * parameters.saturation_bound
+                    * f64::from(parameters.scale_bits).exp2();
+                let needed = (largest + ROOM_SIGMAS * units) * f64::from(parameters.guard_bits).exp2();
+                let has_room = needed < f64::from(parameters.ring_bits - 1).exp2();
+                if !((1.0..=LARGEST_SIGMA).contains(&units) && has_room) {
+                    return Err(SpmmError::NoiseRoom { sigma, ring_bits: parameters.ring_bits });
                 }
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 2^26")]
                 let sigma = units.ceil() as u64;
@@ -125,7 +133,7 @@ fn discrete_gaussian(stream: &mut Stream, sigma: u64) -> i64 {
         let numerator = u128::from(candidate.unsigned_abs()) * u128::from(t);
         let offset = numerator.abs_diff(u128::from(sigma) * u128::from(sigma));
         let scale = u128::from(sigma) * u128::from(t);
-        // Beyond 2^60 the probability is below exp(−2^7): such a candidate never stays.
+        // An offset of 2^64 or more stays with a probability below exp(−2^7): never.
         let Some(square) = offset.checked_mul(offset) else { continue };
         if bernoulli_exp(stream, square, 2 * scale * scale) {
             return candidate;

@@ -10,6 +10,7 @@ use super::{Received, SocialKeys};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::operand::SocialOperand;
+use crate::parameters::in_range;
 use crate::release::Release;
 use crate::endpoint::Fuse;
 use crate::{Endpoint, Frame, SpmmError, Step};
@@ -45,10 +46,11 @@ impl SocialRound {
     /// Waits for the upload of `round` and will answer it with `operand`.
     ///
     /// # Errors
-    /// [`SpmmError::OutOfRange`] for sizes that no frame carries, [`SpmmError::Shape`] when the
-    /// operand was made for other parameters.
+    /// [`SpmmError::OutOfRange`] for sizes that no frame carries and for a round beyond those that
+    /// the parameters were made for, [`SpmmError::Shape`] when the operand was made for others.
     pub fn new(keys: &Arc<SocialKeys>, operand: &Arc<SocialOperand>, round: u32) -> Result<SocialRound, SpmmError> {
         operand.check_made_for(&keys.parameters)?;
+        in_range("round", round, 0, u64::from(keys.parameters.rounds.saturating_sub(1)))?;
         Ok(SocialRound {
             keys: Arc::clone(keys),
             operand: Arc::clone(operand),

@@ -9,6 +9,12 @@ use crate::{Endpoint, Frame, SpmmError, Step};
 const CLOSE_BYTES: usize = 32;
 const CLOSED_BYTES: usize = 4;
 
+/// After a failed opening a message may still be under way: only who has met again may close,
+/// for closing promises that nothing needs to be burnt.
+fn in_session(is_in_session: bool) -> Result<(), SpmmError> {
+    if is_in_session { Ok(()) } else { Err(SpmmError::Unfinished { pending: Step::Identity }) }
+}
+
 /// P0's side: names the stock, hears P1's own count of openings.
 pub struct RatingClose {
     stock: RatingStock,
@@ -49,6 +55,8 @@ impl Endpoint for RatingClose {
         if std::mem::replace(&mut self.is_sent, true) {
             return Ok(None);
         }
+        let agreed = in_session(self.stock.in_session);
+        self.fuse.guard(Step::Cursor, agreed)?;
         let identity = self.stock.record.identity.unwrap_or_default();
         Ok(Some(self.numbering.frame(Step::Cursor, identity.to_vec())))
     }
@@ -107,6 +115,7 @@ impl SocialClose {
         if self.is_closed {
             return Err(not_due(frame));
         }
+        in_session(self.stock.in_session)?;
         self.due.check(frame, &Chunks::new(Step::Cursor, CLOSE_BYTES, 1)?, 0)?;
         if Some(Reader(&frame.payload).array()) != self.stock.record.identity {
             return Err(SpmmError::OtherStock);

@@ -61,7 +61,9 @@ impl RatingOpening {
         let mut product = released.add(&self.stock.shares.read_round(self.stock.storage.as_ref(), self.round)?)?;
         parameters.fixed_point()?.round_guard(&mut product);
         let pattern = Arc::clone(&self.stock.pattern);
-        Ok((scatter(&product, &pattern.returned_rows, pattern.users)?, self.stock))
+        let mut stock = self.stock;
+        stock.record.answered_through = stock.record.answered_through.max(self.round + 1);
+        Ok((scatter(&product, &pattern.returned_rows, pattern.users)?, stock))
     }
 
     /// The stock, when the exchange failed: the columns stay used, and the same factors may be

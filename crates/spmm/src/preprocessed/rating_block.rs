@@ -9,6 +9,7 @@ use crate::cost::Sizes;
 use crate::endpoint::Fuse;
 use crate::he::rating::decrypt_responses;
 use crate::he::steps::upload_hasher;
+use crate::parameters::in_range;
 use crate::{Endpoint, Frame, SpmmError, Step};
 
 /// Shares collected before they are written: round by round, so pieces must be long.
@@ -54,12 +55,15 @@ impl RatingBlock {
     /// The last block completes the stock.
     ///
     /// # Errors
-    /// [`SpmmError::ColumnsUsed`] for a block of which a column was used.
+    /// [`SpmmError::ColumnsUsed`] for a block of which a column was used; [`SpmmError::OutOfRange`]
+    /// unless it is the one that is due: a block left out would open the difference of both Y.
     pub fn again(stock: RatingStock, block: u32) -> Result<RatingBlock, SpmmError> {
         let first_round = block.saturating_mul(stock.parameters().layout()?.rounds_per_block);
         if stock.record.identity.is_some() || first_round < stock.record.cursor {
             return Err(SpmmError::ColumnsUsed { round: first_round });
         }
+        let due = u64::from(stock.renewing.ok_or(SpmmError::ColumnsUsed { round: first_round })?);
+        in_range("block to answer anew", block, due, due)?;
         RatingBlock::start(stock, block, false)
     }
 

@@ -24,6 +24,9 @@ pub struct RatingStock {
     pub(crate) in_session: bool,
     /// The pending message may be sent again.
     pub(crate) may_repeat: bool,
+    /// After the operator changed: the block to be answered anew next. All unused blocks are, in
+    /// order, before the stock is sealed; a restart begins again. In memory only for that reason.
+    pub(crate) renewing: Option<u32>,
 }
 
 /// An input that was given columns: the record says so on disk.
@@ -55,6 +58,7 @@ impl RatingStock {
             identity: None,
             cursor: 0,
             pending: None,
+            answered_through: 0,
             session: Nonces::default(),
             void: None,
         };
@@ -96,7 +100,9 @@ impl RatingStock {
         // Whole blocks only, as at P1.
         record.cursor = record.cursor.div_ceil(layout.rounds_per_block) * layout.rounds_per_block;
         record::save(storage.as_ref(), &record)?;
-        RatingStock::with_record(storage, record, pattern)
+        let first_unused = record.cursor / layout.rounds_per_block;
+        let stock = RatingStock::with_record(storage, record, pattern)?;
+        Ok(RatingStock { renewing: Some(first_unused), ..stock })
     }
 
     fn read(storage: &dyn StockStorage, pattern: &PublicPattern) -> Result<RatingRecord, SpmmError> {
@@ -120,6 +126,7 @@ impl RatingStock {
             pattern,
             in_session: false,
             may_repeat: false,
+            renewing: None,
         })
     }
 
@@ -162,6 +169,7 @@ impl RatingStock {
     /// A block's answer is complete: the last one seals the stock under its identity.
     pub(crate) fn finish_block(&mut self, upload: Option<[u8; 32]>, is_last: bool) -> Result<(), SpmmError> {
         self.record.uploads.extend(upload);
+        self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
             let public_key = &self.keys.public_key_bytes;
             self.record.identity = Some(identity(&self.record.terms_digest, public_key, &self.record.uploads));

@@ -135,6 +135,8 @@ pub(crate) struct RatingRecord {
     pub(crate) cursor: u32,
     /// The last message that was given columns; its answer may be outstanding.
     pub(crate) pending: Option<Spent>,
+    /// Rounds up to here were answered, as far as P0 knows: P1's cursor is never below it.
+    pub(crate) answered_through: u32,
     pub(crate) session: Nonces,
     pub(crate) void: Option<VoidReason>,
 }

@@ -69,11 +69,18 @@ impl RatingSession {
         let mut reader = Reader(reply);
         let identity: [u8; 32] = reader.array();
         let (known, social) = (reader.nonces(), reader.array());
-        let answered = Answered { cursor: u32::from_le_bytes(reader.array()), closed: reader.array::<1>() == [1] };
+        let cursor = u32::from_le_bytes(reader.array());
+        let closed = match reader.array() {
+            [0u8] => false,
+            [1] => true,
+            _ => return Err(SpmmError::Malformed { step: Step::Identity }),
+        };
+        let answered = Answered { cursor, closed };
         if Some(identity) != self.stock.record.identity {
             return Err(SpmmError::OtherStock);
         }
-        if known != self.stock.record.session {
+        // P1 behind what it answered has been restored within the session: its count is wrong.
+        if known != self.stock.record.session || cursor < self.stock.record.answered_through {
             self.stock.record.void = Some(VoidReason::Restored);
             self.stock.save()?;
             return Err(SpmmError::Void { reason: VoidReason::Restored });

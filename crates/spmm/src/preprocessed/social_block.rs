@@ -12,6 +12,7 @@ use crate::cost::Sizes;
 use crate::endpoint::Fuse;
 use crate::he::Received;
 use crate::he::steps::{Bodies, upload_hasher};
+use crate::parameters::in_range;
 use crate::{Endpoint, Frame, SpmmError, Step};
 
 /// The bodies of one block in a stock's storage.
@@ -75,12 +76,15 @@ impl SocialBlock {
     /// returned rows, with fresh randomness because Y is another one.
     ///
     /// # Errors
-    /// [`SpmmError::ColumnsUsed`] for a block of which a column was opened.
+    /// [`SpmmError::ColumnsUsed`] for a block of which a column was opened; [`SpmmError::OutOfRange`]
+    /// unless it is the one that is due: a block left out would open the difference of both Y.
     pub fn again(stock: SocialStock, block: u32, memory_limit_bytes: usize) -> Result<SocialBlock, SpmmError> {
         let first_round = block.saturating_mul(stock.parameters().layout()?.rounds_per_block);
         if stock.record.identity.is_some() || first_round < stock.record.cursor {
             return Err(SpmmError::ColumnsUsed { round: first_round });
         }
+        let due = u64::from(stock.renewing.ok_or(SpmmError::ColumnsUsed { round: first_round })?);
+        in_range("block to answer anew", block, due, due)?;
         SocialBlock::start(stock, block, memory_limit_bytes, false)
     }
 

@@ -22,6 +22,9 @@ pub struct SocialStock {
     pub(crate) shares: ShareFile,
     /// Set by a finished [`SocialSession`](super::SocialSession).
     pub(crate) in_session: bool,
+    /// After the operator changed: the block to be answered anew next. All unused blocks are, in
+    /// order, before the stock is sealed; a restart begins again. In memory only for that reason.
+    pub(crate) renewing: Option<u32>,
 }
 
 impl SocialStock {
@@ -62,7 +65,7 @@ impl SocialStock {
         };
         record::save(storage.as_ref(), &record)?;
         let shares = ShareFile::new(&record.terms.parameters)?;
-        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false })
+        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false, renewing: None })
     }
 
     /// The stock of a storage, after a restart.
@@ -107,7 +110,9 @@ impl SocialStock {
         stock.record.answered = None;
         // Whole blocks only: a block of which a column was opened is not answered again.
         let rounds_per_block = stock.parameters().layout()?.rounds_per_block;
-        stock.record.cursor = stock.record.cursor.div_ceil(rounds_per_block) * rounds_per_block;
+        let first_unused = stock.record.cursor.div_ceil(rounds_per_block);
+        stock.record.cursor = first_unused * rounds_per_block;
+        stock.renewing = Some(first_unused);
         stock.save()?;
         stock.restore_keys()?;
         Ok(stock)
@@ -124,7 +129,7 @@ impl SocialStock {
             return Err(SpmmError::OtherStock);
         }
         let shares = ShareFile::new(&record.terms.parameters)?;
-        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false })
+        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false, renewing: None })
     }
 
     /// The terms the stock was made under.
@@ -185,6 +190,7 @@ impl SocialStock {
 
     /// A block is answered and its shares are on disk: the last one seals the stock.
     pub(crate) fn finish_block(&mut self, is_last: bool) -> Result<(), SpmmError> {
+        self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
             let mut public_key = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
             self.storage.read_at(Bulk::PublicKey, 0, &mut public_key)?;
