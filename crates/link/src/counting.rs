@@ -1,7 +1,7 @@
 //! Counts what crosses a channel, as encoded.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use s3rec_spmm::Frame;
 use s3rec_wire::convert::frame_bytes;

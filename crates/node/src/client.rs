@@ -70,7 +70,10 @@ pub async fn connect(
     else {
         return Err(wrong());
     };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|_| wrong())?;
     let tls = TlsConnector::from(Arc::new(material.client_config()?));
     let connector = service_fn(move |_: Uri| {

@@ -120,7 +120,8 @@ fn check_name(name: &str) -> Result<(), Fault> {
     if good {
         return Ok(());
     }
-    let message = "a data set's name is 1 to 64 letters, digits, '-', '_' or '.', not beginning with '.'";
+    let message =
+        "a data set's name is 1 to 64 letters, digits, '-', '_' or '.', not beginning with '.'";
     Err(Fault::new(Reason::InvalidRequest, message).at("field", "dataset"))
 }
 
@@ -133,7 +134,10 @@ fn unique() -> u128 {
 }
 
 fn storage(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(Reason::StorageFailed, format!("{}: {error}", path.display()))
+    Fault::new(
+        Reason::StorageFailed,
+        format!("{}: {error}", path.display()),
+    )
 }
 
 #[cfg(test)]
@@ -142,7 +146,16 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_directory_are_refused() {
-        for name in ["", "..", ".hidden", "a/b", "../x", "a b", &"x".repeat(65), "ü"] {
+        for name in [
+            "",
+            "..",
+            ".hidden",
+            "a/b",
+            "../x",
+            "a b",
+            &"x".repeat(65),
+            "ü",
+        ] {
             assert!(check_name(name).is_err(), "{name}");
         }
         assert!(check_name("film-trust_2.tsv").is_ok());

@@ -59,7 +59,13 @@ macro_rules! from_redb {
     )+};
 }
 
-from_redb!(DatabaseError, TransactionError, TableError, StorageError, CommitError);
+from_redb!(
+    DatabaseError,
+    TransactionError,
+    TableError,
+    StorageError,
+    CommitError
+);
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
@@ -218,7 +224,10 @@ mod tests {
     fn a_store_is_opened_once() {
         let directory = tempfile::tempdir().unwrap();
         let _store = Store::open(directory.path()).unwrap();
-        assert!(matches!(Store::open(directory.path()), Err(StoreError::InUse { .. })));
+        assert!(matches!(
+            Store::open(directory.path()),
+            Err(StoreError::InUse { .. })
+        ));
     }
 
     #[test]
@@ -227,7 +236,11 @@ mod tests {
         {
             let store = Store::open(directory.path()).unwrap();
             let transaction = store.0.begin_write().unwrap();
-            transaction.open_table(META).unwrap().insert("schema", 99).unwrap();
+            transaction
+                .open_table(META)
+                .unwrap()
+                .insert("schema", 99)
+                .unwrap();
             transaction.commit().unwrap();
         }
         assert!(matches!(

@@ -25,8 +25,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const MAX_MESSAGE_BYTES: usize = (1 << 20) + (4 << 10);
 
 /// The descriptors of all services, as gRPC reflection serves them.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/s3rec.v1.binpb"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/s3rec.v1.binpb"));
 
 /// Generated from `proto/s3rec/v1`, where every field is explained.
 #[expect(

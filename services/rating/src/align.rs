@@ -45,7 +45,9 @@ pub(crate) async fn align(
         .map_err(|_| Fault::from(LinkError::Idle { limit: idle }))?
         .map_err(|status| read(&status))?
         .into_inner();
-    let first = next(&mut answers, meter, idle).await?.ok_or(LinkError::Ended)?;
+    let first = next(&mut answers, meter, idle)
+        .await?
+        .ok_or(LinkError::Ended)?;
     if first.job_id != job.to_string() || !first.hashes.is_empty() {
         return Err(malformed(WireError::Contradiction { field: "job_id" }));
     }

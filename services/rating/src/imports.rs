@@ -48,7 +48,9 @@ pub(crate) async fn import(
 /// Gives a job its own name for a data set's file; an empty name means the only data set.
 pub(crate) fn assign(platform: &Platform, dataset: &str, job: &str) -> Result<String, Fault> {
     let all: Vec<(String, v1::FileHeader)> = platform.store.list(HEADERS, "")?;
-    let mut named = all.into_iter().filter(|(name, _)| !name.starts_with("job/"));
+    let mut named = all
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("job/"));
     let found = if dataset.is_empty() {
         match (named.next(), named.next()) {
             (Some(only), None) => Some(only),
@@ -72,14 +74,17 @@ pub(crate) fn assign(platform: &Platform, dataset: &str, job: &str) -> Result<St
     std::fs::hard_link(directory.join(&name), &own).map_err(|error| {
         Fault::new(Reason::StorageFailed, format!("{}: {error}", own.display()))
     })?;
-    platform.store.put(HEADERS, &format!("job/{job}"), &header)?;
+    platform
+        .store
+        .put(HEADERS, &format!("job/{job}"), &header)?;
     Ok(name)
 }
 
 /// Reads the ratings of a job.
 pub(crate) async fn load(platform: &Platform, job: &str) -> Result<RatingSet, Fault> {
     let header: Option<v1::FileHeader> = platform.store.get(HEADERS, &format!("job/{job}"))?;
-    let header = header.ok_or_else(|| Fault::new(Reason::NotFound, format!("there is no job {job}")))?;
+    let header =
+        header.ok_or_else(|| Fault::new(Reason::NotFound, format!("there is no job {job}")))?;
     let path = platform.ratings_dir().join(format!("job-{job}"));
     blocking(move || read(&path, &header)).await?
 }
@@ -91,7 +96,10 @@ fn read(path: &Path, header: &v1::FileHeader) -> Result<RatingSet, Fault> {
     let scale = match (header.scale_min, header.scale_max) {
         (0.0, 0.0) => None,
         (min, max) => {
-            #[expect(clippy::cast_possible_truncation, reason = "ratings are single precision")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "ratings are single precision"
+            )]
             let scale = Scale::new(min as f32, max as f32);
             Some(scale.map_err(|error| invalid(error.to_string(), "scale_min"))?)
         }

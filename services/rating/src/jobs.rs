@@ -45,7 +45,9 @@ pub(crate) async fn propose(
     offered(&proposal)?;
 
     let open = platform.store.list::<v1::JobSummary>(JOBS, "")?;
-    let open = open.iter().filter(|(job, _)| !is_terminal(platform.state(job)));
+    let open = open
+        .iter()
+        .filter(|(job, _)| !is_terminal(platform.state(job)));
     let open = open.count();
     if open >= platform.limits.open_jobs as usize {
         let message = format!("{open} jobs are open, which is the limit; cancel those not wanted");
@@ -96,10 +98,16 @@ fn offered(proposal: &Proposal) -> Result<(), Fault> {
         return refuse("protocol", message);
     }
     if proposal.operator == OperatorKind::OutAverage {
-        return refuse("model.operator", "the operator out-average is not offered".into());
+        return refuse(
+            "model.operator",
+            "the operator out-average is not offered".into(),
+        );
     }
     if proposal.release != ReleasePolicy::Exact {
-        return refuse("release_policy", "this version releases exact openings only".into());
+        return refuse(
+            "release_policy",
+            "this version releases exact openings only".into(),
+        );
     }
     Ok(())
 }
@@ -160,8 +168,17 @@ pub(crate) async fn cancel(
         let message = format!("the job is {} already", state.as_str_name());
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
-    let why: String = request.reason.chars().filter(|c| !c.is_control()).take(500).collect();
-    let why = if why.is_empty() { "no reason was given".into() } else { why };
+    let why: String = request
+        .reason
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(500)
+        .collect();
+    let why = if why.is_empty() {
+        "no reason was given".into()
+    } else {
+        why
+    };
     let reason = format!("the rating platform's operator cancelled the job: {why}");
     if !platform.cancel(job, reason.clone()) {
         if let Ok(mut session) = Session::open(platform).await {

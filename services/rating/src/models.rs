@@ -57,12 +57,20 @@ impl StoredModel {
     pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Fault> {
         let path = directory.join(name);
         let failed = |error: std::io::Error| {
-            Fault::new(Reason::StorageFailed, format!("{}: {error}", path.display()))
+            Fault::new(
+                Reason::StorageFailed,
+                format!("{}: {error}", path.display()),
+            )
         };
-        let bytes = postcard::to_stdvec(self)
-            .map_err(|error| Fault::new(Reason::Bug, format!("a model does not encode: {error}")))?;
+        let bytes = postcard::to_stdvec(self).map_err(|error| {
+            Fault::new(Reason::Bug, format!("a model does not encode: {error}"))
+        })?;
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(failed)?;
         let new = directory.join(format!("{name}.new"));
         let mut file = std::fs::OpenOptions::new()
             .write(true)
@@ -71,17 +79,19 @@ impl StoredModel {
             .mode(0o600)
             .open(&new)
             .map_err(failed)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
         std::fs::rename(&new, &path).map_err(failed)
     }
 
     fn read(directory: &Path, name: &str) -> Result<Self, Fault> {
         let path = directory.join(name);
-        let failed = |what: String| {
-            Fault::new(Reason::StorageFailed, format!("{}: {what}", path.display()))
-        };
+        let failed =
+            |what: String| Fault::new(Reason::StorageFailed, format!("{}: {what}", path.display()));
         let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-        let stored: Self = postcard::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
+        let stored: Self =
+            postcard::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
         if stored.format != FORMAT {
             return Err(failed(format!("format {} is not {FORMAT}", stored.format)));
         }
@@ -125,10 +135,19 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
         all.iter().find(|(id, _)| id == model_id)
     };
     let (id, summary) = found.ok_or_else(|| {
-        let message = if all.is_empty() { "there is no model yet" } else { "there is no such model" };
+        let message = if all.is_empty() {
+            "there is no model yet"
+        } else {
+            "there is no such model"
+        };
         Fault::new(Reason::NotFound, message).at("field", "model_id")
     })?;
-    let cached = platform.models.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let cached = platform
+        .models
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     if let Some(cached) = cached.filter(|cached| cached.model_id == *id) {
         return Ok(cached);
     }
@@ -148,7 +167,11 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
         })
     });
     let served = Arc::new(served.await??);
-    *platform.models.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&served));
+    *platform
+        .models
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&served));
     Ok(served)
 }
 
@@ -212,7 +235,9 @@ impl Served {
         let mut found = self.recommender.recommend(index, count, &[]);
         if let Some(row) = index.filter(|_| include_rated) {
             let (rated, _) = self.plan.train.by_user(row as usize);
-            let rated = rated.iter().map(|item| self.recommender.explain(index, Some(*item)));
+            let rated = rated
+                .iter()
+                .map(|item| self.recommender.explain(index, Some(*item)));
             found.extend(rated);
             found.sort_by(|a, b| b.rating.total_cmp(&a.rating).then(a.item.cmp(&b.item)));
             found.truncate(count);
@@ -263,7 +288,12 @@ impl Served {
         let mut rows = v1::ModelRows {
             side: side.into(),
             first_row: first as u64,
-            ids: ids.names().skip(first).take(end - first).map(String::from).collect(),
+            ids: ids
+                .names()
+                .skip(first)
+                .take(end - first)
+                .map(String::from)
+                .collect(),
             ..v1::ModelRows::default()
         };
         for row in first..end {

@@ -80,8 +80,15 @@ impl RatingPlatform for OperatorService {
         &self,
         _: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
-        let stored = self.0.store.list::<v1::JobSummary>(JOBS, "").map_err(Fault::from)?;
-        let mut jobs: Vec<_> = stored.into_iter().map(|(_, job)| self.with_state(job)).collect();
+        let stored = self
+            .0
+            .store
+            .list::<v1::JobSummary>(JOBS, "")
+            .map_err(Fault::from)?;
+        let mut jobs: Vec<_> = stored
+            .into_iter()
+            .map(|(_, job)| self.with_state(job))
+            .collect();
         jobs.sort_by_key(|job| job.created_unix_ms);
         Ok(Response::new(v1::ListJobsResponse { jobs }))
     }
@@ -103,7 +110,10 @@ impl RatingPlatform for OperatorService {
         let stored: Option<v1::JobReportResponse> =
             self.0.store.get(REPORTS, &job).map_err(Fault::from)?;
         let mut report = stored.ok_or_else(|| {
-            let message = format!("the job is {}, not finished", self.0.state(&job).as_str_name());
+            let message = format!(
+                "the job is {}, not finished",
+                self.0.state(&job).as_str_name()
+            );
             Fault::new(Reason::WrongState, message).at("job", &job)
         })?;
         report.job = report.job.map(|job| self.with_state(job));
@@ -136,7 +146,9 @@ impl RatingPlatform for OperatorService {
     ) -> Result<Response<v1::PredictResponse>, Status> {
         let request = request.into_inner();
         let served = models::serve(&self.0, &request.model_id).await?;
-        Ok(Response::new(served.predict(&request.user_id, &request.item_id)))
+        Ok(Response::new(
+            served.predict(&request.user_id, &request.item_id),
+        ))
     }
 
     async fn recommend(
@@ -149,7 +161,9 @@ impl RatingPlatform for OperatorService {
             count if count <= MAX_RECOMMENDATIONS => count,
             count => {
                 let message = format!("count is {count}; at most {MAX_RECOMMENDATIONS} are listed");
-                return Err(Fault::new(Reason::InvalidRequest, message).at("field", "count").into());
+                return Err(Fault::new(Reason::InvalidRequest, message)
+                    .at("field", "count")
+                    .into());
             }
         };
         let served = models::serve(&self.0, &request.model_id).await?;
@@ -176,7 +190,9 @@ impl RatingPlatform for OperatorService {
                 .map_while(move |first| served.rows(side, first, most))
                 .map(Part::Rows)
         });
-        let chunks = header.chain(rows).map(|part| Ok(v1::ModelChunk { part: Some(part) }));
+        let chunks = header
+            .chain(rows)
+            .map(|part| Ok(v1::ModelChunk { part: Some(part) }));
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 
@@ -184,8 +200,17 @@ impl RatingPlatform for OperatorService {
         &self,
         _: Request<v1::ListRatingDisclosuresRequest>,
     ) -> Result<Response<v1::ListRatingDisclosuresResponse>, Status> {
-        let stored = self.0.store.list::<v1::Disclosure>(DISCLOSURES, "").map_err(Fault::from)?;
-        let disclosures = stored.into_iter().map(|(_, disclosure)| disclosure).collect();
-        Ok(Response::new(v1::ListRatingDisclosuresResponse { disclosures }))
+        let stored = self
+            .0
+            .store
+            .list::<v1::Disclosure>(DISCLOSURES, "")
+            .map_err(Fault::from)?;
+        let disclosures = stored
+            .into_iter()
+            .map(|(_, disclosure)| disclosure)
+            .collect();
+        Ok(Response::new(v1::ListRatingDisclosuresResponse {
+            disclosures,
+        }))
     }
 }

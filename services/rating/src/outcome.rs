@@ -33,17 +33,30 @@ pub(crate) async fn finish(
         openings: ledger.openings,
     };
     let answered = session.client.finish(timed(request)).await;
-    let theirs = answered.map_err(|status| read(&status))?.into_inner().openings;
+    let theirs = answered
+        .map_err(|status| read(&status))?
+        .into_inner()
+        .openings;
     if theirs != ledger.openings {
-        let message = format!("the social platform counts {theirs} openings, we {}", ledger.openings);
+        let message = format!(
+            "the social platform counts {theirs} openings, we {}",
+            ledger.openings
+        );
         return Err(Fault::new(Reason::Contradiction, message));
     }
 
     let report = &ratings.report;
-    let sizes = (report.users as u64, report.items as u64, report.ratings as u64);
+    let sizes = (
+        report.users as u64,
+        report.items as u64,
+        report.ratings as u64,
+    );
     let saturations = training.saturations();
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
-    let bound = ledger.parameters.as_ref().map_or(1, |parameters| parameters.row_norm_bound);
+    let bound = ledger
+        .parameters
+        .as_ref()
+        .map_or(1, |parameters| parameters.row_norm_bound);
     let quality = blocking(move || {
         let quality = metrics(training.model(), &planned);
         let stored = StoredModel::new(training.model(), &ratings, bound);
@@ -121,7 +134,9 @@ fn store(
         ratings,
         rounds: ledger.rounds.clone(),
     };
-    platform.store.put(DISCLOSURES, &job, &ledger.disclosure())?;
+    platform
+        .store
+        .put(DISCLOSURES, &job, &ledger.disclosure())?;
     platform.store.put(REPORTS, &job, &report)?;
     platform.store.put(models::MODELS, &job, &model)?;
     Ok(platform.store.put(JOBS, &job, &summary)?)

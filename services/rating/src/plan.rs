@@ -33,10 +33,9 @@ pub struct Plan {
 /// # Errors
 /// [`Fault`] naming the setting that is missing, unknown or out of range.
 pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan, Fault> {
-    let model = request
-        .model
-        .as_ref()
-        .ok_or_else(|| Fault::new(Reason::InvalidRequest, "model is missing").at("field", "model"))?;
+    let model = request.model.as_ref().ok_or_else(|| {
+        Fault::new(Reason::InvalidRequest, "model is missing").at("field", "model")
+    })?;
     let settings = solver_settings(model, request.seed)?;
     let operator = convert::operator_from_wire(model.operator)?;
     let (train, held_out) = split(ratings, request)?;
@@ -69,7 +68,12 @@ impl Plan {
                 });
             }
         };
-        solver(Arc::clone(&self.train), self.scale, &self.settings, Some(objective))
+        solver(
+            Arc::clone(&self.train),
+            self.scale,
+            &self.settings,
+            Some(objective),
+        )
     }
 
     /// The same solver without the social term.
@@ -131,7 +135,10 @@ fn split(
     let fold = ratio(ratings.ratings.len(), share, request.seed)
         .map_err(|error: DataError| Fault::new(Reason::InvalidRequest, error.to_string()))?;
     let chosen = |positions: &[usize]| {
-        positions.iter().filter_map(|&position| ratings.ratings.get(position).copied()).collect()
+        positions
+            .iter()
+            .filter_map(|&position| ratings.ratings.get(position).copied())
+            .collect()
     };
     Ok((chosen(&fold.train), chosen(&fold.test)))
 }

@@ -82,7 +82,8 @@ impl Platform {
                 continue;
             };
             if last.state() == v1::JobState::Running {
-                let message = "This daemon ended while the job ran. No model was made; propose the job anew.";
+                let message =
+                    "This daemon ended while the job ran. No model was made; propose the job anew.";
                 platform.journal.record(v1::JobEvent {
                     message: message.into(),
                     state: v1::JobState::Failed.into(),

@@ -44,10 +44,17 @@ impl Product {
     ) -> Result<Self, Fault> {
         if setup.parameters.protocol != Protocol::He {
             let name = setup.parameters.protocol.name();
-            return Err(Fault::new(Reason::Unsupported, format!("the protocol {name} is not offered")));
+            return Err(Fault::new(
+                Reason::Unsupported,
+                format!("the protocol {name} is not offered"),
+            ));
         }
         let session_id = job.to_string();
-        let seed = public_key_seed(&setup.rating_half, &setup.social_half, session_id.as_bytes());
+        let seed = public_key_seed(
+            &setup.rating_half,
+            &setup.social_half,
+            session_id.as_bytes(),
+        );
         let parameters = setup.parameters.clone();
         let keys = blocking(move || RatingKeys::generate(&parameters, &seed)).await?;
         let keys = Arc::new(keys.map_err(ours)?);
@@ -60,7 +67,9 @@ impl Product {
             },
         };
         let endpoint = RatingKeySetup::new(&keys).map_err(ours)?;
-        product.exchange(platform, session, Phase::Setup, 0, endpoint, meter).await?;
+        product
+            .exchange(platform, session, Phase::Setup, 0, endpoint, meter)
+            .await?;
         Ok(product)
     }
 
@@ -76,13 +85,16 @@ impl Product {
         match &self.kind {
             Kind::He { keys, pattern } => {
                 let (keys, pattern) = (Arc::clone(keys), Arc::clone(pattern));
-                let endpoint = blocking(move || RatingRound::new(&keys, &pattern, &factors)).await?;
+                let endpoint =
+                    blocking(move || RatingRound::new(&keys, &pattern, &factors)).await?;
                 let endpoint = endpoint.map_err(ours)?;
                 let phase = Phase::Online;
-                let done = self.exchange(platform, session, phase, round, endpoint, meter).await?;
-                blocking(move || done.into_product()).await?.map_err(|error| {
-                    s3rec_link::DriveError::Protocol(error).into()
-                })
+                let done = self
+                    .exchange(platform, session, phase, round, endpoint, meter)
+                    .await?;
+                blocking(move || done.into_product())
+                    .await?
+                    .map_err(|error| s3rec_link::DriveError::Protocol(error).into())
             }
         }
     }

@@ -68,12 +68,19 @@ async fn asked_to_end(cancelled: &mut watch::Receiver<Option<String>>) -> Fault 
         Ok(reason) => reason.clone(),
         Err(_) => None,
     };
-    Fault::new(Reason::Cancelled, reason.unwrap_or_else(|| "the job was ended".into()))
+    Fault::new(
+        Reason::Cancelled,
+        reason.unwrap_or_else(|| "the job was ended".into()),
+    )
 }
 
 /// When a call broke because P1 ended the job, P1's reason is on its way through the lifeline.
 async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
-    if fault.reason != Reason::PeerVanished {
+    let is_symptom = matches!(
+        fault.reason,
+        Reason::PeerVanished | Reason::Cancelled | Reason::OutOfOrder
+    );
+    if !is_symptom {
         return fault;
     }
     let words = tokio::time::timeout(std::time::Duration::from_millis(200), lifeline.broken());
@@ -104,13 +111,20 @@ async fn phases(
         let approved = "Approved by the social platform.";
         platform.record(event(JobState::Approved, Phase::Consent, approved))?;
     }
-    platform.record(event(JobState::Running, Phase::Alignment, "Finding the common users."))?;
+    platform.record(event(
+        JobState::Running,
+        Phase::Alignment,
+        "Finding the common users.",
+    ))?;
     let request = platform.request(&name)?;
     let ratings = imports::load(platform, &name).await?;
     let mut ledger = Ledger::new(job, proposal.clone(), session.peer.clone());
     let (ratings, common) = align::align(platform, session, job, ratings, &ledger.offline).await?;
 
-    let found = format!("{} common users. Agreeing on parameters.", common.rows.len());
+    let found = format!(
+        "{} common users. Agreeing on parameters.",
+        common.rows.len()
+    );
     platform.record(event(JobState::Running, Phase::Setup, &found))?;
     let (ratings, plan) = imports::blocking(move || {
         let plan = plan(&ratings, &request);
@@ -124,12 +138,24 @@ async fn phases(
     ledger.end_offline();
 
     let users = ratings.users.len();
-    let trained =
-        training::train(platform, session, &plan, &setup, product, common.rows, users, &mut ledger)
-            .await?;
+    let trained = training::train(
+        platform,
+        session,
+        &plan,
+        &setup,
+        product,
+        common.rows,
+        users,
+        &mut ledger,
+    )
+    .await?;
     platform.record(v1::JobEvent {
         waiting_for: v1::Role::Unspecified.into(),
-        ..event(JobState::Running, Phase::Evaluation, "Measuring and storing the model.")
+        ..event(
+            JobState::Running,
+            Phase::Evaluation,
+            "Measuring and storing the model.",
+        )
     })?;
     outcome::finish(platform, session, &plan, ratings, trained, &ledger).await
 }

@@ -99,8 +99,5 @@ pub async fn start(
         tracing::info!("stopped");
         Ok(())
     });
-    Ok(Daemon {
-        operator,
-        serving,
-    })
+    Ok(Daemon { operator, serving })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use s3rec_link::LinkError;
 use s3rec_node::client::connect;
+use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Authorize;
 use s3rec_spmm::MAX_FRAME_BYTES;
@@ -65,7 +66,10 @@ impl Session {
     /// Sends the proposal; the same one again is answered alike.
     pub(crate) async fn propose(&mut self, proposal: v1::PeerProposal) -> Result<JobState, Fault> {
         let answered = self.client.propose(timed(proposal)).await;
-        Ok(answered.map_err(|status| read(&status))?.into_inner().state())
+        Ok(answered
+            .map_err(|status| read(&status))?
+            .into_inner()
+            .state())
     }
 
     /// Opens the job's lifeline.
@@ -83,9 +87,11 @@ impl Session {
                     Ok(None) => Heard::Lost(LinkError::Ended.into()),
                     Err(status) => Heard::Lost(read(&status)),
                 };
+                // P1's last word stands: the stream's end right after it says nothing more.
                 let over = match &heard {
-                    Heard::Lost(_) | Heard::Decision(JobState::Finished, _) => true,
-                    _ => false,
+                    Heard::Lost(_) => true,
+                    Heard::Decision(state, _) => is_terminal(*state),
+                    Heard::Nothing => false,
                 };
                 sender.send_replace(heard);
                 if over {
@@ -138,7 +144,9 @@ impl Lifeline {
     /// The state as P1 first tells it.
     pub(crate) async fn first(&self) -> Result<JobState, Fault> {
         let mut heard = self.heard.clone();
-        let word = heard.wait_for(|heard| !matches!(heard, Heard::Nothing)).await;
+        let word = heard
+            .wait_for(|heard| !matches!(heard, Heard::Nothing))
+            .await;
         match word.map(|heard| heard.clone()) {
             Ok(Heard::Decision(state, _)) => Ok(state),
             Ok(Heard::Lost(fault)) => Err(fault),
@@ -149,7 +157,8 @@ impl Lifeline {
     /// Waits until P1 has approved.
     pub(crate) async fn approved(&self) -> Result<(), Fault> {
         let mut heard = self.heard.clone();
-        let approved = heard.wait_for(|heard| matches!(heard, Heard::Decision(JobState::Approved, _)));
+        let approved =
+            heard.wait_for(|heard| matches!(heard, Heard::Decision(JobState::Approved, _)));
         tokio::select! {
             approved = approved => approved.map(drop).map_err(|_| LinkError::Ended.into()),
             fault = self.broken() => Err(fault),

@@ -48,7 +48,9 @@ pub(crate) async fn agree(
     };
     let bounds = call(platform, session, request.clone(), meter).await?;
     if bounds.common_users as usize != common.rows.len() {
-        return Err(malformed(WireError::Contradiction { field: "common_users" }));
+        return Err(malformed(WireError::Contradiction {
+            field: "common_users",
+        }));
     }
     let values = u64::from(bounds.common_users) * u64::from(proposal.columns());
     if values > platform.limits.product_values {
@@ -70,7 +72,9 @@ pub(crate) async fn agree(
     let agreed = call(platform, session, request, meter).await?;
     let theirs = digest_of("parameters_digest", &agreed.parameters_digest).map_err(malformed)?;
     if theirs != digest || agreed.seed_half != bounds.seed_half {
-        return Err(malformed(WireError::Contradiction { field: "parameters_digest" }));
+        return Err(malformed(WireError::Contradiction {
+            field: "parameters_digest",
+        }));
     }
     Ok(Setup {
         parameters,

@@ -58,7 +58,9 @@ impl Ledger {
     }
 
     fn touch_online(&mut self) {
-        self.online_seconds = self.offline_ended.map_or(0.0, |at| at.elapsed().as_secs_f64());
+        self.online_seconds = self
+            .offline_ended
+            .map_or(0.0, |at| at.elapsed().as_secs_f64());
     }
 
     pub(crate) fn offline_cost(&self) -> v1::Cost {
@@ -110,7 +112,10 @@ fn cost(meter: &Meter, seconds: f64) -> v1::Cost {
 }
 
 /// Trains to the end and gives the training with its model.
-#[expect(clippy::too_many_arguments, reason = "each phase hands over what it learnt")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each phase hands over what it learnt"
+)]
 pub(crate) async fn train(
     platform: &Arc<Platform>,
     session: &Session,
@@ -146,10 +151,14 @@ pub(crate) async fn train(
         };
         let round = ledger.openings + 1;
         tell_waiting(platform, ledger, round);
-        let opened = product.multiply(platform, session, round, opening, &ledger.online).await?;
+        let opened = product
+            .multiply(platform, session, round, opening, &ledger.online)
+            .await?;
         ledger.openings = round;
         ledger.touch_online();
-        platform.store.put(DISCLOSURES, &ledger.job.to_string(), &ledger.disclosure())?;
+        platform
+            .store
+            .put(DISCLOSURES, &ledger.job.to_string(), &ledger.disclosure())?;
 
         let planned = Arc::clone(plan);
         let progress;

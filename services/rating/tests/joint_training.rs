@@ -3,6 +3,8 @@
 mod pair;
 
 use pair::Pair;
+use s3rec_data::{LinkOptions, LinkSet, RatingOptions, RatingSet};
+use s3rec_sparse::{OperatorKind, SocialOperator};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
@@ -13,9 +15,17 @@ async fn two_platforms_train_one_model() {
     let job = pair.propose(3).await;
 
     let listed = v1::ListProposalsRequest { pending_only: true };
-    let listed = pair.social.list_proposals(listed).await.unwrap().into_inner();
+    let listed = pair
+        .social
+        .list_proposals(listed)
+        .await
+        .unwrap()
+        .into_inner();
     let warnings = listed.proposals[0].warnings.join("\n");
-    assert!(warnings.contains("66 %") && warnings.contains("94 %"), "{warnings}");
+    assert!(
+        warnings.contains("66 %") && warnings.contains("94 %"),
+        "{warnings}"
+    );
     assert_eq!(listed.proposals[0].peer, "s3rec rating");
 
     let early = v1::StartJobRequest {
@@ -58,21 +68,67 @@ async fn check_report(pair: &mut Pair, job: &str) {
     assert_eq!(ours.bytes_to_rating, theirs.bytes_to_rating);
 
     let all = v1::ListSocialDisclosuresRequest {};
-    let shown = pair.social.list_disclosures(all).await.unwrap().into_inner();
+    let shown = pair
+        .social
+        .list_disclosures(all)
+        .await
+        .unwrap()
+        .into_inner();
     let all = v1::ListRatingDisclosuresRequest {};
-    let seen = pair.rating.list_disclosures(all).await.unwrap().into_inner();
+    let seen = pair
+        .rating
+        .list_disclosures(all)
+        .await
+        .unwrap()
+        .into_inner();
     let (shown, seen) = (&shown.disclosures[0], &seen.disclosures[0]);
-    assert_eq!((shown.openings, shown.opened_columns, shown.opened_values), (3, 12, 12 * 30));
+    assert_eq!(
+        (shown.openings, shown.opened_columns, shown.opened_values),
+        (3, 12, 12 * 30)
+    );
     assert_eq!(seen.opened_values, shown.opened_values);
     assert_eq!(shown.common_users, 30);
 }
 
+/// The exported model is the float64 oracle's within the fixed-point bound.
 async fn check_model(pair: &mut Pair) {
+    let export = v1::ExportModelRequest::default();
+    let mut chunks = pair.rating.export_model(export).await.unwrap().into_inner();
+    let (mut users, mut items) = (Vec::new(), Vec::new());
+    while let Some(chunk) = chunks.message().await.unwrap() {
+        let Some(v1::model_chunk::Part::Rows(rows)) = chunk.part else {
+            continue;
+        };
+        match rows.side() {
+            v1::model_rows::Side::User => users.extend(rows.factors),
+            _ => items.extend(rows.factors),
+        }
+    }
+    let oracle = oracle(3);
+    let all = |matrix: &s3rec_algebra::RealMatrix| -> Vec<f64> {
+        (0..matrix.rows())
+            .flat_map(|row| matrix.row(row)[..4].to_vec())
+            .collect()
+    };
+    for (secure, clear) in [(users, all(&oracle.users)), (items, all(&oracle.items))] {
+        assert_eq!(secure.len(), clear.len());
+        let differences = secure.iter().zip(&clear).map(|(a, b)| (a - b).abs());
+        let largest = differences.fold(0.0, f64::max);
+        assert!(largest > 0.0 && largest < 1e-3, "{largest}");
+    }
+
     let evaluated = pair.rating.evaluate(v1::EvaluateRequest::default()).await;
     let evaluated = evaluated.unwrap().into_inner();
-    let rmse = |metrics: Option<v1::Metrics>| metrics.unwrap().rmse;
-    assert!(rmse(evaluated.model) < rmse(evaluated.global_mean));
-    assert!(rmse(evaluated.no_social).is_finite() && rmse(evaluated.biases).is_finite());
+    for metrics in [
+        evaluated.model,
+        evaluated.global_mean,
+        evaluated.biases,
+        evaluated.no_social,
+    ] {
+        let metrics = metrics.unwrap();
+        assert!(metrics.rmse.is_finite() && metrics.ratings > 100);
+    }
+    assert_ne!(evaluated.model, evaluated.no_social);
 
     let predict = v1::PredictRequest {
         user_id: "u0".into(),
@@ -90,14 +146,32 @@ async fn check_model(pair: &mut Pair) {
     };
     let recommended = pair.rating.recommend(recommend).await.unwrap().into_inner();
     assert_eq!(recommended.items.len(), 3);
+}
 
-    let export = v1::ExportModelRequest::default();
-    let mut chunks = pair.rating.export_model(export).await.unwrap().into_inner();
-    let mut rows = 0;
-    while let Some(chunk) = chunks.message().await.unwrap() {
-        if let Some(v1::model_chunk::Part::Rows(chunk)) = chunk.part {
-            rows += chunk.ids.len();
-        }
-    }
-    assert_eq!(rows, 40 + 25);
+/// The same training over the clear product.
+fn oracle(rounds: u32) -> s3rec_model::Model {
+    let (ratings, links) = pair::small_data();
+    let name = std::path::Path::new("small");
+    let ratings =
+        RatingSet::read_from(name, ratings.as_bytes(), &RatingOptions::default()).unwrap();
+    let links = LinkSet::read_from(name, links.as_bytes(), &LinkOptions::default()).unwrap();
+    let rows: Vec<u32> = (0..40)
+        .filter(|row| {
+            links
+                .users
+                .find(ratings.users.name(*row).unwrap())
+                .is_some()
+        })
+        .collect();
+    let social = links
+        .social_matrix(&ratings.users)
+        .unwrap()
+        .select(&rows)
+        .unwrap();
+    let operator = SocialOperator::build(OperatorKind::NormalizedLaplacian, &social);
+    let common = s3rec_train::CommonUsers::new(rows, 40).unwrap();
+    let plan = s3rec_rating::plan(&ratings, &pair::request(rounds)).unwrap();
+    let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
+    s3rec_train::run_oracle(solver.as_mut(), &common, &operator).unwrap();
+    solver.model().clone()
 }

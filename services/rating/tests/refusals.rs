@@ -37,7 +37,10 @@ async fn rating_with(
     let address = format!("https://{}", daemon.operator_address());
     let channel = operator(&pair.keys(), &address, RatingOperator, Rating).await;
     let mut client = RatingPlatformClient::new(channel);
-    client.import_ratings(file("r.tsv", &small_data().0)).await.unwrap();
+    client
+        .import_ratings(file("r.tsv", &small_data().0))
+        .await
+        .unwrap();
     (client, stop)
 }
 
@@ -48,17 +51,25 @@ async fn certificates_open_only_the_doors_of_their_role() {
 
     // A peer's certificate at both operator ports, an operator's at the peer port.
     let as_peer = operator(&keys, &pair.rating_address, Social, Rating).await;
-    let refused = RatingPlatformClient::new(as_peer).list_jobs(v1::ListJobsRequest {}).await;
+    let refused = RatingPlatformClient::new(as_peer)
+        .list_jobs(v1::ListJobsRequest {})
+        .await;
     assert_eq!(reason(&refused.unwrap_err()), Reason::WrongRole);
     let as_peer = operator(&keys, &pair.social_address, Rating, Social).await;
     let listing = v1::ListProposalsRequest::default();
-    let refused = SocialPlatformClient::new(as_peer).list_proposals(listing).await;
+    let refused = SocialPlatformClient::new(as_peer)
+        .list_proposals(listing)
+        .await;
     assert_eq!(reason(&refused.unwrap_err()), Reason::WrongRole);
     let as_operator = operator(&keys, &pair.peer_address, SocialOperator, Social).await;
-    let refused = PeerClient::new(as_operator).hello(v1::HelloRequest::default()).await;
+    let refused = PeerClient::new(as_operator)
+        .hello(v1::HelloRequest::default())
+        .await;
     assert_eq!(reason(&refused.unwrap_err()), Reason::WrongRole);
     let other_side = operator(&keys, &pair.social_address, RatingOperator, Social).await;
-    let refused = SocialPlatformClient::new(other_side).list_proposals(listing).await;
+    let refused = SocialPlatformClient::new(other_side)
+        .list_proposals(listing)
+        .await;
     assert_eq!(reason(&refused.unwrap_err()), Reason::WrongRole);
 
     // The client checks whom it reaches, too.
@@ -89,7 +100,10 @@ async fn another_authority_gets_nowhere() {
         }
     };
     assert!(
-        matches!(fault.reason, Reason::TlsFailed | Reason::PeerVanished | Reason::Unreachable),
+        matches!(
+            fault.reason,
+            Reason::TlsFailed | Reason::PeerVanished | Reason::Unreachable
+        ),
         "{fault:?}"
     );
 }
@@ -132,7 +146,11 @@ async fn an_absent_peer_is_named_soon() {
 async fn broken_files_and_settings_name_what_to_mend() {
     let mut pair = Pair::start().await;
     let torn = "u1\ti1\t3\nu2\ti2\n";
-    let refused = pair.rating.import_ratings(file("mine.tsv", torn)).await.unwrap_err();
+    let refused = pair
+        .rating
+        .import_ratings(file("mine.tsv", torn))
+        .await
+        .unwrap_err();
     assert_eq!(reason(&refused), Reason::InvalidFile);
     assert!(refused.message().contains("mine.tsv"), "{refused:?}");
     pair.import().await;

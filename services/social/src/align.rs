@@ -71,11 +71,19 @@ async fn align(
     let name = job.to_string();
     let taken = platform.slot.take(job, false)?;
     let Stage::Approved = taken.stage else {
-        return Err(Fault::new(Reason::OutOfOrder, "the common users are known already"));
+        return Err(Fault::new(
+            Reason::OutOfOrder,
+            "the common users are known already",
+        ));
     };
     let meter = taken.meter;
     meter.received(first.wire_bytes());
-    platform.advance(&name, JobState::Running, Phase::Alignment, "Finding the common users.")?;
+    platform.advance(
+        &name,
+        JobState::Running,
+        Phase::Alignment,
+        "Finding the common users.",
+    )?;
 
     let rating_half = half_of("key_half", &first.key_half)?;
     let received = Received::expecting(first.total)?;
@@ -140,7 +148,9 @@ async fn receive_hashes(
     while !received.is_complete() {
         let chunk = next(&mut chunks, idle).await?;
         meter.received(chunk.wire_bytes());
-        received.take(&chunk).map_err(|error| blamed(error.into(), None))?;
+        received
+            .take(&chunk)
+            .map_err(|error| blamed(error.into(), None))?;
     }
     Ok(received)
 }

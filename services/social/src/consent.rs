@@ -121,10 +121,24 @@ mod tests {
             guard_bits: 2,
         };
         let text = warnings(&proposal).join("\n");
-        for expected in ["66 %", "94 %", "20 openings of 11 columns", "not yet private", "active-rows"] {
+        for expected in [
+            "66 %",
+            "94 %",
+            "20 openings of 11 columns",
+            "not yet private",
+            "active-rows",
+        ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
-        assert!(!statements(&proposal, 0, 5).join("").contains("exact product"));
-        assert!(statements(&proposal, 1, 5).join("").contains("exact product"));
+        assert!(
+            !statements(&proposal, 0, 5)
+                .join("")
+                .contains("exact product")
+        );
+        assert!(
+            statements(&proposal, 1, 5)
+                .join("")
+                .contains("exact product")
+        );
     }
 }

@@ -45,8 +45,10 @@ pub(crate) fn choose(platform: &Platform, name: &str) -> Result<String, Fault> {
     let names: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
     match (&names[..], name) {
         ([only], "") => Ok(only.clone()),
-        ([], _) => Err(Fault::new(Reason::NotFound, "no links have been imported yet")
-            .remedied_by("Import a file of links first, then approve the proposal.")),
+        ([], _) => Err(
+            Fault::new(Reason::NotFound, "no links have been imported yet")
+                .remedied_by("Import a file of links first, then approve the proposal."),
+        ),
         (_, "") => {
             let message = format!("there are several data sets: {}", names.join(", "));
             Err(Fault::new(Reason::InvalidRequest, message).at("field", "dataset"))
@@ -62,9 +64,8 @@ pub(crate) fn choose(platform: &Platform, name: &str) -> Result<String, Fault> {
 /// Reads an imported data set.
 pub(crate) async fn load(platform: &Platform, dataset: &str) -> Result<LinkSet, Fault> {
     let header: Option<v1::FileHeader> = platform.store.get(HEADERS, dataset)?;
-    let header = header.ok_or_else(|| {
-        Fault::new(Reason::NotFound, format!("there is no data set {dataset}"))
-    })?;
+    let header = header
+        .ok_or_else(|| Fault::new(Reason::NotFound, format!("there is no data set {dataset}")))?;
     let path = platform.links_dir().join(dataset);
     blocking(move || read(&path, &header)).await?
 }

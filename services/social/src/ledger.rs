@@ -30,7 +30,9 @@ pub(crate) fn open(platform: &Platform, job: JobId, round: u32) -> Result<(), Fa
         running.openings = round;
         Ok(disclosure(running))
     })??;
-    Ok(platform.store.put(DISCLOSURES, &job.to_string(), &disclosure)?)
+    Ok(platform
+        .store
+        .put(DISCLOSURES, &job.to_string(), &disclosure)?)
 }
 
 /// The disclosure of the running job so far.
@@ -71,7 +73,9 @@ pub(crate) fn store_cost(platform: &Platform, running: &Running) -> Result<(), F
         common_users: running.common_users,
     };
     platform.store.put(COSTS, &job, &cost)?;
-    Ok(platform.store.put(DISCLOSURES, &job, &disclosure(running))?)
+    Ok(platform
+        .store
+        .put(DISCLOSURES, &job, &disclosure(running))?)
 }
 
 /// A phase's cost in the words of the conversation.

@@ -96,7 +96,11 @@ impl SocialPlatform for OperatorService {
             let message = "the proposal was decided with another data set";
             return Err(Fault::new(Reason::WrongState, message).into());
         }
-        let state = self.decide(&request.job_id, JobState::Approved, "Approved by the social platform.")?;
+        let state = self.decide(
+            &request.job_id,
+            JobState::Approved,
+            "Approved by the social platform.",
+        )?;
         Ok(Response::new(v1::ApproveProposalResponse { state }))
     }
 
@@ -105,7 +109,10 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::RejectProposalRequest>,
     ) -> Result<Response<v1::RejectProposalResponse>, Status> {
         let request = request.into_inner();
-        let reason = reason(&request.reason, "Rejected by the social platform without a reason.")?;
+        let reason = reason(
+            &request.reason,
+            "Rejected by the social platform without a reason.",
+        )?;
         let state = self.decide(&request.job_id, JobState::Rejected, &reason)?;
         Ok(Response::new(v1::RejectProposalResponse { state }))
     }
@@ -118,9 +125,17 @@ impl SocialPlatform for OperatorService {
         self.0.proposal(&request.job_id)?;
         let why = reason(&request.reason, "no reason was given")?;
         let current = self.0.state(&request.job_id);
-        if !matches!(current, JobState::Approved | JobState::Running | JobState::Cancelled) {
-            let message = format!("there is no approval to revoke: the job is {}", current.as_str_name());
-            return Err(Fault::new(Reason::WrongState, message).at("job", &request.job_id).into());
+        if !matches!(
+            current,
+            JobState::Approved | JobState::Running | JobState::Cancelled
+        ) {
+            let message = format!(
+                "there is no approval to revoke: the job is {}",
+                current.as_str_name()
+            );
+            return Err(Fault::new(Reason::WrongState, message)
+                .at("job", &request.job_id)
+                .into());
         }
         let message = format!("The social platform took its consent back: {why}");
         self.0.end(&request.job_id, JobState::Cancelled, &message);
@@ -146,8 +161,13 @@ impl SocialPlatform for OperatorService {
     ) -> Result<Response<v1::ListSocialDisclosuresResponse>, Status> {
         let stored = self.0.store.list::<v1::Disclosure>(ledger::DISCLOSURES, "");
         let stored = stored.map_err(Fault::from)?;
-        let disclosures = stored.into_iter().map(|(_, disclosure)| disclosure).collect();
-        Ok(Response::new(v1::ListSocialDisclosuresResponse { disclosures }))
+        let disclosures = stored
+            .into_iter()
+            .map(|(_, disclosure)| disclosure)
+            .collect();
+        Ok(Response::new(v1::ListSocialDisclosuresResponse {
+            disclosures,
+        }))
     }
 
     async fn job_cost(
@@ -158,18 +178,23 @@ impl SocialPlatform for OperatorService {
         self.0.proposal(&job)?;
         let stored: Option<v1::JobCostResponse> =
             self.0.store.get(COSTS, &job).map_err(Fault::from)?;
-        let running = JobId::parse("job_id", &job).map_err(Fault::from).and_then(|id| {
-            self.0.slot.with(id, |running| v1::JobCostResponse {
-                job_id: job.clone(),
-                offline: Some(ledger::cost(&running.offline)),
-                online: Some(ledger::cost(&running.online)),
-                peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
-                common_users: running.common_users,
-                parameters: None,
-            })
-        });
+        let running = JobId::parse("job_id", &job)
+            .map_err(Fault::from)
+            .and_then(|id| {
+                self.0.slot.with(id, |running| v1::JobCostResponse {
+                    job_id: job.clone(),
+                    offline: Some(ledger::cost(&running.offline)),
+                    online: Some(ledger::cost(&running.online)),
+                    peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
+                    common_users: running.common_users,
+                    parameters: None,
+                })
+            });
         let cost = stored.or(running.ok()).ok_or_else(|| {
-            Fault::new(Reason::WrongState, "the job has not begun, so it has cost nothing")
+            Fault::new(
+                Reason::WrongState,
+                "the job has not begun, so it has cost nothing",
+            )
         })?;
         Ok(Response::new(cost))
     }

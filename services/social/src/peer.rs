@@ -180,7 +180,9 @@ impl Peer for PeerService {
                 "the rating platform counts {} openings, the social platform {openings}",
                 request.openings
             );
-            return Err(self.fail(job, Fault::new(Reason::Contradiction, message)).into());
+            return Err(self
+                .fail(job, Fault::new(Reason::Contradiction, message))
+                .into());
         }
         let message = format!("The rating platform has its model after {openings} openings.");
         self.0.end(&job.to_string(), JobState::Finished, &message);
@@ -194,7 +196,12 @@ impl Peer for PeerService {
         let request = request.into_inner();
         let job = job_of(&request.job_id)?.to_string();
         self.0.proposal(&job)?;
-        let reason: String = request.reason.chars().filter(|c| !c.is_control()).take(2000).collect();
+        let reason: String = request
+            .reason
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(2000)
+            .collect();
         let message = format!("The rating platform ended the job: {reason}");
         self.0.end(&job, JobState::Cancelled, &message);
         let state = self.0.state(&job).into();

@@ -115,7 +115,10 @@ impl Platform {
     /// Ends the running job of that name, and the job. Never fails: what cannot be stored is
     /// logged, because the job has ended all the same.
     pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
-        let phase = self.journal.last(job).map_or(v1::Phase::Unspecified, |e| e.phase());
+        let phase = self
+            .journal
+            .last(job)
+            .map_or(v1::Phase::Unspecified, |e| e.phase());
         let running = self.slot.end(job);
         if let Some(running) = &running
             && let Err(error) = crate::ledger::store_cost(self, running)
@@ -134,7 +137,8 @@ impl Platform {
     /// Ends whatever runs, because the daemon stops.
     pub(crate) fn stop(&self) {
         if let Some(job) = self.slot.running_job() {
-            let message = "The social platform's daemon was stopped. Propose the job anew when it is up.";
+            let message =
+                "The social platform's daemon was stopped. Propose the job anew when it is up.";
             self.end(&job.to_string(), v1::JobState::Failed, message);
         }
     }

@@ -40,7 +40,8 @@ pub(crate) async fn answer(
     let work = async move {
         let mut gate = Gate {
             channel: Counting::new(channel, meter),
-            opening: (header.phase == Phase::Online).then(|| (Arc::clone(&platform), header.clone())),
+            opening: (header.phase == Phase::Online)
+                .then(|| (Arc::clone(&platform), header.clone())),
             refusal: None,
         };
         let mut cancelled = taken.cancelled.clone();
@@ -74,15 +75,19 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
     if header.phase != Phase::Online {
         return Ok(());
     }
-    let (openings, rounds) = platform
-        .slot
-        .with(header.job, |running| (running.openings, running.proposal.rounds))?;
+    let (openings, rounds) = platform.slot.with(header.job, |running| {
+        (running.openings, running.proposal.rounds)
+    })?;
     if header.round > rounds {
         let message = format!("round {} exceeds the {rounds} consented to", header.round);
         return Err(Fault::new(Reason::BeyondConsent, message).at("round", header.round));
     }
     if header.round != openings + 1 {
-        let message = format!("round {} was asked for where {} is due", header.round, openings + 1);
+        let message = format!(
+            "round {} was asked for where {} is due",
+            header.round,
+            openings + 1
+        );
         return Err(Fault::new(Reason::OutOfOrder, message).at("round", header.round));
     }
     let round = header.round;
@@ -92,7 +97,11 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
         phase: Phase::Online.into(),
         round,
         rounds,
-        phase_cost: Some(platform.slot.with(header.job, |running| ledger::cost(&running.online))?),
+        phase_cost: Some(
+            platform
+                .slot
+                .with(header.job, |running| ledger::cost(&running.online))?,
+        ),
         phase_progress: f64::from(round - 1) / f64::from(rounds),
         message: format!("Round {round} of {rounds}."),
         ..v1::JobEvent::default()
@@ -100,11 +109,7 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
     Ok(())
 }
 
-async fn exchange(
-    header: &ChunkHeader,
-    taken: Taken,
-    channel: &mut Gate,
-) -> Result<Stage, Fault> {
+async fn exchange(header: &ChunkHeader, taken: Taken, channel: &mut Gate) -> Result<Stage, Fault> {
     match taken.stage {
         Stage::Agreed(agreed) => receive_key(header.job, *agreed, channel).await,
         Stage::Keyed(keyed) => {
@@ -117,9 +122,16 @@ async fn exchange(
 
 async fn receive_key(job: JobId, agreed: Agreed, channel: &mut Gate) -> Result<Stage, Fault> {
     let session_id = job.to_string();
-    let seed = public_key_seed(&agreed.rating_half, &agreed.social_half, session_id.as_bytes());
-    let setup = SocialKeySetup::new(&agreed.parameters, &seed).map_err(|e| fault(e.into(), None))?;
-    let setup = drive(setup, channel, |_| {}).await.map_err(|e| fault(e, None))?;
+    let seed = public_key_seed(
+        &agreed.rating_half,
+        &agreed.social_half,
+        session_id.as_bytes(),
+    );
+    let setup =
+        SocialKeySetup::new(&agreed.parameters, &seed).map_err(|e| fault(e.into(), None))?;
+    let setup = drive(setup, channel, |_| {})
+        .await
+        .map_err(|e| fault(e, None))?;
     let keys = blocking(move || setup.into_keys()).await?;
     let keys = keys.map_err(|error| fault(error.into(), None))?;
     Ok(Stage::Keyed(Arc::new(Keyed {
@@ -133,7 +145,9 @@ async fn answer_round(round: u32, keyed: &Keyed, channel: &mut Gate) -> Result<(
     let at = Some(round);
     let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1);
     let answering = answering.map_err(|error| fault(error.into(), at))?;
-    drive(answering, channel, |_| {}).await.map_err(|e| fault(e, at))?;
+    drive(answering, channel, |_| {})
+        .await
+        .map_err(|e| fault(e, at))?;
     Ok(())
 }
 

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use s3rec_link::{Count, Meter};
 use s3rec_node::alignment::Common;
+use s3rec_sparse::SocialOperator;
 use s3rec_spmm::he::SocialKeys;
 use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
-use s3rec_sparse::SocialOperator;
 use s3rec_wire::convert::{JobId, Proposal};
 use s3rec_wire::status::{Fault, Reason};
 use tokio::sync::watch;
@@ -113,7 +113,10 @@ pub(crate) struct Slot {
 impl Slot {
     /// A lifeline of the job was opened; gives its number.
     pub(crate) fn attach(&self, job: JobId) -> u64 {
-        let mut lifelines = self.lifelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lifelines = self
+            .lifelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let newest = lifelines.entry(job).or_default();
         *newest += 1;
         *newest
@@ -121,12 +124,18 @@ impl Slot {
 
     /// A lifeline was lost; true when it was the newest of its job.
     pub(crate) fn detach(&self, job: JobId, number: u64) -> bool {
-        let mut lifelines = self.lifelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lifelines = self
+            .lifelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         lifelines.get(&job) == Some(&number) && lifelines.remove(&job).is_some()
     }
 
     fn is_attached(&self, job: JobId) -> bool {
-        let lifelines = self.lifelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lifelines = self
+            .lifelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         lifelines.contains_key(&job)
     }
 

@@ -33,7 +33,12 @@ pub(crate) async fn answer(
                 return Err(Fault::new(Reason::Contradiction, message));
             }
             let name = job.to_string();
-            platform.advance(&name, JobState::Running, Phase::Setup, "Agreeing on parameters.")?;
+            platform.advance(
+                &name,
+                JobState::Running,
+                Phase::Setup,
+                "Agreeing on parameters.",
+            )?;
             bound(platform, &taken.proposal, rating_half, common.rows).await?
         }
         (Stage::Bounded(bounded), Some(message)) => {
@@ -43,7 +48,12 @@ pub(crate) async fn answer(
             }
             agree(platform, &taken.proposal, *bounded, &message).await?
         }
-        _ => return Err(Fault::new(Reason::OutOfOrder, "this call of Setup is not due")),
+        _ => {
+            return Err(Fault::new(
+                Reason::OutOfOrder,
+                "this call of Setup is not due",
+            ));
+        }
     };
     platform.slot.leave(job, stage)?;
     Ok(response)
@@ -123,17 +133,20 @@ async fn agree(
         let salt = Seed::generate()?;
         SocialOperand::new(&made_for, &pattern, &operator, &salt)
     });
-    let operand = operand
-        .await?
-        .map_err(|error: s3rec_spmm::SpmmError| {
-            let message = format!("the social platform refuses the parameters: {error}");
-            Fault::new(Reason::ParametersRefused, message)
-        })?;
+    let operand = operand.await?.map_err(|error: s3rec_spmm::SpmmError| {
+        let message = format!("the social platform refuses the parameters: {error}");
+        Fault::new(Reason::ParametersRefused, message)
+    })?;
     let text = format!(
         "Agreed: {users} common users, {} columns an opening, {} openings.",
         parameters.columns, parameters.rounds
     );
-    platform.advance(&proposal.job.to_string(), JobState::Running, Phase::Setup, text)?;
+    platform.advance(
+        &proposal.job.to_string(),
+        JobState::Running,
+        Phase::Setup,
+        text,
+    )?;
     let response = SetupResponse {
         job_id: proposal.job.to_string(),
         seed_half: bounded.social_half.to_vec(),
@@ -174,8 +187,14 @@ fn check(
             parameters.saturation_bound.to_bits() == proposal.saturation_bound.to_bits(),
         ),
         ("users", parameters.users as usize == operator.users()),
-        ("row_norm_bound", parameters.row_norm_bound == operator.row_norm_bound()),
-        ("nonzeros_bound", parameters.nonzeros_bound == operator.nonzeros_bound()),
+        (
+            "row_norm_bound",
+            parameters.row_norm_bound == operator.row_norm_bound(),
+        ),
+        (
+            "nonzeros_bound",
+            parameters.nonzeros_bound == operator.nonzeros_bound(),
+        ),
         (
             "returned_rows",
             parameters.returned_rows as usize == bounded.pattern.returned_rows.len(),

@@ -103,7 +103,10 @@ fn layered<P: DeserializeOwned>(
             continue;
         };
         let levels: Vec<String> = key.split("__").map(str::to_lowercase).collect();
-        if levels.first().is_some_and(|first| SECTIONS.contains(&first.as_str())) {
+        if levels
+            .first()
+            .is_some_and(|first| SECTIONS.contains(&first.as_str()))
+        {
             set(&mut table, &levels, &value)?;
         }
     }
@@ -111,11 +114,10 @@ fn layered<P: DeserializeOwned>(
         let levels: Vec<String> = key.split('.').map(String::from).collect();
         set(&mut table, &levels, &value)?;
     }
-    let mut settings: Settings<P> =
-        table.try_into().map_err(|source| ConfigError::Field {
-            path: file.to_owned(),
-            source: Box::new(source),
-        })?;
+    let mut settings: Settings<P> = table.try_into().map_err(|source| ConfigError::Field {
+        path: file.to_owned(),
+        source: Box::new(source),
+    })?;
     settings.rebase(file.parent().unwrap_or(Path::new("")));
     Ok(settings)
 }
@@ -201,7 +203,12 @@ mod tests {
         let environment = environment
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        layered::<RatingPeer>(Path::new("/etc/s3rec/rating.toml"), text, environment, overrides)
+        layered::<RatingPeer>(
+            Path::new("/etc/s3rec/rating.toml"),
+            text,
+            environment,
+            overrides,
+        )
     }
 
     #[test]

@@ -41,7 +41,9 @@ impl Issuance {
     /// The identity of `role`.
     #[must_use]
     pub fn identity(&self, role: CertificateRole) -> Option<&IssuedIdentity> {
-        self.identities.iter().find(|identity| identity.role == role)
+        self.identities
+            .iter()
+            .find(|identity| identity.role == role)
     }
 }
 

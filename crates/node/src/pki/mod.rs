@@ -3,8 +3,8 @@
 mod issue;
 mod role;
 
-pub use issue::{IssuedIdentity, Issuance, issue};
-pub use role::{CertificateRole, Pin, PinError, inspect, Inspected};
+pub use issue::{Issuance, IssuedIdentity, issue};
+pub use role::{CertificateRole, Inspected, Pin, PinError, inspect};
 
 /// Failures of reading or issuing certificates.
 #[derive(Debug, thiserror::Error)]

@@ -65,7 +65,9 @@ pub struct Pin([u8; 32]);
 
 /// Text that is no pin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a pin is 64 hexadecimal digits (SHA-256 of the certificate's DER), not {given_length} characters of {given:?}")]
+#[error(
+    "a pin is 64 hexadecimal digits (SHA-256 of the certificate's DER), not {given_length} characters of {given:?}"
+)]
 pub struct PinError {
     given: String,
     given_length: usize,
@@ -139,7 +141,10 @@ pub fn inspect(certificate_der: &[u8]) -> Result<Inspected, PkiError> {
         .subject_alternative_name()
         .map_err(|_| PkiError::NotACertificate)?;
     let mut roles = Vec::new();
-    for name in names.iter().flat_map(|extension| &extension.value.general_names) {
+    for name in names
+        .iter()
+        .flat_map(|extension| &extension.value.general_names)
+    {
         if let GeneralName::URI(uri) = name {
             roles.extend(CertificateRole::from_uri(uri));
         }
@@ -177,13 +182,22 @@ mod tests {
 
     #[test]
     fn what_is_no_pin_is_refused() {
-        for text in ["", "abcd", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
+        for text in [
+            "",
+            "abcd",
+            &"g".repeat(64),
+            &"a".repeat(63),
+            &"é".repeat(32),
+        ] {
             assert!(text.parse::<Pin>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn garbage_is_no_certificate() {
-        assert!(matches!(inspect(b"garbage"), Err(PkiError::NotACertificate)));
+        assert!(matches!(
+            inspect(b"garbage"),
+            Err(PkiError::NotACertificate)
+        ));
     }
 }

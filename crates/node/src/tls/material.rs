@@ -219,10 +219,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 fn roots(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| TlsError::Authority {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        })?;
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::Authority {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            })?;
     }
     if roots.is_empty() {
         return Err(TlsError::Pem {
@@ -255,8 +257,13 @@ mod tests {
         let settings = settings(directory.path(), "rating");
         let exposed = std::fs::Permissions::from_mode(0o640);
         std::fs::set_permissions(&settings.key, exposed).unwrap();
-        let refused = TlsMaterial::load(&settings, CertificateRole::Rating).err().unwrap();
-        assert!(matches!(refused, TlsError::Exposed { mode: 0o640, .. }), "{refused}");
+        let refused = TlsMaterial::load(&settings, CertificateRole::Rating)
+            .err()
+            .unwrap();
+        assert!(
+            matches!(refused, TlsError::Exposed { mode: 0o640, .. }),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -264,10 +271,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         issue(directory.path(), &[]).unwrap();
         let mut settings = settings(directory.path(), "rating");
-        let refused = TlsMaterial::load(&settings, CertificateRole::Social).err().unwrap();
+        let refused = TlsMaterial::load(&settings, CertificateRole::Social)
+            .err()
+            .unwrap();
         assert!(matches!(refused, TlsError::Role { .. }), "{refused}");
         settings.key = directory.path().join("social.key");
         let loaded = TlsMaterial::load(&settings, CertificateRole::Rating).unwrap();
-        assert!(matches!(loaded.client_config(), Err(TlsError::Unfit { .. })));
+        assert!(matches!(
+            loaded.client_config(),
+            Err(TlsError::Unfit { .. })
+        ));
     }
 }

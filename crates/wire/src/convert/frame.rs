@@ -179,7 +179,10 @@ mod tests {
         chunk.step = 255;
         assert!(matches!(frame_of(chunk), Err(WireError::Form { .. })));
         let oversized = chunk_of(frame(MAX_FRAME_BYTES + 1));
-        assert!(matches!(frame_of(oversized), Err(WireError::TooLong { .. })));
+        assert!(matches!(
+            frame_of(oversized),
+            Err(WireError::TooLong { .. })
+        ));
         let mut unnumbered = header().to_wire();
         unnumbered.round = 0;
         assert!(ChunkHeader::from_wire(&unnumbered).is_err());

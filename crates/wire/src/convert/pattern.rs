@@ -32,7 +32,11 @@ pub fn rows_of_bitmap(
         });
     }
     let set = (0_u32..)
-        .zip(bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1)))
+        .zip(
+            bytes
+                .iter()
+                .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1)),
+        )
         .filter(|(_, bit)| *bit == 1)
         .map(|(row, _)| row);
     let rows: Vec<u32> = set.collect();
@@ -60,7 +64,13 @@ mod tests {
 
     #[test]
     fn padding_bits_are_refused() {
-        assert!(matches!(rows_of_bitmap("f", 3, &[0b1000]), Err(WireError::Form { .. })));
-        assert!(matches!(rows_of_bitmap("f", 9, &[0]), Err(WireError::Length { .. })));
+        assert!(matches!(
+            rows_of_bitmap("f", 3, &[0b1000]),
+            Err(WireError::Form { .. })
+        ));
+        assert!(matches!(
+            rows_of_bitmap("f", 9, &[0]),
+            Err(WireError::Length { .. })
+        ));
     }
 }

@@ -8,13 +8,15 @@ use crate::{WireError, field, v1};
 /// # Errors
 /// [`WireError::Missing`], [`WireError::UnknownEnum`].
 pub fn protocol_from_wire(value: i32) -> Result<Protocol, WireError> {
-    Ok(match field::enumeration::<v1::Protocol>("protocol", value)? {
-        v1::Protocol::He => Protocol::He,
-        v1::Protocol::HePir => Protocol::HePir,
-        v1::Protocol::Preprocessed => Protocol::Preprocessed,
-        v1::Protocol::PreprocessedPir => Protocol::PreprocessedPir,
-        v1::Protocol::Unspecified => return Err(WireError::Missing { field: "protocol" }),
-    })
+    Ok(
+        match field::enumeration::<v1::Protocol>("protocol", value)? {
+            v1::Protocol::He => Protocol::He,
+            v1::Protocol::HePir => Protocol::HePir,
+            v1::Protocol::Preprocessed => Protocol::Preprocessed,
+            v1::Protocol::PreprocessedPir => Protocol::PreprocessedPir,
+            v1::Protocol::Unspecified => return Err(WireError::Missing { field: "protocol" }),
+        },
+    )
 }
 
 /// The wire's name of a protocol.
@@ -31,12 +33,14 @@ pub fn protocol_to_wire(protocol: Protocol) -> v1::Protocol {
 /// # Errors
 /// [`WireError::Missing`], [`WireError::UnknownEnum`].
 pub fn operator_from_wire(value: i32) -> Result<OperatorKind, WireError> {
-    Ok(match field::enumeration::<v1::Operator>("operator", value)? {
-        v1::Operator::Laplacian => OperatorKind::Laplacian,
-        v1::Operator::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
-        v1::Operator::OutAverage => OperatorKind::OutAverage,
-        v1::Operator::Unspecified => return Err(WireError::Missing { field: "operator" }),
-    })
+    Ok(
+        match field::enumeration::<v1::Operator>("operator", value)? {
+            v1::Operator::Laplacian => OperatorKind::Laplacian,
+            v1::Operator::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
+            v1::Operator::OutAverage => OperatorKind::OutAverage,
+            v1::Operator::Unspecified => return Err(WireError::Missing { field: "operator" }),
+        },
+    )
 }
 
 /// The wire's name of an operator.
@@ -53,12 +57,14 @@ pub fn operator_to_wire(operator: OperatorKind) -> v1::Operator {
 /// [`WireError::Missing`], [`WireError::UnknownEnum`].
 pub fn pattern_from_wire(value: i32) -> Result<Disclosure, WireError> {
     let name = "pattern_policy";
-    Ok(match field::enumeration::<v1::PatternPolicy>(name, value)? {
-        v1::PatternPolicy::Nothing => Disclosure::Nothing,
-        v1::PatternPolicy::ActiveRows => Disclosure::ActiveRows,
-        v1::PatternPolicy::ActiveRowsAndColumns => Disclosure::ActiveRowsAndColumns,
-        v1::PatternPolicy::Unspecified => return Err(WireError::Missing { field: name }),
-    })
+    Ok(
+        match field::enumeration::<v1::PatternPolicy>(name, value)? {
+            v1::PatternPolicy::Nothing => Disclosure::Nothing,
+            v1::PatternPolicy::ActiveRows => Disclosure::ActiveRows,
+            v1::PatternPolicy::ActiveRowsAndColumns => Disclosure::ActiveRowsAndColumns,
+            v1::PatternPolicy::Unspecified => return Err(WireError::Missing { field: name }),
+        },
+    )
 }
 
 /// The wire's name of a pattern policy.
@@ -94,7 +100,12 @@ pub fn release_from_wire(release: Option<v1::ReleasePolicy>) -> Result<ReleasePo
     match kind {
         v1::ReleaseKind::Exact => Ok(ReleasePolicy::Exact),
         v1::ReleaseKind::Coarse => Ok(ReleasePolicy::Coarse {
-            released_bits: field::within("release_policy.released_bits", release.released_bits, 8, 48)?,
+            released_bits: field::within(
+                "release_policy.released_bits",
+                release.released_bits,
+                8,
+                48,
+            )?,
         }),
         v1::ReleaseKind::Noised => Ok(ReleasePolicy::Noised {
             sigma: field::positive("release_policy.noise_sigma", release.noise_sigma)?,
@@ -135,8 +146,14 @@ mod tests {
 
     #[test]
     fn unknown_and_unset_values_are_refused() {
-        assert!(matches!(protocol_from_wire(0), Err(WireError::Missing { .. })));
-        assert!(matches!(protocol_from_wire(99), Err(WireError::UnknownEnum { actual: 99, .. })));
+        assert!(matches!(
+            protocol_from_wire(0),
+            Err(WireError::Missing { .. })
+        ));
+        assert!(matches!(
+            protocol_from_wire(99),
+            Err(WireError::UnknownEnum { actual: 99, .. })
+        ));
         assert!(operator_from_wire(-1).is_err());
         assert!(pattern_from_wire(4).is_err());
         assert!(release_from_wire(None).is_err());
@@ -149,14 +166,27 @@ mod tests {
             row_norm_beta: 2.0,
             delta: 1e-6,
         };
-        for policy in [ReleasePolicy::Exact, ReleasePolicy::Coarse { released_bits: 12 }, noised] {
-            assert_eq!(release_from_wire(Some(release_to_wire(&policy))).unwrap(), policy);
+        for policy in [
+            ReleasePolicy::Exact,
+            ReleasePolicy::Coarse { released_bits: 12 },
+            noised,
+        ] {
+            assert_eq!(
+                release_from_wire(Some(release_to_wire(&policy))).unwrap(),
+                policy
+            );
         }
         let mut stray = release_to_wire(&ReleasePolicy::Exact);
         stray.delta = 0.5;
-        assert!(matches!(release_from_wire(Some(stray)), Err(WireError::Form { .. })));
+        assert!(matches!(
+            release_from_wire(Some(stray)),
+            Err(WireError::Form { .. })
+        ));
         let mut infinite = release_to_wire(&noised);
         infinite.noise_sigma = f64::NAN;
-        assert!(matches!(release_from_wire(Some(infinite)), Err(WireError::Real { .. })));
+        assert!(matches!(
+            release_from_wire(Some(infinite)),
+            Err(WireError::Real { .. })
+        ));
     }
 }

@@ -207,7 +207,9 @@ mod tests {
             ("model", |p| p.model = None),
             ("model.rank", |p| p.model.as_mut().unwrap().rank = 513),
             ("model.rounds", |p| p.model.as_mut().unwrap().rounds = 0),
-            ("model.social_weight", |p| p.model.as_mut().unwrap().social_weight = f64::NAN),
+            ("model.social_weight", |p| {
+                p.model.as_mut().unwrap().social_weight = f64::NAN
+            }),
             ("purpose", |p| p.purpose = "x".repeat(2001)),
             ("saturation_bound", |p| p.saturation_bound = 0.0),
             ("alignment", |p| p.alignment = "psi".into()),

@@ -60,7 +60,12 @@ pub fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> SocialSettin
     }
 }
 
-pub fn rating_settings(data_dir: PathBuf, keys: &Path, address: String, pin: Pin) -> RatingSettings {
+pub fn rating_settings(
+    data_dir: PathBuf,
+    keys: &Path,
+    address: String,
+    pin: Pin,
+) -> RatingSettings {
     RatingSettings {
         data_dir,
         name: "rating.example".into(),
@@ -83,9 +88,16 @@ fn limits() -> Limits {
     }
 }
 
-pub async fn operator(keys: &Path, address: &str, own: CertificateRole, of: CertificateRole) -> Channel {
+pub async fn operator(
+    keys: &Path,
+    address: &str,
+    own: CertificateRole,
+    of: CertificateRole,
+) -> Channel {
     let material = TlsMaterial::load(&tls(keys, own), own).unwrap();
-    connect(address, &material, Authorize::role(of)).await.unwrap()
+    connect(address, &material, Authorize::role(of))
+        .await
+        .unwrap()
 }
 
 impl Pair {
@@ -130,7 +142,10 @@ impl Pair {
     /// Imports small data: 40 users, of whom P1 knows 30, in two groups of different taste.
     pub async fn import(&mut self) {
         let (ratings, links) = small_data();
-        let imported = self.rating.import_ratings(file("ratings.tsv", &ratings)).await;
+        let imported = self
+            .rating
+            .import_ratings(file("ratings.tsv", &ratings))
+            .await;
         assert_eq!(imported.unwrap().into_inner().users, 40);
         let imported = self.social.import_links(file("links.tsv", &links)).await;
         assert_eq!(imported.unwrap().into_inner().users, 35);
@@ -168,21 +183,30 @@ impl Pair {
                 events.push(event);
             }
         };
-        tokio::time::timeout(Duration::from_secs(120), all).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(120), all)
+            .await
+            .unwrap();
         events
     }
 
     /// P1's last event of a job, once it has ended.
     pub async fn social_end(&mut self, job: &str) -> v1::JobEvent {
         let request = v1::WatchProposalRequest { job_id: job.into() };
-        let mut stream = self.social.watch_proposal(request).await.unwrap().into_inner();
+        let mut stream = self
+            .social
+            .watch_proposal(request)
+            .await
+            .unwrap()
+            .into_inner();
         let mut last = None;
         let all = async {
             while let Some(event) = stream.message().await.unwrap() {
                 last = Some(event);
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), all)
+            .await
+            .unwrap();
         last.unwrap()
     }
 }
@@ -217,7 +241,11 @@ pub fn file(name: &str, text: &str) -> tokio_stream::Iter<std::vec::IntoIter<v1:
     };
     let part = |part| v1::FileChunk { part: Some(part) };
     let mut chunks = vec![part(Part::Header(header))];
-    chunks.extend(text.as_bytes().chunks(1000).map(|data| part(Part::Data(data.to_vec()))));
+    chunks.extend(
+        text.as_bytes()
+            .chunks(1000)
+            .map(|data| part(Part::Data(data.to_vec()))),
+    );
     tokio_stream::iter(chunks)
 }
 
