@@ -242,9 +242,11 @@ fn expected_key_noise(job: &Job, slot: usize) -> f64 {
 fn solve(mut a: [[f64; USERS]; USERS], mut b: [f64; USERS]) -> [f64; USERS] {
     for pivot in 0..USERS {
         for row in pivot + 1..USERS {
-            let factor = a[row][pivot] / a[pivot][pivot];
-            for column in pivot..USERS {
-                a[row][column] -= factor * a[pivot][column];
+            let (above, from_row) = a.split_at_mut(row);
+            let (known, reduced) = (&above[pivot], &mut from_row[0]);
+            let factor = reduced[pivot] / known[pivot];
+            for (reduced, known) in std::iter::zip(reduced, known) {
+                *reduced -= factor * known;
             }
             b[row] -= factor * b[pivot];
         }

@@ -37,21 +37,18 @@ mod upload;
 #[cfg(test)]
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "tests cut known values short"
 )]
 mod attack_tests;
 #[cfg(test)]
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "tests cut known values short"
 )]
 mod lib_tests;
 #[cfg(test)]
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "tests cut known values short"
 )]
 mod noise_tests;

@@ -139,7 +139,7 @@ fn rerandomised_noise_stays_under_its_formula() {
             PublicKey::expand(parameters, &a_pk, &secret.public_key(&a_pk, &seed)).unwrap();
         let mut workspace = public.workspace();
         for response in 0..responses {
-            let seed = seed.derive("response", &[&[response as u8, (response >> 8) as u8]]);
+            let seed = seed.derive("response", &[&i32::to_le_bytes(response)]);
             let zero = Accumulated::new(parameters, vec![0; 17 * 64]).unwrap();
             let hidden = zero.rerandomise(&public, &seed, &mut workspace);
             samples.extend(secret.phase(hidden.as_tfhe()).into_iter().map(centred));

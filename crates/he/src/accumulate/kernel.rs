@@ -5,7 +5,7 @@
 //! leaves a signed word, so the carries are settled once for each row, not for each non-zero.
 //! Everything inside is one load, two multiplications and two additions for a whole vector.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Coefficients summed at a time: their sums stay in registers.
 pub(super) const BLOCK: usize = 16;
@@ -63,10 +63,13 @@ impl Kernel {
         let words: &[u64] = bytemuck::must_cast_slice(tile);
         for block in (0..width).step_by(BLOCK) {
             let mut sums = [[0; WORDS]; 2];
-            self.0.dispatch(
-                #[inline(always)]
-                || weigh(entries, words, 2 * width, 2 * block, &mut sums),
-            );
+            self.0.dispatch(Weigh {
+                entries,
+                words,
+                row_words: 2 * width,
+                first: 2 * block,
+                sums: &mut sums,
+            });
             add_block(
                 &sums,
                 (shift + block) % out.len(),
@@ -77,38 +80,45 @@ impl Kernel {
     }
 }
 
-#[inline(always)]
-fn weigh(
-    entries: &[Entry],
-    words: &[u64],
+/// Even and odd limb sums of one block.
+struct Weigh<'a> {
+    entries: &'a [Entry],
+    words: &'a [u64],
     row_words: usize,
     first: usize,
-    [even, odd]: &mut [[u64; WORDS]; 2],
-) {
-    let (mut e, mut o) = ([0u64; WORDS], [0u64; WORDS]);
-    for entry in entries {
-        let start = entry.row as usize * row_words + first;
-        let Some(row) = words
-            .get(start..)
-            .and_then(|rest| rest.first_chunk::<WORDS>())
-        else {
-            continue;
-        };
-        let weight = u64::from(entry.magnitude);
-        if entry.negative {
-            for i in 0..WORDS {
-                e[i] = e[i].wrapping_sub((row[i] & 0xffff_ffff) * weight);
-                o[i] = o[i].wrapping_sub((row[i] >> 32) * weight);
-            }
-        } else {
-            for i in 0..WORDS {
-                e[i] = e[i].wrapping_add((row[i] & 0xffff_ffff) * weight);
-                o[i] = o[i].wrapping_add((row[i] >> 32) * weight);
+    sums: &'a mut [[u64; WORDS]; 2],
+}
+
+impl WithSimd for Weigh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (mut e, mut o) = ([0u64; WORDS], [0u64; WORDS]);
+        for entry in self.entries {
+            let start = entry.row as usize * self.row_words + self.first;
+            let Some(row) = self
+                .words
+                .get(start..)
+                .and_then(|rest| rest.first_chunk::<WORDS>())
+            else {
+                continue;
+            };
+            let weight = u64::from(entry.magnitude);
+            if entry.negative {
+                for i in 0..WORDS {
+                    e[i] = e[i].wrapping_sub((row[i] & 0xffff_ffff) * weight);
+                    o[i] = o[i].wrapping_sub((row[i] >> 32) * weight);
+                }
+            } else {
+                for i in 0..WORDS {
+                    e[i] = e[i].wrapping_add((row[i] & 0xffff_ffff) * weight);
+                    o[i] = o[i].wrapping_add((row[i] >> 32) * weight);
+                }
             }
         }
+        *self.sums = [e, o];
     }
-    *even = e;
-    *odd = o;
 }
 
 /// Adds the block's sums to `out` from `start` on, negated if `negate` and again behind the end.

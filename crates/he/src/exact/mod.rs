@@ -14,8 +14,8 @@ mod reconstruct;
 use pulp::Arch;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use prime::Prime;
-use reconstruct::Reconstruction;
+use prime::{Prime, ReduceU64, ReduceU128, SumOfProducts};
+use reconstruct::{Reconstruct, Reconstruction};
 
 /// tfhe-ntt's own primes for `native_binary128`: all ≡ 1 modulo 2^17, below 2^30.
 pub(crate) const PRIMES: [u32; 5] = [
@@ -94,16 +94,13 @@ impl<const P: usize> ExactProduct<P> {
     pub(crate) fn transform_u128(&self, coefficients: &[u128], out: &mut Transformed<P>) {
         debug_assert_eq!(coefficients.len(), self.polynomial_size);
         for (prime, out) in self.per_prime(&mut out.0) {
-            if self.stride == 1 {
-                self.arch.dispatch(
-                    #[inline(always)]
-                    || prime.reduce_u128(coefficients, out),
-                );
-            } else {
-                let mut dense = [0; MIN_TRANSFORM];
-                prime.reduce_u128(coefficients, &mut dense[..coefficients.len()]);
-                self.spread(&dense, out);
-            }
+            let reduced = &mut out[..coefficients.len()];
+            self.arch.dispatch(ReduceU128 {
+                prime,
+                coefficients,
+                out: reduced,
+            });
+            self.spread(out);
             prime.forward(out);
         }
     }
@@ -112,16 +109,13 @@ impl<const P: usize> ExactProduct<P> {
     pub(crate) fn transform_u64(&self, coefficients: &[u64], out: &mut Transformed<P>) {
         debug_assert_eq!(coefficients.len(), self.polynomial_size);
         for (prime, out) in self.per_prime(&mut out.0) {
-            if self.stride == 1 {
-                self.arch.dispatch(
-                    #[inline(always)]
-                    || prime.reduce_u64(coefficients, out),
-                );
-            } else {
-                let mut dense = [0; MIN_TRANSFORM];
-                prime.reduce_u64(coefficients, &mut dense[..coefficients.len()]);
-                self.spread(&dense, out);
-            }
+            let reduced = &mut out[..coefficients.len()];
+            self.arch.dispatch(ReduceU64 {
+                prime,
+                coefficients,
+                out: reduced,
+            });
+            self.spread(out);
             prime.forward(out);
         }
     }
@@ -132,9 +126,10 @@ impl<const P: usize> ExactProduct<P> {
         debug_assert!(coefficients.iter().all(|&bit| bit < 2));
         for (prime, out) in self.per_prime(&mut out.0) {
             out.fill(0);
-            for (out, &bit) in std::iter::zip(out.iter_mut().step_by(self.stride), coefficients) {
+            for (out, &bit) in std::iter::zip(&mut *out, coefficients) {
                 *out = u32::from(bit);
             }
+            self.spread(out);
             prime.forward(out);
         }
     }
@@ -163,10 +158,11 @@ impl<const P: usize> ExactProduct<P> {
                 std::iter::zip(shared.clone(), others)
                     .map(|(a, b)| (&a.0[own.clone()], &b.0[own.clone()])),
             );
-            self.arch.dispatch(
-                #[inline(always)]
-                || prime.sum_of_products(&terms, out),
-            );
+            self.arch.dispatch(SumOfProducts {
+                prime,
+                terms: &terms,
+                out,
+            });
         }
     }
 
@@ -206,26 +202,27 @@ impl<const P: usize> ExactProduct<P> {
                 let first = i * size + start;
                 &sum.0[first..first + length]
             });
-            self.arch.dispatch(
-                #[inline(always)]
-                || {
-                    self.reconstruction.reconstruct(
-                        residues,
-                        &mut low[..length],
-                        &mut high[..length],
-                    );
-                },
-            );
+            self.arch.dispatch(Reconstruct {
+                constants: &self.reconstruction,
+                residues,
+                low: &mut low[..length],
+                high: &mut high[..length],
+            });
             take(start, &low[..length], &high[..length]);
         }
         low.zeroize();
         high.zeroize();
     }
 
-    fn spread(&self, dense: &[u32], out: &mut [u32]) {
-        out.fill(0);
-        for (out, &value) in std::iter::zip(out.iter_mut().step_by(self.stride), dense) {
-            *out = value;
+    /// Moves coefficient i of a small polynomial to i·stride, X being Y^stride.
+    fn spread(&self, values: &mut [u32]) {
+        if self.stride == 1 {
+            return;
+        }
+        values[self.polynomial_size..].fill(0);
+        for i in (0..self.polynomial_size).rev() {
+            let value = std::mem::take(&mut values[i]);
+            values[i * self.stride] = value;
         }
     }
 

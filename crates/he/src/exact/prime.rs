@@ -1,14 +1,15 @@
 //! Arithmetic modulo one 30-bit prime, in Montgomery form with radix 2^32.
 //!
-//! The loops carry no dependence from one coefficient to the next and are inlined into a
-//! dispatched caller, so they run with whatever vectors the processor has.
+//! The loops carry no dependence from one coefficient to the next. Each is an operation for
+//! pulp's dispatch, which compiles it for AVX-512, AVX2 and no vectors and picks at run time.
 
+use pulp::{Simd, WithSimd};
 use tfhe_ntt::prime32::Plan;
-
-use super::LANES;
 
 /// Products below 2^60 summed in a word before they are reduced: 8·p² < 2^63.
 const TERMS: usize = 8;
+/// Coefficients whose sums of products stay in registers.
+const PRODUCT_LANES: usize = 32;
 
 pub(super) struct Prime {
     p: u64,
@@ -49,55 +50,11 @@ impl Prime {
         self.plan.inv(values);
     }
 
-    #[inline(always)]
-    pub(super) fn reduce_u128(&self, coefficients: &[u128], out: &mut [u32]) {
-        let limbs: &[[u32; 4]] = bytemuck::must_cast_slice(coefficients);
-        let [f0, f1, f2, f3] = self.limb_factors;
-        for (out, &[l0, l1, l2, l3]) in std::iter::zip(out, limbs) {
-            // Each product is below 2^32·p, the sum below 2^34·p < 2^64.
-            let sum =
-                u64::from(l0) * f0 + u64::from(l1) * f1 + u64::from(l2) * f2 + u64::from(l3) * f3;
-            *out = self.reduce(sum);
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn reduce_u64(&self, coefficients: &[u64], out: &mut [u32]) {
-        let [f0, f1, ..] = self.limb_factors;
-        for (out, &value) in std::iter::zip(out, coefficients) {
-            let sum = (value & 0xffff_ffff) * f0 + (value >> 32) * f1;
-            *out = self.reduce(sum);
-        }
-    }
-
     /// Into Montgomery form, and divided by the transform's size and by M/p, so that neither
     /// the inverse transform nor the reconstruction has to.
     pub(super) fn share(&self, values: &mut [u32]) {
         for value in values {
             *value = self.reduce(u64::from(*value) * self.share_factor);
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn sum_of_products(&self, terms: &[(&[u32], &[u32])], out: &mut [u32]) {
-        for (chunk, out) in out.chunks_mut(LANES).enumerate() {
-            let start = chunk * LANES;
-            let own = start..start + out.len();
-            out.fill(0);
-            for group in terms.chunks(TERMS) {
-                let mut sums = [0u64; LANES];
-                let sums = &mut sums[..out.len()];
-                for (a, b) in group {
-                    let (a, b) = (&a[own.clone()], &b[own.clone()]);
-                    for ((sum, &a), &b) in std::iter::zip(std::iter::zip(&mut *sums, a), b) {
-                        *sum += u64::from(a) * u64::from(b);
-                    }
-                }
-                for (out, &sum) in std::iter::zip(&mut *out, &*sums) {
-                    let both = u64::from(*out) + u64::from(self.reduce(sum));
-                    *out = low_u32(both.min(both.wrapping_sub(self.p)));
-                }
-            }
         }
     }
 
@@ -113,6 +70,91 @@ impl Prime {
         value = value.min(value.wrapping_sub(2 * p));
         low_u32(value.min(value.wrapping_sub(p)))
     }
+}
+
+/// Coefficients of 128 bits into residues.
+pub(super) struct ReduceU128<'a> {
+    pub(super) prime: &'a Prime,
+    pub(super) coefficients: &'a [u128],
+    pub(super) out: &'a mut [u32],
+}
+
+impl WithSimd for ReduceU128<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let limbs: &[[u32; 4]] = bytemuck::must_cast_slice(self.coefficients);
+        let [f0, f1, f2, f3] = self.prime.limb_factors;
+        for (out, &[l0, l1, l2, l3]) in std::iter::zip(self.out, limbs) {
+            // Each product is below 2^32·p, the sum below 2^34·p < 2^64.
+            let sum =
+                u64::from(l0) * f0 + u64::from(l1) * f1 + u64::from(l2) * f2 + u64::from(l3) * f3;
+            *out = self.prime.reduce(sum);
+        }
+    }
+}
+
+/// Coefficients of 64 bits into residues.
+pub(super) struct ReduceU64<'a> {
+    pub(super) prime: &'a Prime,
+    pub(super) coefficients: &'a [u64],
+    pub(super) out: &'a mut [u32],
+}
+
+impl WithSimd for ReduceU64<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let [f0, f1, ..] = self.prime.limb_factors;
+        for (out, &value) in std::iter::zip(self.out, self.coefficients) {
+            let sum = (value & 0xffff_ffff) * f0 + (value >> 32) * f1;
+            *out = self.prime.reduce(sum);
+        }
+    }
+}
+
+/// Σ a·b of several pairs of transformed polynomials, a in Montgomery form.
+pub(super) struct SumOfProducts<'a> {
+    pub(super) prime: &'a Prime,
+    pub(super) terms: &'a [(&'a [u32], &'a [u32])],
+    pub(super) out: &'a mut [u32],
+}
+
+impl WithSimd for SumOfProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { prime, terms, out } = self;
+        // A transform's size is a multiple of these lanes.
+        let (chunks, _) = out.as_chunks_mut::<PRODUCT_LANES>();
+        for (index, out) in chunks.iter_mut().enumerate() {
+            let start = index * PRODUCT_LANES;
+            *out = [0; PRODUCT_LANES];
+            for group in terms.chunks(TERMS) {
+                let mut sums = [0u64; PRODUCT_LANES];
+                for (a, b) in group {
+                    let (Some(a), Some(b)) = (lanes(a, start), lanes(b, start)) else {
+                        continue;
+                    };
+                    for i in 0..PRODUCT_LANES {
+                        sums[i] += u64::from(a[i]) * u64::from(b[i]);
+                    }
+                }
+                for i in 0..PRODUCT_LANES {
+                    let both = u64::from(out[i]) + u64::from(prime.reduce(sums[i]));
+                    out[i] = low_u32(both.min(both.wrapping_sub(prime.p)));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn lanes(values: &[u32], start: usize) -> Option<&[u32; PRODUCT_LANES]> {
+    values.get(start..)?.first_chunk()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
@@ -147,8 +189,14 @@ fn inverse_modulo_word(odd: u32) -> u32 {
     reason = "tests cut known values short"
 )]
 mod tests {
+    use pulp::Arch;
+
     use super::*;
     use crate::exact::PRIMES;
+
+    fn reduce(operation: impl WithSimd) {
+        Arch::new().dispatch(operation);
+    }
 
     #[test]
     fn reductions_agree_with_division() {
@@ -170,12 +218,20 @@ mod tests {
                 values.push(u128::MAX << shift);
             }
             let mut out = vec![0; values.len()];
-            prime.reduce_u128(&values, &mut out);
+            reduce(ReduceU128 {
+                prime: &prime,
+                coefficients: &values,
+                out: &mut out,
+            });
             for (value, out) in std::iter::zip(&values, &out) {
                 assert_eq!(u128::from(*out), value % modulus, "{value} mod {p}");
             }
             let short: Vec<u64> = values.iter().map(|&v| (v as u64) >> 2).collect();
-            prime.reduce_u64(&short, &mut out);
+            reduce(ReduceU64 {
+                prime: &prime,
+                coefficients: &short,
+                out: &mut out,
+            });
             for (value, out) in std::iter::zip(&short, &out) {
                 assert_eq!(u64::from(*out), value % u64::from(p));
             }

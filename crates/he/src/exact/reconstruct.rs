@@ -5,6 +5,8 @@
 //! far below M/2. So x modulo 2^128 needs products of small numbers only, in limbs of 26 bits
 //! whose sums never overflow a word, and k needs 31 bits of precision.
 
+use pulp::{Simd, WithSimd};
+
 use super::prime::power;
 
 /// Bits in a limb.
@@ -49,26 +51,43 @@ impl<const P: usize> Reconstruction<P> {
             .fold(1, |product, j| product * u64::from(self.moduli[j]) % p);
         power(cofactor, p - 2, p)
     }
+}
 
-    /// The two words of each x modulo 2^128, from its y_i in `residues`.
+/// The two words of each x modulo 2^128, from its y_i in `residues`.
+pub(super) struct Reconstruct<'a, const P: usize> {
+    pub(super) constants: &'a Reconstruction<P>,
+    pub(super) residues: [&'a [u32]; P],
+    pub(super) low: &'a mut [u64],
+    pub(super) high: &'a mut [u64],
+}
+
+impl<const P: usize> WithSimd for Reconstruct<'_, P> {
+    type Output = ();
+
     #[inline(always)]
-    pub(super) fn reconstruct(&self, residues: [&[u32]; P], low: &mut [u64], high: &mut [u64]) {
-        let length = low.len().min(high.len());
-        let residues = residues.map(|values| &values[..length]);
-        let (low, high) = (&mut low[..length], &mut high[..length]);
+    fn with_simd<S: Simd>(self, _: S) {
+        let constants = self.constants;
+        let length = self.low.len().min(self.high.len());
+        let residues = self.residues.map(|values| &values[..length]);
+        let (low, high) = (&mut self.low[..length], &mut self.high[..length]);
         for lane in 0..length {
-            let y: [u64; P] = std::array::from_fn(|i| u64::from(residues[i][lane]));
+            let y: [u64; P] = std::array::from_fn(
+                #[inline(always)]
+                |i| u64::from(residues[i][lane]),
+            );
             let half = 1 << (FRACTION_BITS - 1);
-            let k = (half + dot(&y, &self.fractions)) >> FRACTION_BITS;
-            let mut carry = 0;
-            let [d0, d1, d2, d3, d4] = std::array::from_fn(|limb| {
-                let column = dot(&y, &self.cofactors[limb]) + k * self.negative_product[limb];
-                let digit = (column + carry) & LIMB_MASK;
-                carry = (column + carry) >> LIMB_BITS;
-                digit
-            });
-            low[lane] = d0 | d1 << 26 | d2 << 52;
-            high[lane] = d2 >> 12 | d3 << 14 | d4 << 40;
+            let k = (half + dot(&y, &constants.fractions)) >> FRACTION_BITS;
+            let column = |limb: usize| {
+                dot(&y, &constants.cofactors[limb]) + k * constants.negative_product[limb]
+            };
+            let c0 = column(0);
+            let c1 = column(1) + (c0 >> LIMB_BITS);
+            let c2 = column(2) + (c1 >> LIMB_BITS);
+            let c3 = column(3) + (c2 >> LIMB_BITS);
+            let c4 = column(4) + (c3 >> LIMB_BITS);
+            let d2 = c2 & LIMB_MASK;
+            low[lane] = (c0 & LIMB_MASK) | ((c1 & LIMB_MASK) << 26) | (d2 << 52);
+            high[lane] = (d2 >> 12) | ((c3 & LIMB_MASK) << 14) | (c4 << 40);
         }
     }
 }
