@@ -65,21 +65,22 @@ impl SecretKey {
     #[cfg(test)]
     pub(crate) fn phase(&self, mask: &[u64], body: &[u64]) -> Vec<u64> {
         let product = self.product(mask);
-        let pairs = body.iter().zip(product);
+        let pairs = body.iter().zip(product.iter());
         pairs
-            .map(|(body, product)| body.wrapping_sub(product))
+            .map(|(body, product)| body.wrapping_sub(*product))
             .collect()
     }
 
-    /// mask·s.
-    fn product(&self, mask: &[u64]) -> Vec<u64> {
+    /// mask·s: as good as the key to whoever knows the mask, so erased.
+    fn product(&self, mask: &[u64]) -> Zeroizing<Vec<u64>> {
         let transform = transform();
         let mut left = [Transformed::zero()];
         transform.forward_wide(mask, &mut left[0]);
         let mut sum = Transformed::zero();
         transform.accumulate(&mut sum, &left, std::slice::from_ref(&self.transformed.0));
-        let mut product = vec![0; POLYNOMIAL_SIZE];
+        let mut product = Zeroizing::new(vec![0; POLYNOMIAL_SIZE]);
         transform.inverse(&mut sum, &mut product);
+        sum.zeroize();
         product
     }
 
@@ -93,15 +94,18 @@ impl SecretKey {
     ) -> Vec<u64> {
         let mut mask = vec![0; POLYNOMIAL_SIZE];
         masks.fill(index, &mut mask);
-        let mut body = self.product(&mask);
         let mut errors = Zeroizing::new(vec![0_i64; POLYNOMIAL_SIZE]);
         noise.fill_tuniform(NOISE_BITS, &mut errors);
-        for ((body, &message), &error) in body.iter_mut().zip(message).zip(errors.iter()) {
-            *body = body
-                .wrapping_add(message)
-                .wrapping_add(error.cast_unsigned());
-        }
-        body
+        let product = self.product(&mask);
+        let noisy = message
+            .iter()
+            .zip(errors.iter())
+            .map(|(message, error)| message.wrapping_add(error.cast_unsigned()));
+        product
+            .iter()
+            .zip(noisy)
+            .map(|(product, noisy)| product.wrapping_add(noisy))
+            .collect()
     }
 
     /// The bytes in an answer: `mask` and `body` as sent, [`MASK_BITS`] and [`BODY_BITS`] bits.
@@ -113,9 +117,9 @@ impl SecretKey {
         }
         let half_step = 1 << (63 - PLAINTEXT_BITS);
         self.product(&mask)
-            .into_iter()
+            .iter()
             .zip(body)
-            .map(|(product, &body)| {
+            .map(|(&product, &body)| {
                 let phase = (body << (64 - BODY_BITS)).wrapping_sub(product);
                 let [byte, ..] = phase.wrapping_add(half_step).to_be_bytes();
                 byte

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use s3rec_algebra::{Seed, Stream};
 use s3rec_pir::{
-    FetchedRow, MAX_FRAME_BYTES, PirError, PirParameters, QueryReceiver, ServerTable, cost, expand,
-    query, respond,
+    FetchedRow, MAX_FRAME_BYTES, PirError, PirParameters, QueryReceiver, RowTable, ServerTable,
+    cost, expand, query, respond,
 };
 
 /// What one fetch put on the wire, frame by frame.
@@ -171,4 +171,39 @@ fn a_table_of_another_shape_is_refused() {
         respond(&selectors, &table).err(),
         Some(PirError::TableShape { .. })
     ));
+}
+
+/// A table whose last row is out of reach.
+struct Failing;
+
+impl RowTable for Failing {
+    fn rows(&self) -> u32 {
+        100
+    }
+
+    fn row_bytes(&self) -> u32 {
+        10
+    }
+
+    fn read_row(&self, row: u32, out: &mut [u8]) -> std::io::Result<()> {
+        out.fill(1);
+        if row == 99 {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_named() {
+    let parameters = PirParameters::new(100, 10, 3).unwrap();
+    let (_, message) = query(&parameters, &[1], &Seed::from_bytes([0; 32])).unwrap();
+    for kept_bytes in [0, u64::MAX] {
+        let selectors = expand(&parameters, &message, kept_bytes).unwrap();
+        let error = respond(&selectors, &Failing).unwrap().next_frame().err();
+        assert!(
+            matches!(error, Some(PirError::TableRead { row: 99, .. })),
+            "{error:?}"
+        );
+    }
 }
