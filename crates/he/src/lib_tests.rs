@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use proptest::prelude::*;
 use s3rec_algebra::{PublicSeed, RingBits, RingMatrix, Seed, Stream};
 use tfhe::core_crypto::algorithms::glwe_encryption::{
     decrypt_glwe_ciphertext, encrypt_glwe_ciphertext,
@@ -373,5 +374,30 @@ fn heavy_weights_accumulate_exactly() {
             }
         }
         assert!(sum.as_tfhe().as_ref() == expected);
+    }
+}
+
+proptest! {
+    /// A decoder either refuses bytes or gives back what encodes to the same bytes.
+    #[test]
+    fn any_response_bytes_are_refused_or_reproduced(
+        slots in 0usize..80,
+        ring_bits in 32u32..=48,
+        cut in 0usize..=4,
+        fill in any::<[u8; 32]>(),
+    ) {
+        let parameters = secure(80, 64, 8);
+        let ring = RingBits::new(ring_bits).unwrap();
+        // Two bytes short to two bytes long.
+        let length = parameters.response_bytes(ring, slots.min(64)) + cut - 2;
+        let mut bytes = vec![0; length];
+        Stream::new(&Seed::from_bytes(fill)).fill_bytes(&mut bytes);
+        if let Ok(response) = Response::from_bytes(parameters, ring, slots, &bytes) {
+            prop_assert_eq!(response.used_slots(), slots);
+            prop_assert_eq!(response.to_bytes(), bytes);
+        } else {
+            let ends_within_a_byte = !(slots * (ring_bits as usize + 6)).is_multiple_of(8);
+            prop_assert!(cut != 2 || slots > 64 || ends_within_a_byte);
+        }
     }
 }

@@ -10,7 +10,7 @@ use tfhe::core_crypto::commons::parameters::{GlweDimension, PolynomialSize};
 
 use crate::HeError;
 
-/// Bits of q: ciphertexts live in Z_{2^128}[X]/(X^N + 1).
+/// Bits of q: ciphertexts live in `Z_{2^128}[X]/(X^N + 1)`.
 pub const MODULUS_BITS: u32 = 128;
 /// Extra bits kept of each a-part coefficient of a response, beyond ℓ.
 pub const RESPONSE_MASK_EXTRA_BITS: u32 = 13;
