@@ -1,7 +1,5 @@
 //! Fixed point: real factors into the ring, products out of it.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{AlgebraError, RealMatrix, RingBits, RingMatrix};
 
 /// How many values [`FixedPoint::encode`] had to clip. P0's own log only: never sent, for no
@@ -14,7 +12,7 @@ pub struct Saturations(pub u64);
 /// Made by [`FixedPoint::fit`], which proves that no product of a row with
 /// ‖y‖₁ ≤ `row_norm_bound` leaves the ring. With guard bits the result, exact to within
 /// 1 ulp, is rounded to the nearest multiple of 2^guard and so is exact. Section 2.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FixedPoint {
     ring: RingBits,
     scale_bits: u32,

@@ -1,11 +1,13 @@
 //! Dense row-major matrices over the ring and over the reals.
 
+use std::fmt;
+
 use zeroize::Zeroize;
 
 use crate::{AlgebraError, RingBits};
 
 /// A `rows` × `columns` matrix over Z_{2^ℓ}, row-major, every value below 2^ℓ.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RingMatrix {
     ring: RingBits,
     rows: usize,
@@ -165,7 +167,7 @@ impl Zeroize for RingMatrix {
 }
 
 /// A `rows` × `columns` matrix of `f64`, row-major.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct RealMatrix {
     rows: usize,
     columns: usize,
@@ -248,6 +250,27 @@ impl RealMatrix {
     }
 }
 
+/// The shape only: the values are factors, shares or masks and belong in no log.
+impl fmt::Debug for RingMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingMatrix")
+            .field("ring", &self.ring)
+            .field("rows", &self.rows)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The shape only, as for [`RingMatrix`].
+impl fmt::Debug for RealMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealMatrix")
+            .field("rows", &self.rows)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
+
 fn check_shape(rows: usize, columns: usize, actual: usize) -> Result<(), AlgebraError> {
     match rows.checked_mul(columns) {
         Some(expected) if expected == actual => Ok(()),
@@ -275,6 +298,16 @@ mod tests {
         let reduced = RingMatrix::reduced(ring, 1, 2, vec![7, (1 << 32) + 5]).unwrap();
         assert_eq!(reduced.values(), [7, 5]);
         assert!(RealMatrix::from_vec(2, 3, vec![0.0; 5]).is_err());
+    }
+
+    #[test]
+    fn values_are_not_printed() {
+        let ring = RingBits::new(32).unwrap();
+        let ring_matrix = RingMatrix::new(ring, 1, 1, vec![987_654]).unwrap();
+        let real_matrix = RealMatrix::from_vec(1, 1, vec![987.654]).unwrap();
+        for printed in [format!("{ring_matrix:?}"), format!("{real_matrix:?}")] {
+            assert!(!printed.contains("987"), "{printed}");
+        }
     }
 
     #[test]

@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{GlweParameters, HeError};
 
 /// p = ⌊N/k⌋ rows of k columns in one response: row j of it takes slots kj .. k(j+1), for
 /// multiplying by the monomial X^{kj} moves it there. Section 3.1, step 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowPacking {
     width: usize,
     rows: usize,
