@@ -41,16 +41,16 @@ pub struct SyntheticSettings {
 impl Default for SyntheticSettings {
     fn default() -> Self {
         Self {
-            users: 1200,
-            items: 800,
-            communities: 24,
+            users: 1500,
+            items: 200,
+            communities: 12,
             rank: 6,
-            ratings_per_user: 22,
-            cold_share: 0.5,
-            links_per_user: 6.0,
-            homophily: 0.9,
-            shared_taste: 0.9,
-            noise: 0.45,
+            ratings_per_user: 24,
+            cold_share: 0.3,
+            links_per_user: 10.0,
+            homophily: 0.97,
+            shared_taste: 0.97,
+            noise: 1.0,
             seed: 1,
         }
     }
@@ -123,11 +123,11 @@ impl SyntheticSettings {
     }
 
     fn ratings(&self, draws: &mut Draws, community: &[usize]) -> RatingSet {
-        let unit = 1.0 / (self.rank as f64).sqrt();
+        let unit = 1.6 / (self.rank as f64).sqrt();
         let centres = draws.vectors(self.communities, self.rank, 1.0);
         let own = draws.vectors(self.users, self.rank, 1.0);
         let qualities = draws.vectors(self.items, self.rank, unit);
-        let item_bias: Vec<f64> = (0..self.items).map(|_| 0.35 * draws.normal()).collect();
+        let item_bias: Vec<f64> = (0..self.items).map(|_| 0.3 * draws.normal()).collect();
         let leniency: Vec<f64> = (0..self.communities)
             .map(|_| 0.3 * draws.normal())
             .collect();

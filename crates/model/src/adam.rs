@@ -40,7 +40,7 @@ impl Solver for Adam {
     }
 
     fn wants_opening(&self) -> bool {
-        self.problem.social.is_some() && !self.is_finished()
+        self.problem.opens_at(self.steps)
     }
 
     fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
@@ -63,18 +63,14 @@ impl Solver for Adam {
         self.opened = self.problem.opened(&self.model.users);
         Ok(StepReport {
             step: self.steps,
-            openings: if self.problem.social.is_some() {
-                self.steps
-            } else {
-                0
-            },
+            openings: self.problem.openings_after(self.steps),
             objective,
             train_rmse: (local.squares / self.problem.ratings.len() as f64).sqrt(),
         })
     }
 
     fn is_finished(&self) -> bool {
-        self.steps >= self.problem.settings.openings
+        self.steps >= self.problem.steps()
     }
 
     fn model(&self) -> &Model {

@@ -1,32 +1,64 @@
-use crate::gradient::local_gradient;
+use crate::gradient::{LocalGradient, local_gradient};
 use crate::solver::Problem;
 use crate::{Model, ModelError, Solver, StepReport};
 use s3rec_algebra::RealMatrix;
 
 /// Full-batch gradient descent on the published objective: all of U, V, b and c move at once
 /// along the gradient at the same point.
+///
+/// With a learning rate given, that is the step size everywhere, as published; it must suit the
+/// busiest item, and users with few ratings then need hundreds of rounds. Without one, every
+/// row has its own: one over a bound on its curvature.
 pub(crate) struct GradientDescent {
     problem: Problem,
     model: Model,
     opened: RealMatrix,
-    learning_rate: f64,
     steps: u32,
 }
 
 impl GradientDescent {
     pub(crate) fn new(problem: Problem, start: Model) -> Self {
-        let learning_rate = problem
-            .settings
-            .learning_rate
-            .unwrap_or_else(|| safe_learning_rate(&problem));
         let opened = problem.opened(&start.users);
         Self {
             problem,
             model: start,
             opened,
-            learning_rate,
             steps: 0,
         }
+    }
+
+    fn descend(&mut self, local: &LocalGradient, with_social: bool) {
+        let problem = &self.problem;
+        let settings = &problem.settings;
+        let social = |column: usize| {
+            let social = problem.social.as_ref().filter(|_| with_social);
+            social.map_or(0.0, |social| problem.strength(column) * social.curvature())
+        };
+        let (on_factors, on_bias) = (social(0), social(settings.rank));
+        let row_rates = |curvature: f64, ratings: usize, decay: f64, bias_decay: f64| {
+            let bias_curvature = 2.0 * ratings as f64 + bias_decay;
+            settings
+                .learning_rate
+                .map_or((1.0 / (curvature + decay), 1.0 / bias_curvature), |rate| {
+                    (rate, rate)
+                })
+        };
+        descend(&mut self.model.users, &local.users, |user| {
+            row_rates(
+                local.user_curvatures[user],
+                problem.ratings.by_user(user).0.len(),
+                settings.user_decay + on_factors,
+                settings.user_bias_decay + on_bias,
+            )
+        });
+        descend(&mut self.model.items, &local.items, |item| {
+            row_rates(
+                local.item_curvatures[item],
+                problem.ratings.by_item(item).0.len(),
+                settings.item_decay,
+                settings.item_bias_decay,
+            )
+        });
     }
 }
 
@@ -36,7 +68,7 @@ impl Solver for GradientDescent {
     }
 
     fn wants_opening(&self) -> bool {
-        self.problem.social.is_some() && !self.is_finished()
+        self.problem.opens_at(self.steps)
     }
 
     fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
@@ -47,8 +79,7 @@ impl Solver for GradientDescent {
                 .add_social(&self.opened, product, &mut local.users);
             self.problem.energy(&self.opened, product)
         });
-        descend(&mut self.model.users, &local.users, self.learning_rate);
-        descend(&mut self.model.items, &local.items, self.learning_rate);
+        self.descend(&local, product.is_some());
         self.steps += 1;
         let objective = local.value + energy;
         if !objective.is_finite() {
@@ -57,18 +88,14 @@ impl Solver for GradientDescent {
         self.opened = self.problem.opened(&self.model.users);
         Ok(StepReport {
             step: self.steps,
-            openings: if self.problem.social.is_some() {
-                self.steps
-            } else {
-                0
-            },
+            openings: self.problem.openings_after(self.steps),
             objective,
             train_rmse: (local.squares / self.problem.ratings.len() as f64).sqrt(),
         })
     }
 
     fn is_finished(&self) -> bool {
-        self.steps >= self.problem.settings.openings
+        self.steps >= self.problem.steps()
     }
 
     fn model(&self) -> &Model {
@@ -76,28 +103,19 @@ impl Solver for GradientDescent {
     }
 }
 
-/// A step size below 2 / curvature at the busiest user or item.
-///
-/// The curvature of the squared errors at a row is the number of its ratings times the squared
-/// length of the other side's vectors, which stays near 1 on common data (the bias entry is
-/// exactly 1); decay and the social term add theirs.
-fn safe_learning_rate(problem: &Problem) -> f64 {
-    let ratings = &problem.ratings;
-    let busiest = (0..ratings.users())
-        .map(|i| ratings.by_user(i).0.len())
-        .chain((0..ratings.items()).map(|j| ratings.by_item(j).0.len()))
-        .max()
-        .unwrap_or(1);
-    let settings = &problem.settings;
-    let decay = settings.user_decay.max(settings.item_decay);
-    let social = problem.social.as_ref().map_or(0.0, |social| {
-        social.curvature() * settings.social_weight.max(settings.social_bias_weight)
-    });
-    1.0 / (busiest as f64 + decay + social)
-}
-
-fn descend(values: &mut RealMatrix, gradient: &RealMatrix, rate: f64) {
-    for (value, gradient) in values.values_mut().iter_mut().zip(gradient.values()) {
-        *value -= rate * gradient;
+/// Moves every row along its gradient; `rates` gives the step on the factors and on the bias.
+fn descend(values: &mut RealMatrix, gradient: &RealMatrix, rates: impl Fn(usize) -> (f64, f64)) {
+    let rank = values.columns() - 1;
+    for row in 0..values.rows() {
+        let (factor_rate, bias_rate) = rates(row);
+        let moved = values.row_mut(row).iter_mut().zip(gradient.row(row));
+        for (column, (value, slope)) in moved.enumerate() {
+            *value -= slope
+                * if column < rank {
+                    factor_rate
+                } else {
+                    bias_rate
+                };
+        }
     }
 }

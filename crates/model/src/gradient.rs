@@ -12,6 +12,9 @@ use s3rec_sparse::RatingMatrix;
 pub(crate) struct LocalGradient {
     pub(crate) users: RealMatrix,
     pub(crate) items: RealMatrix,
+    /// A bound on the curvature of each user's factors, and of each item's.
+    pub(crate) user_curvatures: Vec<f64>,
+    pub(crate) item_curvatures: Vec<f64>,
     /// ½ Σ_Ω e² + decay terms.
     pub(crate) value: f64,
     /// Σ_Ω e².
@@ -25,16 +28,19 @@ pub(crate) fn local_gradient(
 ) -> LocalGradient {
     let user_decay = (settings.user_decay, settings.user_bias_decay);
     let item_decay = (settings.item_decay, settings.item_bias_decay);
-    let (users, user_decayed, squares) =
+    let (users, user_decayed, squares, user_curvatures) =
         side(&model.users, &model.items, model.mean, user_decay, |i| {
             ratings.by_user(i)
         });
-    let (items, item_decayed, _) = side(&model.items, &model.users, model.mean, item_decay, |j| {
-        ratings.by_item(j)
-    });
+    let (items, item_decayed, _, item_curvatures) =
+        side(&model.items, &model.users, model.mean, item_decay, |j| {
+            ratings.by_item(j)
+        });
     LocalGradient {
         users,
         items,
+        user_curvatures,
+        item_curvatures,
         value: 0.5 * squares + user_decayed + item_decayed,
         squares,
     }
@@ -83,24 +89,28 @@ pub(crate) fn local_value(
     }
 }
 
-/// One side's gradient, decay terms and sum of squared errors.
+/// One side's gradient, decay terms, sum of squared errors and curvatures.
+///
+/// A rating's squared error, to second order in a move (δb, δc, δu, δv), is at most
+/// 2((v·δu)² + (u·δv)² + δb² + δc²) + |e|/2 (‖δu‖² + ‖δv‖²) when the moves do not all pull the
+/// same way; the curvature of u_i is therefore taken as Σ_j (2‖v_j‖² + |e_ij|).
 fn side<'r>(
     own: &RealMatrix,
     other: &RealMatrix,
     mean: f64,
     (decay, bias_decay): (f64, f64),
     rated: impl Fn(usize) -> (&'r [u32], &'r [f32]) + Sync,
-) -> (RealMatrix, f64, f64) {
+) -> (RealMatrix, f64, f64, Vec<f64>) {
     let width = own.columns();
     let rank = width - 1;
     let mut gradient = RealMatrix::zeros(own.rows(), width);
-    let sums: Vec<(f64, f64)> = gradient
+    let rows: Vec<(f64, f64, f64)> = gradient
         .values_mut()
         .par_chunks_exact_mut(width)
         .enumerate()
         .map(|(row, gradient)| {
             let x = own.row(row);
-            let mut squares = 0.0;
+            let (mut squares, mut curvature) = (0.0, 0.0);
             let (indices, values) = rated(row);
             for (&index, &value) in indices.iter().zip(values) {
                 let y = other.row(index as usize);
@@ -111,22 +121,25 @@ fn side<'r>(
                 }
                 gradient[rank] += error;
                 squares += error * error;
+                curvature += 2.0 * dot(&y[..rank], &y[..rank]) + error.abs();
             }
             for (g, x) in gradient[..rank].iter_mut().zip(x) {
                 *g += decay * x;
             }
             gradient[rank] += bias_decay * x[rank];
             let norm = dot(&x[..rank], &x[..rank]);
-            (
-                0.5 * (decay * norm + bias_decay * x[rank] * x[rank]),
-                squares,
-            )
+            let decayed = 0.5 * (decay * norm + bias_decay * x[rank] * x[rank]);
+            (decayed, squares, curvature)
         })
         .collect();
-    let (decayed, squares) = sums.iter().fold((0.0, 0.0), |(d, s), (decayed, squares)| {
-        (d + decayed, s + squares)
-    });
-    (gradient, decayed, squares)
+    let (decayed, squares) = rows
+        .iter()
+        .fold((0.0, 0.0), |(d, s), row| (d + row.0, s + row.1));
+    let curvatures = rows
+        .into_iter()
+        .map(|(_, _, curvature)| curvature)
+        .collect();
+    (gradient, decayed, squares, curvatures)
 }
 
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {

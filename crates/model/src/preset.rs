@@ -115,6 +115,7 @@ impl Preset {
 fn als() -> SolverSettings {
     SolverSettings {
         solver: SolverKind::Als,
+        warm_sweeps: 10,
         ..SolverSettings::default()
     }
 }

@@ -57,9 +57,11 @@ pub struct SolverSettings {
     /// `als`: ρ of the implicit prior, what a user's mere choice of items says about them
     /// (SVD++; local to P0, no opening); none without it. Typically 5 to 50.
     pub implicit_ridge: Option<f64>,
-    /// Step size of `gd` and `adam`; without one, a size that converges on common data.
+    /// Step size of `gd` and `adam`; without one, `gd` gives every row its own and `adam` uses
+    /// 0.02.
     pub learning_rate: Option<f64>,
-    /// `als`: sweeps without the social term before the first opening.
+    /// Steps without the social term before the first opening: they cost P0 time and nothing
+    /// else.
     pub warm_sweeps: u32,
     /// `als`: local sweeps over users and items for each opening.
     pub sweeps_per_opening: u32,
@@ -80,7 +82,7 @@ impl Default for SolverSettings {
             social_bias_weight: 0.0,
             implicit_ridge: None,
             learning_rate: None,
-            warm_sweeps: 10,
+            warm_sweeps: 40,
             sweeps_per_opening: 2,
         }
     }

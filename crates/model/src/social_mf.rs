@@ -7,8 +7,10 @@ use s3rec_sparse::OperatorKind;
 /// With W = D⁻¹S the exact gradient is (I − W)ᵀ(I − W)·U, which needs a second product by Wᵀ.
 /// This implementer takes the part that W·U gives, u_i − (W·U)_i: every user answers the
 /// others' present position (a best response, whose fixed point is an equilibrium rather than
-/// the minimum of the sum). That is half the openings, and as good in our measurements; the
-/// exact gradient would be two products with two operators and no new cryptography either.
+/// the minimum of the sum). That is half the openings. On one fold of Epinions it reaches RMSE
+/// 1.0359 where the normalised Laplacian reaches 1.0346 and no social term 1.0413; on Ciao
+/// 0.9457 against 0.9452 and 0.9480. The exact gradient would be two products with two
+/// operators and no new cryptography either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SocialMf;
 

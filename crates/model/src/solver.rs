@@ -95,6 +95,26 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// Steps of a solver that takes one step for each opening: first those without the social
+    /// term. Without a social objective as many are taken, so that both models are equally
+    /// well converged.
+    pub(crate) fn steps(&self) -> u32 {
+        self.settings
+            .warm_sweeps
+            .saturating_add(self.settings.openings)
+    }
+
+    /// Whether the step after `steps` consumes an opening.
+    pub(crate) fn opens_at(&self, steps: u32) -> bool {
+        self.social.is_some() && (self.settings.warm_sweeps..self.steps()).contains(&steps)
+    }
+
+    /// Openings consumed by the first `steps` steps.
+    pub(crate) fn openings_after(&self, steps: u32) -> u32 {
+        let opened = steps.saturating_sub(self.settings.warm_sweeps);
+        if self.social.is_some() { opened } else { 0 }
+    }
+
     /// γ for an opened column.
     pub(crate) fn strength(&self, column: usize) -> f64 {
         if column < self.settings.rank {
