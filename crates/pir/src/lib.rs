@@ -37,6 +37,17 @@
 //! # }
 //! ```
 //!
+//! What it costs, by `examples/fetch.rs`: 500 rows of 100,000, d_max = 512, two threads, every
+//! selector expanded anew, against sending all rows:
+//!
+//! | bytes of a row | up, once | down, a round | fewer bytes | server, seconds of one core |
+//! |---|---|---|---|---|
+//! | 896 (N = 64) | 3,670,080 | 3,068,096 | 13.3 × | 45 |
+//! | 7,168 (N = 512) | 3,670,080 | 22,634,240 | 27.3 × | 56 |
+//! | 114,688 (N = 8192) | 3,670,080 | 362,113,024 | 31.4 × | 275, from 4,000 rows |
+//!
+//! A key switch takes 0.12 ms, a product of a selector and a row polynomial 8 to 16 µs.
+//!
 //! Where this differs from the protocol page, and why: selectors sit at bit-reversed
 //! coefficients, so that the expansion runs depth first in little memory; the ends of short or
 //! uneven rows of neighbouring buckets share an answer ciphertext, which the noise condition
