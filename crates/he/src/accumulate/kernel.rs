@@ -147,3 +147,57 @@ fn add_signed(sum: u128, term: u128, negate: bool) -> u128 {
         sum.wrapping_add(term)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use s3rec_algebra::{Seed, Stream};
+
+    use super::*;
+    use crate::exact::arches;
+
+    /// X^shift·Σ weight·row, coefficient by coefficient.
+    fn plainly(
+        entries: &[(usize, i64)],
+        tile: &[u128],
+        width: usize,
+        shift: usize,
+        out: &mut [u128],
+    ) {
+        for i in 0..width {
+            let sum = entries.iter().fold(0u128, |sum, &(row, weight)| {
+                let weight = i128::from(weight).cast_unsigned();
+                sum.wrapping_add(tile[row * width + i].wrapping_mul(weight))
+            });
+            let place = (shift + i) % out.len();
+            out[place] = add_signed(out[place], sum, shift + i >= out.len());
+        }
+    }
+
+    #[test]
+    fn sums_are_exact_on_every_kind_of_processor() {
+        let (rows, width, size) = (7, 48, 64);
+        let mut tile = vec![0; rows * width];
+        Stream::new(&Seed::from_bytes([2; 32])).fill_u128(&mut tile);
+        tile[..width].fill(u128::MAX);
+        let half = (1i64 << 30) - 1;
+        let cases: [&[(usize, i64)]; 4] = [
+            &[],
+            &[(0, half), (0, half), (3, 1)],
+            &[(0, -half), (0, -half), (6, -1)],
+            &[(0, 5), (1, -17), (2, 1024), (3, 0), (4, -1), (5, 1), (6, 9)],
+        ];
+        for entries in cases {
+            let packed: Vec<Entry> = entries.iter().map(|&(row, w)| Entry::new(row, w)).collect();
+            // Inside, across the end, past it.
+            for shift in [0, 16, 30, 50, 63] {
+                let mut expected = vec![7; size];
+                plainly(entries, &tile, width, shift, &mut expected);
+                for arch in arches() {
+                    let mut out = vec![7; size];
+                    Kernel(arch).add_rotated(&packed, &tile, width, shift, &mut out);
+                    assert!(out == expected, "shift {shift}");
+                }
+            }
+        }
+    }
+}

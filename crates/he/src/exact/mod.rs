@@ -26,6 +26,15 @@ pub(crate) const PRIMES: [u32; 5] = [
     0x3fac_0001,
 ];
 
+/// This processor's vectors, and every kind below them.
+#[cfg(test)]
+pub(crate) fn arches() -> Vec<Arch> {
+    let mut arches = vec![Arch::Scalar, Arch::new()];
+    #[cfg(target_arch = "x86_64")]
+    arches.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    arches
+}
+
 /// tfhe-ntt transforms 32 coefficients or more; a smaller N is embedded by X = Y^(32/N).
 const MIN_TRANSFORM: usize = 32;
 /// Coefficients worked on at a time: their intermediate values stay in the first-level cache.
@@ -340,6 +349,32 @@ mod tests {
                 .negacyclic_polymul(&mut expected, &a, &wide_s);
             assert!(product(size, &[a], &[s], true) == expected);
         }
+    }
+
+    #[test]
+    fn every_kind_of_processor_gets_the_same_product() {
+        let mut results = Vec::new();
+        for arch in arches() {
+            let mut plan = ExactProduct::<5>::new(256);
+            plan.arch = arch;
+            let mut randomness = stream(4);
+            let (mut shared, mut others) = (Vec::new(), Vec::new());
+            for _ in 0..9 {
+                let (mut a, mut s) = (vec![0; 256], vec![0; 256]);
+                randomness.fill_u128(&mut a);
+                randomness.fill_binary(&mut s);
+                let (mut wide, mut binary) = (plan.buffer(), plan.buffer());
+                plan.transform_u128(&a, &mut wide);
+                plan.transform_binary(&s, &mut binary);
+                shared.push(plan.share(binary));
+                others.push(wide);
+            }
+            let (mut sum, mut out) = (plan.buffer(), vec![0; 256]);
+            plan.sum_of_products(shared.iter(), &others, &mut sum);
+            plan.add_inverse_u128(&mut sum, &mut out);
+            results.push(out);
+        }
+        assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
     }
 
     #[test]
