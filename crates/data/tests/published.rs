@@ -5,6 +5,7 @@ use s3rec_data::{LinkOptions, LinkSet, OutOfScale, RatingOptions, RatingSet, Sca
 use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator};
 use std::path::PathBuf;
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("S3REC_DATA").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
@@ -18,6 +19,7 @@ fn folder() -> Option<PathBuf> {
 }
 
 /// S over everybody with a link, as P1 alone sees it.
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn social(links: &LinkSet) -> SocialMatrix {
     SocialMatrix::from_links(links.users.len(), links.links.iter().copied()).unwrap()
 }

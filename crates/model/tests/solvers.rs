@@ -29,6 +29,7 @@ fn settings(kind: SolverKind) -> SolverSettings {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn train(problem: &LearningProblem) -> Arc<RatingMatrix> {
     let (train, _) = &problem.folds[0];
     Arc::new(RatingMatrix::from_ratings(problem.users, problem.items, train).unwrap())
@@ -38,6 +39,7 @@ fn normalized() -> Arc<dyn SocialObjective> {
     Arc::new(LaplacianObjective::normalized())
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn drive(solver: &mut dyn Solver, operator: &SocialOperator) -> Vec<StepReport> {
     let mut reports = Vec::new();
     while !solver.is_finished() {
@@ -49,6 +51,7 @@ fn drive(solver: &mut dyn Solver, operator: &SocialOperator) -> Vec<StepReport> 
     reports
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn quality(
     problem: &LearningProblem,
     settings: &SolverSettings,
@@ -197,6 +200,7 @@ fn the_gradient_is_the_objectives() {
     );
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn drive_some(solver: &mut dyn Solver, operator: &SocialOperator, steps: u32) -> Vec<StepReport> {
     (0..steps)
         .map(|_| {

@@ -26,6 +26,7 @@ struct Case {
     settings: SolverSettings,
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 impl Case {
     /// Every third user is P0's alone; the common users stand in another order than P0's.
     fn new(problem: &LearningProblem, operator: OperatorKind, settings: SolverSettings) -> Self {
