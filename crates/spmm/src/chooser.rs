@@ -41,6 +41,8 @@ pub struct ProductRequest {
     pub uploaded_rows: u32,
     /// Rows of Y·U that P1 returns; m under [`Disclosure::Nothing`].
     pub returned_rows: u32,
+    /// d_max as P1 announced it, a ladder value; 0 unless rows are fetched privately.
+    pub fetched_rows_bound: u32,
     /// k.
     pub columns: u32,
     /// Openings.
@@ -71,6 +73,7 @@ impl ProductRequest {
             users,
             uploaded_rows: users,
             returned_rows: users,
+            fetched_rows_bound: 0,
             columns,
             rounds,
             saturation_bound: 8.0,
@@ -168,6 +171,7 @@ fn candidate(
         users: request.users,
         uploaded_rows: request.uploaded_rows,
         returned_rows: request.returned_rows,
+        fetched_rows_bound: request.fetched_rows_bound,
         columns: request.columns,
         rounds: request.rounds,
         ring_bits,

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::Chunks;
+use crate::fetch;
 use crate::release::Release;
 use crate::{ProductParameters, SpmmError, Step};
 
@@ -93,7 +94,10 @@ impl Estimate {
 /// # Errors
 /// Those of [`ProductParameters::layout`] and sizes that no frame can carry.
 pub fn predict(parameters: &ProductParameters) -> Result<Estimate, SpmmError> {
-    let key = key_setup(parameters)?;
+    let mut key = key_setup(parameters)?;
+    if parameters.protocol.fetches_privately() {
+        key = key.then(&queries(parameters)?);
+    }
     let block = homomorphic_block(parameters)?;
     if parameters.protocol.is_preprocessed() {
         let blocks = parameters.layout()?.blocks;
@@ -118,8 +122,24 @@ impl Sizes {
         Chunks::new(Step::MaskSeed, MASK_SEED_BYTES, 1)
     }
 
-    /// Bodies of an upload: N coefficients of 128 − t bits a row.
+    /// P1's queries and key-switching keys, once for a job or stock.
+    pub(crate) fn queries(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
+        let cost = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
+        Chunks::new(Step::Queries, 1, usize::try_from(cost.upload_bytes()).unwrap_or(usize::MAX))
+    }
+
+    /// What P1 receives of an upload: N coefficients of 128 − t bits for every row, or the
+    /// answers to its queries.
     pub(crate) fn bodies(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
+        if parameters.protocol.fetches_privately() {
+            let cost = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
+            return Chunks::new(Step::Answers, 1, usize::try_from(cost.answer_bytes).unwrap_or(usize::MAX));
+        }
+        Sizes::rows(parameters)
+    }
+
+    /// All encrypted rows, whether they travel or are fetched from.
+    pub(crate) fn rows(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
         Chunks::new(Step::Bodies, parameters.glwe()?.upload_bytes_per_row(), parameters.uploaded_rows as usize)
     }
 
@@ -161,6 +181,15 @@ fn key_setup(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     Ok(cost)
 }
 
+/// P1's queries and their expansion (section 3.2).
+fn queries(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
+    let work = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
+    let mut cost = PhaseCost::default();
+    cost.carry(false, &Sizes::queries(parameters)?);
+    cost.rating_seconds = work.key_switches as f64 * KEY_SWITCH_SECONDS;
+    Ok(cost)
+}
+
 /// One upload and its responses (section 3.1).
 fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     let work = Work::of(parameters);
@@ -171,7 +200,14 @@ fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmEr
     cost.carry(false, &responses);
     let count = (responses.total_bytes() / responses.item_bytes()) as f64;
     cost.rating_seconds = f64::from(parameters.uploaded_rows) * work.encryption() + count * work.decryption();
-    cost.social_seconds = f64::from(parameters.uploaded_rows) * work.expansion()
+    let fetched = if parameters.protocol.fetches_privately() {
+        let pir = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
+        cost.rating_seconds += pir.products as f64 * SELECTION_SECONDS;
+        parameters.fetched_rows_bound
+    } else {
+        parameters.uploaded_rows
+    };
+    cost.social_seconds = f64::from(fetched) * work.expansion()
         + parameters.nonzeros_bound as f64 * work.accumulation()
         + count * work.rerandomisation();
     Ok(cost)
@@ -192,6 +228,10 @@ fn masked_round(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> 
 }
 
 const NANOSECOND: f64 = 1e-9;
+
+/// One key switch of the expansion, and one product of a selector with a row polynomial.
+const KEY_SWITCH_SECONDS: f64 = 150e-6;
+const SELECTION_SECONDS: f64 = 10e-6;
 
 /// Seconds of one core for the operations on one ciphertext, fitted to measurements.
 struct Work {

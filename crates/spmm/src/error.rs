@@ -2,6 +2,7 @@
 
 use s3rec_algebra::AlgebraError;
 use s3rec_he::HeError;
+use s3rec_pir::PirError;
 use s3rec_sparse::SparseError;
 
 use crate::Step;
@@ -209,6 +210,9 @@ pub enum SpmmError {
     /// The operator.
     #[error(transparent)]
     Sparse(#[from] SparseError),
+    /// The retrieval.
+    #[error(transparent)]
+    Pir(#[from] PirError),
     /// The encryption scheme.
     #[error(transparent)]
     He(#[from] HeError),

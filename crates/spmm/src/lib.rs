@@ -9,6 +9,9 @@
 //! | [`ProductParameters`], [`choose_parameters`] | what both sides agree on, and the inequalities |
 //! | [`cost`] | bytes, time and memory before any data moves |
 //! | [`he`] | one homomorphic exchange per opening (section 3.1) |
+//! | [`fetch`] | the upload by private information retrieval (section 3.2) |
+//! | [`preprocessed`] | masks multiplied beforehand, plain speed online (section 3.3) |
+//! | [`release`] | noise on openings and its accounting (section 6) |
 //! | [`ideal`] | the functionality, and the product in the clear, for tests and benchmarks |
 //! | [`pair`] | both endpoints in one process, with an interceptor, for tests and benchmarks |
 
@@ -17,6 +20,7 @@ mod chunks;
 pub mod cost;
 mod endpoint;
 mod error;
+pub mod fetch;
 mod frame;
 pub mod he;
 pub mod ideal;

@@ -74,6 +74,14 @@ impl SocialOperand {
         self.starts.len() - 1
     }
 
+    /// Positions of the uploaded rows that Y needs, ascending: secret, what P1 fetches.
+    pub(crate) fn needed_rows(&self) -> Vec<u32> {
+        let mut needed = self.columns.clone();
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+
     /// The rows as the accumulation takes them.
     pub(crate) fn sparse_rows(&self) -> Result<SparseRows<'_>, SpmmError> {
         Ok(SparseRows::new(&self.starts, &self.columns, &self.weights, self.uploaded_rows)?)

@@ -17,6 +17,7 @@ use s3rec_he::{GlweParameters, noise};
 use s3rec_sparse::{Disclosure, OperatorKind};
 use serde::{Deserialize, Serialize};
 
+use crate::fetch;
 use crate::release::Release;
 use crate::{Protocol, ReleasePolicy, SpmmError};
 
@@ -46,6 +47,8 @@ pub struct ProductParameters {
     pub uploaded_rows: u32,
     /// Rows of Y·U that P1 returns; m unless the pattern policy trims them.
     pub returned_rows: u32,
+    /// d_max, the most rows that P1 fetches privately, a ladder value; 0 when it receives all.
+    pub fetched_rows_bound: u32,
     /// k, columns of one opening.
     pub columns: u32,
     /// Openings the parameters are made for.
@@ -212,6 +215,7 @@ impl ProductParameters {
             // Its columns stay secret: only a symmetric operator's show with the rows.
             self.same("uploaded rows", self.uploaded_rows)?;
         }
+        self.check_fetching()?;
         self.release.validate(self.ring_bits)?;
         Release::of(self)?;
         if matches!(self.release, ReleasePolicy::Coarse { .. }) && !self.protocol.is_preprocessed() {
@@ -249,6 +253,7 @@ impl ProductParameters {
             self.users,
             self.uploaded_rows,
             self.returned_rows,
+            self.fetched_rows_bound,
             self.columns,
             self.rounds,
             self.ring_bits,
@@ -269,6 +274,24 @@ impl ProductParameters {
             hasher.update(&number.to_le_bytes());
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// Retrieval is for operators whose columns differ from their rows: for the others the rows
+    /// already tell the columns, and trimming the upload is cheaper (section 3.2).
+    fn check_fetching(&self) -> Result<(), SpmmError> {
+        let most = if self.protocol.fetches_privately() { u64::from(self.users) } else { 0 };
+        in_range("fetched rows bound", self.fetched_rows_bound, most.min(1), most)?;
+        if !self.protocol.fetches_privately() {
+            return Ok(());
+        }
+        if self.operator.is_symmetric() {
+            return Err(SpmmError::Unsupported { what: self.protocol.name(), with: self.operator.name() });
+        }
+        if self.uploaded_rows != self.users {
+            return Err(SpmmError::Unsupported { what: self.protocol.name(), with: "a trimmed upload" });
+        }
+        fetch::pir_parameters(self)?;
+        Ok(())
     }
 
     fn overflow(&self) -> SpmmError {

@@ -12,6 +12,7 @@ use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::rows::{check_shape, gather, scatter};
 use crate::endpoint::Fuse;
+use crate::fetch::RatingFetch;
 use crate::{Endpoint, Frame, ProductParameters, PublicPattern, SpmmError, Step};
 
 /// Step 1: the rows of an upload, encrypted as they are asked for.
@@ -64,6 +65,9 @@ pub struct RatingRound {
     seed: Chunks,
     bodies: Chunks,
     responses: Chunks,
+    fetch: Option<Arc<RatingFetch>>,
+    /// Answers to P1's queries, when it fetches.
+    answers: Vec<u8>,
     numbering: Numbering,
     due: Due,
     sent: usize,
@@ -92,6 +96,8 @@ impl RatingRound {
             seed: Sizes::mask_seed()?,
             bodies: Sizes::bodies(&keys.parameters)?,
             responses: Sizes::responses(&keys.parameters)?,
+            fetch: None,
+            answers: Vec::new(),
             numbering: Numbering::default(),
             due: Due::default(),
             sent: 0,
@@ -99,6 +105,25 @@ impl RatingRound {
             shares: Vec::new(),
             fuse: Fuse::default(),
         })
+    }
+
+    /// The same round for a P1 that fetches its rows (`he-pir`), with its expanded queries.
+    #[must_use]
+    pub fn with_fetch(self, fetch: &Arc<RatingFetch>) -> RatingRound {
+        RatingRound { fetch: Some(Arc::clone(fetch)), ..self }
+    }
+
+    /// The next part of what P1 receives of the upload.
+    fn upload_frame(&mut self, index: usize) -> Result<Vec<u8>, SpmmError> {
+        if !self.keys.parameters.protocol.fetches_privately() {
+            return self.upload.bodies(self.bodies.items_of(index));
+        }
+        if index == 0 {
+            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+            let rows = 0..self.keys.parameters.uploaded_rows as usize;
+            self.answers = fetch.answer_memory(self.upload.bodies(rows)?)?;
+        }
+        Ok(self.answers.get(self.bodies.items_of(index)).unwrap_or_default().to_vec())
     }
 
     /// Y·U, m × k, zero where no row is returned; exact when there are guard bits, else within
@@ -126,7 +151,7 @@ impl RatingRound {
     fn send(&mut self) -> Result<Frame, SpmmError> {
         let (step, payload) = match self.sent.checked_sub(self.seed.frames()) {
             None => (Step::MaskSeed, self.upload.mask_seed().as_bytes().to_vec()),
-            Some(index) => (Step::Bodies, self.upload.bodies(self.bodies.items_of(index))?),
+            Some(index) => (self.bodies.step(), self.upload_frame(index)?),
         };
         self.sent += 1;
         Ok(self.numbering.frame(step, payload))

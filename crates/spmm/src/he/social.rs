@@ -13,6 +13,7 @@ use crate::operand::SocialOperand;
 use crate::parameters::in_range;
 use crate::release::Release;
 use crate::endpoint::Fuse;
+use crate::fetch::{SocialFetch, frame_ranges};
 use crate::{Endpoint, Frame, SpmmError, Step};
 
 /// Responses computed at a time: bounds the memory for ciphertexts at full precision.
@@ -32,6 +33,7 @@ pub struct SocialRound {
     seed: Chunks,
     bodies: Chunks,
     responses: Chunks,
+    fetch: Option<Arc<SocialFetch>>,
     numbering: Numbering,
     due: Due,
     received: usize,
@@ -58,6 +60,7 @@ impl SocialRound {
             seed: Sizes::mask_seed()?,
             bodies: Sizes::bodies(&keys.parameters)?,
             responses: Sizes::responses(&keys.parameters)?,
+            fetch: None,
             numbering: Numbering::default(),
             due: Due::default(),
             received: 0,
@@ -67,6 +70,12 @@ impl SocialRound {
             sent: 0,
             fuse: Fuse::default(),
         })
+    }
+
+    /// The same round with rows that P1 fetches (`he-pir`) by the queries it sent.
+    #[must_use]
+    pub fn with_fetch(self, fetch: &Arc<SocialFetch>) -> SocialRound {
+        SocialRound { fetch: Some(Arc::clone(fetch)), ..self }
     }
 
     fn frames_due(&self) -> usize {
@@ -83,9 +92,17 @@ impl SocialRound {
         let seed = PublicSeed::from_bytes(self.mask_seed);
         let upload = std::mem::take(&mut self.upload);
         let digest = *upload_hasher(&seed).update(&upload).finalize().as_bytes();
-        let bodies = RowBodies::from_bytes(parameters.glwe()?, 0..parameters.uploaded_rows as usize, upload)?;
+        let glwe = parameters.glwe()?;
+        let bodies = if parameters.protocol.fetches_privately() {
+            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+            let frames = frame_ranges(upload.len());
+            let frames = frames.map(|range| Ok(upload.get(range).unwrap_or_default().to_vec()));
+            Bodies::Fetched(fetch.extract(glwe, frames)?)
+        } else {
+            Bodies::Memory(RowBodies::from_bytes(glwe, 0..parameters.uploaded_rows as usize, upload)?)
+        };
         let received =
-            Received::new(&self.keys, &self.operand, self.round, seed, &digest, Bodies::Memory(bodies))?;
+            Received::new(&self.keys, &self.operand, self.round, seed, &digest, bodies)?;
         let release = Release::of(parameters)?;
         let mut answer = Vec::with_capacity(self.responses.total_bytes());
         for first in (0..count).step_by(at_once) {
@@ -147,7 +164,7 @@ impl Endpoint for SocialRound {
     fn awaiting(&self) -> Option<Step> {
         match self.received {
             0 => Some(Step::MaskSeed),
-            received if received < self.frames_due() => Some(Step::Bodies),
+            received if received < self.frames_due() => Some(self.bodies.step()),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ use s3rec_he::{Accumulated, Accumulation, RowBodies, RowPacking, RowSource, Uplo
 
 use super::SocialKeys;
 use crate::SpmmError;
+use crate::fetch::FetchedBodies;
 use crate::operand::SocialOperand;
 use crate::preprocessed::StoredBodies;
 use crate::release::Release;
@@ -30,6 +31,8 @@ pub(crate) enum Bodies {
     Memory(RowBodies),
     /// In a stock's storage.
     Stored(StoredBodies),
+    /// Only the rows that P1 fetched.
+    Fetched(FetchedBodies),
 }
 
 impl RowSource for Bodies {
@@ -39,6 +42,7 @@ impl RowSource for Bodies {
         match self {
             Bodies::Memory(bodies) => Ok(bodies.read_row(row, coefficients, out)?),
             Bodies::Stored(bodies) => bodies.read_row(row, coefficients, out),
+            Bodies::Fetched(bodies) => bodies.read_row(row, coefficients, out),
         }
     }
 }

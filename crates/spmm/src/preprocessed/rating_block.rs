@@ -1,12 +1,16 @@
 //! P0's side of one offline block: encrypt Z as it is sent, keep W as it arrives.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use s3rec_algebra::{PublicSeed, Seed};
 use zeroize::Zeroizing;
 
-use super::RatingStock;
+use super::{Bulk, RatingStock};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::endpoint::Fuse;
+use crate::fetch::RatingFetch;
 use crate::he::rating::decrypt_responses;
 use crate::he::steps::upload_hasher;
 use crate::parameters::in_range;
@@ -27,6 +31,7 @@ pub struct RatingBlock {
     seed: Chunks,
     bodies: Chunks,
     responses: Chunks,
+    fetch: Option<Arc<RatingFetch>>,
     hasher: Option<blake3::Hasher>,
     numbering: Numbering,
     due: Due,
@@ -79,6 +84,7 @@ impl RatingBlock {
             seed: if with_upload { seed } else { seed.none() },
             bodies: if with_upload { bodies } else { bodies.none() },
             responses: Sizes::responses(parameters)?,
+            fetch: None,
             hasher: with_upload.then(|| upload_hasher(&mask_seed)),
             mask_seed,
             numbering: Numbering::default(),
@@ -90,6 +96,12 @@ impl RatingBlock {
             fuse: Fuse::default(),
             stock,
         })
+    }
+
+    /// The same block for a P1 that fetches its rows (`preprocessed-pir`).
+    #[must_use]
+    pub fn with_fetch(self, fetch: &Arc<RatingFetch>) -> RatingBlock {
+        RatingBlock { fetch: Some(Arc::clone(fetch)), ..self }
     }
 
     /// The stock, once the block is done; an unfinished block voids it.
@@ -108,18 +120,49 @@ impl RatingBlock {
         let frame = match self.sent.checked_sub(self.seed.frames()) {
             None => self.numbering.frame(Step::MaskSeed, self.mask_seed.as_bytes().to_vec()),
             Some(index) => {
-                let rows = self.bodies.items_of(index);
-                let values = self.stock.masks.block_rows(self.block, rows.clone())?;
-                let secret = &self.stock.keys.secret;
-                let bodies = secret.encrypt_chunk(&values, rows.start, &self.mask_seed, &self.error_seed)?;
+                let payload = self.upload_frame(index)?;
                 self.hasher.iter_mut().for_each(|hasher| {
-                    hasher.update(bodies.as_bytes());
+                    hasher.update(&payload);
                 });
-                self.numbering.frame(Step::Bodies, bodies.into_bytes())
+                self.numbering.frame(self.bodies.step(), payload)
             }
         };
         self.sent += 1;
         Ok(frame)
+    }
+
+    /// The next part of what P1 receives of the upload.
+    fn upload_frame(&mut self, index: usize) -> Result<Vec<u8>, SpmmError> {
+        let items = self.bodies.items_of(index);
+        if !self.stock.parameters().protocol.fetches_privately() {
+            return self.encrypt(items);
+        }
+        if index == 0 {
+            self.answer_queries()?;
+        }
+        let mut payload = vec![0; items.len()];
+        self.stock.storage.read_at(Bulk::Answer, items.start as u64, &mut payload)?;
+        Ok(payload)
+    }
+
+    fn encrypt(&self, rows: Range<usize>) -> Result<Vec<u8>, SpmmError> {
+        let values = self.stock.masks.block_rows(self.block, rows.clone())?;
+        let secret = &self.stock.keys.secret;
+        Ok(secret.encrypt_chunk(&values, rows.start, &self.mask_seed, &self.error_seed)?.into_bytes())
+    }
+
+    /// All rows go to storage as the table that P1's queries are answered from.
+    fn answer_queries(&mut self) -> Result<(), SpmmError> {
+        let fetch = self.fetch.clone().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+        let rows = Sizes::rows(self.stock.parameters())?;
+        for index in 0..rows.frames() {
+            let items = rows.items_of(index);
+            let offset = items.start * rows.item_bytes();
+            self.stock.storage.write_at(Bulk::Upload, offset as u64, &self.encrypt(items)?)?;
+        }
+        fetch.answer_stored(&self.stock.storage)?;
+        self.stock.storage.discard(Bulk::Upload)?;
+        Ok(())
     }
 
     fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {

@@ -90,6 +90,7 @@ impl RatingStock {
         operator_commitment: [u8; 32],
     ) -> Result<RatingStock, SpmmError> {
         let mut record = RatingStock::read(storage.as_ref(), &pattern)?;
+        refuse_refetch(&record.terms.parameters)?;
         let layout = record.terms.parameters.layout()?;
         let interrupted = (record.uploads.len() != layout.blocks as usize).then_some(VoidReason::Interrupted);
         refuse_void(record.void.or(interrupted))?;
@@ -219,6 +220,14 @@ pub(crate) fn refuse_void(void: Option<VoidReason>) -> Result<(), SpmmError> {
         None => Ok(()),
         Some(reason) => Err(SpmmError::Void { reason }),
     }
+}
+
+/// A changed Y needs other rows than were fetched: such a stock is made anew.
+pub(crate) fn refuse_refetch(parameters: &ProductParameters) -> Result<(), SpmmError> {
+    if parameters.protocol.fetches_privately() {
+        return Err(SpmmError::Void { reason: VoidReason::OperatorChanged });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_preprocessed(parameters: &ProductParameters) -> Result<(), SpmmError> {

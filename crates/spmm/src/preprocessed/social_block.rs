@@ -10,6 +10,7 @@ use super::{Bulk, SocialStock, StockStorage};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::endpoint::Fuse;
+use crate::fetch::{SocialFetch, frame_ranges};
 use crate::he::Received;
 use crate::he::steps::{Bodies, upload_hasher};
 use crate::parameters::in_range;
@@ -49,6 +50,7 @@ pub struct SocialBlock {
     seed: Chunks,
     bodies: Chunks,
     responses: Chunks,
+    fetch: Option<Arc<SocialFetch>>,
     hasher: Option<blake3::Hasher>,
     numbering: Numbering,
     due: Due,
@@ -103,6 +105,7 @@ impl SocialBlock {
             seed: if with_upload { seed } else { seed.none() },
             bodies: if with_upload { bodies } else { bodies.none() },
             responses: Sizes::responses(parameters)?,
+            fetch: None,
             hasher: None,
             numbering: Numbering::default(),
             due: Due::default(),
@@ -112,6 +115,12 @@ impl SocialBlock {
             fuse: Fuse::default(),
             stock,
         })
+    }
+
+    /// The same block with rows that P1 fetches (`preprocessed-pir`) by the queries it sent.
+    #[must_use]
+    pub fn with_fetch(self, fetch: &Arc<SocialFetch>) -> SocialBlock {
+        SocialBlock { fetch: Some(Arc::clone(fetch)), ..self }
     }
 
     /// The stock, once the block is done; an unfinished block voids it.
@@ -171,7 +180,17 @@ impl SocialBlock {
             None => self.stock.record.uploads.get(self.block as usize).copied().unwrap_or_default(),
         };
         let offset_bytes = self.upload_offset()? + Sizes::mask_seed()?.total_bytes() as u64;
-        let bodies = Bodies::Stored(StoredBodies { storage: Arc::clone(&storage), glwe, offset_bytes });
+        let bodies = if parameters.protocol.fetches_privately() {
+            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+            let frames = frame_ranges(self.bodies.total_bytes()).map(|range| {
+                let mut frame = vec![0; range.len()];
+                storage.read_at(Bulk::Upload, offset_bytes + range.start as u64, &mut frame)?;
+                Ok(frame)
+            });
+            Bodies::Fetched(fetch.extract(glwe, frames)?)
+        } else {
+            Bodies::Stored(StoredBodies { storage: Arc::clone(&storage), glwe, offset_bytes })
+        };
         let received = Received::new(&keys, &self.stock.operand, self.block, mask_seed, &upload, bodies)?;
         let budget = Budget::new(self.memory_limit_bytes, &glwe);
         let count = parameters.returned_rows.div_ceil(parameters.layout()?.rows_per_response) as usize;
@@ -245,7 +264,7 @@ impl Endpoint for SocialBlock {
     fn awaiting(&self) -> Option<Step> {
         match self.received {
             received if received < self.seed.frames() => Some(Step::MaskSeed),
-            received if received < self.frames_due() => Some(Step::Bodies),
+            received if received < self.frames_due() => Some(self.bodies.step()),
             _ => None,
         }
     }

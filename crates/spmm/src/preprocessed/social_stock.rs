@@ -5,7 +5,7 @@ use std::sync::Arc;
 use s3rec_algebra::{RingMatrix, Seed};
 use subtle::ConstantTimeEq;
 
-use super::rating_stock::{check_preprocessed, message_digest, refuse_void};
+use super::rating_stock::{check_preprocessed, message_digest, refuse_refetch, refuse_void};
 use super::record::{self, Nonces, SecretBytes, SocialRecord, Spent, VoidReason, identity};
 use super::shares::ShareFile;
 use super::{Bulk, StockStorage, StockTerms};
@@ -99,6 +99,7 @@ impl SocialStock {
     ) -> Result<SocialStock, SpmmError> {
         let mut stock = SocialStock::read(storage, pattern, operand)?;
         refuse_void(stock.record.void)?;
+        refuse_refetch(stock.parameters())?;
         let complete = stock.parameters().layout()?.blocks as usize;
         if stock.record.uploads.len() != complete {
             return Err(SpmmError::Void { reason: VoidReason::Interrupted });

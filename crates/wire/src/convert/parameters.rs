@@ -41,6 +41,7 @@ pub fn parameters_to_wire(
         security_bits: parameters.security_bits(),
         statistical_bits: parameters.statistical_bits()?,
         uploaded_rows: parameters.uploaded_rows,
+        fetched_rows_bound: parameters.fetched_rows_bound,
     })
 }
 
@@ -61,6 +62,7 @@ pub fn parameters_from_wire(
         users: message.users,
         uploaded_rows: message.uploaded_rows,
         returned_rows: message.returned_rows,
+        fetched_rows_bound: message.fetched_rows_bound,
         columns: message.columns,
         rounds: message.rounds,
         ring_bits: message.ring_bits,

@@ -1,0 +1,262 @@
+//! The upload half of a product by private information retrieval (section 3.2): instead of
+//! receiving all of P0's encrypted rows, P1 fetches the ones it needs, unseen.
+//!
+//! Queries depend on positions alone: P1 sends them once ([`SocialQueries`]), P0 expands them
+//! once ([`RatingQueries`]) and answers every upload from them. P0 learns d_max, the bound on
+//! fetched rows; P1 gets ciphertexts under P0's key. P1 never shows what it fetched: the answers
+//! have one length, and nothing P1 does depends on their content.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use s3rec_algebra::Seed;
+use s3rec_he::{GlweParameters, RowSource, decode_bodies};
+use s3rec_pir::{ClientState, PirParameters, QueryReceiver, RowTable, Selectors, ServerTable};
+
+use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::cost::Sizes;
+use crate::endpoint::Fuse;
+use crate::operand::SocialOperand;
+use crate::preprocessed::{Bulk, StockStorage};
+use crate::{Endpoint, Frame, MAX_FRAME_BYTES, ProductParameters, SpmmError, Step};
+
+/// The sizes of the retrieval: a table of P0's encrypted rows, d_max of them fetched.
+pub(crate) fn pir_parameters(parameters: &ProductParameters) -> Result<PirParameters, SpmmError> {
+    let row_bytes = u32::try_from(parameters.glwe()?.upload_bytes_per_row()).unwrap_or(u32::MAX);
+    Ok(PirParameters::new(parameters.uploaded_rows, row_bytes, parameters.fetched_rows_bound)?)
+}
+
+/// What P0 keeps of P1's queries, for every upload of the job.
+pub struct RatingFetch {
+    selectors: Selectors,
+}
+
+impl RatingFetch {
+    /// The answers over a table in memory, all frames one behind the other.
+    pub(crate) fn answer_memory(&self, bodies: Vec<u8>) -> Result<Vec<u8>, SpmmError> {
+        let sizes = self.selectors.parameters();
+        let table = ServerTable::new(sizes.rows(), sizes.row_bytes(), bodies)?;
+        let mut responder = s3rec_pir::respond(&self.selectors, &table)?;
+        let mut answers = Vec::new();
+        while let Some(frame) = responder.next_frame()? {
+            answers.extend_from_slice(&frame);
+        }
+        Ok(answers)
+    }
+
+    /// The answers over a table in a stock's storage, written to its [`Bulk::Answer`].
+    pub(crate) fn answer_stored(&self, storage: &Arc<dyn StockStorage>) -> Result<(), SpmmError> {
+        let sizes = self.selectors.parameters();
+        let table = StoredTable { storage: Arc::clone(storage), rows: sizes.rows(), row_bytes: sizes.row_bytes() };
+        let mut responder = s3rec_pir::respond(&self.selectors, &table)?;
+        let mut offset = 0;
+        while let Some(frame) = responder.next_frame()? {
+            storage.write_at(Bulk::Answer, offset, &frame)?;
+            offset += frame.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// P0's encrypted rows in [`Bulk::Upload`].
+struct StoredTable {
+    storage: Arc<dyn StockStorage>,
+    rows: u32,
+    row_bytes: u32,
+}
+
+impl RowTable for StoredTable {
+    fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    fn row_bytes(&self) -> u32 {
+        self.row_bytes
+    }
+
+    fn read_row(&self, row: u32, out: &mut [u8]) -> io::Result<()> {
+        self.storage.read_at(Bulk::Upload, u64::from(row) * u64::from(self.row_bytes), out)
+    }
+}
+
+/// P0's side of the queries as an endpoint: receives them.
+pub struct RatingQueries {
+    sizes: PirParameters,
+    chunks: Chunks,
+    receiver: QueryReceiver,
+    due: Due,
+    received: usize,
+    fuse: Fuse,
+}
+
+impl RatingQueries {
+    /// Waits for P1's queries.
+    ///
+    /// # Errors
+    /// [`SpmmError::Pir`] for sizes that cannot be retrieved.
+    pub fn new(parameters: &ProductParameters) -> Result<RatingQueries, SpmmError> {
+        let sizes = pir_parameters(parameters)?;
+        Ok(RatingQueries {
+            sizes,
+            chunks: Sizes::queries(parameters)?,
+            receiver: QueryReceiver::new(sizes),
+            due: Due::default(),
+            received: 0,
+            fuse: Fuse::default(),
+        })
+    }
+
+    /// Expands the queries, keeping at most `memory_bytes` of selectors between uploads.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`]; [`SpmmError::Pir`] for a hash seed that breaks the noise condition.
+    pub fn into_fetch(self, memory_bytes: u64) -> Result<RatingFetch, SpmmError> {
+        if !self.is_done() {
+            return Err(SpmmError::Unfinished { pending: Step::Queries });
+        }
+        let queries = self.receiver.finish()?;
+        Ok(RatingFetch { selectors: s3rec_pir::expand(&self.sizes, &queries, memory_bytes)? })
+    }
+
+    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
+        if self.is_done() {
+            return Err(not_due(frame));
+        }
+        self.due.check(frame, &self.chunks, self.received)?;
+        self.received += 1;
+        Ok(self.receiver.receive(&frame.payload)?)
+    }
+}
+
+impl Endpoint for RatingQueries {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.fuse.check()?;
+        Ok(None)
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        self.fuse.check()?;
+        let taken = self.take(&frame);
+        self.fuse.guard(Step::Queries, taken)
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        (!self.is_done()).then_some(Step::Queries)
+    }
+
+    fn is_done(&self) -> bool {
+        !self.fuse.is_blown() && self.received == self.chunks.frames()
+    }
+}
+
+/// What P1 keeps of its queries: the key, and which answer holds which row.
+pub struct SocialFetch {
+    client: ClientState,
+}
+
+impl SocialFetch {
+    /// The bodies of the needed rows, from all answers in frames of one mebibyte.
+    pub(crate) fn extract(
+        &self,
+        glwe: GlweParameters,
+        frames: impl Iterator<Item = Result<Vec<u8>, SpmmError>>,
+    ) -> Result<FetchedBodies, SpmmError> {
+        let mut extraction = self.client.extraction();
+        for frame in frames {
+            extraction.receive(&frame?)?;
+        }
+        let fetched = extraction.finish()?;
+        Ok(FetchedBodies {
+            glwe,
+            rows: fetched.iter().map(|row| row.row).collect(),
+            bytes: fetched.into_iter().map(|row| row.bytes).collect(),
+        })
+    }
+}
+
+/// The bodies that were fetched, by position among all rows.
+pub(crate) struct FetchedBodies {
+    glwe: GlweParameters,
+    rows: Vec<u32>,
+    bytes: Vec<Vec<u8>>,
+}
+
+impl RowSource for FetchedBodies {
+    type Error = SpmmError;
+
+    fn read_row(&self, row: usize, coefficients: Range<usize>, out: &mut [u128]) -> Result<(), SpmmError> {
+        let found = self.rows.binary_search_by(|&known| (known as usize).cmp(&row)).ok();
+        let bytes = found.and_then(|index| self.bytes.get(index));
+        let bytes = bytes.ok_or(SpmmError::Shape { what: "a fetched row", expected: row as u64, actual: 0 })?;
+        Ok(decode_bodies(&self.glwe, bytes, coefficients.start, out)?)
+    }
+}
+
+/// P1's side of the queries as an endpoint: sends them, the same length whatever is needed.
+pub struct SocialQueries {
+    fetch: SocialFetch,
+    bytes: Vec<u8>,
+    chunks: Chunks,
+    numbering: Numbering,
+    sent: usize,
+}
+
+impl SocialQueries {
+    /// Makes the queries for the rows that `operand` needs.
+    ///
+    /// # Errors
+    /// [`SpmmError::AboveBound`] for more rows than d_max: a local error, before anything is sent.
+    pub fn new(parameters: &ProductParameters, operand: &SocialOperand) -> Result<SocialQueries, SpmmError> {
+        operand.check_made_for(parameters)?;
+        let needed = operand.needed_rows();
+        if needed.len() > parameters.fetched_rows_bound as usize {
+            let bound = u64::from(parameters.fetched_rows_bound);
+            return Err(SpmmError::AboveBound { what: "number of linked-to users", bound });
+        }
+        let (client, message) = s3rec_pir::query(&pir_parameters(parameters)?, &needed, &Seed::generate()?)?;
+        Ok(SocialQueries {
+            fetch: SocialFetch { client },
+            bytes: message.encode(),
+            chunks: Sizes::queries(parameters)?,
+            numbering: Numbering::default(),
+            sent: 0,
+        })
+    }
+
+    /// What P1 keeps, once everything is sent.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`].
+    pub fn into_fetch(self) -> Result<SocialFetch, SpmmError> {
+        if self.is_done() { Ok(self.fetch) } else { Err(SpmmError::Unfinished { pending: Step::Queries }) }
+    }
+}
+
+impl Endpoint for SocialQueries {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        if self.is_done() {
+            return Ok(None);
+        }
+        let payload = self.bytes.get(self.chunks.items_of(self.sent)).unwrap_or_default().to_vec();
+        self.sent += 1;
+        Ok(Some(self.numbering.frame(Step::Queries, payload)))
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        Err(not_due(&frame))
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        self.sent == self.chunks.frames()
+    }
+}
+
+/// Cuts stored or received answers back into the frames they came in.
+pub(crate) fn frame_ranges(total_bytes: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..total_bytes).step_by(MAX_FRAME_BYTES).map(move |start| start..(start + MAX_FRAME_BYTES).min(total_bytes))
+}
