@@ -76,7 +76,10 @@ impl LinkError {
             _ if detail.contains("fatal alert") || detail.contains("certificate") => {
                 Self::Tls { detail }
             }
-            _ if detail.contains("connect") && !detail.contains("connection reset") => {
+            // The words of our own connector and of hyper's.
+            _ if detail.contains("nobody answers")
+                || detail.contains("error trying to connect") =>
+            {
                 Self::Unreachable { detail }
             }
             _ => Self::Vanished { detail },

@@ -118,7 +118,7 @@ impl Received {
         if !chunk.job_id.is_empty() || !chunk.key_half.is_empty() || chunk.total != 0 {
             return Err(form("alone in every message after the first"));
         }
-        if chunk.hashes.is_empty() || chunk.hashes.len() % 32 != 0 {
+        if chunk.hashes.is_empty() || !chunk.hashes.len().is_multiple_of(32) {
             return Err(form("a whole number of 32-byte hashes"));
         }
         for bytes in chunk.hashes.chunks_exact(32) {

@@ -11,7 +11,7 @@
 //! | `session` | the connection to the social platform and its lifeline |
 //! | `align`, `setup`, `product`, `training` | the phases of a job |
 //! | `outcome` | metrics, the stored model, the report |
-//! | `models` | stored models: predict, recommend, evaluate, export |
+//! | `stored`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
 
 mod align;
 mod args;
@@ -27,6 +27,7 @@ mod runner;
 mod serve;
 mod session;
 mod setup;
+mod stored;
 mod training;
 
 pub use args::Args;

@@ -12,10 +12,11 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::blocking;
-use crate::models::{self, StoredModel};
+use crate::models;
 use crate::plan::Plan;
 use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
 use crate::session::{Session, read, timed};
+use crate::stored::StoredModel;
 use crate::training::Ledger;
 
 /// Agrees with P1 on the openings, measures, and stores everything; the job is FINISHED then.

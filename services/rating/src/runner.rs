@@ -169,14 +169,20 @@ pub(crate) fn end(platform: &Platform, job: JobId, fault: &Fault) {
         Phase::Setup => "While agreeing on parameters and keys: ".into(),
         _ => String::new(),
     };
-    let mut placed = fault.clone();
-    placed.message = format!("{place}{}", fault.message);
-    if fault.reason == Reason::PeerVanished {
-        placed.message = format!(
-            "{place}the social platform ({}) vanished: {}",
-            platform.peer.address, fault.message
-        );
-    }
+    let running = last.state() == JobState::Running;
+    let placed = match fault.reason {
+        // It answered before, so whoever does not answer now has vanished.
+        Reason::PeerVanished | Reason::Unreachable if running => {
+            let peer = &platform.peer.address;
+            let what = &fault.message;
+            let message = format!("{place}the social platform ({peer}) vanished: {what}");
+            Fault::new(Reason::PeerVanished, message)
+        }
+        _ => Fault {
+            message: format!("{place}{}", fault.message),
+            ..fault.clone()
+        },
+    };
     end_now(platform, job, &placed);
 }
 

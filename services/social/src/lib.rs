@@ -7,6 +7,7 @@
 //! | `operator` | the verbs of the people here |
 //! | `consent` | what consenting gives away, in words |
 //! | `peer` | the rating platform's calls, in their order |
+//! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `session` | the running job as stages, each holding what is known by then |
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `ledger` | what was opened, written before the answer leaves |
@@ -16,9 +17,11 @@ mod args;
 mod consent;
 mod imports;
 mod ledger;
+mod lifeline;
 mod operator;
 mod peer;
 mod platform;
+mod proposals;
 mod rounds;
 mod serve;
 mod session;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use s3rec_link::grpc::AnswerStream;
 use s3rec_link::{LinkError, Meter};
-use s3rec_node::process::now_unix_ms;
 use s3rec_node::tls::Caller;
 use s3rec_spmm::{MAX_FRAME_BYTES, Protocol};
 use s3rec_wire::PROTOCOL_VERSION;
@@ -14,15 +13,13 @@ use s3rec_wire::convert::{JobId, Proposal, protocol_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::peer_server::Peer;
-use s3rec_wire::v1::{JobState, Phase};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::platform::{CONSENTS, PROPOSALS, Platform};
-use crate::{align, consent, rounds, setup};
+use crate::platform::Platform;
+use crate::{align, lifeline, proposals, rounds, setup};
 
 /// Protocols of this version.
 pub(crate) const PROTOCOLS: [Protocol; 1] = [Protocol::He];
@@ -112,7 +109,7 @@ impl Peer for PeerService {
         let peer = caller(&request);
         let message = request.into_inner();
         let proposal = Proposal::from_wire(&message).map_err(Fault::from)?;
-        let state = receive_proposal(&self.0, &proposal, &message, peer)?;
+        let state = proposals::receive(&self.0, &proposal, &message, peer)?;
         Ok(Response::new(v1::PeerProposalReceipt {
             job_id: message.job_id,
             state: state.into(),
@@ -127,7 +124,7 @@ impl Peer for PeerService {
     ) -> Result<Response<Self::WatchDecisionStream>, Status> {
         let job = job_of(&request.into_inner().job_id)?;
         self.0.proposal(&job.to_string())?;
-        let decisions = lifeline(Arc::clone(&self.0), job)?;
+        let decisions = lifeline::open(Arc::clone(&self.0), job)?;
         Ok(Response::new(Box::pin(decisions)))
     }
 
@@ -207,121 +204,4 @@ impl Peer for PeerService {
         let state = self.0.state(&job).into();
         Ok(Response::new(v1::AbortResponse { state }))
     }
-}
-
-/// Stores a proposal; the same one again is answered alike.
-fn receive_proposal(
-    platform: &Platform,
-    proposal: &Proposal,
-    message: &v1::PeerProposal,
-    peer: String,
-) -> Result<JobState, Fault> {
-    let job = proposal.job.to_string();
-    if !PROTOCOLS.contains(&proposal.protocol) {
-        let message = format!("the protocol {} is not offered", proposal.protocol.name());
-        return Err(Fault::new(Reason::Unsupported, message).at("field", "protocol"));
-    }
-    if proposal.release != s3rec_spmm::ReleasePolicy::Exact {
-        let message = "this version releases exact openings only";
-        return Err(Fault::new(Reason::Unsupported, message).at("field", "release_policy"));
-    }
-    if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
-        if known == *message {
-            return Ok(platform.state(&job));
-        }
-        let message = "another proposal has this job's id";
-        return Err(Fault::new(Reason::Contradiction, message).at("job", job));
-    }
-    let stored = platform.store.list::<v1::ProposalSummary>(CONSENTS, "")?;
-    let open = stored
-        .iter()
-        .filter(|(job, _)| !s3rec_node::journal::is_terminal(platform.state(job)))
-        .count();
-    if open >= platform.limits.open_jobs as usize {
-        let message = format!("{open} proposals are open, which is the limit");
-        return Err(Fault::new(Reason::LimitExceeded, message));
-    }
-    let consent = v1::ProposalSummary {
-        job_id: job.clone(),
-        peer,
-        purpose: proposal.purpose.clone(),
-        model: message.model,
-        protocol: message.protocol,
-        pattern_policy: message.pattern_policy,
-        release_policy: message.release_policy,
-        last_event: None,
-        created_unix_ms: now_unix_ms(),
-        warnings: consent::warnings(proposal),
-        dataset: String::new(),
-    };
-    platform.store.put(PROPOSALS, &job, message)?;
-    platform.store.put(CONSENTS, &job, &consent)?;
-    platform.journal.record(v1::JobEvent {
-        job_id: job,
-        state: JobState::Proposed.into(),
-        phase: Phase::Consent.into(),
-        rounds: proposal.rounds,
-        waiting_for: v1::Role::Social.into(),
-        message: "Waiting for the decision of the social platform's operator.".into(),
-        ..v1::JobEvent::default()
-    })?;
-    Ok(JobState::Proposed)
-}
-
-/// Tells every new state of the job; a caller that goes away while the job runs ends it.
-fn lifeline(
-    platform: Arc<Platform>,
-    job: JobId,
-) -> Result<ReceiverStream<Result<v1::Decision, Status>>, Fault> {
-    let name = job.to_string();
-    let mut events = platform.journal.watch(&name)?;
-    let (sender, receiver) = mpsc::channel(4);
-    let number = platform.slot.attach(job);
-    tokio::spawn(async move {
-        let mut told = JobState::Unspecified;
-        loop {
-            let event = tokio::select! {
-                event = events.next() => event,
-                () = sender.closed() => {
-                    lost(&platform, job, number);
-                    return;
-                }
-            };
-            let Some(Ok(event)) = event else {
-                platform.slot.detach(job, number);
-                return;
-            };
-            if event.state() == told {
-                continue;
-            }
-            told = event.state();
-            let decision = v1::Decision {
-                job_id: name.clone(),
-                state: told.into(),
-                reason: event.message,
-            };
-            if sender.send(Ok(decision)).await.is_err() {
-                lost(&platform, job, number);
-                return;
-            }
-        }
-    });
-    Ok(ReceiverStream::new(receiver))
-}
-
-fn lost(platform: &Platform, job: JobId, number: u64) {
-    if !platform.slot.detach(job, number) {
-        return;
-    }
-    let Ok((round, peer)) = platform
-        .slot
-        .with(job, |running| (running.openings, running.peer.clone()))
-    else {
-        return;
-    };
-    let message = format!(
-        "The rating platform ({peer}) vanished after {round} openings were answered or begun. Nothing more was \
-         opened. Ask its operators to look at their daemon; they must propose the job anew."
-    );
-    platform.end(&job.to_string(), JobState::Failed, &message);
 }

@@ -1,0 +1,72 @@
+//! Takes proposals in, for the people here to decide on.
+
+use s3rec_node::journal::is_terminal;
+use s3rec_node::process::now_unix_ms;
+use s3rec_spmm::ReleasePolicy;
+use s3rec_wire::convert::Proposal;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobState, Phase};
+
+use crate::consent;
+use crate::peer::PROTOCOLS;
+use crate::platform::{CONSENTS, PROPOSALS, Platform};
+
+/// Stores a proposal; the same one again is answered alike.
+pub(crate) fn receive(
+    platform: &Platform,
+    proposal: &Proposal,
+    message: &v1::PeerProposal,
+    peer: String,
+) -> Result<JobState, Fault> {
+    let job = proposal.job.to_string();
+    if !PROTOCOLS.contains(&proposal.protocol) {
+        let message = format!("the protocol {} is not offered", proposal.protocol.name());
+        return Err(Fault::new(Reason::Unsupported, message).at("field", "protocol"));
+    }
+    if proposal.release != ReleasePolicy::Exact {
+        let message = "this version releases exact openings only";
+        return Err(Fault::new(Reason::Unsupported, message).at("field", "release_policy"));
+    }
+    if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
+        if known == *message {
+            return Ok(platform.state(&job));
+        }
+        let message = "another proposal has this job's id";
+        return Err(Fault::new(Reason::Contradiction, message).at("job", job));
+    }
+    let stored = platform.store.list::<v1::ProposalSummary>(CONSENTS, "")?;
+    let open = stored
+        .iter()
+        .filter(|(job, _)| !is_terminal(platform.state(job)))
+        .count();
+    if open >= platform.limits.open_jobs as usize {
+        let message = format!("{open} proposals are open, which is the limit");
+        return Err(Fault::new(Reason::LimitExceeded, message));
+    }
+    let consent = v1::ProposalSummary {
+        job_id: job.clone(),
+        peer,
+        purpose: proposal.purpose.clone(),
+        model: message.model,
+        protocol: message.protocol,
+        pattern_policy: message.pattern_policy,
+        release_policy: message.release_policy,
+        last_event: None,
+        created_unix_ms: now_unix_ms(),
+        warnings: consent::warnings(proposal),
+        dataset: String::new(),
+    };
+    platform.store.put(PROPOSALS, &job, message)?;
+    platform.store.put(CONSENTS, &job, &consent)?;
+    platform.journal.record(v1::JobEvent {
+        job_id: job,
+        state: JobState::Proposed.into(),
+        phase: Phase::Consent.into(),
+        rounds: proposal.rounds,
+        waiting_for: v1::Role::Social.into(),
+        message: "Waiting for the decision of the social platform's operator.".into(),
+        ..v1::JobEvent::default()
+    })?;
+    Ok(JobState::Proposed)
+}
