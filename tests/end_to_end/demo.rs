@@ -89,6 +89,8 @@ fn files_come_in_pairs_and_must_exist() {
     );
     let absent = [
         "demo",
+        "--solver",
+        "gd",
         "--ratings",
         "/absent/r.tsv",
         "--links",
@@ -214,6 +216,8 @@ impl Drop for Running {
 fn demo<'a>(files: &'a Files, rounds: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let fixed = [
         "demo",
+        "--solver",
+        "gd",
         "--rank",
         "4",
         "--rounds",

@@ -96,6 +96,11 @@ async fn a_rejected_proposal_ends_with_the_reason() {
     let pair = Pair::start();
     let data = tempfile::tempdir().unwrap();
     let mut job = Job::propose(&pair, &Files::small(data.path()), 2).await;
+    let request = v1::StartJobRequest {
+        job_id: job.id.clone(),
+        wait_for_approval: true,
+    };
+    job.rating.start_job(request).await.unwrap();
     let request = v1::RejectProposalRequest {
         job_id: job.id.clone(),
         reason: "not this week".into(),
@@ -207,5 +212,8 @@ fn assert_names_the_vanished(last: &v1::JobEvent, who: &str) {
         message.contains("round") && message.contains(|c: char| c.is_ascii_digit()),
         "{message}"
     );
-    assert!(message.contains("start it again"), "{message}");
+    assert!(
+        message.contains("start it again") && message.contains("propose"),
+        "{message}"
+    );
 }

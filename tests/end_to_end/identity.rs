@@ -133,8 +133,14 @@ fn assert_refused(result: Result<(), Refusal>, who: &str) {
         Err(Refusal::Connection(_)) => {}
         Err(Refusal::Call(status)) => {
             // A handshake that fails late shows as a broken connection.
-            use tonic::Code::{PermissionDenied, Unauthenticated, Unavailable, Unknown};
-            let allowed = [PermissionDenied, Unauthenticated, Unavailable, Unknown];
+            use tonic::Code::{Cancelled, PermissionDenied, Unauthenticated, Unavailable, Unknown};
+            let allowed = [
+                Cancelled,
+                PermissionDenied,
+                Unauthenticated,
+                Unavailable,
+                Unknown,
+            ];
             assert!(allowed.contains(&status.code()), "{who}: {status:?}");
         }
         Ok(()) => panic!("{who} was served"),

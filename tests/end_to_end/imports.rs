@@ -44,7 +44,7 @@ async fn a_bad_ratings_file_changes_nothing_and_is_explained() {
 
     // What was there before is still what a proposal would use.
     let proposal = v1::ProposeJobRequest {
-        dataset: "test".into(),
+        no_held_out: true,
         ..s3rec_tests::job::proposal(1)
     };
     client.propose_job(proposal).await.unwrap();
@@ -89,7 +89,7 @@ async fn chunks_out_of_order_are_refused() {
         })
     };
     let rows = || Part::Data(b"a\tx\t1\nb\tx\t2\n".to_vec().into());
-    let too_long = || Part::Data(vec![b'\n'; (1 << 20) + 1].into());
+    let too_long = || Part::Data(vec![b'\n'; (1 << 20) + (8 << 10)].into());
     let cases: [Vec<Part>; 4] = [
         vec![],
         vec![rows()],
@@ -108,7 +108,7 @@ async fn chunks_out_of_order_are_refused() {
         assert!(
             matches!(
                 failure.reason().as_str(),
-                "INVALID_REQUEST" | "LIMIT_EXCEEDED"
+                "INVALID_REQUEST" | "GRPC_OUTOFRANGE"
             ),
             "{count}: {failure:?}"
         );

@@ -17,14 +17,14 @@ pub struct Job {
     pub id: String,
 }
 
-/// What every test proposes unless it says otherwise: rank 4, Adam, `rounds` exact openings.
+/// What every test proposes unless it says otherwise: rank 4, gradient descent, `rounds` exact openings.
 #[must_use]
 pub fn proposal(rounds: u32) -> v1::ProposeJobRequest {
     v1::ProposeJobRequest {
         dataset: "test".into(),
         model: Some(v1::ModelSettings {
             rank: 4,
-            solver: v1::Solver::Adam.into(),
+            solver: v1::Solver::Gd.into(),
             operator: v1::Operator::NormalizedLaplacian.into(),
             rounds,
             ..Default::default()

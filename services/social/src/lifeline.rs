@@ -64,9 +64,13 @@ fn lost(platform: &Platform, job: JobId, number: u64) {
     else {
         return;
     };
+    let when = match round {
+        0 => "before the first round".to_owned(),
+        _ => format!("in round {round}, whose opening was answered or begun"),
+    };
     let message = format!(
-        "The rating platform ({peer}) vanished after {round} openings were answered or begun. Nothing more was \
-         opened. Ask its operators to look at their daemon; they must propose the job anew."
+        "The rating platform ({peer}) vanished {when}. Nothing more was opened. Ask its operators \
+         to look at their daemon and start it again; they must propose the job anew."
     );
     platform.end(&job.to_string(), JobState::Failed, &message);
 }

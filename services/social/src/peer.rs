@@ -92,6 +92,14 @@ impl Peer for PeerService {
             );
             return Err(Fault::new(Reason::VersionMismatch, message).into());
         }
+        if hello.role() != v1::Role::Rating {
+            let fault = Fault::new(Reason::InvalidRequest, "role must be the rating platform's");
+            return Err(fault.at("field", "role").into());
+        }
+        if hello.instance_nonce.len() != self.0.instance_nonce.len() {
+            let fault = Fault::new(Reason::InvalidRequest, "instance_nonce must have 16 bytes");
+            return Err(fault.at("field", "instance_nonce").into());
+        }
         Ok(Response::new(v1::HelloResponse {
             protocol_version: PROTOCOL_VERSION,
             software_version: env!("CARGO_PKG_VERSION").into(),

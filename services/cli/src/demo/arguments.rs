@@ -21,7 +21,7 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t = ProtocolChoice::He)]
     pub protocol: ProtocolChoice,
     /// How the rating platform learns.
-    #[arg(long, value_enum, default_value_t = SolverChoice::Adam)]
+    #[arg(long, value_enum, default_value_t = SolverChoice::Als)]
     pub solver: SolverChoice,
     /// What the social platform derives from its links.
     #[arg(long, value_enum, default_value_t = OperatorChoice::NormalizedLaplacian)]
@@ -29,12 +29,16 @@ pub struct DemoArgs {
     /// Number of factors.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=512))]
     pub rank: u32,
-    /// Openings of the product.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    pub rounds: u32,
+    /// Openings of the product; 8 for als and 60 for gd and adam unless given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: Option<u32>,
     /// Weight of the social term; the solver's own unless given.
     #[arg(long, default_value_t = 0.0, hide_default_value = true)]
     pub social_weight: f64,
+    /// Weight of the norm of the factors; what suits the generated set, or the solver's own
+    /// with files, unless given.
+    #[arg(long)]
+    pub regularization: Option<f64>,
     /// Seed of data, split and initialisation.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -43,6 +47,8 @@ pub struct DemoArgs {
     pub report: Option<PathBuf>,
 }
 
+/// Suits the generated set, where half the people have few ratings.
+const SYNTHETIC_REGULARIZATION: f64 = 2.0;
 /// The held-out fifth.
 const HELD_OUT_SHARE: f64 = 0.2;
 
@@ -65,6 +71,14 @@ impl DemoArgs {
         Ok(())
     }
 
+    /// Openings that are proposed.
+    pub(super) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(match self.solver {
+            SolverChoice::Als => 8,
+            SolverChoice::Gd | SolverChoice::Adam => 60,
+        })
+    }
+
     /// What the rating platform proposes.
     pub(super) fn proposal(&self) -> v1::ProposeJobRequest {
         v1::ProposeJobRequest {
@@ -73,8 +87,13 @@ impl DemoArgs {
                 rank: self.rank,
                 solver: self.solver.number(),
                 operator: self.operator.number(),
-                rounds: self.rounds,
+                rounds: self.rounds(),
                 social_weight: self.social_weight,
+                regularization: self.regularization.unwrap_or(if self.ratings.is_none() {
+                    SYNTHETIC_REGULARIZATION
+                } else {
+                    0.0
+                }),
                 ..v1::ModelSettings::default()
             }),
             protocol: self.protocol.number(),

@@ -32,6 +32,7 @@ pub(super) struct Results {
     pub(super) report: v1::JobReportResponse,
     pub(super) cost: v1::JobCostResponse,
     pub(super) evaluation: v1::EvaluateResponse,
+    pub(super) given_away: v1::Disclosure,
     pub(super) model: ExportedModel,
     pub(super) oracle: Oracle,
 }
@@ -94,6 +95,15 @@ impl Conversation {
             .job_cost(v1::JobCostRequest { job_id })
             .await?
             .into_inner();
+        let request = v1::ListSocialDisclosuresRequest {};
+        let ledger = self.social.list_disclosures(request).await?.into_inner();
+        let given_away = ledger
+            .disclosures
+            .into_iter()
+            .find(|one| one.job_id == self.job_id);
+        let given_away = given_away.ok_or(Failure::Incomplete {
+            missing: "the social platform's ledger",
+        })?;
         let oracle = (&mut oracle)
             .await
             .map_err(|panic| Failure::Oracle(panic.to_string()))??;
@@ -102,6 +112,7 @@ impl Conversation {
             report,
             cost,
             evaluation,
+            given_away,
             model,
             oracle,
         })

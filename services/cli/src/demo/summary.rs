@@ -19,7 +19,8 @@ pub(super) struct Summary {
     report: RunReport,
     operator: OperatorChoice,
     rank: u32,
-    statements: Vec<String>,
+    learnt_by_social: Vec<String>,
+    learnt_by_rating: Vec<String>,
 }
 
 impl Summary {
@@ -30,6 +31,7 @@ impl Summary {
             report,
             cost,
             evaluation,
+            given_away,
             model,
             oracle,
         } = results;
@@ -51,7 +53,7 @@ impl Summary {
                     "PROTOCOL",
                 ),
                 solver: name(v1::Solver::from(arguments.solver).as_str_name(), "SOLVER"),
-                rounds: arguments.rounds.into(),
+                rounds: arguments.rounds().into(),
                 parameters: CryptoParameters {
                     ring_bits: parameters.ring_bits,
                     glwe_dimension: lattice(parameters.glwe_dimension),
@@ -82,7 +84,8 @@ impl Summary {
             },
             operator: arguments.operator,
             rank: arguments.rank,
-            statements: disclosure.statements,
+            learnt_by_social: disclosure.statements,
+            learnt_by_rating: given_away.statements,
         }
     }
 
@@ -187,7 +190,7 @@ impl fmt::Display for Summary {
             count(report.openings),
             count(report.opened_values)
         )?;
-        for statement in &self.statements {
+        for statement in self.learnt_by_rating.iter().chain(&self.learnt_by_social) {
             writeln!(f, "  {statement}")?;
         }
         Ok(())
