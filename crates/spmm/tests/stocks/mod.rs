@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use s3rec_spmm::fetch::{RatingFetch, RatingQueries, SocialFetch, SocialQueries};
 use s3rec_spmm::pair::{self, Honest};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingSession, RatingStock, SocialBlock, SocialSession, SocialStock, StockStorage,
@@ -39,15 +40,28 @@ pub fn offline(
     let mut receiving = social.key_setup().unwrap();
     pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
     social.accept_key(receiving).unwrap();
+    let fetches = world.parameters.protocol.fetches_privately().then(|| queries(world));
     for _ in 0..world.parameters.layout().unwrap().blocks {
         let mut uploading = RatingBlock::new(rating).unwrap();
         let mut answering = SocialBlock::new(social, MEMORY_LIMIT_BYTES).unwrap();
+        if let Some((rating_fetch, social_fetch)) = &fetches {
+            uploading = uploading.with_fetch(rating_fetch);
+            answering = answering.with_fetch(social_fetch);
+        }
         pair::run(&mut uploading, &mut answering, &mut Honest).unwrap();
         (rating, social) = (uploading.into_stock().unwrap(), answering.into_stock().unwrap());
     }
     assert!(rating.identity().is_some());
     assert_eq!(rating.identity(), social.identity());
     (rating, social)
+}
+
+/// P1's queries and what both sides keep of them.
+pub fn queries(world: &World) -> (Arc<RatingFetch>, Arc<SocialFetch>) {
+    let mut receiving = RatingQueries::new(&world.parameters).unwrap();
+    let mut asking = SocialQueries::new(&world.parameters, &world.operand).unwrap();
+    pair::run(&mut receiving, &mut asking, &mut Honest).unwrap();
+    (Arc::new(receiving.into_fetch(64 << 20).unwrap()), Arc::new(asking.into_fetch().unwrap()))
 }
 
 /// Both stocks in a session.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use s3rec_algebra::{RealMatrix, RingMatrix, Seed, Stream};
-use s3rec_sparse::{Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator, declassify};
+use s3rec_sparse::{
+    Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator, declassify, ladder,
+};
 use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, ReleasePolicy, SocialOperand, choose_parameters};
 
 /// What a test varies.
@@ -66,6 +68,10 @@ impl World {
         request.release = shape.release;
         request.uploaded_rows = u32::try_from(pattern.uploaded_rows.len()).unwrap();
         request.returned_rows = u32::try_from(pattern.returned_rows.len()).unwrap();
+        if shape.protocol.fetches_privately() {
+            let needed = u64::try_from(operator.active_columns().len()).unwrap();
+            request.fetched_rows_bound = u32::try_from(ladder(needed)).unwrap().min(shape.users);
+        }
         let parameters = choose_parameters(&request).unwrap();
         let operand = SocialOperand::new(&parameters, &pattern, &operator, &Seed::from_bytes([seed; 32])).unwrap();
         let factors = (0..shape.rounds).map(|round| factors(&parameters, seed, round)).collect();
