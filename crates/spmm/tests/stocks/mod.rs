@@ -56,8 +56,11 @@ pub fn offline(
     (rating, social)
 }
 
+/// What both sides keep of P1's queries.
+pub type Fetches = (Arc<RatingFetch>, Arc<SocialFetch>);
+
 /// P1's queries and what both sides keep of them.
-pub fn queries(world: &World) -> (Arc<RatingFetch>, Arc<SocialFetch>) {
+pub fn queries(world: &World) -> Fetches {
     let mut receiving = RatingQueries::new(&world.parameters).unwrap();
     let mut asking = SocialQueries::new(&world.parameters, &world.operand).unwrap();
     pair::run(&mut receiving, &mut asking, &mut Honest).unwrap();

@@ -20,6 +20,8 @@ pub struct Shape {
     pub guard_bits: u32,
     pub protocol: Protocol,
     pub release: ReleasePolicy,
+    /// Announced instead of the ladder value of the needed rows.
+    pub fetched_rows_bound: Option<u32>,
 }
 
 impl Shape {
@@ -34,6 +36,7 @@ impl Shape {
             guard_bits: 2,
             protocol: Protocol::He,
             release: ReleasePolicy::Exact,
+            fetched_rows_bound: None,
         }
     }
 }
@@ -70,7 +73,8 @@ impl World {
         request.returned_rows = u32::try_from(pattern.returned_rows.len()).unwrap();
         if shape.protocol.fetches_privately() {
             let needed = u64::try_from(operator.active_columns().len()).unwrap();
-            request.fetched_rows_bound = u32::try_from(ladder(needed)).unwrap().min(shape.users);
+            let bound = shape.fetched_rows_bound.unwrap_or(u32::try_from(ladder(needed)).unwrap());
+            request.fetched_rows_bound = bound.min(shape.users);
         }
         let parameters = choose_parameters(&request).unwrap();
         let operand = SocialOperand::new(&parameters, &pattern, &operator, &Seed::from_bytes([seed; 32])).unwrap();
