@@ -38,7 +38,7 @@ impl RatingOpening {
         let parameters = stock.parameters();
         let header = header(stock.record.identity, reserved.round);
         Ok(RatingOpening {
-            outgoing: Outgoing::pack(parameters, Step::MaskedFactors, &reserved.masked)?.headed(header),
+            outgoing: Outgoing::new(masked_chunks(parameters)?, reserved.packed).headed(header),
             incoming: Incoming::new(Sizes::released_values(parameters)?)?,
             round: reserved.round,
             stock,
@@ -113,8 +113,7 @@ impl SocialOpening {
             return Err(SpmmError::Unfinished { pending: Step::Identity });
         }
         let parameters = stock.parameters();
-        let masked = Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)?;
-        Ok(SocialOpening { incoming: Incoming::new(masked)?, round: 0, outgoing: None, stock })
+        Ok(SocialOpening { incoming: Incoming::new(masked_chunks(parameters)?)?, round: 0, outgoing: None, stock })
     }
 
     /// The stock for the next opening. After a failed exchange the parties meet again first.
@@ -128,7 +127,7 @@ impl SocialOpening {
         let bytes = std::mem::take(&mut self.incoming.bytes);
         let parameters = self.stock.parameters().clone();
         let masked = unpack(&parameters, parameters.uploaded_rows as usize, &bytes)?;
-        let message = self.stock.admit(self.round, &masked)?;
+        let message = self.stock.admit(self.round, &bytes)?;
         let shares = self.stock.shares.read_round(self.stock.storage.as_ref(), self.round)?;
         let product = self.stock.operand.multiply_ring(&masked)?.add(&shares)?;
         let release = Release::of(&parameters)?;
@@ -176,6 +175,11 @@ impl Endpoint for SocialOpening {
     fn is_done(&self) -> bool {
         self.outgoing.as_ref().is_some_and(Outgoing::is_empty)
     }
+}
+
+/// M: ℓ bits for each value of the uploaded rows.
+fn masked_chunks(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
+    Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)
 }
 
 /// Identity of the stock, then the round.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3rec_algebra::{RingMatrix, Seed};
+use s3rec_algebra::{RingMatrix, Seed, packing};
 use subtle::ConstantTimeEq;
 
 use super::record::{self, Nonces, RatingRecord, SecretBytes, Spent, VoidReason, identity};
@@ -32,7 +32,8 @@ pub struct RatingStock {
 /// An input that was given columns: the record says so on disk.
 pub(crate) struct Reserved {
     pub(crate) round: u32,
-    pub(crate) masked: RingMatrix,
+    /// M as it crosses, ℓ bits a value.
+    pub(crate) packed: Vec<u8>,
 }
 
 impl RatingStock {
@@ -185,33 +186,37 @@ impl RatingStock {
     /// recomputed, and only an identical M is ever sent for its columns.
     pub(crate) fn reserve(&mut self, upload: &RingMatrix) -> Result<Reserved, SpmmError> {
         if let (true, Some(pending)) = (std::mem::take(&mut self.may_repeat), self.record.pending) {
-            let masked = upload.sub(&self.masks.round(pending.round)?)?;
-            if bool::from(message_digest(pending.round, &masked).ct_eq(&pending.digest)) {
-                return Ok(Reserved { round: pending.round, masked });
+            let packed = self.mask(upload, pending.round)?;
+            if bool::from(message_digest(pending.round, &packed).ct_eq(&pending.digest)) {
+                return Ok(Reserved { round: pending.round, packed });
             }
         }
         let round = self.record.cursor;
         if round >= self.parameters().rounds {
             return Err(SpmmError::Exhausted { rounds: self.parameters().rounds });
         }
-        let masked = upload.sub(&self.masks.round(round)?)?;
+        let packed = self.mask(upload, round)?;
         self.record.cursor = round + 1;
-        self.record.pending = Some(Spent { round, digest: message_digest(round, &masked) });
+        self.record.pending = Some(Spent { round, digest: message_digest(round, &packed) });
         self.save()?;
-        Ok(Reserved { round, masked })
+        Ok(Reserved { round, packed })
+    }
+
+    /// M = U − Z for a round's columns, packed.
+    fn mask(&self, upload: &RingMatrix, round: u32) -> Result<Vec<u8>, SpmmError> {
+        let masked = upload.sub(&self.masks.round(round)?)?;
+        let ring_bits = self.parameters().ring_bits;
+        let mut packed = Vec::with_capacity(packing::packed_bytes(masked.values().len(), ring_bits));
+        packing::pack_u64(masked.values(), ring_bits, &mut packed)?;
+        Ok(packed)
     }
 }
 
-/// Digest of a masked message under the round it was sent for.
-pub(crate) fn message_digest(round: u32, masked: &RingMatrix) -> [u8; 32] {
+/// Digest of a masked message, as packed, under the round it was sent for.
+pub(crate) fn message_digest(round: u32, packed: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 masked factors v1");
     hasher.update(&round.to_le_bytes());
-    let mut buffer = Vec::with_capacity(8 << 10);
-    for values in masked.values().chunks(1 << 10) {
-        buffer.clear();
-        values.iter().for_each(|value| buffer.extend_from_slice(&value.to_le_bytes()));
-        hasher.update(&buffer);
-    }
+    hasher.update(packed);
     *hasher.finalize().as_bytes()
 }
 

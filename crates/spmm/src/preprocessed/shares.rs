@@ -1,11 +1,15 @@
 //! The shares W and R on disk, and the masks Z from a seed: both by rounds, so that an opening
 //! reads one contiguous piece.
 
+use rayon::prelude::*;
 use s3rec_algebra::{RingBits, RingMatrix, Seed, Stream};
 use zeroize::Zeroize;
 
 use super::{Bulk, StockStorage};
 use crate::{Layout, ProductParameters, SpmmError};
+
+/// Rows of a round of Z that a thread expands at a time.
+const ROWS_AT_ONCE: usize = 1 << 12;
 
 /// Bytes of the stream behind one ring element of Z.
 const MASK_BYTES: u64 = 8;
@@ -110,7 +114,9 @@ impl Masks {
     /// Z of one round, uploaded rows × k.
     pub(crate) fn round(&self, round: u32) -> Result<RingMatrix, SpmmError> {
         let mut values = vec![0; self.rows * self.columns];
-        self.fill(round as usize, 0, &mut values);
+        values.par_chunks_mut(self.columns * ROWS_AT_ONCE).enumerate().for_each(|(chunk, values)| {
+            self.fill(round as usize, chunk * ROWS_AT_ONCE, values);
+        });
         Ok(RingMatrix::new(self.ring, self.rows, self.columns, values)?)
     }
 

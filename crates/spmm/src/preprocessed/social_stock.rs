@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3rec_algebra::{RingMatrix, Seed};
+use s3rec_algebra::Seed;
 use subtle::ConstantTimeEq;
 
 use super::rating_stock::{check_preprocessed, message_digest, refuse_refetch, refuse_void};
@@ -201,11 +201,11 @@ impl SocialStock {
         self.save()
     }
 
-    /// Gives `masked` the right to an answer, on disk before it returns. Columns that were
+    /// Gives the message M, as packed, the right to an answer, on disk before it returns. Columns that were
     /// answered are answered again for the identical message only; the count of openings
     /// stays. Columns passed over are burnt.
-    pub(crate) fn admit(&mut self, round: u32, masked: &RingMatrix) -> Result<[u8; 32], SpmmError> {
-        let digest = message_digest(round, masked);
+    pub(crate) fn admit(&mut self, round: u32, packed: &[u8]) -> Result<[u8; 32], SpmmError> {
+        let digest = message_digest(round, packed);
         if let Some(answered) = self.record.answered.filter(|answered| answered.round == round) {
             let same = bool::from(digest.ct_eq(&answered.digest));
             return if same { Ok(digest) } else { Err(SpmmError::ColumnsUsed { round }) };
