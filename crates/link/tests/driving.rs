@@ -1,4 +1,8 @@
 //! Endpoints over channels: well, and under every misfortune.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! Two daemons, real TLS, real ciphertexts: one joint training from import to recommendation.
 
-mod pair;
-
-use pair::Pair;
+use crate::pair::Pair;
 use s3rec_data::{LinkOptions, LinkSet, RatingOptions, RatingSet};
 use s3rec_sparse::{OperatorKind, SocialOperator};
 use s3rec_wire::v1;
@@ -150,7 +148,7 @@ async fn check_model(pair: &mut Pair) {
 
 /// The same training over the clear product.
 fn oracle(rounds: u32) -> s3rec_model::Model {
-    let (ratings, links) = pair::small_data();
+    let (ratings, links) = crate::pair::small_data();
     let name = std::path::Path::new("small");
     let ratings =
         RatingSet::read_from(name, ratings.as_bytes(), &RatingOptions::default()).unwrap();
@@ -170,7 +168,7 @@ fn oracle(rounds: u32) -> s3rec_model::Model {
         .unwrap();
     let operator = SocialOperator::build(OperatorKind::NormalizedLaplacian, &social);
     let common = s3rec_train::CommonUsers::new(rows, 40).unwrap();
-    let plan = s3rec_rating::plan(&ratings, &pair::request(rounds)).unwrap();
+    let plan = s3rec_rating::plan(&ratings, &crate::pair::request(rounds)).unwrap();
     let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
     s3rec_train::run_oracle(solver.as_mut(), &common, &operator).unwrap();
     solver.model().clone()

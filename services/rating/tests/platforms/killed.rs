@@ -1,14 +1,12 @@
 //! `kill -9` of either daemon in mid-round: the other says within seconds who vanished, in which
 //! round, and what to do, and goes on serving.
 
-mod pair;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::pair::{file, operator, pin, rating_settings, request, small_data, social_settings};
 use clap::Parser;
-use pair::{file, operator, pin, rating_settings, request, small_data, social_settings};
 use s3rec_node::pki::{CertificateRole, issue};
 use s3rec_wire::v1;
 use s3rec_wire::v1::rating_platform_client::RatingPlatformClient;
@@ -68,7 +66,7 @@ impl Daemon {
             .args([
                 "--ignored",
                 "--exact",
-                &format!("{name}_process"),
+                &format!("killed::{name}_process"),
                 "--nocapture",
             ])
             .env(CONFIG, &config)

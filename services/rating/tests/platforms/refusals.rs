@@ -1,10 +1,10 @@
 //! Who is let in, and what those who are not are told.
 
-mod pair;
-
 use std::time::{Duration, Instant};
 
-use pair::{Pair, file, operator, pin, rating_settings, request, small_data, social_settings, tls};
+use crate::pair::{
+    Pair, file, operator, pin, rating_settings, request, small_data, social_settings, tls,
+};
 use s3rec_node::client::{ConnectError, connect};
 use s3rec_node::pki::{CertificateRole, issue};
 use s3rec_node::tls::{Authorize, TlsMaterial};

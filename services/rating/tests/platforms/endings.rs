@@ -1,10 +1,8 @@
 //! However a job ends, both sides say so, and go on serving.
 
-mod pair;
-
 use std::time::{Duration, Instant};
 
-use pair::Pair;
+use crate::pair::Pair;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
@@ -126,4 +124,16 @@ async fn a_platform_that_stops_is_missed_at_once() {
         "{}",
         theirs.message
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_social_platform_that_stops_says_so() {
+    let mut pair = Pair::start().await;
+    let job = running(&mut pair).await;
+    let began = Instant::now();
+    pair.stop_social.send_replace(true);
+    let ours = pair.watch(&job).await.pop().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(8));
+    assert_eq!(ours.state(), JobState::Failed, "{}", ours.message);
+    assert!(ours.message.contains("social platform"), "{}", ours.message);
 }

@@ -18,19 +18,19 @@ use tokio::sync::watch;
 use tonic::transport::Channel;
 
 /// Two running platforms and a connection to each as its operator.
-pub struct Pair {
-    pub directory: tempfile::TempDir,
-    pub issued: Issuance,
-    pub rating: RatingPlatformClient<Channel>,
-    pub social: SocialPlatformClient<Channel>,
-    pub rating_address: String,
-    pub social_address: String,
-    pub peer_address: String,
-    pub stop_rating: watch::Sender<bool>,
-    pub stop_social: watch::Sender<bool>,
+pub(crate) struct Pair {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) issued: Issuance,
+    pub(crate) rating: RatingPlatformClient<Channel>,
+    pub(crate) social: SocialPlatformClient<Channel>,
+    pub(crate) rating_address: String,
+    pub(crate) social_address: String,
+    pub(crate) peer_address: String,
+    pub(crate) stop_rating: watch::Sender<bool>,
+    pub(crate) stop_social: watch::Sender<bool>,
 }
 
-pub fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
+pub(crate) fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
     TlsSettings {
         ca: keys.join("ca.pem"),
         certificate: keys.join(format!("{role}.pem")),
@@ -38,11 +38,11 @@ pub fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
     }
 }
 
-pub fn pin(issued: &Issuance, role: CertificateRole) -> Pin {
+pub(crate) fn pin(issued: &Issuance, role: CertificateRole) -> Pin {
     issued.identity(role).unwrap().pin
 }
 
-pub fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> SocialSettings {
+pub(crate) fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> SocialSettings {
     SocialSettings {
         data_dir,
         name: "social.example".into(),
@@ -60,7 +60,7 @@ pub fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> SocialSettin
     }
 }
 
-pub fn rating_settings(
+pub(crate) fn rating_settings(
     data_dir: PathBuf,
     keys: &Path,
     address: String,
@@ -88,7 +88,7 @@ fn limits() -> Limits {
     }
 }
 
-pub async fn operator(
+pub(crate) async fn operator(
     keys: &Path,
     address: &str,
     own: CertificateRole,
@@ -101,7 +101,7 @@ pub async fn operator(
 }
 
 impl Pair {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("keys");
         let issued = issue(&keys, &[]).unwrap();
@@ -135,12 +135,12 @@ impl Pair {
         }
     }
 
-    pub fn keys(&self) -> PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.directory.path().join("keys")
     }
 
     /// Imports small data: 40 users, of whom P1 knows 30, in two groups of different taste.
-    pub async fn import(&mut self) {
+    pub(crate) async fn import(&mut self) {
         let (ratings, links) = small_data();
         let imported = self
             .rating
@@ -152,12 +152,12 @@ impl Pair {
     }
 
     /// Proposes a job of that many rounds and gives its id.
-    pub async fn propose(&mut self, rounds: u32) -> String {
+    pub(crate) async fn propose(&mut self, rounds: u32) -> String {
         let proposed = self.rating.propose_job(request(rounds)).await;
         proposed.unwrap().into_inner().job_id
     }
 
-    pub async fn approve(&mut self, job: &str) {
+    pub(crate) async fn approve(&mut self, job: &str) {
         let request = v1::ApproveProposalRequest {
             job_id: job.into(),
             dataset: String::new(),
@@ -165,7 +165,7 @@ impl Pair {
         self.social.approve_proposal(request).await.unwrap();
     }
 
-    pub async fn begin(&mut self, job: &str) {
+    pub(crate) async fn begin(&mut self, job: &str) {
         let request = v1::StartJobRequest {
             job_id: job.into(),
             wait_for_approval: true,
@@ -174,7 +174,7 @@ impl Pair {
     }
 
     /// P0's events until the job ends.
-    pub async fn watch(&mut self, job: &str) -> Vec<v1::JobEvent> {
+    pub(crate) async fn watch(&mut self, job: &str) -> Vec<v1::JobEvent> {
         let request = v1::WatchJobRequest { job_id: job.into() };
         let mut stream = self.rating.watch_job(request).await.unwrap().into_inner();
         let mut events = Vec::new();
@@ -190,7 +190,7 @@ impl Pair {
     }
 
     /// P1's last event of a job, once it has ended.
-    pub async fn social_end(&mut self, job: &str) -> v1::JobEvent {
+    pub(crate) async fn social_end(&mut self, job: &str) -> v1::JobEvent {
         let request = v1::WatchProposalRequest { job_id: job.into() };
         let mut stream = self
             .social
@@ -211,7 +211,7 @@ impl Pair {
     }
 }
 
-pub fn request(rounds: u32) -> v1::ProposeJobRequest {
+pub(crate) fn request(rounds: u32) -> v1::ProposeJobRequest {
     let mut model = v1::ModelSettings {
         rank: 4,
         rounds,
@@ -233,7 +233,10 @@ pub fn request(rounds: u32) -> v1::ProposeJobRequest {
     request
 }
 
-pub fn file(name: &str, text: &str) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
+pub(crate) fn file(
+    name: &str,
+    text: &str,
+) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
     let header = v1::FileHeader {
         file_name: name.into(),
         dataset: "small".into(),
@@ -249,7 +252,7 @@ pub fn file(name: &str, text: &str) -> tokio_stream::Iter<std::vec::IntoIter<v1:
     tokio_stream::iter(chunks)
 }
 
-pub fn small_data() -> (String, String) {
+pub(crate) fn small_data() -> (String, String) {
     let mut ratings = String::new();
     for user in 0..40 {
         for item in 0..25 {
