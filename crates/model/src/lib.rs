@@ -26,6 +26,7 @@ mod implicit;
 mod least_squares;
 pub mod metrics;
 mod model;
+pub mod popularity;
 pub mod preset;
 pub mod recommend;
 mod settings;

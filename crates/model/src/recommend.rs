@@ -1,6 +1,7 @@
 //! Top-N with reasons, fast enough to serve.
 
 use crate::least_squares::NormalEquations;
+use crate::popularity::{POPULARITY_WEIGHT, popularity};
 use crate::{Model, SolverSettings};
 use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
@@ -19,11 +20,13 @@ pub struct Recommendation {
     pub item: u32,
     /// Expected rating, on the scale.
     pub rating: f64,
+    /// What lists are ordered by: the expected rating before clipping, and popularity.
+    pub score: f64,
     /// Where it comes from.
     pub why: Explanation,
 }
 
-/// The parts of an expected rating; their sum is the rating before clipping.
+/// The parts of an expected rating and of a place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Explanation {
     /// μ, the mean of all ratings.
@@ -37,10 +40,12 @@ pub struct Explanation {
     /// What the social term adds: bias and taste as learnt, less what the user's own ratings
     /// alone would give.
     pub social: f64,
+    /// What the item's number of ratings adds to its place in a list, not to its rating.
+    pub popularity: f64,
 }
 
 impl Explanation {
-    /// The rating before clipping.
+    /// The rating before clipping: every part but popularity.
     pub fn total(&self) -> f64 {
         self.mean + self.item + self.user + self.own_taste + self.social
     }
@@ -51,7 +56,10 @@ pub struct Recommender {
     model: Model,
     ratings: Arc<RatingMatrix>,
     user_decay: (f64, f64),
-    /// Items in blocks, each (k + 1) columns of [`BLOCK`] values, the last column the biases.
+    /// In units of the rating scale.
+    popularity: Vec<f64>,
+    /// Items in blocks, each (k + 1) columns of [`BLOCK`] values, the last column the biases
+    /// and popularity together.
     blocks: Vec<f32>,
 }
 
@@ -60,11 +68,18 @@ impl Recommender {
     /// explanation); `settings` those it was trained with.
     pub fn new(model: Model, ratings: Arc<RatingMatrix>, settings: &SolverSettings) -> Self {
         let (items, width) = (model.items.rows(), model.items.columns());
+        let mut popularity = popularity(&ratings, model.scale, POPULARITY_WEIGHT);
+        popularity.resize(items, 0.0);
         let mut blocks = vec![0.0; items.div_ceil(BLOCK) * BLOCK * width];
         for item in 0..items {
             let block = &mut blocks[item / BLOCK * BLOCK * width..];
             for (column, &value) in model.items.row(item).iter().enumerate() {
-                block[column * BLOCK + item % BLOCK] = single(value);
+                let extra = if column + 1 == width {
+                    popularity[item]
+                } else {
+                    0.0
+                };
+                block[column * BLOCK + item % BLOCK] = single(value + extra);
             }
         }
         let user_decay = (settings.user_decay, settings.user_bias_decay);
@@ -72,6 +87,7 @@ impl Recommender {
             model,
             ratings,
             user_decay,
+            popularity,
             blocks,
         }
     }
@@ -91,7 +107,8 @@ impl Recommender {
     }
 
     /// The `count` best items for a user, best first, without those they have rated and
-    /// without `exclude` (item indices). For an unknown user, the items best liked.
+    /// without `exclude` (item indices). For an unknown user, the items best known
+    /// and liked.
     pub fn recommend(
         &self,
         user: Option<u32>,
@@ -112,7 +129,7 @@ impl Recommender {
             .collect()
     }
 
-    /// The best items by u·v + c, best first, ties by index.
+    /// The best items by u·v + c + popularity, best first, ties by index.
     fn best(&self, user: Option<u32>, count: usize, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
         let (items, width) = (self.model.items.rows(), self.model.items.columns());
         let mut weights: Vec<f32> = user.map_or_else(
@@ -182,9 +199,16 @@ impl Recommender {
             user: user_part,
             own_taste,
             social,
+            popularity: self.popularity.get(item as usize).copied().unwrap_or(0.0),
         };
         let rating = why.total().clamp(self.model.scale.0, self.model.scale.1);
-        Recommendation { item, rating, why }
+        let score = why.total() + why.popularity;
+        Recommendation {
+            item,
+            rating,
+            score,
+            why,
+        }
     }
 
     /// (u_i, b_i) as the user's own ratings alone would give it, the items as learnt.
@@ -281,13 +305,16 @@ mod tests {
             let (seen, _) = served.ratings.by_user(user as usize);
             let mut expected: Vec<(f64, u32)> = (0..1000u32)
                 .filter(|item| !seen.contains(item) && ![3, 999].contains(item))
-                .map(|item| (served.model.score(user, item), item))
+                .map(|item| {
+                    let known = served.popularity[item as usize];
+                    (served.model.score(user, item) + known, item)
+                })
                 .collect();
             expected.sort_by(|a, b| b.0.total_cmp(&a.0));
             assert_eq!(found.len(), 12);
             for (found, expected) in found.iter().zip(&expected) {
                 // f32 may swap near ties, so compare scores rather than items.
-                assert!((found.why.total() - expected.0).abs() < 1e-6);
+                assert!((found.score - expected.0).abs() < 1e-6);
                 assert!(!seen.contains(&found.item));
             }
         }
@@ -304,13 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn strangers_get_what_is_best_liked() {
+    fn strangers_get_what_is_best_known_and_liked() {
         let served = recommender(4, 130);
         let found = served.recommend(None, 3, &[]);
         let best = (0..130)
-            .map(|j| served.model.item_bias(j))
+            .map(|j| served.model.item_bias(j) + served.popularity[j])
             .fold(f64::MIN, f64::max);
-        assert!((found[0].why.item - best).abs() < 1e-6);
+        assert!((found[0].why.item + found[0].why.popularity - best).abs() < 1e-6);
         assert_eq!((found[0].why.user, found[0].why.social), (0.0, 0.0));
         assert_eq!(served.recommend(Some(99), 3, &[]), found);
         let unknown = served.explain(None, None);

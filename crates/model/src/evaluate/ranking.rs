@@ -1,4 +1,5 @@
 use crate::Predictor;
+use crate::popularity::{POPULARITY_WEIGHT, popularity};
 use rayon::prelude::*;
 use s3rec_sparse::{Rating, RatingMatrix};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ pub struct RankingSettings {
     pub cutoff: usize,
     /// Share of the scale that counts as relevant: 0.25 means 4 and 5 of 1 to 5.
     pub relevant_share: f64,
+    /// Weight of an item's number of ratings in the order, as in served lists.
+    pub popularity_weight: f64,
     /// Users judged at most, evenly spread over those with a relevant held-out item; all
     /// items are ranked for each of them.
     pub users: usize,
@@ -23,6 +26,7 @@ impl Default for RankingSettings {
         Self {
             cutoff: 10,
             relevant_share: 0.25,
+            popularity_weight: POPULARITY_WEIGHT,
             users: 2000,
         }
     }
@@ -70,9 +74,10 @@ pub fn ranking(
     if judged.is_empty() || settings.cutoff == 0 {
         return None;
     }
+    let popularity = popularity(train, scale, settings.popularity_weight);
     let lists: Vec<Vec<u32>> = judged
         .par_iter()
-        .map(|(user, _)| top(predictor, train, *user, settings.cutoff))
+        .map(|(user, _)| top(predictor, train, &popularity, *user, settings.cutoff))
         .collect();
     let mut sums = RankingMetrics::default();
     let mut covered = HashSet::new();
@@ -95,12 +100,23 @@ pub fn ranking(
 }
 
 /// The best items the user has not rated, best first; ties by index.
-fn top(predictor: &dyn Predictor, train: &RatingMatrix, user: u32, cutoff: usize) -> Vec<u32> {
+fn top(
+    predictor: &dyn Predictor,
+    train: &RatingMatrix,
+    popularity: &[f64],
+    user: u32,
+    cutoff: usize,
+) -> Vec<u32> {
     let (seen, _) = train.by_user(user as usize);
     let mut scored: Vec<(f64, u32)> = (0u32..)
         .take(train.items())
         .filter(|item| seen.binary_search(item).is_err())
-        .map(|item| (predictor.score(user, item), item))
+        .map(|item| {
+            (
+                predictor.score(user, item) + popularity[item as usize],
+                item,
+            )
+        })
         .collect();
     let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     if scored.len() > cutoff {
@@ -172,6 +188,7 @@ mod tests {
         ];
         let settings = RankingSettings {
             cutoff: 2,
+            popularity_weight: 0.0,
             ..RankingSettings::default()
         };
         let found = ranking(&ByIndex, &train, &test, (1.0, 5.0), &settings).unwrap();
