@@ -88,8 +88,8 @@ async fn chunks_out_of_order_are_refused() {
             ..Default::default()
         })
     };
-    let rows = || Part::Data(b"a\tx\t1\nb\tx\t2\n".to_vec().into());
-    let too_long = || Part::Data(vec![b'\n'; (1 << 20) + (8 << 10)].into());
+    let rows = || Part::Data(b"a\tx\t1\nb\tx\t2\n".to_vec());
+    let too_long = || Part::Data(vec![b'\n'; (1 << 20) + (8 << 10)]);
     let cases: [Vec<Part>; 4] = [
         vec![],
         vec![rows()],

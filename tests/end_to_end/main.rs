@@ -1,4 +1,5 @@
 //! End to end, one file a subject.
+#![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
 mod demo;
 mod faults;

@@ -14,7 +14,7 @@ pub(crate) fn hello() -> v1::HelloRequest {
         protocol_version: s3rec_wire::PROTOCOL_VERSION,
         software_version: "test".into(),
         role: v1::Role::Rating.into(),
-        instance_nonce: vec![7; 16].into(),
+        instance_nonce: vec![7; 16],
     }
 }
 
@@ -40,7 +40,6 @@ fn proposal(change: impl FnOnce(&mut v1::PeerProposal)) -> v1::PeerProposal {
         alignment: "keyed-hash".into(),
         saturation_bound: 8.0,
         guard_bits: 2,
-        ..Default::default()
     };
     change(&mut proposal);
     proposal
@@ -62,7 +61,7 @@ async fn malformed_hellos_and_proposals_are_refused_by_field() {
     let mut pair = Pair::start();
     let mut client = peer(&pair).await;
     let bad_nonce = v1::HelloRequest {
-        instance_nonce: vec![1; 15].into(),
+        instance_nonce: vec![1; 15],
         ..hello()
     };
     refused(client.hello(bad_nonce).await);
@@ -121,8 +120,8 @@ async fn calls_out_of_order_are_refused() {
     // Nothing of P1's data is touched before somebody there has consented.
     let setup = v1::SetupRequest {
         job_id: job_id.clone(),
-        seed_half: vec![1; 32].into(),
-        users_digest: vec![2; 32].into(),
+        seed_half: vec![1; 32],
+        users_digest: vec![2; 32],
         parameters: None,
     };
     refused(client.setup(setup).await);
@@ -131,16 +130,16 @@ async fn calls_out_of_order_are_refused() {
             job_id: job_id.clone(),
             phase: v1::Phase::Online.into(),
             round: 1,
-            parameters_digest: vec![0; 32].into(),
+            parameters_digest: vec![0; 32],
         }),
         ..Default::default()
     };
     first_refused(client.exchange(tokio_stream::iter([chunk])).await).await;
     let align = v1::AlignChunk {
         job_id,
-        key_half: vec![3; 32].into(),
+        key_half: vec![3; 32],
         total: 1,
-        hashes: vec![4; 32].into(),
+        hashes: vec![4; 32],
     };
     first_refused(client.align(tokio_stream::iter([align])).await).await;
     pair.social.assert_well();
@@ -172,9 +171,9 @@ async fn an_oversized_message_is_refused_before_it_is_read() {
     client.hello(hello()).await.unwrap();
     let chunk = v1::AlignChunk {
         job_id: proposal(|_| ()).job_id,
-        key_half: vec![3; 32].into(),
+        key_half: vec![3; 32],
         total: u64::MAX,
-        hashes: vec![0; 8 << 20].into(),
+        hashes: vec![0; 8 << 20],
     };
     first_refused(client.align(tokio_stream::iter([chunk])).await).await;
     pair.social.assert_well();
