@@ -8,4 +8,5 @@ mod identity;
 mod imports;
 mod operators;
 mod peer_port;
+mod samples;
 mod shutdown;

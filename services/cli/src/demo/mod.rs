@@ -2,13 +2,13 @@
 //!
 //! | module | one sentence |
 //! |---|---|
-//! | [`arguments`] | what may be chosen |
-//! | [`synthetic`] | the generated data as files |
-//! | [`workspace`] | the temporary directory: keys, configurations, data |
-//! | [`daemons`] | both daemons as processes that cannot outlive us |
-//! | [`conversation`] | what the people at both platforms do, in order |
-//! | [`oracle`] | the same training in the clear, which needs both sides' data |
-//! | [`summary`] | `report.json` and the table |
+//! | `arguments` | what may be chosen |
+//! | `synthetic` | the generated data as files |
+//! | `workspace` | the temporary directory: keys, configurations, data |
+//! | `daemons` | both daemons as processes that cannot outlive us |
+//! | `conversation` | what the people at both platforms do, in order |
+//! | `oracle` | the same training in the clear, which needs both sides' data |
+//! | `summary` | `report.json` and the table |
 
 mod arguments;
 mod conversation;
