@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use s3rec_algebra::{RingMatrix, Seed, Stream};
-use s3rec_sparse::{Disclosure, OperatorKind, SecretPattern, SocialMatrix, SocialOperator, declassify};
+use s3rec_sparse::{
+    Disclosure, OperatorKind, SecretPattern, SocialMatrix, SocialOperator, declassify,
+};
 use s3rec_spmm::pair::{self, Honest, Side};
 use s3rec_spmm::preprocessed::{
-    DirectoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, SocialBlock, SocialOpening,
-    SocialSession, SocialStock, StockTerms,
+    DirectoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, SocialBlock,
+    SocialOpening, SocialSession, SocialStock, StockTerms,
 };
 use s3rec_spmm::{ProductRequest, Protocol, SocialOperand, choose_parameters, cost, he};
 
@@ -23,24 +25,51 @@ const COLUMNS: u32 = 10;
 #[expect(clippy::print_stdout, reason = "a command for people")]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |index: usize, default: u32| arguments.get(index).map_or(Ok(default), |text| text.parse());
+    let number = |index: usize, default: u32| {
+        arguments
+            .get(index)
+            .map_or(Ok(default), |text| text.parse())
+    };
     let (users, rounds, memory_limit_mib) = (number(0, 49_288)?, number(1, 409)?, number(2, 3072)?);
     let operator = if arguments.get(3).is_some_and(|name| name == "normalized") {
         OperatorKind::NormalizedLaplacian
     } else {
         OperatorKind::Laplacian
     };
-    let operator = SocialOperator::build(operator, &SocialMatrix::from_links(users as usize, links(users))?);
-    println!("{} users, {} non-zeros, L = {}", users, operator.nonzeros(), operator.row_norm_bound());
-    let mut request = ProductRequest::new(Protocol::Preprocessed, operator.kind(), users, COLUMNS, rounds);
-    (request.row_norm_bound, request.nonzeros_bound) = (operator.row_norm_bound(), operator.nonzeros_bound());
+    let operator = SocialOperator::build(
+        operator,
+        &SocialMatrix::from_links(users as usize, links(users))?,
+    );
+    println!(
+        "{} users, {} non-zeros, L = {}",
+        users,
+        operator.nonzeros(),
+        operator.row_norm_bound()
+    );
+    let mut request = ProductRequest::new(
+        Protocol::Preprocessed,
+        operator.kind(),
+        users,
+        COLUMNS,
+        rounds,
+    );
+    (request.row_norm_bound, request.nonzeros_bound) =
+        (operator.row_norm_bound(), operator.nonzeros_bound());
     let parameters = choose_parameters(&request)?;
     println!("{parameters:?}\n{:?}", parameters.layout()?);
     println!("predicted {:?}", cost::predict(&parameters)?);
 
     let directory = std::env::temp_dir().join(format!("s3rec-stock-cost-{}", std::process::id()));
-    let pattern = Arc::new(declassify(&SecretPattern::of(&operator), Disclosure::Nothing));
-    let operand = Arc::new(SocialOperand::new(&parameters, &pattern, &operator, &Seed::generate()?)?);
+    let pattern = Arc::new(declassify(
+        &SecretPattern::of(&operator),
+        Disclosure::Nothing,
+    ));
+    let operand = Arc::new(SocialOperand::new(
+        &parameters,
+        &pattern,
+        &operator,
+        &Seed::generate()?,
+    )?);
     let terms = StockTerms {
         stock_id: [0; 16],
         rating_party: [0; 32],
@@ -107,7 +136,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let clear = Instant::now();
     operator.multiply_ring(&factors)?;
-    println!("clear ring product {:.1} ms", clear.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "clear ring product {:.1} ms",
+        clear.elapsed().as_secs_f64() * 1e3
+    );
     std::fs::remove_dir_all(directory)?;
     Ok(())
 }
@@ -119,9 +151,12 @@ fn links(users: u32) -> impl Iterator<Item = (u32, u32)> {
     words.into_iter().map(move |word| {
         let from = (word & 0xffff_ffff) % u64::from(users);
         let uniform = (word >> 32) as f64 / f64::from(u32::MAX);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and users")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and users"
+        )]
         let to = (f64::from(users) * uniform.powi(3)) as u32;
-        #[expect(clippy::cast_possible_truncation, reason = "below users")]
         let from = from as u32;
         (from, to.min(users - 1))
     })
@@ -132,12 +167,27 @@ fn uniform(parameters: &s3rec_spmm::ProductParameters) -> Result<RingMatrix, Box
     let mut values = vec![0u64; count];
     Stream::new(&Seed::from_bytes([2; 32])).fill_u64(&mut values);
     let ring = parameters.ring()?;
-    let values = values.into_iter().map(|word| ring.from_signed((word >> 52).cast_signed() * 4 - 8192)).collect();
-    Ok(RingMatrix::new(ring, parameters.users as usize, parameters.columns as usize, values)?)
+    let values = values
+        .into_iter()
+        .map(|word| ring.from_signed((word >> 52).cast_signed() * 4 - 8192))
+        .collect();
+    Ok(RingMatrix::new(
+        ring,
+        parameters.users as usize,
+        parameters.columns as usize,
+        values,
+    )?)
 }
 
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }

@@ -6,7 +6,7 @@ use s3rec_sparse::{Disclosure, OperatorKind};
 use serde::{Deserialize, Serialize};
 
 use crate::release::Release;
-use crate::{Protocol, ProductParameters, ReleasePolicy, SpmmError, cost};
+use crate::{ProductParameters, Protocol, ReleasePolicy, SpmmError, cost};
 
 /// What the bytes of a job are worth against seconds of computing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,10 @@ pub struct LinkProfile {
 impl Default for LinkProfile {
     /// 100 Mbit/s and two cores.
     fn default() -> LinkProfile {
-        LinkProfile { bytes_per_second: 12.5e6, cores: 2 }
+        LinkProfile {
+            bytes_per_second: 12.5e6,
+            cores: 2,
+        }
     }
 }
 
@@ -64,7 +67,13 @@ pub struct ProductRequest {
 impl ProductRequest {
     /// A request with the defaults: nothing disclosed beyond exact openings, u_max 8, two guard
     /// bits, at least ten fractional bits.
-    pub fn new(protocol: Protocol, operator: OperatorKind, users: u32, columns: u32, rounds: u32) -> ProductRequest {
+    pub fn new(
+        protocol: Protocol,
+        operator: OperatorKind,
+        users: u32,
+        columns: u32,
+        rounds: u32,
+    ) -> ProductRequest {
         ProductRequest {
             protocol,
             operator,
@@ -115,7 +124,10 @@ pub fn choose_parameters(request: &ProductRequest) -> Result<ProductParameters, 
             closest: Box::new(closest),
         }),
         // Unwrap safety does not arise: the table of candidates is never empty.
-        (None, None) => Err(SpmmError::Unsupported { what: "an empty parameter table", with: "any job" }),
+        (None, None) => Err(SpmmError::Unsupported {
+            what: "an empty parameter table",
+            with: "any job",
+        }),
     }
 }
 
@@ -123,7 +135,12 @@ pub fn choose_parameters(request: &ProductRequest) -> Result<ProductParameters, 
 fn smallest_ring(request: &ProductRequest) -> Result<(u32, u32), SpmmError> {
     for ring_bits in RingBits::MIN..=RingBits::MAX {
         let ring = RingBits::new(ring_bits)?;
-        let fixed = FixedPoint::fit(ring, request.row_norm_bound, request.saturation_bound, request.guard_bits);
+        let fixed = FixedPoint::fit(
+            ring,
+            request.row_norm_bound,
+            request.saturation_bound,
+            request.guard_bits,
+        );
         match fixed {
             Ok(fixed) if fixed.scale_bits() >= request.least_scale_bits => {
                 // Release noise needs room beside the product: a wider ring may have it.
@@ -188,10 +205,15 @@ fn candidate(
 }
 
 /// The candidate with as many body bits dropped as the inequalities allow.
-fn with_most_dropped_bits(mut parameters: ProductParameters) -> Result<ProductParameters, SpmmError> {
+fn with_most_dropped_bits(
+    mut parameters: ProductParameters,
+) -> Result<ProductParameters, SpmmError> {
     parameters.validate()?;
     for dropped_body_bits in 1..=GlweParameters::MAX_DROPPED_BODY_BITS {
-        let next = ProductParameters { dropped_body_bits, ..parameters.clone() };
+        let next = ProductParameters {
+            dropped_body_bits,
+            ..parameters.clone()
+        };
         if next.validate().is_err() {
             break;
         }
@@ -229,8 +251,15 @@ mod tests {
         for operator in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian] {
             let parameters = choose_parameters(&filmtrust(operator)).unwrap();
             let round = cost::predict(&parameters).unwrap().round;
-            assert!(round.bytes() <= 3_500_000, "{} bytes: {parameters:?}", round.bytes());
-            assert!(round.rating_seconds + round.social_seconds < 1.0, "{round:?}");
+            assert!(
+                round.bytes() <= 3_500_000,
+                "{} bytes: {parameters:?}",
+                round.bytes()
+            );
+            assert!(
+                round.rating_seconds + round.social_seconds < 1.0,
+                "{round:?}"
+            );
             assert!(parameters.statistical_bits().unwrap() >= 40);
             assert!(parameters.security_bits() >= 132);
             assert!(parameters.scale_bits >= 10);
@@ -241,7 +270,10 @@ mod tests {
     fn what_is_chosen_is_valid_and_could_not_drop_more() {
         let parameters = choose_parameters(&filmtrust(OperatorKind::NormalizedLaplacian)).unwrap();
         parameters.validate().unwrap();
-        let more = ProductParameters { dropped_body_bits: parameters.dropped_body_bits + 1, ..parameters };
+        let more = ProductParameters {
+            dropped_body_bits: parameters.dropped_body_bits + 1,
+            ..parameters
+        };
         assert!(more.validate().is_err());
     }
 
@@ -250,10 +282,19 @@ mod tests {
         let request = ProductRequest {
             row_norm_bound: 6144,
             nonzeros_bound: 1 << 20,
-            ..ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 49_288, 10, 819)
+            ..ProductRequest::new(
+                Protocol::Preprocessed,
+                OperatorKind::Laplacian,
+                49_288,
+                10,
+                819,
+            )
         };
         let parameters = choose_parameters(&request).unwrap();
-        assert_eq!((parameters.polynomial_size, parameters.glwe_dimension), (8192, 1));
+        assert_eq!(
+            (parameters.polynomial_size, parameters.glwe_dimension),
+            (8192, 1)
+        );
         assert_eq!(parameters.layout().unwrap().rows_per_response, 1);
         let offline = cost::predict(&parameters).unwrap().offline;
         let per_value = offline.bytes() as f64 / (49_288.0 * 8190.0);
@@ -265,9 +306,17 @@ mod tests {
         let request = ProductRequest {
             row_norm_bound: 256,
             nonzeros_bound: 4096,
-            ..ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 1508, 10, 10)
+            ..ProductRequest::new(
+                Protocol::Preprocessed,
+                OperatorKind::Laplacian,
+                1508,
+                10,
+                10,
+            )
         };
-        let offline = cost::predict(&choose_parameters(&request).unwrap()).unwrap().offline;
+        let offline = cost::predict(&choose_parameters(&request).unwrap())
+            .unwrap()
+            .offline;
         let per_value = offline.bytes() as f64 / (1508.0 * 100.0);
         assert!(per_value <= 150.0, "{per_value} bytes a value");
     }
@@ -277,7 +326,10 @@ mod tests {
         let mut request = filmtrust(OperatorKind::Laplacian);
         request.saturation_bound = 1e15;
         let error = choose_parameters(&request).unwrap_err();
-        assert!(matches!(error, SpmmError::Overflow { ring_bits: 48, .. }), "{error}");
+        assert!(
+            matches!(error, SpmmError::Overflow { ring_bits: 48, .. }),
+            "{error}"
+        );
         assert!(error.to_string().contains("lower u_max"), "{error}");
 
         // A wide ring leaves the noise no room for so many values.
@@ -286,7 +338,10 @@ mod tests {
         (request.users, request.uploaded_rows, request.returned_rows) = (1 << 24, 1 << 24, 1 << 24);
         (request.columns, request.rounds) = (512, 1 << 16);
         let error = choose_parameters(&request).unwrap_err();
-        assert!(matches!(&error, SpmmError::NothingFits { closest, .. } if matches!(**closest, SpmmError::NoiseShows { .. })), "{error}");
+        assert!(
+            matches!(&error, SpmmError::NothingFits { closest, .. } if matches!(**closest, SpmmError::NoiseShows { .. })),
+            "{error}"
+        );
     }
 
     #[test]
@@ -306,17 +361,53 @@ mod tests {
             change(&mut bad);
             bad.validate().unwrap_err()
         };
-        assert!(matches!(refused(|p| p.row_norm_bound = 1 << 40), SpmmError::Overflow { .. }));
-        assert!(matches!(refused(|p| p.saturation_bound = f64::NAN), SpmmError::NotPositive { .. }));
-        assert!(matches!(refused(|p| p.noise_bits = 3), SpmmError::OutOfRange { .. }));
-        assert!(matches!(refused(|p| p.columns = 0), SpmmError::OutOfRange { .. }));
-        assert!(matches!(refused(|p| p.columns = u32::MAX), SpmmError::OutOfRange { .. }));
-        assert!(matches!(refused(|p| p.rounds = u32::MAX), SpmmError::OutOfRange { .. }));
-        assert!(matches!(refused(|p| p.users = u32::MAX), SpmmError::OutOfRange { .. }));
-        assert!(matches!(refused(|p| p.returned_rows = 1), SpmmError::Shape { .. }));
-        assert!(matches!(refused(|p| p.glwe_dimension = 1), SpmmError::He(_)));
-        assert!(matches!(refused(|p| p.polynomial_size = 3), SpmmError::OutOfRange { .. } | SpmmError::He(_)));
-        assert!(matches!(refused(|p| p.ring_bits = 31), SpmmError::OutOfRange { .. }));
-        assert!(matches!(refused(|p| p.scale_bits = 9), SpmmError::OutOfRange { .. }));
+        assert!(matches!(
+            refused(|p| p.row_norm_bound = 1 << 40),
+            SpmmError::Overflow { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.saturation_bound = f64::NAN),
+            SpmmError::NotPositive { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.noise_bits = 3),
+            SpmmError::OutOfRange { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.columns = 0),
+            SpmmError::OutOfRange { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.columns = u32::MAX),
+            SpmmError::OutOfRange { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.rounds = u32::MAX),
+            SpmmError::OutOfRange { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.users = u32::MAX),
+            SpmmError::OutOfRange { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.returned_rows = 1),
+            SpmmError::Shape { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.glwe_dimension = 1),
+            SpmmError::He(_)
+        ));
+        assert!(matches!(
+            refused(|p| p.polynomial_size = 3),
+            SpmmError::OutOfRange { .. } | SpmmError::He(_)
+        ));
+        assert!(matches!(
+            refused(|p| p.ring_bits = 31),
+            SpmmError::OutOfRange { .. }
+        ));
+        assert!(matches!(
+            refused(|p| p.scale_bits = 9),
+            SpmmError::OutOfRange { .. }
+        ));
     }
 }

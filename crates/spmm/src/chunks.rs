@@ -24,7 +24,11 @@ impl Chunks {
                 actual: item_bytes as u64,
             });
         }
-        Ok(Chunks { step, item_bytes, items })
+        Ok(Chunks {
+            step,
+            item_bytes,
+            items,
+        })
     }
 
     /// The same items, none of them.
@@ -71,7 +75,11 @@ impl Numbering {
     pub(crate) fn frame(&mut self, step: Step, payload: Vec<u8>) -> Frame {
         let sequence = self.next;
         self.next += 1;
-        Frame { step, sequence, payload }
+        Frame {
+            step,
+            sequence,
+            payload,
+        }
     }
 }
 
@@ -100,7 +108,11 @@ impl Due {
         let items = chunks.items_of(index);
         let expected = items.len() * chunks.item_bytes;
         if frame.payload.len() != expected {
-            return Err(SpmmError::WrongLength { step: frame.step, expected, actual: frame.payload.len() });
+            return Err(SpmmError::WrongLength {
+                step: frame.step,
+                expected,
+                actual: frame.payload.len(),
+            });
         }
         self.next += 1;
         Ok(items)
@@ -109,5 +121,8 @@ impl Due {
 
 /// The refusal of a frame when nothing is due.
 pub(crate) fn not_due(frame: &Frame) -> SpmmError {
-    SpmmError::NotDue { actual: frame.step, sequence: frame.sequence }
+    SpmmError::NotDue {
+        actual: frame.step,
+        sequence: frame.sequence,
+    }
 }

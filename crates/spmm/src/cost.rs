@@ -103,9 +103,17 @@ pub fn predict(parameters: &ProductParameters) -> Result<Estimate, SpmmError> {
         let blocks = parameters.layout()?.blocks;
         let round = masked_round(parameters)?;
         let offline = key.then(&block.times(blocks));
-        return Ok(Estimate { offline, round, online: round.times(parameters.rounds) });
+        return Ok(Estimate {
+            offline,
+            round,
+            online: round.times(parameters.rounds),
+        });
     }
-    Ok(Estimate { offline: key, round: block, online: block.times(parameters.rounds) })
+    Ok(Estimate {
+        offline: key,
+        round: block,
+        online: block.times(parameters.rounds),
+    })
 }
 
 /// The frames of every exchange, as both endpoints cut them.
@@ -115,7 +123,11 @@ impl Sizes {
     /// P0's public key: κ bodies of N coefficients at full precision, one item a body.
     pub(crate) fn public_key(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
         let glwe = parameters.glwe()?;
-        Chunks::new(Step::PublicKey, glwe.public_key_bytes() / glwe.dimension(), glwe.dimension())
+        Chunks::new(
+            Step::PublicKey,
+            glwe.public_key_bytes() / glwe.dimension(),
+            glwe.dimension(),
+        )
     }
 
     pub(crate) fn mask_seed() -> Result<Chunks, SpmmError> {
@@ -125,7 +137,11 @@ impl Sizes {
     /// P1's queries and key-switching keys, once for a job or stock.
     pub(crate) fn queries(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
         let cost = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
-        Chunks::new(Step::Queries, 1, usize::try_from(cost.upload_bytes()).unwrap_or(usize::MAX))
+        Chunks::new(
+            Step::Queries,
+            1,
+            usize::try_from(cost.upload_bytes()).unwrap_or(usize::MAX),
+        )
     }
 
     /// What P1 receives of an upload: N coefficients of 128 − t bits for every row, or the
@@ -133,20 +149,30 @@ impl Sizes {
     pub(crate) fn bodies(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
         if parameters.protocol.fetches_privately() {
             let cost = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
-            return Chunks::new(Step::Answers, 1, usize::try_from(cost.answer_bytes).unwrap_or(usize::MAX));
+            return Chunks::new(
+                Step::Answers,
+                1,
+                usize::try_from(cost.answer_bytes).unwrap_or(usize::MAX),
+            );
         }
         Sizes::rows(parameters)
     }
 
     /// All encrypted rows, whether they travel or are fetched from.
     pub(crate) fn rows(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
-        Chunks::new(Step::Bodies, parameters.glwe()?.upload_bytes_per_row(), parameters.uploaded_rows as usize)
+        Chunks::new(
+            Step::Bodies,
+            parameters.glwe()?.upload_bytes_per_row(),
+            parameters.uploaded_rows as usize,
+        )
     }
 
     /// Responses: κN coefficients of ℓ + 13 bits, and ℓ + 6 bits for each used slot.
     pub(crate) fn responses(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
         let layout = parameters.layout()?;
-        let item_bytes = parameters.glwe()?.response_bytes(parameters.ring()?, layout.used_slots());
+        let item_bytes = parameters
+            .glwe()?
+            .response_bytes(parameters.ring()?, layout.used_slots());
         let responses = parameters.returned_rows.div_ceil(layout.rows_per_response);
         Chunks::new(Step::Responses, item_bytes, responses as usize)
     }
@@ -164,9 +190,17 @@ impl Sizes {
     }
 
     /// ℓ-bit values of one opening, packed over all rows.
-    pub(crate) fn ring_values(parameters: &ProductParameters, step: Step, rows: u32) -> Result<Chunks, SpmmError> {
+    pub(crate) fn ring_values(
+        parameters: &ProductParameters,
+        step: Step,
+        rows: u32,
+    ) -> Result<Chunks, SpmmError> {
         let values = rows as usize * parameters.columns as usize;
-        Chunks::new(step, 1, (values * parameters.ring_bits as usize).div_ceil(8))
+        Chunks::new(
+            step,
+            1,
+            (values * parameters.ring_bits as usize).div_ceil(8),
+        )
     }
 }
 
@@ -199,7 +233,8 @@ fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmEr
     cost.carry(true, &Sizes::bodies(parameters)?);
     cost.carry(false, &responses);
     let count = (responses.total_bytes() / responses.item_bytes()) as f64;
-    cost.rating_seconds = f64::from(parameters.uploaded_rows) * work.encryption() + count * work.decryption();
+    cost.rating_seconds =
+        f64::from(parameters.uploaded_rows) * work.encryption() + count * work.decryption();
     let fetched = if parameters.protocol.fetches_privately() {
         let pir = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
         cost.rating_seconds += pir.products as f64 * SELECTION_SECONDS;
@@ -216,12 +251,16 @@ fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmEr
 /// One opening of `preprocessed` (section 3.3, online).
 fn masked_round(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     let mut cost = PhaseCost::default();
-    cost.carry(true, &Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)?);
+    cost.carry(
+        true,
+        &Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)?,
+    );
     cost.carry(true, &Sizes::opening()?);
     cost.carry(false, &Sizes::opening()?);
     cost.carry(false, &Sizes::released_values(parameters)?);
     let columns = f64::from(parameters.columns);
-    let packed = f64::from(parameters.uploaded_rows + parameters.returned_rows) * columns * NANOSECOND;
+    let packed =
+        f64::from(parameters.uploaded_rows + parameters.returned_rows) * columns * NANOSECOND;
     cost.rating_seconds = 4.0 * packed;
     cost.social_seconds = packed + parameters.nonzeros_bound as f64 * columns * NANOSECOND;
     Ok(cost)
@@ -263,7 +302,9 @@ impl Work {
     }
 
     fn encryption(&self) -> f64 {
-        self.expansion() + (self.dimension + 1.0) * self.transform() + self.pointwise(self.dimension)
+        self.expansion()
+            + (self.dimension + 1.0) * self.transform()
+            + self.pointwise(self.dimension)
     }
 
     fn decryption(&self) -> f64 {
@@ -276,6 +317,7 @@ impl Work {
     }
 
     fn rerandomisation(&self) -> f64 {
-        (2.0 * self.dimension + 1.0) * self.transform() + self.pointwise(self.dimension * (self.dimension + 1.0))
+        (2.0 * self.dimension + 1.0) * self.transform()
+            + self.pointwise(self.dimension * (self.dimension + 1.0))
     }
 }

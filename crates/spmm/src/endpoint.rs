@@ -46,7 +46,11 @@ impl Fuse {
     }
 
     /// Passes `result` on, remembering a failure at `step`.
-    pub(crate) fn guard<T>(&mut self, step: Step, result: Result<T, SpmmError>) -> Result<T, SpmmError> {
+    pub(crate) fn guard<T>(
+        &mut self,
+        step: Step,
+        result: Result<T, SpmmError>,
+    ) -> Result<T, SpmmError> {
         if result.is_err() {
             self.blown_at = Some(step);
         }

@@ -14,13 +14,17 @@ use crate::preprocessed::VoidReason;
 #[derive(Debug, thiserror::Error)]
 pub enum SpmmError {
     /// Peer: a step number that no protocol has.
-    #[error("the peer names step {number}, which does not exist; do both sides run the same version?")]
+    #[error(
+        "the peer names step {number}, which does not exist; do both sides run the same version?"
+    )]
     UnknownStep {
         /// The number received.
         number: u32,
     },
     /// Peer: a frame that is not the one due.
-    #[error("the peer sent {actual:?} #{actual_sequence} where {expected:?} #{expected_sequence} was due")]
+    #[error(
+        "the peer sent {actual:?} #{actual_sequence} where {expected:?} #{expected_sequence} was due"
+    )]
     OutOfOrder {
         /// Step that was due.
         expected: Step,
@@ -116,7 +120,9 @@ pub enum SpmmError {
         ring_bits: u32,
     },
     /// Caller: the release noise is finer than the ring's unit or could leave the ring.
-    #[error("noise of {sigma} does not fit a ring of {ring_bits} bits beside the product; take another sigma")]
+    #[error(
+        "noise of {sigma} does not fit a ring of {ring_bits} bits beside the product; take another sigma"
+    )]
     NoiseRoom {
         /// Standard deviation, in units of the real-valued product.
         sigma: f64,
@@ -135,7 +141,9 @@ pub enum SpmmError {
         required_bits: u32,
     },
     /// Caller: rounding could falsify the product (section 3.1, correctness).
-    #[error("decryption could be off by more than one unit in the last place; take a smaller ring than {ring_bits} bits")]
+    #[error(
+        "decryption could be off by more than one unit in the last place; take a smaller ring than {ring_bits} bits"
+    )]
     Inexact {
         /// ℓ.
         ring_bits: u32,
@@ -156,7 +164,9 @@ pub enum SpmmError {
         closest: Box<SpmmError>,
     },
     /// Caller (P1): the operator is outside the bound that was announced for it.
-    #[error("the social operator's {what} exceeds the announced bound {bound}; propose the job again")]
+    #[error(
+        "the social operator's {what} exceeds the announced bound {bound}; propose the job again"
+    )]
     AboveBound {
         /// Which bound.
         what: &'static str,

@@ -24,7 +24,11 @@ use crate::{Endpoint, Frame, MAX_FRAME_BYTES, ProductParameters, SpmmError, Step
 /// The sizes of the retrieval: a table of P0's encrypted rows, d_max of them fetched.
 pub(crate) fn pir_parameters(parameters: &ProductParameters) -> Result<PirParameters, SpmmError> {
     let row_bytes = u32::try_from(parameters.glwe()?.upload_bytes_per_row()).unwrap_or(u32::MAX);
-    Ok(PirParameters::new(parameters.uploaded_rows, row_bytes, parameters.fetched_rows_bound)?)
+    Ok(PirParameters::new(
+        parameters.uploaded_rows,
+        row_bytes,
+        parameters.fetched_rows_bound,
+    )?)
 }
 
 /// What P0 keeps of P1's queries, for every upload of the job.
@@ -48,7 +52,11 @@ impl RatingFetch {
     /// The answers over a table in a stock's storage, written to its [`Bulk::Answer`].
     pub(crate) fn answer_stored(&self, storage: &Arc<dyn StockStorage>) -> Result<(), SpmmError> {
         let sizes = self.selectors.parameters();
-        let table = StoredTable { storage: Arc::clone(storage), rows: sizes.rows(), row_bytes: sizes.row_bytes() };
+        let table = StoredTable {
+            storage: Arc::clone(storage),
+            rows: sizes.rows(),
+            row_bytes: sizes.row_bytes(),
+        };
         let mut responder = s3rec_pir::respond(&self.selectors, &table)?;
         let mut offset = 0;
         while let Some(frame) = responder.next_frame()? {
@@ -76,7 +84,11 @@ impl RowTable for StoredTable {
     }
 
     fn read_row(&self, row: u32, out: &mut [u8]) -> io::Result<()> {
-        self.storage.read_at(Bulk::Upload, u64::from(row) * u64::from(self.row_bytes), out)
+        self.storage.read_at(
+            Bulk::Upload,
+            u64::from(row) * u64::from(self.row_bytes),
+            out,
+        )
     }
 }
 
@@ -113,10 +125,14 @@ impl RatingQueries {
     /// [`SpmmError::Unfinished`]; [`SpmmError::Pir`] for a hash seed that breaks the noise condition.
     pub fn into_fetch(self, memory_bytes: u64) -> Result<RatingFetch, SpmmError> {
         if !self.is_done() {
-            return Err(SpmmError::Unfinished { pending: Step::Queries });
+            return Err(SpmmError::Unfinished {
+                pending: Step::Queries,
+            });
         }
         let queries = self.receiver.finish()?;
-        Ok(RatingFetch { selectors: s3rec_pir::expand(&self.sizes, &queries, memory_bytes)? })
+        Ok(RatingFetch {
+            selectors: s3rec_pir::expand(&self.sizes, &queries, memory_bytes)?,
+        })
     }
 
     fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
@@ -185,10 +201,22 @@ pub(crate) struct FetchedBodies {
 impl RowSource for FetchedBodies {
     type Error = SpmmError;
 
-    fn read_row(&self, row: usize, coefficients: Range<usize>, out: &mut [u128]) -> Result<(), SpmmError> {
-        let found = self.rows.binary_search_by(|&known| (known as usize).cmp(&row)).ok();
+    fn read_row(
+        &self,
+        row: usize,
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), SpmmError> {
+        let found = self
+            .rows
+            .binary_search_by(|&known| (known as usize).cmp(&row))
+            .ok();
         let bytes = found.and_then(|index| self.bytes.get(index));
-        let bytes = bytes.ok_or(SpmmError::Shape { what: "a fetched row", expected: row as u64, actual: 0 })?;
+        let bytes = bytes.ok_or(SpmmError::Shape {
+            what: "a fetched row",
+            expected: row as u64,
+            actual: 0,
+        })?;
         Ok(decode_bodies(&self.glwe, bytes, coefficients.start, out)?)
     }
 }
@@ -207,14 +235,21 @@ impl SocialQueries {
     ///
     /// # Errors
     /// [`SpmmError::AboveBound`] for more rows than d_max: a local error, before anything is sent.
-    pub fn new(parameters: &ProductParameters, operand: &SocialOperand) -> Result<SocialQueries, SpmmError> {
+    pub fn new(
+        parameters: &ProductParameters,
+        operand: &SocialOperand,
+    ) -> Result<SocialQueries, SpmmError> {
         operand.check_made_for(parameters)?;
         let needed = operand.needed_rows();
         if needed.len() > parameters.fetched_rows_bound as usize {
             let bound = u64::from(parameters.fetched_rows_bound);
-            return Err(SpmmError::AboveBound { what: "number of linked-to users", bound });
+            return Err(SpmmError::AboveBound {
+                what: "number of linked-to users",
+                bound,
+            });
         }
-        let (client, message) = s3rec_pir::query(&pir_parameters(parameters)?, &needed, &Seed::generate()?)?;
+        let (client, message) =
+            s3rec_pir::query(&pir_parameters(parameters)?, &needed, &Seed::generate()?)?;
         Ok(SocialQueries {
             fetch: SocialFetch { client },
             bytes: message.encode(),
@@ -229,7 +264,13 @@ impl SocialQueries {
     /// # Errors
     /// [`SpmmError::Unfinished`].
     pub fn into_fetch(self) -> Result<SocialFetch, SpmmError> {
-        if self.is_done() { Ok(self.fetch) } else { Err(SpmmError::Unfinished { pending: Step::Queries }) }
+        if self.is_done() {
+            Ok(self.fetch)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: Step::Queries,
+            })
+        }
     }
 }
 
@@ -238,7 +279,11 @@ impl Endpoint for SocialQueries {
         if self.is_done() {
             return Ok(None);
         }
-        let payload = self.bytes.get(self.chunks.items_of(self.sent)).unwrap_or_default().to_vec();
+        let payload = self
+            .bytes
+            .get(self.chunks.items_of(self.sent))
+            .unwrap_or_default()
+            .to_vec();
         self.sent += 1;
         Ok(Some(self.numbering.frame(Step::Queries, payload)))
     }
@@ -258,5 +303,7 @@ impl Endpoint for SocialQueries {
 
 /// Cuts stored or received answers back into the frames they came in.
 pub(crate) fn frame_ranges(total_bytes: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..total_bytes).step_by(MAX_FRAME_BYTES).map(move |start| start..(start + MAX_FRAME_BYTES).min(total_bytes))
+    (0..total_bytes)
+        .step_by(MAX_FRAME_BYTES)
+        .map(move |start| start..(start + MAX_FRAME_BYTES).min(total_bytes))
 }

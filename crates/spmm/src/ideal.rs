@@ -43,7 +43,8 @@ impl RatingPlain {
     ) -> Result<RatingPlain, SpmmError> {
         check_shape(parameters, pattern, factors)?;
         let upload = gather(factors, &pattern.uploaded_rows)?;
-        let incoming = Sizes::ring_values(parameters, Step::ClearProduct, parameters.returned_rows)?;
+        let incoming =
+            Sizes::ring_values(parameters, Step::ClearProduct, parameters.returned_rows)?;
         Ok(RatingPlain {
             parameters: parameters.clone(),
             pattern: Arc::clone(pattern),
@@ -59,7 +60,11 @@ impl RatingPlain {
     pub fn into_product(self) -> Result<RingMatrix, SpmmError> {
         let bytes = self.incoming.into_bytes()?;
         let rows = self.pattern.returned_rows.len();
-        scatter(&unpack(&self.parameters, rows, &bytes)?, &self.pattern.returned_rows, self.pattern.users)
+        scatter(
+            &unpack(&self.parameters, rows, &bytes)?,
+            &self.pattern.returned_rows,
+            self.pattern.users,
+        )
     }
 }
 
@@ -100,7 +105,8 @@ impl SocialPlain {
         pattern: &Arc<PublicPattern>,
         operator: &Arc<SocialOperator>,
     ) -> Result<SocialPlain, SpmmError> {
-        let incoming = Sizes::ring_values(parameters, Step::ClearFactors, parameters.uploaded_rows)?;
+        let incoming =
+            Sizes::ring_values(parameters, Step::ClearFactors, parameters.uploaded_rows)?;
         Ok(SocialPlain {
             parameters: parameters.clone(),
             pattern: Arc::clone(pattern),
@@ -111,9 +117,16 @@ impl SocialPlain {
     }
 
     fn multiply(&self) -> Result<Outgoing, SpmmError> {
-        let upload = unpack(&self.parameters, self.pattern.uploaded_rows.len(), &self.incoming.bytes)?;
+        let upload = unpack(
+            &self.parameters,
+            self.pattern.uploaded_rows.len(),
+            &self.incoming.bytes,
+        )?;
         let factors = scatter(&upload, &self.pattern.uploaded_rows, self.pattern.users)?;
-        let returned = gather(&product(&self.operator, &factors)?, &self.pattern.returned_rows)?;
+        let returned = gather(
+            &product(&self.operator, &factors)?,
+            &self.pattern.returned_rows,
+        )?;
         Outgoing::pack(&self.parameters, Step::ClearProduct, &returned)
     }
 }
@@ -164,12 +177,21 @@ impl Outgoing {
 
     /// Bytes that are packed already.
     pub(crate) fn new(chunks: Chunks, bytes: Vec<u8>) -> Outgoing {
-        Outgoing { header: None, chunks, bytes, numbering: Numbering::default(), sent: 0 }
+        Outgoing {
+            header: None,
+            chunks,
+            bytes,
+            numbering: Numbering::default(),
+            sent: 0,
+        }
     }
 
     /// The same, behind a frame that names what it belongs to.
     pub(crate) fn headed(self, header: Vec<u8>) -> Outgoing {
-        Outgoing { header: Some(header), ..self }
+        Outgoing {
+            header: Some(header),
+            ..self
+        }
     }
 
     pub(crate) fn next(&mut self) -> Option<Frame> {
@@ -179,7 +201,11 @@ impl Outgoing {
         if self.is_empty() {
             return None;
         }
-        let payload = self.bytes.get(self.chunks.items_of(self.sent)).unwrap_or_default().to_vec();
+        let payload = self
+            .bytes
+            .get(self.chunks.items_of(self.sent))
+            .unwrap_or_default()
+            .to_vec();
         self.sent += 1;
         Some(self.numbering.frame(self.chunks.step(), payload))
     }
@@ -199,7 +225,12 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(chunks: Chunks) -> Incoming {
-        Incoming { chunks, due: Due::default(), received: 0, bytes: Vec::new() }
+        Incoming {
+            chunks,
+            due: Due::default(),
+            received: 0,
+            bytes: Vec::new(),
+        }
     }
 
     pub(crate) fn receive(&mut self, frame: &Frame) -> Result<(), SpmmError> {
@@ -221,12 +252,22 @@ impl Incoming {
     }
 
     pub(crate) fn into_bytes(self) -> Result<Vec<u8>, SpmmError> {
-        if self.is_complete() { Ok(self.bytes) } else { Err(SpmmError::Unfinished { pending: self.chunks.step() }) }
+        if self.is_complete() {
+            Ok(self.bytes)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: self.chunks.step(),
+            })
+        }
     }
 }
 
 /// The values of `rows` rows from exactly their packed bytes.
-pub(crate) fn unpack(parameters: &ProductParameters, rows: usize, bytes: &[u8]) -> Result<RingMatrix, SpmmError> {
+pub(crate) fn unpack(
+    parameters: &ProductParameters,
+    rows: usize,
+    bytes: &[u8],
+) -> Result<RingMatrix, SpmmError> {
     let columns = parameters.columns as usize;
     let values = packing::unpack_u64(bytes, parameters.ring_bits, rows * columns)?;
     Ok(RingMatrix::new(parameters.ring()?, rows, columns, values)?)

@@ -84,23 +84,43 @@ impl SocialOperand {
 
     /// The rows as the accumulation takes them.
     pub(crate) fn sparse_rows(&self) -> Result<SparseRows<'_>, SpmmError> {
-        Ok(SparseRows::new(&self.starts, &self.columns, &self.weights, self.uploaded_rows)?)
+        Ok(SparseRows::new(
+            &self.starts,
+            &self.columns,
+            &self.weights,
+            self.uploaded_rows,
+        )?)
     }
 
     /// P1's salted commitment to Y: what P0 may see of it. A plain digest would let P0 test every
     /// one-link change of the data.
     pub fn commitment(&self) -> [u8; 32] {
-        *self.digest.derive("s3rec commitment to the social operator", &[]).expose_bytes()
+        *self
+            .digest
+            .derive("s3rec commitment to the social operator", &[])
+            .expose_bytes()
     }
 
     /// Refuses parameters with other numbers of rows than the operand was arranged for.
     pub(crate) fn check_made_for(&self, parameters: &ProductParameters) -> Result<(), SpmmError> {
         for (what, expected, actual) in [
-            ("returned rows of the operand", parameters.returned_rows, self.rows()),
-            ("uploaded rows of the operand", parameters.uploaded_rows, self.uploaded_rows),
+            (
+                "returned rows of the operand",
+                parameters.returned_rows,
+                self.rows(),
+            ),
+            (
+                "uploaded rows of the operand",
+                parameters.uploaded_rows,
+                self.uploaded_rows,
+            ),
         ] {
             if expected as usize != actual {
-                return Err(SpmmError::Shape { what, expected: u64::from(expected), actual: actual as u64 });
+                return Err(SpmmError::Shape {
+                    what,
+                    expected: u64::from(expected),
+                    actual: actual as u64,
+                });
             }
         }
         Ok(())
@@ -120,15 +140,35 @@ impl SocialOperand {
                 actual: upload.rows() as u64,
             });
         }
-        let rows = kernel::Rows { starts: &self.starts, columns: &self.columns, weights: &self.weights };
-        let values = kernel::multiply(rows, upload.values(), upload.columns(), upload.ring().bits());
-        Ok(RingMatrix::reduced(upload.ring(), self.rows(), upload.columns(), values)?)
+        let rows = kernel::Rows {
+            starts: &self.starts,
+            columns: &self.columns,
+            weights: &self.weights,
+        };
+        let values = kernel::multiply(
+            rows,
+            upload.values(),
+            upload.columns(),
+            upload.ring().bits(),
+        );
+        Ok(RingMatrix::reduced(
+            upload.ring(),
+            self.rows(),
+            upload.columns(),
+            values,
+        )?)
     }
 }
 
-fn check_bounds(parameters: &ProductParameters, operator: &SocialOperator) -> Result<(), SpmmError> {
+fn check_bounds(
+    parameters: &ProductParameters,
+    operator: &SocialOperator,
+) -> Result<(), SpmmError> {
     if operator.kind() != parameters.operator {
-        return Err(SpmmError::Unsupported { what: operator.kind().name(), with: parameters.operator.name() });
+        return Err(SpmmError::Unsupported {
+            what: operator.kind().name(),
+            with: parameters.operator.name(),
+        });
     }
     if operator.users() != parameters.users as usize {
         return Err(SpmmError::Shape {
@@ -138,10 +178,16 @@ fn check_bounds(parameters: &ProductParameters, operator: &SocialOperator) -> Re
         });
     }
     if operator.row_norm() > parameters.row_norm_bound {
-        return Err(SpmmError::AboveBound { what: "row norm", bound: parameters.row_norm_bound });
+        return Err(SpmmError::AboveBound {
+            what: "row norm",
+            bound: parameters.row_norm_bound,
+        });
     }
     if operator.nonzeros() as u64 > parameters.nonzeros_bound {
-        return Err(SpmmError::AboveBound { what: "number of non-zeros", bound: parameters.nonzeros_bound });
+        return Err(SpmmError::AboveBound {
+            what: "number of non-zeros",
+            bound: parameters.nonzeros_bound,
+        });
     }
     Ok(())
 }
@@ -155,14 +201,22 @@ fn digest(operator: &SocialOperator, pattern: &PublicPattern, key: &Seed) -> See
     for row in 0..operator.users() {
         let (columns, weights) = operator.row(row);
         content.extend_from_slice(&(columns.len() as u64).to_le_bytes());
-        columns.iter().for_each(|column| content.extend_from_slice(&column.to_le_bytes()));
-        weights.iter().for_each(|weight| content.extend_from_slice(&weight.to_le_bytes()));
+        columns
+            .iter()
+            .for_each(|column| content.extend_from_slice(&column.to_le_bytes()));
+        weights
+            .iter()
+            .for_each(|weight| content.extend_from_slice(&weight.to_le_bytes()));
     }
     for rows in [&pattern.uploaded_rows, &pattern.returned_rows] {
         content.extend_from_slice(&(rows.len() as u64).to_le_bytes());
-        rows.iter().for_each(|row| content.extend_from_slice(&row.to_le_bytes()));
+        rows.iter()
+            .for_each(|row| content.extend_from_slice(&row.to_le_bytes()));
     }
-    let digest = key.derive("s3rec canonical social operator", &[operator.kind().name().as_bytes(), &content]);
+    let digest = key.derive(
+        "s3rec canonical social operator",
+        &[operator.kind().name().as_bytes(), &content],
+    );
     zeroize::Zeroize::zeroize(&mut content);
     digest
 }

@@ -48,7 +48,11 @@ pub struct Transcript {
 impl Transcript {
     /// Payload bytes that one side sent.
     pub fn bytes_from(&self, side: Side) -> u64 {
-        self.frames.iter().filter(|(from, ..)| *from == side).map(|&(.., bytes)| bytes as u64).sum()
+        self.frames
+            .iter()
+            .filter(|(from, ..)| *from == side)
+            .map(|&(.., bytes)| bytes as u64)
+            .sum()
     }
 }
 
@@ -65,7 +69,9 @@ pub enum PairError {
         error: SpmmError,
     },
     /// Neither party has anything to send and at least one is not done.
-    #[error("both sides wait: the rating platform for {rating:?}, the social platform for {social:?}")]
+    #[error(
+        "both sides wait: the rating platform for {rating:?}, the social platform for {social:?}"
+    )]
     Stalled {
         /// What P0 waits for.
         rating: Option<Step>,
@@ -91,11 +97,19 @@ pub fn run(
                 Side::Rating => (&mut *rating, &mut *social),
                 Side::Social => (&mut *social, &mut *rating),
             };
-            while let Some(frame) = sender.poll_send().map_err(|error| PairError::Failed { side: from, error })? {
+            while let Some(frame) = sender
+                .poll_send()
+                .map_err(|error| PairError::Failed { side: from, error })?
+            {
                 moved = true;
-                transcript.frames.push((from, frame.step, frame.payload.len()));
+                transcript
+                    .frames
+                    .push((from, frame.step, frame.payload.len()));
                 for frame in interceptor.intercept(from, frame) {
-                    receiver.receive(frame).map_err(|error| PairError::Failed { side: from.other(), error })?;
+                    receiver.receive(frame).map_err(|error| PairError::Failed {
+                        side: from.other(),
+                        error,
+                    })?;
                 }
             }
         }
@@ -103,7 +117,10 @@ pub fn run(
             return Ok(transcript);
         }
         if !moved {
-            return Err(PairError::Stalled { rating: rating.awaiting(), social: social.awaiting() });
+            return Err(PairError::Stalled {
+                rating: rating.awaiting(),
+                social: social.awaiting(),
+            });
         }
     }
 }

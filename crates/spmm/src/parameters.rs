@@ -115,9 +115,17 @@ impl ProductParameters {
     /// [`SpmmError::Overflow`] unless L·u_max·2^f_u·2^guard < 2^(ℓ−1).
     pub fn fixed_point(&self) -> Result<FixedPoint, SpmmError> {
         let ring = self.ring()?;
-        let fixed = FixedPoint::fit(ring, self.row_norm_bound, self.saturation_bound, self.guard_bits);
+        let fixed = FixedPoint::fit(
+            ring,
+            self.row_norm_bound,
+            self.saturation_bound,
+            self.guard_bits,
+        );
         if matches!(fixed, Err(AlgebraError::Bound { .. })) {
-            return Err(SpmmError::NotPositive { what: "saturation bound", actual: self.saturation_bound });
+            return Err(SpmmError::NotPositive {
+                what: "saturation bound",
+                actual: self.saturation_bound,
+            });
         }
         match fixed {
             Ok(fixed) if fixed.scale_bits() == self.scale_bits => Ok(fixed),
@@ -136,7 +144,8 @@ impl ProductParameters {
     /// # Errors
     /// [`SpmmError::He`] for a combination below the security level or off the noise table.
     pub fn glwe(&self) -> Result<GlweParameters, SpmmError> {
-        let (dimension, polynomial_size) = (self.glwe_dimension as usize, self.polynomial_size as usize);
+        let (dimension, polynomial_size) =
+            (self.glwe_dimension as usize, self.polynomial_size as usize);
         let glwe = GlweParameters::new(dimension, polynomial_size, self.dropped_body_bits)?;
         let (least, most) = (u64::from(glwe.noise_bits()), u64::from(glwe.noise_bits()));
         in_range("noise bits", self.noise_bits, least, most)?;
@@ -148,7 +157,12 @@ impl ProductParameters {
     /// # Errors
     /// [`SpmmError::OutOfRange`] when one opening does not fit a ciphertext.
     pub fn layout(&self) -> Result<Layout, SpmmError> {
-        in_range("columns", self.columns, 1, MOST_COLUMNS.min(u64::from(self.polynomial_size)))?;
+        in_range(
+            "columns",
+            self.columns,
+            1,
+            MOST_COLUMNS.min(u64::from(self.polynomial_size)),
+        )?;
         in_range("rounds", self.rounds, 1, MOST_ROUNDS)?;
         let (blocks, rounds_per_block) = if self.protocol.is_preprocessed() {
             let blocks = self.rounds.div_ceil(self.polynomial_size / self.columns);
@@ -157,7 +171,12 @@ impl ProductParameters {
             (self.rounds, 1)
         };
         let block_columns = self.columns * rounds_per_block;
-        Ok(Layout { blocks, rounds_per_block, block_columns, rows_per_response: self.polynomial_size / block_columns })
+        Ok(Layout {
+            blocks,
+            rounds_per_block,
+            block_columns,
+            rows_per_response: self.polynomial_size / block_columns,
+        })
     }
 
     /// B, the worst-case noise of a response in units of 2^-128 (section 3.1); `None` beyond 2^128.
@@ -166,7 +185,11 @@ impl ProductParameters {
     /// Those of [`layout`](ProductParameters::layout) and [`glwe`](ProductParameters::glwe).
     pub fn noise_bound(&self) -> Result<Option<u128>, SpmmError> {
         let packed_rows = self.layout()?.rows_per_response as usize;
-        Ok(noise::bound(&self.glwe()?, self.row_norm_bound, packed_rows))
+        Ok(noise::bound(
+            &self.glwe()?,
+            self.row_norm_bound,
+            packed_rows,
+        ))
     }
 
     /// Values ever returned for this stock: n of the inequality.
@@ -176,7 +199,9 @@ impl ProductParameters {
     pub fn returned_values(&self) -> Result<u64, SpmmError> {
         let layout = self.layout()?;
         in_range("returned rows", self.returned_rows, 0, MOST_USERS)?;
-        Ok(u64::from(self.returned_rows) * u64::from(layout.block_columns) * u64::from(layout.blocks))
+        Ok(u64::from(self.returned_rows)
+            * u64::from(layout.block_columns)
+            * u64::from(layout.blocks))
     }
 
     /// −log₂ of the statistical distance of a whole job's view from its simulation, rounded
@@ -186,7 +211,11 @@ impl ProductParameters {
     /// Those of [`layout`](ProductParameters::layout).
     pub fn statistical_bits(&self) -> Result<u32, SpmmError> {
         let bound = self.noise_bound()?.unwrap_or(u128::MAX);
-        Ok(noise::statistical_bits(self.ring()?, bound, self.returned_values()?))
+        Ok(noise::statistical_bits(
+            self.ring()?,
+            bound,
+            self.returned_values()?,
+        ))
     }
 
     /// Lowest estimated cost of an attack on the ciphertexts, log₂ (section 2).
@@ -201,8 +230,18 @@ impl ProductParameters {
     /// [`SpmmError::Inexact`], and those of the scheme.
     pub fn validate(&self) -> Result<(), SpmmError> {
         in_range("users", self.users, 1, MOST_USERS)?;
-        in_range("uploaded rows", self.uploaded_rows, 0, u64::from(self.users))?;
-        in_range("returned rows", self.returned_rows, 0, u64::from(self.users))?;
+        in_range(
+            "uploaded rows",
+            self.uploaded_rows,
+            0,
+            u64::from(self.users),
+        )?;
+        in_range(
+            "returned rows",
+            self.returned_rows,
+            0,
+            u64::from(self.users),
+        )?;
         in_range("ring bits", self.ring_bits, 32, 48)?;
         in_range("scale bits", self.scale_bits, 0, 16)?;
         in_range("guard bits", self.guard_bits, 0, 8)?;
@@ -218,18 +257,27 @@ impl ProductParameters {
         self.check_fetching()?;
         self.release.validate(self.ring_bits)?;
         Release::of(self)?;
-        if matches!(self.release, ReleasePolicy::Coarse { .. }) && !self.protocol.is_preprocessed() {
-            return Err(SpmmError::Unsupported { what: "the release policy coarse", with: self.protocol.name() });
+        if matches!(self.release, ReleasePolicy::Coarse { .. }) && !self.protocol.is_preprocessed()
+        {
+            return Err(SpmmError::Unsupported {
+                what: "the release policy coarse",
+                with: self.protocol.name(),
+            });
         }
         self.fixed_point()?;
         let glwe = self.glwe()?;
         let statistical_bits = self.statistical_bits()?;
         if statistical_bits < STATISTICAL_BITS {
-            return Err(SpmmError::NoiseShows { available_bits: statistical_bits, required_bits: STATISTICAL_BITS });
+            return Err(SpmmError::NoiseShows {
+                available_bits: statistical_bits,
+                required_bits: STATISTICAL_BITS,
+            });
         }
         let bound = self.noise_bound()?.unwrap_or(u128::MAX);
         if !noise::is_correct(&glwe, self.ring()?, bound) {
-            return Err(SpmmError::Inexact { ring_bits: self.ring_bits });
+            return Err(SpmmError::Inexact {
+                ring_bits: self.ring_bits,
+            });
         }
         Ok(())
     }
@@ -240,9 +288,11 @@ impl ProductParameters {
         let release = match self.release {
             ReleasePolicy::Exact => [0, 0, 0, 0],
             ReleasePolicy::Coarse { released_bits } => [1, u64::from(released_bits), 0, 0],
-            ReleasePolicy::Noised { sigma, row_norm_beta, delta } => {
-                [2, sigma.to_bits(), row_norm_beta.to_bits(), delta.to_bits()]
-            }
+            ReleasePolicy::Noised {
+                sigma,
+                row_norm_beta,
+                delta,
+            } => [2, sigma.to_bits(), row_norm_beta.to_bits(), delta.to_bits()],
         };
         let pattern = match self.pattern {
             Disclosure::Nothing => 0,
@@ -269,8 +319,17 @@ impl ProductParameters {
             hasher.update(&(name.len() as u64).to_le_bytes());
             hasher.update(name.as_bytes());
         }
-        let wide = [self.saturation_bound.to_bits(), self.row_norm_bound, self.nonzeros_bound];
-        for number in numbers.map(u64::from).into_iter().chain(wide).chain(release) {
+        let wide = [
+            self.saturation_bound.to_bits(),
+            self.row_norm_bound,
+            self.nonzeros_bound,
+        ];
+        for number in numbers
+            .map(u64::from)
+            .into_iter()
+            .chain(wide)
+            .chain(release)
+        {
             hasher.update(&number.to_le_bytes());
         }
         *hasher.finalize().as_bytes()
@@ -279,16 +338,31 @@ impl ProductParameters {
     /// Retrieval is for operators whose columns differ from their rows: for the others the rows
     /// already tell the columns, and trimming the upload is cheaper (section 3.2).
     fn check_fetching(&self) -> Result<(), SpmmError> {
-        let most = if self.protocol.fetches_privately() { u64::from(self.users) } else { 0 };
-        in_range("fetched rows bound", self.fetched_rows_bound, most.min(1), most)?;
+        let most = if self.protocol.fetches_privately() {
+            u64::from(self.users)
+        } else {
+            0
+        };
+        in_range(
+            "fetched rows bound",
+            self.fetched_rows_bound,
+            most.min(1),
+            most,
+        )?;
         if !self.protocol.fetches_privately() {
             return Ok(());
         }
         if self.operator.is_symmetric() {
-            return Err(SpmmError::Unsupported { what: self.protocol.name(), with: self.operator.name() });
+            return Err(SpmmError::Unsupported {
+                what: self.protocol.name(),
+                with: self.operator.name(),
+            });
         }
         if self.uploaded_rows != self.users {
-            return Err(SpmmError::Unsupported { what: self.protocol.name(), with: "a trimmed upload" });
+            return Err(SpmmError::Unsupported {
+                what: self.protocol.name(),
+                with: "a trimmed upload",
+            });
         }
         fetch::pir_parameters(self)?;
         Ok(())
@@ -308,12 +382,30 @@ impl ProductParameters {
         if rows == self.users {
             return Ok(());
         }
-        Err(SpmmError::Shape { what, expected: u64::from(self.users), actual: u64::from(rows) })
+        Err(SpmmError::Shape {
+            what,
+            expected: u64::from(self.users),
+            actual: u64::from(rows),
+        })
     }
 }
 
 /// Refuses a value outside `least..=most`.
-pub(crate) fn in_range(what: &'static str, actual: impl Into<u64>, least: u64, most: u64) -> Result<(), SpmmError> {
+pub(crate) fn in_range(
+    what: &'static str,
+    actual: impl Into<u64>,
+    least: u64,
+    most: u64,
+) -> Result<(), SpmmError> {
     let actual = actual.into();
-    if (least..=most).contains(&actual) { Ok(()) } else { Err(SpmmError::OutOfRange { what, least, most, actual }) }
+    if (least..=most).contains(&actual) {
+        Ok(())
+    } else {
+        Err(SpmmError::OutOfRange {
+            what,
+            least,
+            most,
+            actual,
+        })
+    }
 }

@@ -84,14 +84,28 @@ impl ReleasePolicy {
                 }
                 Ok(())
             }
-            ReleasePolicy::Noised { sigma, row_norm_beta, delta } => {
-                for (what, value) in [("sigma", sigma), ("row_norm_beta", row_norm_beta), ("delta", delta)] {
+            ReleasePolicy::Noised {
+                sigma,
+                row_norm_beta,
+                delta,
+            } => {
+                for (what, value) in [
+                    ("sigma", sigma),
+                    ("row_norm_beta", row_norm_beta),
+                    ("delta", delta),
+                ] {
                     if !(value.is_finite() && value > 0.0) {
-                        return Err(SpmmError::NotPositive { what, actual: value });
+                        return Err(SpmmError::NotPositive {
+                            what,
+                            actual: value,
+                        });
                     }
                 }
                 if delta >= 1.0 {
-                    return Err(SpmmError::NotPositive { what: "1 - delta", actual: 1.0 - delta });
+                    return Err(SpmmError::NotPositive {
+                        what: "1 - delta",
+                        actual: 1.0 - delta,
+                    });
                 }
                 Ok(())
             }

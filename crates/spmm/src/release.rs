@@ -43,13 +43,19 @@ pub fn zcdp(openings: u32, sensitivity: f64, sigma: f64) -> f64 {
 /// The least ε for which ρ-zCDP gives (ε, δ)-differential privacy: the minimum over α > 1 of
 /// ρα + ln(1/(αδ))/(α − 1) + ln(1 − 1/α) (Canonne, Kamath and Steinke 2020, proposition 12).
 pub fn epsilon(rho: f64, delta: f64) -> f64 {
-    let value = |alpha: f64| rho * alpha + (-(alpha * delta).ln()) / (alpha - 1.0) + (1.0 - 1.0 / alpha).ln();
+    let value = |alpha: f64| {
+        rho * alpha + (-(alpha * delta).ln()) / (alpha - 1.0) + (1.0 - 1.0 / alpha).ln()
+    };
     // The bound is unimodal in ln(α − 1): a golden section finds the minimum.
     let (mut low, mut high) = (-12.0f64, 30.0f64);
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     for _ in 0..200 {
         let (left, right) = (high - golden * (high - low), low + golden * (high - low));
-        if value(1.0 + left.exp()) < value(1.0 + right.exp()) { high = right } else { low = left }
+        if value(1.0 + left.exp()) < value(1.0 + right.exp()) {
+            high = right
+        } else {
+            low = left
+        }
     }
     value(1.0 + f64::midpoint(low, high).exp()).max(0.0)
 }
@@ -59,11 +65,19 @@ pub fn epsilon(rho: f64, delta: f64) -> f64 {
 /// # Errors
 /// [`SpmmError::Unsupported`] when no sensitivity is known for the operator.
 pub fn spent(parameters: &ProductParameters) -> Result<Option<(f64, f64)>, SpmmError> {
-    let ReleasePolicy::Noised { sigma, row_norm_beta, delta } = parameters.release else {
+    let ReleasePolicy::Noised {
+        sigma,
+        row_norm_beta,
+        delta,
+    } = parameters.release
+    else {
         return Ok(None);
     };
-    let sensitivity = sensitivity(parameters.operator, row_norm_beta)
-        .ok_or(SpmmError::Unsupported { what: "the release policy noised", with: parameters.operator.name() })?;
+    let sensitivity =
+        sensitivity(parameters.operator, row_norm_beta).ok_or(SpmmError::Unsupported {
+            what: "the release policy noised",
+            with: parameters.operator.name(),
+        })?;
     let rho = zcdp(parameters.rounds, sensitivity, sigma);
     Ok(Some((rho, epsilon(rho, delta))))
 }
@@ -73,32 +87,49 @@ pub fn spent(parameters: &ProductParameters) -> Result<Option<(f64, f64)>, SpmmE
 pub(crate) enum Release {
     Exact,
     /// Bits of a value that are dropped from the bottom.
-    Coarse { dropped_bits: u32 },
+    Coarse {
+        dropped_bits: u32,
+    },
     /// Standard deviation of the noise in multiples of 2^guard.
-    Noised { sigma: u64, guard_bits: u32 },
+    Noised {
+        sigma: u64,
+        guard_bits: u32,
+    },
 }
 
 impl Release {
     pub(crate) fn of(parameters: &ProductParameters) -> Result<Release, SpmmError> {
         Ok(match parameters.release {
             ReleasePolicy::Exact => Release::Exact,
-            ReleasePolicy::Coarse { released_bits } => {
-                Release::Coarse { dropped_bits: parameters.ring_bits.saturating_sub(released_bits) }
-            }
+            ReleasePolicy::Coarse { released_bits } => Release::Coarse {
+                dropped_bits: parameters.ring_bits.saturating_sub(released_bits),
+            },
             ReleasePolicy::Noised { sigma, .. } => {
                 spent(parameters)?;
-                let units = sigma * f64::from(parameters.scale_bits + parameters.weight_bits()).exp2();
+                let units =
+                    sigma * f64::from(parameters.scale_bits + parameters.weight_bits()).exp2();
                 let largest = parameters.row_norm_bound as f64
                     * parameters.saturation_bound
                     * f64::from(parameters.scale_bits).exp2();
-                let needed = (largest + ROOM_SIGMAS * units) * f64::from(parameters.guard_bits).exp2();
+                let needed =
+                    (largest + ROOM_SIGMAS * units) * f64::from(parameters.guard_bits).exp2();
                 let has_room = needed < f64::from(parameters.ring_bits - 1).exp2();
                 if !((1.0..=LARGEST_SIGMA).contains(&units) && has_room) {
-                    return Err(SpmmError::NoiseRoom { sigma, ring_bits: parameters.ring_bits });
+                    return Err(SpmmError::NoiseRoom {
+                        sigma,
+                        ring_bits: parameters.ring_bits,
+                    });
                 }
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 2^26")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "between 1 and 2^26"
+                )]
                 let sigma = units.ceil() as u64;
-                Release::Noised { sigma, guard_bits: parameters.guard_bits }
+                Release::Noised {
+                    sigma,
+                    guard_bits: parameters.guard_bits,
+                }
             }
         })
     }
@@ -134,7 +165,9 @@ fn discrete_gaussian(stream: &mut Stream, sigma: u64) -> i64 {
         let offset = numerator.abs_diff(u128::from(sigma) * u128::from(sigma));
         let scale = u128::from(sigma) * u128::from(t);
         // An offset of 2^64 or more stays with a probability below exp(−2^7): never.
-        let Some(square) = offset.checked_mul(offset) else { continue };
+        let Some(square) = offset.checked_mul(offset) else {
+            continue;
+        };
         if bernoulli_exp(stream, square, 2 * scale * scale) {
             return candidate;
         }
@@ -215,6 +248,10 @@ mod tests {
         Stream::new(&Seed::from_bytes([tag; 32]))
     }
 
+    fn small(stream: &mut Stream, bound: u32) -> u32 {
+        u32::try_from(uniform_below(stream, u64::from(bound))).unwrap()
+    }
+
     #[test]
     fn samples_follow_the_discrete_gaussian() {
         let sigma = 3u64;
@@ -222,7 +259,9 @@ mod tests {
         let mut stream = stream(1);
         let mut counts = std::collections::BTreeMap::<i64, u32>::new();
         for _ in 0..samples {
-            *counts.entry(discrete_gaussian(&mut stream, sigma)).or_default() += 1;
+            *counts
+                .entry(discrete_gaussian(&mut stream, sigma))
+                .or_default() += 1;
         }
         let density = |x: i64| (-((x * x) as f64) / (2.0 * (sigma * sigma) as f64)).exp();
         let total: f64 = (-60..=60).map(density).sum();
@@ -243,7 +282,9 @@ mod tests {
         let sigma = 1u64 << 20;
         let mut stream = stream(2);
         let samples = 20_000;
-        let sum: f64 = (0..samples).map(|_| (discrete_gaussian(&mut stream, sigma) as f64 / sigma as f64).powi(2)).sum();
+        let sum: f64 = (0..samples)
+            .map(|_| (discrete_gaussian(&mut stream, sigma) as f64 / sigma as f64).powi(2))
+            .sum();
         let variance = sum / f64::from(samples);
         assert!((variance - 1.0).abs() < 0.06, "{variance}");
     }
@@ -255,7 +296,10 @@ mod tests {
         let rho = zcdp(1, 1.0, 5.0);
         let simple = rho + 2.0 * (rho * 1e5f64.ln()).sqrt();
         let actual = epsilon(rho, 1e-5);
-        assert!(actual < simple && actual > 0.74, "{actual} against {simple}");
+        assert!(
+            actual < simple && actual > 0.74,
+            "{actual} against {simple}"
+        );
         assert!(epsilon(2.0 * rho, 1e-5) > actual);
     }
 
@@ -267,7 +311,7 @@ mod tests {
             let bound = sensitivity(operator, 1.0).unwrap();
             let mut worst = 0.0f64;
             for _ in 0..4000 {
-                let users = 2 + uniform_below(&mut stream, 5) as u32;
+                let users = 2 + small(&mut stream, 5);
                 let mut links = Vec::new();
                 for from in 0..users {
                     for to in 0..users {
@@ -276,25 +320,44 @@ mod tests {
                         }
                     }
                 }
-                let from = uniform_below(&mut stream, u64::from(users)) as u32;
-                let to = (from + 1 + uniform_below(&mut stream, u64::from(users) - 1) as u32) % users;
+                let from = small(&mut stream, users);
+                let to = (from + 1 + small(&mut stream, users - 1)) % users;
                 links.retain(|&link| link != (from, to));
                 // Rows on the unit sphere of the line: ±1 maximises every difference of rows.
-                let signs = (0..users).map(|_| if uniform_below(&mut stream, 2) == 0 { -1.0 } else { 1.0 }).collect();
+                let signs = (0..users)
+                    .map(|_| {
+                        if uniform_below(&mut stream, 2) == 0 {
+                            -1.0
+                        } else {
+                            1.0
+                        }
+                    })
+                    .collect();
                 let factors = RealMatrix::from_vec(users as usize, 1, signs).unwrap();
                 let product = |links: &[(u32, u32)]| {
-                    let social = SocialMatrix::from_links(users as usize, links.iter().copied()).unwrap();
-                    SocialOperator::build(operator, &social).multiply_real(&factors).unwrap()
+                    let social =
+                        SocialMatrix::from_links(users as usize, links.iter().copied()).unwrap();
+                    SocialOperator::build(operator, &social)
+                        .multiply_real(&factors)
+                        .unwrap()
                 };
                 let before = product(&links);
                 links.push((from, to));
                 let after = product(&links);
-                let change: f64 =
-                    before.values().iter().zip(after.values()).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+                let change: f64 = before
+                    .values()
+                    .iter()
+                    .zip(after.values())
+                    .map(|(a, b)| (a - b).powi(2))
+                    .sum::<f64>()
+                    .sqrt();
                 worst = worst.max(change);
             }
             assert!(worst <= bound, "{operator}: {worst} above {bound}");
-            assert!(worst >= 0.75 * bound, "{operator}: the search only found {worst} of {bound}");
+            assert!(
+                worst >= 0.75 * bound,
+                "{operator}: the search only found {worst} of {bound}"
+            );
         }
     }
 }

@@ -11,23 +11,54 @@ pub(crate) fn check_shape(
     factors: &RingMatrix,
 ) -> Result<(), SpmmError> {
     check_pattern(parameters, pattern)?;
-    equal("bits of a ring element", parameters.ring_bits as usize, factors.ring().bits() as usize)?;
-    equal("rows of the user factors", parameters.users as usize, factors.rows())?;
-    equal("columns of the user factors", parameters.columns as usize, factors.columns())
+    equal(
+        "bits of a ring element",
+        parameters.ring_bits as usize,
+        factors.ring().bits() as usize,
+    )?;
+    equal(
+        "rows of the user factors",
+        parameters.users as usize,
+        factors.rows(),
+    )?;
+    equal(
+        "columns of the user factors",
+        parameters.columns as usize,
+        factors.columns(),
+    )
 }
 
 /// Checks that the pattern has the agreed numbers of rows, ascending and below m.
-pub(crate) fn check_pattern(parameters: &ProductParameters, pattern: &PublicPattern) -> Result<(), SpmmError> {
-    equal("users of the pattern", parameters.users as usize, pattern.users)?;
+pub(crate) fn check_pattern(
+    parameters: &ProductParameters,
+    pattern: &PublicPattern,
+) -> Result<(), SpmmError> {
+    equal(
+        "users of the pattern",
+        parameters.users as usize,
+        pattern.users,
+    )?;
     for (what, expected, rows) in [
-        ("uploaded rows of the pattern", parameters.uploaded_rows, &pattern.uploaded_rows),
-        ("returned rows of the pattern", parameters.returned_rows, &pattern.returned_rows),
+        (
+            "uploaded rows of the pattern",
+            parameters.uploaded_rows,
+            &pattern.uploaded_rows,
+        ),
+        (
+            "returned rows of the pattern",
+            parameters.returned_rows,
+            &pattern.returned_rows,
+        ),
     ] {
         equal(what, expected as usize, rows.len())?;
         let ascending = rows.is_sorted_by(|a, b| a < b);
         let last = rows.last().map_or(0, |&last| u64::from(last) + 1);
         if !ascending || last > u64::from(parameters.users) {
-            return Err(SpmmError::Shape { what, expected: u64::from(parameters.users), actual: last });
+            return Err(SpmmError::Shape {
+                what,
+                expected: u64::from(parameters.users),
+                actual: last,
+            });
         }
     }
     Ok(())
@@ -42,11 +73,20 @@ pub(crate) fn gather(matrix: &RingMatrix, rows: &[u32]) -> Result<RingMatrix, Sp
     for &row in rows {
         values.extend_from_slice(matrix.row(row as usize));
     }
-    Ok(RingMatrix::reduced(matrix.ring(), rows.len(), matrix.columns(), values)?)
+    Ok(RingMatrix::reduced(
+        matrix.ring(),
+        rows.len(),
+        matrix.columns(),
+        values,
+    )?)
 }
 
 /// The opposite of [`gather`]: `users` rows, zero where none is given.
-pub(crate) fn scatter(matrix: &RingMatrix, rows: &[u32], users: usize) -> Result<RingMatrix, SpmmError> {
+pub(crate) fn scatter(
+    matrix: &RingMatrix,
+    rows: &[u32],
+    users: usize,
+) -> Result<RingMatrix, SpmmError> {
     equal("rows to place", rows.len(), matrix.rows())?;
     if rows.len() == users {
         return Ok(matrix.clone());
@@ -67,5 +107,9 @@ fn equal(what: &'static str, expected: usize, actual: usize) -> Result<(), SpmmE
     if expected == actual {
         return Ok(());
     }
-    Err(SpmmError::Shape { what, expected: expected as u64, actual: actual as u64 })
+    Err(SpmmError::Shape {
+        what,
+        expected: expected as u64,
+        actual: actual as u64,
+    })
 }

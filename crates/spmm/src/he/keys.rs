@@ -10,7 +10,11 @@ use crate::{Endpoint, Frame, ProductParameters, SpmmError, Step};
 
 /// The seed of A_pk, from both sides' halves and the session's name: XOF(seed₀ ‖ seed₁ ‖ id).
 /// Each side calls this itself, so that neither chooses A_pk alone.
-pub fn public_key_seed(rating_half: &[u8; 32], social_half: &[u8; 32], session_id: &[u8]) -> PublicSeed {
+pub fn public_key_seed(
+    rating_half: &[u8; 32],
+    social_half: &[u8; 32],
+    session_id: &[u8],
+) -> PublicSeed {
     PublicSeed::combine("s3rec he A_pk", &[rating_half, social_half, session_id])
 }
 
@@ -28,7 +32,10 @@ impl RatingKeys {
     ///
     /// # Errors
     /// Those of [`ProductParameters::validate`]; [`SpmmError::Algebra`] without entropy.
-    pub fn generate(parameters: &ProductParameters, seed: &PublicSeed) -> Result<RatingKeys, SpmmError> {
+    pub fn generate(
+        parameters: &ProductParameters,
+        seed: &PublicSeed,
+    ) -> Result<RatingKeys, SpmmError> {
         RatingKeys::from_entropy(parameters, seed, &Seed::generate()?)
     }
 
@@ -39,9 +46,19 @@ impl RatingKeys {
         entropy: &Seed,
     ) -> Result<RatingKeys, SpmmError> {
         parameters.validate()?;
-        let secret = SecretKey::generate(parameters.glwe()?, &entropy.derive("s3rec he secret key", &[]));
-        let public = secret.public_key(seed, &entropy.derive("s3rec he public key errors", &[seed.as_bytes()]));
-        Ok(RatingKeys { parameters: parameters.clone(), secret, public_key_bytes: public.to_bytes() })
+        let secret = SecretKey::generate(
+            parameters.glwe()?,
+            &entropy.derive("s3rec he secret key", &[]),
+        );
+        let public = secret.public_key(
+            seed,
+            &entropy.derive("s3rec he public key errors", &[seed.as_bytes()]),
+        );
+        Ok(RatingKeys {
+            parameters: parameters.clone(),
+            secret,
+            public_key_bytes: public.to_bytes(),
+        })
     }
 
     /// The agreed parameters.
@@ -132,7 +149,10 @@ impl SocialKeySetup {
     ///
     /// # Errors
     /// Those of [`ProductParameters::validate`]; [`SpmmError::Algebra`] without entropy.
-    pub fn new(parameters: &ProductParameters, seed: &PublicSeed) -> Result<SocialKeySetup, SpmmError> {
+    pub fn new(
+        parameters: &ProductParameters,
+        seed: &PublicSeed,
+    ) -> Result<SocialKeySetup, SpmmError> {
         SocialKeySetup::with_stock_key(parameters, seed, Seed::generate()?)
     }
 
@@ -181,7 +201,9 @@ impl SocialKeySetup {
     /// [`SpmmError::Unfinished`]; what decoding the peer's bytes reports.
     pub fn into_keys(self) -> Result<SocialKeys, SpmmError> {
         if !self.is_done() {
-            return Err(SpmmError::Unfinished { pending: Step::PublicKey });
+            return Err(SpmmError::Unfinished {
+                pending: Step::PublicKey,
+            });
         }
         let glwe = self.parameters.glwe()?;
         let bodies = PublicKeyBodies::from_bytes(&glwe, &self.bytes)?;

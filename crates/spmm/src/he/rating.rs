@@ -10,9 +10,9 @@ use s3rec_he::Response;
 use super::RatingKeys;
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
-use crate::rows::{check_shape, gather, scatter};
 use crate::endpoint::Fuse;
 use crate::fetch::RatingFetch;
+use crate::rows::{check_shape, gather, scatter};
 use crate::{Endpoint, Frame, ProductParameters, PublicPattern, SpmmError, Step};
 
 /// Step 1: the rows of an upload, encrypted as they are asked for.
@@ -52,7 +52,10 @@ impl Upload {
     /// # Errors
     /// [`SpmmError::He`] for rows that do not exist.
     pub fn bodies(&self, rows: Range<usize>) -> Result<Vec<u8>, SpmmError> {
-        let bodies = self.keys.secret.encrypt_rows(&self.rows, &self.mask_seed, &self.error_seed, rows)?;
+        let bodies =
+            self.keys
+                .secret
+                .encrypt_rows(&self.rows, &self.mask_seed, &self.error_seed, rows)?;
         Ok(bodies.into_bytes())
     }
 }
@@ -110,7 +113,10 @@ impl RatingRound {
     /// The same round for a P1 that fetches its rows (`he-pir`), with its expanded queries.
     #[must_use]
     pub fn with_fetch(self, fetch: &Arc<RatingFetch>) -> RatingRound {
-        RatingRound { fetch: Some(Arc::clone(fetch)), ..self }
+        RatingRound {
+            fetch: Some(Arc::clone(fetch)),
+            ..self
+        }
     }
 
     /// The next part of what P1 receives of the upload.
@@ -119,11 +125,17 @@ impl RatingRound {
             return self.upload.bodies(self.bodies.items_of(index));
         }
         if index == 0 {
-            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
+                pending: Step::Queries,
+            })?;
             let rows = 0..self.keys.parameters.uploaded_rows as usize;
             self.answers = fetch.answer_memory(self.upload.bodies(rows)?)?;
         }
-        Ok(self.answers.get(self.bodies.items_of(index)).unwrap_or_default().to_vec())
+        Ok(self
+            .answers
+            .get(self.bodies.items_of(index))
+            .unwrap_or_default()
+            .to_vec())
     }
 
     /// Y·U, m × k, zero where no row is returned; exact when there are guard bits, else within
@@ -133,13 +145,20 @@ impl RatingRound {
     /// [`SpmmError::Unfinished`] before the last frame.
     pub fn into_product(self) -> Result<RingMatrix, SpmmError> {
         if !self.is_done() {
-            return Err(SpmmError::Unfinished { pending: Step::Responses });
+            return Err(SpmmError::Unfinished {
+                pending: Step::Responses,
+            });
         }
         let parameters = &self.keys.parameters;
         let rows = self.pattern.returned_rows.len();
         let mut values = self.shares;
         values.truncate(rows * parameters.columns as usize);
-        let mut product = RingMatrix::new(parameters.ring()?, rows, parameters.columns as usize, values)?;
+        let mut product = RingMatrix::new(
+            parameters.ring()?,
+            rows,
+            parameters.columns as usize,
+            values,
+        )?;
         parameters.fixed_point()?.round_guard(&mut product);
         scatter(&product, &self.pattern.returned_rows, self.pattern.users)
     }
@@ -190,7 +209,9 @@ impl Endpoint for RatingRound {
     }
 
     fn is_done(&self) -> bool {
-        !self.fuse.is_blown() && self.sent == self.frames_to_send() && self.received == self.responses.frames()
+        !self.fuse.is_blown()
+            && self.sent == self.frames_to_send()
+            && self.received == self.responses.frames()
     }
 }
 

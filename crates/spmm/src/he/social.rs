@@ -9,11 +9,11 @@ use super::steps::{Bodies, upload_hasher};
 use super::{Received, SocialKeys};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
+use crate::endpoint::Fuse;
+use crate::fetch::{SocialFetch, frame_ranges};
 use crate::operand::SocialOperand;
 use crate::parameters::in_range;
 use crate::release::Release;
-use crate::endpoint::Fuse;
-use crate::fetch::{SocialFetch, frame_ranges};
 use crate::{Endpoint, Frame, SpmmError, Step};
 
 /// Responses computed at a time: bounds the memory for ciphertexts at full precision.
@@ -50,9 +50,18 @@ impl SocialRound {
     /// # Errors
     /// [`SpmmError::OutOfRange`] for sizes that no frame carries and for a round beyond those that
     /// the parameters were made for, [`SpmmError::Shape`] when the operand was made for others.
-    pub fn new(keys: &Arc<SocialKeys>, operand: &Arc<SocialOperand>, round: u32) -> Result<SocialRound, SpmmError> {
+    pub fn new(
+        keys: &Arc<SocialKeys>,
+        operand: &Arc<SocialOperand>,
+        round: u32,
+    ) -> Result<SocialRound, SpmmError> {
         operand.check_made_for(&keys.parameters)?;
-        in_range("round", round, 0, u64::from(keys.parameters.rounds.saturating_sub(1)))?;
+        in_range(
+            "round",
+            round,
+            0,
+            u64::from(keys.parameters.rounds.saturating_sub(1)),
+        )?;
         Ok(SocialRound {
             keys: Arc::clone(keys),
             operand: Arc::clone(operand),
@@ -75,7 +84,10 @@ impl SocialRound {
     /// The same round with rows that P1 fetches (`he-pir`) by the queries it sent.
     #[must_use]
     pub fn with_fetch(self, fetch: &Arc<SocialFetch>) -> SocialRound {
-        SocialRound { fetch: Some(Arc::clone(fetch)), ..self }
+        SocialRound {
+            fetch: Some(Arc::clone(fetch)),
+            ..self
+        }
     }
 
     fn frames_due(&self) -> usize {
@@ -86,7 +98,8 @@ impl SocialRound {
     fn compute(&mut self) -> Result<Vec<u8>, SpmmError> {
         let parameters = &self.keys.parameters;
         let rows_per_response = parameters.layout()?.rows_per_response as usize;
-        let ciphertext_bytes = 16 * ((parameters.glwe_dimension + 1) * parameters.polynomial_size) as usize;
+        let ciphertext_bytes =
+            16 * ((parameters.glwe_dimension + 1) * parameters.polynomial_size) as usize;
         let at_once = (RESPONSES_AT_ONCE_BYTES / ciphertext_bytes).max(1);
         let count = self.operand.rows().div_ceil(rows_per_response);
         let seed = PublicSeed::from_bytes(self.mask_seed);
@@ -94,20 +107,28 @@ impl SocialRound {
         let digest = *upload_hasher(&seed).update(&upload).finalize().as_bytes();
         let glwe = parameters.glwe()?;
         let bodies = if parameters.protocol.fetches_privately() {
-            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
+                pending: Step::Queries,
+            })?;
             let frames = frame_ranges(upload.len());
             let frames = frames.map(|range| Ok(upload.get(range).unwrap_or_default().to_vec()));
             Bodies::Fetched(fetch.extract(glwe, frames)?)
         } else {
-            Bodies::Memory(RowBodies::from_bytes(glwe, 0..parameters.uploaded_rows as usize, upload)?)
+            Bodies::Memory(RowBodies::from_bytes(
+                glwe,
+                0..parameters.uploaded_rows as usize,
+                upload,
+            )?)
         };
-        let received =
-            Received::new(&self.keys, &self.operand, self.round, seed, &digest, bodies)?;
+        let received = Received::new(&self.keys, &self.operand, self.round, seed, &digest, bodies)?;
         let release = Release::of(parameters)?;
         let mut answer = Vec::with_capacity(self.responses.total_bytes());
         for first in (0..count).step_by(at_once) {
             let range = first..(first + at_once).min(count);
-            let masked = received.multiply(&self.operand, range, TILE_BYTES)?.rerandomise().mask()?;
+            let masked = received
+                .multiply(&self.operand, range, TILE_BYTES)?
+                .rerandomise()
+                .mask()?;
             answer.extend(masked.add_share(release).round());
         }
         Ok(answer)
@@ -118,7 +139,8 @@ impl SocialRound {
             self.answer = Some(self.compute()?);
         }
         let items = self.responses.items_of(self.sent);
-        let bytes = items.start * self.responses.item_bytes()..items.end * self.responses.item_bytes();
+        let bytes =
+            items.start * self.responses.item_bytes()..items.end * self.responses.item_bytes();
         let answer = self.answer.as_deref().unwrap_or_default();
         let payload = answer.get(bytes).unwrap_or_default().to_vec();
         self.sent += 1;
@@ -170,6 +192,8 @@ impl Endpoint for SocialRound {
     }
 
     fn is_done(&self) -> bool {
-        !self.fuse.is_blown() && self.received == self.frames_due() && self.sent == self.responses.frames()
+        !self.fuse.is_blown()
+            && self.received == self.frames_due()
+            && self.sent == self.responses.frames()
     }
 }

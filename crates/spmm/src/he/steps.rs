@@ -38,7 +38,12 @@ pub(crate) enum Bodies {
 impl RowSource for Bodies {
     type Error = SpmmError;
 
-    fn read_row(&self, row: usize, coefficients: Range<usize>, out: &mut [u128]) -> Result<(), SpmmError> {
+    fn read_row(
+        &self,
+        row: usize,
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), SpmmError> {
         match self {
             Bodies::Memory(bodies) => Ok(bodies.read_row(row, coefficients, out)?),
             Bodies::Stored(bodies) => bodies.read_row(row, coefficients, out),
@@ -77,7 +82,12 @@ impl Received {
             ],
         );
         let glwe = keys.parameters.glwe()?;
-        Ok(Received { keys: Arc::clone(keys), masks: UploadMasks::new(glwe, &mask_seed), bodies, root })
+        Ok(Received {
+            keys: Arc::clone(keys),
+            masks: UploadMasks::new(glwe, &mask_seed),
+            bodies,
+            root,
+        })
     }
 
     /// Step 2: c_i = Σ_f y_if · ct_f over the non-zeros, p rows rotated into each response.
@@ -96,7 +106,12 @@ impl Received {
         let accumulation = Accumulation::new(glwe, packing, operand.sparse_rows()?, tile_bytes);
         let first = responses.start;
         let accumulated = accumulation.accumulate(responses, &self.masks, &self.bodies)?;
-        Ok(Multiplied { keys: Arc::clone(&self.keys), root: self.root.clone(), first, accumulated })
+        Ok(Multiplied {
+            keys: Arc::clone(&self.keys),
+            root: self.root.clone(),
+            first,
+            accumulated,
+        })
     }
 }
 
@@ -111,17 +126,29 @@ pub struct Multiplied {
 impl Multiplied {
     /// Step 3: adds a fresh encryption of zero under P0's public key to each.
     pub fn rerandomise(self) -> Rerandomised {
-        let seeds = seeds(&self.root, "s3rec he re-randomisation", self.first, self.accumulated.len());
+        let seeds = seeds(
+            &self.root,
+            "s3rec he re-randomisation",
+            self.first,
+            self.accumulated.len(),
+        );
         let fresh = self
             .accumulated
             .into_par_iter()
             .zip(seeds)
             .map_init(
                 || self.keys.public.workspace(),
-                |workspace, (ciphertext, seed)| ciphertext.rerandomise(&self.keys.public, &seed, workspace),
+                |workspace, (ciphertext, seed)| {
+                    ciphertext.rerandomise(&self.keys.public, &seed, workspace)
+                },
             )
             .collect();
-        Rerandomised { keys: self.keys, root: self.root, first: self.first, fresh }
+        Rerandomised {
+            keys: self.keys,
+            root: self.root,
+            first: self.first,
+            fresh,
+        }
     }
 }
 
@@ -149,7 +176,13 @@ impl Rerandomised {
             .zip(seeds)
             .map(|(ciphertext, seed)| ciphertext.mask(ring, &seed, used_slots))
             .unzip();
-        Ok(Masked { masked, shares, used_slots, root: self.root, first: self.first })
+        Ok(Masked {
+            masked,
+            shares,
+            used_slots,
+            root: self.root,
+            first: self.first,
+        })
     }
 }
 
@@ -167,7 +200,12 @@ impl Masked {
     /// so that P0's share is the result.
     #[must_use]
     pub(crate) fn add_share(mut self, release: Release) -> Masked {
-        let seeds = seeds(&self.root, "s3rec he release noise", self.first, self.masked.len());
+        let seeds = seeds(
+            &self.root,
+            "s3rec he release noise",
+            self.first,
+            self.masked.len(),
+        );
         let masked = self
             .masked
             .into_par_iter()
@@ -188,13 +226,19 @@ impl Masked {
 
     /// Step 5: rounds to nearest and packs, ℓ + 13 bits of the a-part, ℓ + 6 of the body.
     pub fn round(self) -> Vec<u8> {
-        let responses: Vec<Vec<u8>> =
-            self.masked.par_iter().map(|ciphertext| ciphertext.round(self.used_slots).to_bytes()).collect();
+        let responses: Vec<Vec<u8>> = self
+            .masked
+            .par_iter()
+            .map(|ciphertext| ciphertext.round(self.used_slots).to_bytes())
+            .collect();
         responses.concat()
     }
 }
 
 /// One seed for each response of a range: its own purpose, its own content.
 fn seeds(root: &Seed, label: &str, first: usize, count: usize) -> Vec<Seed> {
-    (first as u64..).take(count).map(|index| root.derive(label, &[&index.to_le_bytes()])).collect()
+    (first as u64..)
+        .take(count)
+        .map(|index| root.derive(label, &[&index.to_le_bytes()]))
+        .collect()
 }

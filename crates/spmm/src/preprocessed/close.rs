@@ -12,7 +12,13 @@ const CLOSED_BYTES: usize = 4;
 /// After a failed opening a message may still be under way: only who has met again may close,
 /// for closing promises that nothing needs to be burnt.
 fn in_session(is_in_session: bool) -> Result<(), SpmmError> {
-    if is_in_session { Ok(()) } else { Err(SpmmError::Unfinished { pending: Step::Identity }) }
+    if is_in_session {
+        Ok(())
+    } else {
+        Err(SpmmError::Unfinished {
+            pending: Step::Identity,
+        })
+    }
 }
 
 /// P0's side: names the stock, hears P1's own count of openings.
@@ -44,7 +50,9 @@ impl RatingClose {
     /// [`SpmmError::Unfinished`] before P1 has answered.
     pub fn into_stock(mut self) -> Result<(RatingStock, u32), SpmmError> {
         self.stock.in_session = false;
-        let openings = self.openings.ok_or(SpmmError::Unfinished { pending: Step::Cursor })?;
+        let openings = self.openings.ok_or(SpmmError::Unfinished {
+            pending: Step::Cursor,
+        })?;
         Ok((self.stock, openings))
     }
 }
@@ -64,7 +72,8 @@ impl Endpoint for RatingClose {
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         self.fuse.check()?;
         let taken = if self.is_sent && self.openings.is_none() {
-            Chunks::new(Step::Cursor, CLOSED_BYTES, 1).and_then(|chunks| self.due.check(&frame, &chunks, 0))
+            Chunks::new(Step::Cursor, CLOSED_BYTES, 1)
+                .and_then(|chunks| self.due.check(&frame, &chunks, 0))
         } else {
             Err(not_due(&frame))
         };
@@ -116,7 +125,8 @@ impl SocialClose {
             return Err(not_due(frame));
         }
         in_session(self.stock.in_session)?;
-        self.due.check(frame, &Chunks::new(Step::Cursor, CLOSE_BYTES, 1)?, 0)?;
+        self.due
+            .check(frame, &Chunks::new(Step::Cursor, CLOSE_BYTES, 1)?, 0)?;
         if Some(Reader(&frame.payload).array()) != self.stock.record.identity {
             return Err(SpmmError::OtherStock);
         }

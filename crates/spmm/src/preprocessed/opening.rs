@@ -31,7 +31,9 @@ impl RatingOpening {
     /// parties have met in this process; the storage's.
     pub fn new(mut stock: RatingStock, factors: &RingMatrix) -> Result<RatingOpening, SpmmError> {
         if !stock.in_session {
-            return Err(SpmmError::Unfinished { pending: Step::Identity });
+            return Err(SpmmError::Unfinished {
+                pending: Step::Identity,
+            });
         }
         check_shape(stock.parameters(), &stock.pattern, factors)?;
         let reserved = stock.reserve(&gather(factors, &stock.pattern.uploaded_rows)?)?;
@@ -58,12 +60,20 @@ impl RatingOpening {
         let parameters = self.stock.parameters();
         let bytes = self.incoming.into_bytes()?;
         let released = unpack_released(parameters, &bytes)?;
-        let mut product = released.add(&self.stock.shares.read_round(self.stock.storage.as_ref(), self.round)?)?;
+        let mut product = released.add(
+            &self
+                .stock
+                .shares
+                .read_round(self.stock.storage.as_ref(), self.round)?,
+        )?;
         parameters.fixed_point()?.round_guard(&mut product);
         let pattern = Arc::clone(&self.stock.pattern);
         let mut stock = self.stock;
         stock.record.answered_through = stock.record.answered_through.max(self.round + 1);
-        Ok((scatter(&product, &pattern.returned_rows, pattern.users)?, stock))
+        Ok((
+            scatter(&product, &pattern.returned_rows, pattern.users)?,
+            stock,
+        ))
     }
 
     /// The stock, when the exchange failed: the columns stay used, and the same factors may be
@@ -83,7 +93,13 @@ impl Endpoint for RatingOpening {
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         let ready = self.outgoing.is_empty();
         let expected = header(self.stock.record.identity, self.round);
-        self.incoming.receive(&frame, ready, |found| if found == expected { Ok(()) } else { Err(SpmmError::OtherStock) })
+        self.incoming.receive(&frame, ready, |found| {
+            if found == expected {
+                Ok(())
+            } else {
+                Err(SpmmError::OtherStock)
+            }
+        })
     }
 
     fn awaiting(&self) -> Option<Step> {
@@ -110,10 +126,17 @@ impl SocialOpening {
     /// [`SpmmError::Unfinished`] before the parties have met in this process.
     pub fn new(stock: SocialStock) -> Result<SocialOpening, SpmmError> {
         if !stock.in_session {
-            return Err(SpmmError::Unfinished { pending: Step::Identity });
+            return Err(SpmmError::Unfinished {
+                pending: Step::Identity,
+            });
         }
         let parameters = stock.parameters();
-        Ok(SocialOpening { incoming: Incoming::new(masked_chunks(parameters)?)?, round: 0, outgoing: None, stock })
+        Ok(SocialOpening {
+            incoming: Incoming::new(masked_chunks(parameters)?)?,
+            round: 0,
+            outgoing: None,
+            stock,
+        })
     }
 
     /// The stock for the next opening. After a failed exchange the parties meet again first.
@@ -128,11 +151,17 @@ impl SocialOpening {
         let parameters = self.stock.parameters().clone();
         let masked = unpack(&parameters, parameters.uploaded_rows as usize, &bytes)?;
         let message = self.stock.admit(self.round, &bytes)?;
-        let shares = self.stock.shares.read_round(self.stock.storage.as_ref(), self.round)?;
+        let shares = self
+            .stock
+            .shares
+            .read_round(self.stock.storage.as_ref(), self.round)?;
         let product = self.stock.operand.multiply_ring(&masked)?.add(&shares)?;
         let release = Release::of(&parameters)?;
         let mut values = product.into_values();
-        release.add_noise(&mut values, &mut Stream::new(&self.stock.noise_seed(self.round, &message)));
+        release.add_noise(
+            &mut values,
+            &mut Stream::new(&self.stock.noise_seed(self.round, &message)),
+        );
         let bits = release.released_bits(parameters.ring_bits);
         let ring = parameters.ring()?;
         let dropped = parameters.ring_bits - bits;
@@ -164,7 +193,11 @@ impl Endpoint for SocialOpening {
             let mut reader = Reader(found);
             let named: [u8; 32] = reader.array();
             *round = u32::from_le_bytes(reader.array());
-            if Some(named) == identity { Ok(()) } else { Err(SpmmError::OtherStock) }
+            if Some(named) == identity {
+                Ok(())
+            } else {
+                Err(SpmmError::OtherStock)
+            }
         })
     }
 
@@ -184,15 +217,24 @@ fn masked_chunks(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
 
 /// Identity of the stock, then the round.
 fn header(identity: Option<[u8; 32]>, round: u32) -> Vec<u8> {
-    [identity.unwrap_or_default().as_slice(), &round.to_le_bytes()].concat()
+    [
+        identity.unwrap_or_default().as_slice(),
+        &round.to_le_bytes(),
+    ]
+    .concat()
 }
 
 /// Values of which only the top bits were released, back at their place in the ring.
 fn unpack_released(parameters: &ProductParameters, bytes: &[u8]) -> Result<RingMatrix, SpmmError> {
     let bits = Release::of(parameters)?.released_bits(parameters.ring_bits);
-    let (rows, columns) = (parameters.returned_rows as usize, parameters.columns as usize);
+    let (rows, columns) = (
+        parameters.returned_rows as usize,
+        parameters.columns as usize,
+    );
     let mut values = packing::unpack_u64(bytes, bits, rows * columns)?;
-    values.iter_mut().for_each(|value| *value <<= parameters.ring_bits - bits);
+    values
+        .iter_mut()
+        .for_each(|value| *value <<= parameters.ring_bits - bits);
     Ok(RingMatrix::new(parameters.ring()?, rows, columns, values)?)
 }
 
@@ -209,7 +251,14 @@ struct Incoming {
 impl Incoming {
     fn new(values: Chunks) -> Result<Incoming, SpmmError> {
         let header = Sizes::opening()?;
-        Ok(Incoming { header, values, due: Due::default(), received: 0, bytes: Vec::new(), fuse: Fuse::default() })
+        Ok(Incoming {
+            header,
+            values,
+            due: Due::default(),
+            received: 0,
+            bytes: Vec::new(),
+            fuse: Fuse::default(),
+        })
     }
 
     fn receive(
@@ -220,11 +269,19 @@ impl Incoming {
     ) -> Result<(), SpmmError> {
         self.fuse.check()?;
         let due = self.awaiting().unwrap_or(self.values.step());
-        let taken = if ready { self.take(frame, check_header) } else { Err(not_due(frame)) };
+        let taken = if ready {
+            self.take(frame, check_header)
+        } else {
+            Err(not_due(frame))
+        };
         self.fuse.guard(due, taken)
     }
 
-    fn take(&mut self, frame: &Frame, check_header: impl FnOnce(&[u8]) -> Result<(), SpmmError>) -> Result<(), SpmmError> {
+    fn take(
+        &mut self,
+        frame: &Frame,
+        check_header: impl FnOnce(&[u8]) -> Result<(), SpmmError>,
+    ) -> Result<(), SpmmError> {
         if self.is_complete() {
             return Err(not_due(frame));
         }
@@ -255,6 +312,12 @@ impl Incoming {
     }
 
     fn into_bytes(self) -> Result<Vec<u8>, SpmmError> {
-        if self.is_complete() { Ok(self.bytes) } else { Err(SpmmError::Unfinished { pending: self.values.step() }) }
+        if self.is_complete() {
+            Ok(self.bytes)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: self.values.step(),
+            })
+        }
     }
 }

@@ -52,7 +52,9 @@ impl RatingBlock {
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
             Ok(block) if block < blocks => RatingBlock::start(stock, block, true),
-            _ => Err(SpmmError::Exhausted { rounds: stock.parameters().rounds }),
+            _ => Err(SpmmError::Exhausted {
+                rounds: stock.parameters().rounds,
+            }),
         }
     }
 
@@ -67,7 +69,11 @@ impl RatingBlock {
         if stock.record.identity.is_some() || first_round < stock.record.cursor {
             return Err(SpmmError::ColumnsUsed { round: first_round });
         }
-        let due = u64::from(stock.renewing.ok_or(SpmmError::ColumnsUsed { round: first_round })?);
+        let due = u64::from(
+            stock
+                .renewing
+                .ok_or(SpmmError::ColumnsUsed { round: first_round })?,
+        );
         in_range("block to answer anew", block, due, due)?;
         RatingBlock::start(stock, block, false)
     }
@@ -75,7 +81,8 @@ impl RatingBlock {
     fn start(stock: RatingStock, block: u32, with_upload: bool) -> Result<RatingBlock, SpmmError> {
         let parameters = stock.parameters();
         let entropy = stock.record.entropy.seed();
-        let mask_seed = entropy.derive_public("s3rec stock master mask seed", &[&block.to_le_bytes()]);
+        let mask_seed =
+            entropy.derive_public("s3rec stock master mask seed", &[&block.to_le_bytes()]);
         let (seed, bodies) = (Sizes::mask_seed()?, Sizes::bodies(parameters)?);
         Ok(RatingBlock {
             block,
@@ -101,7 +108,10 @@ impl RatingBlock {
     /// The same block for a P1 that fetches its rows (`preprocessed-pir`).
     #[must_use]
     pub fn with_fetch(self, fetch: &Arc<RatingFetch>) -> RatingBlock {
-        RatingBlock { fetch: Some(Arc::clone(fetch)), ..self }
+        RatingBlock {
+            fetch: Some(Arc::clone(fetch)),
+            ..self
+        }
     }
 
     /// The stock, once the block is done; an unfinished block voids it.
@@ -109,7 +119,13 @@ impl RatingBlock {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
     pub fn into_stock(self) -> Result<RatingStock, SpmmError> {
-        if self.is_done() { Ok(self.stock) } else { Err(SpmmError::Unfinished { pending: Step::Responses }) }
+        if self.is_done() {
+            Ok(self.stock)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: Step::Responses,
+            })
+        }
     }
 
     fn frames_to_send(&self) -> usize {
@@ -118,7 +134,9 @@ impl RatingBlock {
 
     fn send(&mut self) -> Result<Frame, SpmmError> {
         let frame = match self.sent.checked_sub(self.seed.frames()) {
-            None => self.numbering.frame(Step::MaskSeed, self.mask_seed.as_bytes().to_vec()),
+            None => self
+                .numbering
+                .frame(Step::MaskSeed, self.mask_seed.as_bytes().to_vec()),
             Some(index) => {
                 let payload = self.upload_frame(index)?;
                 self.hasher.iter_mut().for_each(|hasher| {
@@ -141,24 +159,32 @@ impl RatingBlock {
             self.answer_queries()?;
         }
         let mut payload = vec![0; items.len()];
-        self.stock.storage.read_at(Bulk::Answer, items.start as u64, &mut payload)?;
+        self.stock
+            .storage
+            .read_at(Bulk::Answer, items.start as u64, &mut payload)?;
         Ok(payload)
     }
 
     fn encrypt(&self, rows: Range<usize>) -> Result<Vec<u8>, SpmmError> {
         let values = self.stock.masks.block_rows(self.block, rows.clone())?;
         let secret = &self.stock.keys.secret;
-        Ok(secret.encrypt_chunk(&values, rows.start, &self.mask_seed, &self.error_seed)?.into_bytes())
+        Ok(secret
+            .encrypt_chunk(&values, rows.start, &self.mask_seed, &self.error_seed)?
+            .into_bytes())
     }
 
     /// All rows go to storage as the table that P1's queries are answered from.
     fn answer_queries(&mut self) -> Result<(), SpmmError> {
-        let fetch = self.fetch.clone().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+        let fetch = self.fetch.clone().ok_or(SpmmError::Unfinished {
+            pending: Step::Queries,
+        })?;
         let rows = Sizes::rows(self.stock.parameters())?;
         for index in 0..rows.frames() {
             let items = rows.items_of(index);
             let offset = items.start * rows.item_bytes();
-            self.stock.storage.write_at(Bulk::Upload, offset as u64, &self.encrypt(items)?)?;
+            self.stock
+                .storage
+                .write_at(Bulk::Upload, offset as u64, &self.encrypt(items)?)?;
         }
         fetch.answer_stored(&self.stock.storage)?;
         self.stock.storage.discard(Bulk::Upload)?;
@@ -171,14 +197,21 @@ impl RatingBlock {
         }
         self.due.check(frame, &self.responses, self.received)?;
         self.received += 1;
-        let shares = decrypt_responses(&self.stock.keys, &frame.payload, self.responses.item_bytes())?;
+        let shares = decrypt_responses(
+            &self.stock.keys,
+            &frame.payload,
+            self.responses.item_bytes(),
+        )?;
         self.buffer.extend(shares);
         let is_complete = self.received == self.responses.frames();
         if is_complete || self.buffer.len() >= BUFFERED_VALUES {
             self.flush()?;
         }
         if is_complete {
-            let upload = self.hasher.take().map(|hasher| *hasher.finalize().as_bytes());
+            let upload = self
+                .hasher
+                .take()
+                .map(|hasher| *hasher.finalize().as_bytes());
             self.stock.finish_block(upload, self.is_last)?;
         }
         Ok(())
@@ -187,7 +220,9 @@ impl RatingBlock {
     fn flush(&mut self) -> Result<(), SpmmError> {
         let used_slots = self.stock.parameters().layout()?.used_slots();
         let storage = self.stock.storage.as_ref();
-        self.stock.shares.write_responses(storage, self.block, self.buffered_from, &self.buffer)?;
+        self.stock
+            .shares
+            .write_responses(storage, self.block, self.buffered_from, &self.buffer)?;
         self.buffered_from += self.buffer.len() / used_slots;
         self.buffer.clear();
         Ok(())
@@ -215,6 +250,8 @@ impl Endpoint for RatingBlock {
     }
 
     fn is_done(&self) -> bool {
-        !self.fuse.is_blown() && self.sent == self.frames_to_send() && self.received == self.responses.frames()
+        !self.fuse.is_blown()
+            && self.sent == self.frames_to_send()
+            && self.received == self.responses.frames()
     }
 }

@@ -72,7 +72,10 @@ impl RatingStock {
     /// # Errors
     /// [`SpmmError::Void`] when its offline phase never finished; [`SpmmError::OtherStock`] for
     /// another pattern; the storage's.
-    pub fn open(storage: Arc<dyn StockStorage>, pattern: Arc<PublicPattern>) -> Result<RatingStock, SpmmError> {
+    pub fn open(
+        storage: Arc<dyn StockStorage>,
+        pattern: Arc<PublicPattern>,
+    ) -> Result<RatingStock, SpmmError> {
         let record = RatingStock::read(storage.as_ref(), &pattern)?;
         let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
         refuse_void(record.void.or(interrupted))?;
@@ -93,7 +96,8 @@ impl RatingStock {
         let mut record = RatingStock::read(storage.as_ref(), &pattern)?;
         refuse_refetch(&record.terms.parameters)?;
         let layout = record.terms.parameters.layout()?;
-        let interrupted = (record.uploads.len() != layout.blocks as usize).then_some(VoidReason::Interrupted);
+        let interrupted =
+            (record.uploads.len() != layout.blocks as usize).then_some(VoidReason::Interrupted);
         refuse_void(record.void.or(interrupted))?;
         record.terms.operator_commitment = operator_commitment;
         record.terms_digest = record.terms.digest(&pattern)?;
@@ -104,12 +108,22 @@ impl RatingStock {
         record::save(storage.as_ref(), &record)?;
         let first_unused = record.cursor / layout.rounds_per_block;
         let stock = RatingStock::with_record(storage, record, pattern)?;
-        Ok(RatingStock { renewing: Some(first_unused), ..stock })
+        Ok(RatingStock {
+            renewing: Some(first_unused),
+            ..stock
+        })
     }
 
-    fn read(storage: &dyn StockStorage, pattern: &PublicPattern) -> Result<RatingRecord, SpmmError> {
+    fn read(
+        storage: &dyn StockStorage,
+        pattern: &PublicPattern,
+    ) -> Result<RatingRecord, SpmmError> {
         let record: RatingRecord = record::load(storage)?;
-        if record.terms.digest(pattern)? == record.terms_digest { Ok(record) } else { Err(SpmmError::OtherStock) }
+        if record.terms.digest(pattern)? == record.terms_digest {
+            Ok(record)
+        } else {
+            Err(SpmmError::OtherStock)
+        }
     }
 
     fn with_record(
@@ -169,12 +183,20 @@ impl RatingStock {
     }
 
     /// A block's answer is complete: the last one seals the stock under its identity.
-    pub(crate) fn finish_block(&mut self, upload: Option<[u8; 32]>, is_last: bool) -> Result<(), SpmmError> {
+    pub(crate) fn finish_block(
+        &mut self,
+        upload: Option<[u8; 32]>,
+        is_last: bool,
+    ) -> Result<(), SpmmError> {
         self.record.uploads.extend(upload);
         self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
             let public_key = &self.keys.public_key_bytes;
-            self.record.identity = Some(identity(&self.record.terms_digest, public_key, &self.record.uploads));
+            self.record.identity = Some(identity(
+                &self.record.terms_digest,
+                public_key,
+                &self.record.uploads,
+            ));
         }
         self.save()
     }
@@ -188,16 +210,24 @@ impl RatingStock {
         if let (true, Some(pending)) = (std::mem::take(&mut self.may_repeat), self.record.pending) {
             let packed = self.mask(upload, pending.round)?;
             if bool::from(message_digest(pending.round, &packed).ct_eq(&pending.digest)) {
-                return Ok(Reserved { round: pending.round, packed });
+                return Ok(Reserved {
+                    round: pending.round,
+                    packed,
+                });
             }
         }
         let round = self.record.cursor;
         if round >= self.parameters().rounds {
-            return Err(SpmmError::Exhausted { rounds: self.parameters().rounds });
+            return Err(SpmmError::Exhausted {
+                rounds: self.parameters().rounds,
+            });
         }
         let packed = self.mask(upload, round)?;
         self.record.cursor = round + 1;
-        self.record.pending = Some(Spent { round, digest: message_digest(round, &packed) });
+        self.record.pending = Some(Spent {
+            round,
+            digest: message_digest(round, &packed),
+        });
         self.save()?;
         Ok(Reserved { round, packed })
     }
@@ -206,7 +236,8 @@ impl RatingStock {
     fn mask(&self, upload: &RingMatrix, round: u32) -> Result<Vec<u8>, SpmmError> {
         let masked = upload.sub(&self.masks.round(round)?)?;
         let ring_bits = self.parameters().ring_bits;
-        let mut packed = Vec::with_capacity(packing::packed_bytes(masked.values().len(), ring_bits));
+        let mut packed =
+            Vec::with_capacity(packing::packed_bytes(masked.values().len(), ring_bits));
         packing::pack_u64(masked.values(), ring_bits, &mut packed)?;
         Ok(packed)
     }
@@ -230,17 +261,32 @@ pub(crate) fn refuse_void(void: Option<VoidReason>) -> Result<(), SpmmError> {
 /// A changed Y needs other rows than were fetched: such a stock is made anew.
 pub(crate) fn refuse_refetch(parameters: &ProductParameters) -> Result<(), SpmmError> {
     if parameters.protocol.fetches_privately() {
-        return Err(SpmmError::Void { reason: VoidReason::OperatorChanged });
+        return Err(SpmmError::Void {
+            reason: VoidReason::OperatorChanged,
+        });
     }
     Ok(())
 }
 
 pub(crate) fn check_preprocessed(parameters: &ProductParameters) -> Result<(), SpmmError> {
     parameters.validate()?;
-    in_range("uploaded rows", parameters.uploaded_rows, 1, u64::from(parameters.users))?;
-    in_range("returned rows", parameters.returned_rows, 1, u64::from(parameters.users))?;
+    in_range(
+        "uploaded rows",
+        parameters.uploaded_rows,
+        1,
+        u64::from(parameters.users),
+    )?;
+    in_range(
+        "returned rows",
+        parameters.returned_rows,
+        1,
+        u64::from(parameters.users),
+    )?;
     if parameters.protocol.is_preprocessed() {
         return Ok(());
     }
-    Err(SpmmError::Unsupported { what: "a stock", with: parameters.protocol.name() })
+    Err(SpmmError::Unsupported {
+        what: "a stock",
+        with: parameters.protocol.name(),
+    })
 }

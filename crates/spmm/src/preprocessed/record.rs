@@ -54,7 +54,11 @@ impl StockTerms {
 }
 
 /// The identity of a whole stock: terms, public key, every block's upload.
-pub(crate) fn identity(terms_digest: &[u8; 32], public_key: &[u8], uploads: &[[u8; 32]]) -> [u8; 32] {
+pub(crate) fn identity(
+    terms_digest: &[u8; 32],
+    public_key: &[u8],
+    uploads: &[[u8; 32]],
+) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 stock identity v1");
     hasher.update(terms_digest);
     hasher.update(blake3::hash(public_key).as_bytes());
@@ -167,7 +171,8 @@ pub(crate) struct SocialRecord {
 
 /// Saves a record durably.
 pub(crate) fn save<R: Serialize>(storage: &dyn StockStorage, record: &R) -> Result<(), SpmmError> {
-    let encoded = postcard::to_extend(record, vec![RECORD_VERSION]).map_err(|_| SpmmError::UnreadableStock)?;
+    let encoded = postcard::to_extend(record, vec![RECORD_VERSION])
+        .map_err(|_| SpmmError::UnreadableStock)?;
     storage.save(&Zeroizing::new(encoded))?;
     Ok(())
 }
@@ -177,8 +182,13 @@ pub(crate) fn load<R: DeserializeOwned>(storage: &dyn StockStorage) -> Result<R,
     let encoded = Zeroizing::new(storage.load()?.ok_or(SpmmError::NoStock)?);
     match encoded.split_first() {
         Some((&RECORD_VERSION, body)) => {
-            let (record, rest) = postcard::take_from_bytes(body).map_err(|_| SpmmError::UnreadableStock)?;
-            if rest.is_empty() { Ok(record) } else { Err(SpmmError::UnreadableStock) }
+            let (record, rest) =
+                postcard::take_from_bytes(body).map_err(|_| SpmmError::UnreadableStock)?;
+            if rest.is_empty() {
+                Ok(record)
+            } else {
+                Err(SpmmError::UnreadableStock)
+            }
         }
         _ => Err(SpmmError::UnreadableStock),
     }
@@ -191,7 +201,13 @@ mod tests {
     use crate::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 
     fn terms(release: ReleasePolicy) -> StockTerms {
-        let mut request = ProductRequest::new(Protocol::Preprocessed, crate::OperatorKind::Laplacian, 9, 2, 3);
+        let mut request = ProductRequest::new(
+            Protocol::Preprocessed,
+            crate::OperatorKind::Laplacian,
+            9,
+            2,
+            3,
+        );
         request.release = release;
         StockTerms {
             stock_id: [1; 16],
@@ -209,19 +225,34 @@ mod tests {
         for release in [
             ReleasePolicy::Exact,
             ReleasePolicy::Coarse { released_bits: 20 },
-            ReleasePolicy::Noised { sigma: 1.5, row_norm_beta: 2.0, delta: 1e-6 },
+            ReleasePolicy::Noised {
+                sigma: 1.5,
+                row_norm_beta: 2.0,
+                delta: 1e-6,
+            },
         ] {
             let storage = MemoryStorage::default();
             let terms = terms(release);
             save(&storage, &terms).unwrap();
             assert_eq!(load::<StockTerms>(&storage).unwrap(), terms);
             let good = storage.load().unwrap().unwrap();
-            for bad in [&good[..good.len() - 1], &[good.as_slice(), &[0]].concat(), &[&[9], &good[1..]].concat(), &[]] {
+            for bad in [
+                &good[..good.len() - 1],
+                &[good.as_slice(), &[0]].concat(),
+                &[&[9], &good[1..]].concat(),
+                &[],
+            ] {
                 storage.save(bad).unwrap();
-                assert!(matches!(load::<StockTerms>(&storage), Err(SpmmError::UnreadableStock)));
+                assert!(matches!(
+                    load::<StockTerms>(&storage),
+                    Err(SpmmError::UnreadableStock)
+                ));
             }
         }
-        assert!(matches!(load::<StockTerms>(&MemoryStorage::default()), Err(SpmmError::NoStock)));
+        assert!(matches!(
+            load::<StockTerms>(&MemoryStorage::default()),
+            Err(SpmmError::NoStock)
+        ));
     }
 
     /// Every single term is part of the stock's name.
@@ -229,7 +260,11 @@ mod tests {
     fn the_identity_covers_every_term() {
         let terms = terms(ReleasePolicy::Exact);
         let rows: Vec<u32> = (0..9).collect();
-        let pattern = PublicPattern { users: 9, returned_rows: rows.clone(), uploaded_rows: rows };
+        let pattern = PublicPattern {
+            users: 9,
+            returned_rows: rows.clone(),
+            uploaded_rows: rows,
+        };
         let name = terms.digest(&pattern).unwrap();
         let changes: [fn(&mut StockTerms); 8] = [
             |terms| terms.stock_id[0] ^= 1,

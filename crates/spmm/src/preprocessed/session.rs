@@ -34,9 +34,17 @@ impl RatingSession {
     /// # Errors
     /// [`SpmmError::Void`] for a stock that is not sealed; no entropy.
     pub fn new(stock: RatingStock) -> Result<RatingSession, SpmmError> {
-        let interrupted = stock.record.identity.is_none().then_some(VoidReason::Interrupted);
+        let interrupted = stock
+            .record
+            .identity
+            .is_none()
+            .then_some(VoidReason::Interrupted);
         super::rating_stock::refuse_void(stock.record.void.or(interrupted))?;
-        Ok(RatingSession { stock, nonce: fresh_nonce()?, progress: Progress::default() })
+        Ok(RatingSession {
+            stock,
+            nonce: fresh_nonce()?,
+            progress: Progress::default(),
+        })
     }
 
     /// The stock, ready for openings.
@@ -44,7 +52,13 @@ impl RatingSession {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last step.
     pub fn into_stock(self) -> Result<RatingStock, SpmmError> {
-        if self.is_done() { Ok(self.stock) } else { Err(SpmmError::Unfinished { pending: Step::Cursor }) }
+        if self.is_done() {
+            Ok(self.stock)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: Step::Cursor,
+            })
+        }
     }
 
     fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
@@ -73,7 +87,11 @@ impl RatingSession {
         let closed = match reader.array() {
             [0u8] => false,
             [1] => true,
-            _ => return Err(SpmmError::Malformed { step: Step::Identity }),
+            _ => {
+                return Err(SpmmError::Malformed {
+                    step: Step::Identity,
+                });
+            }
         };
         let answered = Answered { cursor, closed };
         if Some(identity) != self.stock.record.identity {
@@ -83,11 +101,16 @@ impl RatingSession {
         if known != self.stock.record.session || cursor < self.stock.record.answered_through {
             self.stock.record.void = Some(VoidReason::Restored);
             self.stock.save()?;
-            return Err(SpmmError::Void { reason: VoidReason::Restored });
+            return Err(SpmmError::Void {
+                reason: VoidReason::Restored,
+            });
         }
         let pending = self.stock.record.pending.map(|pending| pending.round);
         let resumed = resume(self.stock.record.cursor, pending, answered);
-        self.stock.record.session = Nonces { rating: self.nonce, social };
+        self.stock.record.session = Nonces {
+            rating: self.nonce,
+            social,
+        };
         self.stock.record.cursor = resumed.cursor;
         self.stock.may_repeat = resumed.may_repeat;
         if !resumed.may_repeat {
@@ -122,7 +145,11 @@ impl Endpoint for RatingSession {
 
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         self.progress.fuse.check()?;
-        let taken = if self.progress.sent == 0 { Err(not_due(&frame)) } else { self.take(&frame) };
+        let taken = if self.progress.sent == 0 {
+            Err(not_due(&frame))
+        } else {
+            self.take(&frame)
+        };
         self.progress.fuse.guard(frame.step, taken)
     }
 
@@ -157,10 +184,16 @@ pub(crate) struct Resumed {
 /// there is none, whatever may have been under way is burnt.
 pub(crate) fn resume(cursor: u32, pending: Option<u32>, answered: Answered) -> Resumed {
     match pending {
-        Some(round) if round + 1 == cursor && answered.cursor <= cursor => Resumed { cursor, may_repeat: true },
+        Some(round) if round + 1 == cursor && answered.cursor <= cursor => Resumed {
+            cursor,
+            may_repeat: true,
+        },
         _ => {
             let burnt = u32::from(!answered.closed);
-            Resumed { cursor: cursor.max(answered.cursor).saturating_add(burnt), may_repeat: false }
+            Resumed {
+                cursor: cursor.max(answered.cursor).saturating_add(burnt),
+                may_repeat: false,
+            }
         }
     }
 }
@@ -177,9 +210,16 @@ impl SocialSession {
     /// # Errors
     /// [`SpmmError::Void`] for a stock that is not sealed.
     pub fn new(stock: SocialStock) -> Result<SocialSession, SpmmError> {
-        let interrupted = stock.record.identity.is_none().then_some(VoidReason::Interrupted);
+        let interrupted = stock
+            .record
+            .identity
+            .is_none()
+            .then_some(VoidReason::Interrupted);
         super::rating_stock::refuse_void(stock.record.void.or(interrupted))?;
-        Ok(SocialSession { stock, progress: Progress::default() })
+        Ok(SocialSession {
+            stock,
+            progress: Progress::default(),
+        })
     }
 
     /// The stock, ready for openings.
@@ -187,7 +227,13 @@ impl SocialSession {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last step.
     pub fn into_stock(self) -> Result<SocialStock, SpmmError> {
-        if self.is_done() { Ok(self.stock) } else { Err(SpmmError::Unfinished { pending: Step::Cursor }) }
+        if self.is_done() {
+            Ok(self.stock)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: Step::Cursor,
+            })
+        }
     }
 
     fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
@@ -196,7 +242,11 @@ impl SocialSession {
             1 => self.progress.check(frame, Step::Cursor, NONCES_BYTES)?,
             _ => return Err(not_due(frame)),
         }
-        if self.progress.received == 1 { self.consider(&frame.payload) } else { self.promote(&frame.payload) }
+        if self.progress.received == 1 {
+            self.consider(&frame.payload)
+        } else {
+            self.promote(&frame.payload)
+        }
     }
 
     /// Step 1: P0's view must be of the last session, or of one whose step 4 it never saw.
@@ -213,9 +263,14 @@ impl SocialSession {
         } else if known != record.session {
             record.void = Some(VoidReason::Restored);
             self.stock.save()?;
-            return Err(SpmmError::Void { reason: VoidReason::Restored });
+            return Err(SpmmError::Void {
+                reason: VoidReason::Restored,
+            });
         }
-        record.tentative = Some(Nonces { rating, social: fresh_nonce()? });
+        record.tentative = Some(Nonces {
+            rating,
+            social: fresh_nonce()?,
+        });
         self.stock.save()
     }
 
@@ -308,13 +363,19 @@ impl Reader<'_> {
     pub(crate) fn array<const SIZE: usize>(&mut self) -> [u8; SIZE] {
         let mut array = [0; SIZE];
         let (head, tail) = self.0.split_at(SIZE.min(self.0.len()));
-        array.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+        array
+            .iter_mut()
+            .zip(head)
+            .for_each(|(to, from)| *to = *from);
         self.0 = tail;
         array
     }
 
     fn nonces(&mut self) -> Nonces {
-        Nonces { rating: self.array(), social: self.array() }
+        Nonces {
+            rating: self.array(),
+            social: self.array(),
+        }
     }
 }
 
@@ -328,7 +389,10 @@ mod tests {
             for pending in [None, cursor.checked_sub(1), cursor.checked_sub(2)] {
                 for answered in 0..8 {
                     for closed in [true, false] {
-                        let view = Answered { cursor: answered, closed };
+                        let view = Answered {
+                            cursor: answered,
+                            closed,
+                        };
                         let resumed = resume(cursor, pending, view);
                         assert!(resumed.cursor >= cursor);
                         assert!(resumed.may_repeat || resumed.cursor >= answered);

@@ -57,31 +57,53 @@ impl ShareFile {
         for round in 0..self.layout.rounds_per_block as usize {
             bytes.clear();
             for row in values.chunks_exact(per_row).take(rows) {
-                let own = row.get(round * self.columns..(round + 1) * self.columns).unwrap_or_default();
+                let own = row
+                    .get(round * self.columns..(round + 1) * self.columns)
+                    .unwrap_or_default();
                 for value in own {
-                    bytes.extend_from_slice(value.to_le_bytes().get(..self.value_bytes()).unwrap_or_default());
+                    bytes.extend_from_slice(
+                        value
+                            .to_le_bytes()
+                            .get(..self.value_bytes())
+                            .unwrap_or_default(),
+                    );
                 }
             }
-            storage.write_at(Bulk::Shares, self.offset(first_round + round, first_row), &bytes)?;
+            storage.write_at(
+                Bulk::Shares,
+                self.offset(first_round + round, first_row),
+                &bytes,
+            )?;
         }
         bytes.zeroize();
         Ok(())
     }
 
     /// The shares of one round, returned rows × k.
-    pub(crate) fn read_round(&self, storage: &dyn StockStorage, round: u32) -> Result<RingMatrix, SpmmError> {
+    pub(crate) fn read_round(
+        &self,
+        storage: &dyn StockStorage,
+        round: u32,
+    ) -> Result<RingMatrix, SpmmError> {
         let mut bytes = vec![0; self.rows * self.columns * self.value_bytes()];
         storage.read_at(Bulk::Shares, self.offset(round as usize, 0), &mut bytes)?;
         let values = bytes
             .chunks_exact(self.value_bytes())
             .map(|value| {
                 let mut word = [0; 8];
-                word.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
+                word.iter_mut()
+                    .zip(value)
+                    .for_each(|(to, from)| *to = *from);
                 u64::from_le_bytes(word)
             })
             .collect();
         bytes.zeroize();
-        Ok(RingMatrix::reduced(self.ring, self.rows, self.columns, values)?)
+        Ok(RingMatrix::reduced(
+            self.ring,
+            self.rows,
+            self.columns,
+            values,
+        )?)
     }
 }
 
@@ -108,29 +130,43 @@ impl Masks {
 
     fn fill(&self, round: usize, first_row: usize, out: &mut [u64]) {
         let position = (round * self.rows + first_row) * self.columns;
-        self.stream.at(position as u64 * MASK_BYTES).fill_ring(self.ring, out);
+        self.stream
+            .at(position as u64 * MASK_BYTES)
+            .fill_ring(self.ring, out);
     }
 
     /// Z of one round, uploaded rows × k.
     pub(crate) fn round(&self, round: u32) -> Result<RingMatrix, SpmmError> {
         let mut values = vec![0; self.rows * self.columns];
-        values.par_chunks_mut(self.columns * ROWS_AT_ONCE).enumerate().for_each(|(chunk, values)| {
-            self.fill(round as usize, chunk * ROWS_AT_ONCE, values);
-        });
+        values
+            .par_chunks_mut(self.columns * ROWS_AT_ONCE)
+            .enumerate()
+            .for_each(|(chunk, values)| {
+                self.fill(round as usize, chunk * ROWS_AT_ONCE, values);
+            });
         Ok(RingMatrix::new(self.ring, self.rows, self.columns, values)?)
     }
 
     /// Some rows of a block of Z, as they are encrypted: rows × block columns.
-    pub(crate) fn block_rows(&self, block: u32, rows: std::ops::Range<usize>) -> Result<RingMatrix, SpmmError> {
+    pub(crate) fn block_rows(
+        &self,
+        block: u32,
+        rows: std::ops::Range<usize>,
+    ) -> Result<RingMatrix, SpmmError> {
         let rounds = self.layout.rounds_per_block as usize;
         let width = self.layout.block_columns as usize;
         let mut values = vec![0; rows.len() * width];
         let mut piece = vec![0; rows.len() * self.columns];
         for round in 0..rounds {
             self.fill(block as usize * rounds + round, rows.start, &mut piece);
-            for (row, from) in values.chunks_exact_mut(width).zip(piece.chunks_exact(self.columns)) {
+            for (row, from) in values
+                .chunks_exact_mut(width)
+                .zip(piece.chunks_exact(self.columns))
+            {
                 let place = row.get_mut(round * self.columns..(round + 1) * self.columns);
-                place.into_iter().for_each(|place| place.copy_from_slice(from));
+                place
+                    .into_iter()
+                    .for_each(|place| place.copy_from_slice(from));
             }
         }
         piece.zeroize();

@@ -26,7 +26,12 @@ pub(crate) struct StoredBodies {
 impl RowSource for StoredBodies {
     type Error = SpmmError;
 
-    fn read_row(&self, row: usize, coefficients: Range<usize>, out: &mut [u128]) -> Result<(), SpmmError> {
+    fn read_row(
+        &self,
+        row: usize,
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), SpmmError> {
         // Eight coefficients always end on a byte, so reading starts at the eighth before.
         let bits = self.glwe.body_bits() as usize;
         let skipped = coefficients.start % 8;
@@ -34,7 +39,11 @@ impl RowSource for StoredBodies {
         let end = (coefficients.end * bits).div_ceil(8);
         let mut bytes = vec![0; end - start];
         let row_offset = row as u64 * self.glwe.upload_bytes_per_row() as u64;
-        self.storage.read_at(Bulk::Upload, self.offset_bytes + row_offset + start as u64, &mut bytes)?;
+        self.storage.read_at(
+            Bulk::Upload,
+            self.offset_bytes + row_offset + start as u64,
+            &mut bytes,
+        )?;
         Ok(decode_bodies(&self.glwe, &bytes, skipped, out)?)
     }
 }
@@ -69,8 +78,12 @@ impl SocialBlock {
         let made = stock.record.uploads.len();
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
-            Ok(block) if block < blocks => SocialBlock::start(stock, block, memory_limit_bytes, true),
-            _ => Err(SpmmError::Exhausted { rounds: stock.parameters().rounds }),
+            Ok(block) if block < blocks => {
+                SocialBlock::start(stock, block, memory_limit_bytes, true)
+            }
+            _ => Err(SpmmError::Exhausted {
+                rounds: stock.parameters().rounds,
+            }),
         }
     }
 
@@ -80,12 +93,20 @@ impl SocialBlock {
     /// # Errors
     /// [`SpmmError::ColumnsUsed`] for a block of which a column was opened; [`SpmmError::OutOfRange`]
     /// unless it is the one that is due: a block left out would open the difference of both Y.
-    pub fn again(stock: SocialStock, block: u32, memory_limit_bytes: usize) -> Result<SocialBlock, SpmmError> {
+    pub fn again(
+        stock: SocialStock,
+        block: u32,
+        memory_limit_bytes: usize,
+    ) -> Result<SocialBlock, SpmmError> {
         let first_round = block.saturating_mul(stock.parameters().layout()?.rounds_per_block);
         if stock.record.identity.is_some() || first_round < stock.record.cursor {
             return Err(SpmmError::ColumnsUsed { round: first_round });
         }
-        let due = u64::from(stock.renewing.ok_or(SpmmError::ColumnsUsed { round: first_round })?);
+        let due = u64::from(
+            stock
+                .renewing
+                .ok_or(SpmmError::ColumnsUsed { round: first_round })?,
+        );
         in_range("block to answer anew", block, due, due)?;
         SocialBlock::start(stock, block, memory_limit_bytes, false)
     }
@@ -120,7 +141,10 @@ impl SocialBlock {
     /// The same block with rows that P1 fetches (`preprocessed-pir`) by the queries it sent.
     #[must_use]
     pub fn with_fetch(self, fetch: &Arc<SocialFetch>) -> SocialBlock {
-        SocialBlock { fetch: Some(Arc::clone(fetch)), ..self }
+        SocialBlock {
+            fetch: Some(Arc::clone(fetch)),
+            ..self
+        }
     }
 
     /// The stock, once the block is done; an unfinished block voids it.
@@ -128,7 +152,13 @@ impl SocialBlock {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
     pub fn into_stock(self) -> Result<SocialStock, SpmmError> {
-        if self.is_done() { Ok(self.stock) } else { Err(SpmmError::Unfinished { pending: Step::Bodies }) }
+        if self.is_done() {
+            Ok(self.stock)
+        } else {
+            Err(SpmmError::Unfinished {
+                pending: Step::Bodies,
+            })
+        }
     }
 
     fn frames_due(&self) -> usize {
@@ -137,7 +167,8 @@ impl SocialBlock {
 
     /// Where this block's master mask seed, then its bodies, lie in the kept uploads.
     fn upload_offset(&self) -> Result<u64, SpmmError> {
-        let block_bytes = Sizes::mask_seed()?.total_bytes() + Sizes::bodies(self.stock.parameters())?.total_bytes();
+        let block_bytes = Sizes::mask_seed()?.total_bytes()
+            + Sizes::bodies(self.stock.parameters())?.total_bytes();
         Ok(u64::from(self.block) * block_bytes as u64)
     }
 
@@ -162,7 +193,9 @@ impl SocialBlock {
                 offset += self.seed.total_bytes() as u64;
             }
         }
-        self.stock.storage.write_at(Bulk::Upload, offset, &frame.payload)?;
+        self.stock
+            .storage
+            .write_at(Bulk::Upload, offset, &frame.payload)?;
         self.received += 1;
         Ok(())
     }
@@ -171,17 +204,27 @@ impl SocialBlock {
     fn compute(&mut self) -> Result<(), SpmmError> {
         let parameters = self.stock.parameters().clone();
         let (glwe, storage) = (parameters.glwe()?, Arc::clone(&self.stock.storage));
-        let keys = self.stock.keys.clone().ok_or(SpmmError::Unfinished { pending: Step::PublicKey })?;
+        let keys = self.stock.keys.clone().ok_or(SpmmError::Unfinished {
+            pending: Step::PublicKey,
+        })?;
         let mut mask_seed = [0; 32];
         storage.read_at(Bulk::Upload, self.upload_offset()?, &mut mask_seed)?;
         let mask_seed = PublicSeed::from_bytes(mask_seed);
         let upload = match self.hasher.take() {
             Some(hasher) => *hasher.finalize().as_bytes(),
-            None => self.stock.record.uploads.get(self.block as usize).copied().unwrap_or_default(),
+            None => self
+                .stock
+                .record
+                .uploads
+                .get(self.block as usize)
+                .copied()
+                .unwrap_or_default(),
         };
         let offset_bytes = self.upload_offset()? + Sizes::mask_seed()?.total_bytes() as u64;
         let bodies = if parameters.protocol.fetches_privately() {
-            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished { pending: Step::Queries })?;
+            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
+                pending: Step::Queries,
+            })?;
             let frames = frame_ranges(self.bodies.total_bytes()).map(|range| {
                 let mut frame = vec![0; range.len()];
                 storage.read_at(Bulk::Upload, offset_bytes + range.start as u64, &mut frame)?;
@@ -189,17 +232,35 @@ impl SocialBlock {
             });
             Bodies::Fetched(fetch.extract(glwe, frames)?)
         } else {
-            Bodies::Stored(StoredBodies { storage: Arc::clone(&storage), glwe, offset_bytes })
+            Bodies::Stored(StoredBodies {
+                storage: Arc::clone(&storage),
+                glwe,
+                offset_bytes,
+            })
         };
-        let received = Received::new(&keys, &self.stock.operand, self.block, mask_seed, &upload, bodies)?;
+        let received = Received::new(
+            &keys,
+            &self.stock.operand,
+            self.block,
+            mask_seed,
+            &upload,
+            bodies,
+        )?;
         let budget = Budget::new(self.memory_limit_bytes, &glwe);
-        let count = parameters.returned_rows.div_ceil(parameters.layout()?.rows_per_response) as usize;
+        let count = parameters
+            .returned_rows
+            .div_ceil(parameters.layout()?.rows_per_response) as usize;
         let mut answer_bytes = 0;
         for first in (0..count).step_by(budget.responses) {
             let range = first..(first + budget.responses).min(count);
             let multiplied = received.multiply(&self.stock.operand, range, budget.tile_bytes)?;
             let masked = multiplied.rerandomise().mask()?;
-            self.stock.shares.write_responses(storage.as_ref(), self.block, first, &masked.shares().concat())?;
+            self.stock.shares.write_responses(
+                storage.as_ref(),
+                self.block,
+                first,
+                &masked.shares().concat(),
+            )?;
             let rounded = masked.round();
             storage.write_at(Bulk::Answer, answer_bytes, &rounded)?;
             answer_bytes += rounded.len() as u64;
@@ -219,7 +280,11 @@ impl SocialBlock {
         let items = self.responses.items_of(self.sent);
         let item_bytes = self.responses.item_bytes();
         let mut payload = vec![0; items.len() * item_bytes];
-        self.stock.storage.read_at(Bulk::Answer, (items.start * item_bytes) as u64, &mut payload)?;
+        self.stock.storage.read_at(
+            Bulk::Answer,
+            (items.start * item_bytes) as u64,
+            &mut payload,
+        )?;
         self.sent += 1;
         if self.sent == self.responses.frames() {
             self.stock.finish_block(self.is_last)?;
@@ -240,7 +305,10 @@ impl Budget {
         let ciphertext_bytes = 16 * (glwe.lattice_dimension() + glwe.polynomial_size());
         let tile_bytes = (memory_limit_bytes / 8).clamp(1 << 20, 128 << 20);
         let rest = memory_limit_bytes.saturating_sub(tile_bytes) / 2;
-        Budget { responses: (rest / ciphertext_bytes).max(1), tile_bytes }
+        Budget {
+            responses: (rest / ciphertext_bytes).max(1),
+            tile_bytes,
+        }
     }
 }
 
@@ -270,6 +338,8 @@ impl Endpoint for SocialBlock {
     }
 
     fn is_done(&self) -> bool {
-        !self.fuse.is_blown() && self.received == self.frames_due() && self.sent == self.responses.frames()
+        !self.fuse.is_blown()
+            && self.received == self.frames_due()
+            && self.sent == self.responses.frames()
     }
 }

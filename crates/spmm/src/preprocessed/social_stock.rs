@@ -65,7 +65,15 @@ impl SocialStock {
         };
         record::save(storage.as_ref(), &record)?;
         let shares = ShareFile::new(&record.terms.parameters)?;
-        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false, renewing: None })
+        Ok(SocialStock {
+            storage,
+            record,
+            operand,
+            keys: None,
+            shares,
+            in_session: false,
+            renewing: None,
+        })
     }
 
     /// The stock of a storage, after a restart.
@@ -81,7 +89,11 @@ impl SocialStock {
         let stock = SocialStock::read(storage, pattern, operand)?;
         let same = stock.record.operand_digest.seed() == *stock.operand.digest();
         let changed = (!same).then_some(VoidReason::OperatorChanged);
-        let interrupted = stock.record.identity.is_none().then_some(VoidReason::Interrupted);
+        let interrupted = stock
+            .record
+            .identity
+            .is_none()
+            .then_some(VoidReason::Interrupted);
         refuse_void(stock.record.void.or(changed).or(interrupted))?;
         Ok(stock)
     }
@@ -102,7 +114,9 @@ impl SocialStock {
         refuse_refetch(stock.parameters())?;
         let complete = stock.parameters().layout()?.blocks as usize;
         if stock.record.uploads.len() != complete {
-            return Err(SpmmError::Void { reason: VoidReason::Interrupted });
+            return Err(SpmmError::Void {
+                reason: VoidReason::Interrupted,
+            });
         }
         stock.record.operand_digest = SecretBytes::of(stock.operand.digest());
         stock.record.terms.operator_commitment = stock.operand.commitment();
@@ -130,7 +144,15 @@ impl SocialStock {
             return Err(SpmmError::OtherStock);
         }
         let shares = ShareFile::new(&record.terms.parameters)?;
-        Ok(SocialStock { storage, record, operand, keys: None, shares, in_session: false, renewing: None })
+        Ok(SocialStock {
+            storage,
+            record,
+            operand,
+            keys: None,
+            shares,
+            in_session: false,
+            renewing: None,
+        })
     }
 
     /// The terms the stock was made under.
@@ -159,7 +181,11 @@ impl SocialStock {
     /// Those of [`SocialKeySetup::new`].
     pub fn key_setup(&self) -> Result<SocialKeySetup, SpmmError> {
         let terms = &self.record.terms;
-        SocialKeySetup::with_stock_key(&terms.parameters, &terms.key_seed, self.record.stock_key.seed())
+        SocialKeySetup::with_stock_key(
+            &terms.parameters,
+            &terms.key_seed,
+            self.record.stock_key.seed(),
+        )
     }
 
     /// Takes what [`key_setup`](SocialStock::key_setup) received.
@@ -167,7 +193,8 @@ impl SocialStock {
     /// # Errors
     /// Those of [`SocialKeySetup::into_keys`]; the storage's.
     pub fn accept_key(&mut self, setup: SocialKeySetup) -> Result<(), SpmmError> {
-        self.storage.write_at(Bulk::PublicKey, 0, setup.received_bytes())?;
+        self.storage
+            .write_at(Bulk::PublicKey, 0, setup.received_bytes())?;
         self.keys = Some(Arc::new(setup.into_keys()?));
         Ok(())
     }
@@ -195,7 +222,11 @@ impl SocialStock {
         if is_last {
             let mut public_key = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
             self.storage.read_at(Bulk::PublicKey, 0, &mut public_key)?;
-            self.record.identity = Some(identity(&self.record.terms_digest, &public_key, &self.record.uploads));
+            self.record.identity = Some(identity(
+                &self.record.terms_digest,
+                &public_key,
+                &self.record.uploads,
+            ));
         }
         self.storage.discard(Bulk::Answer)?;
         self.save()
@@ -206,9 +237,17 @@ impl SocialStock {
     /// stays. Columns passed over are burnt.
     pub(crate) fn admit(&mut self, round: u32, packed: &[u8]) -> Result<[u8; 32], SpmmError> {
         let digest = message_digest(round, packed);
-        if let Some(answered) = self.record.answered.filter(|answered| answered.round == round) {
+        if let Some(answered) = self
+            .record
+            .answered
+            .filter(|answered| answered.round == round)
+        {
             let same = bool::from(digest.ct_eq(&answered.digest));
-            return if same { Ok(digest) } else { Err(SpmmError::ColumnsUsed { round }) };
+            return if same {
+                Ok(digest)
+            } else {
+                Err(SpmmError::ColumnsUsed { round })
+            };
         }
         if round < self.record.cursor || round >= self.parameters().rounds {
             return Err(SpmmError::ColumnsUsed { round });
@@ -227,7 +266,12 @@ impl SocialStock {
         let operand = self.operand.digest();
         self.record.stock_key.seed().derive(
             "s3rec stock release noise",
-            &[&identity, operand.expose_bytes(), &round.to_le_bytes(), message],
+            &[
+                &identity,
+                operand.expose_bytes(),
+                &round.to_le_bytes(),
+                message,
+            ],
         )
     }
 }

@@ -90,14 +90,26 @@ impl DirectoryStorage {
     /// The file system's.
     pub fn open(directory: &Path) -> io::Result<DirectoryStorage> {
         use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
         let mut bulk = BTreeMap::new();
         for kind in Bulk::ALL {
             let path = directory.join(kind.file_name());
             let file = private(OpenOptions::new().create(true).truncate(false)).open(path)?;
-            bulk.insert(kind, BulkFile { file, is_dirty: AtomicBool::new(false) });
+            bulk.insert(
+                kind,
+                BulkFile {
+                    file,
+                    is_dirty: AtomicBool::new(false),
+                },
+            );
         }
-        Ok(DirectoryStorage { directory: directory.to_owned(), bulk })
+        Ok(DirectoryStorage {
+            directory: directory.to_owned(),
+            bulk,
+        })
     }
 
     /// Removes the stock: its key is worth nothing to anyone who may still answer it.
@@ -117,7 +129,9 @@ impl DirectoryStorage {
     }
 
     fn file(&self, bulk: Bulk) -> io::Result<&BulkFile> {
-        self.bulk.get(&bulk).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.bulk
+            .get(&bulk)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 }
 
@@ -181,7 +195,9 @@ impl MemoryStorage {
     /// A copy of the present content that later writes do not touch.
     #[must_use]
     pub fn snapshot(&self) -> MemoryStorage {
-        MemoryStorage { content: Arc::new(Mutex::new(self.lock().clone())) }
+        MemoryStorage {
+            content: Arc::new(Mutex::new(self.lock().clone())),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Content> {
@@ -216,7 +232,10 @@ impl StockStorage for MemoryStorage {
     fn read_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()> {
         let offset = usize::try_from(offset_bytes).map_err(io::Error::other)?;
         let content = self.lock();
-        let stored = content.bulk.get(&bulk).and_then(|values| values.get(offset..offset + bytes.len()));
+        let stored = content
+            .bulk
+            .get(&bulk)
+            .and_then(|values| values.get(offset..offset + bytes.len()));
         bytes.copy_from_slice(stored.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }

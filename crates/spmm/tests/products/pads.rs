@@ -2,20 +2,18 @@
 //! both parties after any frame, restores stale state and changes Y in between, and holds the
 //! whole transcript to the rules. A frame counts as seen once it was handed out, delivered or not.
 
-mod stocks;
-mod world;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::stocks;
+use crate::world::{Shape, World};
 use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock, SocialBlock, SocialClose,
-    SocialOpening, SocialSession, SocialStock, VoidReason,
+    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
+    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, VoidReason,
 };
 use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step};
-use world::{Shape, World};
 
 const ROUNDS: u32 = 12;
 const USERS: u32 = 6;
@@ -49,12 +47,22 @@ struct Simulation {
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// An opening of one of three inputs, cut off after so many frames; who is killed then.
-    Open { input: usize, frames: usize, kills: Kills },
+    Open {
+        input: usize,
+        frames: usize,
+        kills: Kills,
+    },
     /// A meeting cut off after so many frames kills both.
-    Meet { frames: usize },
+    Meet {
+        frames: usize,
+    },
     Kill(Kills),
-    Backup { rating: bool },
-    Restore { rating: bool },
+    Backup {
+        rating: bool,
+    },
+    Restore {
+        rating: bool,
+    },
     Close,
     ChangeOperator,
 }
@@ -74,11 +82,20 @@ impl Simulation {
             release,
             ..Shape::new(USERS, 2, vec![(0, 1), (1, 2), (4, 3)])
         };
-        let other = Shape { links: vec![(0, 1), (1, 2), (4, 3), (5, 0)], ..shape.clone() };
-        let worlds = [World::with_bounds(&shape, (16, 32), 1), World::with_bounds(&other, (16, 32), 1)];
+        let other = Shape {
+            links: vec![(0, 1), (1, 2), (4, 3), (5, 0)],
+            ..shape.clone()
+        };
+        let worlds = [
+            World::with_bounds(&shape, (16, 32), 1),
+            World::with_bounds(&other, (16, 32), 1),
+        ];
         let (rating_disk, social_disk) = (MemoryStorage::default(), MemoryStorage::default());
-        let (rating, social) =
-            stocks::offline(&worlds[0], Arc::new(rating_disk.clone()), Arc::new(social_disk.clone()));
+        let (rating, social) = stocks::offline(
+            &worlds[0],
+            Arc::new(rating_disk.clone()),
+            Arc::new(social_disk.clone()),
+        );
         Simulation {
             worlds,
             version: 0,
@@ -110,14 +127,22 @@ impl Simulation {
             return;
         }
         match event {
-            Event::Open { input, frames, kills } => self.open(input, frames, kills),
+            Event::Open {
+                input,
+                frames,
+                kills,
+            } => self.open(input, frames, kills),
             Event::Meet { frames } => {
                 self.in_session = false;
                 self.meet(frames);
             }
             Event::Kill(kills) => self.kill(kills),
-            Event::Backup { rating: true } => self.rating_backup = Some(self.rating_disk.snapshot()),
-            Event::Backup { rating: false } => self.social_backup = Some(self.social_disk.snapshot()),
+            Event::Backup { rating: true } => {
+                self.rating_backup = Some(self.rating_disk.snapshot())
+            }
+            Event::Backup { rating: false } => {
+                self.social_backup = Some(self.social_disk.snapshot())
+            }
             Event::Restore { rating: true } => {
                 if let Some(backup) = self.rating_backup.take() {
                     self.kill(Kills::Rating);
@@ -142,11 +167,18 @@ impl Simulation {
     fn start_both(&mut self) -> Result<(), SpmmError> {
         let world = &self.worlds[self.version];
         if self.rating.is_none() {
-            self.rating = Some(RatingStock::open(Arc::new(self.rating_disk.clone()), Arc::clone(&world.pattern))?);
+            self.rating = Some(RatingStock::open(
+                Arc::new(self.rating_disk.clone()),
+                Arc::clone(&world.pattern),
+            )?);
         }
         if self.social.is_none() {
             let disk = Arc::new(self.social_disk.clone());
-            self.social = Some(SocialStock::open(disk, &world.pattern, Arc::clone(&world.operand))?);
+            self.social = Some(SocialStock::open(
+                disk,
+                &world.pattern,
+                Arc::clone(&world.operand),
+            )?);
         }
         Ok(())
     }
@@ -175,7 +207,8 @@ impl Simulation {
             Err(error) => self.refused(error),
             Ok(()) => {
                 if let (Ok(rating), Ok(social)) = (calling.into_stock(), called.into_stock()) {
-                    (self.rating, self.social, self.in_session) = (Some(rating), Some(social), true);
+                    (self.rating, self.social, self.in_session) =
+                        (Some(rating), Some(social), true);
                 }
             }
         }
@@ -195,11 +228,16 @@ impl Simulation {
         let mut answering = SocialOpening::new(social).unwrap();
         let round = sending.round();
         let (mut masked, mut answer) = (None, None);
-        let result = exchange(&mut sending, &mut answering, frames, |step, payload| match step {
-            Step::MaskedFactors => masked = Some(payload.to_vec()),
-            Step::MaskedProduct => answer = Some(payload.to_vec()),
-            _ => {}
-        });
+        let result = exchange(
+            &mut sending,
+            &mut answering,
+            frames,
+            |step, payload| match step {
+                Step::MaskedFactors => masked = Some(payload.to_vec()),
+                Step::MaskedProduct => answer = Some(payload.to_vec()),
+                _ => {}
+            },
+        );
         self.note(round, masked, answer);
         if let Err(error) = result {
             return self.refused(error);
@@ -219,12 +257,26 @@ impl Simulation {
     /// The rules, over everything ever handed out.
     fn note(&mut self, round: u32, masked: Option<Vec<u8>>, answer: Option<Vec<u8>>) {
         let Some(masked) = masked else { return };
-        let first = self.seen.masked.entry(round).or_insert_with(|| masked.clone());
-        assert_eq!(*first, masked, "the columns of round {round} mask two inputs");
+        let first = self
+            .seen
+            .masked
+            .entry(round)
+            .or_insert_with(|| masked.clone());
+        assert_eq!(
+            *first, masked,
+            "the columns of round {round} mask two inputs"
+        );
         if let Some(answer) = answer {
             let now = (self.version, masked, answer);
-            let first = self.seen.answered.entry(round).or_insert_with(|| now.clone());
-            assert!(*first == now, "the columns of round {round} are opened for two M, two Y or with two noises");
+            let first = self
+                .seen
+                .answered
+                .entry(round)
+                .or_insert_with(|| now.clone());
+            assert!(
+                *first == now,
+                "the columns of round {round} are opened for two M, two Y or with two noises"
+            );
         }
     }
 
@@ -243,7 +295,8 @@ impl Simulation {
         exchange(&mut closing, &mut closed, usize::MAX, |_, _| {}).unwrap();
         let (rating, openings) = closing.into_stock().unwrap();
         assert!(openings >= u32::try_from(self.seen.answered.len()).unwrap().min(1));
-        (self.rating, self.social, self.in_session) = (Some(rating), Some(closed.into_stock()), false);
+        (self.rating, self.social, self.in_session) =
+            (Some(rating), Some(closed.into_stock()), false);
     }
 
     /// P1's data changes: the stock is void for it; then both answer anew from kept ciphertexts.
@@ -255,9 +308,15 @@ impl Simulation {
         let other = &self.worlds[1];
         let disk = || Arc::new(self.social_disk.clone());
         let refusal = SocialStock::open(disk(), &other.pattern, Arc::clone(&other.operand));
-        assert!(matches!(refusal, Err(SpmmError::Void { reason: VoidReason::OperatorChanged | VoidReason::Restored })));
+        assert!(matches!(
+            refusal,
+            Err(SpmmError::Void {
+                reason: VoidReason::OperatorChanged | VoidReason::Restored
+            })
+        ));
         self.version = 1;
-        let social = SocialStock::open_for_new_operator(disk(), &other.pattern, Arc::clone(&other.operand));
+        let social =
+            SocialStock::open_for_new_operator(disk(), &other.pattern, Arc::clone(&other.operand));
         let rating = RatingStock::open_for_new_operator(
             Arc::new(self.rating_disk.clone()),
             Arc::clone(&other.pattern),
@@ -267,15 +326,19 @@ impl Simulation {
             self.void = true;
             return;
         };
-        let (Ok(mut taking), Ok(mut answering)) =
-            (RatingBlock::again(rating, 0), SocialBlock::again(social, 0, 1 << 20))
-        else {
+        let (Ok(mut taking), Ok(mut answering)) = (
+            RatingBlock::again(rating, 0),
+            SocialBlock::again(social, 0, 1 << 20),
+        ) else {
             // A column of the only block was used: nothing of it may be answered for another Y.
             self.void = true;
             return;
         };
         let mut answer = Vec::new();
-        exchange(&mut taking, &mut answering, usize::MAX, |_, payload| answer.extend_from_slice(payload)).unwrap();
+        exchange(&mut taking, &mut answering, usize::MAX, |_, payload| {
+            answer.extend_from_slice(payload)
+        })
+        .unwrap();
         assert!(self.seen.blocks.values().all(|earlier| *earlier != answer));
         self.seen.blocks.insert(self.version, answer);
         self.rating = Some(taking.into_stock().unwrap());
@@ -295,7 +358,11 @@ fn exchange(
         let mut moved = false;
         for turn in 0..2 {
             loop {
-                let frame = if turn == 0 { rating.poll_send()? } else { social.poll_send()? };
+                let frame = if turn == 0 {
+                    rating.poll_send()?
+                } else {
+                    social.poll_send()?
+                };
                 let Some(frame) = frame else { break };
                 moved = true;
                 see(frame.step, &frame.payload);
@@ -303,7 +370,11 @@ fn exchange(
                     return Ok(());
                 }
                 frames -= 1;
-                if turn == 0 { social.receive(frame)? } else { rating.receive(frame)? }
+                if turn == 0 {
+                    social.receive(frame)?
+                } else {
+                    rating.receive(frame)?
+                }
             }
         }
         if !moved {
@@ -349,15 +420,27 @@ proptest! {
 const WHOLE: usize = usize::MAX;
 
 fn whole(input: usize) -> Event {
-    Event::Open { input, frames: WHOLE, kills: Kills::Both }
+    Event::Open {
+        input,
+        frames: WHOLE,
+        kills: Kills::Both,
+    }
 }
 
 #[test]
 fn an_interrupted_message_is_sent_again_byte_for_byte() {
     for frames in 0..4 {
-        let mut simulation = Simulation::new(ReleasePolicy::Noised { sigma: 0.5, row_norm_beta: 1.0, delta: 1e-6 });
+        let mut simulation = Simulation::new(ReleasePolicy::Noised {
+            sigma: 0.5,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        });
         simulation.run(whole(0));
-        simulation.run(Event::Open { input: 1, frames, kills: Kills::Both });
+        simulation.run(Event::Open {
+            input: 1,
+            frames,
+            kills: Kills::Both,
+        });
         simulation.run(whole(1));
         assert_eq!(simulation.opened, 2);
         // Both messages used one round's columns each: the second was repeated, not renewed.
@@ -370,9 +453,16 @@ fn an_interrupted_message_is_sent_again_byte_for_byte() {
 #[test]
 fn another_message_after_an_interruption_takes_other_columns() {
     let mut simulation = Simulation::new(ReleasePolicy::Exact);
-    simulation.run(Event::Open { input: 1, frames: 1, kills: Kills::Rating });
+    simulation.run(Event::Open {
+        input: 1,
+        frames: 1,
+        kills: Kills::Rating,
+    });
     simulation.run(whole(2));
-    assert_eq!(simulation.seen.masked.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        simulation.seen.masked.keys().copied().collect::<Vec<_>>(),
+        [0, 1]
+    );
 }
 
 #[test]
@@ -382,7 +472,10 @@ fn a_closed_session_burns_nothing_an_open_one_burns_one_round() {
     simulation.run(Event::Close);
     simulation.run(Event::Kill(Kills::Both));
     simulation.run(whole(1));
-    assert_eq!(simulation.seen.masked.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        simulation.seen.masked.keys().copied().collect::<Vec<_>>(),
+        [0, 1]
+    );
 }
 
 /// P0's backup of the same session, restored after a message that P1 never noted: nobody's disk
@@ -392,11 +485,18 @@ fn a_backup_within_a_session_burns_what_may_have_been_sent() {
     let mut simulation = Simulation::new(ReleasePolicy::Exact);
     simulation.run(Event::Meet { frames: WHOLE });
     simulation.run(Event::Backup { rating: true });
-    simulation.run(Event::Open { input: 0, frames: 1, kills: Kills::Both });
+    simulation.run(Event::Open {
+        input: 0,
+        frames: 1,
+        kills: Kills::Both,
+    });
     simulation.run(Event::Restore { rating: true });
     simulation.run(whole(1));
     assert_eq!(simulation.opened, 1);
-    assert_eq!(simulation.seen.masked.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        simulation.seen.masked.keys().copied().collect::<Vec<_>>(),
+        [0, 1]
+    );
 }
 
 #[test]
@@ -435,7 +535,10 @@ fn an_exhausted_stock_refuses() {
     assert_eq!(simulation.opened, ROUNDS);
     let rating = simulation.rating.take().unwrap();
     let factors = simulation.world().factors[0].clone();
-    assert!(matches!(RatingOpening::new(rating, &factors), Err(SpmmError::Exhausted { rounds: ROUNDS })));
+    assert!(matches!(
+        RatingOpening::new(rating, &factors),
+        Err(SpmmError::Exhausted { rounds: ROUNDS })
+    ));
 }
 
 /// The same columns, another message: P1 refuses and counts nothing.
@@ -445,7 +548,10 @@ fn a_peer_that_masks_twice_is_refused() {
     simulation.run(whole(0));
     let social = simulation.social.take().unwrap();
     // A dishonest P0 names columns that are answered already.
-    let (rating, factors) = (simulation.rating.take().unwrap(), simulation.world().factors[1].clone());
+    let (rating, factors) = (
+        simulation.rating.take().unwrap(),
+        simulation.world().factors[1].clone(),
+    );
     let mut sending = RatingOpening::new(rating, &factors).unwrap();
     let mut answering = SocialOpening::new(social).unwrap();
     while let Some(mut frame) = sending.poll_send().unwrap() {
@@ -455,7 +561,10 @@ fn a_peer_that_masks_twice_is_refused() {
         }
         answering.receive(frame).unwrap();
     }
-    assert!(matches!(answering.poll_send(), Err(SpmmError::ColumnsUsed { round: 0 })));
+    assert!(matches!(
+        answering.poll_send(),
+        Err(SpmmError::ColumnsUsed { round: 0 })
+    ));
     assert!(answering.poll_send().is_err());
     assert_eq!(answering.into_stock().openings(), 1);
 }

@@ -1,17 +1,15 @@
 //! After Y changed: all unused blocks are answered anew, in order, before anything is opened;
 //! and what may be closed or asked for at all.
 
-mod stocks;
-mod world;
-
 use std::sync::Arc;
 
+use crate::stocks;
+use crate::world::{Shape, World};
 use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingStock, SocialBlock, SocialClose, SocialOpening,
-    SocialStock,
+    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingStock, SocialBlock, SocialClose,
+    SocialOpening, SocialStock,
 };
 use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, he, pair};
-use world::{Shape, World};
 
 /// Twenty rounds of 512 columns: more than one block whatever the parameters.
 const ROUNDS: u32 = 20;
@@ -22,8 +20,14 @@ fn worlds() -> [World; 2] {
         protocol: Protocol::Preprocessed,
         ..Shape::new(3, 512, vec![(0, 1)])
     };
-    let other = Shape { links: vec![(0, 1), (2, 0)], ..shape.clone() };
-    [World::with_bounds(&shape, (8, 16), 1), World::with_bounds(&other, (8, 16), 1)]
+    let other = Shape {
+        links: vec![(0, 1), (2, 0)],
+        ..shape.clone()
+    };
+    [
+        World::with_bounds(&shape, (8, 16), 1),
+        World::with_bounds(&other, (8, 16), 1),
+    ]
 }
 
 #[test]
@@ -32,21 +36,32 @@ fn no_block_keeps_shares_of_the_old_operator() {
     let blocks = new.parameters.layout().unwrap().blocks;
     assert!(blocks >= 2);
     let (rating_disk, social_disk) = (MemoryStorage::default(), MemoryStorage::default());
-    stocks::offline(&old, Arc::new(rating_disk.clone()), Arc::new(social_disk.clone()));
+    stocks::offline(
+        &old,
+        Arc::new(rating_disk.clone()),
+        Arc::new(social_disk.clone()),
+    );
     let social = || {
         let disk = Arc::new(social_disk.clone());
         SocialStock::open_for_new_operator(disk, &new.pattern, Arc::clone(&new.operand)).unwrap()
     };
     let rating = || {
         let disk = Arc::new(rating_disk.clone());
-        RatingStock::open_for_new_operator(disk, Arc::clone(&new.pattern), new.operand.commitment()).unwrap()
+        RatingStock::open_for_new_operator(disk, Arc::clone(&new.pattern), new.operand.commitment())
+            .unwrap()
     };
 
     // The last block seals the stock: it must not come before the others, on either side.
     let skipped = SocialBlock::again(social(), blocks - 1, 1 << 24).err();
-    assert!(matches!(skipped, Some(SpmmError::OutOfRange { .. })), "{skipped:?}");
+    assert!(
+        matches!(skipped, Some(SpmmError::OutOfRange { .. })),
+        "{skipped:?}"
+    );
     let skipped = RatingBlock::again(rating(), blocks - 1).err();
-    assert!(matches!(skipped, Some(SpmmError::OutOfRange { .. })), "{skipped:?}");
+    assert!(
+        matches!(skipped, Some(SpmmError::OutOfRange { .. })),
+        "{skipped:?}"
+    );
 
     // Nor does an attempt that was cut short count: it begins again.
     let (mut rating, mut social) = (rating(), social());
@@ -54,7 +69,10 @@ fn no_block_keeps_shares_of_the_old_operator() {
         let mut taking = RatingBlock::again(rating, block).unwrap();
         let mut answering = SocialBlock::again(social, block, 1 << 24).unwrap();
         pair::run(&mut taking, &mut answering, &mut pair::Honest).unwrap();
-        (rating, social) = (taking.into_stock().unwrap(), answering.into_stock().unwrap());
+        (rating, social) = (
+            taking.into_stock().unwrap(),
+            answering.into_stock().unwrap(),
+        );
         assert_eq!(social.identity().is_some(), block + 1 == blocks);
     }
     assert_eq!(rating.identity(), social.identity());
@@ -76,23 +94,40 @@ fn a_stock_that_was_never_renewed_answers_no_block_again() {
     let [old, _] = worlds();
     let storage = Arc::new(MemoryStorage::default());
     let terms = stocks::terms(&old, &old.operand);
-    let fresh = SocialStock::create(storage, terms, &old.pattern, Arc::clone(&old.operand)).unwrap();
+    let fresh =
+        SocialStock::create(storage, terms, &old.pattern, Arc::clone(&old.operand)).unwrap();
     let error = SocialBlock::again(fresh, 0, 1 << 24).err();
-    assert!(matches!(error, Some(SpmmError::ColumnsUsed { round: 0 })), "{error:?}");
+    assert!(
+        matches!(error, Some(SpmmError::ColumnsUsed { round: 0 })),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn only_who_has_met_may_close() {
     let [old, _] = worlds();
-    let (rating, social) =
-        stocks::offline(&old, Arc::new(MemoryStorage::default()), Arc::new(MemoryStorage::default()));
+    let (rating, social) = stocks::offline(
+        &old,
+        Arc::new(MemoryStorage::default()),
+        Arc::new(MemoryStorage::default()),
+    );
     let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
     let refused = closing.poll_send().err();
-    assert!(matches!(refused, Some(SpmmError::Unfinished { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SpmmError::Unfinished { .. })),
+        "{refused:?}"
+    );
     // Nor does P1 note it, whoever asks.
-    let asked = Frame { step: Step::Cursor, sequence: 0, payload: vec![0; 32] };
+    let asked = Frame {
+        step: Step::Cursor,
+        sequence: 0,
+        payload: vec![0; 32],
+    };
     let refused = closed.receive(asked).err();
-    assert!(matches!(refused, Some(SpmmError::Unfinished { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SpmmError::Unfinished { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -106,5 +141,8 @@ fn no_round_beyond_those_agreed_is_answered() {
     let keys = Arc::new(taking.into_keys().unwrap());
     assert!(he::SocialRound::new(&keys, &world.operand, world.parameters.rounds - 1).is_ok());
     let error = he::SocialRound::new(&keys, &world.operand, world.parameters.rounds).err();
-    assert!(matches!(error, Some(SpmmError::OutOfRange { .. })), "{error:?}");
+    assert!(
+        matches!(error, Some(SpmmError::OutOfRange { .. })),
+        "{error:?}"
+    );
 }

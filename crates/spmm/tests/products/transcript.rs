@@ -1,17 +1,15 @@
 //! What crosses the link depends on public numbers only, and is what the cost model predicts.
 
-mod stocks;
-mod world;
-
 use std::sync::Arc;
 
+use crate::stocks;
+use crate::world::{Shape, World};
 use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
 use s3rec_spmm::pair::{self, Honest, Side, Transcript};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingStock, SocialBlock, SocialOpening, SocialStock,
 };
 use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy, cost, he};
-use world::{Shape, World};
 
 /// What crossed before the first round, and in each round.
 #[derive(Debug, PartialEq)]
@@ -29,8 +27,14 @@ fn queries(world: &World, offline: &mut Transcript) -> Option<stocks::Fetches> {
     world.parameters.protocol.fetches_privately().then(|| {
         let mut receiving = RatingQueries::new(&world.parameters).unwrap();
         let mut asking = SocialQueries::new(&world.parameters, &world.operand).unwrap();
-        join(offline, pair::run(&mut receiving, &mut asking, &mut Honest).unwrap());
-        (Arc::new(receiving.into_fetch(64 << 20).unwrap()), Arc::new(asking.into_fetch().unwrap()))
+        join(
+            offline,
+            pair::run(&mut receiving, &mut asking, &mut Honest).unwrap(),
+        );
+        (
+            Arc::new(receiving.into_fetch(64 << 20).unwrap()),
+            Arc::new(asking.into_fetch().unwrap()),
+        )
     })
 }
 
@@ -46,7 +50,10 @@ fn one_shot(world: &World) -> Job {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
         let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
-            (rating, social) = (rating.with_fetch(rating_fetch), social.with_fetch(social_fetch));
+            (rating, social) = (
+                rating.with_fetch(rating_fetch),
+                social.with_fetch(social_fetch),
+            );
         }
         pair::run(&mut rating, &mut social, &mut Honest).unwrap()
     };
@@ -57,9 +64,12 @@ fn one_shot(world: &World) -> Job {
 fn preprocessed(world: &World) -> Job {
     let terms = stocks::terms(world, &world.operand);
     let disk = || Arc::new(MemoryStorage::default());
-    let mut rating = RatingStock::create(disk(), terms.clone(), Arc::clone(&world.pattern)).unwrap();
-    let mut social = SocialStock::create(disk(), terms, &world.pattern, Arc::clone(&world.operand)).unwrap();
-    let (mut announcing, mut receiving) = (rating.key_setup().unwrap(), social.key_setup().unwrap());
+    let mut rating =
+        RatingStock::create(disk(), terms.clone(), Arc::clone(&world.pattern)).unwrap();
+    let mut social =
+        SocialStock::create(disk(), terms, &world.pattern, Arc::clone(&world.operand)).unwrap();
+    let (mut announcing, mut receiving) =
+        (rating.key_setup().unwrap(), social.key_setup().unwrap());
     let mut offline = pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
     social.accept_key(receiving).unwrap();
     let fetches = queries(world, &mut offline);
@@ -67,10 +77,19 @@ fn preprocessed(world: &World) -> Job {
         let mut uploading = RatingBlock::new(rating).unwrap();
         let mut answering = SocialBlock::new(social, 8 << 20).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
-            (uploading, answering) = (uploading.with_fetch(rating_fetch), answering.with_fetch(social_fetch));
+            (uploading, answering) = (
+                uploading.with_fetch(rating_fetch),
+                answering.with_fetch(social_fetch),
+            );
         }
-        join(&mut offline, pair::run(&mut uploading, &mut answering, &mut Honest).unwrap());
-        (rating, social) = (uploading.into_stock().unwrap(), answering.into_stock().unwrap());
+        join(
+            &mut offline,
+            pair::run(&mut uploading, &mut answering, &mut Honest).unwrap(),
+        );
+        (rating, social) = (
+            uploading.into_stock().unwrap(),
+            answering.into_stock().unwrap(),
+        );
     }
     (rating, social) = stocks::meet(rating, social);
     let mut rounds = Vec::new();
@@ -84,13 +103,26 @@ fn preprocessed(world: &World) -> Job {
 }
 
 fn run(world: &World) -> Job {
-    if world.parameters.protocol.is_preprocessed() { preprocessed(world) } else { one_shot(world) }
+    if world.parameters.protocol.is_preprocessed() {
+        preprocessed(world)
+    } else {
+        one_shot(world)
+    }
 }
 
-const PROTOCOLS: [Protocol; 4] = [Protocol::He, Protocol::HePir, Protocol::Preprocessed, Protocol::PreprocessedPir];
+const PROTOCOLS: [Protocol; 4] = [
+    Protocol::He,
+    Protocol::HePir,
+    Protocol::Preprocessed,
+    Protocol::PreprocessedPir,
+];
 
 fn operator(protocol: Protocol) -> OperatorKind {
-    if protocol.fetches_privately() { OperatorKind::OutAverage } else { OperatorKind::Laplacian }
+    if protocol.fetches_privately() {
+        OperatorKind::OutAverage
+    } else {
+        OperatorKind::Laplacian
+    }
 }
 
 #[test]
@@ -100,7 +132,12 @@ fn predicted_bytes_are_the_counted_ones() {
             for (users, columns) in [(40, 10), (131, 1), (700, 3)] {
                 let links = vec![(0, 1), (5, 2), (2, 30)];
                 let operator = operator(protocol);
-                let shape = Shape { protocol, disclosure, operator, ..Shape::new(users, columns, links) };
+                let shape = Shape {
+                    protocol,
+                    disclosure,
+                    operator,
+                    ..Shape::new(users, columns, links)
+                };
                 let world = World::new(&shape, 1);
                 let estimate = cost::predict(&world.parameters).unwrap();
                 let job = run(&world);
@@ -111,8 +148,14 @@ fn predicted_bytes_are_the_counted_ones() {
                         transcript.frames.len() as u64,
                     )
                 };
-                let predicted = |cost: &cost::PhaseCost| (cost.bytes_to_social, cost.bytes_to_rating, cost.messages);
-                assert_eq!(predicted(&estimate.offline), counted(&job.offline), "{protocol:?}");
+                let predicted = |cost: &cost::PhaseCost| {
+                    (cost.bytes_to_social, cost.bytes_to_rating, cost.messages)
+                };
+                assert_eq!(
+                    predicted(&estimate.offline),
+                    counted(&job.offline),
+                    "{protocol:?}"
+                );
                 for round in &job.rounds {
                     assert_eq!(predicted(&estimate.round), counted(round), "{protocol:?}");
                 }
@@ -130,11 +173,19 @@ fn patterns_under_one_bound_cannot_be_told_apart() {
     let releases = [
         ReleasePolicy::Exact,
         ReleasePolicy::Coarse { released_bits: 24 },
-        ReleasePolicy::Noised { sigma: 0.5, row_norm_beta: 1.0, delta: 1e-6 },
+        ReleasePolicy::Noised {
+            sigma: 0.5,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        },
     ];
     for protocol in PROTOCOLS {
         let operator = operator(protocol);
-        let row_norm_bound = if protocol.fetches_privately() { 1 << 14 } else { 256 };
+        let row_norm_bound = if protocol.fetches_privately() {
+            1 << 14
+        } else {
+            256
+        };
         for release in releases {
             if matches!(release, ReleasePolicy::Coarse { .. }) && !protocol.is_preprocessed() {
                 continue;
@@ -142,7 +193,13 @@ fn patterns_under_one_bound_cannot_be_told_apart() {
             let see = |links: &[(u32, u32)]| {
                 let fetched_rows_bound = Some(users);
                 let base = Shape::new(users, 5, links.to_vec());
-                let shape = Shape { protocol, operator, release, fetched_rows_bound, ..base };
+                let shape = Shape {
+                    protocol,
+                    operator,
+                    release,
+                    fetched_rows_bound,
+                    ..base
+                };
                 run(&World::with_bounds(&shape, (row_norm_bound, 512), 3))
             };
             let first = see(&chain);

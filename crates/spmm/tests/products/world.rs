@@ -4,28 +4,31 @@ use std::sync::Arc;
 
 use s3rec_algebra::{RealMatrix, RingMatrix, Seed, Stream};
 use s3rec_sparse::{
-    Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator, declassify, ladder,
+    Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator,
+    declassify, ladder,
 };
-use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, ReleasePolicy, SocialOperand, choose_parameters};
+use s3rec_spmm::{
+    ProductParameters, ProductRequest, Protocol, ReleasePolicy, SocialOperand, choose_parameters,
+};
 
 /// What a test varies.
 #[derive(Clone, Debug)]
-pub struct Shape {
-    pub users: u32,
-    pub columns: u32,
-    pub rounds: u32,
-    pub links: Vec<(u32, u32)>,
-    pub operator: OperatorKind,
-    pub disclosure: Disclosure,
-    pub guard_bits: u32,
-    pub protocol: Protocol,
-    pub release: ReleasePolicy,
+pub(crate) struct Shape {
+    pub(crate) users: u32,
+    pub(crate) columns: u32,
+    pub(crate) rounds: u32,
+    pub(crate) links: Vec<(u32, u32)>,
+    pub(crate) operator: OperatorKind,
+    pub(crate) disclosure: Disclosure,
+    pub(crate) guard_bits: u32,
+    pub(crate) protocol: Protocol,
+    pub(crate) release: ReleasePolicy,
     /// Announced instead of the ladder value of the needed rows.
-    pub fetched_rows_bound: Option<u32>,
+    pub(crate) fetched_rows_bound: Option<u32>,
 }
 
 impl Shape {
-    pub fn new(users: u32, columns: u32, links: Vec<(u32, u32)>) -> Shape {
+    pub(crate) fn new(users: u32, columns: u32, links: Vec<(u32, u32)>) -> Shape {
         Shape {
             users,
             columns,
@@ -42,28 +45,37 @@ impl Shape {
 }
 
 /// Both parties' inputs and everything public between them.
-pub struct World {
-    pub parameters: ProductParameters,
-    pub pattern: Arc<PublicPattern>,
-    pub operator: Arc<SocialOperator>,
-    pub operand: Arc<SocialOperand>,
-    pub factors: Vec<RingMatrix>,
+pub(crate) struct World {
+    pub(crate) parameters: ProductParameters,
+    pub(crate) pattern: Arc<PublicPattern>,
+    pub(crate) operator: Arc<SocialOperator>,
+    pub(crate) operand: Arc<SocialOperand>,
+    pub(crate) factors: Vec<RingMatrix>,
 }
 
 impl World {
     /// Announces ladder bounds of the operator itself.
-    pub fn new(shape: &Shape, seed: u8) -> World {
+    pub(crate) fn new(shape: &Shape, seed: u8) -> World {
         let operator = build(shape);
         let bounds = (operator.row_norm_bound(), operator.nonzeros_bound());
         World::with_bounds(shape, bounds, seed)
     }
 
     /// Announces other bounds, as two data sets under one bound do.
-    pub fn with_bounds(shape: &Shape, (row_norm_bound, nonzeros_bound): (u64, u64), seed: u8) -> World {
+    pub(crate) fn with_bounds(
+        shape: &Shape,
+        (row_norm_bound, nonzeros_bound): (u64, u64),
+        seed: u8,
+    ) -> World {
         let operator = build(shape);
         let pattern = declassify(&SecretPattern::of(&operator), shape.disclosure);
-        let mut request =
-            ProductRequest::new(shape.protocol, shape.operator, shape.users, shape.columns, shape.rounds);
+        let mut request = ProductRequest::new(
+            shape.protocol,
+            shape.operator,
+            shape.users,
+            shape.columns,
+            shape.rounds,
+        );
         request.row_norm_bound = row_norm_bound;
         request.nonzeros_bound = nonzeros_bound;
         request.guard_bits = shape.guard_bits;
@@ -73,12 +85,22 @@ impl World {
         request.returned_rows = u32::try_from(pattern.returned_rows.len()).unwrap();
         if shape.protocol.fetches_privately() {
             let needed = u64::try_from(operator.active_columns().len()).unwrap();
-            let bound = shape.fetched_rows_bound.unwrap_or(u32::try_from(ladder(needed)).unwrap());
+            let bound = shape
+                .fetched_rows_bound
+                .unwrap_or(u32::try_from(ladder(needed)).unwrap());
             request.fetched_rows_bound = bound.min(shape.users);
         }
         let parameters = choose_parameters(&request).unwrap();
-        let operand = SocialOperand::new(&parameters, &pattern, &operator, &Seed::from_bytes([seed; 32])).unwrap();
-        let factors = (0..shape.rounds).map(|round| factors(&parameters, seed, round)).collect();
+        let operand = SocialOperand::new(
+            &parameters,
+            &pattern,
+            &operator,
+            &Seed::from_bytes([seed; 32]),
+        )
+        .unwrap();
+        let factors = (0..shape.rounds)
+            .map(|round| factors(&parameters, seed, round))
+            .collect();
         World {
             parameters,
             pattern: Arc::new(pattern),
@@ -89,13 +111,14 @@ impl World {
     }
 
     /// What P0 is to learn from a round.
-    pub fn expected(&self, round: usize) -> RingMatrix {
+    pub(crate) fn expected(&self, round: usize) -> RingMatrix {
         s3rec_spmm::ideal::product(&self.operator, &self.factors[round]).unwrap()
     }
 }
 
 fn build(shape: &Shape) -> SocialOperator {
-    let links = SocialMatrix::from_links(shape.users as usize, shape.links.iter().copied()).unwrap();
+    let links =
+        SocialMatrix::from_links(shape.users as usize, shape.links.iter().copied()).unwrap();
     SocialOperator::build(shape.operator, &links)
 }
 
@@ -103,7 +126,8 @@ fn build(shape: &Shape) -> SocialOperator {
 fn factors(parameters: &ProductParameters, seed: u8, round: u32) -> RingMatrix {
     let count = parameters.users as usize * parameters.columns as usize;
     let mut words = vec![0u64; count];
-    Stream::new(&Seed::from_bytes([seed; 32]).derive("test factors", &[&round.to_le_bytes()])).fill_u64(&mut words);
+    Stream::new(&Seed::from_bytes([seed; 32]).derive("test factors", &[&round.to_le_bytes()]))
+        .fill_u64(&mut words);
     let bound = parameters.saturation_bound;
     let values = words
         .iter()
@@ -114,6 +138,11 @@ fn factors(parameters: &ProductParameters, seed: u8, round: u32) -> RingMatrix {
             _ => (word as f64 / u64::MAX as f64 * 2.0 - 1.0) * bound,
         })
         .collect();
-    let real = RealMatrix::from_vec(parameters.users as usize, parameters.columns as usize, values).unwrap();
+    let real = RealMatrix::from_vec(
+        parameters.users as usize,
+        parameters.columns as usize,
+        values,
+    )
+    .unwrap();
     parameters.fixed_point().unwrap().encode(&real).0
 }

@@ -1,13 +1,11 @@
 //! What a faulty link or peer causes: a named error at the side that notices, never a panic.
 
-mod world;
-
 use std::sync::Arc;
 
+use crate::world::{Shape, World};
 use s3rec_sparse::OperatorKind;
 use s3rec_spmm::pair::{self, Honest, Interceptor, PairError, Side};
 use s3rec_spmm::{Endpoint, Frame, SpmmError, Step, he};
-use world::{Shape, World};
 
 /// What happens to one frame of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +51,13 @@ impl Interceptor for At {
 
 fn world() -> World {
     let links = vec![(0, 1), (1, 2), (2, 0), (7, 3)];
-    World::new(&Shape { operator: OperatorKind::Laplacian, ..Shape::new(12, 3, links) }, 9)
+    World::new(
+        &Shape {
+            operator: OperatorKind::Laplacian,
+            ..Shape::new(12, 3, links)
+        },
+        9,
+    )
 }
 
 struct Keys {
@@ -67,8 +71,14 @@ fn keys(world: &World, interceptor: &mut dyn Interceptor) -> Result<Keys, PairEr
     let mut announcing = he::RatingKeySetup::new(&rating).unwrap();
     let mut receiving = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
     pair::run(&mut announcing, &mut receiving, interceptor)?;
-    let social = receiving.into_keys().map_err(|error| PairError::Failed { side: Side::Social, error })?;
-    Ok(Keys { rating, social: Arc::new(social) })
+    let social = receiving.into_keys().map_err(|error| PairError::Failed {
+        side: Side::Social,
+        error,
+    })?;
+    Ok(Keys {
+        rating,
+        social: Arc::new(social),
+    })
 }
 
 fn round(world: &World, keys: &Keys, interceptor: &mut dyn Interceptor) -> Result<(), PairError> {
@@ -81,7 +91,12 @@ fn round(world: &World, keys: &Keys, interceptor: &mut dyn Interceptor) -> Resul
 fn every_fault_is_named_by_the_side_that_sees_it() {
     let world = world();
     let good = keys(&world, &mut Honest).unwrap();
-    for step in [Step::PublicKey, Step::MaskSeed, Step::Bodies, Step::Responses] {
+    for step in [
+        Step::PublicKey,
+        Step::MaskSeed,
+        Step::Bodies,
+        Step::Responses,
+    ] {
         for fault in [
             Fault::Drop,
             Fault::Repeat,
@@ -91,15 +106,27 @@ fn every_fault_is_named_by_the_side_that_sees_it() {
             Fault::Renumber,
             Fault::Relabel,
         ] {
-            let mut at = At { step, fault, struck: false };
+            let mut at = At {
+                step,
+                fault,
+                struck: false,
+            };
             let result = match step {
                 Step::PublicKey => keys(&world, &mut at).map(|_| ()),
                 _ => round(&world, &good, &mut at),
             };
-            let receiver = if step == Step::Responses { Side::Rating } else { Side::Social };
+            let receiver = if step == Step::Responses {
+                Side::Rating
+            } else {
+                Side::Social
+            };
             match (fault, result.unwrap_err()) {
                 (Fault::Drop, PairError::Stalled { rating, social }) => {
-                    let waiting = if receiver == Side::Rating { rating } else { social };
+                    let waiting = if receiver == Side::Rating {
+                        rating
+                    } else {
+                        social
+                    };
                     assert_eq!(waiting, Some(step));
                 }
                 // A lost frame may show as the next one's being out of order.
@@ -108,10 +135,15 @@ fn every_fault_is_named_by_the_side_that_sees_it() {
                     assert!(error.blames_peer(), "{fault:?} at {step:?}: {error}");
                     match fault {
                         Fault::Truncate | Fault::Extend | Fault::Empty => {
-                            assert!(matches!(error, SpmmError::WrongLength { step: named, .. } if named == step));
+                            assert!(
+                                matches!(error, SpmmError::WrongLength { step: named, .. } if named == step)
+                            );
                         }
                         Fault::Repeat => {
-                            assert!(matches!(error, SpmmError::OutOfOrder { .. } | SpmmError::NotDue { .. }));
+                            assert!(matches!(
+                                error,
+                                SpmmError::OutOfOrder { .. } | SpmmError::NotDue { .. }
+                            ));
                         }
                         _ => assert!(matches!(error, SpmmError::OutOfOrder { .. })),
                     }
@@ -129,9 +161,26 @@ fn corrupt_values_never_show() {
     let world = world();
     let good = keys(&world, &mut Honest).unwrap();
     for step in [Step::MaskSeed, Step::Bodies] {
-        round(&world, &good, &mut At { step, fault: Fault::Corrupt, struck: false }).unwrap();
+        round(
+            &world,
+            &good,
+            &mut At {
+                step,
+                fault: Fault::Corrupt,
+                struck: false,
+            },
+        )
+        .unwrap();
     }
-    let bad = keys(&world, &mut At { step: Step::PublicKey, fault: Fault::Corrupt, struck: false }).unwrap();
+    let bad = keys(
+        &world,
+        &mut At {
+            step: Step::PublicKey,
+            fault: Fault::Corrupt,
+            struck: false,
+        },
+    )
+    .unwrap();
     round(&world, &bad, &mut Honest).unwrap();
 }
 
@@ -140,11 +189,29 @@ fn a_spent_endpoint_stays_spent() {
     let world = world();
     let keys = keys(&world, &mut Honest).unwrap();
     let mut social = he::SocialRound::new(&keys.social, &world.operand, 0).unwrap();
-    let wrong = Frame { step: Step::Bodies, sequence: 0, payload: vec![0; 16] };
+    let wrong = Frame {
+        step: Step::Bodies,
+        sequence: 0,
+        payload: vec![0; 16],
+    };
     assert!(social.receive(wrong).is_err());
-    let right = Frame { step: Step::MaskSeed, sequence: 0, payload: vec![0; 32] };
-    assert!(matches!(social.receive(right), Err(SpmmError::Spent { step: Step::MaskSeed })));
-    assert!(matches!(social.poll_send(), Err(SpmmError::Spent { step: Step::MaskSeed })));
+    let right = Frame {
+        step: Step::MaskSeed,
+        sequence: 0,
+        payload: vec![0; 32],
+    };
+    assert!(matches!(
+        social.receive(right),
+        Err(SpmmError::Spent {
+            step: Step::MaskSeed
+        })
+    ));
+    assert!(matches!(
+        social.poll_send(),
+        Err(SpmmError::Spent {
+            step: Step::MaskSeed
+        })
+    ));
     assert!(!social.is_done());
 }
 
@@ -155,11 +222,28 @@ fn nobody_answers_early() {
     let keys = keys(&world, &mut Honest).unwrap();
     let mut rating = he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap();
     let mut social = he::SocialRound::new(&keys.social, &world.operand, 0).unwrap();
-    social.receive(rating.poll_send().unwrap().unwrap()).unwrap();
+    social
+        .receive(rating.poll_send().unwrap().unwrap())
+        .unwrap();
     assert!(social.poll_send().unwrap().is_none());
-    let early = Frame { step: Step::Responses, sequence: 0, payload: vec![] };
-    assert!(matches!(rating.receive(early), Err(SpmmError::NotDue { actual: Step::Responses, .. })));
+    let early = Frame {
+        step: Step::Responses,
+        sequence: 0,
+        payload: vec![],
+    };
+    assert!(matches!(
+        rating.receive(early),
+        Err(SpmmError::NotDue {
+            actual: Step::Responses,
+            ..
+        })
+    ));
     let mut rating = he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap();
     rating.poll_send().unwrap();
-    assert!(matches!(rating.into_product(), Err(SpmmError::Unfinished { pending: Step::Responses })));
+    assert!(matches!(
+        rating.into_product(),
+        Err(SpmmError::Unfinished {
+            pending: Step::Responses
+        })
+    ));
 }

@@ -1,17 +1,15 @@
 //! One contract for every product: whatever computes Y·U computes exactly that, under every
 //! pattern policy and for every shape.
 
-mod stocks;
-mod world;
-
 use std::sync::Arc;
 
+use crate::stocks;
+use crate::world::{Shape, World};
 use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::pair::{self, Honest};
 use s3rec_spmm::preprocessed::{RatingOpening, SocialOpening};
 use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy, he, ideal};
-use world::{Shape, World};
 
 /// Computes every round of a world.
 type Product = fn(&World) -> Vec<RingMatrix>;
@@ -26,8 +24,10 @@ const PRODUCTS: [(&str, Protocol, Product); 5] = [
 
 fn plain(world: &World) -> Vec<RingMatrix> {
     let round = |factors| {
-        let mut rating = ideal::RatingPlain::new(&world.parameters, &world.pattern, factors).unwrap();
-        let mut social = ideal::SocialPlain::new(&world.parameters, &world.pattern, &world.operator).unwrap();
+        let mut rating =
+            ideal::RatingPlain::new(&world.parameters, &world.pattern, factors).unwrap();
+        let mut social =
+            ideal::SocialPlain::new(&world.parameters, &world.pattern, &world.operator).unwrap();
         pair::run(&mut rating, &mut social, &mut Honest).unwrap();
         rating.into_product().unwrap()
     };
@@ -41,12 +41,19 @@ fn homomorphic(world: &World) -> Vec<RingMatrix> {
     let mut receiving = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
     pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
     let social_keys = Arc::new(receiving.into_keys().unwrap());
-    let fetches = world.parameters.protocol.fetches_privately().then(|| stocks::queries(world));
+    let fetches = world
+        .parameters
+        .protocol
+        .fetches_privately()
+        .then(|| stocks::queries(world));
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
         let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
-            (rating, social) = (rating.with_fetch(rating_fetch), social.with_fetch(social_fetch));
+            (rating, social) = (
+                rating.with_fetch(rating_fetch),
+                social.with_fetch(social_fetch),
+            );
         }
         pair::run(&mut rating, &mut social, &mut Honest).unwrap();
         rating.into_product().unwrap()
@@ -74,12 +81,21 @@ fn holds(shape: &Shape, seed: u8) {
         if !applies(shape, protocol) {
             continue;
         }
-        let world = World::new(&Shape { protocol, ..shape.clone() }, seed);
+        let world = World::new(
+            &Shape {
+                protocol,
+                ..shape.clone()
+            },
+            seed,
+        );
         for (round, actual) in product(&world).into_iter().enumerate() {
             let expected = world.expected(round);
             let allowed = u64::from(shape.guard_bits == 0);
             let worst = largest_difference(&expected, &actual);
-            assert!(worst <= allowed, "{name}, round {round}, off by {worst}: {shape:?}, seed {seed}");
+            assert!(
+                worst <= allowed,
+                "{name}, round {round}, off by {worst}: {shape:?}, seed {seed}"
+            );
         }
     }
 }
@@ -95,10 +111,18 @@ fn applies(shape: &Shape, protocol: Protocol) -> bool {
 }
 
 fn largest_difference(expected: &RingMatrix, actual: &RingMatrix) -> u64 {
-    assert_eq!((expected.rows(), expected.columns()), (actual.rows(), actual.columns()));
+    assert_eq!(
+        (expected.rows(), expected.columns()),
+        (actual.rows(), actual.columns())
+    );
     let ring = expected.ring();
     let difference = expected.sub(actual).unwrap();
-    difference.values().iter().map(|&value| ring.to_signed(value).unsigned_abs()).max().unwrap_or(0)
+    difference
+        .values()
+        .iter()
+        .map(|&value| ring.to_signed(value).unsigned_abs())
+        .max()
+        .unwrap_or(0)
 }
 
 /// A star: one full row and column, all other rows with one link.
@@ -109,13 +133,29 @@ fn star(users: u32) -> Vec<(u32, u32)> {
 #[test]
 fn no_links_at_all() {
     holds(&Shape::new(9, 3, vec![]), 1);
-    holds(&Shape { disclosure: Disclosure::ActiveRows, ..Shape::new(9, 3, vec![]) }, 1);
+    holds(
+        &Shape {
+            disclosure: Disclosure::ActiveRows,
+            ..Shape::new(9, 3, vec![])
+        },
+        1,
+    );
 }
 
 #[test]
 fn a_full_row_among_empty_ones() {
-    for operator in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian, OperatorKind::OutAverage] {
-        holds(&Shape { operator, ..Shape::new(70, 3, star(40)) }, 2);
+    for operator in [
+        OperatorKind::Laplacian,
+        OperatorKind::NormalizedLaplacian,
+        OperatorKind::OutAverage,
+    ] {
+        holds(
+            &Shape {
+                operator,
+                ..Shape::new(70, 3, star(40))
+            },
+            2,
+        );
     }
 }
 
@@ -128,16 +168,34 @@ fn one_column_and_rows_that_do_not_fill_a_response() {
 #[test]
 fn without_guard_bits_within_one_unit() {
     for operator in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian] {
-        holds(&Shape { guard_bits: 0, operator, ..Shape::new(60, 4, star(60)) }, 5);
+        holds(
+            &Shape {
+                guard_bits: 0,
+                operator,
+                ..Shape::new(60, 4, star(60))
+            },
+            5,
+        );
     }
 }
 
 #[test]
 fn every_policy_gives_the_same_product() {
     let links = vec![(3, 8), (8, 3), (2, 3), (11, 2)];
-    for disclosure in [Disclosure::Nothing, Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+    for disclosure in [
+        Disclosure::Nothing,
+        Disclosure::ActiveRows,
+        Disclosure::ActiveRowsAndColumns,
+    ] {
         for operator in [OperatorKind::Laplacian, OperatorKind::OutAverage] {
-            holds(&Shape { disclosure, operator, ..Shape::new(16, 5, links.clone()) }, 6);
+            holds(
+                &Shape {
+                    disclosure,
+                    operator,
+                    ..Shape::new(16, 5, links.clone())
+                },
+                6,
+            );
         }
     }
 }
@@ -145,7 +203,11 @@ fn every_policy_gives_the_same_product() {
 #[test]
 fn columns_beyond_one_ciphertext_take_several_blocks() {
     // 20 rounds of 512 columns: two blocks of 10 rounds each.
-    let shape = Shape { rounds: 20, protocol: Protocol::Preprocessed, ..Shape::new(5, 512, vec![(0, 1), (3, 1)]) };
+    let shape = Shape {
+        rounds: 20,
+        protocol: Protocol::Preprocessed,
+        ..Shape::new(5, 512, vec![(0, 1), (3, 1)])
+    };
     let world = World::new(&shape, 8);
     assert_eq!(world.parameters.layout().unwrap().blocks, 2);
     for (round, product) in preprocessed(&world).into_iter().enumerate() {
@@ -158,7 +220,11 @@ fn columns_beyond_one_ciphertext_take_several_blocks() {
 fn release_policies_do_what_they_say() {
     let links = star(30);
     let coarse = ReleasePolicy::Coarse { released_bits: 20 };
-    let shape = Shape { protocol: Protocol::Preprocessed, release: coarse, ..Shape::new(30, 4, links.clone()) };
+    let shape = Shape {
+        protocol: Protocol::Preprocessed,
+        release: coarse,
+        ..Shape::new(30, 4, links.clone())
+    };
     let world = World::new(&shape, 10);
     let dropped = world.parameters.ring_bits - 20;
     let worst = largest_difference(&world.expected(0), &preprocessed(&world)[0]);
@@ -166,21 +232,41 @@ fn release_policies_do_what_they_say() {
 
     for protocol in [Protocol::Preprocessed, Protocol::He] {
         let sigma = 0.75;
-        let release = ReleasePolicy::Noised { sigma, row_norm_beta: 1.0, delta: 1e-6 };
-        let shape = Shape { protocol, release, ..Shape::new(200, 10, links.clone()) };
+        let release = ReleasePolicy::Noised {
+            sigma,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        };
+        let shape = Shape {
+            protocol,
+            release,
+            ..Shape::new(200, 10, links.clone())
+        };
         let world = World::new(&shape, 11);
-        let product = if protocol == Protocol::He { homomorphic(&world) } else { preprocessed(&world) }.swap_remove(0);
+        let product = if protocol == Protocol::He {
+            homomorphic(&world)
+        } else {
+            preprocessed(&world)
+        }
+        .swap_remove(0);
         let ring = product.ring();
         let p = &world.parameters;
         let unit = f64::from(p.scale_bits + p.guard_bits + p.weight_bits()).exp2();
         let difference = product.sub(&world.expected(0)).unwrap();
-        let noise: Vec<f64> = difference.values().iter().map(|&value| ring.to_signed(value) as f64 / unit).collect();
+        let noise: Vec<f64> = difference
+            .values()
+            .iter()
+            .map(|&value| ring.to_signed(value) as f64 / unit)
+            .collect();
         let count = noise.len() as f64;
         let mean = noise.iter().sum::<f64>() / count;
         let deviation = (noise.iter().map(|noise| noise * noise).sum::<f64>() / count).sqrt();
         // 2,000 samples: five standard errors.
         assert!(mean.abs() < 5.0 * sigma / count.sqrt(), "{mean}");
-        assert!((deviation / sigma - 1.0).abs() < 5.0 / (2.0 * count).sqrt(), "{deviation}");
+        assert!(
+            (deviation / sigma - 1.0).abs() < 5.0 / (2.0 * count).sqrt(),
+            "{deviation}"
+        );
     }
 }
 

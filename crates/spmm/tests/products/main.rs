@@ -1,0 +1,15 @@
+//! The products from outside: one contract for all of them, faults, transcripts, pads.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod contract;
+mod faults;
+mod filmtrust;
+mod pads;
+mod renewal;
+mod stocks;
+mod transcript;
+mod world;
