@@ -75,6 +75,9 @@ pub enum Failure {
     /// The plaintext oracle failed.
     #[error("the plaintext training failed: {0}")]
     Oracle(String),
+    /// A benchmark could not be made.
+    #[error(transparent)]
+    Bench(#[from] s3rec_bench::BenchError),
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,
@@ -98,6 +101,7 @@ impl Failure {
             Self::NotReady { .. } => "DAEMON_NOT_READY".into(),
             Self::Data(_) => "DATA".into(),
             Self::Oracle(_) => "ORACLE".into(),
+            Self::Bench(_) => "BENCH".into(),
             Self::Interrupted => "INTERRUPTED".into(),
         }
     }

@@ -70,6 +70,9 @@ async fn run(command: Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Pki(arguments) => verbs::pki(&arguments, output),
         Command::Demo(arguments) => demo::demo(*arguments, output).await,
+        Command::Estimate(arguments) => verbs::estimate(&arguments, output),
+        Command::Evaluate(arguments) => verbs::evaluate(&arguments, output),
+        Command::Bench(verb) => verbs::bench(verb, output),
         Command::Rating(command) => verbs::rating(command.verb, output).await,
         Command::Social(command) => verbs::social(command.verb, output).await,
         // `main` has taken these.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod choices;
+mod clear;
 mod rating;
 mod social;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
+pub use clear::{BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, PresetChoice, ProductsArgs};
 pub use rating::{ProposeArgs, RatingVerb};
 pub use social::SocialVerb;
 
@@ -17,7 +19,7 @@ use crate::demo::DemoArgs;
 
 /// Secure social recommendation across two platforms, after S3Rec (NeurIPS 2021).
 #[derive(Debug, Parser)]
-#[command(name = "s3rec", version, about, propagate_version = true)]
+#[command(name = "s3rec", version, propagate_version = true)]
 pub struct Arguments {
     /// Print one JSON document on stdout; errors as JSON on stderr.
     #[arg(long, global = true)]
@@ -38,6 +40,13 @@ pub enum Command {
     Rating(RatingCommand),
     /// Talk to the social platform as one of its operators.
     Social(SocialCommand),
+    /// Predict a job's bytes, seconds and parameters under every protocol.
+    Estimate(EstimateArgs),
+    /// Judge settings over folds, in the clear: for whoever holds both files.
+    Evaluate(EvaluateArgs),
+    /// Measure on this machine.
+    #[command(subcommand)]
+    Bench(BenchVerb),
     /// Run a daemon of the demonstration.
     #[command(hide = true)]
     Daemon(DaemonArgs),

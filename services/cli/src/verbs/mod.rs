@@ -1,11 +1,17 @@
 //! What each verb does: one call, one answer, shown.
 
+mod bench;
+mod estimate;
+mod evaluate;
 mod pki;
 mod rating;
 mod rating_text;
 mod shared_text;
 mod social;
 
+pub use bench::bench;
+pub use estimate::estimate;
+pub use evaluate::evaluate;
 pub use pki::pki;
 pub use rating::rating;
 pub use social::social;

@@ -1,0 +1,178 @@
+//! Commands that need no platform: what a job would cost, what it would be worth, and what
+//! the protocols cost against each other.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{OperatorChoice, PatternChoice, ProtocolChoice};
+
+/// Both files in the clear, for whoever holds both.
+#[derive(Args, Clone, Debug)]
+pub struct BothFiles {
+    /// Ratings file: user, item, rating; gzip is recognised by the ending .gz.
+    #[arg(long, value_name = "FILE")]
+    pub ratings: PathBuf,
+    /// Links file: truster, trustee.
+    #[arg(long, value_name = "FILE")]
+    pub links: PathBuf,
+}
+
+/// Settings found by search on the published sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PresetChoice {
+    /// Films, dense.
+    Filmtrust,
+    /// Products, very sparse.
+    Ciao,
+    /// Products, sparser still.
+    Epinions,
+    /// The setting in which gd, adam and als are compared.
+    Published,
+}
+
+impl PresetChoice {
+    /// Its name in `s3rec_model`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Filmtrust => "filmtrust",
+            Self::Ciao => "ciao",
+            Self::Epinions => "epinions",
+            Self::Published => "published",
+        }
+    }
+}
+
+/// `s3rec evaluate`.
+#[derive(Args, Clone, Debug)]
+pub struct EvaluateArgs {
+    /// The data.
+    #[command(flatten)]
+    pub files: BothFiles,
+    /// Settings to evaluate.
+    #[arg(long, value_enum, default_value_t = PresetChoice::Published)]
+    pub preset: PresetChoice,
+    /// Folds of the cross-validation.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub folds: u32,
+    /// Seed of the folds.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Judge rankings too (NDCG, recall, hit rate, MRR, coverage); slow on large catalogues.
+    #[arg(long)]
+    pub rankings: bool,
+}
+
+/// `s3rec estimate`.
+#[derive(Args, Clone, Debug)]
+pub struct EstimateArgs {
+    /// Users both platforms have.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub users: u32,
+    /// Columns of one opening.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub rank: u32,
+    /// Openings.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Bound on the absolute row sums of the operator, in units of its weights.
+    #[arg(long, default_value_t = 8192)]
+    pub row_norm_bound: u64,
+    /// Bound on the non-zeros of the operator.
+    #[arg(long)]
+    pub nonzeros_bound: u64,
+    /// What the social platform derives from its links.
+    #[arg(long, value_enum, default_value_t = OperatorChoice::NormalizedLaplacian)]
+    pub operator: OperatorChoice,
+    /// What of the pattern the rating platform may know.
+    #[arg(long, value_enum, default_value_t = PatternChoice::Nothing)]
+    pub pattern: PatternChoice,
+    /// Users with a link, under a pattern policy that trims.
+    #[arg(long)]
+    pub active_users: Option<u32>,
+    /// Rate of the link in Mbit/s.
+    #[arg(long, default_value_t = 100.0)]
+    pub megabits_per_second: f64,
+    /// Cores that each side gives to the job.
+    #[arg(long, default_value_t = 2)]
+    pub cores: u32,
+    /// Only this protocol.
+    #[arg(long, value_enum)]
+    pub protocol: Option<ProtocolChoice>,
+}
+
+/// `s3rec bench`.
+#[derive(Debug, Subcommand)]
+pub enum BenchVerb {
+    /// Bytes, seconds and memory of every protocol and baseline on the same operands.
+    Products(ProductsArgs),
+}
+
+/// `s3rec bench products`.
+#[derive(Args, Clone, Debug)]
+pub struct ProductsArgs {
+    /// The data.
+    #[command(flatten)]
+    pub files: BothFiles,
+    /// Columns of one opening.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub rank: u32,
+    /// Openings.
+    #[arg(long, default_value_t = 819, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Which to measure; all unless given.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub protocols: Vec<String>,
+    /// Rounds to run of protocols whose rounds all cost the same.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub measured_rounds: u32,
+    /// Take the users of either file instead of those of the ratings file.
+    #[arg(long)]
+    pub all_users: bool,
+    /// Bytes that an offline computation may hold at once, as 512MiB or 1GiB.
+    #[arg(long, default_value = "1GiB", value_parser = memory_bytes, value_name = "SIZE")]
+    pub memory_limit: usize,
+    /// Where stocks of columns are kept while they are measured.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// With --json: write the document here instead of to stdout.
+    #[arg(value_name = "OUT")]
+    pub out: Option<PathBuf>,
+}
+
+/// Reads `1GiB`, `512MiB` or a number of bytes.
+fn memory_bytes(text: &str) -> Result<usize, String> {
+    let (digits, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(format!("{unit:?} is no unit; use B, KiB, MiB or GiB")),
+    };
+    digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .filter(|bytes| *bytes >= 64 << 20)
+        .ok_or_else(|| "give at least 64MiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_with_its_unit() {
+        assert_eq!(memory_bytes("1GiB"), Ok(1 << 30));
+        assert_eq!(memory_bytes("128MiB"), Ok(128 << 20));
+        assert_eq!(memory_bytes("100000000"), Ok(100_000_000));
+        for bad in ["1GB", "GiB", "-1GiB", "1MiB", "99999999999999999999GiB", ""] {
+            assert!(memory_bytes(bad).is_err(), "{bad}");
+        }
+    }
+}
