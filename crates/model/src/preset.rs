@@ -1,6 +1,6 @@
 //! Settings found by search on the published sets, and what they reach.
 
-use crate::{SolverKind, SolverSettings};
+use crate::SolverSettings;
 use s3rec_sparse::OperatorKind;
 
 /// Settings under a name, with the scale that the data set's ratings have.
@@ -42,7 +42,7 @@ impl Preset {
                 openings: 5,
                 warm_sweeps: 15,
                 user_decay: 12.0,
-                item_decay: 12.0,
+                item_decay: 15.0,
                 user_bias_decay: 3.5,
                 item_bias_decay: 6.0,
                 implicit_ridge: Some(10.0),
@@ -114,7 +114,6 @@ impl Preset {
 
 fn als() -> SolverSettings {
     SolverSettings {
-        solver: SolverKind::Als,
         warm_sweeps: 10,
         ..SolverSettings::default()
     }

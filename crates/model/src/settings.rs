@@ -70,9 +70,9 @@ pub struct SolverSettings {
 impl Default for SolverSettings {
     fn default() -> Self {
         Self {
-            solver: SolverKind::Gd,
+            solver: SolverKind::Als,
             rank: 10,
-            openings: 60,
+            openings: 10,
             seed: 0,
             user_decay: 9.0,
             item_decay: 9.0,

@@ -33,7 +33,6 @@ pub struct Stopping {
     held_out: Vec<Rating>,
     best: Option<(f64, Model)>,
     stale: u32,
-    openings: u32,
     objective: Option<f64>,
     stalled: bool,
 }
@@ -48,7 +47,6 @@ impl Stopping {
             held_out,
             best: None,
             stale: 0,
-            openings: 0,
             objective: None,
             stalled: false,
         }
@@ -73,7 +71,6 @@ impl Stopping {
             });
             self.objective = Some(report.objective);
         }
-        self.openings = report.openings;
         Ok(())
     }
 }

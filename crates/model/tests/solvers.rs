@@ -2,6 +2,7 @@
 //! a social term that helps where friends share tastes; and als's few openings.
 
 use s3rec_algebra::RealMatrix;
+use s3rec_model::tune::{TuneSettings, tune_without_social};
 use s3rec_model::{
     Accuracy, EvaluationData, EvaluationSettings, LaplacianObjective, Model, ModelError, Preset,
     SocialMf, SocialObjective, Solver, SolverKind, SolverSettings, Split, StepReport, StopRule,
@@ -363,6 +364,44 @@ fn evaluation_compares_like_with_like() {
 fn quality_of_fold(problem: &LearningProblem, settings: &SolverSettings) -> (f64, usize) {
     let (found, reports) = quality(problem, settings, Some(normalized()));
     (found.rmse, reports.len())
+}
+
+#[test]
+fn search_finds_better_decay_without_an_opening() {
+    let problem = LearningProblem::synthetic(1).unwrap();
+    let (train, validation) = (train(&problem), &problem.folds[0].1);
+    let base = SolverSettings {
+        user_decay: 60.0,
+        item_decay: 60.0,
+        ..settings(SolverKind::Als)
+    };
+    let search = TuneSettings {
+        candidates: 12,
+        ..TuneSettings::default()
+    };
+    let found = tune_without_social(&train, validation, problem.scale, &base, &search).unwrap();
+    let reach = |settings: &SolverSettings| {
+        let mut solver = solver(Arc::clone(&train), problem.scale, settings, None).unwrap();
+        while !solver.is_finished() {
+            assert!(!solver.wants_opening());
+            solver.step(None).unwrap();
+        }
+        accuracy(solver.model(), validation).unwrap().rmse
+    };
+    assert!(found.len() <= 3 && found.windows(2).all(|pair| pair[0].rmse <= pair[1].rmse));
+    assert!(reach(&found[0].settings) < 0.995 * reach(&base));
+    let again = tune_without_social(&train, validation, problem.scale, &base, &search).unwrap();
+    assert_eq!(found, again);
+}
+
+#[test]
+fn every_preset_is_valid_and_found_by_name() {
+    for preset in Preset::all() {
+        assert_eq!(Preset::named(preset.name), Some(preset.clone()));
+        preset.settings.validate().unwrap();
+        assert!(preset.scale.0 < preset.scale.1);
+    }
+    assert_eq!(Preset::named("netflix"), None);
 }
 
 #[test]
