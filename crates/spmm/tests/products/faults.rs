@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use crate::world::{Shape, World};
+use proptest::prelude::*;
 use s3rec_sparse::OperatorKind;
 use s3rec_spmm::pair::{self, Honest, Interceptor, PairError, Side};
-use s3rec_spmm::{Endpoint, Frame, SpmmError, Step, he};
+use s3rec_spmm::preprocessed::{
+    MemoryStorage, RatingOpening, RatingSession, SocialOpening, SocialSession,
+};
+use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, he};
+
+use crate::stocks;
 
 /// What happens to one frame of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -246,4 +252,120 @@ fn nobody_answers_early() {
             pending: Step::Responses
         })
     ));
+}
+
+/// Every frame of a stock's life, struck by every fault, at the side that receives it.
+#[test]
+fn faults_over_a_stock_are_named_too() {
+    for (step, receiver) in [
+        (Step::Identity, Side::Social),
+        (Step::Cursor, Side::Social),
+        (Step::Opening, Side::Social),
+        (Step::MaskedFactors, Side::Social),
+        (Step::MaskedProduct, Side::Rating),
+    ] {
+        for fault in [
+            Fault::Drop,
+            Fault::Repeat,
+            Fault::Truncate,
+            Fault::Extend,
+            Fault::Empty,
+            Fault::Renumber,
+        ] {
+            let mut at = At {
+                step,
+                fault,
+                struck: false,
+            };
+            match stock_life(&mut at).unwrap_err() {
+                PairError::Stalled { rating, social } => {
+                    assert_eq!(fault, Fault::Drop);
+                    let waiting = if receiver == Side::Rating {
+                        rating
+                    } else {
+                        social
+                    };
+                    assert_eq!(waiting, Some(step));
+                }
+                PairError::Failed { side, error } => {
+                    assert_eq!(side, receiver, "{fault:?} at {step:?}: {error}");
+                    assert!(error.blames_peer(), "{fault:?} at {step:?}: {error}");
+                }
+            }
+        }
+    }
+    stock_life(&mut Honest).unwrap();
+}
+
+fn stock_life(interceptor: &mut dyn Interceptor) -> Result<(), PairError> {
+    let links = vec![(0, 1), (1, 2)];
+    let shape = Shape {
+        protocol: Protocol::Preprocessed,
+        ..Shape::new(6, 2, links)
+    };
+    let world = World::new(&shape, 12);
+    let disk = || Arc::new(MemoryStorage::default());
+    let (rating, social) = stocks::offline(&world, disk(), disk());
+    let mut calling = RatingSession::new(rating).unwrap();
+    let mut called = SocialSession::new(social).unwrap();
+    pair::run(&mut calling, &mut called, interceptor)?;
+    let rating = calling.into_stock().unwrap();
+    let social = called.into_stock().unwrap();
+    let mut sending = RatingOpening::new(rating, &world.factors[0]).unwrap();
+    let mut answering = SocialOpening::new(social).unwrap();
+    pair::run(&mut sending, &mut answering, interceptor)?;
+    assert_eq!(sending.into_product().unwrap().0, world.expected(0));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Arbitrary frames, of arbitrary and of the right lengths: errors, never a panic.
+    #[test]
+    fn arbitrary_frames_never_panic(
+        frames in prop::collection::vec(
+            (0usize..Step::ALL.len(), 0u32..3, prop::collection::vec(any::<u8>(), 0..100), any::<bool>()),
+            1..6,
+        ),
+    ) {
+        let world = world();
+        let keys = keys(&world, &mut Honest).unwrap();
+        let shape = Shape { protocol: Protocol::Preprocessed, ..Shape::new(6, 2, vec![(0, 1)]) };
+        let stocked = World::new(&shape, 12);
+        let (rating_stock, social_stock) = stocks::make(&stocked);
+        let disk = || Arc::new(MemoryStorage::default());
+        let (resting_rating, resting_social) = stocks::offline(&stocked, disk(), disk());
+        let seed = he::public_key_seed(&[1; 32], &[2; 32], b"faults");
+        let mut endpoints: Vec<Box<dyn Endpoint>> = vec![
+            Box::new(he::SocialKeySetup::new(&world.parameters, &seed).unwrap()),
+            Box::new(he::SocialRound::new(&keys.social, &world.operand, 0).unwrap()),
+            Box::new(he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap()),
+            Box::new(RatingOpening::new(rating_stock, &stocked.factors[0]).unwrap()),
+            Box::new(SocialOpening::new(social_stock).unwrap()),
+            Box::new(RatingSession::new(resting_rating).unwrap()),
+            Box::new(SocialSession::new(resting_social).unwrap()),
+        ];
+        for endpoint in &mut endpoints {
+            while endpoint.poll_send().unwrap().is_some() {}
+            let mut failed = false;
+            for (step, sequence, payload, fit) in &frames {
+                let mut frame = Frame { step: Step::ALL[*step], sequence: *sequence, payload: payload.clone() };
+                if *fit {
+                    frame.step = endpoint.awaiting().unwrap_or(frame.step);
+                    frame.payload.resize(match frame.step {
+                        Step::MaskSeed => 32,
+                        Step::Identity => 80,
+                        Step::Opening => 36,
+                        _ => payload.len(),
+                    }, 7);
+                }
+                let result = endpoint.receive(frame);
+                prop_assert!(!failed || result.is_err());
+                failed |= result.is_err();
+                let sent = endpoint.poll_send();
+                prop_assert!(!failed || sent.is_err());
+            }
+        }
+    }
 }

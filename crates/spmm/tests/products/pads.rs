@@ -514,6 +514,21 @@ fn a_backup_of_an_earlier_session_voids_the_stock() {
     }
 }
 
+/// P1 set back within a session no longer knows what it opened: its count would be too low.
+#[test]
+fn a_social_backup_within_a_session_voids_the_stock() {
+    let mut simulation = Simulation::new(ReleasePolicy::Exact);
+    simulation.run(Event::Meet { frames: WHOLE });
+    simulation.run(Event::Backup { rating: false });
+    simulation.run(whole(0));
+    simulation.run(whole(1));
+    simulation.run(whole(2));
+    simulation.run(Event::Restore { rating: false });
+    simulation.run(whole(0));
+    assert!(simulation.void);
+    assert_eq!(simulation.opened, 3);
+}
+
 #[test]
 fn a_changed_operator_is_answered_anew_only_while_no_column_was_used() {
     let mut simulation = Simulation::new(ReleasePolicy::Exact);
