@@ -71,6 +71,81 @@ impl PhaseCost {
     }
 }
 
+/// What a job keeps in memory and on disk at each side, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// P0's largest working set, beyond the process itself.
+    pub rating_memory_bytes: u64,
+    /// P1's largest working set, within `memory_limit_bytes` where the protocol tiles.
+    pub social_memory_bytes: u64,
+    /// P0's stock on disk: the shares W, and the encrypted rows where they are fetched from.
+    pub rating_disk_bytes: u64,
+    /// P1's stock on disk: the shares R, P0's ciphertexts, and the answer under way.
+    pub social_disk_bytes: u64,
+}
+
+/// Predicts memory and disk of a job, P1 keeping to `memory_limit_bytes` in offline blocks.
+///
+/// # Errors
+/// As [`predict`].
+pub fn footprint(
+    parameters: &ProductParameters,
+    memory_limit_bytes: u64,
+) -> Result<Footprint, SpmmError> {
+    let upload = Sizes::bodies(parameters)?.total_bytes() as u64;
+    let rows = Sizes::rows(parameters)?.total_bytes() as u64;
+    let answer = Sizes::responses(parameters)?.total_bytes() as u64;
+    // Columns as u32, weights as i64; factors, masks and sums as u64.
+    let operand = parameters.nonzeros_bound * 12;
+    let opening = 8
+        * u64::from(parameters.columns)
+        * (u64::from(parameters.uploaded_rows) + u64::from(parameters.returned_rows));
+    if !parameters.protocol.is_preprocessed() {
+        let table = if parameters.protocol.fetches_privately() {
+            rows + upload
+        } else {
+            0
+        };
+        return Ok(Footprint {
+            rating_memory_bytes: opening + table,
+            social_memory_bytes: operand + upload + answer + HOMOMORPHIC_WORKING_BYTES,
+            ..Footprint::default()
+        });
+    }
+    let layout = parameters.layout()?;
+    let blocks = u64::from(layout.blocks);
+    let values = u64::from(parameters.returned_rows)
+        * u64::from(layout.block_columns)
+        * u64::from(layout.blocks);
+    let shares = values * u64::from(parameters.ring_bits.div_ceil(8));
+    let table = if parameters.protocol.fetches_privately() {
+        rows + upload
+    } else {
+        0
+    };
+    Ok(Footprint {
+        rating_memory_bytes: 3 * opening + BUFFERED_SHARES_BYTES,
+        social_memory_bytes: operand + (3 * opening).max(memory_limit_bytes),
+        rating_disk_bytes: shares + table,
+        social_disk_bytes: shares + upload * blocks + answer,
+    })
+}
+
+/// The earliest time after the last byte of an upload or masked input at which P1 may answer,
+/// in seconds: from the non-zeros *bound*, so that the time says nothing about Y. It is the
+/// predicted time of one core, which an honest P1 with two or more stays under. The node holds
+/// the answer until then.
+///
+/// # Errors
+/// As [`predict`].
+pub fn answer_not_before(parameters: &ProductParameters, step: Step) -> Result<f64, SpmmError> {
+    Ok(match step {
+        Step::MaskedProduct => masked_round(parameters)?.social_seconds,
+        Step::Responses => homomorphic_block(parameters)?.social_seconds,
+        _ => 0.0,
+    })
+}
+
 /// The cost of a whole job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -265,6 +340,12 @@ fn masked_round(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> 
     cost.social_seconds = packed + parameters.nonzeros_bound as f64 * columns * NANOSECOND;
     Ok(cost)
 }
+
+/// P1's ciphertexts at full precision and its tile in one `he` round.
+const HOMOMORPHIC_WORKING_BYTES: u64 = 320 << 20;
+
+/// P0's shares before they are written, with what they are decrypted from.
+const BUFFERED_SHARES_BYTES: u64 = 64 << 20;
 
 const NANOSECOND: f64 = 1e-9;
 

@@ -169,6 +169,8 @@ impl Endpoint for RatingQueries {
 /// What P1 keeps of its queries: the key, and which answer holds which row.
 pub struct SocialFetch {
     client: ClientState,
+    /// Of the queries' bytes: what the answers mean depends on it.
+    digest: [u8; 32],
 }
 
 impl SocialFetch {
@@ -185,6 +187,7 @@ impl SocialFetch {
         let fetched = extraction.finish()?;
         Ok(FetchedBodies {
             glwe,
+            query_digest: self.digest,
             rows: fetched.iter().map(|row| row.row).collect(),
             bytes: fetched.into_iter().map(|row| row.bytes).collect(),
         })
@@ -194,8 +197,19 @@ impl SocialFetch {
 /// The bodies that were fetched, by position among all rows.
 pub(crate) struct FetchedBodies {
     glwe: GlweParameters,
+    query_digest: [u8; 32],
     rows: Vec<u32>,
     bytes: Vec<Vec<u8>>,
+}
+
+impl FetchedBodies {
+    /// What P1's randomness depends on: the answers received, and the queries that they answer.
+    pub(crate) fn content_digest(&self, answers: &[u8; 32]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 fetched upload v1");
+        hasher.update(&self.query_digest);
+        hasher.update(answers);
+        *hasher.finalize().as_bytes()
+    }
 }
 
 impl RowSource for FetchedBodies {
@@ -250,9 +264,13 @@ impl SocialQueries {
         }
         let (client, message) =
             s3rec_pir::query(&pir_parameters(parameters)?, &needed, &Seed::generate()?)?;
+        let bytes = message.encode();
         Ok(SocialQueries {
-            fetch: SocialFetch { client },
-            bytes: message.encode(),
+            fetch: SocialFetch {
+                client,
+                digest: *blake3::hash(&bytes).as_bytes(),
+            },
+            bytes,
             chunks: Sizes::queries(parameters)?,
             numbering: Numbering::default(),
             sent: 0,

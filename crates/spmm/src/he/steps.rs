@@ -35,6 +35,16 @@ pub(crate) enum Bodies {
     Fetched(FetchedBodies),
 }
 
+impl Bodies {
+    /// Everything that decides the ciphertexts, given the digest of what crossed.
+    fn content_digest(&self, upload: &[u8; 32]) -> [u8; 32] {
+        match self {
+            Bodies::Memory(_) | Bodies::Stored(_) => *upload,
+            Bodies::Fetched(bodies) => bodies.content_digest(upload),
+        }
+    }
+}
+
 impl RowSource for Bodies {
     type Error = SpmmError;
 
@@ -78,7 +88,7 @@ impl Received {
                 &keys.session_digest,
                 operand.digest().expose_bytes(),
                 &round.to_le_bytes(),
-                upload,
+                &bodies.content_digest(upload),
             ],
         );
         let glwe = keys.parameters.glwe()?;
