@@ -75,8 +75,8 @@ pub struct EvaluationReport {
     pub settings: EvaluationSettings,
     /// Openings that one secure run with these settings makes.
     pub openings: u32,
-    /// Values that one secure run opens: rows with a link × columns × openings would be seen
-    /// non-zero; this counts all rows.
+    /// Values that one secure run opens when all users are common: users × opened columns ×
+    /// openings.
     pub opened_values: u64,
     /// Model by model.
     pub quality: QualityTable,

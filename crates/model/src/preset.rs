@@ -42,12 +42,11 @@ impl Preset {
                 openings: 5,
                 warm_sweeps: 15,
                 user_decay: 12.0,
-                item_decay: 15.0,
+                item_decay: 14.0,
                 user_bias_decay: 3.5,
                 item_bias_decay: 6.0,
-                implicit_ridge: Some(10.0),
-                social_weight: 3.0,
-                social_bias_weight: 0.4,
+                implicit_ridge: Some(3.0),
+                social_weight: 5.0,
                 ..als()
             },
         }

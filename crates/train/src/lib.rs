@@ -8,6 +8,7 @@
 //! | [`CommonUsers`] | P0's users ↔ rows of Y |
 //! | [`JointTraining`] | prepare opening → encode → product → solver step |
 //! | [`oracle`] | the same loop over the clear product, in float64 |
+//! | [`Parity`], [`product_error_bound`] | how far a secure run is, and may be, from it |
 //! | [`report`] | the schema of `report.json` |
 //! | [`manual`] | how and why |
 
@@ -15,11 +16,13 @@ mod common_users;
 mod error;
 pub mod manual;
 pub mod oracle;
+mod parity;
 pub mod report;
 mod training;
 
 pub use common_users::CommonUsers;
 pub use error::TrainError;
 pub use oracle::{max_abs_factor_difference, run_oracle};
+pub use parity::{Parity, product_error_bound};
 pub use report::RunReport;
 pub use training::{Advance, JointTraining, LogEntry};

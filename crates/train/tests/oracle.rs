@@ -4,13 +4,14 @@
 use s3rec_algebra::{FixedPoint, RealMatrix, RingBits, RingMatrix};
 use s3rec_model::{
     LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverKind, SolverSettings,
-    accuracy, solver,
+    solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 use s3rec_testkit::datasets::Dataset;
 use s3rec_testkit::learning::LearningProblem;
 use s3rec_train::{
-    Advance, CommonUsers, JointTraining, TrainError, max_abs_factor_difference, run_oracle,
+    Advance, CommonUsers, JointTraining, Parity, TrainError, max_abs_factor_difference,
+    product_error_bound, run_oracle,
 };
 use std::sync::Arc;
 
@@ -218,6 +219,36 @@ fn steps_out_of_order_are_refused() {
 }
 
 #[test]
+fn a_product_is_as_near_as_the_bound_says() {
+    let problem = LearningProblem::synthetic(15).unwrap();
+    for kind in [
+        OperatorKind::Laplacian,
+        OperatorKind::NormalizedLaplacian,
+        OperatorKind::OutAverage,
+    ] {
+        let case = Case::new(&problem, kind, settings(SolverKind::Als));
+        let bound = case.operator.row_norm_bound();
+        let values = (0..case.common.len() * 3).map(|n| ((n * 7919) % 6007) as f64 / 1999.7 - 1.5);
+        let rows = RealMatrix::from_vec(case.common.len(), 3, values.collect()).unwrap();
+        let fixed = FixedPoint::fit(RingBits::new(32).unwrap(), bound, U_MAX, 2).unwrap();
+        let (encoded, saturations) = fixed.encode(&rows);
+        assert_eq!(saturations.0, 0);
+        let product = case.operator.multiply_ring(&encoded).unwrap();
+        let weight_bits = case.operator.weight_bits();
+        let decoded = fixed.decode_product(&product, weight_bits);
+        let exact = case.operator.multiply_real(&rows).unwrap();
+        let pairs = decoded.values().iter().zip(exact.values());
+        let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let allowed = product_error_bound(&fixed, bound, weight_bits);
+        assert!(worst <= allowed, "{kind}: {worst} above {allowed}");
+        assert!(
+            worst > allowed / 100.0,
+            "{kind}: the bound is idle, {worst} of {allowed}"
+        );
+    }
+}
+
+#[test]
 fn filmtrust_gd_and_als_stay_within_the_promised_distance() {
     if !Dataset::FilmTrust.is_available() {
         eprintln!("skipped: FilmTrust is not at hand");
@@ -237,8 +268,8 @@ fn filmtrust_gd_and_als_stay_within_the_promised_distance() {
         run_oracle(&mut *oracle, &case.common, &case.operator).unwrap();
         let apart = max_abs_factor_difference(training.model(), oracle.model());
         assert!(apart <= 1e-3, "{kind}: {apart}");
-        let secure = accuracy(training.model(), &case.test).unwrap();
-        let clear = accuracy(oracle.model(), &case.test).unwrap();
-        assert!((secure.rmse - clear.rmse).abs() <= 5e-4);
+        let parity = Parity::between(training.model(), oracle.model(), &case.test).unwrap();
+        assert!(parity.rmse_diff.abs() <= 5e-4 && parity.mae_diff.abs() <= 5e-4);
+        assert_eq!(parity.max_abs_factor_diff, apart);
     }
 }
