@@ -3,6 +3,7 @@
 use s3rec_algebra::{RingMatrix, Seed};
 use s3rec_he::SparseRows;
 use s3rec_sparse::SocialOperator;
+use zeroize::Zeroize;
 
 use crate::kernel;
 use crate::rows::check_pattern;
@@ -16,6 +17,14 @@ pub struct SocialOperand {
     weights: Vec<i64>,
     uploaded_rows: usize,
     digest: Seed,
+}
+
+impl Drop for SocialOperand {
+    fn drop(&mut self) {
+        self.starts.zeroize();
+        self.columns.zeroize();
+        self.weights.zeroize();
+    }
 }
 
 impl SocialOperand {
@@ -217,6 +226,6 @@ fn digest(operator: &SocialOperator, pattern: &PublicPattern, key: &Seed) -> See
         "s3rec canonical social operator",
         &[operator.kind().name().as_bytes(), &content],
     );
-    zeroize::Zeroize::zeroize(&mut content);
+    content.zeroize();
     digest
 }

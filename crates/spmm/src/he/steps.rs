@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use s3rec_algebra::{PublicSeed, Seed, Stream};
 use s3rec_he::{Accumulated, Accumulation, RowBodies, RowPacking, RowSource, UploadMasks};
+use zeroize::Zeroizing;
 
 use super::SocialKeys;
 use crate::SpmmError;
@@ -184,7 +185,10 @@ impl Rerandomised {
             .fresh
             .into_par_iter()
             .zip(seeds)
-            .map(|(ciphertext, seed)| ciphertext.mask(ring, &seed, used_slots))
+            .map(|(ciphertext, seed)| {
+                let (masked, share) = ciphertext.mask(ring, &seed, used_slots);
+                (masked, Zeroizing::new(share))
+            })
             .unzip();
         Ok(Masked {
             masked,
@@ -199,7 +203,7 @@ impl Rerandomised {
 /// After step 4: uniform to anyone, P0 included, up to the product itself.
 pub struct Masked {
     masked: Vec<s3rec_he::Masked>,
-    shares: Vec<Vec<u64>>,
+    shares: Vec<Zeroizing<Vec<u64>>>,
     used_slots: usize,
     root: Seed,
     first: usize,
@@ -230,7 +234,7 @@ impl Masked {
     }
 
     /// P1's shares R, one vector a response: what `preprocessed` keeps instead of step 6.
-    pub fn shares(&self) -> &[Vec<u64>] {
+    pub fn shares(&self) -> &[Zeroizing<Vec<u64>>] {
         &self.shares
     }
 

@@ -24,6 +24,7 @@ mod shares;
 mod social_block;
 mod social_stock;
 mod storage;
+mod summary;
 
 pub use close::{RatingClose, SocialClose};
 pub use opening::{RatingOpening, SocialOpening};
@@ -35,3 +36,4 @@ pub use social_block::SocialBlock;
 pub(crate) use social_block::StoredBodies;
 pub use social_stock::SocialStock;
 pub use storage::{Bulk, DirectoryStorage, MemoryStorage, StockStorage};
+pub use summary::StockSummary;

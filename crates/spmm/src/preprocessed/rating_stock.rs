@@ -234,7 +234,8 @@ impl RatingStock {
 
     /// M = U − Z for a round's columns, packed.
     fn mask(&self, upload: &RingMatrix, round: u32) -> Result<Vec<u8>, SpmmError> {
-        let masked = upload.sub(&self.masks.round(round)?)?;
+        let pad = self.masks.round(round)?;
+        let masked = upload.sub(&pad)?;
         let ring_bits = self.parameters().ring_bits;
         let mut packed =
             Vec::with_capacity(packing::packed_bytes(masked.values().len(), ring_bits));

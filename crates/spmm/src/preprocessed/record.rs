@@ -179,7 +179,11 @@ pub(crate) fn save<R: Serialize>(storage: &dyn StockStorage, record: &R) -> Resu
 
 /// Reads a record back; strict about version and length.
 pub(crate) fn load<R: DeserializeOwned>(storage: &dyn StockStorage) -> Result<R, SpmmError> {
-    let encoded = Zeroizing::new(storage.load()?.ok_or(SpmmError::NoStock)?);
+    decode(&Zeroizing::new(storage.load()?.ok_or(SpmmError::NoStock)?))
+}
+
+/// A record from its bytes.
+pub(crate) fn decode<R: DeserializeOwned>(encoded: &[u8]) -> Result<R, SpmmError> {
     match encoded.split_first() {
         Some((&RECORD_VERSION, body)) => {
             let (record, rest) =

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 use s3rec_algebra::{RingBits, RingMatrix, Seed, Stream};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Bulk, StockStorage};
 use crate::{Layout, ProductParameters, SpmmError};
@@ -136,7 +136,7 @@ impl Masks {
     }
 
     /// Z of one round, uploaded rows × k.
-    pub(crate) fn round(&self, round: u32) -> Result<RingMatrix, SpmmError> {
+    pub(crate) fn round(&self, round: u32) -> Result<Zeroizing<RingMatrix>, SpmmError> {
         let mut values = vec![0; self.rows * self.columns];
         values
             .par_chunks_mut(self.columns * ROWS_AT_ONCE)
@@ -144,7 +144,7 @@ impl Masks {
             .for_each(|(chunk, values)| {
                 self.fill(round as usize, chunk * ROWS_AT_ONCE, values);
             });
-        Ok(RingMatrix::new(self.ring, self.rows, self.columns, values)?)
+        Ok(RingMatrix::new(self.ring, self.rows, self.columns, values)?.into())
     }
 
     /// Some rows of a block of Z, as they are encrypted: rows × block columns.
@@ -152,7 +152,7 @@ impl Masks {
         &self,
         block: u32,
         rows: std::ops::Range<usize>,
-    ) -> Result<RingMatrix, SpmmError> {
+    ) -> Result<Zeroizing<RingMatrix>, SpmmError> {
         let rounds = self.layout.rounds_per_block as usize;
         let width = self.layout.block_columns as usize;
         let mut values = vec![0; rows.len() * width];
@@ -170,6 +170,6 @@ impl Masks {
             }
         }
         piece.zeroize();
-        Ok(RingMatrix::new(self.ring, rows.len(), width, values)?)
+        Ok(RingMatrix::new(self.ring, rows.len(), width, values)?.into())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use s3rec_algebra::PublicSeed;
 use s3rec_he::{GlweParameters, RowSource, decode_bodies};
+use zeroize::Zeroizing;
 
 use super::{Bulk, SocialStock, StockStorage};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
@@ -255,12 +256,15 @@ impl SocialBlock {
             let range = first..(first + budget.responses).min(count);
             let multiplied = received.multiply(&self.stock.operand, range, budget.tile_bytes)?;
             let masked = multiplied.rerandomise().mask()?;
-            self.stock.shares.write_responses(
-                storage.as_ref(),
-                self.block,
-                first,
-                &masked.shares().concat(),
-            )?;
+            let shares: Zeroizing<Vec<u64>> = masked
+                .shares()
+                .iter()
+                .flat_map(|share| share.iter().copied())
+                .collect::<Vec<_>>()
+                .into();
+            self.stock
+                .shares
+                .write_responses(storage.as_ref(), self.block, first, &shares)?;
             let rounded = masked.round();
             storage.write_at(Bulk::Answer, answer_bytes, &rounded)?;
             answer_bytes += rounded.len() as u64;

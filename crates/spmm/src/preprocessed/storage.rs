@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The bulk values of a stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +75,8 @@ pub trait StockStorage: Send + Sync {
 pub struct DirectoryStorage {
     directory: PathBuf,
     bulk: BTreeMap<Bulk, BulkFile>,
+    /// Locked while this lives: two owners of one stock would use its columns twice.
+    _lock: File,
 }
 
 struct BulkFile {
@@ -84,16 +86,19 @@ struct BulkFile {
 }
 
 impl DirectoryStorage {
-    /// Opens or creates the directory, for this user alone.
+    /// Opens or creates the directory, for this user alone, and locks it until dropped.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's; `WouldBlock` when this or another process has it open.
     pub fn open(directory: &Path) -> io::Result<DirectoryStorage> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)?;
+        let lock = private(OpenOptions::new().create(true).truncate(false))
+            .open(directory.join("lock"))?;
+        lock.try_lock()?;
         let mut bulk = BTreeMap::new();
         for kind in Bulk::ALL {
             let path = directory.join(kind.file_name());
@@ -109,7 +114,21 @@ impl DirectoryStorage {
         Ok(DirectoryStorage {
             directory: directory.to_owned(),
             bulk,
+            _lock: lock,
         })
+    }
+
+    /// The record of a stock that somebody else may have open, for a
+    /// [`StockSummary`](super::StockSummary).
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn peek(directory: &Path) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(directory.join("record")) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the stock: its key is worth nothing to anyone who may still answer it.
@@ -141,11 +160,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 impl StockStorage for DirectoryStorage {
     fn load(&self) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.directory.join("record")) {
-            Ok(record) => Ok(Some(record)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        DirectoryStorage::peek(&self.directory)
     }
 
     fn save(&self, record: &[u8]) -> io::Result<()> {
@@ -182,7 +197,7 @@ impl StockStorage for DirectoryStorage {
 /// process that used it is killed. [`snapshot`](MemoryStorage::snapshot) makes a backup.
 #[derive(Clone, Default)]
 pub struct MemoryStorage {
-    content: Arc<Mutex<Content>>,
+    content: Arc<RwLock<Content>>,
 }
 
 #[derive(Clone, Default)]
@@ -196,28 +211,32 @@ impl MemoryStorage {
     #[must_use]
     pub fn snapshot(&self) -> MemoryStorage {
         MemoryStorage {
-            content: Arc::new(Mutex::new(self.lock().clone())),
+            content: Arc::new(RwLock::new(self.read().clone())),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Content> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Content> {
+        self.content.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl StockStorage for MemoryStorage {
     fn load(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.lock().record.clone())
+        Ok(self.read().record.clone())
     }
 
     fn save(&self, record: &[u8]) -> io::Result<()> {
-        self.lock().record = Some(record.to_vec());
+        self.write().record = Some(record.to_vec());
         Ok(())
     }
 
     fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset_bytes).map_err(io::Error::other)?;
-        let mut content = self.lock();
+        let mut content = self.write();
         let values = content.bulk.entry(bulk).or_default();
         if values.len() < offset + bytes.len() {
             values.resize(offset + bytes.len(), 0);
@@ -231,7 +250,7 @@ impl StockStorage for MemoryStorage {
 
     fn read_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()> {
         let offset = usize::try_from(offset_bytes).map_err(io::Error::other)?;
-        let content = self.lock();
+        let content = self.read();
         let stored = content
             .bulk
             .get(&bulk)
@@ -241,7 +260,7 @@ impl StockStorage for MemoryStorage {
     }
 
     fn discard(&self, bulk: Bulk) -> io::Result<()> {
-        self.lock().bulk.remove(&bulk);
+        self.write().bulk.remove(&bulk);
         Ok(())
     }
 }
@@ -271,7 +290,12 @@ mod tests {
         keeps_what_it_is_given(&MemoryStorage::default());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("stock");
-        keeps_what_it_is_given(&DirectoryStorage::open(&path).unwrap());
+        let opened = DirectoryStorage::open(&path).unwrap();
+        keeps_what_it_is_given(&opened);
+        let second = DirectoryStorage::open(&path);
+        assert!(matches!(second, Err(error) if error.kind() == io::ErrorKind::WouldBlock));
+        assert!(DirectoryStorage::peek(&path).unwrap().is_some());
+        drop(opened);
         let reopened = DirectoryStorage::open(&path).unwrap();
         assert_eq!(reopened.load().unwrap().unwrap(), b"second, longer");
         reopened.erase().unwrap();

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, VoidReason,
+    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage,
+    StockSummary, VoidReason,
 };
 use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step};
 
@@ -470,6 +471,18 @@ fn a_closed_session_burns_nothing_an_open_one_burns_one_round() {
     let mut simulation = Simulation::new(ReleasePolicy::Exact);
     simulation.run(whole(0));
     simulation.run(Event::Close);
+    let record = |disk: &MemoryStorage| disk.load().unwrap().unwrap();
+    let ours = StockSummary::read_rating(&record(&simulation.rating_disk)).unwrap();
+    let theirs = StockSummary::read_social(&record(&simulation.social_disk)).unwrap();
+    assert_eq!(
+        (ours.used_rounds, ours.openings, ours.rounds),
+        (1, None, ROUNDS)
+    );
+    assert_eq!(
+        (theirs.used_rounds, theirs.openings, theirs.void),
+        (1, Some(1), None)
+    );
+    assert!(ours.identity.is_some() && ours.identity == theirs.identity);
     simulation.run(Event::Kill(Kills::Both));
     simulation.run(whole(1));
     assert_eq!(
