@@ -25,6 +25,8 @@ const NONCES_BYTES: usize = 32;
 pub struct RatingSession {
     stock: RatingStock,
     nonce: [u8; 16],
+    /// Where to go on, once the meeting is complete.
+    resumed: Option<Resumed>,
     progress: Progress,
 }
 
@@ -43,6 +45,7 @@ impl RatingSession {
         Ok(RatingSession {
             stock,
             nonce: fresh_nonce()?,
+            resumed: None,
             progress: Progress::default(),
         })
     }
@@ -74,11 +77,20 @@ impl RatingSession {
         if confirmed != self.stock.record.session {
             return Err(SpmmError::OtherStock);
         }
+        // Only now, so that meetings that break off burn nothing.
+        if let Some(resumed) = self.resumed {
+            self.stock.record.cursor = resumed.cursor;
+            self.stock.may_repeat = resumed.may_repeat;
+            if !resumed.may_repeat {
+                self.stock.record.pending = None;
+            }
+        }
+        self.stock.save()?;
         self.stock.in_session = true;
         Ok(())
     }
 
-    /// Step 2: P1's view. Moves the cursor past everything that was or may have been sent.
+    /// Step 2: P1's view: which columns were or may have been sent.
     fn accept(&mut self, reply: &[u8]) -> Result<(), SpmmError> {
         let mut reader = Reader(reply);
         let identity: [u8; 32] = reader.array();
@@ -106,16 +118,11 @@ impl RatingSession {
             });
         }
         let pending = self.stock.record.pending.map(|pending| pending.round);
-        let resumed = resume(self.stock.record.cursor, pending, answered);
+        self.resumed = Some(resume(self.stock.record.cursor, pending, answered));
         self.stock.record.session = Nonces {
             rating: self.nonce,
             social,
         };
-        self.stock.record.cursor = resumed.cursor;
-        self.stock.may_repeat = resumed.may_repeat;
-        if !resumed.may_repeat {
-            self.stock.record.pending = None;
-        }
         self.stock.save()
     }
 }

@@ -491,6 +491,21 @@ fn a_closed_session_burns_nothing_an_open_one_burns_one_round() {
     );
 }
 
+/// A session left open burns one round at the next meeting; meetings that break off in between
+/// burn nothing more, however many there are.
+#[test]
+fn broken_meetings_burn_nothing() {
+    let mut simulation = Simulation::new(ReleasePolicy::Exact);
+    simulation.run(Event::Meet { frames: WHOLE });
+    for frames in [0, 1, 2, 3, 0, 1, 2, 3] {
+        simulation.run(Event::Kill(Kills::Both));
+        simulation.run(Event::Meet { frames });
+    }
+    simulation.run(whole(1));
+    let rounds: Vec<u32> = simulation.seen.masked.keys().copied().collect();
+    assert_eq!(rounds, [1]);
+}
+
 /// P0's backup of the same session, restored after a message that P1 never noted: nobody's disk
 /// knows of that message, and still its columns are not used again.
 #[test]
