@@ -1,0 +1,31 @@
+//! Data files that an operator imports.
+
+use std::path::Path;
+
+use s3rec_data::{LinkOptions, LinkSet, RatingOptions, RatingSet};
+
+#[test]
+fn ratings() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        if let Ok(set) =
+            RatingSet::read_from(Path::new("ratings.tsv"), bytes, &RatingOptions::default())
+        {
+            assert!(set.ratings.iter().all(|rating| rating.value.is_finite()));
+            assert!(
+                set.ratings
+                    .iter()
+                    .all(|rating| (rating.user as usize) < set.users.len())
+            );
+        }
+    });
+}
+
+#[test]
+fn links() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        if let Ok(set) = LinkSet::read_from(Path::new("links.tsv"), bytes, &LinkOptions::default())
+        {
+            set.social_matrix(&set.users).unwrap();
+        }
+    });
+}
