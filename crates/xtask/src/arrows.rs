@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("s3rec-sparse", &["s3rec-algebra"]),
     ("s3rec-algebra", &[]),
     ("s3rec-testkit", &["s3rec-data"]),
+    ("s3rec-fuzz", &["s3rec-wire", "s3rec-data"]),
     ("s3rec-xtask", &[]),
 ];
 
