@@ -12,7 +12,6 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["s3rec-rating", "s3rec-social", "s3rec-bench"],
     ),
     ("s3rec-bench", &["s3rec-train", "s3rec-data"]),
-    ("s3rec-fuzz", &["s3rec-wire", "s3rec-data"]),
     ("s3rec-rating", &["s3rec-node", "s3rec-data"]),
     ("s3rec-social", &["s3rec-node", "s3rec-data"]),
     ("s3rec-node", &["s3rec-link"]),
