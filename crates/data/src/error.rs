@@ -97,6 +97,19 @@ pub enum DataError {
         /// What stands there.
         actual: String,
     },
+    /// A time is not an integer.
+    #[error("{}:{line}: field timestamp is {actual:?}, expected an integer such as seconds since 1970", file.display())]
+    NotATime {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// What stands there.
+        actual: String,
+    },
+    /// A scale was given for counts, which have none.
+    #[error("counts have no scale; leave it out, or read the column as ratings")]
+    CountsHaveNoScale,
     /// A rating lies outside the given scale and rows outside are refused.
     #[error(
         "{}:{line}: field rating is {actual}, outside the scale {min} to {max}; \

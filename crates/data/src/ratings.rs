@@ -61,6 +61,19 @@ pub enum OutOfScale {
     Drop,
 }
 
+/// What the rating column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Values {
+    /// Ratings on a scale.
+    #[default]
+    Ratings,
+    /// How often a user chose an item (plays, purchases): rows of one pair add up, and the
+    /// rating is log₂(1 + count), so that twice as often is about one point more. The scale is
+    /// 1 (once) to that of the largest count.
+    Counts,
+}
+
 /// How to read a rating file. The default reads `user item rating` in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -75,6 +88,11 @@ pub struct RatingOptions {
     pub item: Column,
     /// Where the rating stands.
     pub rating: Column,
+    /// Where the time of the rating stands: an integer, say seconds since 1970. With it, the
+    /// later of two rows is the one with the later time.
+    pub timestamp: Option<Column>,
+    /// What the rating column holds.
+    pub values: Values,
     /// The scale; without one, the lowest and highest rating in the file.
     pub scale: Option<Scale>,
     /// What to do with ratings outside a given scale.
@@ -91,6 +109,8 @@ impl Default for RatingOptions {
             user: Column::Index(0),
             item: Column::Index(1),
             rating: Column::Index(2),
+            timestamp: None,
+            values: Values::default(),
             scale: None,
             out_of_scale: OutOfScale::default(),
             duplicates: Duplicates::default(),
@@ -107,6 +127,8 @@ pub struct RatingSet {
     pub items: IdTable,
     /// Distinct pairs, by first appearance.
     pub ratings: Vec<Rating>,
+    /// The time of each rating, in the same order; empty without a timestamp column.
+    pub timestamps: Vec<i64>,
     /// The account.
     pub report: RatingReport,
 }
@@ -129,11 +151,20 @@ impl RatingSet {
         source: impl Read + 'a,
         options: &RatingOptions,
     ) -> Result<Self, DataError> {
-        let fields = vec![
+        let mut fields = vec![
             ("user", options.user.clone()),
             ("item", options.item.clone()),
             ("rating", options.rating.clone()),
         ];
+        fields.extend(
+            options
+                .timestamp
+                .clone()
+                .map(|column| ("timestamp", column)),
+        );
+        if options.values == Values::Counts && options.scale.is_some() {
+            return Err(DataError::CountsHaveNoScale);
+        }
         if let Some(scale) = options.scale {
             Scale::new(scale.min, scale.max)?;
         }
@@ -157,6 +188,7 @@ struct Gathered {
     users: IdTable,
     items: IdTable,
     ratings: Vec<Rating>,
+    timestamps: Vec<i64>,
     /// Where each pair stands in `ratings`, and how many rows it has had.
     seen: HashMap<(u32, u32), (usize, u32)>,
     rows: u64,
@@ -170,7 +202,18 @@ impl Gathered {
         self.rows += 1;
         let (user, item) = (table.id(0)?, table.id(1)?);
         let value = number(table, table.field(2)?)?;
-        if let Some(scale) = options.scale.filter(|scale| !scale.contains(value)) {
+        let time = match options.timestamp {
+            Some(_) => Some(integer(table, table.field(3)?)?),
+            None => None,
+        };
+        let scale = match options.values {
+            Values::Ratings => options.scale,
+            Values::Counts => Some(Scale {
+                min: 1.0,
+                max: f32::MAX,
+            }),
+        };
+        if let Some(scale) = scale.filter(|scale| !scale.contains(value)) {
             match options.out_of_scale {
                 OutOfScale::Drop => {
                     self.out_of_scale_dropped += 1;
@@ -199,6 +242,7 @@ impl Gathered {
         match self.seen.get_mut(&pair) {
             None => {
                 self.seen.insert(pair, (self.ratings.len(), 1));
+                self.timestamps.extend(time);
                 self.ratings.push(Rating {
                     user: pair.0,
                     item: pair.1,
@@ -218,17 +262,28 @@ impl Gathered {
                 *rows += 1;
                 self.duplicates_merged += 1;
                 self.duplicates_conflicting += u64::from(*kept != value);
-                match options.duplicates {
-                    Duplicates::Last => *kept = value,
-                    Duplicates::Mean => *kept += (value - *kept) / *rows as f32,
-                    Duplicates::First | Duplicates::Refuse => {}
+                let kept_time = self.timestamps.get_mut(*position);
+                let later = kept_time
+                    .as_ref()
+                    .zip(time)
+                    .is_none_or(|(kept, time)| time >= **kept);
+                match (options.values, options.duplicates) {
+                    (Values::Counts, _) => *kept += value,
+                    (_, Duplicates::Last) if later => *kept = value,
+                    (_, Duplicates::Mean) => *kept += (value - *kept) / *rows as f32,
+                    (_, Duplicates::Last | Duplicates::First | Duplicates::Refuse) => {}
+                }
+                if let (Some(kept), Some(time)) = (kept_time, time)
+                    && options.duplicates != Duplicates::First
+                {
+                    *kept = time.max(*kept);
                 }
             }
         }
         Ok(())
     }
 
-    fn finish(self, name: &Path, options: &RatingOptions) -> Result<RatingSet, DataError> {
+    fn finish(mut self, name: &Path, options: &RatingOptions) -> Result<RatingSet, DataError> {
         let file = name.to_path_buf();
         if self.ratings.is_empty() {
             let (rows, dropped) = (self.rows, self.out_of_scale_dropped);
@@ -237,6 +292,11 @@ impl Gathered {
                 rows,
                 dropped,
             });
+        }
+        if options.values == Values::Counts {
+            for rating in &mut self.ratings {
+                rating.value = (1.0 + rating.value).log2();
+            }
         }
         let values = || self.ratings.iter().map(|rating| rating.value);
         let (min, max) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), v| {
@@ -262,6 +322,7 @@ impl Gathered {
             users: self.users,
             items: self.items,
             ratings: self.ratings,
+            timestamps: self.timestamps,
             report,
         })
     }
@@ -276,4 +337,12 @@ fn number(table: &Table<'_>, text: &str) -> Result<f32, DataError> {
             line: table.line(),
             actual: text.chars().take(40).collect(),
         })
+}
+
+fn integer(table: &Table<'_>, text: &str) -> Result<i64, DataError> {
+    text.parse().map_err(|_| DataError::NotATime {
+        file: table.file().to_path_buf(),
+        line: table.line(),
+        actual: text.chars().take(40).collect(),
+    })
 }

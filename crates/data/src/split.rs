@@ -39,6 +39,23 @@ pub fn k_fold(ratings: usize, folds: usize, seed: u64) -> Result<Vec<Fold>, Data
 /// # Errors
 /// [`DataError::BadSplit`] when either side would be empty.
 pub fn ratio(ratings: usize, test_share: f64, seed: u64) -> Result<Fold, DataError> {
+    let held = share_of(ratings, test_share)?;
+    Ok(hold_out(&shuffled(ratings, seed), 0..held))
+}
+
+/// Holds out the latest share `test_share` of ratings: what a model must foresee in service.
+/// Of ratings at the same time those further down are the later ones.
+///
+/// # Errors
+/// [`DataError::BadSplit`] when either side would be empty.
+pub fn latest(timestamps: &[i64], test_share: f64) -> Result<Fold, DataError> {
+    let held = share_of(timestamps.len(), test_share)?;
+    let mut order: Vec<usize> = (0..timestamps.len()).collect();
+    order.sort_by_key(|&position| std::cmp::Reverse((timestamps[position], position)));
+    Ok(hold_out(&order, 0..held))
+}
+
+fn share_of(ratings: usize, test_share: f64) -> Result<usize, DataError> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -48,7 +65,7 @@ pub fn ratio(ratings: usize, test_share: f64, seed: u64) -> Result<Fold, DataErr
     if held == 0 || held >= ratings {
         return Err(DataError::BadSplit { ratings, parts: 2 });
     }
-    Ok(hold_out(&shuffled(ratings, seed), 0..held))
+    Ok(held)
 }
 
 fn hold_out(order: &[usize], held: std::ops::Range<usize>) -> Fold {
@@ -116,6 +133,14 @@ mod tests {
         assert_eq!(k_fold(100, 5, 3).unwrap()[0], ratio(100, 0.2, 3).unwrap());
         // A pinned split: changing it changes every published figure.
         assert_eq!(ratio(10, 0.3, 0).unwrap().test, [0, 3, 5]);
+    }
+
+    #[test]
+    fn time_splits_hold_out_the_latest() {
+        let fold = latest(&[5, 9, 1, 9, 7], 0.4).unwrap();
+        assert_eq!((fold.test, fold.train), (vec![1, 3], vec![0, 2, 4]));
+        assert_eq!(latest(&[3, 3, 3], 0.34).unwrap().test, [2]);
+        assert!(latest(&[], 0.5).is_err());
     }
 
     #[test]

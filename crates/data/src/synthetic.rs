@@ -190,6 +190,7 @@ impl SyntheticSettings {
             users,
             items,
             ratings,
+            timestamps: Vec::new(),
             report,
         }
     }

@@ -3,7 +3,7 @@
 use flate2::{Compression, write::GzEncoder};
 use s3rec_data::{
     Column, DataError, Delimiter, Duplicates, Header, LinkOptions, LinkSet, OutOfScale,
-    RatingOptions, RatingSet, Scale,
+    RatingOptions, RatingSet, Scale, Values,
 };
 use std::io::Write;
 use std::path::Path;
@@ -263,4 +263,52 @@ fn links_meet_ratings_by_id() {
         (social.users(), social.iter().collect::<Vec<_>>()),
         (2, vec![(1, 0)])
     );
+}
+
+#[test]
+fn the_later_time_wins_over_the_later_row() {
+    let text = "a\tx\t1\t200\na\tx\t5\t100\nb\ty\t3\t50\n";
+    let options = RatingOptions {
+        timestamp: Some(Column::Index(3)),
+        ..RatingOptions::default()
+    };
+    let set = ratings(text, &options).unwrap();
+    assert_eq!((set.ratings[0].value, set.timestamps), (1.0, vec![200, 50]));
+    assert_eq!(
+        ratings(text, &RatingOptions::default()).unwrap().ratings[0].value,
+        5.0
+    );
+    let first = RatingOptions {
+        duplicates: Duplicates::First,
+        ..options.clone()
+    };
+    assert_eq!(ratings(text, &first).unwrap().timestamps, [200, 50]);
+    let refused = message(ratings("a\tx\t1\tnoon\n", &options));
+    assert!(
+        refused.contains("r.tsv:1: field timestamp is \"noon\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn counts_add_up_and_are_scaled() {
+    let options = RatingOptions {
+        values: Values::Counts,
+        ..RatingOptions::default()
+    };
+    let set = ratings("a\tx\t3\na\tx\t4\nb\tx\t1\n", &options).unwrap();
+    assert_eq!((set.ratings[0].value, set.ratings[1].value), (3.0, 1.0));
+    assert_eq!(set.report.scale, Scale { min: 1.0, max: 3.0 });
+    assert!(matches!(
+        ratings("a\tx\t0\nb\tx\t2\n", &options),
+        Err(DataError::OutOfScale { line: 1, .. })
+    ));
+    let scaled = RatingOptions {
+        scale: Some(Scale { min: 1.0, max: 5.0 }),
+        ..options
+    };
+    assert!(matches!(
+        ratings("a\tx\t3\n", &scaled),
+        Err(DataError::CountsHaveNoScale)
+    ));
 }
