@@ -57,9 +57,7 @@ impl Solver for Adam {
         self.items
             .step(&mut self.model.items, &local.items, self.learning_rate);
         let objective = local.value + energy;
-        if !objective.is_finite() {
-            return Err(ModelError::Diverged { steps: self.steps });
-        }
+        self.problem.check_finite(&self.model, self.steps)?;
         self.opened = self.problem.opened(&self.model.users);
         Ok(StepReport {
             step: self.steps,

@@ -114,9 +114,7 @@ impl Solver for AlternatingLeastSquares {
         self.steps += 1;
         self.openings += u32::from(wanted);
         let objective = local.value + energy;
-        if !objective.is_finite() {
-            return Err(ModelError::Diverged { steps: self.steps });
-        }
+        self.problem.check_finite(&self.model, self.steps)?;
         self.opened = self.problem.opened(&self.model.users);
         Ok(StepReport {
             step: self.steps,

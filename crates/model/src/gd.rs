@@ -82,9 +82,7 @@ impl Solver for GradientDescent {
         self.descend(&local, product.is_some());
         self.steps += 1;
         let objective = local.value + energy;
-        if !objective.is_finite() {
-            return Err(ModelError::Diverged { steps: self.steps });
-        }
+        self.problem.check_finite(&self.model, self.steps)?;
         self.opened = self.problem.opened(&self.model.users);
         Ok(StepReport {
             step: self.steps,

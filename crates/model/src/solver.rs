@@ -182,6 +182,16 @@ impl Problem {
         energy
     }
 
+    /// Refuses a model that has diverged, so that no NaN is ever opened or served.
+    pub(crate) fn check_finite(&self, model: &Model, steps: u32) -> Result<(), ModelError> {
+        let mut values = model.users.values().iter().chain(model.items.values());
+        if values.all(|value| value.is_finite()) {
+            Ok(())
+        } else {
+            Err(ModelError::Diverged { steps })
+        }
+    }
+
     /// Adds the social gradient to `gradient` (users × (k + 1)).
     pub(crate) fn add_social(
         &self,
