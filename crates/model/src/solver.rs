@@ -15,7 +15,8 @@ pub struct StepReport {
     pub step: u32,
     /// Openings consumed, this step's included.
     pub openings: u32,
-    /// The whole objective, the social term included when the step had its product.
+    /// The objective, the social term included when the step had its product. The implicit
+    /// prior's centre is left out: with it, `als` minimises a little more than this shows.
     pub objective: f64,
     /// RMSE on the training ratings, before clipping.
     pub train_rmse: f64,
