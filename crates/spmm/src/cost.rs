@@ -131,19 +131,25 @@ pub fn footprint(
     })
 }
 
+/// Times the prediction for one core: what an honest P1 stays under on two cores, storage included.
+const ANSWER_MARGIN: f64 = 2.0;
+
+/// Added to it for whatever does not grow with the job.
+const ANSWER_FLOOR_SECONDS: f64 = 0.02;
+
 /// The earliest time after the last byte of an upload or masked input at which P1 may answer,
-/// in seconds: from the non-zeros *bound*, so that the time says nothing about Y. It is the
-/// predicted time of one core, which an honest P1 with two or more stays under. The node holds
-/// the answer until then.
+/// in seconds: from the non-zeros *bound*, so that the time says nothing about Y (section 3.3,
+/// "Times"). The node holds the answer until then; a P1 that needs longer still shows that.
 ///
 /// # Errors
 /// As [`predict`].
 pub fn answer_not_before(parameters: &ProductParameters, step: Step) -> Result<f64, SpmmError> {
-    Ok(match step {
+    let seconds = match step {
         Step::MaskedProduct => masked_round(parameters)?.social_seconds,
         Step::Responses => homomorphic_block(parameters)?.social_seconds,
-        _ => 0.0,
-    })
+        _ => return Ok(0.0),
+    };
+    Ok(ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS)
 }
 
 /// The cost of a whole job.
@@ -400,5 +406,60 @@ impl Work {
     fn rerandomisation(&self) -> f64 {
         (2.0 * self.dimension + 1.0) * self.transform()
             + self.pointwise(self.dimension * (self.dimension + 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OperatorKind, ProductRequest, Protocol, choose_parameters};
+
+    /// Two data sets under one bound are answered at one time, and a wider bound not earlier.
+    #[test]
+    fn the_earliest_answer_follows_from_bounds_alone() {
+        for protocol in [Protocol::He, Protocol::Preprocessed] {
+            let request = ProductRequest {
+                row_norm_bound: 256,
+                nonzeros_bound: 4096,
+                ..ProductRequest::new(protocol, OperatorKind::Laplacian, 740, 10, 20)
+            };
+            let narrow = choose_parameters(&request).unwrap();
+            let wide = ProductParameters {
+                nonzeros_bound: 1 << 20,
+                ..narrow.clone()
+            };
+            for step in [Step::Responses, Step::MaskedProduct] {
+                let earlier = answer_not_before(&narrow, step).unwrap();
+                assert!((ANSWER_FLOOR_SECONDS..1.0).contains(&earlier), "{earlier}");
+                assert!(answer_not_before(&wide, step).unwrap() > earlier);
+            }
+            assert_eq!(answer_not_before(&narrow, Step::Identity).unwrap(), 0.0);
+        }
+    }
+
+    #[test]
+    fn the_footprint_keeps_to_the_limit() {
+        let request = ProductRequest {
+            row_norm_bound: 6144,
+            nonzeros_bound: 1 << 20,
+            ..ProductRequest::new(
+                Protocol::Preprocessed,
+                OperatorKind::Laplacian,
+                49_288,
+                10,
+                409,
+            )
+        };
+        let parameters = choose_parameters(&request).unwrap();
+        let limit = 1 << 30;
+        let needed = footprint(&parameters, limit).unwrap();
+        assert!(
+            needed.social_memory_bytes < limit + (64 << 20),
+            "{needed:?}"
+        );
+        assert!(needed.rating_memory_bytes < limit / 4, "{needed:?}");
+        // W: 4 bytes for each of 49,288 × 4,090 values.
+        assert_eq!(needed.rating_disk_bytes, 4 * 49_288 * 4_090);
+        assert!(needed.social_disk_bytes > needed.rating_disk_bytes);
     }
 }
