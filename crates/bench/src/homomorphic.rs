@@ -1,9 +1,11 @@
-//! The two endpoints of `he` over a counted in-process channel.
+//! The two endpoints of `he` and `he-pir` over a counted in-process channel.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use s3rec_algebra::{RingMatrix, Seed};
 use s3rec_sparse::{PublicPattern, SecretPattern, SocialOperator, declassify};
+use s3rec_spmm::fetch::{RatingFetch, RatingQueries, SocialFetch, SocialQueries};
 use s3rec_spmm::he::{
     RatingKeySetup, RatingKeys, RatingRound, SocialKeySetup, SocialRound, public_key_seed,
 };
@@ -20,7 +22,11 @@ pub(crate) struct HomomorphicPair {
     social: Arc<s3rec_spmm::he::SocialKeys>,
     pattern: Arc<PublicPattern>,
     operand: Arc<SocialOperand>,
+    fetch: Option<(Arc<RatingFetch>, Arc<SocialFetch>)>,
 }
+
+/// Bytes of expanded selectors that the rating platform keeps between rounds.
+const SELECTOR_BYTES: u64 = 1 << 30;
 
 impl HomomorphicPair {
     /// Makes and exchanges the keys.
@@ -32,15 +38,32 @@ impl HomomorphicPair {
         let operand = SocialOperand::new(parameters, &pattern, operator, &Seed::generate()?)?;
         let seed = public_key_seed(&[1; 32], &[2; 32], b"bench");
         let rating = Arc::new(RatingKeys::generate(parameters, &seed)?);
-        let (cost, _, social) = exchange(
+        let (mut cost, _, social) = exchange(
             RatingKeySetup::new(&rating)?,
             SocialKeySetup::new(parameters, &seed)?,
         )?;
+        let mut fetch = None;
+        if parameters.protocol.fetches_privately() {
+            let (queries, receiving, sending) = exchange(
+                RatingQueries::new(parameters)?,
+                SocialQueries::new(parameters, &operand)?,
+            )?;
+            let started = Instant::now();
+            let rating_fetch = Arc::new(receiving.into_fetch(SELECTOR_BYTES)?);
+            let expanded = started.elapsed().as_secs_f64();
+            cost = cost.then(queries).then(PhaseRecord {
+                seconds: expanded,
+                rating_seconds: expanded,
+                ..PhaseRecord::default()
+            });
+            fetch = Some((rating_fetch, Arc::new(sending.into_fetch()?)));
+        }
         let pair = Self {
             rating,
             social: Arc::new(social.into_keys()?),
             pattern,
             operand: Arc::new(operand),
+            fetch,
         };
         Ok((pair, cost))
     }
@@ -51,10 +74,13 @@ impl HomomorphicPair {
         round: u32,
         factors: &RingMatrix,
     ) -> Result<(RingMatrix, PhaseRecord), BenchError> {
-        let (cost, rating, _) = exchange(
-            RatingRound::new(&self.rating, &self.pattern, factors)?,
-            SocialRound::new(&self.social, &self.operand, round)?,
-        )?;
+        let mut rating = RatingRound::new(&self.rating, &self.pattern, factors)?;
+        let mut social = SocialRound::new(&self.social, &self.operand, round)?;
+        if let Some((rating_fetch, social_fetch)) = &self.fetch {
+            rating = rating.with_fetch(rating_fetch);
+            social = social.with_fetch(social_fetch);
+        }
+        let (cost, rating, _) = exchange(rating, social)?;
         Ok((rating.into_product()?, cost))
     }
 }

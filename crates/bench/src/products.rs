@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use s3rec_algebra::{RingMatrix, Stream};
-use s3rec_sparse::{OperatorKind, SocialOperator};
-use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, choose_parameters, ideal};
+use s3rec_sparse::{OperatorKind, SocialOperator, ladder};
+use s3rec_spmm::{
+    Disclosure, ProductParameters, ProductRequest, Protocol, choose_parameters, ideal,
+};
 
 use crate::homomorphic::HomomorphicPair;
 use crate::masked::MaskedPair;
@@ -14,7 +16,7 @@ use crate::workload::Workload;
 use crate::{BenchError, clear, memory};
 
 /// What can be measured.
-pub const PROTOCOLS: [&str; 4] = ["plaintext", "ssmm", "he", "preprocessed"];
+pub const PROTOCOLS: [&str; 5] = ["plaintext", "ssmm", "he", "pir", "preprocessed"];
 
 /// Elements of Q′ above which `ssmm` is computed from its message shapes: generating and
 /// multiplying them would take longer than everything else together.
@@ -63,7 +65,9 @@ pub fn measure(
         records.push(match name.as_str() {
             "plaintext" => clear::measure(workload, options.operator, measured)?,
             "ssmm" => measure_ssmm(workload, options.operator, measured),
-            "he" => measure_he(workload, options.operator, measured)?,
+            "he" => measure_he(workload, Protocol::He, options.operator, measured)?,
+            // One round: its rounds cost the same, and the server's work is the largest here.
+            "pir" => measure_he(workload, Protocol::HePir, OperatorKind::OutAverage, 1)?,
             "preprocessed" => measure_preprocessed(workload, options, measured)?,
             _ => {
                 return Err(BenchError::UnknownProtocol {
@@ -85,7 +89,8 @@ pub fn measure(
     })
 }
 
-/// The parameters that a job over this workload would choose.
+/// The parameters that a job over this workload would choose. Retrieval goes with the policy
+/// `active-rows` and fetches only what is needed; everything else discloses nothing.
 pub(crate) fn parameters(
     workload: &Workload,
     operator: &SocialOperator,
@@ -95,22 +100,30 @@ pub(crate) fn parameters(
         clippy::cast_possible_truncation,
         reason = "a social matrix has fewer than 2^32 users"
     )]
-    let (users, rank) = (workload.users() as u32, workload.rank() as u32);
+    let count = |rows: usize| rows as u32;
+    let (users, rank) = (count(workload.users()), count(workload.rank()));
     let mut request =
         ProductRequest::new(protocol, operator.kind(), users, rank, workload.rounds());
     request.row_norm_bound = operator.row_norm_bound();
     request.nonzeros_bound = operator.nonzeros_bound();
+    if protocol.fetches_privately() {
+        request.pattern = Disclosure::ActiveRows;
+        request.returned_rows = count(operator.active_rows().len());
+        let needed = ladder(operator.active_columns().len() as u64);
+        request.fetched_rows_bound = u32::try_from(needed).unwrap_or(u32::MAX).min(users);
+    }
     Ok(choose_parameters(&request)?)
 }
 
-fn measure_he(
+pub(crate) fn measure_he(
     workload: &Workload,
+    protocol: Protocol,
     kind: OperatorKind,
     measured: u32,
 ) -> Result<ProductRecord, BenchError> {
     memory::reset_peak();
     let operator = workload.operator(kind);
-    let parameters = parameters(workload, &operator, Protocol::He)?;
+    let parameters = parameters(workload, &operator, protocol)?;
     let (pair, offline) = HomomorphicPair::set_up(&parameters, &operator)?;
     let mut online = PhaseRecord::default();
     let mut error_ulp = 0;
@@ -124,7 +137,12 @@ fn measure_he(
         online = online.then(cost);
     }
     Ok(ProductRecord {
-        protocol: "he".to_owned(),
+        protocol: if protocol.fetches_privately() {
+            "pir"
+        } else {
+            "he"
+        }
+        .to_owned(),
         operator: kind.name().to_owned(),
         offline,
         online: online.scaled(u64::from(workload.rounds()), u64::from(measured)),

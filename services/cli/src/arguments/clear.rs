@@ -107,6 +107,22 @@ pub struct EstimateArgs {
 pub enum BenchVerb {
     /// Bytes, seconds and memory of every protocol and baseline on the same operands.
     Products(ProductsArgs),
+    /// Private retrieval of few rows against sending all of them, on a synthetic set.
+    Fetch(FetchArgs),
+}
+
+/// `s3rec bench fetch`.
+#[derive(Args, Clone, Debug)]
+pub struct FetchArgs {
+    /// Users both platforms have.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub users: u32,
+    /// Users that somebody trusts.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub needed: u32,
+    /// Columns of one opening.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub rank: u32,
 }
 
 /// `s3rec bench products`.

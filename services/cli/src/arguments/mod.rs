@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
-pub use clear::{BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, PresetChoice, ProductsArgs};
+pub use clear::{
+    BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs,
+};
 pub use rating::{ProposeArgs, RatingVerb};
 pub use social::SocialVerb;
 

@@ -6,7 +6,7 @@ use s3rec_bench::products::{self, ProductsOptions};
 use s3rec_bench::record::{PhaseRecord, ProductsReport};
 use s3rec_bench::workload::{UserChoice, Workload};
 
-use crate::arguments::{BenchVerb, ProductsArgs};
+use crate::arguments::{BenchVerb, FetchArgs, ProductsArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Table, bytes, note};
 
@@ -17,6 +17,7 @@ use crate::output::{Output, Table, bytes, note};
 pub fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
     match verb {
         BenchVerb::Products(arguments) => products(&arguments, output),
+        BenchVerb::Fetch(arguments) => fetch(&arguments, output),
     }
 }
 
@@ -43,15 +44,37 @@ fn products(arguments: &ProductsArgs, output: Output) -> Result<(), Failure> {
     let report = products::measure(&workload, &options, |name| {
         note(&format!("measuring {name}"))
     })?;
-    let document = serde_json::to_value(&report).map_err(|source| Failure::File {
-        path: "the benchmark's record".into(),
-        source: source.into(),
-    })?;
+    let document = json(&report)?;
     match &arguments.out {
         Some(path) => write(path, &format!("{document:#}\n"))
             .and_then(|()| output.write(&products_text(&report))),
         None => output.value(&document, || products_text(&report)),
     }
+}
+
+fn json(report: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(report).map_err(|source| Failure::File {
+        path: "the benchmark's record".into(),
+        source: source.into(),
+    })
+}
+
+fn fetch(arguments: &FetchArgs, output: Output) -> Result<(), Failure> {
+    let rank = arguments.rank as usize;
+    let report = s3rec_bench::fetch::measure(arguments.users, arguments.needed, rank)?;
+    output.value(&json(&report)?, || {
+        format!(
+            "{} of {} rows fetched privately: {} of queries once, {} of answers a round; \
+             sending every row takes {} ({:.1} × more). The rating platform computed {:.1} s.",
+            report.needed,
+            report.users,
+            bytes(report.query_bytes),
+            bytes(report.answer_bytes),
+            bytes(report.he_upload_bytes),
+            report.ratio,
+            report.server_seconds,
+        )
+    })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
