@@ -1,6 +1,7 @@
 //! P1's side of the exchanges: the public key, then one product a round.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
@@ -47,9 +48,16 @@ pub(crate) async fn answer(
         let mut cancelled = taken.cancelled.clone();
         let exchanged = tokio::select! {
             exchanged = exchange(&header, taken, &mut gate) => exchanged,
-            _ = cancelled.wait_for(|cancelled| *cancelled) => {
-                Err(Fault::new(Reason::Cancelled, "the job was ended"))
+            _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
+        };
+        let exchanged = match exchanged {
+            // P0's word that it ended the job may be overtaken by the end of the exchange.
+            Err(fault) if fault.reason == Reason::PeerVanished => {
+                let word = cancelled.wait_for(|cancelled| *cancelled);
+                let word = tokio::time::timeout(WORD_ARRIVES_WITHIN, word).await;
+                Err(word.map_or(fault, |_| ended()))
             }
+            exchanged => exchanged,
         };
         let left = exchanged.and_then(|stage| platform.slot.leave(job, stage));
         if let Err(fault) = left {
@@ -59,6 +67,13 @@ pub(crate) async fn answer(
     };
     tokio::spawn(work.instrument(span));
     Ok(answer)
+}
+
+/// How long after a broken exchange P0's Abort, or the loss of its lifeline, may arrive.
+const WORD_ARRIVES_WITHIN: Duration = Duration::from_millis(500);
+
+fn ended() -> Fault {
+    Fault::new(Reason::Cancelled, "the job was ended")
 }
 
 /// Is this exchange the next one of the job?
