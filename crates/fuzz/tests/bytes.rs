@@ -50,7 +50,7 @@ fn retrieval_queries() {
             QueryMessage::decode(&parameters, bytes).is_err(),
             "no query is this short"
         );
-        let mut receiver = QueryReceiver::new(parameters.clone());
+        let mut receiver = QueryReceiver::new(parameters);
         let taken = receiver.receive(bytes).is_ok();
         assert!(!(taken && receiver.is_complete()));
     });

@@ -1,5 +1,10 @@
 //! Frames from a hostile peer against every endpoint.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the world of these tests is honest; only the frames are hostile"
+)]
+
 use std::sync::{Arc, OnceLock};
 
 use s3rec_fuzz::{World, attack, frames};
