@@ -106,6 +106,16 @@ impl Recommender {
         self.explained(known_user, own.as_deref(), known_item.unwrap_or(u32::MAX))
     }
 
+    /// As [`Self::explain`] for many items of one user, whose own part is computed once.
+    pub fn explain_all(&self, user: Option<u32>, items: &[u32]) -> Vec<Recommendation> {
+        let user = user.filter(|&user| (user as usize) < self.model.users.rows());
+        let own = user.map(|user| self.own_row(user as usize));
+        items
+            .iter()
+            .map(|&item| self.explained(user, own.as_deref(), item))
+            .collect()
+    }
+
     /// The `count` best items for a user, best first, without those they have rated and
     /// without `exclude` (item indices). For an unknown user, the items best known
     /// and liked.
@@ -327,6 +337,7 @@ mod tests {
             let explained = served.explain(Some(2), Some(item));
             assert!((explained.rating - served.model.predict(2, item)).abs() < 1e-9);
             assert!((explained.why.total() - served.model.score(2, item)).abs() < 1e-9);
+            assert_eq!(served.explain_all(Some(2), &[item]), [explained]);
         }
     }
 

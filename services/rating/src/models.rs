@@ -26,12 +26,40 @@ pub(crate) struct Served {
     plan: Plan,
 }
 
-/// The model that was asked for last.
+/// Models held ready at a time.
+const HELD_MODELS: usize = 4;
+
+/// The models that were asked for last, the newest request last.
 #[derive(Default)]
-pub(crate) struct Cache(Mutex<Option<Arc<Served>>>);
+pub(crate) struct Cache {
+    held: Mutex<Vec<Arc<Served>>>,
+    /// Whoever loads a model holds this, so that a burst of requests loads it once.
+    loading: tokio::sync::Mutex<()>,
+}
+
+impl Cache {
+    fn find(&self, model_id: &str) -> Option<Arc<Served>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = held.iter().position(|model| model.model_id == model_id)?;
+        held[at..].rotate_left(1);
+        held.last().cloned()
+    }
+
+    fn keep(&self, served: &Arc<Served>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= HELD_MODELS {
+            held.remove(0);
+        }
+        held.push(Arc::clone(served));
+    }
+}
 
 /// Loads a model; an empty id means the newest.
 pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Served>, Fault> {
+    // A model never changes, so a held one needs no look at the store.
+    if let Some(held) = platform.models.find(model_id) {
+        return Ok(held);
+    }
     let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
     let found = if model_id.is_empty() {
         all.iter().max_by_key(|(_, model)| model.created_unix_ms)
@@ -46,14 +74,12 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
         };
         Fault::new(Reason::NotFound, message).at("field", "model_id")
     })?;
-    let cached = platform
-        .models
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    if let Some(cached) = cached.filter(|cached| cached.model_id == *id) {
-        return Ok(cached);
+    if let Some(held) = platform.models.find(id) {
+        return Ok(held);
+    }
+    let _loading = platform.models.loading.lock().await;
+    if let Some(held) = platform.models.find(id) {
+        return Ok(held);
     }
     let ratings = imports::load(platform, &summary.job_id).await?;
     let request = platform.request(&summary.job_id)?;
@@ -71,11 +97,7 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
         })
     });
     let served = Arc::new(served.await??);
-    *platform
-        .models
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&served));
+    platform.models.keep(&served);
     Ok(served)
 }
 
@@ -139,17 +161,14 @@ impl Served {
         let mut found = self.recommender.recommend(index, count, &[]);
         if let Some(row) = index.filter(|_| include_rated) {
             let (rated, _) = self.plan.train.by_user(row as usize);
-            let rated = rated
-                .iter()
-                .map(|item| self.recommender.explain(index, Some(*item)));
-            found.extend(rated);
-            found.sort_by(|a, b| b.rating.total_cmp(&a.rating).then(a.item.cmp(&b.item)));
+            found.extend(self.recommender.explain_all(index, rated));
+            found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
             found.truncate(count);
         }
         let items = found.iter().filter_map(|found| {
             Some(v1::Recommendation {
                 item_id: self.items.name(found.item)?.to_owned(),
-                score: found.rating,
+                score: found.score,
                 parts: Some(parts(found)),
             })
         });
@@ -209,6 +228,7 @@ impl Served {
     }
 }
 
+/// The parts of the expected rating. What a score has beyond their sum is the item's popularity.
 fn parts(found: &Recommendation) -> v1::ScoreParts {
     let why = &found.why;
     v1::ScoreParts {
