@@ -3,7 +3,7 @@
 //!
 //! | module | one sentence |
 //! |---|---|
-//! | [`plan`] | what a proposal means for given ratings |
+//! | [`plan()`] | what a proposal means for given ratings |
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
