@@ -6,6 +6,7 @@ mod faults;
 mod filmtrust;
 mod identity;
 mod imports;
+mod models;
 mod operators;
 mod peer_port;
 mod samples;

@@ -72,7 +72,8 @@ async fn run(command: Command, output: Output) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::demo(*arguments, output).await,
         Command::Estimate(arguments) => verbs::estimate(&arguments, output),
         Command::Evaluate(arguments) => verbs::evaluate(&arguments, output),
-        Command::Bench(verb) => verbs::bench(verb, output),
+        Command::Tune(arguments) => verbs::tune(&arguments, output),
+        Command::Bench(verb) => verbs::bench(verb, output).await,
         Command::Rating(command) => verbs::rating(command.verb, output).await,
         Command::Social(command) => verbs::social(command.verb, output).await,
         // `main` has taken these.

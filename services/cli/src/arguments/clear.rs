@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OperatorChoice, PatternChoice, ProtocolChoice};
+use super::{OperatorChoice, PatternChoice, ProtocolChoice, ServeLoadArgs};
 
 /// Both files in the clear, for whoever holds both.
 #[derive(Args, Clone, Debug)]
@@ -109,6 +109,8 @@ pub enum BenchVerb {
     Products(ProductsArgs),
     /// Private retrieval of few rows against sending all of them, on a synthetic set.
     Fetch(FetchArgs),
+    /// Recommendations at a fixed arrival rate, asked of a running rating platform.
+    Serve(Box<ServeLoadArgs>),
 }
 
 /// `s3rec bench fetch`.

@@ -2,7 +2,9 @@
 
 mod choices;
 mod clear;
+mod learning;
 mod rating;
+mod serve_load;
 mod social;
 
 use std::path::PathBuf;
@@ -13,7 +15,9 @@ pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, So
 pub use clear::{
     BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs,
 };
+pub use learning::{ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use rating::{ProposeArgs, RatingVerb};
+pub use serve_load::ServeLoadArgs;
 pub use social::SocialVerb;
 
 use crate::connection::ConnectionArgs;
@@ -46,6 +50,8 @@ pub enum Command {
     Estimate(EstimateArgs),
     /// Judge settings over folds, in the clear: for whoever holds both files.
     Evaluate(EvaluateArgs),
+    /// Search for settings in the clear: for whoever holds both files.
+    Tune(TuneArgs),
     /// Measure on this machine.
     #[command(subcommand)]
     Bench(BenchVerb),

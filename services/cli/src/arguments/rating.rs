@@ -35,7 +35,7 @@ pub enum RatingVerb {
     Predict(PredictArgs),
     /// The best items that a user has not rated.
     Recommend(RecommendArgs),
-    /// Write a model's numbers as JSON.
+    /// Write a model as safetensors with a JSON card beside it.
     Export(ExportArgs),
     /// What this platform was shown, over all jobs.
     Disclosures(ConnectionArgs),
@@ -175,12 +175,16 @@ pub struct RecommendArgs {
 /// `export`.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
-    /// The model, and where.
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// File to write; stdout unless given.
+    /// Id of the model; the newest unless given.
+    #[arg(default_value = "", hide_default_value = true, value_name = "MODEL")]
+    pub model: String,
+    /// FILE.safetensors; the card becomes FILE.json. Unless given, the numbers go to stdout as
+    /// JSON.
     #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub out: Option<PathBuf>,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 fn scale(text: &str) -> Result<(f64, f64), String> {

@@ -2,6 +2,7 @@
 //! tests all speak through these.
 
 mod export;
+mod model_file;
 mod upload;
 mod watch;
 
@@ -10,6 +11,7 @@ use s3rec_wire::v1;
 use tonic::transport::Channel;
 
 pub use export::{ExportedModel, ExportedRow, export};
+pub use model_file::{WrittenModel, tensors, write_model};
 pub use upload::{FileSource, import_links, import_ratings};
 pub use watch::{is_terminal, rating_events, social_events};
 

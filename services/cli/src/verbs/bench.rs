@@ -6,18 +6,23 @@ use s3rec_bench::products::{self, ProductsOptions};
 use s3rec_bench::record::{PhaseRecord, ProductsReport};
 use s3rec_bench::workload::{UserChoice, Workload};
 
+use super::serve_load::serve_load;
 use crate::arguments::{BenchVerb, FetchArgs, ProductsArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Table, bytes, note};
+use crate::verbs::learning;
 
 /// Runs one benchmark.
 ///
 /// # Errors
 /// Unreadable data, a protocol that refuses, an output that cannot be written.
-pub fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
+pub async fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
     match verb {
         BenchVerb::Products(arguments) => products(&arguments, output),
         BenchVerb::Fetch(arguments) => fetch(&arguments, output),
+        BenchVerb::Rounds(arguments) => learning::rounds(&arguments, output),
+        BenchVerb::Release(arguments) => learning::release(&arguments, output),
+        BenchVerb::Serve(arguments) => serve_load(*arguments, output).await,
     }
 }
 
@@ -52,7 +57,7 @@ fn products(arguments: &ProductsArgs, output: Output) -> Result<(), Failure> {
     }
 }
 
-fn json(report: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+pub(super) fn json(report: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
     serde_json::to_value(report).map_err(|source| Failure::File {
         path: "the benchmark's record".into(),
         source: source.into(),
@@ -77,7 +82,7 @@ fn fetch(arguments: &FetchArgs, output: Output) -> Result<(), Failure> {
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|source| Failure::File {
         path: path.to_owned(),
         source,

@@ -3,18 +3,23 @@
 mod bench;
 mod estimate;
 mod evaluate;
+mod learning;
 mod pki;
 mod rating;
 mod rating_text;
+mod serve_load;
 mod shared_text;
 mod social;
+mod tune;
 
 pub use bench::bench;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
 pub use pki::pki;
 pub use rating::rating;
+pub use serve_load::{Latency, ServeLoadReport, measure as measure_serving};
 pub use social::social;
+pub use tune::tune;
 
 use s3rec_wire::v1;
 

@@ -157,15 +157,15 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             output.message(&recommended, rating_text::recommendations)
         }
         RatingVerb::Export(arguments) => {
-            let mut client = connect(arguments.model.connection).await?;
-            let model = client::export(&mut client, &arguments.model.model).await?;
-            let text = serde_json::json!(model).to_string();
-            match arguments.output {
-                None => output.write(&text),
-                Some(path) => {
-                    std::fs::write(&path, text).map_err(|source| Failure::File { path, source })
-                }
-            }
+            let mut client = connect(arguments.connection).await?;
+            let Some(path) = arguments.out else {
+                let model = client::export(&mut client, &arguments.model).await?;
+                return output.write(&serde_json::json!(model).to_string());
+            };
+            let written = client::write_model(&mut client, &arguments.model, &path).await?;
+            output.value(&serde_json::json!(written), || {
+                rating_text::written(&written)
+            })
         }
         RatingVerb::Models(connection) => {
             let request = v1::ListModelsRequest {};

@@ -3,6 +3,7 @@
 use s3rec_wire::v1;
 
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state};
+use crate::client::WrittenModel;
 use crate::output::{Table, bytes, count};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
@@ -104,6 +105,17 @@ pub(super) fn models(answer: &v1::ListModelsResponse) -> String {
         .to_string()
 }
 
+pub(super) fn written(written: &WrittenModel) -> String {
+    format!(
+        "model {}: {} users and {} items in {}, its card in {}",
+        written.model_id,
+        count(written.users as u64),
+        count(written.items as u64),
+        written.tensors.display(),
+        written.card.display()
+    )
+}
+
 pub(super) fn evaluation(answer: &v1::EvaluateResponse) -> String {
     let rows = [
         ("global mean", answer.global_mean),
@@ -135,23 +147,35 @@ pub(super) fn prediction(answer: &v1::PredictResponse) -> String {
     }
     if let Some(parts) = &answer.parts {
         text.push_str(&format!(
-            "\nmean {:.2}, user {:+.2}, item {:+.2}, taste {:+.2}",
-            parts.global_mean, parts.user_bias, parts.item_bias, parts.taste
+            "\nmean {:.2}, user {:+.2}, item {:+.2}, taste {:+.2}, social {:+.2}",
+            parts.global_mean, parts.user_bias, parts.item_bias, parts.taste, parts.social
         ));
     }
     text
 }
 
 pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
-    let empty = Table::new(&["item", "score", "user", "item's own", "taste"]);
+    let empty = Table::new(&[
+        "item",
+        "score",
+        "rating",
+        "item's own",
+        "taste",
+        "social",
+        "popularity",
+    ]);
     let table = answer.items.iter().fold(empty, |table, item| {
         let parts = item.parts.unwrap_or_default();
+        let rating =
+            parts.global_mean + parts.user_bias + parts.item_bias + parts.taste + parts.social;
         table.row(&[
             item.item_id.clone(),
             format!("{:.3}", item.score),
-            format!("{:.3}", parts.user_bias),
-            format!("{:.3}", parts.item_bias),
-            format!("{:.3}", parts.taste),
+            format!("{rating:.3}"),
+            format!("{:+.3}", parts.item_bias),
+            format!("{:+.3}", parts.taste),
+            format!("{:+.3}", parts.social),
+            format!("{:+.3}", item.score - rating),
         ])
     });
     if answer.known_user {
