@@ -9,6 +9,15 @@ pub enum BenchError {
     /// Links that do not fit the users.
     #[error(transparent)]
     Sparse(#[from] s3rec_sparse::SparseError),
+    /// Learning refused.
+    #[error(transparent)]
+    Model(#[from] s3rec_model::ModelError),
+    /// A joint training stopped.
+    #[error(transparent)]
+    Train(#[from] s3rec_train::TrainError),
+    /// Curves that cannot be drawn.
+    #[error("the drawing: {0}")]
+    Plot(Box<dyn std::error::Error + Send + Sync>),
     /// The secure product refused.
     #[error(transparent)]
     Product(#[from] s3rec_spmm::SpmmError),
