@@ -3,6 +3,7 @@
 //!
 //! β, the bound on a row of U that the privacy statement assumes, is the largest row that the
 //! exact training opens, rounded up; every noised training is checked against it afterwards.
+//! That is for measuring only: a job declares β before it has seen anything.
 
 use s3rec_algebra::{FixedPoint, RingMatrix};
 use s3rec_model::evaluate::Spread;

@@ -160,3 +160,85 @@ fn release_text(report: &ReleaseReport) -> String {
         report.sensitivity,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use s3rec_data::SyntheticSettings;
+    use s3rec_model::SolverKind;
+
+    use super::*;
+
+    fn files(directory: &Path) -> BothFiles {
+        let settings = SyntheticSettings {
+            users: 120,
+            items: 40,
+            ..SyntheticSettings::default()
+        };
+        let set = settings.generate().unwrap();
+        let (mut ratings, mut links) = (String::new(), String::new());
+        for rating in &set.ratings.ratings {
+            let (user, item, value) = (rating.user, rating.item, rating.value);
+            writeln!(ratings, "{user}\t{item}\t{value}").unwrap();
+        }
+        for (truster, trustee) in &set.links.links {
+            writeln!(links, "{truster}\t{trustee}").unwrap();
+        }
+        let files = BothFiles {
+            ratings: directory.join("ratings.tsv"),
+            links: directory.join("links.tsv"),
+        };
+        std::fs::write(&files.ratings, ratings).unwrap();
+        std::fs::write(&files.links, links).unwrap();
+        files
+    }
+
+    #[test]
+    fn curves_are_kept_and_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("new/out");
+        let arguments = RoundsArgs {
+            files: files(directory.path()),
+            preset: PresetChoice::Published,
+            seed: 0,
+            openings: 6,
+            als_openings: 4,
+            out: Some(out.clone()),
+        };
+        rounds(&arguments, Output::new(true)).unwrap();
+        let text = std::fs::read_to_string(out.join("rounds.json")).unwrap();
+        let mut report: RoundsReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(report.curves[2].solver, SolverKind::Als);
+        assert_eq!(report.curves[2].points.len(), 5);
+        let drawing = std::fs::read_to_string(out.join("rounds.svg")).unwrap();
+        assert!(drawing.starts_with("<svg"), "{drawing}");
+        report.bounds[0].met = false;
+        let told = rounds_text(&report);
+        assert!(
+            told.contains("MISSED: objective of als after at most 10"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn noise_is_told_with_its_price() {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = ReleaseBenchArgs {
+            files: files(directory.path()),
+            preset: PresetChoice::Published,
+            seed: 0,
+            openings: 1,
+            sigmas: vec![0.5],
+            repeats: 1,
+            delta: 1e-6,
+            out: Some(directory.path().to_owned()),
+        };
+        release(&arguments, Output::new(true)).unwrap();
+        let text = std::fs::read_to_string(directory.path().join("release.json")).unwrap();
+        let report: ReleaseReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(report.releases.len(), 2);
+        let told = release_text(&report);
+        assert!(told.contains("noised") && told.contains("1e-6"), "{told}");
+    }
+}
