@@ -25,10 +25,10 @@ impl From<DriveError> for Fault {
         match error {
             DriveError::Link(error) => error.into(),
             DriveError::Protocol(error) => {
-                let reason = if error.blames_peer() {
-                    Reason::PeerMalformed
-                } else {
-                    Reason::ParametersRefused
+                let reason = match &error {
+                    error if error.blames_peer() => Reason::PeerMalformed,
+                    SpmmError::Storage(_) => Reason::StorageFailed,
+                    _ => Reason::ParametersRefused,
                 };
                 Self::new(reason, error.to_string())
             }

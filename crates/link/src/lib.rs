@@ -6,6 +6,7 @@
 //! | [`memory`] | a pair inside one process |
 //! | [`grpc`] | one Exchange call, from either end |
 //! | [`counting`] | bytes and messages each way, as encoded |
+//! | [`pacing`] | answers no earlier than a public time |
 //! | [`faulty`] | drops, delays, repeats, corrupts or dies at a chosen frame; for tests |
 //! | [`drive`](drive()) | runs an endpoint over a channel, computing off the executor |
 
@@ -16,6 +17,7 @@ mod error;
 pub mod faulty;
 pub mod grpc;
 pub mod memory;
+pub mod pacing;
 
 pub use channel::Channel;
 pub use counting::{Count, Counting, Meter};

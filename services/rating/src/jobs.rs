@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use s3rec_node::journal::is_terminal;
+use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_sparse::OperatorKind;
-use s3rec_spmm::{Protocol, ReleasePolicy};
 use s3rec_wire::convert::{ALIGNMENT_KEYED_HASH, JobId, Proposal};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::{self, blocking};
-use crate::plan::plan;
+use crate::plan::{fill_defaults, plan};
 use crate::platform::{JOBS, PROPOSALS, Platform, REQUESTS};
 use crate::runner;
 use crate::session::Session;
@@ -28,6 +27,7 @@ pub(crate) async fn propose(
     platform: &Platform,
     mut request: v1::ProposeJobRequest,
 ) -> Result<v1::ProposeJobResponse, Fault> {
+    fill_defaults(&mut request);
     let job = JobId::random();
     let name = job.to_string();
     let message = v1::PeerProposal {
@@ -42,7 +42,7 @@ pub(crate) async fn propose(
         guard_bits: GUARD_BITS,
     };
     let proposal = Proposal::from_wire(&message)?;
-    offered(&proposal)?;
+    offer::check(&proposal)?;
 
     let open = platform.store.list::<v1::JobSummary>(JOBS, "")?;
     let open = open
@@ -86,30 +86,6 @@ pub(crate) async fn propose(
         job_id: name,
         state: state.into(),
     })
-}
-
-/// Refuses what this version does not do, before anybody is asked.
-fn offered(proposal: &Proposal) -> Result<(), Fault> {
-    let refuse = |field: &str, message: String| {
-        Err(Fault::new(Reason::Unsupported, message).at("field", field))
-    };
-    if proposal.protocol != Protocol::He {
-        let message = format!("the protocol {} is not offered", proposal.protocol.name());
-        return refuse("protocol", message);
-    }
-    if proposal.operator == OperatorKind::OutAverage {
-        return refuse(
-            "model.operator",
-            "the operator out-average is not offered".into(),
-        );
-    }
-    if proposal.release != ReleasePolicy::Exact {
-        return refuse(
-            "release_policy",
-            "this version releases exact openings only".into(),
-        );
-    }
-    Ok(())
 }
 
 /// Connects, learns P1's decision, and lets the job run by itself.

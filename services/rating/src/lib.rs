@@ -10,11 +10,14 @@
 //! | `runner` | a job from its approval to its end |
 //! | `session` | the connection to the social platform and its lifeline |
 //! | `align`, `setup`, `product`, `training` | the phases of a job |
+//! | `bounded` | rows within the norm that a noised release assumes |
+//! | `stock` | the columns that `preprocessed` multiplies before training |
 //! | `outcome` | metrics, the stored model, the report |
 //! | `stored`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
 
 mod align;
 mod args;
+mod bounded;
 mod imports;
 mod jobs;
 mod models;
@@ -27,6 +30,7 @@ mod runner;
 mod serve;
 mod session;
 mod setup;
+mod stock;
 mod stored;
 mod training;
 

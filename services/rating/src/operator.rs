@@ -196,6 +196,19 @@ impl RatingPlatform for OperatorService {
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 
+    async fn stock_status(
+        &self,
+        request: Request<v1::StockStatusRequest>,
+    ) -> Result<Response<v1::StockStatusResponse>, Status> {
+        let used = |job: &str| {
+            let disclosure: Option<v1::Disclosure> = self.0.store.get(DISCLOSURES, job)?;
+            Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
+        };
+        let job = request.into_inner().job_id;
+        let status = self.0.stocks.status(&self.0.store, &job, used);
+        Ok(Response::new(status.map_err(Fault::from)?))
+    }
+
     async fn list_disclosures(
         &self,
         _: Request<v1::ListRatingDisclosuresRequest>,

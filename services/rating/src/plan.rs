@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use s3rec_data::{DataError, RatingSet, ratio};
 use s3rec_model::{
-    LaplacianObjective, ModelError, SocialObjective, Solver, SolverKind, SolverSettings, solver,
+    LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverKind, SolverSettings,
+    solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix};
 use s3rec_wire::status::{Fault, Reason};
@@ -13,6 +14,10 @@ use s3rec_wire::{convert, v1};
 
 /// Share of the ratings held out when the request leaves it open.
 const HELD_OUT_SHARE: f64 = 0.2;
+
+/// Sweeps of `als` without the social term before the first opening, as in the presets of
+/// [`s3rec_model::Preset`].
+const ALS_WARM_SWEEPS: u32 = 10;
 
 /// Everything a training starts from, apart from the other platform.
 pub struct Plan {
@@ -26,6 +31,23 @@ pub struct Plan {
     pub settings: SolverSettings,
     /// Which Y.
     pub operator: OperatorKind,
+}
+
+/// Fills in what a request leaves open: the protocol `preprocessed`, the solver `als`, the
+/// operator `normalized-laplacian`. What is disclosed is never filled in: pattern and release
+/// policy must be named.
+pub fn fill_defaults(request: &mut v1::ProposeJobRequest) {
+    if request.protocol == v1::Protocol::Unspecified as i32 {
+        request.set_protocol(v1::Protocol::Preprocessed);
+    }
+    if let Some(model) = &mut request.model {
+        if model.solver == v1::Solver::Unspecified as i32 {
+            model.set_solver(v1::Solver::Als);
+        }
+        if model.operator == v1::Operator::Unspecified as i32 {
+            model.set_operator(v1::Operator::NormalizedLaplacian);
+        }
+    }
 }
 
 /// Reads a request against the ratings it is about.
@@ -60,13 +82,7 @@ impl Plan {
         let objective: Arc<dyn SocialObjective> = match self.operator {
             OperatorKind::NormalizedLaplacian => Arc::new(LaplacianObjective::normalized()),
             OperatorKind::Laplacian => Arc::new(LaplacianObjective::published(row_norm_bound)),
-            OperatorKind::OutAverage => {
-                return Err(ModelError::Setting {
-                    field: "operator",
-                    actual: 3.0,
-                    expected: "laplacian or normalized-laplacian",
-                });
-            }
+            OperatorKind::OutAverage => Arc::new(SocialMf),
         };
         solver(
             Arc::clone(&self.train),
@@ -93,11 +109,12 @@ fn solver_settings(model: &v1::ModelSettings, seed: u64) -> Result<SolverSetting
     let solver = match model.solver() {
         v1::Solver::Gd => SolverKind::Gd,
         v1::Solver::Adam => SolverKind::Adam,
-        v1::Solver::Als => SolverKind::Als,
-        v1::Solver::Unspecified => {
-            let fault = Fault::new(Reason::InvalidRequest, "model.solver names no solver");
-            return Err(fault.at("field", "model.solver"));
-        }
+        v1::Solver::Als | v1::Solver::Unspecified => SolverKind::Als,
+    };
+    // `als` converges in few sweeps, the other solvers need their longer warm start.
+    let warm_sweeps = match solver {
+        SolverKind::Als => ALS_WARM_SWEEPS,
+        SolverKind::Gd | SolverKind::Adam => defaults.warm_sweeps,
     };
     let settings = SolverSettings {
         solver,
@@ -109,6 +126,7 @@ fn solver_settings(model: &v1::ModelSettings, seed: u64) -> Result<SolverSetting
         social_weight: given(model.social_weight, defaults.social_weight),
         social_bias_weight: model.social_bias_weight,
         learning_rate: (model.learning_rate != 0.0).then_some(model.learning_rate),
+        warm_sweeps,
         ..defaults
     };
     settings

@@ -7,6 +7,7 @@ use std::time::Duration;
 use s3rec_node::config::{Limits, RatingPeer, RatingSettings};
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::server::stopped;
+use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, StoreError, Table};
 use s3rec_node::tls::TlsMaterial;
 use s3rec_wire::convert::JobId;
@@ -27,6 +28,7 @@ pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
     pub(crate) limits: Limits,
+    pub(crate) stocks: Stocks,
     pub(crate) peer: RatingPeer,
     pub(crate) tls: TlsMaterial,
     pub(crate) models: Cache,
@@ -63,6 +65,7 @@ impl Platform {
     ) -> Result<Arc<Self>, StoreError> {
         let store = Store::open(&settings.data_dir)?;
         let journal = Journal::open(&store)?;
+        let stocks = Stocks::open(&settings.data_dir, &store)?;
         let mut instance_nonce = [0; 16];
         // Without entropy the nonce only fails to tell a restart.
         let _ = getrandom::fill(&mut instance_nonce);
@@ -70,6 +73,7 @@ impl Platform {
             store,
             journal,
             limits: settings.limits.clone(),
+            stocks,
             peer: settings.peer.clone(),
             tls,
             models: Cache::default(),

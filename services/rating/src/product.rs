@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use s3rec_algebra::RingMatrix;
-use s3rec_link::{Counting, Meter, drive, grpc};
-use s3rec_spmm::Protocol;
+use s3rec_link::pacing::AnswerTimes;
+use s3rec_link::{Counting, DriveError, Meter, drive, grpc};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound, public_key_seed};
-use s3rec_spmm::{Endpoint, PublicPattern, SpmmError};
+use s3rec_spmm::preprocessed::{RatingClose, RatingOpening, RatingStock};
+use s3rec_spmm::{Endpoint, ProductParameters, PublicPattern, SpmmError};
 use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::Phase;
@@ -18,11 +19,13 @@ use crate::imports::blocking;
 use crate::platform::Platform;
 use crate::session::Session;
 use crate::setup::Setup;
+use crate::training::Ledger;
+use crate::{bounded, stock};
 
 /// A product that is ready for rounds.
 pub(crate) struct Product {
-    job: JobId,
-    parameters_digest: [u8; 32],
+    line: Line,
+    parameters: ProductParameters,
     kind: Kind,
 }
 
@@ -31,6 +34,8 @@ enum Kind {
         keys: Arc<RatingKeys>,
         pattern: Arc<PublicPattern>,
     },
+    /// `None` while an exchange has it, and for good after one that failed.
+    Preprocessed(Option<Box<RatingStock>>),
 }
 
 impl Product {
@@ -38,68 +43,138 @@ impl Product {
     pub(crate) async fn prepare(
         platform: &Platform,
         session: &Session,
-        job: JobId,
         setup: &Setup,
-        meter: &Meter,
+        ledger: &Ledger,
     ) -> Result<Self, Fault> {
-        if setup.parameters.protocol != Protocol::He {
-            let name = setup.parameters.protocol.name();
-            return Err(Fault::new(
-                Reason::Unsupported,
-                format!("the protocol {name} is not offered"),
-            ));
-        }
-        let session_id = job.to_string();
-        let seed = public_key_seed(
-            &setup.rating_half,
-            &setup.social_half,
-            session_id.as_bytes(),
-        );
         let parameters = setup.parameters.clone();
-        let keys = blocking(move || RatingKeys::generate(&parameters, &seed)).await?;
-        let keys = Arc::new(keys.map_err(ours)?);
-        let product = Self {
-            job,
+        let line = Line {
+            job: ledger.job,
             parameters_digest: setup.parameters_digest,
-            kind: Kind::He {
-                keys: Arc::clone(&keys),
-                pattern: Arc::clone(&setup.pattern),
-            },
+            answer_times: AnswerTimes::of(&parameters).map_err(ours)?,
         };
-        let endpoint = RatingKeySetup::new(&keys).map_err(ours)?;
-        product
-            .exchange(platform, session, Phase::Setup, 0, endpoint, meter)
-            .await?;
-        Ok(product)
+        let kind = if parameters.protocol.is_preprocessed() {
+            let stock = stock::make(platform, session, &line, setup, ledger).await?;
+            Kind::Preprocessed(Some(Box::new(stock)))
+        } else {
+            let keys = keys(platform, session, &line, setup, &ledger.offline).await?;
+            Kind::He {
+                keys,
+                pattern: Arc::clone(&setup.pattern),
+            }
+        };
+        Ok(Self {
+            line,
+            parameters,
+            kind,
+        })
     }
 
-    /// Y times `factors`, exact over the ring. Rounds count from 1.
+    /// Y times `factors`, exact over the ring or as the release policy gives it. Rounds count
+    /// from 1.
     pub(crate) async fn multiply(
-        &self,
+        &mut self,
         platform: &Platform,
         session: &Session,
         round: u32,
-        factors: RingMatrix,
+        mut factors: RingMatrix,
         meter: &Meter,
     ) -> Result<RingMatrix, Fault> {
-        match &self.kind {
+        bounded::bound_rows(&mut factors, &self.parameters).map_err(ours)?;
+        let (line, phase) = (&self.line, Phase::Online);
+        match &mut self.kind {
             Kind::He { keys, pattern } => {
                 let (keys, pattern) = (Arc::clone(keys), Arc::clone(pattern));
-                let endpoint =
-                    blocking(move || RatingRound::new(&keys, &pattern, &factors)).await?;
-                let endpoint = endpoint.map_err(ours)?;
-                let phase = Phase::Online;
-                let done = self
-                    .exchange(platform, session, phase, round, endpoint, meter)
+                let endpoint = blocking(move || RatingRound::new(&keys, &pattern, &factors));
+                let endpoint = endpoint.await?.map_err(ours)?;
+                let done = line
+                    .exchange(platform, session, phase, round, endpoint, meter, |_| {})
                     .await?;
-                blocking(move || done.into_product())
-                    .await?
-                    .map_err(|error| s3rec_link::DriveError::Protocol(error).into())
+                blocking(move || done.into_product()).await?.map_err(theirs)
+            }
+            Kind::Preprocessed(place) => {
+                let stock = place.take().ok_or_else(spent)?;
+                // The columns are used, on disk, before anything masked by them leaves.
+                let endpoint = blocking(move || RatingOpening::new(*stock, &factors));
+                let endpoint = endpoint.await?.map_err(ours)?;
+                let done = line
+                    .exchange(platform, session, phase, round, endpoint, meter, |_| {})
+                    .await?;
+                let opened = blocking(move || done.into_product()).await?;
+                let (product, stock) = opened.map_err(theirs)?;
+                *place = Some(Box::new(stock));
+                Ok(product)
             }
         }
     }
 
-    async fn exchange<E: Endpoint + 'static>(
+    /// After the last round: both sides put the stock to rest, and it is erased.
+    pub(crate) async fn close(
+        self,
+        platform: &Arc<Platform>,
+        session: &Session,
+        openings: u32,
+        meter: &Meter,
+    ) -> Result<(), Fault> {
+        let Kind::Preprocessed(place) = self.kind else {
+            return Ok(());
+        };
+        let endpoint = RatingClose::new(*place.ok_or_else(spent)?);
+        let done = self
+            .line
+            .exchange(
+                platform,
+                session,
+                Phase::Offline,
+                0,
+                endpoint,
+                meter,
+                |_| {},
+            )
+            .await?;
+        let (_, theirs) = done.into_stock().map_err(ours)?;
+        if theirs != openings {
+            let message =
+                format!("the social platform's stock counts {theirs} openings, we {openings}");
+            return Err(Fault::new(Reason::Contradiction, message));
+        }
+        let (platform, job) = (Arc::clone(platform), self.line.job.to_string());
+        blocking(move || platform.stocks.erase(&platform.store, &job)).await
+    }
+}
+
+async fn keys(
+    platform: &Platform,
+    session: &Session,
+    line: &Line,
+    setup: &Setup,
+    meter: &Meter,
+) -> Result<Arc<RatingKeys>, Fault> {
+    let session_id = line.job.to_string();
+    let (rating_half, social_half) = (&setup.rating_half, &setup.social_half);
+    let seed = public_key_seed(rating_half, social_half, session_id.as_bytes());
+    let parameters = setup.parameters.clone();
+    let keys = blocking(move || RatingKeys::generate(&parameters, &seed)).await?;
+    let keys = Arc::new(keys.map_err(ours)?);
+    let endpoint = RatingKeySetup::new(&keys).map_err(ours)?;
+    line.exchange(platform, session, Phase::Setup, 0, endpoint, meter, |_| {})
+        .await?;
+    Ok(keys)
+}
+
+/// What every exchange of a job states, and how long its answer may take.
+pub(crate) struct Line {
+    pub(crate) job: JobId,
+    pub(crate) parameters_digest: [u8; 32],
+    answer_times: AnswerTimes,
+}
+
+impl Line {
+    /// One Exchange call, to its end. `moved` is told of every frame's payload bytes.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the call's place, its endpoint, and who is told of it"
+    )]
+    pub(crate) async fn exchange<E: Endpoint + 'static>(
         &self,
         platform: &Platform,
         session: &Session,
@@ -107,6 +182,7 @@ impl Product {
         round: u32,
         endpoint: E,
         meter: &Meter,
+        moved: impl FnMut(usize),
     ) -> Result<E, Fault> {
         let header = ChunkHeader {
             job: self.job,
@@ -114,13 +190,27 @@ impl Product {
             round,
             parameters_digest: self.parameters_digest,
         };
-        let idle = platform.idle_limit();
+        // P1 keeps still for the public time even when it is done.
+        let AnswerTimes { block, round } = self.answer_times;
+        let idle = platform.idle_limit() + block.max(round);
         let channel = grpc::call(session.client.clone(), &header, meter, idle).await?;
         let mut channel = Counting::new(channel, meter.clone());
-        Ok(drive(endpoint, &mut channel, |_| {}).await?)
+        Ok(drive(endpoint, &mut channel, moved).await?)
     }
 }
 
-fn ours(error: SpmmError) -> Fault {
-    Fault::new(Reason::ParametersRefused, error.to_string())
+/// A failure of ours before or after an exchange.
+pub(crate) fn ours(error: SpmmError) -> Fault {
+    match error {
+        SpmmError::Storage(_) => Fault::new(Reason::StorageFailed, error.to_string()),
+        error => Fault::new(Reason::ParametersRefused, error.to_string()),
+    }
+}
+
+fn theirs(error: SpmmError) -> Fault {
+    DriveError::Protocol(error).into()
+}
+
+fn spent() -> Fault {
+    Fault::new(Reason::Bug, "the stock is gone after a failed exchange")
 }

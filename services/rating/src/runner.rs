@@ -50,7 +50,10 @@ pub(crate) async fn run(begun: Begun) {
             },
             fault = lifeline.broken() => Err(fault),
         };
-        if let Err(fault) = ran {
+        // Whatever the end is: keys and masks go with the job.
+        let (at, name) = (Arc::clone(&platform), job.to_string());
+        let erased = imports::blocking(move || at.stocks.erase(&at.store, &name)).await;
+        if let Err(fault) = ran.and(erased) {
             end(&platform, job, &fault);
             if !matches!(fault.reason, Reason::PeerVanished | Reason::Unreachable) {
                 session.abort(job, &fault.message).await;
@@ -134,7 +137,7 @@ async fn phases(
     let plan = Arc::new(plan?);
     let setup = setup::agree(platform, session, &proposal, &common, &ledger.offline).await?;
     ledger.parameters = Some(setup.parameters.clone());
-    let product = Product::prepare(platform, session, job, &setup, &ledger.offline).await?;
+    let mut product = Product::prepare(platform, session, &setup, &ledger).await?;
     ledger.end_offline();
 
     let users = ratings.users.len();
@@ -143,12 +146,15 @@ async fn phases(
         session,
         &plan,
         &setup,
-        product,
+        &mut product,
         common.rows,
         users,
         &mut ledger,
     )
     .await?;
+    product
+        .close(platform, session, ledger.openings, &ledger.offline)
+        .await?;
     platform.record(v1::JobEvent {
         waiting_for: v1::Role::Unspecified.into(),
         ..event(
@@ -167,6 +173,7 @@ pub(crate) fn end(platform: &Platform, job: JobId, fault: &Fault) {
         Phase::Online => format!("In round {} of {}: ", last.round.max(1), last.rounds),
         Phase::Alignment => "While finding the common users: ".into(),
         Phase::Setup => "While agreeing on parameters and keys: ".into(),
+        Phase::Offline => "While multiplying masks before the first round: ".into(),
         _ => String::new(),
     };
     let running = last.state() == JobState::Running;

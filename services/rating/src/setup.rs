@@ -27,6 +27,10 @@ pub(crate) struct Setup {
     pub(crate) pattern: Arc<PublicPattern>,
     pub(crate) rating_half: [u8; 32],
     pub(crate) social_half: [u8; 32],
+    /// Digest of the common users in their order.
+    pub(crate) users_digest: [u8; 32],
+    /// P1's salted commitment to Y.
+    pub(crate) operator_commitment: [u8; 32],
 }
 
 /// Asks for the bounds, chooses, and has the choice checked.
@@ -76,12 +80,15 @@ pub(crate) async fn agree(
             field: "parameters_digest",
         }));
     }
+    let commitment = digest_of("operator_commitment", &agreed.operator_commitment);
     Ok(Setup {
         parameters,
         parameters_digest: digest,
         pattern: Arc::new(pattern),
         rating_half,
         social_half,
+        users_digest: common.digest,
+        operator_commitment: commitment.map_err(malformed)?,
     })
 }
 

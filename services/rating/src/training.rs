@@ -121,7 +121,7 @@ pub(crate) async fn train(
     session: &Session,
     plan: &Arc<Plan>,
     setup: &Setup,
-    product: Product,
+    product: &mut Product,
     common: Vec<u32>,
     users: usize,
     ledger: &mut Ledger,

@@ -51,7 +51,12 @@ pub(crate) fn disclosure(running: &Running) -> v1::Disclosure {
         pattern_policy: pattern_to_wire(proposal.pattern).into(),
         common_users: running.common_users,
         bytes: bytes(offline) + bytes(online),
-        statements: consent::statements(proposal, running.openings, running.common_users),
+        statements: consent::statements(
+            proposal,
+            running.openings,
+            running.common_users,
+            running.parameters.as_ref().map(|p| p.row_norm_bound),
+        ),
         updated_unix_ms: now_unix_ms(),
     }
 }

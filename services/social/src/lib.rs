@@ -10,6 +10,7 @@
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `session` | the running job as stages, each holding what is known by then |
 //! | `align`, `setup`, `rounds` | the phases of a job |
+//! | `stock` | the columns that `preprocessed` multiplies before the rounds |
 //! | `ledger` | what was opened, written before the answer leaves |
 
 mod align;
@@ -26,6 +27,7 @@ mod rounds;
 mod serve;
 mod session;
 mod setup;
+mod stock;
 
 pub use args::Args;
 pub use serve::{Daemon, DaemonError, start};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use s3rec_wire::convert::JobId;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
+use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -65,6 +65,15 @@ fn lost(platform: &Platform, job: JobId, number: u64) {
         return;
     };
     let when = match round {
+        0 if platform
+            .journal
+            .last(&job.to_string())
+            .unwrap_or_default()
+            .phase()
+            == Phase::Offline =>
+        {
+            "while masks were multiplied before the first round".to_owned()
+        }
         0 => "before the first round".to_owned(),
         _ => format!("in round {round}, whose opening was answered or begun"),
     };

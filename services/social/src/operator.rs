@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3rec_node::journal::EventStream;
-use s3rec_wire::convert::JobId;
+use s3rec_wire::convert::{JobId, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_server::SocialPlatform;
@@ -170,6 +170,19 @@ impl SocialPlatform for OperatorService {
         }))
     }
 
+    async fn stock_status(
+        &self,
+        request: Request<v1::StockStatusRequest>,
+    ) -> Result<Response<v1::StockStatusResponse>, Status> {
+        let used = |job: &str| {
+            let disclosure: Option<v1::Disclosure> = self.0.store.get(ledger::DISCLOSURES, job)?;
+            Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
+        };
+        let job = request.into_inner().job_id;
+        let status = self.0.stocks.status(&self.0.store, &job, used);
+        Ok(Response::new(status.map_err(Fault::from)?))
+    }
+
     async fn job_cost(
         &self,
         request: Request<v1::JobCostRequest>,
@@ -187,7 +200,10 @@ impl SocialPlatform for OperatorService {
                     online: Some(ledger::cost(&running.online)),
                     peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
                     common_users: running.common_users,
-                    parameters: None,
+                    parameters: running
+                        .parameters
+                        .as_ref()
+                        .and_then(|parameters| parameters_to_wire(parameters).ok()),
                 })
             });
         let cost = stored.or(running.ok()).ok_or_else(|| {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use s3rec_link::grpc::AnswerStream;
 use s3rec_link::{LinkError, Meter};
+use s3rec_node::offer::PROTOCOLS;
 use s3rec_node::tls::Caller;
-use s3rec_spmm::{MAX_FRAME_BYTES, Protocol};
+use s3rec_spmm::MAX_FRAME_BYTES;
 use s3rec_wire::PROTOCOL_VERSION;
 use s3rec_wire::convert::{JobId, Proposal, protocol_to_wire};
 use s3rec_wire::record::Record;
@@ -20,9 +21,6 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::{align, lifeline, proposals, rounds, setup};
-
-/// Protocols of this version.
-pub(crate) const PROTOCOLS: [Protocol; 1] = [Protocol::He];
 
 pub(crate) struct PeerService(Arc<Platform>);
 
@@ -59,10 +57,13 @@ pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {
         None => " before the first round".into(),
     };
     let mut fault = Fault::from(error);
-    fault.message = format!(
-        "{}{place} (the rating platform's side of the link)",
-        fault.message
-    );
+    fault.message = match fault.reason {
+        Reason::PeerVanished => format!("the rating platform vanished{place}: {}", fault.message),
+        _ => format!(
+            "{}{place} (the rating platform's side of the link)",
+            fault.message
+        ),
+    };
     if let Some(round) = round {
         fault = fault.at("round", round);
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::journal::{Journal, is_terminal};
+use s3rec_node::pki::Pin;
+use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, StoreError, Table};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
@@ -23,16 +25,21 @@ pub(crate) struct Platform {
     pub(crate) journal: Journal,
     pub(crate) slot: Slot,
     pub(crate) limits: Limits,
+    pub(crate) stocks: Stocks,
     /// Tells a restart to the peer.
     pub(crate) instance_nonce: [u8; 16],
+    /// Names of both platforms' keys in stocks: P0's as pinned, and our own.
+    pub(crate) rating_pin: Pin,
+    pub(crate) own_pin: Pin,
     links_dir: PathBuf,
 }
 
 impl Platform {
     /// Opens the store; jobs that ran when the daemon last ended have failed.
-    pub(crate) fn open(settings: &SocialSettings) -> Result<Arc<Self>, StoreError> {
+    pub(crate) fn open(settings: &SocialSettings, own_pin: Pin) -> Result<Arc<Self>, StoreError> {
         let store = Store::open(&settings.data_dir)?;
         let journal = Journal::open(&store)?;
+        let stocks = Stocks::open(&settings.data_dir, &store)?;
         let mut instance_nonce = [0; 16];
         // Without entropy the nonce only fails to tell a restart.
         let _ = getrandom::fill(&mut instance_nonce);
@@ -41,7 +48,10 @@ impl Platform {
             journal,
             slot: Slot::default(),
             limits: settings.limits.clone(),
+            stocks,
             instance_nonce,
+            rating_pin: settings.peer.pin,
+            own_pin,
             links_dir: settings.data_dir.join("links"),
         };
         for (job, _) in platform.store.list::<v1::PeerProposal>(PROPOSALS, "")? {
@@ -120,6 +130,8 @@ impl Platform {
             .last(job)
             .map_or(v1::Phase::Unspecified, |e| e.phase());
         let running = self.slot.end(job);
+        // Keys and shares go with the job, whatever its end is.
+        self.stocks.erase(&self.store, job);
         if let Some(running) = &running
             && let Err(error) = crate::ledger::store_cost(self, running)
         {

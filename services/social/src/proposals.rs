@@ -1,15 +1,14 @@
 //! Takes proposals in, for the people here to decide on.
 
 use s3rec_node::journal::is_terminal;
+use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_spmm::ReleasePolicy;
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::consent;
-use crate::peer::PROTOCOLS;
 use crate::platform::{CONSENTS, PROPOSALS, Platform};
 
 /// Stores a proposal; the same one again is answered alike.
@@ -20,14 +19,7 @@ pub(crate) fn receive(
     peer: String,
 ) -> Result<JobState, Fault> {
     let job = proposal.job.to_string();
-    if !PROTOCOLS.contains(&proposal.protocol) {
-        let message = format!("the protocol {} is not offered", proposal.protocol.name());
-        return Err(Fault::new(Reason::Unsupported, message).at("field", "protocol"));
-    }
-    if proposal.release != ReleasePolicy::Exact {
-        let message = "this version releases exact openings only";
-        return Err(Fault::new(Reason::Unsupported, message).at("field", "release_policy"));
-    }
+    offer::check(proposal)?;
     if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
         if known == *message {
             return Ok(platform.state(&job));

@@ -1,9 +1,11 @@
-//! P1's side of the exchanges: the public key, then one product a round.
+//! P1's side of the exchanges: the public key, a stock's blocks where the protocol has one, then
+//! one product a round.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
+use s3rec_link::pacing::Paced;
 use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
 use s3rec_spmm::Frame;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
@@ -19,6 +21,7 @@ use crate::ledger;
 use crate::peer::{blamed, fail};
 use crate::platform::Platform;
 use crate::session::{Agreed, Keyed, Stage, Taken};
+use crate::stock;
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
 pub(crate) async fn answer(
@@ -39,15 +42,16 @@ pub(crate) async fn answer(
     let span = tracing::info_span!("exchange", %job, phase = header.phase.as_str_name(), round = header.round);
     let platform = Arc::clone(platform);
     let work = async move {
-        let mut gate = Gate {
+        let gate = Gate {
             channel: Counting::new(channel, meter),
             opening: (header.phase == Phase::Online)
                 .then(|| (Arc::clone(&platform), header.clone())),
             refusal: None,
         };
+        let mut paced = Paced::new(gate, answer_time(&taken.stage));
         let mut cancelled = taken.cancelled.clone();
         let exchanged = tokio::select! {
-            exchanged = exchange(&header, taken, &mut gate) => exchanged,
+            exchanged = exchange(&platform, &header, taken, &mut paced) => exchanged,
             _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
         };
         let exchanged = match exchanged {
@@ -60,6 +64,7 @@ pub(crate) async fn answer(
             exchanged => exchanged,
         };
         let left = exchanged.and_then(|stage| platform.slot.leave(job, stage));
+        let mut gate = paced.into_inner();
         if let Err(fault) = left {
             let fault = fail(&platform, job, gate.refusal.take().unwrap_or(fault));
             gate.channel.into_inner().refuse(fault).await;
@@ -81,6 +86,8 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
     let digest = match (header.phase, stage) {
         (Phase::Setup, Stage::Agreed(agreed)) => agreed.parameters_digest,
         (Phase::Online, Stage::Keyed(keyed)) => keyed.parameters_digest,
+        (Phase::Offline, Stage::Stocking(stocked) | Stage::Sealed(stocked))
+        | (Phase::Offline | Phase::Online, Stage::Stocked(stocked)) => stocked.parameters_digest,
         _ => return Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
     };
     if digest != header.parameters_digest {
@@ -124,9 +131,35 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
     Ok(())
 }
 
-async fn exchange(header: &ChunkHeader, taken: Taken, channel: &mut Gate) -> Result<Stage, Fault> {
+/// How long after the last frame received the answer of this stage's exchange may leave.
+fn answer_time(stage: &Stage) -> Duration {
+    match stage {
+        Stage::Keyed(keyed) => keyed.answer_times.round,
+        Stage::Stocking(stocked) => stocked.answer_times.block,
+        Stage::Stocked(stocked) => stocked.answer_times.round,
+        // What is answered there does not depend on the links.
+        _ => Duration::ZERO,
+    }
+}
+
+async fn exchange(
+    platform: &Arc<Platform>,
+    header: &ChunkHeader,
+    taken: Taken,
+    channel: &mut Paced<Gate>,
+) -> Result<Stage, Fault> {
+    let job = header.job;
     match taken.stage {
-        Stage::Agreed(agreed) => receive_key(header.job, *agreed, channel).await,
+        Stage::Agreed(agreed) if agreed.parameters.protocol.is_preprocessed() => {
+            stock::begin(platform, job, *agreed, channel).await
+        }
+        Stage::Agreed(agreed) => receive_key(job, *agreed, channel).await,
+        Stage::Stocking(stocked) => stock::block(platform, job, *stocked, channel).await,
+        Stage::Sealed(stocked) => stock::meet(platform, job, *stocked, channel).await,
+        Stage::Stocked(stocked) if header.phase == Phase::Online => {
+            stock::open(header.round, *stocked, channel).await
+        }
+        Stage::Stocked(stocked) => stock::close(*stocked, channel).await,
         Stage::Keyed(keyed) => {
             answer_round(header.round, &keyed, channel).await?;
             Ok(Stage::Keyed(keyed))
@@ -135,7 +168,11 @@ async fn exchange(header: &ChunkHeader, taken: Taken, channel: &mut Gate) -> Res
     }
 }
 
-async fn receive_key(job: JobId, agreed: Agreed, channel: &mut Gate) -> Result<Stage, Fault> {
+async fn receive_key(
+    job: JobId,
+    agreed: Agreed,
+    channel: &mut impl Channel,
+) -> Result<Stage, Fault> {
     let session_id = job.to_string();
     let seed = public_key_seed(
         &agreed.rating_half,
@@ -153,10 +190,11 @@ async fn receive_key(job: JobId, agreed: Agreed, channel: &mut Gate) -> Result<S
         parameters_digest: agreed.parameters_digest,
         keys: Arc::new(keys),
         operand: agreed.operand,
+        answer_times: agreed.answer_times,
     })))
 }
 
-async fn answer_round(round: u32, keyed: &Keyed, channel: &mut Gate) -> Result<(), Fault> {
+async fn answer_round(round: u32, keyed: &Keyed, channel: &mut impl Channel) -> Result<(), Fault> {
     let at = Some(round);
     let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1);
     let answering = answering.map_err(|error| fault(error.into(), at))?;
@@ -166,7 +204,8 @@ async fn answer_round(round: u32, keyed: &Keyed, channel: &mut Gate) -> Result<(
     Ok(())
 }
 
-fn fault(error: DriveError, round: Option<u32>) -> Fault {
+/// A failed exchange, blamed on whoever it was.
+pub(crate) fn fault(error: DriveError, round: Option<u32>) -> Fault {
     match error {
         DriveError::Link(error) => blamed(error, round),
         other => {

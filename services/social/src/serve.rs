@@ -86,7 +86,7 @@ pub async fn start(
     let tls = TlsMaterial::load(&settings.tls, CertificateRole::Social)?;
     let operators = tls.server_config(settings.operator.ca.as_deref())?;
     let peers = tls.server_config(None)?;
-    let platform = Platform::open(&settings)?;
+    let platform = Platform::open(&settings, tls.own().pin)?;
 
     let operator_port = settings.data_dir.join("operator.addr");
     let operator_port = Port::bind(settings.operator.listen, &operator_port).await?;

@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
 use s3rec_node::alignment::Common;
 use s3rec_sparse::SocialOperator;
 use s3rec_spmm::he::SocialKeys;
+use s3rec_spmm::preprocessed::SocialStock;
 use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
 use s3rec_wire::convert::{JobId, Proposal};
 use s3rec_wire::status::{Fault, Reason};
 use tokio::sync::watch;
+
+use crate::stock::Progress;
 
 /// What is known of the running job.
 pub(crate) enum Stage {
@@ -24,13 +28,22 @@ pub(crate) enum Stage {
     Bounded(Box<Bounded>),
     /// The parameters that both sides agreed on.
     Agreed(Box<Agreed>),
-    /// P0's public key: rounds can be answered.
+    /// P0's public key: rounds of `he` can be answered.
     Keyed(Arc<Keyed>),
+    /// `preprocessed`: a stock whose blocks are being made.
+    Stocking(Box<Stocked>),
+    /// All blocks are made; the platforms have not met over the stock yet.
+    Sealed(Box<Stocked>),
+    /// Rounds use the stock's columns.
+    Stocked(Box<Stocked>),
+    /// The stock is at rest: only Finish is due.
+    Closed,
 }
 
 pub(crate) struct Bounded {
     pub(crate) operator: Arc<SocialOperator>,
     pub(crate) pattern: PublicPattern,
+    pub(crate) users_digest: [u8; 32],
     pub(crate) rating_half: [u8; 32],
     pub(crate) social_half: [u8; 32],
 }
@@ -39,14 +52,27 @@ pub(crate) struct Agreed {
     pub(crate) parameters: ProductParameters,
     pub(crate) parameters_digest: [u8; 32],
     pub(crate) operand: Arc<SocialOperand>,
+    pub(crate) pattern: PublicPattern,
+    pub(crate) users_digest: [u8; 32],
     pub(crate) rating_half: [u8; 32],
     pub(crate) social_half: [u8; 32],
+    pub(crate) answer_times: AnswerTimes,
 }
 
 pub(crate) struct Keyed {
     pub(crate) parameters_digest: [u8; 32],
     pub(crate) keys: Arc<SocialKeys>,
     pub(crate) operand: Arc<SocialOperand>,
+    pub(crate) answer_times: AnswerTimes,
+}
+
+/// P1's half of a stock, and how far it is.
+pub(crate) struct Stocked {
+    pub(crate) parameters_digest: [u8; 32],
+    pub(crate) stock: SocialStock,
+    pub(crate) blocks_made: u32,
+    pub(crate) answer_times: AnswerTimes,
+    pub(crate) progress: Progress,
 }
 
 /// The one running job and what is counted of it.

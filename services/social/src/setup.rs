@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use s3rec_algebra::Seed;
+use s3rec_link::pacing::AnswerTimes;
+use s3rec_node::alignment::Common;
 use s3rec_sparse::{Disclosure, SecretPattern, SocialOperator, declassify};
 use s3rec_spmm::{ProductParameters, SocialOperand};
 use s3rec_wire::convert::{
@@ -39,7 +41,7 @@ pub(crate) async fn answer(
                 Phase::Setup,
                 "Agreeing on parameters.",
             )?;
-            bound(platform, &taken.proposal, rating_half, common.rows).await?
+            bound(platform, &taken.proposal, rating_half, common).await?
         }
         (Stage::Bounded(bounded), Some(message)) => {
             if rating_half != bounded.rating_half {
@@ -63,8 +65,9 @@ async fn bound(
     platform: &Arc<Platform>,
     proposal: &Proposal,
     rating_half: [u8; 32],
-    rows: Vec<u32>,
+    common: Common,
 ) -> Result<(Stage, SetupResponse), Fault> {
+    let Common { rows, digest, .. } = common;
     let users = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let values = u64::from(users) * u64::from(proposal.columns());
     if values > platform.limits.product_values {
@@ -104,10 +107,12 @@ async fn bound(
             Disclosure::ActiveRowsAndColumns => bitmap(users, &pattern.uploaded_rows),
             _ => Vec::new(),
         },
+        operator_commitment: Vec::new(),
     };
     let bounded = Bounded {
         operator: Arc::new(operator),
         pattern,
+        users_digest: digest,
         rating_half,
         social_half,
     };
@@ -124,7 +129,8 @@ async fn agree(
     check(proposal, &bounded, &parameters)?;
     let users = parameters.users;
     let digest = parameters_digest(message);
-    let (operator, pattern) = (Arc::clone(&bounded.operator), bounded.pattern);
+    let operator = Arc::clone(&bounded.operator);
+    let pattern = bounded.pattern.clone();
     let (row_norm_bound, nonzeros_bound) = (operator.row_norm_bound(), operator.nonzeros_bound());
     let made_for = parameters.clone();
     let operand = blocking(move || {
@@ -156,9 +162,15 @@ async fn agree(
         active_rows: Vec::new(),
         parameters_digest: digest.to_vec(),
         active_columns: Vec::new(),
+        operator_commitment: operand.commitment().to_vec(),
     };
+    let answer_times = AnswerTimes::of(&parameters)
+        .map_err(|error| Fault::new(Reason::ParametersRefused, error.to_string()))?;
     let agreed = Agreed {
         parameters,
+        pattern: bounded.pattern,
+        users_digest: bounded.users_digest,
+        answer_times,
         parameters_digest: digest,
         operand: Arc::new(operand),
         rating_half: bounded.rating_half,

@@ -123,6 +123,8 @@ pub struct Limits {
     pub product_values: u64,
     /// Jobs that may wait or run at a time; one of them runs.
     pub open_jobs: u32,
+    /// Most memory for the ciphertexts of one block of a stock, bytes.
+    pub memory_bytes: u64,
 }
 
 impl Default for Limits {
@@ -133,6 +135,7 @@ impl Default for Limits {
             drain_seconds: 10,
             product_values: 1 << 28,
             open_jobs: 16,
+            memory_bytes: 1 << 30,
         }
     }
 }

@@ -79,6 +79,12 @@ impl Pin {
     pub fn of(certificate_der: &[u8]) -> Self {
         Self(Sha256::digest(certificate_der).into())
     }
+
+    /// The digest itself.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.0
+    }
 }
 
 impl FromStr for Pin {

@@ -29,6 +29,12 @@ impl JobId {
         Self(Uuid::new_v4())
     }
 
+    /// The UUID's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
     /// Reads the hyphenated lower-case form, and no other.
     ///
     /// # Errors

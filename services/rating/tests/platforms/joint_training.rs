@@ -47,11 +47,11 @@ async fn two_platforms_train_one_model() {
     assert_eq!(pair.social_end(&job).await.state(), JobState::Finished);
 
     check_report(&mut pair, &job).await;
-    check_model(&mut pair).await;
+    check_model(&mut pair, &job).await;
 }
 
 /// Both sides count the same.
-async fn check_report(pair: &mut Pair, job: &str) {
+pub(crate) async fn check_report(pair: &mut Pair, job: &str) {
     let request = v1::JobReportRequest { job_id: job.into() };
     let report = pair.rating.job_report(request).await.unwrap().into_inner();
     let request = v1::JobCostRequest { job_id: job.into() };
@@ -89,20 +89,9 @@ async fn check_report(pair: &mut Pair, job: &str) {
 }
 
 /// The exported model is the float64 oracle's within the fixed-point bound.
-async fn check_model(pair: &mut Pair) {
-    let export = v1::ExportModelRequest::default();
-    let mut chunks = pair.rating.export_model(export).await.unwrap().into_inner();
-    let (mut users, mut items) = (Vec::new(), Vec::new());
-    while let Some(chunk) = chunks.message().await.unwrap() {
-        let Some(v1::model_chunk::Part::Rows(rows)) = chunk.part else {
-            continue;
-        };
-        match rows.side() {
-            v1::model_rows::Side::User => users.extend(rows.factors),
-            _ => items.extend(rows.factors),
-        }
-    }
-    let oracle = oracle(3);
+async fn check_model(pair: &mut Pair, job: &str) {
+    let (users, items) = pair.model(job).await;
+    let oracle = oracle(&crate::pair::request(3));
     let all = |matrix: &s3rec_algebra::RealMatrix| -> Vec<f64> {
         (0..matrix.rows())
             .flat_map(|row| matrix.row(row)[..4].to_vec())
@@ -147,7 +136,7 @@ async fn check_model(pair: &mut Pair) {
 }
 
 /// The same training over the clear product.
-fn oracle(rounds: u32) -> s3rec_model::Model {
+pub(crate) fn oracle(request: &v1::ProposeJobRequest) -> s3rec_model::Model {
     let (ratings, links) = crate::pair::small_data();
     let name = std::path::Path::new("small");
     let ratings =
@@ -168,7 +157,7 @@ fn oracle(rounds: u32) -> s3rec_model::Model {
         .unwrap();
     let operator = SocialOperator::build(OperatorKind::NormalizedLaplacian, &social);
     let common = s3rec_train::CommonUsers::new(rows, 40).unwrap();
-    let plan = s3rec_rating::plan(&ratings, &crate::pair::request(rounds)).unwrap();
+    let plan = s3rec_rating::plan(&ratings, request).unwrap();
     let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
     s3rec_train::run_oracle(solver.as_mut(), &common, &operator).unwrap();
     solver.model().clone()

@@ -105,8 +105,8 @@ impl Operators {
         }
     }
 
-    /// Starts a job that would take long, and waits until it is in its rounds.
-    async fn in_mid_job(&mut self) -> String {
+    /// Starts a job that would take long, and waits until it is in that phase.
+    async fn in_mid_job(&mut self, request: v1::ProposeJobRequest, phase: Phase) -> String {
         let (ratings, links) = small_data();
         self.rating
             .import_ratings(file("r.tsv", &ratings))
@@ -118,7 +118,7 @@ impl Operators {
             .unwrap();
         let job = self
             .rating
-            .propose_job(request(50_000))
+            .propose_job(request)
             .await
             .unwrap()
             .into_inner()
@@ -139,7 +139,9 @@ impl Operators {
         let mut events = self.rating.watch_job(watch).await.unwrap().into_inner();
         while let Some(event) = events.message().await.unwrap() {
             assert!(event.state() != JobState::Failed, "{}", event.message);
-            if event.phase() == Phase::Online && event.round >= 2 {
+            // A stock's first progress, or the second round.
+            let begun = event.phase_progress > 0.0 || event.round >= 2;
+            if event.phase() == phase && begun {
                 break;
             }
         }
@@ -160,8 +162,41 @@ async fn last(mut events: tonic::Streaming<v1::JobEvent>) -> v1::JobEvent {
     last
 }
 
+/// A job long enough to be killed in its rounds, by protocol.
+fn long_rounds() -> [(v1::ProposeJobRequest, Phase, &'static str); 2] {
+    let mut stock = request(2000);
+    stock.set_protocol(v1::Protocol::Preprocessed);
+    [
+        (request(50_000), Phase::Online, "In round "),
+        (stock, Phase::Online, "In round "),
+    ]
+}
+
+/// A job with a stock that takes long to make.
+fn long_offline() -> (v1::ProposeJobRequest, Phase, &'static str) {
+    let mut request = request(60_000);
+    request.set_protocol(v1::Protocol::Preprocessed);
+    (request, Phase::Offline, "While multiplying masks")
+}
+
+fn stocks_left(data_dir: &Path) -> usize {
+    std::fs::read_dir(data_dir.join("stocks")).unwrap().count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_rating_platform_names_a_killed_social_platform() {
+async fn the_rating_platform_names_a_social_platform_killed_in_a_round() {
+    for (request, phase, place) in long_rounds() {
+        social_killed(request, phase, place).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rating_platform_names_a_social_platform_killed_while_making_a_stock() {
+    let (request, phase, place) = long_offline();
+    social_killed(request, phase, place).await;
+}
+
+async fn social_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
     let directory = tempfile::tempdir().unwrap();
     let keys = directory.path().join("keys");
     let issued = issue(&keys, &[]).unwrap();
@@ -173,7 +208,7 @@ async fn the_rating_platform_names_a_killed_social_platform() {
     let (_stop, stopped) = watch::channel(false);
     let data_dir = directory.path().join("rating");
     let settings = rating_settings(
-        data_dir,
+        data_dir.clone(),
         &keys,
         social.address("peer"),
         pin(&issued, Social),
@@ -182,7 +217,7 @@ async fn the_rating_platform_names_a_killed_social_platform() {
     let rating = format!("https://{}", rating.operator_address());
     let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
 
-    let job = operators.in_mid_job().await;
+    let job = operators.in_mid_job(long, phase).await;
     social.child.kill().unwrap();
     let began = Instant::now();
     let watch = v1::WatchJobRequest { job_id: job };
@@ -199,31 +234,39 @@ async fn the_rating_platform_names_a_killed_social_platform() {
         began.elapsed()
     );
     assert_eq!(ended.state(), JobState::Failed);
-    for expected in [
-        "In round ",
-        "social platform",
-        "vanished",
-        "propose the job anew",
-    ] {
+    for expected in [place, "social platform", "vanished", "propose the job anew"] {
         assert!(
             ended.message.contains(expected),
             "{expected}: {}",
             ended.message
         );
     }
+    assert_eq!(stocks_left(&data_dir), 0);
     // It goes on serving, and says that nobody answers.
     let refused = operators.rating.propose_job(request(1)).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_social_platform_names_a_killed_rating_platform() {
+async fn the_social_platform_names_a_rating_platform_killed_in_a_round() {
+    for (request, phase, _) in long_rounds() {
+        rating_killed(request, phase, "in round ").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_social_platform_names_a_rating_platform_killed_while_making_a_stock() {
+    let (request, phase, _) = long_offline();
+    rating_killed(request, phase, "before the first round").await;
+}
+
+async fn rating_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
     let directory = tempfile::tempdir().unwrap();
     let keys = directory.path().join("keys");
     let issued = issue(&keys, &[]).unwrap();
     let (_stop, stopped) = watch::channel(false);
     let data_dir = directory.path().join("social");
-    let settings = social_settings(data_dir, &keys, pin(&issued, Rating));
+    let settings = social_settings(data_dir.clone(), &keys, pin(&issued, Rating));
     let social = s3rec_social::start(settings, stopped).await.unwrap();
     let peer = format!(
         "address = \"https://{}\"\npin = \"{}\"",
@@ -234,7 +277,7 @@ async fn the_social_platform_names_a_killed_rating_platform() {
     let social = format!("https://{}", social.operator_address());
     let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
 
-    let job = operators.in_mid_job().await;
+    let job = operators.in_mid_job(long.clone(), phase).await;
     rating.child.kill().unwrap();
     let began = Instant::now();
     let watch = v1::WatchProposalRequest {
@@ -253,13 +296,15 @@ async fn the_social_platform_names_a_killed_rating_platform() {
         began.elapsed()
     );
     assert_eq!(ended.state(), JobState::Failed);
-    for expected in ["rating platform", "vanished", "propose the job anew"] {
+    for expected in ["rating platform", "vanished", place, "propose the job anew"] {
         assert!(
             ended.message.contains(expected),
             "{expected}: {}",
             ended.message
         );
     }
+
+    assert_eq!(stocks_left(&data_dir), 0);
 
     // The killed daemon comes back and knows that its job failed; both train again.
     rating.child.wait().unwrap();
@@ -277,5 +322,6 @@ async fn the_social_platform_names_a_killed_rating_platform() {
     )
     .await;
     assert_eq!(ended.state(), JobState::Failed, "{}", ended.message);
-    operators.in_mid_job().await;
+    assert_eq!(stocks_left(&rating.data_dir), 0);
+    operators.in_mid_job(long, phase).await;
 }

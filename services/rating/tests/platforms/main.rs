@@ -8,4 +8,7 @@ mod endings;
 mod joint_training;
 mod killed;
 mod pair;
+mod policies;
+mod preprocessed;
 mod refusals;
+mod replayed;

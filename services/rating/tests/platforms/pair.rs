@@ -157,6 +157,38 @@ impl Pair {
         proposed.unwrap().into_inner().job_id
     }
 
+    /// Runs a job to its end and gives its id and P0's events.
+    pub(crate) async fn run(
+        &mut self,
+        request: v1::ProposeJobRequest,
+    ) -> (String, Vec<v1::JobEvent>) {
+        let proposed = self.rating.propose_job(request).await.unwrap();
+        let job = proposed.into_inner().job_id;
+        self.approve(&job).await;
+        self.begin(&job).await;
+        let events = self.watch(&job).await;
+        (job, events)
+    }
+
+    /// The exported factors of a job's model: users' rows, then items'.
+    pub(crate) async fn model(&mut self, job: &str) -> (Vec<f64>, Vec<f64>) {
+        let export = v1::ExportModelRequest {
+            model_id: job.into(),
+        };
+        let mut chunks = self.rating.export_model(export).await.unwrap().into_inner();
+        let (mut users, mut items) = (Vec::new(), Vec::new());
+        while let Some(chunk) = chunks.message().await.unwrap() {
+            let Some(v1::model_chunk::Part::Rows(rows)) = chunk.part else {
+                continue;
+            };
+            match rows.side() {
+                v1::model_rows::Side::User => users.extend(rows.factors),
+                _ => items.extend(rows.factors),
+            }
+        }
+        (users, items)
+    }
+
     pub(crate) async fn approve(&mut self, job: &str) {
         let request = v1::ApproveProposalRequest {
             job_id: job.into(),
@@ -230,6 +262,16 @@ pub(crate) fn request(rounds: u32) -> v1::ProposeJobRequest {
     };
     request.set_protocol(v1::Protocol::He);
     request.set_pattern_policy(v1::PatternPolicy::Nothing);
+    request
+}
+
+/// As [`request`], with protocol, solver and operator left to the defaults.
+pub(crate) fn default_request(rounds: u32) -> v1::ProposeJobRequest {
+    let mut request = request(rounds);
+    request.set_protocol(v1::Protocol::Unspecified);
+    let model = request.model.as_mut().unwrap();
+    model.set_solver(v1::Solver::Unspecified);
+    model.set_operator(v1::Operator::Unspecified);
     request
 }
 

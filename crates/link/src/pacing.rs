@@ -1,0 +1,175 @@
+//! Answers no earlier than a public time (design page, section 3.3, "Times").
+//!
+//! What P1 computes takes a time that follows its links. So it sends the first frame of an answer
+//! only when a time has passed since the last frame it received that both sides can work out from
+//! the agreed parameters: [`cost::answer_not_before`], from the *bound* on the non-zeros. Of a
+//! computation that takes longer still the rest shows.
+
+use std::time::Duration;
+
+use s3rec_spmm::{Frame, ProductParameters, SpmmError, Step, cost};
+use tokio::time::{Instant, sleep_until};
+use tonic::async_trait;
+
+use crate::{Channel, LinkError};
+
+/// Whatever the parameters say: no answer is held back for longer.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// The public times of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerTimes {
+    /// From a block's last frame to the first of its answer; zero where there are no blocks.
+    pub block: Duration,
+    /// From a round's last frame to the first of its answer.
+    pub round: Duration,
+}
+
+impl AnswerTimes {
+    /// The times that follow from agreed parameters.
+    ///
+    /// # Errors
+    /// Those of [`cost::answer_not_before`].
+    pub fn of(parameters: &ProductParameters) -> Result<Self, SpmmError> {
+        let time = |step| -> Result<Duration, SpmmError> {
+            let seconds = cost::answer_not_before(parameters, step)?;
+            Ok(Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time| time.min(LONGEST)))
+        };
+        Ok(if parameters.protocol.is_preprocessed() {
+            Self {
+                block: time(Step::Responses)?,
+                round: time(Step::MaskedProduct)?,
+            }
+        } else {
+            Self {
+                block: Duration::ZERO,
+                round: time(Step::Responses)?,
+            }
+        })
+    }
+}
+
+/// A channel that holds back the first frame of each answer.
+pub struct Paced<C> {
+    inner: C,
+    answer_time: Duration,
+    /// When the last frame came in, until the answer to it has begun.
+    received: Option<Instant>,
+}
+
+impl<C> Paced<C> {
+    /// Holds back the answers of `inner` for `answer_time`; none if it is zero.
+    pub fn new(inner: C, answer_time: Duration) -> Self {
+        Self {
+            inner,
+            answer_time,
+            received: None,
+        }
+    }
+
+    /// The channel itself.
+    pub fn into_inner(self) -> C {
+        self.inner
+    }
+
+    /// The channel itself, to look at.
+    pub fn inner_mut(&mut self) -> &mut C {
+        &mut self.inner
+    }
+}
+
+#[async_trait]
+impl<C: Channel> Channel for Paced<C> {
+    async fn send(&mut self, frame: Frame) -> Result<(), LinkError> {
+        if let Some(received) = self.received.take() {
+            sleep_until(received + self.answer_time).await;
+        }
+        self.inner.send(frame).await
+    }
+
+    async fn receive(&mut self) -> Result<Frame, LinkError> {
+        let frame = self.inner.receive().await?;
+        self.received = Some(Instant::now());
+        Ok(frame)
+    }
+
+    async fn gone(&mut self) {
+        self.inner.gone().await;
+    }
+
+    async fn finish(&mut self) -> Result<(), LinkError> {
+        self.inner.finish().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory;
+    use s3rec_spmm::{OperatorKind, ProductRequest, Protocol, choose_parameters};
+
+    fn frame(sequence: u32) -> Frame {
+        Frame {
+            step: Step::MaskedProduct,
+            sequence,
+            payload: vec![1, 2, 3],
+        }
+    }
+
+    /// Whatever the computing takes, the answer leaves at one time; later frames do not wait.
+    #[tokio::test(start_paused = true)]
+    async fn answers_to_different_patterns_leave_at_the_same_time() {
+        let answer_time = Duration::from_millis(400);
+        let mut times = Vec::new();
+        for computing_ms in [0, 7, 399] {
+            let (social, mut rating) = memory::pair(Duration::from_secs(60));
+            let mut social = Paced::new(social, answer_time);
+            let began = Instant::now();
+            let answer = tokio::spawn(async move {
+                social.receive().await.unwrap();
+                social.receive().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(computing_ms)).await;
+                social.send(frame(0)).await.unwrap();
+                social.send(frame(1)).await.unwrap();
+                social
+            });
+            rating.send(frame(0)).await.unwrap();
+            rating.send(frame(1)).await.unwrap();
+            rating.receive().await.unwrap();
+            let first = began.elapsed();
+            rating.receive().await.unwrap();
+            times.push((first, began.elapsed()));
+            answer.await.unwrap();
+        }
+        // A millisecond is the timer's own granularity.
+        for (first, second) in &times {
+            assert_eq!((first, second), (&times[0].0, &times[0].1), "{times:?}");
+            assert!(
+                *first >= answer_time && *first <= answer_time + Duration::from_millis(2),
+                "{times:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_follow_the_bound_alone() {
+        let parameters = |protocol, nonzeros_bound| {
+            let request = ProductRequest {
+                row_norm_bound: 256,
+                nonzeros_bound,
+                ..ProductRequest::new(protocol, OperatorKind::Laplacian, 1508, 10, 40)
+            };
+            choose_parameters(&request).unwrap()
+        };
+        for protocol in [Protocol::He, Protocol::Preprocessed] {
+            let narrow = AnswerTimes::of(&parameters(protocol, 4096)).unwrap();
+            let wide = AnswerTimes::of(&parameters(protocol, 1 << 20)).unwrap();
+            assert!(wide.round > narrow.round, "{narrow:?} {wide:?}");
+            assert_eq!(
+                narrow,
+                AnswerTimes::of(&parameters(protocol, 4096)).unwrap()
+            );
+            assert_eq!(narrow.block.is_zero(), protocol == Protocol::He);
+        }
+    }
+}

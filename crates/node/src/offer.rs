@@ -1,0 +1,104 @@
+//! Which proposals this version takes. Both platforms ask here, so that what one of them
+//! proposes the other does not refuse.
+
+use s3rec_spmm::{Protocol, ReleasePolicy};
+use s3rec_wire::convert::Proposal;
+use s3rec_wire::status::{Fault, Reason};
+
+/// Protocols of this version.
+pub const PROTOCOLS: [Protocol; 2] = [Protocol::Preprocessed, Protocol::He];
+
+/// Refuses what this version does not do, before anybody is asked.
+///
+/// # Errors
+/// [`Reason::Unsupported`] with the field, and what goes instead.
+pub fn check(proposal: &Proposal) -> Result<(), Fault> {
+    let refuse = |field: &str, message: String, remedy: &str| {
+        let fault = Fault::new(Reason::Unsupported, message).at("field", field);
+        Err(fault.remedied_by(remedy))
+    };
+    let protocol = proposal.protocol;
+    if !PROTOCOLS.contains(&protocol) {
+        let message = format!("the protocol {} is not offered", protocol.name());
+        return refuse("protocol", message, "Choose preprocessed or he.");
+    }
+    match proposal.release {
+        ReleasePolicy::Exact => Ok(()),
+        ReleasePolicy::Coarse { .. } if protocol == Protocol::He => refuse(
+            "release_policy",
+            "the release policy coarse does not go with the protocol he, whose answers are ciphertexts".into(),
+            "Choose the protocol preprocessed, or release exactly.",
+        ),
+        ReleasePolicy::Coarse { .. } => Ok(()),
+        ReleasePolicy::Noised { delta, .. } if delta >= 1.0 => {
+            let message = format!("δ is {delta}; a statement needs less than 1");
+            let remedy = "Choose a small δ, for example 1e-6.";
+            refuse("release_policy.delta", message, remedy)
+        }
+        ReleasePolicy::Noised { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_spmm::{Disclosure, OperatorKind};
+    use s3rec_wire::convert::JobId;
+    use s3rec_wire::v1::Solver;
+
+    fn proposal(protocol: Protocol, operator: OperatorKind, release: ReleasePolicy) -> Proposal {
+        Proposal {
+            job: JobId::random(),
+            purpose: String::new(),
+            rank: 10,
+            solver: Solver::Als,
+            operator,
+            rounds: 5,
+            social_weight: 0.0,
+            regularization: 0.0,
+            learning_rate: 0.0,
+            social_bias_weight: 0.0,
+            protocol,
+            pattern: Disclosure::Nothing,
+            release,
+            saturation_bound: 8.0,
+            guard_bits: 2,
+        }
+    }
+
+    #[test]
+    fn combinations_that_mean_nothing_are_refused_with_what_goes_instead() {
+        use OperatorKind::{Laplacian, NormalizedLaplacian, OutAverage};
+        use Protocol::{He, HePir, Preprocessed};
+        let coarse = ReleasePolicy::Coarse { released_bits: 16 };
+        let noised = ReleasePolicy::Noised {
+            sigma: 4.0,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        };
+        let certain = ReleasePolicy::Noised {
+            sigma: 4.0,
+            row_norm_beta: 1.0,
+            delta: 1.0,
+        };
+        for (protocol, operator, release) in [
+            (Preprocessed, NormalizedLaplacian, coarse),
+            (Preprocessed, Laplacian, noised),
+            (Preprocessed, NormalizedLaplacian, noised),
+            (He, OutAverage, noised),
+            (He, NormalizedLaplacian, ReleasePolicy::Exact),
+        ] {
+            check(&proposal(protocol, operator, release)).unwrap();
+        }
+        for (protocol, operator, release, named) in [
+            (HePir, OutAverage, ReleasePolicy::Exact, "he-pir"),
+            (He, Laplacian, coarse, "coarse"),
+            (Preprocessed, Laplacian, certain, "δ is 1"),
+        ] {
+            let fault = check(&proposal(protocol, operator, release)).unwrap_err();
+            assert_eq!(fault.reason, Reason::Unsupported);
+            assert!(fault.message.contains(named), "{fault:?}");
+            assert!(fault.advice().contains("Choose"), "{fault:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Where stocks of masked columns lie, and their erasing.
+//!
+//! A stock serves one job: its directory `stocks/<job>` (0700) is made for the job and erased
+//! with the job's end, P0's secret key and P1's stock key first. What an earlier run of the
+//! daemon left is erased at the next start, because no job outlives its daemon.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use s3rec_spmm::preprocessed::DirectoryStorage;
+use s3rec_wire::v1;
+use s3rec_wire::v1::StockState;
+
+use crate::process::now_unix_ms;
+use crate::store::{Store, StoreError, Table};
+
+const STOCKS: Table = Table("stocks");
+
+/// Attempts to erase a directory that a computing thread may still be writing to.
+const ATTEMPTS: u32 = 5;
+
+/// All stocks of one platform, and what is told of them.
+pub struct Stocks {
+    root: PathBuf,
+    /// Several ways lead to a job's end; one of them erases.
+    erasing: Mutex<()>,
+}
+
+impl Stocks {
+    /// Opens `data_dir/stocks` and erases what is in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Directory`] when key material of an earlier run cannot be erased.
+    pub fn open(data_dir: &Path, store: &Store) -> Result<Self, StoreError> {
+        let stocks = Self {
+            root: data_dir.join("stocks"),
+            erasing: Mutex::new(()),
+        };
+        let mut builder = std::fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(&stocks.root);
+        made.map_err(|source| broken(&stocks.root, source))?;
+        let left = std::fs::read_dir(&stocks.root);
+        for entry in left.map_err(|source| broken(&stocks.root, source))? {
+            let entry = entry.map_err(|source| broken(&stocks.root, source))?;
+            erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
+        }
+        for (job, stock) in store.list::<v1::Stock>(STOCKS, "")? {
+            if stock.state() != StockState::Erased {
+                store.put(STOCKS, &job, &erased(stock))?;
+            }
+        }
+        Ok(stocks)
+    }
+
+    /// An empty place for a job's stock.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn make(&self, job: &str) -> io::Result<DirectoryStorage> {
+        DirectoryStorage::open(&self.root.join(job))
+    }
+
+    /// Erases a job's stock, if it has one. Never fails: what cannot be erased is logged, and
+    /// erased when the daemon starts again.
+    pub fn erase(&self, store: &Store, job: &str) {
+        let path = self.root.join(job);
+        let _erasing = self.erasing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !path.exists() {
+            return;
+        }
+        let mut outcome = erase(&path);
+        for _ in 1..ATTEMPTS {
+            if outcome.is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            outcome = erase(&path);
+        }
+        if let Err(error) = outcome {
+            tracing::error!(
+                job,
+                "the stock in {} is not erased: {error}",
+                path.display()
+            );
+            return;
+        }
+        let noted = store
+            .get::<v1::Stock>(STOCKS, job)
+            .and_then(|stock| stock.map_or(Ok(()), |stock| store.put(STOCKS, job, &erased(stock))));
+        if let Err(error) = noted {
+            tracing::error!(job, "that the stock is erased is not noted: {error}");
+        }
+    }
+
+    /// Notes what a job's stock has become.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn note(&self, store: &Store, stock: v1::Stock) -> Result<(), StoreError> {
+        let stock = v1::Stock {
+            updated_unix_ms: now_unix_ms(),
+            ..stock
+        };
+        store.put(STOCKS, &stock.job_id, &stock)
+    }
+
+    /// What is known of the stocks: of one job, or of all with an empty name. `used` tells the
+    /// columns opened in a job.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn status(
+        &self,
+        store: &Store,
+        job: &str,
+        used: impl Fn(&str) -> Result<u64, StoreError>,
+    ) -> Result<v1::StockStatusResponse, StoreError> {
+        let mut stocks = Vec::new();
+        for (name, mut stock) in store.list::<v1::Stock>(STOCKS, job)? {
+            stock.columns_used = used(&name)?;
+            stock.columns_left = match stock.state() {
+                StockState::Erased => 0,
+                _ => stock.columns_made.saturating_sub(stock.columns_used),
+            };
+            stocks.push(stock);
+        }
+        stocks.sort_by_key(|stock| stock.updated_unix_ms);
+        Ok(v1::StockStatusResponse { stocks })
+    }
+}
+
+fn broken(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Directory {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn erased(stock: v1::Stock) -> v1::Stock {
+    v1::Stock {
+        state: StockState::Erased.into(),
+        updated_unix_ms: now_unix_ms(),
+        ..stock
+    }
+}
+
+/// Overwrites what holds the key, then removes everything: also under the hands of a computing
+/// thread that has the stock open still, whose next save then fails.
+fn erase(directory: &Path) -> io::Result<()> {
+    for name in ["record", "record.next"] {
+        // Copy-on-write file systems may keep more.
+        if let Ok(mut file) = OpenOptions::new().write(true).open(directory.join(name)) {
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+            file.write_all(&vec![0; length])?;
+            file.sync_all()?;
+        }
+    }
+    std::fs::remove_dir_all(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_spmm::preprocessed::StockStorage;
+
+    #[test]
+    fn a_stock_is_erased_with_its_job_and_at_the_next_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let stocks = Stocks::open(directory.path(), &store).unwrap();
+        for job in ["first", "second"] {
+            stocks.make(job).unwrap().save(b"the key").unwrap();
+            let stock = v1::Stock {
+                job_id: job.into(),
+                state: StockState::Ready.into(),
+                columns_made: 12,
+                ..v1::Stock::default()
+            };
+            stocks.note(&store, stock).unwrap();
+        }
+        let status = |stocks: &Stocks| {
+            let all = stocks.status(&store, "", |_| Ok(5)).unwrap().stocks;
+            let all = all.into_iter();
+            all.map(|stock| (stock.job_id.clone(), stock.state(), stock.columns_left))
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        assert!(status(&stocks).contains(&("first".into(), StockState::Ready, 7)));
+        stocks.erase(&store, "first");
+        assert!(!directory.path().join("stocks/first").exists());
+        assert!(status(&stocks).contains(&("first".into(), StockState::Erased, 0)));
+        assert!(status(&stocks).contains(&("second".into(), StockState::Ready, 7)));
+
+        let stocks = Stocks::open(directory.path(), &store).unwrap();
+        assert!(!directory.path().join("stocks/second").exists());
+        assert!(status(&stocks).contains(&("second".into(), StockState::Erased, 0)));
+        // Erasing what is not there is nothing.
+        stocks.erase(&store, "third");
+    }
+}
