@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OperatorChoice, PatternChoice, ProtocolChoice, ServeLoadArgs};
+use super::{
+    OperatorChoice, PatternChoice, ProtocolChoice, ReleaseBenchArgs, RoundsArgs, ServeLoadArgs,
+};
 
 /// Both files in the clear, for whoever holds both.
 #[derive(Args, Clone, Debug)]
@@ -109,6 +111,10 @@ pub enum BenchVerb {
     Products(ProductsArgs),
     /// Private retrieval of few rows against sending all of them, on a synthetic set.
     Fetch(FetchArgs),
+    /// What an opening buys: objective and RMSE against openings for gd, adam and als.
+    Rounds(RoundsArgs),
+    /// What noise on the openings costs: RMSE, share of the social gain kept, (ε, δ).
+    Release(ReleaseBenchArgs),
     /// Recommendations at a fixed arrival rate, asked of a running rating platform.
     Serve(Box<ServeLoadArgs>),
 }
