@@ -32,6 +32,19 @@ pub enum DataError {
         /// What the decoder says.
         source: std::io::Error,
     },
+    /// A Parquet file cannot be read.
+    #[error(
+        "{} cannot be read as Parquet after row {row}: {reason}; write it uncompressed or with snappy",
+        file.display()
+    )]
+    BadParquet {
+        /// The file.
+        file: PathBuf,
+        /// The last row read whole.
+        row: u64,
+        /// What the decoder says.
+        reason: String,
+    },
     /// The text is not UTF-8.
     #[error("{}:{line}: not UTF-8 text; save the file as UTF-8", file.display())]
     NotText {

@@ -7,6 +7,7 @@
 mod error;
 pub mod ids;
 pub mod links;
+mod parquet_rows;
 pub mod ratings;
 pub mod report;
 pub mod split;

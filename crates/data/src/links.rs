@@ -1,6 +1,6 @@
 //! Reading social links.
 
-use crate::table::{Table, open};
+use crate::table::{Source, Table, open};
 use crate::{Column, DataError, Delimiter, Header, IdTable, LinkReport};
 use s3rec_sparse::{SocialMatrix, SparseError};
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,13 @@ pub struct LinkSet {
 }
 
 impl LinkSet {
-    /// Reads a TSV or CSV file, gzipped or not.
+    /// Reads a TSV or CSV file, gzipped or not, or a Parquet file; both kinds are told by their
+    /// content.
     ///
     /// # Errors
     /// Any [`DataError`] that names a file.
     pub fn read(file: &Path, options: &LinkOptions) -> Result<Self, DataError> {
-        Self::read_from(file, open(file)?, options)
+        Self::read_source(file, open(file)?, options)
     }
 
     /// Reads already decompressed text, `name` standing for the file in messages.
@@ -66,19 +67,21 @@ impl LinkSet {
         source: impl Read + 'a,
         options: &LinkOptions,
     ) -> Result<Self, DataError> {
+        Self::read_source(name, Source::Text(Box::new(source)), options)
+    }
+
+    fn read_source(
+        name: &Path,
+        source: Source<'_>,
+        options: &LinkOptions,
+    ) -> Result<Self, DataError> {
         let mut fields = vec![
             ("truster", options.truster.clone()),
             ("trustee", options.trustee.clone()),
         ];
         fields.extend(options.weight.clone().map(|column| ("weight", column)));
         let weighted = options.weight.is_some();
-        let mut table = Table::new(
-            name,
-            Box::new(source),
-            options.delimiter,
-            options.header,
-            fields,
-        );
+        let mut table = Table::new(name, source, options.delimiter, options.header, fields);
         let mut users = IdTable::new();
         let mut links = Vec::new();
         let mut seen = HashSet::new();

@@ -1,6 +1,6 @@
 //! Reading ratings.
 
-use crate::table::{Table, open};
+use crate::table::{Source, Table, open};
 use crate::{Column, DataError, Delimiter, Header, IdTable, RatingReport};
 use s3rec_sparse::Rating;
 use serde::{Deserialize, Serialize};
@@ -134,12 +134,13 @@ pub struct RatingSet {
 }
 
 impl RatingSet {
-    /// Reads a TSV or CSV file, gzipped or not.
+    /// Reads a TSV or CSV file, gzipped or not, or a Parquet file; both kinds are told by their
+    /// content.
     ///
     /// # Errors
     /// Any [`DataError`] that names a file.
     pub fn read(file: &Path, options: &RatingOptions) -> Result<Self, DataError> {
-        Self::read_from(file, open(file)?, options)
+        Self::read_source(file, open(file)?, options)
     }
 
     /// Reads already decompressed text, `name` standing for the file in messages.
@@ -149,6 +150,14 @@ impl RatingSet {
     pub fn read_from<'a>(
         name: &Path,
         source: impl Read + 'a,
+        options: &RatingOptions,
+    ) -> Result<Self, DataError> {
+        Self::read_source(name, Source::Text(Box::new(source)), options)
+    }
+
+    fn read_source(
+        name: &Path,
+        source: Source<'_>,
         options: &RatingOptions,
     ) -> Result<Self, DataError> {
         let mut fields = vec![
@@ -168,13 +177,7 @@ impl RatingSet {
         if let Some(scale) = options.scale {
             Scale::new(scale.min, scale.max)?;
         }
-        let mut table = Table::new(
-            name,
-            Box::new(source),
-            options.delimiter,
-            options.header,
-            fields,
-        );
+        let mut table = Table::new(name, source, options.delimiter, options.header, fields);
         let mut gathered = Gathered::default();
         while table.advance(Some(2))? {
             gathered.take(&table, options)?;

@@ -1,6 +1,7 @@
-//! Delimited text, plain or gzipped, row by row with positions for error messages.
+//! Delimited text, plain or gzipped, or Parquet, row by row with positions for error messages.
 
 use crate::DataError;
+use crate::parquet_rows::{MAGIC, ParquetRows};
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -79,8 +80,16 @@ const HEADER_NAMES: [&str; 12] = [
     "user1", "id",
 ];
 
-/// Opens `file`, looking through gzip by its magic bytes rather than by its name.
-pub(crate) fn open(file: &Path) -> Result<Box<dyn Read>, DataError> {
+/// Where rows come from.
+pub(crate) enum Source<'a> {
+    /// Delimited text.
+    Text(Box<dyn Read + 'a>),
+    /// Parquet, whose first row is the names of its columns.
+    Parquet(ParquetRows),
+}
+
+/// Opens `file`, telling gzip and Parquet by their magic bytes rather than by name.
+pub(crate) fn open(file: &Path) -> Result<Source<'static>, DataError> {
     let refused = |source| DataError::Open {
         file: file.to_path_buf(),
         source,
@@ -92,16 +101,23 @@ pub(crate) fn open(file: &Path) -> Result<Box<dyn Read>, DataError> {
     let mut reader = BufReader::with_capacity(1 << 16, opened);
     let start = std::io::BufRead::fill_buf(&mut reader).map_err(refused)?;
     if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(Box::new(MultiGzDecoder::new(reader)))
+        Ok(Source::Text(Box::new(MultiGzDecoder::new(reader))))
+    } else if start.starts_with(MAGIC) {
+        Ok(Source::Parquet(ParquetRows::open(file)?))
     } else {
-        Ok(Box::new(reader))
+        Ok(Source::Text(Box::new(reader)))
     }
 }
 
-/// Rows of selected fields, with their line numbers.
+enum Reader<'a> {
+    Text(csv::Reader<Box<dyn Read + 'a>>),
+    Parquet(ParquetRows),
+}
+
+/// Rows of selected fields, with their line numbers; Parquet counts rows from 1.
 pub(crate) struct Table<'a> {
     file: PathBuf,
-    reader: csv::Reader<Box<dyn Read + 'a>>,
+    reader: Reader<'a>,
     fields: Vec<(&'static str, Column)>,
     positions: Vec<usize>,
     delimiter: u8,
@@ -114,19 +130,25 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(crate) fn new(
         file: &Path,
-        source: Box<dyn Read + 'a>,
+        source: Source<'a>,
         delimiter: Delimiter,
         header: Header,
         fields: Vec<(&'static str, Column)>,
     ) -> Self {
         let delimiter = delimiter.byte(file);
-        let reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .quoting(delimiter != b'\t')
-            .trim(csv::Trim::All)
-            .from_reader(source);
+        let (reader, header) = match source {
+            Source::Text(source) => {
+                let mut reader = csv::ReaderBuilder::new();
+                reader
+                    .delimiter(delimiter)
+                    .has_headers(false)
+                    .flexible(true)
+                    .quoting(delimiter != b'\t')
+                    .trim(csv::Trim::All);
+                (Reader::Text(reader.from_reader(source)), header)
+            }
+            Source::Parquet(rows) => (Reader::Parquet(rows), Header::Present),
+        };
         Self {
             file: file.to_path_buf(),
             reader,
@@ -205,8 +227,15 @@ impl<'a> Table<'a> {
     }
 
     fn read(&mut self) -> Result<bool, DataError> {
-        let read = self.reader.read_record(&mut self.record);
-        match read {
+        let reader = match &mut self.reader {
+            Reader::Text(reader) => reader,
+            Reader::Parquet(rows) => {
+                let read = rows.read(&mut self.record, &self.positions)?;
+                self.line = rows.row();
+                return Ok(read);
+            }
+        };
+        match reader.read_record(&mut self.record) {
             Ok(true) => {
                 self.line = self
                     .record

@@ -1,0 +1,131 @@
+//! Parquet files read as the same rows in text are.
+
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use s3rec_data::{Column, DataError, LinkOptions, LinkSet, RatingOptions, RatingSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Users (null where `None`), whole-number items, ratings.
+type Row = (Option<&'static str>, i64, f64);
+
+const ROWS: [Row; 4] = [
+    (Some("ann"), 7, 3.5),
+    (Some("bob"), 8, 1.0),
+    (Some("ann"), 8, 5.0),
+    (Some("ann"), 7, 4.0),
+];
+
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+fn write(directory: &Path, compression: Compression, rows: &[Row]) -> PathBuf {
+    let path = directory.join("ratings");
+    let schema =
+        "message m { required double stars; optional binary who (UTF8); required int64 film; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder().set_compression(compression);
+    let file = File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties.build())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let stars: Vec<f64> = rows.iter().map(|row| row.2).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<DoubleType>()
+        .write_batch(&stars, None, None)
+        .unwrap();
+    column.close().unwrap();
+    let who: Vec<ByteArray> = rows
+        .iter()
+        .filter_map(|row| row.0)
+        .map(ByteArray::from)
+        .collect();
+    let present: Vec<i16> = rows.iter().map(|row| i16::from(row.0.is_some())).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<ByteArrayType>()
+        .write_batch(&who, Some(&present), None)
+        .unwrap();
+    column.close().unwrap();
+    let films: Vec<i64> = rows.iter().map(|row| row.1).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<Int64Type>()
+        .write_batch(&films, None, None)
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    path
+}
+
+fn by_name() -> RatingOptions {
+    RatingOptions {
+        user: Column::Name("who".into()),
+        item: Column::Name("Film".into()),
+        rating: Column::Index(0),
+        ..RatingOptions::default()
+    }
+}
+
+#[test]
+fn the_rows_are_those_of_the_same_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "stars,who,film\n3.5,ann,7\n1,bob,8\n5,ann,8\n4,ann,7\n";
+    let expected = RatingSet::read_from(Path::new("r.csv"), text.as_bytes(), &by_name()).unwrap();
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+        let path = write(directory.path(), compression, &ROWS);
+        let read = RatingSet::read(&path, &by_name()).unwrap();
+        assert_eq!(read.ratings, expected.ratings);
+        assert_eq!(read.report, expected.report);
+        assert!(read.items.names().eq(expected.items.names()));
+    }
+    let links = LinkOptions {
+        truster: Column::Name("who".into()),
+        trustee: Column::Name("film".into()),
+        ..LinkOptions::default()
+    };
+    let path = directory.path().join("ratings");
+    assert_eq!(LinkSet::read(&path, &links).unwrap().links.len(), 3);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write(
+        directory.path(),
+        Compression::UNCOMPRESSED,
+        &[ROWS[0], (None, 1, 2.0)],
+    );
+    let refused = RatingSet::read(&path, &by_name()).err().unwrap();
+    assert!(
+        matches!(
+            &refused,
+            DataError::EmptyField {
+                line: 2,
+                field: "user",
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    let absent = RatingOptions {
+        user: Column::Name("nobody".into()),
+        ..by_name()
+    };
+    let refused = RatingSet::read(&path, &absent).err().unwrap();
+    assert!(
+        matches!(&refused, DataError::NoSuchColumn { .. }),
+        "{refused}"
+    );
+
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+    let refused = RatingSet::read(&path, &by_name()).err().unwrap();
+    assert!(
+        matches!(&refused, DataError::BadParquet { .. }),
+        "{refused}"
+    );
+}
