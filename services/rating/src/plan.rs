@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use s3rec_data::{DataError, RatingSet, ratio};
 use s3rec_model::{
-    LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverKind, SolverSettings,
-    solver,
+    LaplacianObjective, ModelError, Preset, SocialMf, SocialObjective, Solver, SolverKind,
+    SolverSettings, solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix};
 use s3rec_wire::status::{Fault, Reason};
@@ -14,10 +14,6 @@ use s3rec_wire::{convert, v1};
 
 /// Share of the ratings held out when the request leaves it open.
 const HELD_OUT_SHARE: f64 = 0.2;
-
-/// Sweeps of `als` without the social term before the first opening, as in the presets of
-/// [`s3rec_model::Preset`].
-const ALS_WARM_SWEEPS: u32 = 10;
 
 /// Everything a training starts from, apart from the other platform.
 pub struct Plan {
@@ -34,7 +30,7 @@ pub struct Plan {
 }
 
 /// Fills in what a request leaves open: the protocol `preprocessed`, the solver `als`, the
-/// operator `normalized-laplacian`. What is disclosed is never filled in: pattern and release
+/// operator `normalized-laplacian`, the solver's documented number of openings. What is disclosed is never filled in: pattern and release
 /// policy must be named.
 pub fn fill_defaults(request: &mut v1::ProposeJobRequest) {
     if request.protocol == v1::Protocol::Unspecified as i32 {
@@ -43,6 +39,14 @@ pub fn fill_defaults(request: &mut v1::ProposeJobRequest) {
     if let Some(model) = &mut request.model {
         if model.solver == v1::Solver::Unspecified as i32 {
             model.set_solver(v1::Solver::Als);
+        }
+        if model.rounds == 0 {
+            let solver = match model.solver() {
+                v1::Solver::Gd => SolverKind::Gd,
+                v1::Solver::Adam => SolverKind::Adam,
+                v1::Solver::Als | v1::Solver::Unspecified => SolverKind::Als,
+            };
+            model.rounds = defaults_of(solver).openings;
         }
         if model.operator == v1::Operator::Unspecified as i32 {
             model.set_operator(v1::Operator::NormalizedLaplacian);
@@ -103,19 +107,14 @@ impl Plan {
 
 /// The model crate's settings for the conversation's; zeros mean its defaults.
 fn solver_settings(model: &v1::ModelSettings, seed: u64) -> Result<SolverSettings, Fault> {
-    let defaults = SolverSettings::default();
     let given = |value: f64, default: f64| if value == 0.0 { default } else { value };
-    let decay = |default| given(model.regularization, default);
     let solver = match model.solver() {
         v1::Solver::Gd => SolverKind::Gd,
         v1::Solver::Adam => SolverKind::Adam,
         v1::Solver::Als | v1::Solver::Unspecified => SolverKind::Als,
     };
-    // `als` converges in few sweeps, the other solvers need their longer warm start.
-    let warm_sweeps = match solver {
-        SolverKind::Als => ALS_WARM_SWEEPS,
-        SolverKind::Gd | SolverKind::Adam => defaults.warm_sweeps,
-    };
+    let defaults = defaults_of(solver);
+    let decay = |default| given(model.regularization, default);
     let settings = SolverSettings {
         solver,
         rank: usize::try_from(model.rank).unwrap_or(usize::MAX),
@@ -126,13 +125,19 @@ fn solver_settings(model: &v1::ModelSettings, seed: u64) -> Result<SolverSetting
         social_weight: given(model.social_weight, defaults.social_weight),
         social_bias_weight: model.social_bias_weight,
         learning_rate: (model.learning_rate != 0.0).then_some(model.learning_rate),
-        warm_sweeps,
         ..defaults
     };
     settings
         .validate()
         .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
     Ok(settings)
+}
+
+/// What a solver runs with where a request leaves a number at 0: `als` as in the preset
+/// `published`, which section 5 of the design page measures; it needs far fewer openings.
+fn defaults_of(solver: SolverKind) -> SolverSettings {
+    let published = Preset::named("published").filter(|preset| preset.settings.solver == solver);
+    published.map_or_else(SolverSettings::default, |preset| preset.settings)
 }
 
 fn split(

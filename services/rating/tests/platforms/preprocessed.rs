@@ -2,6 +2,8 @@
 
 use crate::joint_training::{check_report, oracle};
 use crate::pair::{Pair, default_request, request};
+use s3rec_spmm::{Step, cost};
+use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, StockState};
 
@@ -49,6 +51,15 @@ async fn preprocessed_trains_the_model_of_he_bit_for_bit() {
     assert!(complete.phase_cost.unwrap().bytes_to_social > 10_000);
 
     check_report(&mut pair, &job).await;
+    let report = v1::JobReportRequest {
+        job_id: job.clone(),
+    };
+    let report = pair.rating.job_report(report).await.unwrap().into_inner();
+    let parameters = report.parameters.unwrap();
+    let parameters = parameters_from_wire(&parameters).unwrap();
+    let held = cost::answer_not_before(&parameters, Step::MaskedProduct).unwrap();
+    let online = report.online.unwrap().seconds;
+    assert!(held > 0.0 && online >= 3.0 * held, "{online} < 3 · {held}");
     let [rating, social] = stocks(&mut pair).await;
     assert_eq!((rating.len(), social.len()), (1, 1));
     for stock in [&rating[0], &social[0]] {
@@ -67,7 +78,7 @@ async fn preprocessed_trains_the_model_of_he_bit_for_bit() {
 async fn als_with_smoothed_biases_over_a_stock_is_its_oracle() {
     let mut pair = Pair::start().await;
     pair.import().await;
-    let mut request = default_request(4);
+    let mut request = default_request(0);
     request.model.as_mut().unwrap().social_bias_weight = 2.0;
     let (job, events) = pair.run(request.clone()).await;
     let last = events.last().unwrap();
@@ -78,10 +89,10 @@ async fn als_with_smoothed_biases_over_a_stock_is_its_oracle() {
     let listed = listed.into_inner().jobs.remove(0);
     assert_eq!(listed.protocol(), v1::Protocol::Preprocessed);
     let model = listed.model.unwrap();
-    assert_eq!(model.solver(), v1::Solver::Als);
+    assert_eq!((model.solver(), model.rounds), (v1::Solver::Als, 10));
     assert_eq!(model.operator(), v1::Operator::NormalizedLaplacian);
     let [_, social] = stocks(&mut pair).await;
-    assert_eq!((social[0].columns_made, social[0].columns_used), (20, 20));
+    assert_eq!((social[0].columns_made, social[0].columns_used), (50, 50));
 
     s3rec_rating::plan::fill_defaults(&mut request);
     let oracle = oracle(&request);
@@ -106,7 +117,8 @@ async fn als_with_smoothed_biases_over_a_stock_is_its_oracle() {
 async fn a_cancelled_job_takes_its_stock_with_it() {
     let mut pair = Pair::start().await;
     pair.import().await;
-    let mut request = default_request(2000);
+    // 8400 columns: two blocks.
+    let mut request = default_request(2100);
     request.model.as_mut().unwrap().set_solver(v1::Solver::Gd);
     let proposed = pair.rating.propose_job(request).await.unwrap();
     let job = proposed.into_inner().job_id;
@@ -125,9 +137,9 @@ async fn a_cancelled_job_takes_its_stock_with_it() {
     let [rating, social] = stocks(&mut pair).await;
     for stock in [&rating[0], &social[0]] {
         assert_eq!(stock.state(), StockState::Ready);
-        assert_eq!(stock.columns_made, 8000);
+        assert_eq!(stock.columns_made, 8400);
         assert!(
-            stock.columns_used >= 4 && stock.columns_left < 8000,
+            stock.columns_used >= 4 && stock.columns_left < 8400,
             "{stock:?}"
         );
     }
