@@ -8,11 +8,12 @@ use crate::output::{Table, bytes, count};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
     let mut text = format!(
-        "{}: {} ratings of {} items by {} users, scale {} to {}, mean {:.3}",
+        "{}: {} ratings of {} items by {} users, density {:.3} %, scale {} to {}, mean {:.3}",
         answer.dataset,
         count(answer.ratings),
         count(answer.items),
         count(answer.users),
+        100.0 * answer.ratings as f64 / (answer.users as f64 * answer.items as f64).max(1.0),
         answer.scale_min,
         answer.scale_max,
         answer.mean_rating
@@ -194,6 +195,8 @@ mod tests {
         let answer = v1::ImportRatingsResponse {
             dataset: "films".into(),
             ratings: 35_494,
+            users: 1_508,
+            items: 2_071,
             duplicates: 3,
             scale_min: 0.5,
             scale_max: 4.0,
@@ -201,6 +204,7 @@ mod tests {
         };
         let text = imported(&answer);
         assert!(text.starts_with("films: 35,494 ratings"), "{text}");
+        assert!(text.contains("density 1.137 %"), "{text}");
         assert!(text.contains("3 rows named a pair again"), "{text}");
         assert!(!text.contains("outside"), "{text}");
     }
