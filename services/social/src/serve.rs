@@ -88,10 +88,11 @@ pub async fn start(
     let peers = tls.server_config(None)?;
     let platform = Platform::open(&settings, tls.own().pin)?;
 
-    let operator_port = settings.data_dir.join("operator.addr");
-    let operator_port = Port::bind(settings.operator.listen, &operator_port).await?;
+    // The people's port last: whoever finds its address written may rely on both.
     let peer_port = settings.data_dir.join("peer.addr");
     let peer_port = Port::bind(settings.peer.listen, &peer_port).await?;
+    let operator_port = settings.data_dir.join("operator.addr");
+    let operator_port = Port::bind(settings.operator.listen, &operator_port).await?;
     let (operator, peer) = (operator_port.address(), peer_port.address());
     tracing::info!(%operator, %peer, name = settings.name, own_pin = %tls.own().pin, "serving");
 
