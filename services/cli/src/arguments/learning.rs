@@ -46,7 +46,7 @@ pub struct ReleaseBenchArgs {
     pub openings: u32,
     /// Standard deviations of the noise, in units of the product, separated by commas.
     #[arg(long, value_delimiter = ',', value_parser = positive, value_name = "SIGMA",
-          default_values_t = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0])]
+          default_values_t = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0])]
     pub sigmas: Vec<f64>,
     /// Trainings for each of them; every one draws its own noise.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -150,12 +150,13 @@ fn release_text(report: &ReleaseReport) -> String {
         ]);
     }
     format!(
-        "{} users, {} openings of {} columns; RMSE without the social term {:.4}; β {:.3}, \
-         sensitivity to one link {:.3}\n{table}",
+        "{} users, {} openings of {} columns; RMSE without the social term {:.4}, a gain of {:.4} \
+         to keep; β {:.3}, sensitivity to one link {:.3}\n{table}",
         report.users,
         report.settings.openings,
         report.settings.opened_columns(),
         report.no_social_rmse,
+        report.no_social_rmse - report.releases.first().map_or(0.0, |exact| exact.rmse.mean),
         report.row_norm_beta,
         report.sensitivity,
     )
@@ -173,7 +174,7 @@ mod tests {
     fn files(directory: &Path) -> BothFiles {
         let settings = SyntheticSettings {
             users: 120,
-            items: 40,
+            items: 60,
             ..SyntheticSettings::default()
         };
         let set = settings.generate().unwrap();
