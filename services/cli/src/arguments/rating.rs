@@ -39,6 +39,8 @@ pub enum RatingVerb {
     Export(ExportArgs),
     /// What this platform was shown, over all jobs.
     Disclosures(ConnectionArgs),
+    /// The stocks of masked columns: made, used, left.
+    Stock(ConnectionArgs),
 }
 
 /// `import`.

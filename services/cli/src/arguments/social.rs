@@ -22,6 +22,8 @@ pub enum SocialVerb {
     Watch(JobArgs),
     /// What was opened to the rating platform, over all jobs.
     Disclosures(ConnectionArgs),
+    /// The stocks of masked columns: made, used, left.
+    Stock(ConnectionArgs),
     /// What a job cost this platform.
     Cost(JobArgs),
 }

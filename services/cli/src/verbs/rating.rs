@@ -70,6 +70,12 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 .into_inner();
             output.message(&report, rating_text::report)
         }
+        RatingVerb::Stock(connection) => {
+            let request = v1::StockStatusRequest::default();
+            let mut client = connect(connection).await?;
+            let status = client.stock_status(request).await?.into_inner();
+            output.message(&status, |status| shared_text::stocks(&status.stocks))
+        }
         RatingVerb::Disclosures(connection) => {
             let request = v1::ListRatingDisclosuresRequest {};
             let mut client = connect(connection).await?;
@@ -183,7 +189,8 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::Jobs(_)
         | RatingVerb::Cancel(_)
         | RatingVerb::Report(_)
-        | RatingVerb::Disclosures(_) => Ok(()),
+        | RatingVerb::Disclosures(_)
+        | RatingVerb::Stock(_) => Ok(()),
     }
 }
 

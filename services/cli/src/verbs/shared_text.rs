@@ -87,3 +87,31 @@ pub(super) fn disclosures(all: &[v1::Disclosure]) -> String {
         .map(|one| format!("job {}: {}", one.job_id, disclosure(one)))
         .collect()
 }
+
+/// Stocks of masked columns, one in a line.
+pub(super) fn stocks(all: &[v1::Stock]) -> String {
+    if all.is_empty() {
+        return "No job has had a stock of columns.".into();
+    }
+    let titles = [
+        "job", "state", "columns", "made", "used", "left", "identity",
+    ];
+    let table = all.iter().fold(Table::new(&titles), |table, stock| {
+        let identity: String = stock
+            .identity
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        table.row(&[
+            stock.job_id.clone(),
+            name(stock.state().as_str_name(), "STOCK_STATE"),
+            count(stock.columns),
+            count(stock.columns_made),
+            count(stock.columns_used),
+            count(stock.columns_left),
+            identity,
+        ])
+    });
+    table.to_string()
+}

@@ -3,7 +3,7 @@
 use s3rec_wire::v1;
 
 use super::EventView;
-use super::shared_text::{cost_rows, disclosures, model_words, parameters, state};
+use super::shared_text::{cost_rows, disclosures, model_words, parameters, state, stocks};
 use crate::arguments::{JobArgs, ReasonedJobArgs, SocialVerb};
 use crate::client::{self, FileSource, SocialClient};
 use crate::connection::ConnectionArgs;
@@ -63,6 +63,12 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             let mut view = EventView::new(output);
             let last = client::social_events(&mut client, &job, |event| view.show(event)).await;
             view.finish(last)
+        }
+        SocialVerb::Stock(connection) => {
+            let request = v1::StockStatusRequest::default();
+            let mut client = connect(connection).await?;
+            let status = client.stock_status(request).await?.into_inner();
+            output.message(&status, |status| stocks(&status.stocks))
         }
         SocialVerb::Disclosures(connection) => {
             let request = v1::ListSocialDisclosuresRequest {};
