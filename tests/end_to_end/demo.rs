@@ -81,6 +81,35 @@ fn people_get_a_table() {
 }
 
 #[test]
+fn a_stock_of_columns_is_the_default_and_as_exact() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::small(data.path());
+    let (ratings, links) = (text(&files.ratings), text(&files.links));
+    let arguments = [
+        "demo",
+        "--solver",
+        "gd",
+        "--rank",
+        "4",
+        "--rounds",
+        "5",
+        "--json",
+        "--ratings",
+        ratings,
+        "--links",
+        links,
+    ];
+    let shown = run(temporary.path(), &arguments).json();
+    let report: RunReport = serde_json::from_value(shown).unwrap();
+    assert_eq!(report.protocol, "preprocessed");
+    assert!(report.max_abs_factor_diff.unwrap() <= 1e-3, "{report:?}");
+    assert!(report.cost.offline.bytes_to_social > report.cost.online.bytes_to_social);
+    assert_eq!(report.openings, 5);
+    assert_nothing_left(temporary.path());
+}
+
+#[test]
 fn files_come_in_pairs_and_must_exist() {
     let temporary = tempfile::tempdir().unwrap();
     assert_eq!(
@@ -216,6 +245,8 @@ impl Drop for Running {
 fn demo<'a>(files: &'a Files, rounds: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let fixed = [
         "demo",
+        "--protocol",
+        "he",
         "--solver",
         "gd",
         "--rank",

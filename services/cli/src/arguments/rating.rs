@@ -70,7 +70,7 @@ pub struct ProposeArgs {
     #[arg(long, value_name = "TEXT")]
     pub purpose: String,
     /// How the product is computed.
-    #[arg(long, value_enum, default_value_t = ProtocolChoice::He)]
+    #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
     pub protocol: ProtocolChoice,
     /// How the rating platform learns.
     #[arg(long, value_enum, default_value_t = SolverChoice::Gd)]

@@ -18,7 +18,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FILE", requires = "ratings")]
     pub links: Option<PathBuf>,
     /// How the product is computed.
-    #[arg(long, value_enum, default_value_t = ProtocolChoice::He)]
+    #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
     pub protocol: ProtocolChoice,
     /// How the rating platform learns.
     #[arg(long, value_enum, default_value_t = SolverChoice::Als)]
