@@ -14,3 +14,6 @@ pub mod objectives {}
 
 #[doc = include_str!("solvers.md")]
 pub mod solvers {}
+
+#[doc = include_str!("benchmarks.md")]
+pub mod benchmarks {}
