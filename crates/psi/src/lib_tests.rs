@@ -1,0 +1,297 @@
+//! The result against the clear intersection, and every way a peer can break the conversation.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use crate::pair::{self, Transcript};
+use crate::{Claims, Common, MAX_CHUNK_BYTES, PsiError, Session, Sizes, rating, social};
+
+fn session() -> Session {
+    Session::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
+}
+
+fn sizes(p0: &[String], p1: &[String]) -> Sizes {
+    Sizes::new(p0.len() as u64, p1.len() as u64).unwrap()
+}
+
+fn names(ids: impl IntoIterator<Item = u32>) -> Vec<String> {
+    ids.into_iter().map(|id| format!("user {id}")).collect()
+}
+
+fn run(p0: &[String], p1: &[String], seed: u8) -> (Common, Common, Transcript) {
+    let (session, sizes) = (session(), sizes(p0, p1));
+    let ids = p0.iter().map(String::as_str);
+    let rating = rating::begin_seeded(&session, sizes, ids, &[seed; 32]).unwrap();
+    let ids = p1.iter().map(String::as_str);
+    let social = social::begin_seeded(&session, sizes, ids, &[seed ^ 0x80; 32]).unwrap();
+    pair::run(rating, social).unwrap()
+}
+
+fn assert_exact(p0: &[String], p1: &[String], seed: u8) -> Common {
+    let (at_rating, at_social, transcript) = run(p0, p1, seed);
+    assert_eq!(at_rating.digest, at_social.digest);
+    let left: Vec<&String> = at_rating
+        .rows
+        .iter()
+        .map(|row| &p0[*row as usize])
+        .collect();
+    let right: Vec<&String> = at_social
+        .rows
+        .iter()
+        .map(|row| &p1[*row as usize])
+        .collect();
+    assert_eq!(left, right, "one order");
+    let clear: BTreeSet<&String> = p0
+        .iter()
+        .collect::<BTreeSet<_>>()
+        .intersection(&p1.iter().collect())
+        .copied()
+        .collect();
+    assert_eq!(left.len(), clear.len());
+    assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), clear);
+    let sizes = sizes(p0, p1);
+    let expected = sizes.bytes_to_social() + sizes.bytes_to_rating();
+    assert_eq!(transcript.bytes(), expected);
+    at_rating
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_intersection_is_exact(
+        p0 in prop::collection::btree_set(0_u32..60, 0..40),
+        p1 in prop::collection::btree_set(0_u32..60, 0..40),
+        seed: u8,
+    ) {
+        assert_exact(&names(p0), &names(p1), seed);
+    }
+}
+
+#[test]
+fn empty_sets_no_common_id_and_all_common_are_results() {
+    let (none, some, others) = (names([]), names(0..20), names(20..50));
+    let mut reversed = some.clone();
+    reversed.reverse();
+    for (p0, p1, expected) in [
+        (&none, &none, 0),
+        (&none, &some, 0),
+        (&some, &none, 0),
+        (&some, &others, 0),
+        (&some, &reversed, 20),
+    ] {
+        assert_eq!(assert_exact(p0, p1, 5).rows.len(), expected);
+    }
+}
+
+#[test]
+fn sets_of_several_messages_are_exact() {
+    let common = assert_exact(&names(0..9_000), &names(8_500..18_000), 6);
+    assert_eq!(common.rows.len(), 500);
+}
+
+#[test]
+fn the_digest_names_the_common_ids_and_their_order() {
+    let digest = |p1: &[String], seed| run(&names(0..20), p1, seed).0.digest;
+    let base = digest(&names(10..30), 1);
+    assert_ne!(base, digest(&names(9..29), 1), "other common ids");
+    assert_ne!(base, digest(&names(10..30), 2), "another order");
+}
+
+/// A run that stops before P1 answers, for a peer of the test's making.
+fn social_of(rating: u64, ids: &[String]) -> crate::SocialAnswering {
+    let sizes = Sizes::new(rating, ids.len() as u64).unwrap();
+    let ids = ids.iter().map(String::as_str);
+    let (_, answering) = social::begin_seeded(&session(), sizes, ids, &[9; 32]).unwrap();
+    answering
+}
+
+fn rating_of(ids: &[String], social: u64) -> (crate::Masking, crate::RatingMatching) {
+    let sizes = Sizes::new(ids.len() as u64, social).unwrap();
+    let ids = ids.iter().map(String::as_str);
+    rating::begin_seeded(&session(), sizes, ids, &[8; 32]).unwrap()
+}
+
+fn error<T>(result: Result<T, PsiError>) -> PsiError {
+    match result {
+        Ok(_) => panic!("taken"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn broken_points_are_refused_by_name() {
+    let ids = names(0..3);
+    let good = rating_of(&ids, 3).0.next_chunk().unwrap();
+    let answer = |bytes: &[u8]| error(social_of(3, &ids).answer(bytes));
+    let take = |bytes: &[u8]| error(rating_of(&ids, 3).1.take_points(bytes));
+    let mut identity = good.clone();
+    identity[32..64].fill(0);
+    let mut garbage = good.clone();
+    garbage[64..].fill(0xfe);
+    let too_many = [&good[..], &good[..32]].concat();
+    let too_long = vec![1; MAX_CHUNK_BYTES + 32];
+    type Named = fn(&PsiError) -> bool;
+    let cases: [(&[u8], Named); 6] = [
+        (&[], |e| matches!(e, PsiError::Torn { .. })),
+        (&good[..95], |e| matches!(e, PsiError::Torn { .. })),
+        (&too_long, |e| matches!(e, PsiError::Torn { .. })),
+        (&too_many, |e| matches!(e, PsiError::Surplus { .. })),
+        (&identity, |e| {
+            matches!(
+                e,
+                PsiError::Point {
+                    position: 1,
+                    fault: crate::PointFault::Identity
+                }
+            )
+        }),
+        (&garbage, |e| {
+            matches!(e, PsiError::Point { position: 2, .. })
+        }),
+    ];
+    for (bytes, named) in cases {
+        for refused in [answer(bytes), take(bytes)] {
+            assert!(named(&refused) && refused.blames_peer(), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn duplicates_and_missing_points_are_refused() {
+    let ids = names(0..3);
+    let good = rating_of(&ids, 3).0.next_chunk().unwrap();
+    let twice = [&good[..64], &good[..32]].concat();
+    let (answering, _) = social_of(3, &ids).answer(&twice).unwrap();
+    assert_eq!(error(answering.finish()), PsiError::Duplicate);
+    let (answering, _) = social_of(3, &ids).answer(&good[..64]).unwrap();
+    assert!(matches!(
+        error(answering.finish()),
+        PsiError::Unfinished { .. }
+    ));
+
+    let (mut masking, matching) = rating_of(&ids, 3);
+    masking.next_chunk();
+    let label_bytes = Sizes::new(3, 3).unwrap().label_bytes();
+    let matching = matching.take_labels(&vec![7; 3 * label_bytes]).unwrap();
+    let matching = matching.take_points(&twice).unwrap();
+    let refused = matching.finish(masking.finish().unwrap());
+    assert_eq!(error(refused), PsiError::Duplicate);
+}
+
+#[test]
+fn broken_labels_are_refused_by_name() {
+    let ids = names(0..3);
+    let label_bytes = Sizes::new(3, 3).unwrap().label_bytes();
+    let take = |bytes: &[u8]| error(rating_of(&ids, 3).1.take_labels(bytes));
+    assert!(matches!(take(&[]), PsiError::Torn { .. }));
+    assert!(matches!(
+        take(&vec![0; label_bytes + 1]),
+        PsiError::Torn { .. }
+    ));
+    assert!(matches!(
+        take(&vec![0; label_bytes * 4]),
+        PsiError::Surplus { .. }
+    ));
+    let (masking, matching) = rating_of(&names([]), 0);
+    assert!(matching.finish(masking.finish().unwrap()).is_ok());
+    let (masking, _) = rating_of(&ids, 3);
+    assert!(matches!(
+        error(masking.finish()),
+        PsiError::Unfinished { .. }
+    ));
+}
+
+#[test]
+fn equal_labels_that_match_are_ambiguous() {
+    let (p0, p1) = (names(0..2), names(0..2));
+    let (mut from_rating, matching) = rating_of(&p0, 2);
+    let points = from_rating.next_chunk().unwrap();
+    let sizes = Sizes::new(2, 2).unwrap();
+    let ids = p1.iter().map(String::as_str);
+    let (mut from_social, answering) =
+        social::begin_seeded(&session(), sizes, ids, &[9; 32]).unwrap();
+    let (_, labels) = answering.answer(&points).unwrap();
+    let (first, _) = labels.split_at(labels.len() / 2);
+    let matching = matching.take_labels(&first.repeat(2)).unwrap();
+    let matching = matching
+        .take_points(&from_social.next_chunk().unwrap())
+        .unwrap();
+    let refused = matching.finish(from_rating.finish().unwrap());
+    assert_eq!(error(refused), PsiError::Ambiguous);
+}
+
+/// A whole run with P0's claims changed on the way.
+fn claimed(change: impl FnOnce(&mut Vec<u8>)) -> Result<Common, PsiError> {
+    let (p0, p1) = (names(0..12), names(9..30));
+    let (mut from_rating, matching) = rating_of(&p0, p1.len() as u64);
+    let sizes = sizes(&p0, &p1);
+    let ids = p1.iter().map(String::as_str);
+    let (mut from_social, answering) =
+        social::begin_seeded(&session(), sizes, ids, &[9; 32]).unwrap();
+    let (answering, labels) = answering.answer(&from_rating.next_chunk().unwrap())?;
+    let matching = matching.take_labels(&labels)?;
+    let matching = matching.take_points(&from_social.next_chunk().unwrap())?;
+    let (common, claims) = matching.finish(from_rating.finish()?)?;
+    assert_eq!(common.rows.len(), 3);
+    let mut bytes: Vec<u8> = Claims::chunks(&claims).flatten().copied().collect();
+    change(&mut bytes);
+    let waiting = answering.finish()?.take_claims(&bytes)?;
+    waiting.finish(from_social.finish()?)
+}
+
+#[test]
+fn claims_that_p0_cannot_have_matched_are_refused() {
+    assert_eq!(claimed(|_| {}).unwrap().rows.len(), 3);
+    // 12 places of P0 in two bytes, 21 of P1 in three.
+    let unset = |bytes: &[u8], places: std::ops::Range<usize>| {
+        places
+            .clone()
+            .find(|p| bytes[p / 8] >> (p % 8) & 1 == 0)
+            .unwrap()
+    };
+    let more = claimed(|bytes| {
+        for place in [unset(bytes, 0..12), unset(bytes, 16..37)] {
+            bytes[place / 8] |= 1 << (place % 8);
+        }
+    });
+    assert_eq!(error(more), PsiError::Unproven);
+    let lopsided = claimed(|bytes| {
+        let place = unset(bytes, 16..37);
+        bytes[place / 8] |= 1 << (place % 8);
+    });
+    assert!(matches!(error(lopsided), PsiError::Claims { .. }));
+    assert!(matches!(
+        error(claimed(|b| b[1] |= 0x80)),
+        PsiError::Claims { .. }
+    ));
+    assert_eq!(
+        error(claimed(|b| *b.last_mut().unwrap() ^= 1)),
+        PsiError::Unproven
+    );
+    assert!(matches!(
+        error(claimed(|b| b.truncate(30))),
+        PsiError::Unfinished { .. }
+    ));
+    assert!(matches!(
+        error(claimed(|b| b.push(0))),
+        PsiError::Surplus { .. }
+    ));
+    assert!(matches!(error(claimed(Vec::clear)), PsiError::Torn { .. }));
+}
+
+#[test]
+fn the_callers_own_mistakes_are_not_the_peers() {
+    let begin = |announced, ids: &[&str]| {
+        let sizes = Sizes::new(announced, 1).unwrap();
+        error(rating::begin(&session(), sizes, ids.iter().copied()))
+    };
+    for refused in [
+        begin(2, &["a"]),
+        begin(1, &["a", "b"]),
+        begin(2, &["a", "a"]),
+    ] {
+        assert!(!refused.blames_peer(), "{refused:?}");
+    }
+}
