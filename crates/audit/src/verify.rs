@@ -1,0 +1,212 @@
+//! Checks a whole log, names the first bad entry, and compares two platforms' logs.
+
+use crate::record::{Chain, Head, MAGIC};
+use crate::{AuditError, Entry, Kind, Meeting, PublicKey};
+
+/// The label of an approval's signature.
+pub const APPROVAL: &str = "approval";
+
+/// The first thing that is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {entry} (byte {offset}): {what}")]
+pub struct Finding {
+    /// Which entry, from 0.
+    pub entry: u64,
+    /// Where in the file it begins.
+    pub offset: u64,
+    /// What is wrong.
+    pub what: AuditError,
+}
+
+/// A log that was checked.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// Whose log it is, as its first entry says: `rating` or `social`.
+    pub role: String,
+    /// All entries with their hashes.
+    pub entries: Vec<(Entry, [u8; 32])>,
+    /// The meetings, each with the entry that keeps it.
+    pub meetings: Vec<(u64, Meeting)>,
+    /// Approvals whose signature was checked.
+    pub approvals: u64,
+}
+
+/// Checks chain, signatures and signed heads of the log in `bytes`.
+///
+/// The keys are the ones that the log's own identity entries name; whoever trusts them only as
+/// parts of certificates compares those (`bytes("certificate")`) with what is pinned.
+///
+/// # Errors
+/// The first [`Finding`].
+pub fn verify(bytes: &[u8]) -> Result<Verified, Finding> {
+    let magic = MAGIC.as_bytes();
+    if !bytes.starts_with(magic) {
+        return Err(Finding {
+            entry: 0,
+            offset: 0,
+            what: AuditError::Magic { expected: MAGIC },
+        });
+    }
+    let mut log = Verified {
+        role: String::new(),
+        entries: Vec::new(),
+        meetings: Vec::new(),
+        approvals: 0,
+    };
+    let (mut chain, mut offset, mut keys) = (Chain::default(), magic.len(), Keys::default());
+    while offset < bytes.len() {
+        let (entry, at) = (log.entries.len() as u64, offset as u64);
+        let finding = |what| Finding {
+            entry,
+            offset: at,
+            what,
+        };
+        let (entry, next, length) = chain.read(&bytes[offset..]).map_err(finding)?;
+        log.check(&entry, &mut keys).map_err(finding)?;
+        log.entries
+            .extend(next.head().map(|head| (entry, head.hash)));
+        (chain, offset) = (next, offset + length);
+    }
+    if log.entries.is_empty() {
+        return Err(Finding {
+            entry: 0,
+            offset: offset as u64,
+            what: AuditError::Field { field: "role" },
+        });
+    }
+    Ok(log)
+}
+
+/// Checks that each log holds what the other one's meetings say of it.
+///
+/// # Errors
+/// The first [`AuditError::Head`] or [`AuditError::Truncated`], naming whose log it is.
+pub fn compare(rating: &Verified, social: &Verified) -> Result<(), AuditError> {
+    for (_, meeting) in &social.meetings {
+        rating.holds("the rating platform's", &meeting.rating)?;
+    }
+    for (_, meeting) in &rating.meetings {
+        social.holds("the social platform's", &meeting.social)?;
+    }
+    Ok(())
+}
+
+/// The keys in force.
+#[derive(Default)]
+struct Keys {
+    own: Option<PublicKey>,
+    peer: Option<PublicKey>,
+}
+
+impl Verified {
+    /// The newest entry.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        let (newest, hash) = self.entries.last()?;
+        Some(Head {
+            log: self.entries.first()?.1,
+            sequence: newest.sequence,
+            hash: *hash,
+        })
+    }
+
+    /// Certificates that the log names, in DER: whose (`own` or `peer`), and the entry.
+    pub fn certificates(&self) -> impl Iterator<Item = (u64, &str, &[u8])> {
+        let identities = self.entries.iter().map(|(entry, _)| entry);
+        identities
+            .filter(|entry| entry.kind == Kind::Identity)
+            .filter_map(|entry| {
+                let (party, certificate) = (entry.text("party")?, entry.bytes("certificate")?);
+                Some((entry.sequence, party, certificate))
+            })
+    }
+
+    /// Whether this log has that head somewhere.
+    ///
+    /// # Errors
+    /// [`AuditError::Head`], [`AuditError::Truncated`].
+    pub fn holds(&self, whose: &'static str, head: &Head) -> Result<(), AuditError> {
+        let place = usize::try_from(head.sequence).unwrap_or(usize::MAX);
+        let log = self.entries.first().map(|(_, hash)| *hash);
+        match self.entries.get(place) {
+            None => Err(AuditError::Truncated {
+                whose,
+                entries: self.entries.len() as u64,
+                sequence: head.sequence,
+            }),
+            Some((_, hash)) if *hash == head.hash && log == Some(head.log) => Ok(()),
+            Some(_) => Err(AuditError::Head {
+                whose,
+                sequence: head.sequence,
+            }),
+        }
+    }
+
+    fn check(&mut self, entry: &Entry, keys: &mut Keys) -> Result<(), AuditError> {
+        match entry.kind {
+            Kind::Identity => self.check_identity(entry, keys),
+            _ if self.entries.is_empty() => Err(AuditError::Field { field: "role" }),
+            Kind::Meeting => self.check_meeting(entry, keys),
+            Kind::Decision => self.check_decision(entry, keys),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_identity(&mut self, entry: &Entry, keys: &mut Keys) -> Result<(), AuditError> {
+        let missing = |field| AuditError::Field { field };
+        let key = entry.bytes("key").and_then(|key| key.try_into().ok());
+        let key = PublicKey::from_bytes(key.ok_or_else(|| missing("key"))?)?;
+        match (entry.text("party"), self.entries.is_empty()) {
+            (Some("own"), true) => {
+                let role = entry.text("role").ok_or_else(|| missing("role"))?;
+                if !["rating", "social"].contains(&role) {
+                    return Err(missing("role"));
+                }
+                self.role = role.into();
+                keys.own = Some(key);
+            }
+            (Some("own"), false) => keys.own = Some(key),
+            (Some("peer"), false) => keys.peer = Some(key),
+            _ => return Err(missing("party")),
+        }
+        Ok(())
+    }
+
+    fn check_meeting(&mut self, entry: &Entry, keys: &Keys) -> Result<(), AuditError> {
+        let (meeting, rating_signature, social_signature) = Meeting::of(entry)?;
+        let (own_key, peer_key) = (keys.own, keys.peer);
+        let (rating_key, social_key, own) = match self.role.as_str() {
+            "rating" => (own_key, peer_key, &meeting.rating),
+            _ => (peer_key, own_key, &meeting.social),
+        };
+        let unknown = AuditError::Field { field: "key" };
+        let rating_key = rating_key.ok_or_else(|| unknown.clone())?;
+        let social_key = social_key.ok_or(unknown)?;
+        meeting.check("the rating platform", &rating_key, rating_signature)?;
+        meeting.check("the social platform", &social_key, social_signature)?;
+        self.holds("this", own)?;
+        self.meetings.push((entry.sequence, meeting));
+        Ok(())
+    }
+
+    fn check_decision(&mut self, entry: &Entry, keys: &Keys) -> Result<(), AuditError> {
+        let Some(approval) = entry.bytes("approval") else {
+            return Ok(());
+        };
+        let signature = entry.bytes("signature");
+        let signature = signature.ok_or(AuditError::Field { field: "signature" })?;
+        let key = match self.role.as_str() {
+            "social" => keys.own,
+            _ => keys.peer,
+        };
+        let key = key.ok_or(AuditError::Field { field: "key" })?;
+        if !key.has_signed(APPROVAL, approval, signature) {
+            return Err(AuditError::Signature {
+                signer: "the social platform",
+                what: "the approval",
+            });
+        }
+        self.approvals += 1;
+        Ok(())
+    }
+}
