@@ -1,7 +1,7 @@
 //! Counts what crosses a channel, as encoded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use s3rec_spmm::Frame;
 use s3rec_wire::convert::frame_bytes;
@@ -25,24 +25,61 @@ pub struct Count {
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Cells>);
 
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From us.
+    Sent,
+    /// To us.
+    Received,
+}
+
 #[derive(Debug, Default)]
 struct Cells {
+    told: OnceLock<fn(Direction, u64)>,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     messages: AtomicU64,
 }
 
 impl Meter {
+    /// A counter that also tells `told` of every message.
+    #[must_use]
+    pub fn telling(told: fn(Direction, u64)) -> Self {
+        let meter = Self::default();
+        // Set once: the meter is new.
+        let _ = meter.0.told.set(told);
+        meter
+    }
+
+    /// This counter, going on from what was counted before; of that nobody is told again.
+    #[must_use]
+    pub fn starting_at(self, count: Count) -> Self {
+        self.0.sent_bytes.store(count.sent_bytes, Ordering::Relaxed);
+        self.0
+            .received_bytes
+            .store(count.received_bytes, Ordering::Relaxed);
+        self.0.messages.store(count.messages, Ordering::Relaxed);
+        self
+    }
+
+    fn tell(&self, direction: Direction, bytes: u64) {
+        self.0.messages.fetch_add(1, Ordering::Relaxed);
+        if let Some(told) = self.0.told.get() {
+            told(direction, bytes);
+        }
+    }
+
     /// Adds a message sent.
     pub fn sent(&self, bytes: u64) {
         self.0.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.0.messages.fetch_add(1, Ordering::Relaxed);
+        self.tell(Direction::Sent, bytes);
     }
 
     /// Adds a message received.
     pub fn received(&self, bytes: u64) {
         self.0.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.0.messages.fetch_add(1, Ordering::Relaxed);
+        self.tell(Direction::Received, bytes);
     }
 
     /// The counts so far.

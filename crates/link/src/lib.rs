@@ -20,6 +20,6 @@ pub mod memory;
 pub mod pacing;
 
 pub use channel::Channel;
-pub use counting::{Count, Counting, Meter};
+pub use counting::{Count, Counting, Direction, Meter};
 pub use drive::{DriveError, drive};
 pub use error::LinkError;

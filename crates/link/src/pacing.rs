@@ -2,8 +2,9 @@
 //!
 //! What P1 computes takes a time that follows its links. So it sends the first frame of an answer
 //! only when a time has passed since the last frame it received that both sides can work out from
-//! the agreed parameters: [`cost::answer_not_before`], from the *bound* on the non-zeros. Of a
-//! computation that takes longer still the rest shows.
+//! the agreed parameters: [`cost::answer_not_before`], from the *bound* on the non-zeros. Its queries,
+//! whose making takes a time that follows the users linked to, count from the exchange's header. Of
+//! a computation that takes longer still the rest shows.
 
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ pub struct AnswerTimes {
     pub block: Duration,
     /// From a round's last frame to the first of its answer.
     pub round: Duration,
+    /// From the header of the exchange to the first frame of P1's queries; zero where rows are
+    /// not fetched privately.
+    pub queries: Duration,
 }
 
 impl AnswerTimes {
@@ -35,17 +39,26 @@ impl AnswerTimes {
             let seconds = cost::answer_not_before(parameters, step)?;
             Ok(Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time| time.min(LONGEST)))
         };
+        let queries = time(Step::Queries)?;
         Ok(if parameters.protocol.is_preprocessed() {
             Self {
                 block: time(Step::Responses)?,
                 round: time(Step::MaskedProduct)?,
+                queries,
             }
         } else {
             Self {
                 block: Duration::ZERO,
                 round: time(Step::Responses)?,
+                queries,
             }
         })
+    }
+
+    /// The longest that P1 keeps still.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.block.max(self.round).max(self.queries)
     }
 }
 
@@ -64,6 +77,15 @@ impl<C> Paced<C> {
             inner,
             answer_time,
             received: None,
+        }
+    }
+
+    /// The same for an exchange in which this side speaks first: the time begins now.
+    #[must_use]
+    pub fn speaking_first(self) -> Self {
+        Self {
+            received: Some(Instant::now()),
+            ..self
         }
     }
 
@@ -149,6 +171,49 @@ mod tests {
                 "{times:?}"
             );
         }
+    }
+
+    /// What needs no frame to begin is held back all the same.
+    #[tokio::test(start_paused = true)]
+    async fn who_speaks_first_waits_too() {
+        let answer_time = Duration::from_millis(400);
+        for computing_ms in [0, 7, 399] {
+            let (social, mut rating) = memory::pair(Duration::from_secs(60));
+            let began = Instant::now();
+            let mut social = Paced::new(social, answer_time).speaking_first();
+            let speaking = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(computing_ms)).await;
+                social.send(frame(0)).await.unwrap();
+                social
+            });
+            rating.receive().await.unwrap();
+            let first = began.elapsed();
+            assert!(
+                first >= answer_time && first <= answer_time + Duration::from_millis(2),
+                "{first:?}"
+            );
+            speaking.await.unwrap();
+        }
+    }
+
+    #[test]
+    fn queries_follow_d_max_alone() {
+        let times = |protocol, fetched_rows_bound| {
+            let request = ProductRequest {
+                row_norm_bound: 1 << 14,
+                nonzeros_bound: 4096,
+                fetched_rows_bound,
+                ..ProductRequest::new(protocol, OperatorKind::OutAverage, 100_000, 10, 40)
+            };
+            AnswerTimes::of(&choose_parameters(&request).unwrap()).unwrap()
+        };
+        for protocol in [Protocol::HePir, Protocol::PreprocessedPir] {
+            let (few, many) = (times(protocol, 512), times(protocol, 4096));
+            assert_eq!(few, times(protocol, 512));
+            assert!(many.queries > few.queries, "{few:?} {many:?}");
+            assert!(few.longest() >= few.queries);
+        }
+        assert!(times(Protocol::He, 0).queries.is_zero());
     }
 
     #[test]

@@ -82,6 +82,15 @@ reasons! {
     /// The same job id with other content, or a value that contradicts what was agreed.
     Contradiction, "CONTRADICTION", FailedPrecondition, None,
         "Start a new job; if this repeats, both platforms should run the same version.";
+    /// Both platforms count what was opened, and differ.
+    LedgersDiffer, "LEDGERS_DIFFER", FailedPrecondition, None,
+        "Compare both platforms' disclosures and audit logs; one of them has lost or changed its records.";
+    /// A consent that has ended by itself.
+    Expired, "EXPIRED", FailedPrecondition, None,
+        "Propose the job anew; its proposal, or the consent to it, had an end that is past.";
+    /// A signature that is missing, or over something else.
+    NotSigned, "NOT_SIGNED", FailedPrecondition, None,
+        "Compare the certificates that both platforms pin; propose the job anew.";
     /// More than was consented to.
     BeyondConsent, "BEYOND_CONSENT", FailedPrecondition, None,
         "Propose a job with the openings that are needed.";
@@ -100,6 +109,9 @@ reasons! {
     /// The certificate is not the pinned one.
     WrongPin, "WRONG_PIN", PermissionDenied, None,
         "Compare the pins with the other platform over a trusted way, and set peer.pin to the right one.";
+    /// The certificate was taken back by its authority.
+    Revoked, "REVOKED", PermissionDenied, None,
+        "Use the certificate that replaced it (s3rec pki rotate), or ask the authority for a new one.";
     /// No certificate was presented.
     NoCertificate, "NO_CERTIFICATE", Unauthenticated, None,
         "Connect with TLS and a certificate of the configured authority.";
@@ -112,6 +124,15 @@ reasons! {
     /// The peer was there and is gone.
     PeerVanished, "PEER_VANISHED", Unavailable, Some(5),
         "Look at the other platform's daemon and log, start it again, then propose the job anew.";
+    /// A call of a connection that was given up for a newer one.
+    Superseded, "SUPERSEDED", Unavailable, Some(1),
+        "Nothing needs to be done: the job goes on over the newer connection.";
+    /// The peer stayed away for longer than a running job waits.
+    PeerStayedAway, "PEER_STAYED_AWAY", Unavailable, Some(60),
+        "Look at the other platform's daemon and the network between, then propose the job anew; limits.resume_seconds is how long a job waits.";
+    /// One side lacks what it must have kept of a running job.
+    StateLost, "STATE_LOST", FailedPrecondition, None,
+        "Propose the job anew; never restore a data directory while one of its jobs runs.";
     /// The peer is connected but sends nothing.
     PeerIdle, "PEER_IDLE", Unavailable, Some(30),
         "Look at the other platform's load; raise limits.idle_seconds if it only needs longer.";

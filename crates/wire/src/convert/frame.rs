@@ -17,6 +17,8 @@ pub struct ChunkHeader {
     pub round: u32,
     /// Digest of the agreed parameters.
     pub parameters_digest: [u8; 32],
+    /// ONLINE only: what the sender has counted before this round.
+    pub counters: Option<v1::Counters>,
 }
 
 impl ChunkHeader {
@@ -28,6 +30,7 @@ impl ChunkHeader {
             phase: self.phase.into(),
             round: self.round,
             parameters_digest: self.parameters_digest.to_vec(),
+            counters: self.counters,
         }
     }
 
@@ -47,11 +50,18 @@ impl ChunkHeader {
                 });
             }
         };
+        if header.counters.is_some() != (phase == v1::Phase::Online) {
+            return Err(WireError::Form {
+                field: "header.counters",
+                expected: "set exactly where the phase is ONLINE",
+            });
+        }
         Ok(Self {
             job: JobId::parse("header.job_id", &header.job_id)?,
             phase,
             round: field::within("header.round", header.round, *rounds.start(), *rounds.end())?,
             parameters_digest: field::array("header.parameters_digest", &header.parameters_digest)?,
+            counters: header.counters,
         })
     }
 }
@@ -72,7 +82,11 @@ pub fn chunk_of_header(header: &ChunkHeader) -> v1::ExchangeChunk {
 pub fn header_of(chunk: &v1::ExchangeChunk) -> Result<ChunkHeader, WireError> {
     let header = chunk.header.as_ref();
     let header = ChunkHeader::from_wire(header.ok_or(WireError::Missing { field: "header" })?)?;
-    if chunk.step != 0 || chunk.sequence != 0 || !chunk.payload.is_empty() {
+    let rest = v1::ExchangeChunk {
+        header: chunk.header.clone(),
+        ..v1::ExchangeChunk::default()
+    };
+    if *chunk != rest {
         return Err(WireError::Contradiction { field: "header" });
     }
     Ok(header)
@@ -83,17 +97,30 @@ pub fn header_of(chunk: &v1::ExchangeChunk) -> Result<ChunkHeader, WireError> {
 pub fn chunk_of(frame: Frame) -> v1::ExchangeChunk {
     v1::ExchangeChunk {
         header: None,
+        digest: digest(frame.sequence, frame.step.number().into(), &frame.payload).to_vec(),
         sequence: frame.sequence,
         step: u32::from(frame.step.number()),
         payload: frame.payload,
     }
 }
 
+const DIGEST_BYTES: usize = 16;
+
+fn digest(sequence: u32, step: u32, payload: &[u8]) -> [u8; DIGEST_BYTES] {
+    let mut hasher = blake3::Hasher::new_derive_key("s3rec v1 exchange frame");
+    hasher.update(&sequence.to_le_bytes());
+    hasher.update(&step.to_le_bytes());
+    hasher.update(payload);
+    let mut digest = [0; DIGEST_BYTES];
+    hasher.finalize_xof().fill(&mut digest);
+    digest
+}
+
 /// The frame of a chunk.
 ///
 /// # Errors
 /// [`WireError::TooLong`] above the largest frame, [`WireError::Form`] for a step that no
-/// protocol has, [`WireError::Contradiction`] for a second header.
+/// protocol has, [`WireError::Contradiction`] for a second header or another frame's digest.
 pub fn frame_of(chunk: v1::ExchangeChunk) -> Result<Frame, WireError> {
     if chunk.header.is_some() {
         return Err(WireError::Contradiction { field: "header" });
@@ -108,6 +135,9 @@ pub fn frame_of(chunk: v1::ExchangeChunk) -> Result<Frame, WireError> {
         field: "step",
         expected: "a step of a protocol that both sides know",
     })?;
+    if chunk.digest != digest(chunk.sequence, chunk.step, &chunk.payload) {
+        return Err(WireError::Contradiction { field: "digest" });
+    }
     Ok(Frame {
         step,
         sequence: chunk.sequence,
@@ -123,6 +153,7 @@ pub fn frame_bytes(frame: &Frame) -> u64 {
         sequence: frame.sequence,
         step: u32::from(frame.step.number()),
         payload: Vec::new(),
+        digest: vec![0; DIGEST_BYTES],
     };
     let length = frame.payload.len() as u64;
     if length == 0 {
@@ -151,6 +182,7 @@ mod tests {
             phase: v1::Phase::Online,
             round: 3,
             parameters_digest: [9; 32],
+            counters: Some(v1::Counters::default()),
         }
     }
 
@@ -189,5 +221,8 @@ mod tests {
         let mut elsewhere = header().to_wire();
         elsewhere.set_phase(v1::Phase::Evaluation);
         assert!(ChunkHeader::from_wire(&elsewhere).is_err());
+        let mut uncounted = header().to_wire();
+        uncounted.counters = None;
+        assert!(ChunkHeader::from_wire(&uncounted).is_err());
     }
 }

@@ -12,8 +12,12 @@ use super::{
 };
 use crate::{WireError, field, v1};
 
-/// The only alignment so far. Not private: whoever guesses an id can test it.
-pub const ALIGNMENT_KEYED_HASH: &str = "keyed-hash";
+/// How the common users are found: private set intersection, the only way.
+pub const ALIGNMENT_PSI: &str = "ecdh-psi-ristretto255";
+
+/// Below these nobody may consent (design page, sections 2 and 3.1).
+const LEAST_SECURITY_BITS: u32 = 128;
+const LEAST_STATISTICAL_BITS: u32 = 40;
 
 /// Longest text that people read, bytes.
 const MAX_TEXT_BYTES: usize = 2000;
@@ -95,6 +99,72 @@ pub struct Proposal {
     pub saturation_bound: f64,
     /// Low bits kept at zero.
     pub guard_bits: u32,
+    /// How P0 normalised its user ids.
+    pub id_rule: String,
+    /// Whose data, until when, and what the parameters must keep.
+    pub terms: Terms,
+}
+
+/// Commitment, bounds and end of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// P0's data under a salt of its own.
+    pub rating_commitment: [u8; 32],
+    /// Which data of P0 it is a version of.
+    pub rating_lineage: [u8; 16],
+    /// Users both platforms have, at most.
+    pub most_common_users: u32,
+    /// Lowest estimated attack cost, log2.
+    pub least_security_bits: u32,
+    /// Statistical distance of the simulation over the whole job, −log2.
+    pub least_statistical_bits: u32,
+    /// The proposal's end, milliseconds since the Unix epoch.
+    pub expires_unix_ms: i64,
+}
+
+impl Default for Terms {
+    /// What every job must keep, with neither data nor an end that is near.
+    fn default() -> Self {
+        Self {
+            rating_commitment: [0; 32],
+            rating_lineage: [0; 16],
+            most_common_users: u32::MAX,
+            least_security_bits: LEAST_SECURITY_BITS,
+            least_statistical_bits: LEAST_STATISTICAL_BITS,
+            expires_unix_ms: i64::MAX,
+        }
+    }
+}
+
+impl Terms {
+    fn from_wire(message: &v1::PeerProposal) -> Result<Self, WireError> {
+        let bounds = message
+            .bounds
+            .ok_or(WireError::Missing { field: "bounds" })?;
+        let bits = |name, bits, least| field::within(name, bits, least, 1024);
+        let users = "bounds.most_common_users";
+        if message.expires_unix_ms <= 0 {
+            return Err(WireError::Missing {
+                field: "expires_unix_ms",
+            });
+        }
+        Ok(Self {
+            rating_commitment: field::array("rating_commitment", &message.rating_commitment)?,
+            rating_lineage: field::array("rating_lineage", &message.rating_lineage)?,
+            most_common_users: field::within(users, bounds.most_common_users, 1, u32::MAX)?,
+            least_security_bits: bits(
+                "bounds.least_security_bits",
+                bounds.least_security_bits,
+                LEAST_SECURITY_BITS,
+            )?,
+            least_statistical_bits: bits(
+                "bounds.least_statistical_bits",
+                bounds.least_statistical_bits,
+                LEAST_STATISTICAL_BITS,
+            )?,
+            expires_unix_ms: message.expires_unix_ms,
+        })
+    }
 }
 
 impl Proposal {
@@ -113,13 +183,19 @@ impl Proposal {
             .model
             .as_ref()
             .ok_or(WireError::Missing { field: "model" })?;
-        if message.alignment != ALIGNMENT_KEYED_HASH {
+        if message.alignment != ALIGNMENT_PSI {
             return Err(WireError::Form {
                 field: "alignment",
-                expected: "\"keyed-hash\", the only alignment of this version",
+                expected: "\"ecdh-psi-ristretto255\", the only alignment of this version",
             });
         }
-        Ok(Self {
+        if model.local.is_some() {
+            return Err(WireError::Form {
+                field: "model.local",
+                expected: "absent, which it must be: it is the rating platform's own",
+            });
+        }
+        let proposal = Self {
             job: JobId::parse("job_id", &message.job_id)?,
             purpose: field::text("purpose", &message.purpose, MAX_TEXT_BYTES)?.into(),
             rank: field::within("model.rank", model.rank, 1, 512)?,
@@ -138,7 +214,13 @@ impl Proposal {
             release: release_from_wire(message.release_policy)?,
             saturation_bound: field::positive("saturation_bound", message.saturation_bound)?,
             guard_bits: field::within("guard_bits", message.guard_bits, 0, 8)?,
-        })
+            id_rule: super::alignment::rule(&message.id_rule)?,
+            terms: Terms::from_wire(message)?,
+        };
+        if message.columns != proposal.columns() {
+            return Err(WireError::Contradiction { field: "columns" });
+        }
+        Ok(proposal)
     }
 
     /// The message.
@@ -151,9 +233,19 @@ impl Proposal {
             protocol: protocol_to_wire(self.protocol).into(),
             pattern_policy: pattern_to_wire(self.pattern).into(),
             release_policy: Some(release_to_wire(&self.release)),
-            alignment: ALIGNMENT_KEYED_HASH.into(),
+            alignment: ALIGNMENT_PSI.into(),
             saturation_bound: self.saturation_bound,
             guard_bits: self.guard_bits,
+            id_rule: self.id_rule.clone(),
+            rating_commitment: self.terms.rating_commitment.to_vec(),
+            rating_lineage: self.terms.rating_lineage.to_vec(),
+            columns: self.columns(),
+            bounds: Some(v1::ParameterBounds {
+                most_common_users: self.terms.most_common_users,
+                least_security_bits: self.terms.least_security_bits,
+                least_statistical_bits: self.terms.least_statistical_bits,
+            }),
+            expires_unix_ms: self.terms.expires_unix_ms,
         }
     }
 
@@ -169,6 +261,7 @@ impl Proposal {
             regularization: self.regularization,
             learning_rate: self.learning_rate,
             social_bias_weight: self.social_bias_weight,
+            local: None,
         }
     }
 }
@@ -194,6 +287,8 @@ mod tests {
             release: ReleasePolicy::Exact,
             saturation_bound: 8.0,
             guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms::default(),
         }
     }
 
@@ -207,7 +302,15 @@ mod tests {
 
     #[test]
     fn each_spoilt_field_is_named() {
-        let spoilt: [(&str, Spoil); 9] = [
+        let spoilt: [(&str, Spoil); 17] = [
+            ("rating_commitment", |p| p.rating_commitment = vec![1; 31]),
+            ("rating_lineage", |p| p.rating_lineage.clear()),
+            ("columns", |p| p.columns += 1),
+            ("bounds", |p| p.bounds = None),
+            ("bounds.least_security_bits", |p| {
+                p.bounds.as_mut().unwrap().least_security_bits = 127
+            }),
+            ("expires_unix_ms", |p| p.expires_unix_ms = 0),
             ("job_id", |p| p.job_id = "not-a-uuid".into()),
             ("job_id", |p| p.job_id = p.job_id.to_uppercase() + "A"),
             ("model", |p| p.model = None),
@@ -216,9 +319,13 @@ mod tests {
             ("model.social_weight", |p| {
                 p.model.as_mut().unwrap().social_weight = f64::NAN
             }),
+            ("model.local", |p| {
+                p.model.as_mut().unwrap().local = Some(v1::LocalSettings::default())
+            }),
             ("purpose", |p| p.purpose = "x".repeat(2001)),
             ("saturation_bound", |p| p.saturation_bound = 0.0),
-            ("alignment", |p| p.alignment = "psi".into()),
+            ("alignment", |p| p.alignment = "keyed-hash".into()),
+            ("id_rule", |p| p.id_rule = "whatever".into()),
         ];
         for (field, spoil) in spoilt {
             let mut message = sample().to_wire();

@@ -1,0 +1,69 @@
+//! Random schedules of crash, drop, delay, duplicate, reorder, corrupt and partition over whole
+//! jobs of FilmTrust's size: each ends in the undisturbed model, bit for bit, or in an end that
+//! both sides can name; no column masks two inputs and the ledgers agree.
+//!
+//! `S3REC_SCHEDULES=1000 cargo test -p s3rec-link --test schedules` runs a thousand; without it
+//! some tens run. `S3REC_SEED` is printed with every failure and repeats its schedule first.
+//!
+//! | module | one sentence |
+//! |---|---|
+//! | `weather` | what goes wrong, and when |
+//! | `network` | an exchange of two endpoints over encoded chunks that the weather befalls |
+//! | `transcript` | everything that ever left a machine, held to the rules |
+//! | `job` | a job at both platforms: what is on disk when, as the daemons keep it |
+//!
+//! All of it is one thread and one seed: time is counted in attempts.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod job;
+mod network;
+mod transcript;
+mod weather;
+
+use std::collections::BTreeMap;
+
+use job::{End, Job, World};
+use weather::Weather;
+
+fn from_environment(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |given| given.parse().unwrap())
+}
+
+#[test]
+fn every_schedule_ends_in_the_same_model_or_with_a_name() {
+    let Some(world) = World::filmtrust() else {
+        return;
+    };
+    let undisturbed = Job::new(&world).run(&mut Weather::calm());
+    let End::Finished(expected) = undisturbed else {
+        panic!("{undisturbed:?}");
+    };
+    let schedules = from_environment("S3REC_SCHEDULES", 40);
+    let first = from_environment("S3REC_SEED", 20_261_123);
+    let mut ends: BTreeMap<String, u32> = BTreeMap::new();
+    let mut befell = BTreeMap::new();
+    for seed in first..first + schedules {
+        let mut weather = Weather::of(seed);
+        let mut job = Job::new(&world);
+        let end = job.run(&mut weather);
+        let what = format!("S3REC_SEED={seed}: {end:?} after {:?}", weather.told());
+        match &end {
+            End::Finished(model) => assert!(*model == expected, "another model, {what}"),
+            End::Named { rating, social } => {
+                assert!(!rating.is_empty() && !social.is_empty(), "{what}");
+            }
+        }
+        job.check_ledgers(&what);
+        *ends.entry(end.name()).or_insert(0) += 1;
+        for one in weather.told() {
+            *befell.entry(one.name()).or_insert(0_u32) += 1;
+        }
+    }
+    eprintln!("{schedules} schedules from S3REC_SEED={first}: {ends:?}; {befell:?}");
+    // Crashes and partitions are outlived; only the frame's own faults may end a job.
+    let finished = ends.get("finished").copied().unwrap_or(0);
+    assert!(u64::from(finished) * 2 > schedules, "{ends:?}");
+}
