@@ -32,9 +32,20 @@ pub enum DataError {
         /// What the decoder says.
         source: std::io::Error,
     },
+    /// A compressed file is longer than allowed once it is decompressed.
+    #[error(
+        "{} is longer than {limit} bytes once decompressed; split it, or allow longer files",
+        file.display()
+    )]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A Parquet file cannot be read.
     #[error(
-        "{} cannot be read as Parquet after row {row}: {reason}; write it uncompressed or with snappy",
+        "{} cannot be read as Parquet after row {row}: {reason}; write it uncompressed or with snappy, gzip or zstd",
         file.display()
     )]
     BadParquet {
@@ -100,6 +111,28 @@ pub enum DataError {
         /// Its length in bytes.
         actual: usize,
     },
+    /// Two spellings of ids that normalise alike.
+    #[error(
+        "{}:{line}: field {field} is {written:?}, which rule {rule} takes for {first:?} of line \
+         {first_line}; write the same person's id alike in every row, and other people's apart",
+        file.display()
+    )]
+    TwoSpellings {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+        /// What stands there.
+        written: String,
+        /// What stood there first.
+        first: String,
+        /// Where.
+        first_line: u64,
+        /// The rule's name.
+        rule: &'static str,
+    },
     /// A rating is not a finite number.
     #[error("{}:{line}: field rating is {actual:?}, expected a number such as 3.5", file.display())]
     NotANumber {
@@ -156,6 +189,18 @@ pub enum DataError {
         user: String,
         /// The item's id.
         item: String,
+    },
+    /// A delimiter that nothing here is separated by.
+    #[error("the delimiter {actual:?} is none of a tab, ',', ';' or a space")]
+    BadDelimiter {
+        /// What was given.
+        actual: String,
+    },
+    /// A column's number that no column has.
+    #[error("column {actual} is out of range: columns are numbered from 1")]
+    BadColumn {
+        /// What was given.
+        actual: usize,
     },
     /// A column asked for by name is not in the header.
     #[error("{} has no column {name:?} (its header: {header:?})", file.display())]

@@ -1,7 +1,10 @@
 //! Reading social links.
 
+use crate::normalise::Users;
 use crate::table::{Source, Table, open};
-use crate::{Column, DataError, Delimiter, Header, IdTable, LinkReport};
+use crate::{
+    Column, DataError, Delimiter, Header, IdRule, IdTable, LinkReport, MAX_DECOMPRESSED_BYTES,
+};
 use s3rec_sparse::{SocialMatrix, SparseError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -23,6 +26,10 @@ pub struct LinkOptions {
     /// A weight column: rows whose weight is not positive are dropped and counted, all others
     /// count alike (S is binary).
     pub weight: Option<Column>,
+    /// How user ids are normalised.
+    pub ids: IdRule,
+    /// The most bytes that a compressed file may become.
+    pub max_decompressed_bytes: u64,
 }
 
 impl Default for LinkOptions {
@@ -33,6 +40,8 @@ impl Default for LinkOptions {
             truster: Column::Index(0),
             trustee: Column::Index(1),
             weight: None,
+            ids: IdRule::default(),
+            max_decompressed_bytes: MAX_DECOMPRESSED_BYTES,
         }
     }
 }
@@ -55,7 +64,7 @@ impl LinkSet {
     /// # Errors
     /// Any [`DataError`] that names a file.
     pub fn read(file: &Path, options: &LinkOptions) -> Result<Self, DataError> {
-        Self::read_source(file, open(file)?, options)
+        Self::read_source(file, open(file, options.max_decompressed_bytes)?, options)
     }
 
     /// Reads already decompressed text, `name` standing for the file in messages.
@@ -82,7 +91,7 @@ impl LinkSet {
         fields.extend(options.weight.clone().map(|column| ("weight", column)));
         let weighted = options.weight.is_some();
         let mut table = Table::new(name, source, options.delimiter, options.header, fields);
-        let mut users = IdTable::new();
+        let mut users = Users::new(options.ids);
         let mut links = Vec::new();
         let mut seen = HashSet::new();
         let mut report = LinkReport {
@@ -95,19 +104,14 @@ impl LinkSet {
         };
         while table.advance(weighted.then_some(2))? {
             report.rows += 1;
-            let (truster, trustee) = (table.id(0)?, table.id(1)?);
+            // Both are checked, also in rows that are dropped.
+            table.id(0)?;
+            table.id(1)?;
             if weighted && !positive(&table, table.field(2)?)? {
                 report.not_positive_dropped += 1;
                 continue;
             }
-            let mut intern = |id, field| {
-                users.intern(id).ok_or_else(|| DataError::TooManyIds {
-                    file: name.to_path_buf(),
-                    field,
-                    limit: u32::MAX,
-                })
-            };
-            let link = (intern(truster, "truster")?, intern(trustee, "trustee")?);
+            let link = (users.take(&table, 0)?, users.take(&table, 1)?);
             if link.0 == link.1 {
                 report.self_links_dropped += 1;
             } else if seen.insert(link) {
@@ -128,7 +132,7 @@ impl LinkSet {
         report.users = users.len();
         report.links = links.len();
         Ok(Self {
-            users,
+            users: users.into_table(),
             links,
             report,
         })

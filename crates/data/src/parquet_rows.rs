@@ -20,12 +20,23 @@ pub(crate) struct ParquetRows {
 }
 
 impl ParquetRows {
-    pub(crate) fn open(file: &Path) -> Result<Self, DataError> {
+    /// Refuses a file whose pages are longer than `limit_bytes` by its own account.
+    pub(crate) fn open(file: &Path, limit_bytes: u64) -> Result<Self, DataError> {
         let opened = File::open(file).map_err(|source| DataError::Open {
             file: file.to_path_buf(),
             source,
         })?;
         let reader = SerializedFileReader::new(opened).map_err(|error| refused(file, 0, &error))?;
+        let pages = reader.metadata().row_groups().iter();
+        let bytes = pages.fold(0_u64, |sum, group| {
+            sum.saturating_add(u64::try_from(group.total_byte_size()).unwrap_or(u64::MAX))
+        });
+        if bytes > limit_bytes {
+            return Err(DataError::TooLarge {
+                file: file.to_path_buf(),
+                limit: limit_bytes,
+            });
+        }
         let schema = reader.metadata().file_metadata().schema_descr();
         let names = schema.root_schema().get_fields().iter();
         let names = names.map(|column| column.name().to_owned()).collect();

@@ -1,7 +1,10 @@
 //! Reading ratings.
 
+use crate::normalise::Users;
 use crate::table::{Source, Table, open};
-use crate::{Column, DataError, Delimiter, Header, IdTable, RatingReport};
+use crate::{
+    Column, DataError, Delimiter, Header, IdRule, IdTable, MAX_DECOMPRESSED_BYTES, RatingReport,
+};
 use s3rec_sparse::Rating;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -99,6 +102,10 @@ pub struct RatingOptions {
     pub out_of_scale: OutOfScale,
     /// What to do with repeated pairs.
     pub duplicates: Duplicates,
+    /// How user ids are normalised. Item ids stay as written: nobody else has them.
+    pub ids: IdRule,
+    /// The most bytes that a compressed file may become.
+    pub max_decompressed_bytes: u64,
 }
 
 impl Default for RatingOptions {
@@ -114,6 +121,8 @@ impl Default for RatingOptions {
             scale: None,
             out_of_scale: OutOfScale::default(),
             duplicates: Duplicates::default(),
+            ids: IdRule::default(),
+            max_decompressed_bytes: MAX_DECOMPRESSED_BYTES,
         }
     }
 }
@@ -140,7 +149,7 @@ impl RatingSet {
     /// # Errors
     /// Any [`DataError`] that names a file.
     pub fn read(file: &Path, options: &RatingOptions) -> Result<Self, DataError> {
-        Self::read_source(file, open(file)?, options)
+        Self::read_source(file, open(file, options.max_decompressed_bytes)?, options)
     }
 
     /// Reads already decompressed text, `name` standing for the file in messages.
@@ -178,7 +187,10 @@ impl RatingSet {
             Scale::new(scale.min, scale.max)?;
         }
         let mut table = Table::new(name, source, options.delimiter, options.header, fields);
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered {
+            users: Users::new(options.ids),
+            ..Gathered::default()
+        };
         while table.advance(Some(2))? {
             gathered.take(&table, options)?;
         }
@@ -188,7 +200,7 @@ impl RatingSet {
 
 #[derive(Default)]
 struct Gathered {
-    users: IdTable,
+    users: Users,
     items: IdTable,
     ratings: Vec<Rating>,
     timestamps: Vec<i64>,
@@ -233,14 +245,14 @@ impl Gathered {
                 }
             }
         }
-        let full = |field| DataError::TooManyIds {
+        let full = || DataError::TooManyIds {
             file: table.file().to_path_buf(),
-            field,
+            field: "item",
             limit: u32::MAX,
         };
         let pair = (
-            self.users.intern(user).ok_or_else(|| full("user"))?,
-            self.items.intern(item).ok_or_else(|| full("item"))?,
+            self.users.take(table, 0)?,
+            self.items.intern(item).ok_or_else(full)?,
         );
         match self.seen.get_mut(&pair) {
             None => {
@@ -322,7 +334,7 @@ impl Gathered {
             out_of_scale_dropped: self.out_of_scale_dropped,
         };
         Ok(RatingSet {
-            users: self.users,
+            users: self.users.into_table(),
             items: self.items,
             ratings: self.ratings,
             timestamps: self.timestamps,

@@ -1,6 +1,7 @@
 //! Delimited text, plain or gzipped, or Parquet, row by row with positions for error messages.
 
 use crate::DataError;
+use crate::bounded::{self, Bounded};
 use crate::parquet_rows::{MAGIC, ParquetRows};
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,25 @@ pub enum Delimiter {
 }
 
 impl Delimiter {
+    /// The delimiter that people name by the character itself; nothing means
+    /// [`Delimiter::ByExtension`] of `file_name`, which may not be the name that is opened.
+    ///
+    /// # Errors
+    /// [`DataError::BadDelimiter`].
+    pub fn named(text: &str, file_name: &Path) -> Result<Self, DataError> {
+        Ok(match text {
+            "" if Self::ByExtension.byte(file_name) == b',' => Self::Comma,
+            "" | "\t" => Self::Tab,
+            "," => Self::Comma,
+            ";" => Self::Semicolon,
+            " " => Self::Space,
+            _ => {
+                let actual = text.chars().take(8).collect();
+                return Err(DataError::BadDelimiter { actual });
+            }
+        })
+    }
+
     fn byte(self, file: &Path) -> u8 {
         match self {
             Self::Tab => b'\t',
@@ -74,6 +94,38 @@ pub enum Column {
     Name(String),
 }
 
+impl Column {
+    /// A column as people write it: a number counts from 1, all else is a name in the header;
+    /// nothing is the column at `default`, counted from 0.
+    ///
+    /// # Errors
+    /// [`DataError::BadColumn`] for a number below 1.
+    pub fn named(text: &str, default: usize) -> Result<Self, DataError> {
+        if text.is_empty() {
+            return Ok(Self::Index(default));
+        }
+        match text.parse::<usize>() {
+            Ok(number) if (1..=MAX_COLUMNS).contains(&number) => Ok(Self::Index(number - 1)),
+            Ok(actual) => Err(DataError::BadColumn { actual }),
+            Err(_) => Ok(Self::Name(text.into())),
+        }
+    }
+
+    /// As [`Self::named`] where the column may be absent.
+    ///
+    /// # Errors
+    /// As [`Self::named`].
+    pub fn optional(text: &str) -> Result<Option<Self>, DataError> {
+        match text {
+            "" => Ok(None),
+            text => Self::named(text, 0).map(Some),
+        }
+    }
+}
+
+/// No file that people keep has more columns.
+const MAX_COLUMNS: usize = 1 << 16;
+
 /// First fields that mark a header line.
 const HEADER_NAMES: [&str; 12] = [
     "user", "user_id", "userid", "uid", "truster", "trustor", "follower", "source", "src", "from",
@@ -88,8 +140,9 @@ pub(crate) enum Source<'a> {
     Parquet(ParquetRows),
 }
 
-/// Opens `file`, telling gzip and Parquet by their magic bytes rather than by name.
-pub(crate) fn open(file: &Path) -> Result<Source<'static>, DataError> {
+/// Opens `file`, telling gzip and Parquet by their magic bytes rather than by name. What is
+/// compressed may be at most `limit_bytes` long once it is not.
+pub(crate) fn open(file: &Path, limit_bytes: u64) -> Result<Source<'static>, DataError> {
     let refused = |source| DataError::Open {
         file: file.to_path_buf(),
         source,
@@ -101,9 +154,10 @@ pub(crate) fn open(file: &Path) -> Result<Source<'static>, DataError> {
     let mut reader = BufReader::with_capacity(1 << 16, opened);
     let start = std::io::BufRead::fill_buf(&mut reader).map_err(refused)?;
     if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(Source::Text(Box::new(MultiGzDecoder::new(reader))))
+        let text = Bounded::new(MultiGzDecoder::new(reader), limit_bytes);
+        Ok(Source::Text(Box::new(text)))
     } else if start.starts_with(MAGIC) {
-        Ok(Source::Parquet(ParquetRows::open(file)?))
+        Ok(Source::Parquet(ParquetRows::open(file, limit_bytes)?))
     } else {
         Ok(Source::Text(Box::new(reader)))
     }
@@ -169,6 +223,11 @@ impl<'a> Table<'a> {
     /// The line of the row last read.
     pub(crate) fn line(&self) -> u64 {
         self.line
+    }
+
+    /// A field's name.
+    pub(crate) fn name(&self, field: usize) -> &'static str {
+        self.fields[field].0
     }
 
     /// Goes to the next row of data; false at the end of the file. `numeric` is the field, if
@@ -290,6 +349,10 @@ impl<'a> Table<'a> {
         let (file, line) = (self.file.clone(), self.line);
         match error.into_kind() {
             csv::ErrorKind::Io(source) => match source.kind() {
+                std::io::ErrorKind::FileTooLarge => DataError::TooLarge {
+                    file,
+                    limit: bounded::limit_of(&source),
+                },
                 std::io::ErrorKind::UnexpectedEof
                 | std::io::ErrorKind::InvalidInput
                 | std::io::ErrorKind::InvalidData => DataError::Truncated { file, line, source },

@@ -75,7 +75,12 @@ fn the_rows_are_those_of_the_same_text() {
     let directory = tempfile::tempdir().unwrap();
     let text = "stars,who,film\n3.5,ann,7\n1,bob,8\n5,ann,8\n4,ann,7\n";
     let expected = RatingSet::read_from(Path::new("r.csv"), text.as_bytes(), &by_name()).unwrap();
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+    for compression in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(Default::default()),
+        Compression::ZSTD(Default::default()),
+    ] {
         let path = write(directory.path(), compression, &ROWS);
         let read = RatingSet::read(&path, &by_name()).unwrap();
         assert_eq!(read.ratings, expected.ratings);
@@ -126,6 +131,21 @@ fn what_makes_no_sense_is_refused_with_its_row() {
     let refused = RatingSet::read(&path, &by_name()).err().unwrap();
     assert!(
         matches!(&refused, DataError::BadParquet { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn pages_beyond_the_limit_are_refused_by_their_own_account() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write(directory.path(), Compression::UNCOMPRESSED, &ROWS);
+    let bounded = RatingOptions {
+        max_decompressed_bytes: 40,
+        ..by_name()
+    };
+    let refused = RatingSet::read(&path, &bounded).err().unwrap();
+    assert!(
+        matches!(&refused, DataError::TooLarge { limit: 40, .. }),
         "{refused}"
     );
 }

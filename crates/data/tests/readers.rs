@@ -312,3 +312,94 @@ fn counts_add_up_and_are_scaled() {
         Err(DataError::CountsHaveNoScale)
     ));
 }
+
+#[test]
+fn two_spellings_of_one_id_are_refused_by_row() {
+    use s3rec_data::IdRule;
+    let read = |text: &str, ids| {
+        let options = RatingOptions {
+            ids,
+            ..RatingOptions::default()
+        };
+        RatingSet::read_from(Path::new("r.tsv"), text.as_bytes(), &options)
+    };
+    let users = |set: &RatingSet| set.users.names().map(String::from).collect::<Vec<_>>();
+    // One spelling in many rows is one user, kept in its normal form.
+    let twice = "Zoe\u{308}\tx\t1\nann\tx\t2\nZoe\u{308}\ty\t4\n";
+    let set = read(twice, IdRule::NfcTrim).ok().unwrap();
+    assert_eq!(users(&set), ["Zo\u{eb}", "ann"]);
+
+    let mixed = "Zoe\u{308}\tx\t1\nann\tx\t2\nZo\u{eb}\ty\t4\n";
+    let error = read(mixed, IdRule::NfcTrim).err().unwrap().to_string();
+    for part in ["r.tsv:3", "field user", "line 1", "nfc-trim"] {
+        assert!(error.contains(part), "{error}");
+    }
+
+    let cases = "Ann\tx\t1\nbob\tx\t2\nann\ty\t4\n";
+    assert_eq!(users(&read(cases, IdRule::NfcTrim).ok().unwrap()).len(), 3);
+    let error = read(cases, IdRule::NfcTrimCaseFold).err().unwrap();
+    assert!(error.to_string().contains("r.tsv:3"), "{error}");
+    let folded = read("Ann\tx\t1\nBOB\tx\t2\n", IdRule::NfcTrimCaseFold);
+    assert_eq!(users(&folded.ok().unwrap()), ["ann", "bob"]);
+
+    let links = LinkSet::read_from(
+        Path::new("l.tsv"),
+        "a\tZo\u{eb}\nb\tc\nZoe\u{308}\tb\n".as_bytes(),
+        &LinkOptions::default(),
+    );
+    let error = links.err().unwrap().to_string();
+    for part in ["l.tsv:3", "field truster", "line 1"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_gzip_bomb_is_refused_naming_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bomb.tsv.gz");
+    // A few kilobytes that become sixteen mebibytes of one line.
+    let file = std::fs::File::create(&path).unwrap();
+    let mut gzip = GzEncoder::new(file, Compression::best());
+    for _ in 0..16 {
+        gzip.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    }
+    gzip.finish().unwrap();
+    assert!(path.metadata().unwrap().len() < 1 << 15);
+    let options = RatingOptions {
+        max_decompressed_bytes: 1 << 20,
+        ..RatingOptions::default()
+    };
+    let refused = RatingSet::read(&path, &options).err().unwrap();
+    assert!(
+        matches!(&refused, DataError::TooLarge { limit, .. } if *limit == 1 << 20),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("1048576"), "{refused}");
+    let links = LinkOptions {
+        max_decompressed_bytes: 1 << 20,
+        ..LinkOptions::default()
+    };
+    let refused = LinkSet::read(&path, &links).err().unwrap();
+    assert!(matches!(refused, DataError::TooLarge { .. }), "{refused}");
+}
+
+#[test]
+fn columns_and_delimiters_are_read_as_people_write_them() {
+    let file = Path::new("r.csv.gz");
+    assert_eq!(Column::named("", 2).unwrap(), Column::Index(2));
+    assert_eq!(Column::named("3", 0).unwrap(), Column::Index(2));
+    assert_eq!(
+        Column::named("stars", 0).unwrap(),
+        Column::Name("stars".into())
+    );
+    assert!(Column::named("0", 0).is_err());
+    assert_eq!(Column::optional("").unwrap(), None);
+    assert_eq!(Delimiter::named("", file).unwrap(), Delimiter::Comma);
+    assert_eq!(
+        Delimiter::named("", Path::new("r.txt")).unwrap(),
+        Delimiter::Tab
+    );
+    assert_eq!(Delimiter::named(";", file).unwrap(), Delimiter::Semicolon);
+    let refused = Delimiter::named("::", file).unwrap_err();
+    assert!(refused.to_string().contains("::"), "{refused}");
+}
