@@ -1,6 +1,7 @@
 use crate::gradient::local_gradient;
 use crate::solver::Problem;
-use crate::{Model, ModelError, Solver, StepReport};
+use crate::state::copy;
+use crate::{Model, ModelError, Solver, SolverState, StepReport};
 use s3rec_algebra::RealMatrix;
 
 /// Step size without a given one.
@@ -74,6 +75,21 @@ impl Solver for Adam {
     fn model(&self) -> &Model {
         &self.model
     }
+
+    fn state(&self) -> SolverState {
+        let kept = [&self.users, &self.items].map(Moments::kept).concat();
+        SolverState::of(&self.model, self.steps, 0, kept)
+    }
+
+    fn resume(&mut self, state: &SolverState) -> Result<(), ModelError> {
+        let [a, b, c, d, e, f] = state.kept()?;
+        state.restore_model(&mut self.model)?;
+        self.users.restore([a, b, c])?;
+        self.items.restore([d, e, f])?;
+        self.steps = state.steps;
+        self.opened = self.problem.opened(&self.model.users);
+        Ok(())
+    }
 }
 
 struct Moments {
@@ -91,6 +107,21 @@ impl Moments {
             second: vec![0.0; count],
             unseen: (1.0, 1.0),
         }
+    }
+
+    fn kept(&self) -> Vec<Vec<f64>> {
+        let unseen = vec![self.unseen.0, self.unseen.1];
+        vec![self.first.clone(), self.second.clone(), unseen]
+    }
+
+    fn restore(&mut self, [first, second, unseen]: [&[f64]; 3]) -> Result<(), ModelError> {
+        copy(&mut self.first, first)?;
+        copy(&mut self.second, second)?;
+        match unseen {
+            [first, second] => self.unseen = (*first, *second),
+            _ => return Err(ModelError::OtherState),
+        }
+        Ok(())
     }
 
     fn step(&mut self, values: &mut RealMatrix, gradient: &RealMatrix, rate: f64) {

@@ -2,7 +2,7 @@ use crate::gradient::local_value;
 use crate::implicit::ImplicitPrior;
 use crate::least_squares::NormalEquations;
 use crate::solver::Problem;
-use crate::{Model, ModelError, Solver, StepReport};
+use crate::{Model, ModelError, Solver, SolverState, StepReport};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 
@@ -130,6 +130,22 @@ impl Solver for AlternatingLeastSquares {
 
     fn model(&self) -> &Model {
         &self.model
+    }
+
+    fn state(&self) -> SolverState {
+        let kept = self.prior.as_ref().map_or(Vec::new(), ImplicitPrior::kept);
+        SolverState::of(&self.model, self.steps, self.openings, kept)
+    }
+
+    fn resume(&mut self, state: &SolverState) -> Result<(), ModelError> {
+        match &mut self.prior {
+            Some(prior) => prior.restore(state.kept()?)?,
+            None => drop(state.kept::<0>()?),
+        }
+        state.restore_model(&mut self.model)?;
+        (self.steps, self.openings) = (state.steps, state.openings);
+        self.opened = self.problem.opened(&self.model.users);
+        Ok(())
     }
 }
 

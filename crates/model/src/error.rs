@@ -46,6 +46,9 @@ pub enum ModelError {
         /// Steps taken.
         steps: u32,
     },
+    /// A kept state is of another solver or of other ratings.
+    #[error("the kept state is of another solver or of other ratings")]
+    OtherState,
     /// A sparse matrix was refused.
     #[error(transparent)]
     Sparse(#[from] SparseError),

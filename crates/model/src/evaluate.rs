@@ -14,6 +14,7 @@ use crate::{
     SocialObjective, SolverSettings, accuracy, solver,
 };
 use breakdown::by_friends;
+use ranking::Judged;
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -218,6 +219,7 @@ struct FoldQuality {
     cold: Option<Accuracy>,
     by_friends: Vec<Option<Bucket>>,
     ranking: Option<RankingMetrics>,
+    cold_ranking: Option<RankingMetrics>,
 }
 
 fn measure(
@@ -229,11 +231,11 @@ fn measure(
     settings: &EvaluationSettings,
     ranked: bool,
 ) -> Result<FoldQuality, ModelError> {
-    let cold: Vec<Rating> = test
-        .iter()
-        .copied()
-        .filter(|rating| train.by_user(rating.user as usize).0.len() < settings.cold_below)
-        .collect();
+    let is_cold = |user: u32| train.by_user(user as usize).0.len() < settings.cold_below;
+    let cold = test.iter().copied().filter(|rating| is_cold(rating.user));
+    let cold: Vec<Rating> = cold.collect();
+    let wanted = settings.ranking.as_ref().filter(|_| ranked);
+    let judged = wanted.map(|wanted| Judged::new(predictor, train, test, scale, wanted));
     Ok(FoldQuality {
         all: accuracy(predictor, test)?,
         cold: if cold.is_empty() {
@@ -241,10 +243,8 @@ fn measure(
         } else {
             Some(accuracy(predictor, &cold)?)
         },
-        by_friends: by_friends(predictor, test, friends)?,
-        ranking: match &settings.ranking {
-            Some(wanted) if ranked => ranking(predictor, train, test, scale, wanted),
-            _ => None,
-        },
+        by_friends: by_friends(predictor, test, friends, judged.as_ref())?,
+        ranking: judged.as_ref().and_then(|judged| judged.over(|_| true)),
+        cold_ranking: judged.as_ref().and_then(|judged| judged.over(is_cold)),
     })
 }

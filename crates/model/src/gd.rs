@@ -1,6 +1,6 @@
 use crate::gradient::{LocalGradient, local_gradient};
 use crate::solver::Problem;
-use crate::{Model, ModelError, Solver, StepReport};
+use crate::{Model, ModelError, Solver, SolverState, StepReport};
 use s3rec_algebra::RealMatrix;
 
 /// Full-batch gradient descent on the published objective: all of U, V, b and c move at once
@@ -98,6 +98,18 @@ impl Solver for GradientDescent {
 
     fn model(&self) -> &Model {
         &self.model
+    }
+
+    fn state(&self) -> SolverState {
+        SolverState::of(&self.model, self.steps, 0, Vec::new())
+    }
+
+    fn resume(&mut self, state: &SolverState) -> Result<(), ModelError> {
+        state.kept::<0>()?;
+        state.restore_model(&mut self.model)?;
+        self.steps = state.steps;
+        self.opened = self.problem.opened(&self.model.users);
+        Ok(())
     }
 }
 

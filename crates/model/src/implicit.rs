@@ -11,6 +11,8 @@
 //! λ/2‖u_i‖² becomes λ/2‖u_i − (F·w)_i‖²: a prior mean, with w the minimiser of
 //! ½‖U − F·w‖² + ρ/2‖w‖² given U: ridge regressions that share one sparse matrix.
 
+use crate::ModelError;
+use crate::state::restore;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::RatingMatrix;
@@ -39,6 +41,17 @@ impl ImplicitPrior {
     /// (F·w)_i.
     pub(crate) fn mean(&self, user: usize) -> &[f64] {
         self.means.row(user)
+    }
+
+    /// w and F·w, for a solver's state.
+    pub(crate) fn kept(&self) -> Vec<Vec<f64>> {
+        vec![self.weights.values().to_vec(), self.means.values().to_vec()]
+    }
+
+    /// Takes what [`kept`](ImplicitPrior::kept) gave.
+    pub(crate) fn restore(&mut self, [weights, means]: [&[f64]; 2]) -> Result<(), ModelError> {
+        restore(&mut self.weights, weights)?;
+        restore(&mut self.means, means)
     }
 
     /// Improves w for the users' rows as they stand.

@@ -34,7 +34,9 @@ mod social;
 mod social_mf;
 mod solver;
 mod start;
+mod state;
 mod stopping;
+mod top_items;
 pub mod tune;
 
 pub use baseline::{Biases, GlobalMean};
@@ -50,4 +52,5 @@ pub use settings::{SolverKind, SolverSettings};
 pub use social::{LaplacianObjective, SocialObjective};
 pub use social_mf::SocialMf;
 pub use solver::{Solver, StepReport, solver};
+pub use state::SolverState;
 pub use stopping::{StopRule, Stopping};

@@ -2,16 +2,11 @@
 
 use crate::least_squares::NormalEquations;
 use crate::popularity::{POPULARITY_WEIGHT, popularity};
+use crate::top_items::TopItems;
 use crate::{Model, SolverSettings};
 use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Items whose scores are computed together: their factors lie column by column, so that each
-/// column is one multiply-add over whole vector registers.
-const BLOCK: usize = 64;
 
 /// One recommended item.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,37 +53,23 @@ pub struct Recommender {
     user_decay: (f64, f64),
     /// In units of the rating scale.
     popularity: Vec<f64>,
-    /// Items in blocks, each (k + 1) columns of [`BLOCK`] values, the last column the biases
-    /// and popularity together.
-    blocks: Vec<f32>,
+    top: TopItems,
 }
 
 impl Recommender {
     /// `ratings` are those the model was trained on (seen items, and the user's own part of an
     /// explanation); `settings` those it was trained with.
     pub fn new(model: Model, ratings: Arc<RatingMatrix>, settings: &SolverSettings) -> Self {
-        let (items, width) = (model.items.rows(), model.items.columns());
         let mut popularity = popularity(&ratings, model.scale, POPULARITY_WEIGHT);
-        popularity.resize(items, 0.0);
-        let mut blocks = vec![0.0; items.div_ceil(BLOCK) * BLOCK * width];
-        for item in 0..items {
-            let block = &mut blocks[item / BLOCK * BLOCK * width..];
-            for (column, &value) in model.items.row(item).iter().enumerate() {
-                let extra = if column + 1 == width {
-                    popularity[item]
-                } else {
-                    0.0
-                };
-                block[column * BLOCK + item % BLOCK] = single(value + extra);
-            }
-        }
+        popularity.resize(model.items.rows(), 0.0);
+        let top = TopItems::new(&model.users, &model.items, &popularity);
         let user_decay = (settings.user_decay, settings.user_bias_decay);
         Self {
             model,
             ratings,
             user_decay,
             popularity,
-            blocks,
+            top,
         }
     }
 
@@ -132,62 +113,20 @@ impl Recommender {
         let wanted = |item: u32| {
             seen.binary_search(&item).is_err() && excluded.binary_search(&item).is_err()
         };
-        let best = self.best(user, count.min(self.model.items.rows()), wanted);
-        let own = user.map(|user| self.own_row(user as usize));
-        best.into_iter()
-            .map(|item| self.explained(user, own.as_deref(), item))
-            .collect()
+        let factor = user.map_or(&[][..], |user| self.model.user_factor(user as usize));
+        let count = count.min(self.model.items.rows());
+        let (found, _) = self.top.candidates(factor, count, wanted);
+        let mut found = self.explain_all(user, &found);
+        found.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
+        found.truncate(count);
+        found
     }
 
-    /// The best items by u·v + c + popularity, best first, ties by index.
-    fn best(&self, user: Option<u32>, count: usize, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
-        let (items, width) = (self.model.items.rows(), self.model.items.columns());
-        let mut weights: Vec<f32> = user.map_or_else(
-            || vec![0.0; width],
-            |user| {
-                self.model
-                    .users
-                    .row(user as usize)
-                    .iter()
-                    .map(|&u| single(u))
-                    .collect()
-            },
-        );
-        weights[width - 1] = 1.0;
-        let mut heap: BinaryHeap<Candidate> = BinaryHeap::with_capacity(count + 1);
-        if count == 0 {
-            return Vec::new();
-        }
-        let mut threshold = f32::NEG_INFINITY;
-        for (start, block) in (0u32..)
-            .step_by(BLOCK)
-            .zip(self.blocks.chunks_exact(BLOCK * width))
-        {
-            let mut scores = [0.0f32; BLOCK];
-            for (column, &weight) in block.chunks_exact(BLOCK).zip(&weights) {
-                for (score, &value) in scores.iter_mut().zip(column) {
-                    *score += weight * value;
-                }
-            }
-            if scores.iter().all(|&score| score <= threshold) {
-                continue;
-            }
-            for (item, &score) in (start..).zip(&scores) {
-                if score > threshold && (item as usize) < items && wanted(item) {
-                    heap.push(Candidate { score, item });
-                    if heap.len() > count {
-                        heap.pop();
-                    }
-                    if heap.len() == count {
-                        threshold = heap.peek().map_or(threshold, |worst| worst.score);
-                    }
-                }
-            }
-        }
-        heap.into_sorted_vec()
-            .into_iter()
-            .map(|candidate| candidate.item)
-            .collect()
+    /// The share of the catalogue that is scored to answer a request like `recommend`.
+    pub fn scored_share(&self, user: u32, count: usize) -> f64 {
+        let factor = self.model.user_factor(user as usize);
+        let (_, scored) = self.top.candidates(factor, count, |_| true);
+        scored as f64 / self.top.blocks() as f64
     }
 
     fn explained(&self, user: Option<u32>, own: Option<&[f64]>, item: u32) -> Recommendation {
@@ -240,39 +179,6 @@ impl Recommender {
     }
 }
 
-/// Ordered so that a max-heap's top is the worst: lowest score, then highest index.
-#[derive(Clone, Copy, PartialEq)]
-struct Candidate {
-    score: f32,
-    item: u32,
-}
-
-impl Eq for Candidate {}
-
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other
-            .score
-            .total_cmp(&self.score)
-            .then(self.item.cmp(&other.item))
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-fn single(value: f64) -> f32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "ranking needs no more than 24 bits"
-    )]
-    let single = value as f32;
-    single
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,9 +229,8 @@ mod tests {
             expected.sort_by(|a, b| b.0.total_cmp(&a.0));
             assert_eq!(found.len(), 12);
             for (found, expected) in found.iter().zip(&expected) {
-                // f32 may swap near ties, so compare scores rather than items.
-                assert!((found.score - expected.0).abs() < 1e-6);
-                assert!(!seen.contains(&found.item));
+                assert!((found.score - expected.0).abs() < 1e-12);
+                assert_eq!(found.item, expected.1);
             }
         }
     }

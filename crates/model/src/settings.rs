@@ -153,8 +153,13 @@ impl SolverSettings {
                 "none but with als",
             );
         }
-        if self.sweeps_per_opening == 0 {
-            return bad("sweeps_per_opening", 0.0, "at least 1");
+        let sweeps = f64::from(self.sweeps_per_opening);
+        if !(1.0..=1000.0).contains(&sweeps) {
+            return bad("sweeps_per_opening", sweeps, "from 1 to 1000");
+        }
+        if self.warm_sweeps > 100_000 {
+            let actual = f64::from(self.warm_sweeps);
+            return bad("warm_sweeps", actual, "at most 100,000");
         }
         Ok(())
     }

@@ -2,7 +2,7 @@ use crate::adam::Adam;
 use crate::als::AlternatingLeastSquares;
 use crate::gd::GradientDescent;
 use crate::start::starting_model;
-use crate::{Model, ModelError, SocialObjective, SolverKind, SolverSettings};
+use crate::{Model, ModelError, SocialObjective, SolverKind, SolverSettings, SolverState};
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,16 @@ pub trait Solver: Send {
 
     /// The model as it stands.
     fn model(&self) -> &Model;
+
+    /// Everything the next step depends on, to be kept across a restart.
+    fn state(&self) -> SolverState;
+
+    /// Goes on from what [`state`](Solver::state) of a solver of the same ratings and settings
+    /// gave: every later step has the same bits.
+    ///
+    /// # Errors
+    /// [`ModelError::OtherState`]; the solver is of no use then.
+    fn resume(&mut self, state: &SolverState) -> Result<(), ModelError>;
 }
 
 /// Makes a solver over `ratings`, with predictions clipped to `scale`.

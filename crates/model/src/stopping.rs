@@ -1,6 +1,7 @@
 //! Stopping before the openings consented to are used up.
 
-use crate::{Model, ModelError, Solver, StepReport, accuracy};
+use crate::state::{Watched, restore};
+use crate::{Model, ModelError, Solver, SolverState, StepReport, accuracy};
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::Rating;
 use serde::{Deserialize, Serialize};
@@ -98,5 +99,42 @@ impl Solver for Stopping {
         self.best
             .as_ref()
             .map_or_else(|| self.solver.model(), |(_, model)| model)
+    }
+
+    fn state(&self) -> SolverState {
+        let values = |model: &Model| {
+            let (users, items) = (model.users.values(), model.items.values());
+            (users.to_vec(), items.to_vec())
+        };
+        let best = self.best.as_ref().map(|(rmse, model)| {
+            let (users, items) = values(model);
+            (*rmse, users, items)
+        });
+        SolverState {
+            watched: Some(Watched {
+                best,
+                stale: self.stale,
+                objective: self.objective,
+                stalled: self.stalled,
+            }),
+            ..self.solver.state()
+        }
+    }
+
+    fn resume(&mut self, state: &SolverState) -> Result<(), ModelError> {
+        self.solver.resume(state)?;
+        let watched = state.watched.as_ref().ok_or(ModelError::OtherState)?;
+        self.best = match &watched.best {
+            None => None,
+            Some((rmse, users, items)) => {
+                let mut model = self.solver.model().clone();
+                restore(&mut model.users, users)?;
+                restore(&mut model.items, items)?;
+                Some((*rmse, model))
+            }
+        };
+        (self.stale, self.objective) = (watched.stale, watched.objective);
+        self.stalled = watched.stalled;
+        Ok(())
     }
 }

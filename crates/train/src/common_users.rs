@@ -78,9 +78,31 @@ impl CommonUsers {
     }
 }
 
+/// Puts `unit` in the first column of every row that would encode to zeros.
+///
+/// A solver takes a row of zeros in Y·U for a user without links, who has no social term. Rows of
+/// U below half a unit would make it one for users whose friends all have such rows, and for
+/// `out-average` a pull to the origin and none at all are far apart.
+pub(crate) fn make_visible(rows: &mut RealMatrix, unit: f64) {
+    for index in 0..rows.rows() {
+        let row = rows.row_mut(index);
+        if row.iter().all(|value| value.abs() <= unit / 2.0) {
+            row.iter_mut().take(1).for_each(|value| *value = unit);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_row_encodes_to_zeros() {
+        let values = vec![0.0, 0.0, 0.5, -0.25, 0.0, 0.75, -0.5, 0.5];
+        let mut rows = RealMatrix::from_vec(4, 2, values).unwrap();
+        make_visible(&mut rows, 1.0);
+        assert_eq!(rows.values(), [1.0, 0.0, 1.0, -0.25, 0.0, 0.75, 1.0, 0.5]);
+    }
 
     #[test]
     fn gathers_and_scatters_by_the_agreed_order() {

@@ -25,4 +25,4 @@ pub use error::TrainError;
 pub use oracle::{max_abs_factor_difference, run_oracle};
 pub use parity::{Parity, product_error_bound};
 pub use report::RunReport;
-pub use training::{Advance, JointTraining, LogEntry};
+pub use training::{Advance, JointTraining, LogEntry, TrainingState};

@@ -2,6 +2,7 @@
 //! It needs both parties' data in one place, so only demonstrations, benchmarks and tests
 //! have it.
 
+use crate::common_users::make_visible;
 use crate::{CommonUsers, TrainError};
 use s3rec_algebra::RealMatrix;
 use s3rec_model::{Model, Solver, StepReport};
@@ -19,7 +20,8 @@ pub fn run_oracle(
     let mut reports = Vec::new();
     while !solver.is_finished() {
         let product = if solver.wants_opening() {
-            let rows = common.gather(solver.user_factors());
+            let mut rows = common.gather(solver.user_factors());
+            make_visible(&mut rows, TRACE);
             Some(common.scatter(&operator.multiply_real(&rows)?))
         } else {
             None
@@ -28,6 +30,9 @@ pub fn run_oracle(
     }
     Ok(reports)
 }
+
+/// Stands for the fixed point's unit: far below it, far above what a weight could take to zero.
+const TRACE: f64 = 1e-30;
 
 /// The largest absolute difference between two models' factors and biases; infinite when
 /// their shapes differ. For `report.json`'s `max_abs_factor_diff`.

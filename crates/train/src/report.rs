@@ -1,6 +1,7 @@
 //! The schema of `report.json`. Fields are added, never renamed or removed: a reader of an
 //! older report must keep working. The example beside this file is part of the contract.
 
+use crate::Parity;
 use s3rec_model::Accuracy;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,13 @@ pub struct RunReport {
     /// Largest |difference| of any factor or bias, secure against the float64 oracle; null
     /// where no oracle may run.
     pub max_abs_factor_diff: Option<f64>,
+    /// The secure run against the oracle, in factors and errors; null where no oracle may run.
+    #[serde(default)]
+    pub parity: Option<Parity>,
+    /// The most by which fixed point moves an entry of an opened product while nothing is
+    /// clipped ([`crate::product_error_bound`]); null in reports older than the field.
+    #[serde(default)]
+    pub product_error_bound: Option<f64>,
     /// Counted at the channel.
     pub cost: Cost,
     /// Openings made.

@@ -1,6 +1,8 @@
+use crate::common_users::make_visible;
 use crate::{CommonUsers, TrainError};
 use s3rec_algebra::{FixedPoint, RingMatrix};
-use s3rec_model::{Model, Solver, StepReport};
+use s3rec_model::{Model, Solver, SolverState, StepReport};
+use serde::{Deserialize, Serialize};
 
 /// What [`JointTraining::advance`] asks of its driver.
 pub enum Advance {
@@ -14,7 +16,7 @@ pub enum Advance {
 }
 
 /// A step and what it cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// The solver's account of the step.
     pub step: StepReport,
@@ -34,6 +36,16 @@ pub struct JointTraining {
     fixed: FixedPoint,
     weight_bits: u32,
     pending: Option<Pending>,
+    log: Vec<LogEntry>,
+    openings: u64,
+    opened_values: u64,
+    saturations: u64,
+}
+
+/// A training between two openings, to be kept across a restart. P0's secret.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingState {
+    solver: SolverState,
     log: Vec<LogEntry>,
     openings: u64,
     opened_values: u64,
@@ -66,6 +78,34 @@ impl JointTraining {
         }
     }
 
+    /// Everything that the next opening and all later steps depend on. While an opening is under
+    /// way: so that it is asked for again, with the same bits.
+    pub fn state(&self) -> TrainingState {
+        TrainingState {
+            solver: self.solver.state(),
+            log: self.log.clone(),
+            openings: self.openings,
+            opened_values: self.opened_values,
+            saturations: self.saturations,
+        }
+    }
+
+    /// Goes on from what [`state`](JointTraining::state) of a training of the same parts gave.
+    ///
+    /// # Errors
+    /// [`TrainError::OpeningPending`]; a state of another solver.
+    pub fn resume(&mut self, state: TrainingState) -> Result<(), TrainError> {
+        if self.pending.is_some() {
+            return Err(TrainError::OpeningPending);
+        }
+        self.solver.resume(&state.solver)?;
+        self.log = state.log;
+        self.openings = state.openings;
+        self.opened_values = state.opened_values;
+        self.saturations = state.saturations;
+        Ok(())
+    }
+
     /// Takes a local step, or asks for an opening, or says that all is done.
     ///
     /// # Errors
@@ -85,7 +125,9 @@ impl JointTraining {
             });
             return Ok(Advance::Stepped(step));
         }
-        let rows = self.common.gather(self.solver.user_factors());
+        let mut rows = self.common.gather(self.solver.user_factors());
+        let unit = (-f64::from(self.fixed.scale_bits())).exp2();
+        make_visible(&mut rows, unit);
         let (encoded, saturations) = self.fixed.encode(&rows);
         self.pending = Some(Pending {
             columns: encoded.columns(),

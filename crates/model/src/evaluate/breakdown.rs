@@ -1,3 +1,5 @@
+use super::RankingMetrics;
+use super::ranking::Judged;
 use crate::{Accuracy, ModelError, Predictor, accuracy};
 use s3rec_sparse::Rating;
 use serde::{Deserialize, Serialize};
@@ -16,25 +18,27 @@ pub struct Bucket {
     pub ratings: f64,
     /// Their errors.
     pub accuracy: Accuracy,
+    /// Their lists; null where rankings were not judged or nobody here has a relevant item.
+    #[serde(default)]
+    pub ranking: Option<RankingMetrics>,
 }
 
-/// Errors by number of friends, one entry a bucket, none where a bucket has no rating.
+/// Errors and lists by number of friends, one entry a bucket, none where a bucket has no rating.
 pub(super) fn by_friends(
     predictor: &dyn Predictor,
     test: &[Rating],
     friends: &[usize],
+    judged: Option<&Judged>,
 ) -> Result<Vec<Option<Bucket>>, ModelError> {
     let mut buckets = Vec::new();
     for (position, &from) in FRIEND_BUCKETS.iter().enumerate() {
         let to = FRIEND_BUCKETS.get(position + 1).map(|next| next - 1);
-        let inside: Vec<Rating> = test
-            .iter()
-            .copied()
-            .filter(|rating| {
-                let count = friends.get(rating.user as usize).copied().unwrap_or(0);
-                count >= from && to.is_none_or(|to| count <= to)
-            })
-            .collect();
+        let belongs = |user: u32| {
+            let count = friends.get(user as usize).copied().unwrap_or(0);
+            count >= from && to.is_none_or(|to| count <= to)
+        };
+        let inside = test.iter().copied().filter(|rating| belongs(rating.user));
+        let inside: Vec<Rating> = inside.collect();
         buckets.push(if inside.is_empty() {
             None
         } else {
@@ -43,6 +47,7 @@ pub(super) fn by_friends(
                 friends_to: to,
                 ratings: inside.len() as f64,
                 accuracy: accuracy(predictor, &inside)?,
+                ranking: judged.and_then(|judged| judged.over(belongs)),
             })
         });
     }

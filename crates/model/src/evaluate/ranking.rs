@@ -55,48 +55,72 @@ pub fn ranking(
     scale: (f64, f64),
     settings: &RankingSettings,
 ) -> Option<RankingMetrics> {
-    let relevant_from = scale.1 - settings.relevant_share * (scale.1 - scale.0);
-    let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); train.users()];
-    for rating in test
-        .iter()
-        .filter(|rating| f64::from(rating.value) >= relevant_from)
-    {
-        if let Some(items) = relevant.get_mut(rating.user as usize) {
-            items.push(rating.item);
+    Judged::new(predictor, train, test, scale, settings).over(|_| true)
+}
+
+/// Every judged user's list and what it is worth.
+pub(super) struct Judged {
+    users: Vec<(u32, Vec<u32>, RankingMetrics)>,
+    items: usize,
+}
+
+impl Judged {
+    /// Ranks all items for the judged users.
+    pub(super) fn new(
+        predictor: &dyn Predictor,
+        train: &RatingMatrix,
+        test: &[Rating],
+        scale: (f64, f64),
+        settings: &RankingSettings,
+    ) -> Self {
+        let relevant_from = scale.1 - settings.relevant_share * (scale.1 - scale.0);
+        let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); train.users()];
+        for rating in test
+            .iter()
+            .filter(|rating| f64::from(rating.value) >= relevant_from)
+        {
+            if let Some(items) = relevant.get_mut(rating.user as usize) {
+                items.push(rating.item);
+            }
+        }
+        let mut judged: Vec<(u32, Vec<u32>)> = (0u32..)
+            .zip(relevant)
+            .filter(|(_, items)| !items.is_empty() && settings.cutoff > 0)
+            .collect();
+        let stride = judged.len().div_ceil(settings.users.max(1)).max(1);
+        judged = judged.into_iter().step_by(stride).collect();
+        let popularity = popularity(train, scale, settings.popularity_weight);
+        let users = judged.into_par_iter().map(|(user, relevant)| {
+            let list = top(predictor, train, &popularity, user, settings.cutoff);
+            let metrics = judge(&list, &relevant);
+            (user, list, metrics)
+        });
+        Self {
+            users: users.collect(),
+            items: train.items(),
         }
     }
-    let judged: Vec<(u32, Vec<u32>)> = (0u32..)
-        .zip(relevant)
-        .filter(|(_, items)| !items.is_empty())
-        .collect();
-    let stride = judged.len().div_ceil(settings.users.max(1)).max(1);
-    let judged: Vec<&(u32, Vec<u32>)> = judged.iter().step_by(stride).collect();
-    if judged.is_empty() || settings.cutoff == 0 {
-        return None;
+
+    /// Means over the judged users who are `wanted`; none without any.
+    pub(super) fn over(&self, wanted: impl Fn(u32) -> bool) -> Option<RankingMetrics> {
+        let mut sums = RankingMetrics::default();
+        let (mut covered, mut count) = (HashSet::new(), 0.0);
+        for (_, list, user) in self.users.iter().filter(|(user, ..)| wanted(*user)) {
+            sums.ndcg += user.ndcg;
+            sums.recall += user.recall;
+            sums.hit_rate += user.hit_rate;
+            sums.mrr += user.mrr;
+            covered.extend(list.iter().copied());
+            count += 1.0;
+        }
+        (count > 0.0).then(|| RankingMetrics {
+            ndcg: sums.ndcg / count,
+            recall: sums.recall / count,
+            hit_rate: sums.hit_rate / count,
+            mrr: sums.mrr / count,
+            coverage: covered.len() as f64 / self.items as f64,
+        })
     }
-    let popularity = popularity(train, scale, settings.popularity_weight);
-    let lists: Vec<Vec<u32>> = judged
-        .par_iter()
-        .map(|(user, _)| top(predictor, train, &popularity, *user, settings.cutoff))
-        .collect();
-    let mut sums = RankingMetrics::default();
-    let mut covered = HashSet::new();
-    for ((_, relevant), list) in judged.iter().zip(&lists) {
-        let user = judge(list, relevant);
-        sums.ndcg += user.ndcg;
-        sums.recall += user.recall;
-        sums.hit_rate += user.hit_rate;
-        sums.mrr += user.mrr;
-        covered.extend(list.iter().copied());
-    }
-    let count = judged.len() as f64;
-    Some(RankingMetrics {
-        ndcg: sums.ndcg / count,
-        recall: sums.recall / count,
-        hit_rate: sums.hit_rate / count,
-        mrr: sums.mrr / count,
-        coverage: covered.len() as f64 / train.items() as f64,
-    })
 }
 
 /// The best items the user has not rated, best first; ties by index.
@@ -195,5 +219,11 @@ mod tests {
         assert_eq!((found.hit_rate, found.mrr, found.recall), (0.5, 0.25, 0.5));
         assert_eq!(found.coverage, 3.0 / 6.0);
         assert!(ranking(&ByIndex, &train, &test[3..], (1.0, 5.0), &settings).is_none());
+
+        let judged = Judged::new(&ByIndex, &train, &test, (1.0, 5.0), &settings);
+        let own = judged.over(|user| user == 0).unwrap();
+        assert_eq!((own.hit_rate, own.mrr, own.coverage), (1.0, 0.5, 2.0 / 6.0));
+        assert_eq!(judged.over(|user| user == 1).unwrap().hit_rate, 0.0);
+        assert!(judged.over(|user| user == 2).is_none());
     }
 }

@@ -46,7 +46,10 @@ pub struct ModelQuality {
     pub cold_mae: Option<Spread>,
     /// Rankings; null where they were not judged (the global mean ranks nothing).
     pub ranking: Option<RankingSpread>,
-    /// RMSE and MAE by number of friends, means over the folds.
+    /// Rankings for cold-start users.
+    #[serde(default)]
+    pub cold_ranking: Option<RankingSpread>,
+    /// RMSE, MAE and rankings by number of friends, means over the folds.
     pub by_friends: Vec<Bucket>,
 }
 
@@ -79,12 +82,8 @@ impl ModelQuality {
             mae: all(|accuracy| accuracy.mae),
             cold_rmse: cold(|accuracy| accuracy.rmse),
             cold_mae: cold(|accuracy| accuracy.mae),
-            ranking: RankingSpread::over(
-                &folds
-                    .iter()
-                    .filter_map(|fold| fold.ranking)
-                    .collect::<Vec<_>>(),
-            ),
+            ranking: RankingSpread::over(folds.iter().filter_map(|fold| fold.ranking)),
+            cold_ranking: RankingSpread::over(folds.iter().filter_map(|fold| fold.cold_ranking)),
             by_friends: (0..FRIEND_BUCKETS.len())
                 .filter_map(|bucket| mean_bucket(folds.iter().filter_map(|f| f.by_friends[bucket])))
                 .collect(),
@@ -93,7 +92,19 @@ impl ModelQuality {
 }
 
 impl RankingSpread {
-    fn over(folds: &[RankingMetrics]) -> Option<Self> {
+    /// The means alone.
+    pub fn means(&self) -> RankingMetrics {
+        RankingMetrics {
+            ndcg: self.ndcg.mean,
+            recall: self.recall.mean,
+            hit_rate: self.hit_rate.mean,
+            mrr: self.mrr.mean,
+            coverage: self.coverage.mean,
+        }
+    }
+
+    fn over(folds: impl Iterator<Item = RankingMetrics>) -> Option<Self> {
+        let folds: Vec<RankingMetrics> = folds.collect();
         let spread = |pick: fn(&RankingMetrics) -> f64| Spread::over(folds.iter().map(pick));
         Some(Self {
             ndcg: spread(|m| m.ndcg)?,
@@ -115,6 +126,8 @@ fn mean_bucket(folds: impl Iterator<Item = Bucket>) -> Option<Bucket> {
             rmse: mean(|bucket| bucket.accuracy.rmse),
             mae: mean(|bucket| bucket.accuracy.mae),
         },
+        ranking: RankingSpread::over(folds.iter().filter_map(|fold| fold.ranking))
+            .map(|spread| spread.means()),
         ..first
     })
 }

@@ -1,5 +1,11 @@
 //! How s3rec works and why, page by page.
 
+#[doc = include_str!("quick_start.md")]
+pub mod quick_start {}
+
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
 #[doc = include_str!("contributing.md")]
 pub mod contributing {}
 
@@ -9,6 +15,12 @@ pub mod decisions {}
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
 
+#[doc = include_str!("threats_and_faults.md")]
+pub mod threats_and_faults {}
+
+#[doc = include_str!("consent.md")]
+pub mod consent {}
+
 #[doc = include_str!("objectives.md")]
 pub mod objectives {}
 
@@ -17,3 +29,26 @@ pub mod solvers {}
 
 #[doc = include_str!("benchmarks.md")]
 pub mod benchmarks {}
+
+#[doc = include_str!("reproduction.md")]
+pub mod reproduction {}
+
+#[doc = include_str!("profile.md")]
+pub mod profile {}
+
+#[doc = include_str!("parameters.md")]
+pub mod parameters {}
+
+#[doc = include_str!("wire_format.md")]
+pub mod wire_format {}
+
+#[doc = include_str!("extending.md")]
+pub mod extending {}
+
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("resuming.md")]
+pub mod resuming {}
