@@ -1,6 +1,6 @@
 //! Exact bytes and operations of a retrieval, predicted from its public sizes.
 
-use crate::expand::UNIT_LEVELS;
+use crate::expand::{SELECTOR_BYTES, UNIT_LEVELS};
 use crate::parameters::{BODY_BITS, KEY_LEVELS, MASK_BITS, POLYNOMIAL_SIZE, PirParameters};
 
 /// Bytes of a public seed on the wire.
@@ -17,10 +17,16 @@ pub struct PirCost {
     pub query_bytes: u64,
     /// Answers to one round, server to client.
     pub answer_bytes: u64,
+    /// Encryptions of the client, keys and queries together, once.
+    pub encryptions: u64,
+    /// Decryptions of the client in one round.
+    pub decryptions: u64,
     /// Key switches of one expansion.
     pub key_switches: u64,
     /// Products of a selector with a row polynomial in one round, two multiplications each.
     pub products: u64,
+    /// Bytes of all expanded selectors; the server keeps what its memory holds.
+    pub selector_bytes: u64,
 }
 
 impl PirCost {
@@ -50,8 +56,13 @@ pub fn cost(parameters: &PirParameters) -> PirCost {
         answer_bytes: (0..parameters.groups())
             .map(|group| group_bytes(parameters, group) as u64)
             .sum(),
+        encryptions: levels * u64::from(KEY_LEVELS) + parameters.query_ciphertexts() as u64,
+        decryptions: (0..parameters.groups())
+            .map(|group| group_ciphertexts(parameters, group) as u64)
+            .sum(),
         key_switches: key_switches(parameters, selectors),
         products: selectors * row_polynomials(parameters) as u64,
+        selector_bytes: selectors * SELECTOR_BYTES as u64,
     }
 }
 
@@ -73,6 +84,12 @@ pub(crate) fn mask_bytes() -> usize {
 /// Bytes of `used` body coefficients.
 pub(crate) fn body_bytes(used: usize) -> usize {
     (used * BODY_BITS as usize).div_ceil(8)
+}
+
+/// Ciphertexts of one group of answers.
+fn group_ciphertexts(parameters: &PirParameters, group: u32) -> usize {
+    let full = parameters.group_buckets(group).len() * parameters.full_polynomials();
+    full + usize::from(parameters.tail_bytes() > 0)
 }
 
 /// Bytes of one group of answers: each bucket's full ciphertexts, then the shared tail.
@@ -113,6 +130,9 @@ mod tests {
         let cost = cost(&parameters);
         assert_eq!(cost.key_bytes, 11 * 7 * 16_384);
         assert_eq!(cost.query_bytes, 147 * 16_384);
+        assert_eq!(cost.encryptions, 11 * 7 + 147);
+        // 871 buckets of three polynomials, and a shared tail for each of 436 groups.
+        assert_eq!(cost.decryptions, 3 * 871 + 436);
         let everything = 100_000 * 7_168;
         assert!(10 * cost.total_bytes(1) <= everything, "{cost:?}");
     }

@@ -116,3 +116,17 @@ pub enum PirError {
         received: u64,
     },
 }
+
+impl PirError {
+    /// True when the peer's bytes are at fault, false for our own caller or machine.
+    #[must_use]
+    pub fn blames_peer(&self) -> bool {
+        matches!(
+            self,
+            PirError::Length { .. }
+                | PirError::Trailing { .. }
+                | PirError::BucketTooLarge { .. }
+                | PirError::Padding { .. }
+        )
+    }
+}

@@ -62,7 +62,7 @@ impl SelectorBlock {
 }
 
 /// Bytes of a selector in transformed form.
-const SELECTOR_BYTES: usize = 2 * 3 * 4 * POLYNOMIAL_SIZE;
+pub(crate) const SELECTOR_BYTES: usize = 2 * 3 * 4 * POLYNOMIAL_SIZE;
 
 /// Prepares a query for answering, and expands as much of it as `memory_bytes` hold (48 KiB a
 /// selector, 3m selectors); the rest is expanded anew for every answer.

@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::chunks::Chunks;
 use crate::fetch;
 use crate::release::Release;
-use crate::{ProductParameters, SpmmError, Step};
+use crate::{Exchange, ProductParameters, SpmmError, Step};
 
 /// Bytes of the seed that stands for all masks of an upload.
 pub(crate) const MASK_SEED_BYTES: usize = 32;
+
+/// Bytes that name a stock, and P1's count of openings at its close.
+const IDENTITY_BYTES: usize = 32;
+const CLOSED_BYTES: usize = 4;
 
 /// Bytes that name a stock and a round.
 pub(crate) const OPENING_BYTES: usize = 36;
@@ -60,14 +64,19 @@ impl PhaseCost {
         }
     }
 
-    fn carry(&mut self, to_social: bool, chunks: &Chunks) {
-        let bytes = chunks.total_bytes() as u64;
-        self.messages += chunks.frames() as u64;
-        if to_social {
-            self.bytes_to_social += bytes;
-        } else {
-            self.bytes_to_rating += bytes;
+    /// The bytes and frames of an exchange, no time.
+    fn of(exchange: Exchange, parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
+        let mut cost = PhaseCost::default();
+        for (to_social, chunks) in exchange.parts(parameters)? {
+            let bytes = chunks.total_bytes() as u64;
+            cost.messages += chunks.frames() as u64;
+            if to_social {
+                cost.bytes_to_social += bytes;
+            } else {
+                cost.bytes_to_rating += bytes;
+            }
         }
+        Ok(cost)
     }
 }
 
@@ -84,7 +93,8 @@ pub struct Footprint {
     pub social_disk_bytes: u64,
 }
 
-/// Predicts memory and disk of a job, P1 keeping to `memory_limit_bytes` in offline blocks.
+/// Predicts memory and disk of a job, P1 keeping to `memory_limit_bytes` in offline blocks and P0 in
+/// the expanded selectors of a fetch.
 ///
 /// # Errors
 /// As [`predict`].
@@ -100,14 +110,15 @@ pub fn footprint(
     let opening = 8
         * u64::from(parameters.columns)
         * (u64::from(parameters.uploaded_rows) + u64::from(parameters.returned_rows));
+    let (table, selectors) = if parameters.protocol.fetches_privately() {
+        let pir = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
+        (rows + upload, pir.selector_bytes.min(memory_limit_bytes))
+    } else {
+        (0, 0)
+    };
     if !parameters.protocol.is_preprocessed() {
-        let table = if parameters.protocol.fetches_privately() {
-            rows + upload
-        } else {
-            0
-        };
         return Ok(Footprint {
-            rating_memory_bytes: opening + table,
+            rating_memory_bytes: opening + table + selectors,
             social_memory_bytes: operand + upload + answer + HOMOMORPHIC_WORKING_BYTES,
             ..Footprint::default()
         });
@@ -118,13 +129,8 @@ pub fn footprint(
         * u64::from(layout.block_columns)
         * u64::from(layout.blocks);
     let shares = values * u64::from(parameters.ring_bits.div_ceil(8));
-    let table = if parameters.protocol.fetches_privately() {
-        rows + upload
-    } else {
-        0
-    };
     Ok(Footprint {
-        rating_memory_bytes: 3 * opening + BUFFERED_SHARES_BYTES,
+        rating_memory_bytes: 3 * opening + BUFFERED_SHARES_BYTES + selectors,
         social_memory_bytes: operand + (3 * opening).max(memory_limit_bytes),
         rating_disk_bytes: shares + table,
         social_disk_bytes: shares + upload * blocks + answer,
@@ -137,8 +143,8 @@ const ANSWER_MARGIN: f64 = 2.0;
 /// Added to it for whatever does not grow with the job.
 const ANSWER_FLOOR_SECONDS: f64 = 0.02;
 
-/// The earliest time after the last byte of an upload or masked input at which P1 may answer,
-/// in seconds: from the non-zeros *bound*, so that the time says nothing about Y (section 3.3,
+/// The earliest time after the last byte of an upload or masked input, or after the header of the
+/// queries' exchange, at which P1 may send, in seconds: from the bounds on non-zeros and needed rows, so that the time says nothing about Y (section 3.3,
 /// "Times"). The node holds the answer until then; a P1 that needs longer still shows that.
 ///
 /// # Errors
@@ -147,6 +153,9 @@ pub fn answer_not_before(parameters: &ProductParameters, step: Step) -> Result<f
     let seconds = match step {
         Step::MaskedProduct => masked_round(parameters)?.social_seconds,
         Step::Responses => homomorphic_block(parameters)?.social_seconds,
+        Step::Queries if parameters.protocol.fetches_privately() => {
+            queries(parameters)?.social_seconds
+        }
         _ => return Ok(0.0),
     };
     Ok(ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS)
@@ -263,6 +272,16 @@ impl Sizes {
         Chunks::new(Step::Opening, OPENING_BYTES, 1)
     }
 
+    /// The identity of a stock, as its close names it.
+    pub(crate) fn identity() -> Result<Chunks, SpmmError> {
+        Chunks::new(Step::Cursor, IDENTITY_BYTES, 1)
+    }
+
+    /// P1's count of openings, at the close.
+    pub(crate) fn closed_openings() -> Result<Chunks, SpmmError> {
+        Chunks::new(Step::Cursor, CLOSED_BYTES, 1)
+    }
+
     /// The released bits of one opening's answer, packed over all rows.
     pub(crate) fn released_values(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
         let values = parameters.returned_rows as usize * parameters.columns as usize;
@@ -288,8 +307,7 @@ impl Sizes {
 /// P0's public key.
 fn key_setup(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     let work = Work::of(parameters);
-    let mut cost = PhaseCost::default();
-    cost.carry(true, &Sizes::public_key(parameters)?);
+    let mut cost = PhaseCost::of(Exchange::PublicKey, parameters)?;
     let dimension = f64::from(parameters.glwe_dimension);
     cost.rating_seconds = dimension * work.encryption();
     cost.social_seconds = dimension * dimension * work.transform() + dimension * work.expansion();
@@ -299,9 +317,11 @@ fn key_setup(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
 /// P1's queries and their expansion (section 3.2).
 fn queries(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     let work = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
-    let mut cost = PhaseCost::default();
-    cost.carry(false, &Sizes::queries(parameters)?);
+    let mut cost = PhaseCost::of(Exchange::Queries, parameters)?;
     cost.rating_seconds = work.key_switches as f64 * KEY_SWITCH_SECONDS;
+    cost.social_seconds = work.encryptions as f64 * QUERY_CIPHERTEXT_SECONDS
+        + f64::from(parameters.uploaded_rows) * HASHING_SECONDS
+        + f64::from(parameters.fetched_rows_bound) * PLACEMENT_SECONDS;
     Ok(cost)
 }
 
@@ -309,21 +329,21 @@ fn queries(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
 fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
     let work = Work::of(parameters);
     let responses = Sizes::responses(parameters)?;
-    let mut cost = PhaseCost::default();
-    cost.carry(true, &Sizes::mask_seed()?);
-    cost.carry(true, &Sizes::bodies(parameters)?);
-    cost.carry(false, &responses);
+    let mut cost = PhaseCost::of(Exchange::Upload, parameters)?;
     let count = (responses.total_bytes() / responses.item_bytes()) as f64;
     cost.rating_seconds =
         f64::from(parameters.uploaded_rows) * work.encryption() + count * work.decryption();
+    let mut extraction = 0.0;
     let fetched = if parameters.protocol.fetches_privately() {
         let pir = s3rec_pir::cost(&fetch::pir_parameters(parameters)?);
         cost.rating_seconds += pir.products as f64 * SELECTION_SECONDS;
+        extraction = pir.decryptions as f64 * ANSWER_CIPHERTEXT_SECONDS;
         parameters.fetched_rows_bound
     } else {
         parameters.uploaded_rows
     };
-    cost.social_seconds = f64::from(fetched) * work.expansion()
+    cost.social_seconds = extraction
+        + f64::from(fetched) * work.expansion()
         + parameters.nonzeros_bound as f64 * work.accumulation()
         + count * work.rerandomisation();
     Ok(cost)
@@ -331,14 +351,7 @@ fn homomorphic_block(parameters: &ProductParameters) -> Result<PhaseCost, SpmmEr
 
 /// One opening of `preprocessed` (section 3.3, online).
 fn masked_round(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
-    let mut cost = PhaseCost::default();
-    cost.carry(
-        true,
-        &Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)?,
-    );
-    cost.carry(true, &Sizes::opening()?);
-    cost.carry(false, &Sizes::opening()?);
-    cost.carry(false, &Sizes::released_values(parameters)?);
+    let mut cost = PhaseCost::of(Exchange::Opening, parameters)?;
     let columns = f64::from(parameters.columns);
     let packed =
         f64::from(parameters.uploaded_rows + parameters.returned_rows) * columns * NANOSECOND;
@@ -358,6 +371,13 @@ const NANOSECOND: f64 = 1e-9;
 /// One key switch of the expansion, and one product of a selector with a row polynomial.
 const KEY_SWITCH_SECONDS: f64 = 150e-6;
 const SELECTION_SECONDS: f64 = 10e-6;
+
+/// One ciphertext of P1's keys and queries, one row's three buckets, one needed row's placement
+/// (redrawn hash seeds included), and one ciphertext of the answers.
+const QUERY_CIPHERTEXT_SECONDS: f64 = 150e-6;
+const HASHING_SECONDS: f64 = 1e-6;
+const PLACEMENT_SECONDS: f64 = 2e-6;
+const ANSWER_CIPHERTEXT_SECONDS: f64 = 150e-6;
 
 /// Seconds of one core for the operations on one ciphertext, fitted to measurements.
 struct Work {

@@ -239,6 +239,6 @@ impl SpmmError {
                 | SpmmError::WrongLength { .. }
                 | SpmmError::Malformed { .. }
                 | SpmmError::ColumnsUsed { .. }
-        )
+        ) || matches!(self, SpmmError::Pir(error) if error.blames_peer())
     }
 }

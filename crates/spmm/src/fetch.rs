@@ -13,6 +13,7 @@ use std::sync::Arc;
 use s3rec_algebra::Seed;
 use s3rec_he::{GlweParameters, RowSource, decode_bodies};
 use s3rec_pir::{ClientState, PirParameters, QueryReceiver, RowTable, Selectors, ServerTable};
+use s3rec_sparse::{SocialOperator, ladder};
 
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
@@ -20,6 +21,17 @@ use crate::endpoint::Fuse;
 use crate::operand::SocialOperand;
 use crate::preprocessed::{Bulk, StockStorage};
 use crate::{Endpoint, Frame, MAX_FRAME_BYTES, ProductParameters, SpmmError, Step};
+
+/// d_max as P1 announces it: the ladder value of the users linked to, and m where that is less.
+pub fn rows_bound(linked_to: u64, users: u32) -> u32 {
+    u32::try_from(ladder(linked_to)).map_or(users, |bound| bound.min(users))
+}
+
+/// [`rows_bound`] of an operator.
+pub fn rows_bound_of(operator: &SocialOperator) -> u32 {
+    let users = u32::try_from(operator.users()).unwrap_or(u32::MAX);
+    rows_bound(operator.active_columns().len() as u64, users)
+}
 
 /// The sizes of the retrieval: a table of P0's encrypted rows, d_max of them fetched.
 pub(crate) fn pir_parameters(parameters: &ProductParameters) -> Result<PirParameters, SpmmError> {

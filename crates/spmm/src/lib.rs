@@ -18,6 +18,7 @@
 mod chooser;
 mod chunks;
 pub mod cost;
+mod crossings;
 mod endpoint;
 mod error;
 pub mod fetch;
@@ -34,6 +35,7 @@ pub mod release;
 mod rows;
 
 pub use chooser::{LinkProfile, ProductRequest, choose_parameters};
+pub use crossings::{Crossing, Exchange};
 pub use endpoint::Endpoint;
 pub use error::SpmmError;
 pub use frame::{Frame, MAX_FRAME_BYTES, Step};

@@ -2,12 +2,10 @@
 
 use super::session::Reader;
 use super::{RatingStock, SocialStock};
-use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::chunks::{Due, Numbering, not_due};
+use crate::cost::Sizes;
 use crate::endpoint::Fuse;
 use crate::{Endpoint, Frame, SpmmError, Step};
-
-const CLOSE_BYTES: usize = 32;
-const CLOSED_BYTES: usize = 4;
 
 /// After a failed opening a message may still be under way: only who has met again may close,
 /// for closing promises that nothing needs to be burnt.
@@ -72,8 +70,7 @@ impl Endpoint for RatingClose {
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         self.fuse.check()?;
         let taken = if self.is_sent && self.openings.is_none() {
-            Chunks::new(Step::Cursor, CLOSED_BYTES, 1)
-                .and_then(|chunks| self.due.check(&frame, &chunks, 0))
+            Sizes::closed_openings().and_then(|chunks| self.due.check(&frame, &chunks, 0))
         } else {
             Err(not_due(&frame))
         };
@@ -125,8 +122,7 @@ impl SocialClose {
             return Err(not_due(frame));
         }
         in_session(self.stock.in_session)?;
-        self.due
-            .check(frame, &Chunks::new(Step::Cursor, CLOSE_BYTES, 1)?, 0)?;
+        self.due.check(frame, &Sizes::identity()?, 0)?;
         if Some(Reader(&frame.payload).array()) != self.stock.record.identity {
             return Err(SpmmError::OtherStock);
         }

@@ -31,6 +31,7 @@ pub use opening::{RatingOpening, SocialOpening};
 pub use rating_block::RatingBlock;
 pub use rating_stock::RatingStock;
 pub use record::{StockTerms, VoidReason};
+pub(crate) use session::meeting_sizes;
 pub use session::{RatingSession, SocialSession};
 pub use social_block::SocialBlock;
 pub(crate) use social_block::StoredBodies;

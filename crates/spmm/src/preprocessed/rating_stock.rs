@@ -10,6 +10,7 @@ use super::shares::{Masks, ShareFile};
 use super::{StockStorage, StockTerms};
 use crate::he::{RatingKeySetup, RatingKeys};
 use crate::parameters::in_range;
+use crate::rows::{check_shape, gather};
 use crate::{ProductParameters, PublicPattern, SpmmError};
 
 /// P0's side of a stock of preprocessed columns.
@@ -199,6 +200,21 @@ impl RatingStock {
             ));
         }
         self.save()
+    }
+
+    /// Gives `factors` (m × k) the first columns before the parties have met for the first time.
+    /// A start that is cut short between meeting and opening then burns nothing: the columns'
+    /// message is known. Without effect once columns are used.
+    ///
+    /// # Errors
+    /// [`SpmmError::Shape`]; the storage's.
+    pub fn reserve_first(&mut self, factors: &RingMatrix) -> Result<(), SpmmError> {
+        if self.record.cursor > 0 || self.record.identity.is_none() {
+            return Ok(());
+        }
+        check_shape(self.parameters(), &self.pattern, factors)?;
+        self.reserve(&gather(factors, &self.pattern.uploaded_rows)?)?;
+        Ok(())
     }
 
     /// Gives `upload` (uploaded rows × k) its columns, on disk before it returns: the same

@@ -10,7 +10,7 @@ use crate::rows::check_pattern;
 use crate::{ProductParameters, PublicPattern, SpmmError};
 
 /// First byte of every record; another version is not read.
-const RECORD_VERSION: u8 = 1;
+const RECORD_VERSION: u8 = 2;
 
 /// Everything public that a stock is made under (section 3.3, identity). Both parties hold the
 /// same; the identity covers all of it, P0's public key and the complete upload.
@@ -162,6 +162,8 @@ pub(crate) struct SocialRecord {
     pub(crate) answered: Option<Spent>,
     /// P1's own count of openings.
     pub(crate) openings: u32,
+    /// How often all unused blocks were answered anew, for another Y each time.
+    pub(crate) renewals: u32,
     pub(crate) session: Nonces,
     pub(crate) tentative: Option<Nonces>,
     /// Did the last session end by agreement?

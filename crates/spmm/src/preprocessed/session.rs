@@ -21,6 +21,16 @@ const OFFER_BYTES: usize = 32 + 32 + 16;
 const REPLY_BYTES: usize = OFFER_BYTES + 4 + 1;
 const NONCES_BYTES: usize = 32;
 
+/// The frames of a meeting, in each sender's order; true where P0 sends.
+pub(crate) fn meeting_sizes() -> Result<Vec<(bool, Chunks)>, SpmmError> {
+    Ok(vec![
+        (true, Chunks::new(Step::Identity, OFFER_BYTES, 1)?),
+        (true, Chunks::new(Step::Cursor, NONCES_BYTES, 1)?),
+        (false, Chunks::new(Step::Identity, REPLY_BYTES, 1)?),
+        (false, Chunks::new(Step::Cursor, NONCES_BYTES, 1)?),
+    ])
+}
+
 /// P0's side of the meeting.
 pub struct RatingSession {
     stock: RatingStock,

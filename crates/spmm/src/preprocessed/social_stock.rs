@@ -58,6 +58,7 @@ impl SocialStock {
             cursor: 0,
             answered: None,
             openings: 0,
+            renewals: 0,
             session: Nonces::default(),
             tentative: None,
             closed: true,
@@ -118,6 +119,9 @@ impl SocialStock {
                 reason: VoidReason::Interrupted,
             });
         }
+        if stock.record.operand_digest.seed() != *stock.operand.digest() {
+            stock.record.renewals += 1;
+        }
         stock.record.operand_digest = SecretBytes::of(stock.operand.digest());
         stock.record.terms.operator_commitment = stock.operand.commitment();
         stock.record.terms_digest = stock.record.terms.digest(pattern)?;
@@ -168,6 +172,18 @@ impl SocialStock {
     /// P1's own count of openings answered from this stock.
     pub fn openings(&self) -> u32 {
         self.record.openings
+    }
+
+    /// −log₂ of the statistical distance of all that P0 has seen of this stock from its simulation,
+    /// rounded down: a stock whose blocks were answered anew counts as one more stock each time
+    /// (section 3.1, "per stock and adds up over stocks").
+    ///
+    /// # Errors
+    /// Those of [`ProductParameters::layout`].
+    pub fn statistical_bits(&self) -> Result<u32, SpmmError> {
+        let stocks = self.record.renewals.saturating_add(1);
+        let lost = u32::BITS - (stocks - 1).leading_zeros();
+        Ok(self.parameters().statistical_bits()?.saturating_sub(lost))
     }
 
     /// The next round that was never answered.

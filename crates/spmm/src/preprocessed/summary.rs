@@ -22,6 +22,9 @@ pub struct StockSummary {
     pub used_rounds: u32,
     /// P1's own count of openings; `None` in P0's record.
     pub openings: Option<u32>,
+    /// How often P1 answered all unused blocks anew for another Y, each a further stock in the
+    /// accounting of section 3.1; `None` in P0's record.
+    pub renewals: Option<u32>,
     /// Why the stock may not be used any more, as far as this side knows.
     pub void: Option<VoidReason>,
 }
@@ -42,6 +45,7 @@ impl StockSummary {
             rounds: parameters.rounds,
             used_rounds: record.cursor.min(parameters.rounds),
             openings: None,
+            renewals: None,
             void: record.void,
         })
     }
@@ -61,6 +65,7 @@ impl StockSummary {
             rounds: parameters.rounds,
             used_rounds: record.cursor.min(parameters.rounds),
             openings: Some(record.openings),
+            renewals: Some(record.renewals),
             void: record.void,
         })
     }

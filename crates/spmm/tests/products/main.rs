@@ -12,4 +12,5 @@ mod pads;
 mod renewal;
 mod stocks;
 mod transcript;
+mod trimming;
 mod world;

@@ -7,7 +7,7 @@ use crate::stocks;
 use crate::world::{Shape, World};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingStock, SocialBlock, SocialClose,
-    SocialOpening, SocialStock,
+    SocialOpening, SocialStock, StockStorage, StockSummary,
 };
 use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, he, pair};
 
@@ -65,6 +65,12 @@ fn no_block_keeps_shares_of_the_old_operator() {
 
     // Nor does an attempt that was cut short count: it begins again.
     let (mut rating, mut social) = (rating(), social());
+    // For the statistical distance the same stock is one more, once for each other operator.
+    let encoded = social_disk.load().unwrap().unwrap();
+    let summary = StockSummary::read_social(&encoded).unwrap();
+    assert_eq!(summary.renewals, Some(1));
+    let alone = new.parameters.statistical_bits().unwrap();
+    assert_eq!(social.statistical_bits().unwrap(), alone - 1);
     for block in 0..blocks {
         let mut taking = RatingBlock::again(rating, block).unwrap();
         let mut answering = SocialBlock::again(social, block, 1 << 24).unwrap();

@@ -9,7 +9,7 @@ use s3rec_spmm::pair::{self, Honest, Side, Transcript};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingStock, SocialBlock, SocialOpening, SocialStock,
 };
-use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy, cost, he};
+use s3rec_spmm::{Disclosure, Exchange, OperatorKind, Protocol, ReleasePolicy, Step, cost, he};
 
 /// What crossed before the first round, and in each round.
 #[derive(Debug, PartialEq)]
@@ -43,9 +43,11 @@ fn one_shot(world: &World) -> Job {
     let rating_keys = Arc::new(he::RatingKeys::generate(&world.parameters, &seed).unwrap());
     let mut announcing = he::RatingKeySetup::new(&rating_keys).unwrap();
     let mut receiving = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
-    let mut offline = pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
-    let social_keys = Arc::new(receiving.into_keys().unwrap());
+    let mut offline = Transcript::default();
     let fetches = queries(world, &mut offline);
+    let keys = pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
+    join(&mut offline, keys);
+    let social_keys = Arc::new(receiving.into_keys().unwrap());
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
         let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
@@ -70,9 +72,11 @@ fn preprocessed(world: &World) -> Job {
         SocialStock::create(disk(), terms, &world.pattern, Arc::clone(&world.operand)).unwrap();
     let (mut announcing, mut receiving) =
         (rating.key_setup().unwrap(), social.key_setup().unwrap());
-    let mut offline = pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
-    social.accept_key(receiving).unwrap();
+    let mut offline = Transcript::default();
     let fetches = queries(world, &mut offline);
+    let keys = pair::run(&mut announcing, &mut receiving, &mut Honest).unwrap();
+    join(&mut offline, keys);
+    social.accept_key(receiving).unwrap();
     for _ in 0..world.parameters.layout().unwrap().blocks {
         let mut uploading = RatingBlock::new(rating).unwrap();
         let mut answering = SocialBlock::new(social, 8 << 20).unwrap();
@@ -159,9 +163,46 @@ fn predicted_bytes_are_the_counted_ones() {
                 for round in &job.rounds {
                     assert_eq!(predicted(&estimate.round), counted(round), "{protocol:?}");
                 }
+                check_crossings(&world, &job);
             }
         }
     }
+}
+
+/// The frames foretold are those that crossed, each sender's in its order.
+fn check_crossings(world: &World, job: &Job) {
+    let sent = |to_social, frames: &[(Side, Step, usize)]| -> Vec<(Step, usize)> {
+        let from = if to_social {
+            Side::Rating
+        } else {
+            Side::Social
+        };
+        let sent = frames.iter().filter(|(side, ..)| *side == from);
+        sent.map(|&(_, step, bytes)| (step, bytes)).collect()
+    };
+    let mut before: Vec<_> = job.offline.frames.clone();
+    let mut rounds = job.rounds.iter();
+    for (exchange, times) in Exchange::of_job(&world.parameters).unwrap() {
+        if matches!(exchange, Exchange::Meeting | Exchange::Close) {
+            continue;
+        }
+        let crossings = exchange.crossings(&world.parameters).unwrap();
+        for _ in 0..times {
+            let is_round = exchange == Exchange::Opening
+                || (exchange == Exchange::Upload && !world.parameters.protocol.is_preprocessed());
+            let frames: Vec<_> = if is_round {
+                rounds.next().unwrap().frames.clone()
+            } else {
+                before.drain(..crossings.len()).collect()
+            };
+            for to_social in [true, false] {
+                let foretold = crossings.iter().filter(|c| c.to_social == to_social);
+                let foretold: Vec<_> = foretold.map(|c| (c.step, c.payload_bytes)).collect();
+                assert_eq!(foretold, sent(to_social, &frames), "{exchange:?}");
+            }
+        }
+    }
+    assert!(before.is_empty() && rounds.next().is_none());
 }
 
 /// A chain, a star and nobody, announced under one bound, for every protocol and release policy.
