@@ -1,190 +1,219 @@
-//! Finds the users that both platforms have, by keyed hashes of their ids.
-//!
-//! **Not private**: both sides know the key, so whoever guesses an id can test it. Private set
-//! intersection takes this module's place; its result keeps the form: common users in one order
-//! that both sides derive alone.
+//! The private set intersection of a job as both daemons run it: what they announce, how its
+//! errors are told, what its result is kept as.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use s3rec_link::LinkError;
+use s3rec_psi::{PsiError, Session, Sizes};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::digest_of;
-use s3rec_wire::v1::AlignChunk;
+use s3rec_wire::convert::{AlignOpening, digest_of};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
 
-/// Hashes in a chunk: just under 1 MiB.
-const HASHES_PER_CHUNK: usize = 32_000;
+pub use s3rec_psi::Common;
 
-/// Most users that one side may bring.
-pub const MAX_USERS: u64 = 1 << 24;
+/// A fresh opening of one side.
+///
+/// # Errors
+/// [`Reason::Bug`] without entropy.
+pub fn opening(
+    job: s3rec_wire::convert::JobId,
+    total: usize,
+    id_rule: &str,
+) -> Result<AlignOpening, Fault> {
+    let mut session_half = [0; 32];
+    getrandom::fill(&mut session_half)
+        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    Ok(AlignOpening {
+        job,
+        session_half,
+        total: total as u64,
+        id_rule: id_rule.into(),
+    })
+}
 
-/// A user's id under the key of one job.
-pub type Hash = [u8; 32];
-
-/// One side's hashes, ascending, each with that side's index of the user.
-pub struct Hashed(Vec<(Hash, u32)>);
-
-impl Hashed {
-    /// Hashes `ids` under the key that both halves make together.
-    pub fn new<'a>(
-        rating_half: &[u8; 32],
-        social_half: &[u8; 32],
-        ids: impl Iterator<Item = &'a str>,
-    ) -> Self {
-        let mut key = blake3::Hasher::new_derive_key("s3rec v1 alignment by keyed hash");
-        key.update(rating_half);
-        key.update(social_half);
-        let key = *key.finalize().as_bytes();
-        let mut hashes: Vec<(Hash, u32)> = ids
-            .zip(0_u32..)
-            .map(|(id, index)| (*blake3::keyed_hash(&key, id.as_bytes()).as_bytes(), index))
-            .collect();
-        hashes.sort_unstable();
-        Self(hashes)
+/// What follows from both openings.
+///
+/// # Errors
+/// [`Reason::Contradiction`] for different rules or jobs, [`Reason::PeerMalformed`] for more ids
+/// than the protocol takes.
+pub fn agree(rating: &AlignOpening, social: &AlignOpening) -> Result<(Session, Sizes), Fault> {
+    if rating.job != social.job {
+        return Err(LinkError::Malformed(WireError::Contradiction { field: "job_id" }).into());
     }
+    same_rule(&rating.id_rule, &social.id_rule)?;
+    let session = Session::new(
+        rating.job.as_bytes(),
+        &rating.session_half,
+        &social.session_half,
+        &rating.id_rule,
+    );
+    let sizes = Sizes::new(rating.total, social.total).map_err(psi_fault)?;
+    Ok((session, sizes))
+}
 
-    /// The chunks to send after the first message.
-    pub fn chunks(&self) -> impl Iterator<Item = AlignChunk> + '_ {
-        self.0.chunks(HASHES_PER_CHUNK).map(|hashes| AlignChunk {
-            hashes: hashes.iter().flat_map(|(hash, _)| *hash).collect(),
-            ..AlignChunk::default()
-        })
+/// Refuses ids that were normalised by different rules: the same person's would not match.
+///
+/// # Errors
+/// [`Reason::Contradiction`] naming both rules and how to agree.
+pub fn same_rule(rating: &str, social: &str) -> Result<(), Fault> {
+    if rating == social {
+        return Ok(());
     }
+    let message = format!(
+        "the rating platform's ids are normalised by {rating}, the social platform's by {social}"
+    );
+    let remedy = "Import the data of one platform again, with --fold-case on both sides or on \
+                  neither, and propose the job anew.";
+    Err(Fault::new(Reason::Contradiction, message)
+        .at("field", "id_rule")
+        .remedied_by(remedy))
+}
 
-    /// The common users: our indices, in the ascending order of the hashes.
-    #[must_use]
-    pub fn intersect(&self, theirs: &Received) -> Common {
-        let mut digest = blake3::Hasher::new_derive_key("s3rec v1 ordered common users");
-        let mut rows = Vec::new();
-        let mut ours = self.0.iter().peekable();
-        for hash in &theirs.hashes {
-            while ours.next_if(|(own, _)| own < hash).is_some() {}
-            if let Some((_, index)) = ours.next_if(|(own, _)| own == hash) {
-                digest.update(hash);
-                rows.push(*index);
-            }
-        }
-        Common {
-            rows,
-            digest: *digest.finalize().as_bytes(),
-        }
+/// An error of the intersection: the peer's bytes are blamed on the peer.
+#[must_use]
+pub fn psi_fault(error: PsiError) -> Fault {
+    let message = format!("private set intersection: {error}");
+    let reason = match &error {
+        PsiError::TooManyIds { .. } => Reason::LimitExceeded,
+        error if error.blames_peer() => Reason::PeerMalformed,
+        _ => Reason::Bug,
+    };
+    Fault::new(reason, message)
+}
+
+/// Sizes and result in the words of the conversation.
+#[must_use]
+pub fn overlap(sizes: Sizes, common: &Common) -> v1::Overlap {
+    v1::Overlap {
+        rating_users: sizes.rating().into(),
+        social_users: sizes.social().into(),
+        common_users: common.rows.len() as u64,
     }
 }
 
-/// The users that both platforms have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Common {
-    /// This side's index of every common user, in the order of both.
-    pub rows: Vec<u32>,
-    /// Equal on both sides when the order is.
-    pub digest: [u8; 32],
+/// The overlap for people.
+#[must_use]
+pub fn overlap_text(overlap: &v1::Overlap) -> String {
+    let share = |of: u64| 100.0 * overlap.common_users as f64 / of.max(1) as f64;
+    format!(
+        "{} common users, of the rating platform's {} ({:.1} %) and the social platform's {} \
+         ({:.1} %)",
+        overlap.common_users,
+        overlap.rating_users,
+        share(overlap.rating_users),
+        overlap.social_users,
+        share(overlap.social_users),
+    )
 }
 
-/// The other side's hashes as they come: strictly ascending, no more than announced.
-pub struct Received {
-    hashes: Vec<Hash>,
+/// The end of a job whose platforms share nobody: a result, told alike on both sides.
+#[must_use]
+pub fn nobody(overlap: &v1::Overlap) -> Fault {
+    let message = format!(
+        "The platforms have no user in common: {} users of the rating platform and {} of the \
+         social platform were compared. Nothing else was computed or shown",
+        overlap.rating_users, overlap.social_users
+    );
+    Fault::new(Reason::NoCommonUsers, message)
+}
+
+/// How far one side's work is: elements masked, received and labelled.
+#[derive(Debug, Default)]
+pub struct Work {
+    done: AtomicU64,
     total: u64,
 }
 
-impl Received {
-    /// Expects `total` hashes.
-    ///
-    /// # Errors
-    /// [`WireError::OutOfRange`] above [`MAX_USERS`].
-    pub fn expecting(total: u64) -> Result<Self, WireError> {
-        if total > MAX_USERS {
-            return Err(WireError::OutOfRange {
-                field: "total",
-                least: 0,
-                most: MAX_USERS,
-                actual: total,
-            });
-        }
-        Ok(Self {
-            hashes: Vec::new(),
-            total,
-        })
-    }
-
-    /// Whether all have come.
+impl Work {
+    /// The work of either side: its own ids and both streams over the other's.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.hashes.len() as u64 == self.total
+    pub fn of(sizes: Sizes) -> Self {
+        Self {
+            done: AtomicU64::new(0),
+            total: u64::from(sizes.rating()) * 2 + u64::from(sizes.social()),
+        }
     }
 
-    /// Takes a chunk.
-    ///
-    /// # Errors
-    /// [`WireError`] for a chunk that is empty, torn, out of order or beyond the total.
-    pub fn take(&mut self, chunk: &AlignChunk) -> Result<(), WireError> {
-        let field = "hashes";
-        let form = |expected| WireError::Form { field, expected };
-        if !chunk.job_id.is_empty() || !chunk.key_half.is_empty() || chunk.total != 0 {
-            return Err(form("alone in every message after the first"));
-        }
-        if chunk.hashes.is_empty() || !chunk.hashes.len().is_multiple_of(32) {
-            return Err(form("a whole number of 32-byte hashes"));
-        }
-        for bytes in chunk.hashes.chunks_exact(32) {
-            let hash = digest_of(field, bytes)?;
-            if self.hashes.last().is_some_and(|last| *last >= hash) {
-                return Err(form("strictly ascending"));
-            }
-            if self.is_complete() {
-                return Err(form("of the announced number"));
-            }
-            self.hashes.push(hash);
-        }
-        Ok(())
+    /// More is done; gives the share of all.
+    pub fn add(&self, elements: u64) -> f64 {
+        let done = self.done.fetch_add(elements, Ordering::Relaxed) + elements;
+        done.min(self.total) as f64 / self.total.max(1) as f64
     }
+}
+
+/// The result as it is stored.
+#[must_use]
+pub fn to_record(common: &Common, overlap: &v1::Overlap) -> v1::CommonUsers {
+    v1::CommonUsers {
+        rows: common.rows.clone(),
+        digest: common.digest.to_vec(),
+        overlap: Some(*overlap),
+    }
+}
+
+/// A stored result.
+///
+/// # Errors
+/// [`WireError`] for a torn record.
+pub fn from_record(record: v1::CommonUsers) -> Result<(Common, v1::Overlap), WireError> {
+    let overlap = record
+        .overlap
+        .ok_or(WireError::Missing { field: "overlap" })?;
+    if record.rows.len() as u64 != overlap.common_users {
+        return Err(WireError::Contradiction { field: "rows" });
+    }
+    let digest = digest_of("digest", &record.digest)?;
+    let rows = record.rows;
+    Ok((Common { rows, digest }, overlap))
 }
 
 #[cfg(test)]
 mod tests {
+    use s3rec_wire::convert::JobId;
+
     use super::*;
 
-    fn hashed(ids: &[&str]) -> Hashed {
-        Hashed::new(&[1; 32], &[2; 32], ids.iter().copied())
-    }
+    #[test]
+    fn both_sides_derive_one_session_or_say_why_not() {
+        let job = JobId::random();
+        let rating = opening(job, 3, "nfc-trim").unwrap();
+        let social = opening(job, 4, "nfc-trim").unwrap();
+        assert_ne!(rating.session_half, social.session_half);
+        let (_, sizes) = agree(&rating, &social).unwrap();
+        assert_eq!((sizes.rating(), sizes.social()), (3, 4));
 
-    fn received(from: &Hashed) -> Received {
-        let mut received = Received::expecting(from.0.len() as u64).unwrap();
-        for chunk in from.chunks() {
-            received.take(&chunk).unwrap();
-        }
-        assert!(received.is_complete());
-        received
+        let folded = opening(job, 4, "nfc-trim-casefold").unwrap();
+        let fault = agree(&rating, &folded).err().unwrap();
+        assert_eq!(fault.reason, Reason::Contradiction);
+        assert!(fault.message.contains("nfc-trim-casefold"), "{fault}");
+        let other = opening(JobId::random(), 4, "nfc-trim").unwrap();
+        assert!(agree(&rating, &other).is_err());
+        let many = opening(job, 1 << 25, "nfc-trim").unwrap();
+        let fault = agree(&rating, &many).err().unwrap();
+        assert_eq!(fault.reason, Reason::LimitExceeded);
     }
 
     #[test]
-    fn both_sides_find_the_same_users_in_the_same_order() {
-        let (p0, p1) = (["ann", "bob", "cid", "eve"], ["eve", "bob", "zoe"]);
-        let (ours, theirs) = (hashed(&p0), hashed(&p1));
-        let left = ours.intersect(&received(&theirs));
-        let right = theirs.intersect(&received(&ours));
-        assert_eq!(left.digest, right.digest);
-        let left: Vec<_> = left.rows.iter().map(|i| p0[*i as usize]).collect();
-        let right: Vec<_> = right.rows.iter().map(|i| p1[*i as usize]).collect();
-        assert_eq!(left, right);
-        assert_eq!(left.len(), 2);
-    }
-
-    #[test]
-    fn nobody_in_common_is_a_result() {
-        let (ours, theirs) = (hashed(&["a"]), hashed(&["b"]));
-        assert!(ours.intersect(&received(&theirs)).rows.is_empty());
-    }
-
-    #[test]
-    fn broken_chunks_are_refused() {
-        let chunk = |hashes: &[u8]| AlignChunk {
-            hashes: hashes.to_vec(),
-            ..AlignChunk::default()
+    fn a_result_survives_the_store() {
+        let common = Common {
+            rows: vec![5, 0, 700_000],
+            digest: [9; 32],
         };
-        let mut received = Received::expecting(2).unwrap();
-        assert!(received.take(&chunk(&[])).is_err());
-        assert!(received.take(&chunk(&[0; 33])).is_err());
-        assert!(received.take(&chunk(&[0; 64])).is_err(), "twice the same");
-        let mut received = Received::expecting(1).unwrap();
-        let mut two = [0; 64];
-        two[32] = 1;
-        assert!(received.take(&chunk(&two)).is_err(), "more than announced");
-        assert!(Received::expecting(MAX_USERS + 1).is_err());
+        let overlap = overlap(Sizes::new(1_000_000, 10).unwrap(), &common);
+        let record = to_record(&common, &overlap);
+        assert_eq!(from_record(record.clone()).unwrap(), (common, overlap));
+        let torn = v1::CommonUsers {
+            rows: vec![1],
+            ..record
+        };
+        assert!(from_record(torn).is_err());
+    }
+
+    #[test]
+    fn progress_never_passes_one() {
+        let work = Work::of(Sizes::new(10, 20).unwrap());
+        assert!((work.add(10) - 0.25).abs() < 1e-12);
+        assert!((work.add(100) - 1.0).abs() < 1e-12);
     }
 }

@@ -1,6 +1,7 @@
 //! Connects to a daemon: mutual TLS, and a check of who answers.
 
 use std::error::Error as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,19 +76,38 @@ pub async fn connect(
         .trim_end_matches(']')
         .to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|_| wrong())?;
-    let tls = TlsConnector::from(Arc::new(material.client_config()?));
-    let connector = service_fn(move |_: Uri| {
-        let (host, name, tls) = (host.clone(), name.clone(), tls.clone());
-        async move {
-            let stream = open(&host, port, name, &tls, expected).await?;
-            Ok::<_, Fault>(TokioIo::new(stream))
-        }
-    });
-    // TLS is ours, so tonic sees a plain scheme beneath and the true one in the requests.
-    let plain = format!("http://{}", uri.authority().ok_or_else(wrong)?);
+    let endpoint = endpoint(&uri).ok_or_else(wrong)?;
+    dial(endpoint, host, port, name, material, expected, address).await
+}
+
+/// Connects to a daemon where it is, whatever name its certificate is for: `name`, which is
+/// verified as in [`connect`].
+///
+/// # Errors
+/// [`ConnectError`], with the reason and the remedy.
+pub async fn connect_as(
+    address: SocketAddr,
+    name: ServerName<'static>,
+    material: &TlsMaterial,
+    expected: Authorize,
+) -> Result<Channel, ConnectError> {
+    let shown = format!("https://{address}");
+    let uri = shown.parse().ok();
+    let endpoint = uri.and_then(|uri| endpoint(&uri));
+    let endpoint = endpoint.ok_or_else(|| ConnectError::Address {
+        address: shown.clone(),
+    })?;
+    let (host, port) = (address.ip().to_string(), address.port());
+    dial(endpoint, host, port, name, material, expected, &shown).await
+}
+
+/// How calls to `uri` go. TLS is ours, so tonic sees a plain scheme beneath and the true one in
+/// the requests.
+fn endpoint(uri: &Uri) -> Option<Endpoint> {
+    let plain = format!("http://{}", uri.authority()?);
     let endpoint = Endpoint::from_shared(plain)
-        .map_err(|_| wrong())?
-        .origin(uri)
+        .ok()?
+        .origin(uri.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -95,8 +115,29 @@ pub async fn connect(
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    Some(endpoint)
+}
+
+async fn dial(
+    endpoint: Endpoint,
+    host: String,
+    port: u16,
+    name: ServerName<'static>,
+    material: &TlsMaterial,
+    expected: Authorize,
+    shown: &str,
+) -> Result<Channel, ConnectError> {
+    let tls = TlsConnector::from(Arc::new(material.client_config()?));
+    let connector = service_fn(move |_: Uri| {
+        let (host, name, tls) = (host.clone(), name.clone(), tls.clone());
+        let expected = expected.clone();
+        async move {
+            let stream = open(&host, port, name, &tls, expected).await?;
+            Ok::<_, Fault>(TokioIo::new(stream))
+        }
+    });
     let connected = endpoint.connect_with_connector(connector).await;
-    connected.map_err(|error| ConnectError::Refused(reason_of(&error, address)))
+    connected.map_err(|error| ConnectError::Refused(reason_of(&error, shown)))
 }
 
 async fn open(

@@ -3,17 +3,21 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use s3rec_wire::v1::{JobEvent, JobState};
+use s3rec_wire::v1::{JobEvent, JobState, Role};
 use tokio::sync::broadcast;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::observe;
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
-const EVENTS: Table = Table("events");
+pub(crate) const EVENTS: Table = Table("events");
+/// How jobs end, before they have.
+pub(crate) const ENDINGS: Table = Table("endings");
 
 /// Events that a slow watcher may be behind before it misses progress.
 const BUFFERED_EVENTS: usize = 256;
@@ -31,6 +35,8 @@ pub struct Journal {
 struct Live {
     next: u32,
     last: JobEvent,
+    /// Since when the time of its phase is not counted yet.
+    counted: Instant,
     watchers: broadcast::Sender<JobEvent>,
 }
 
@@ -46,10 +52,30 @@ impl Journal {
             live.next += 1;
             live.last = event;
         }
-        Ok(Self {
+        let journal = Self {
             store: store.clone(),
             jobs: Arc::new(Mutex::new(jobs)),
-        })
+        };
+        for (job, ending) in store.list::<JobEvent>(ENDINGS, "")? {
+            let last = journal.last(&job).unwrap_or_default();
+            if !is_terminal(last.state()) {
+                journal.record(ending)?;
+            }
+        }
+        Ok(journal)
+    }
+
+    /// Ends a job: that it ends is on disk before anything is erased, and everything is erased
+    /// before anybody is told. Whatever is cut short is made up for at the next start.
+    ///
+    /// # Errors
+    /// [`StoreError`]; `erase` has run and the watchers are told all the same.
+    pub fn end(&self, event: JobEvent, erase: impl FnOnce()) -> Result<(), StoreError> {
+        let intended = self.store.put(ENDINGS, &event.job_id, &event);
+        erase();
+        // What was erased may have made the room that the first try lacked.
+        let again = intended.or_else(|_| self.store.put(ENDINGS, &event.job_id, &event));
+        self.record(event).and(again)
     }
 
     /// Stores an event, stamped with the time, and tells the watchers.
@@ -70,6 +96,11 @@ impl Journal {
         event.time_unix_ms = now_unix_ms();
         let mut jobs = self.lock();
         let live = jobs.entry(event.job_id.clone()).or_insert_with(Live::new);
+        live.count_phase();
+        event.waiting_since_unix_ms = live.waiting_since(event.waiting_for());
+        if is_terminal(event.state()) && !is_terminal(live.last.state()) {
+            observe::state_ended(event.state());
+        }
         let outcome = if stored {
             let key = key(&event.job_id, live.next);
             live.next += 1;
@@ -81,6 +112,28 @@ impl Journal {
         // Without watchers nobody is told.
         let _ = live.watchers.send(event);
         outcome
+    }
+
+    /// Notes who is waited for from now on, without a word to the watchers: it shows in the
+    /// job's status.
+    pub fn awaits(&self, job: &str, role: Role) {
+        if let Some(live) = self.lock().get_mut(job)
+            && !is_terminal(live.last.state())
+        {
+            live.last.waiting_since_unix_ms = live.waiting_since(role);
+            live.last.waiting_for = role.into();
+        }
+    }
+
+    /// The newest event of every job.
+    #[must_use]
+    pub fn newest(&self) -> Vec<JobEvent> {
+        self.lock().values().map(|live| live.last.clone()).collect()
+    }
+
+    /// Counts the time that open jobs have spent in their phases since it was last counted.
+    pub fn count_phases(&self) {
+        self.lock().values_mut().for_each(Live::count_phase);
     }
 
     /// The newest event of a job.
@@ -104,7 +157,7 @@ impl Journal {
     /// [`StoreError`].
     pub fn watch(&self, job: &str) -> Result<EventStream, StoreError> {
         // Under the lock, so that no event falls between history and subscription.
-        let (history, mut watched) = {
+        let (history, watched) = {
             let mut jobs = self.lock();
             let live = jobs.entry(job.to_owned()).or_insert_with(Live::new);
             let watched = live.watchers.subscribe();
@@ -112,32 +165,15 @@ impl Journal {
             let history: Vec<_> = stored.into_iter().map(|(_, event)| event).collect();
             (history, watched)
         };
-        let (sender, receiver) = tokio::sync::mpsc::channel(16);
-        tokio::spawn(async move {
-            let mut ended = false;
-            for event in history {
-                ended = is_terminal(event.state());
-                if sender.send(Ok(event)).await.is_err() {
-                    return;
-                }
-            }
-            while !ended {
-                let received = tokio::select! {
-                    received = watched.recv() => received,
-                    () = sender.closed() => return,
-                };
-                let event = match received {
-                    Ok(event) => event,
-                    Err(broadcast::error::RecvError::Lagged(_)) => continue,
-                    Err(broadcast::error::RecvError::Closed) => return,
-                };
-                ended = is_terminal(event.state());
-                if sender.send(Ok(event)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Box::pin(ReceiverStream::new(receiver)))
+        Ok(stream(history, watched))
+    }
+
+    /// The newest event of a job, then new ones until a terminal one.
+    #[must_use]
+    pub fn follow(&self, job: &str) -> EventStream {
+        let mut jobs = self.lock();
+        let live = jobs.entry(job.to_owned()).or_insert_with(Live::new);
+        stream(vec![live.last.clone()], live.watchers.subscribe())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
@@ -145,12 +181,58 @@ impl Journal {
     }
 }
 
+fn stream(history: Vec<JobEvent>, mut watched: broadcast::Receiver<JobEvent>) -> EventStream {
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        let mut ended = false;
+        for event in history {
+            ended = is_terminal(event.state());
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
+        }
+        while !ended {
+            let received = tokio::select! {
+                received = watched.recv() => received,
+                () = sender.closed() => return,
+            };
+            let event = match received {
+                Ok(event) => event,
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => return,
+            };
+            ended = is_terminal(event.state());
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
 impl Live {
     fn new() -> Self {
         Self {
             next: 0,
             last: JobEvent::default(),
+            counted: Instant::now(),
             watchers: broadcast::channel(BUFFERED_EVENTS).0,
+        }
+    }
+
+    /// Since when `role` is waited for: as long as before, if it was waited for already.
+    fn waiting_since(&self, role: Role) -> i64 {
+        match role {
+            Role::Unspecified => 0,
+            role if role == self.last.waiting_for() => self.last.waiting_since_unix_ms,
+            _ => now_unix_ms(),
+        }
+    }
+
+    fn count_phase(&mut self) {
+        let since = std::mem::replace(&mut self.counted, Instant::now());
+        if !is_terminal(self.last.state()) {
+            observe::phase_spent(self.last.phase(), since.elapsed());
         }
     }
 }
@@ -182,6 +264,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_end_that_was_cut_short_is_made_up_for() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let store = Store::open(directory.path()).unwrap();
+            let journal = Journal::open(&store).unwrap();
+            journal.record(event(JobState::Running)).unwrap();
+            let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                journal.end(event(JobState::Cancelled), || {
+                    std::panic::resume_unwind(Box::new(()))
+                })
+            }));
+            assert!(killed.is_err());
+            assert_eq!(journal.last("job").unwrap().state(), JobState::Running);
+        }
+        let store = Store::open(directory.path()).unwrap();
+        let journal = Journal::open(&store).unwrap();
+        assert_eq!(journal.last("job").unwrap().state(), JobState::Cancelled);
+        assert_eq!(journal.history("job").unwrap().len(), 2);
+        // And no second time.
+        assert_eq!(
+            Journal::open(&store).unwrap().history("job").unwrap().len(),
+            2
+        );
+    }
+
     #[tokio::test]
     async fn watchers_see_the_past_and_then_the_present_to_its_end() {
         let directory = tempfile::tempdir().unwrap();
@@ -196,8 +304,39 @@ mod tests {
         use JobState::{Approved, Failed, Proposed, Running};
         assert_eq!(seen, [Proposed, Approved, Running, Failed]);
 
+        let told: Vec<_> = journal.follow("job").collect().await;
+        assert_eq!(told.len(), 1);
         let again = Journal::open(&store).unwrap();
         assert_eq!(again.last("job").unwrap().state(), Failed);
         assert_eq!(again.history("job").unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_wait_keeps_its_beginning_until_somebody_else_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&Store::open(directory.path()).unwrap()).unwrap();
+        let waiting = |role: Role| JobEvent {
+            waiting_for: role.into(),
+            // An event made from an older one must not bring its time along.
+            waiting_since_unix_ms: 1,
+            ..event(JobState::Running)
+        };
+        let since = || journal.last("job").unwrap().waiting_since_unix_ms;
+        journal.record(waiting(Role::Social)).unwrap();
+        let began = since();
+        assert!(began > 1);
+        while now_unix_ms() == began {
+            std::thread::yield_now();
+        }
+        journal.mention(waiting(Role::Social));
+        assert_eq!(since(), began);
+        journal.awaits("job", Role::Rating);
+        assert!(since() > began);
+        assert_eq!(journal.last("job").unwrap().waiting_for(), Role::Rating);
+        journal.awaits("job", Role::Unspecified);
+        assert_eq!(since(), 0);
+        journal.record(event(JobState::Failed)).unwrap();
+        journal.awaits("job", Role::Rating);
+        assert_eq!(since(), 0, "nobody is waited for once it has ended");
     }
 }

@@ -6,19 +6,34 @@
 //! | [`config`] | file, environment and flags become one checked configuration |
 //! | [`tls`] | keys and authorities; who may call whom |
 //! | [`client`] | connects to a daemon and checks who answers |
+//! | [`health`] | asks the daemon on this machine whether it serves |
 //! | [`server`] | listens with mutual TLS, answers health and reflection, drains |
 //! | [`store`] | records on disk, with a schema version |
 //! | [`spool`] | imported files, bounded, on their way to disk |
 //! | [`journal`] | events of a job: stored, and watched as they come |
-//! | [`alignment`] | finds the common users by keyed hashes |
+//! | [`audit`] | the audit log: its file, operators' calls, meetings with the peer's |
+//! | [`alignment`] | what both daemons share of finding the common users |
+//! | [`versions`] | versions of imported data, their lineage and salted commitment |
+//! | [`counting`], [`learnt`] | what was opened over all jobs, and what could be learnt from it |
+//! | [`kept`] | what a running job goes on from after a restart |
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
-//! | [`process`] | tracing, signals, memory |
+//! | [`observe`] | metrics, liveness and readiness over plain HTTP |
+//! | [`daemon`] | a daemon from its arguments to its end |
+//! | [`process`] | tracing, signals, memory, disk |
 
 pub mod alignment;
+pub mod audit;
 pub mod client;
 pub mod config;
+pub mod counting;
+pub mod daemon;
+pub mod health;
 pub mod journal;
+pub mod kept;
+pub mod learnt;
+mod migrations;
+pub mod observe;
 pub mod offer;
 pub mod pki;
 pub mod process;
@@ -27,5 +42,6 @@ pub mod spool;
 pub mod stocks;
 pub mod store;
 pub mod tls;
+pub mod versions;
 
 pub use config::Overrides;

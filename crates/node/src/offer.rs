@@ -1,12 +1,17 @@
 //! Which proposals this version takes. Both platforms ask here, so that what one of them
 //! proposes the other does not refuse.
 
-use s3rec_spmm::{Protocol, ReleasePolicy};
+use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 
 /// Protocols of this version.
-pub const PROTOCOLS: [Protocol; 2] = [Protocol::Preprocessed, Protocol::He];
+pub const PROTOCOLS: [Protocol; 4] = [
+    Protocol::Preprocessed,
+    Protocol::He,
+    Protocol::PreprocessedPir,
+    Protocol::HePir,
+];
 
 /// Refuses what this version does not do, before anybody is asked.
 ///
@@ -22,13 +27,35 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
         let message = format!("the protocol {} is not offered", protocol.name());
         return refuse("protocol", message, "Choose preprocessed or he.");
     }
+    if protocol.fetches_privately() && proposal.operator.is_symmetric() {
+        let message = format!(
+            "the protocol {} does not go with the operator {}, whose rows tell its columns",
+            protocol.name(),
+            proposal.operator.name()
+        );
+        let remedy = "Choose the operator out-average; or preprocessed or he with the pattern \
+                      policy active-rows, which trims the upload to users with a link.";
+        return refuse("protocol", message, remedy);
+    }
+    if protocol.fetches_privately() && proposal.pattern == Disclosure::ActiveRowsAndColumns {
+        let message = format!(
+            "the protocol {} hides what the pattern policy active-rows-and-columns shows",
+            protocol.name()
+        );
+        let remedy = "Choose the pattern policy active-rows; or preprocessed or he, which send \
+                      the rows of linked-to users only.";
+        return refuse("pattern_policy", message, remedy);
+    }
     match proposal.release {
         ReleasePolicy::Exact => Ok(()),
-        ReleasePolicy::Coarse { .. } if protocol == Protocol::He => refuse(
-            "release_policy",
-            "the release policy coarse does not go with the protocol he, whose answers are ciphertexts".into(),
-            "Choose the protocol preprocessed, or release exactly.",
-        ),
+        ReleasePolicy::Coarse { .. } if !protocol.is_preprocessed() => {
+            let message = format!(
+                "the release policy coarse does not go with the protocol {}, whose answers are ciphertexts",
+                protocol.name()
+            );
+            let remedy = "Choose the protocol preprocessed, or release exactly.";
+            refuse("release_policy", message, remedy)
+        }
         ReleasePolicy::Coarse { .. } => Ok(()),
         ReleasePolicy::Noised { delta, .. } if delta >= 1.0 => {
             let message = format!("δ is {delta}; a statement needs less than 1");
@@ -42,8 +69,8 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_spmm::{Disclosure, OperatorKind};
-    use s3rec_wire::convert::JobId;
+    use s3rec_spmm::OperatorKind;
+    use s3rec_wire::convert::{JobId, Terms};
     use s3rec_wire::v1::Solver;
 
     fn proposal(protocol: Protocol, operator: OperatorKind, release: ReleasePolicy) -> Proposal {
@@ -63,13 +90,15 @@ mod tests {
             release,
             saturation_bound: 8.0,
             guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms::default(),
         }
     }
 
     #[test]
     fn combinations_that_mean_nothing_are_refused_with_what_goes_instead() {
         use OperatorKind::{Laplacian, NormalizedLaplacian, OutAverage};
-        use Protocol::{He, HePir, Preprocessed};
+        use Protocol::{He, HePir, Preprocessed, PreprocessedPir};
         let coarse = ReleasePolicy::Coarse { released_bits: 16 };
         let noised = ReleasePolicy::Noised {
             sigma: 4.0,
@@ -87,11 +116,20 @@ mod tests {
             (Preprocessed, NormalizedLaplacian, noised),
             (He, OutAverage, noised),
             (He, NormalizedLaplacian, ReleasePolicy::Exact),
+            (HePir, OutAverage, ReleasePolicy::Exact),
+            (PreprocessedPir, OutAverage, coarse),
         ] {
             check(&proposal(protocol, operator, release)).unwrap();
         }
         for (protocol, operator, release, named) in [
-            (HePir, OutAverage, ReleasePolicy::Exact, "he-pir"),
+            (HePir, Laplacian, ReleasePolicy::Exact, "he-pir"),
+            (
+                PreprocessedPir,
+                NormalizedLaplacian,
+                noised,
+                "tell its columns",
+            ),
+            (HePir, OutAverage, coarse, "coarse"),
             (He, Laplacian, coarse, "coarse"),
             (Preprocessed, Laplacian, certain, "δ is 1"),
         ] {
@@ -100,5 +138,11 @@ mod tests {
             assert!(fault.message.contains(named), "{fault:?}");
             assert!(fault.advice().contains("Choose"), "{fault:?}");
         }
+        let trimmed = Proposal {
+            pattern: Disclosure::ActiveRowsAndColumns,
+            ..proposal(PreprocessedPir, OutAverage, ReleasePolicy::Exact)
+        };
+        let fault = check(&trimmed).unwrap_err();
+        assert!(fault.advice().contains("active-rows;"), "{fault:?}");
     }
 }

@@ -1,5 +1,6 @@
-//! Tracing, signals, memory.
+//! Tracing, signals, memory, disk.
 
+use s3rec_wire::status::{Fault, Reason};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -21,6 +22,17 @@ pub fn init_tracing(settings: &LogSettings) -> Result<(), tracing_subscriber::fi
         LogFormat::Json => builder.json().try_init(),
     };
     Ok(())
+}
+
+/// Runs work that computes or reads files on a thread that may block.
+///
+/// # Errors
+/// [`Reason::Bug`] when it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Fault::new(Reason::Bug, "a computing thread panicked"))
 }
 
 /// Turns `stop` true at the first SIGTERM or SIGINT; a second one ends the process at once.
@@ -49,10 +61,41 @@ pub fn stop_on_signals(stop: watch::Sender<bool>) -> std::io::Result<()> {
 /// The process's largest resident set so far, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    kibibytes("/proc/self/status", "VmHWM:")
+}
+
+/// The process's resident set now, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    kibibytes("/proc/self/status", "VmRSS:")
+}
+
+/// Memory that this machine could still give, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn available_memory_bytes() -> u64 {
+    kibibytes("/proc/meminfo", "MemAvailable:")
+}
+
+/// Bytes that we may still write where `path` lies.
+///
+/// # Errors
+/// The file system's; also for one that is mounted read-only.
+pub fn free_disk_bytes(path: &std::path::Path) -> std::io::Result<u64> {
+    let system = rustix::fs::statvfs(path)?;
+    if system
+        .f_flag
+        .contains(rustix::fs::StatVfsMountFlags::RDONLY)
+    {
+        return Err(std::io::ErrorKind::ReadOnlyFilesystem.into());
+    }
+    Ok(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+fn kibibytes(file: &str, name: &str) -> u64 {
+    let status = std::fs::read_to_string(file).unwrap_or_default();
     let kibibytes = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|number| number.parse::<u64>().ok());
     kibibytes.unwrap_or(0) * 1024
@@ -71,6 +114,8 @@ pub fn now_unix_ms() -> i64 {
 mod tests {
     #[test]
     fn memory_is_read() {
-        assert!(super::peak_rss_bytes() > 1 << 20);
+        assert!(super::rss_bytes() > 1 << 20);
+        assert!(super::peak_rss_bytes() >= super::rss_bytes());
+        assert!(super::available_memory_bytes() > 0);
     }
 }

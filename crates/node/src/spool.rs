@@ -140,6 +140,22 @@ fn storage(path: &Path, error: &std::io::Error) -> Fault {
     )
 }
 
+/// The fault of a kept file that cannot be read: the operator knows it by its own name, not by
+/// where it was spooled. `is_too_large` where it outgrew `limits.import_bytes` once decompressed.
+#[must_use]
+pub fn unreadable(path: &Path, header: &FileHeader, error: &str, is_too_large: bool) -> Fault {
+    let message = error.replace(&path.display().to_string(), &header.file_name);
+    let reason = match is_too_large {
+        true => Reason::LimitExceeded,
+        false => Reason::InvalidFile,
+    };
+    let fault = Fault::new(reason, message).at("file", &header.file_name);
+    match reason {
+        Reason::LimitExceeded => fault.remedied_by("The limit is limits.import_bytes."),
+        _ => fault,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

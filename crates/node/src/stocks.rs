@@ -1,8 +1,8 @@
 //! Where stocks of masked columns lie, and their erasing.
 //!
 //! A stock serves one job: its directory `stocks/<job>` (0700) is made for the job and erased
-//! with the job's end, P0's secret key and P1's stock key first. What an earlier run of the
-//! daemon left is erased at the next start, because no job outlives its daemon.
+//! with the job's end, P0's secret key and P1's stock key first. It outlives the daemon while its
+//! job runs; what belongs to a job that has ended is erased at the next start.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -14,6 +14,7 @@ use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
 
+use crate::kept::Kept;
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
@@ -21,6 +22,10 @@ const STOCKS: Table = Table("stocks");
 
 /// Attempts to erase a directory that a computing thread may still be writing to.
 const ATTEMPTS: u32 = 5;
+
+/// How often and how long to wait for a computing thread that still has a stock open.
+const RELEASES: u32 = 600;
+const RELEASE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// All stocks of one platform, and what is told of them.
 pub struct Stocks {
@@ -30,11 +35,15 @@ pub struct Stocks {
 }
 
 impl Stocks {
-    /// Opens `data_dir/stocks` and erases what is in it.
+    /// Opens `data_dir/stocks` and erases what is in it, but for the jobs that go on.
     ///
     /// # Errors
-    /// [`StoreError::Directory`] when key material of an earlier run cannot be erased.
-    pub fn open(data_dir: &Path, store: &Store) -> Result<Self, StoreError> {
+    /// [`StoreError::Directory`] when key material of an ended job cannot be erased.
+    pub fn open(
+        data_dir: &Path,
+        store: &Store,
+        goes_on: impl Fn(&str) -> bool,
+    ) -> Result<Self, StoreError> {
         let stocks = Self {
             root: data_dir.join("stocks"),
             erasing: Mutex::new(()),
@@ -45,10 +54,12 @@ impl Stocks {
         let left = std::fs::read_dir(&stocks.root);
         for entry in left.map_err(|source| broken(&stocks.root, source))? {
             let entry = entry.map_err(|source| broken(&stocks.root, source))?;
-            erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
+            if !entry.file_name().to_str().is_some_and(&goes_on) {
+                erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
+            }
         }
         for (job, stock) in store.list::<v1::Stock>(STOCKS, "")? {
-            if stock.state() != StockState::Erased {
+            if stock.state() != StockState::Erased && !goes_on(&job) {
                 store.put(STOCKS, &job, &erased(stock))?;
             }
         }
@@ -61,6 +72,28 @@ impl Stocks {
     /// The file system's.
     pub fn make(&self, job: &str) -> io::Result<DirectoryStorage> {
         DirectoryStorage::open(&self.root.join(job))
+    }
+
+    /// The place of a job's stock after a restart of either side. Whoever had it open before, a
+    /// thread of a broken exchange, gets a while to let go.
+    ///
+    /// # Errors
+    /// The file system's; `NotFound` when the job has none.
+    pub fn reopen(&self, job: &str) -> io::Result<DirectoryStorage> {
+        let path = self.root.join(job);
+        let mut waited = 0;
+        loop {
+            if !path.exists() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            match DirectoryStorage::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && waited < RELEASES => {
+                    waited += 1;
+                    std::thread::sleep(RELEASE);
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Erases a job's stock, if it has one. Never fails: what cannot be erased is logged, and
@@ -93,6 +126,36 @@ impl Stocks {
         if let Err(error) = noted {
             tracing::error!(job, "that the stock is erased is not noted: {error}");
         }
+    }
+
+    /// Throws away an unfinished stock, so that its job can begin again with another. Whoever had
+    /// it open before lets go first: what it writes later would be taken for the new one's.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`](s3rec_wire::status::Reason::StorageFailed).
+    pub fn discard(&self, job: &str) -> Result<(), StoreError> {
+        let _erasing = self.erasing.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path(job);
+        let discarded = match self.reopen(job) {
+            Ok(storage) => {
+                let erased = erase(&path);
+                drop(storage);
+                erased
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        discarded.map_err(|source| broken(&path, source))
+    }
+
+    /// The directory of a job's stock.
+    pub fn path(&self, job: &str) -> PathBuf {
+        self.root.join(job)
+    }
+
+    /// Where what a job goes on from is kept: beside its stock, and erased with it.
+    pub fn kept(&self, job: &str) -> Kept {
+        Kept::in_directory(self.root.join(job))
     }
 
     /// Notes what a job's stock has become.
@@ -150,7 +213,14 @@ fn erased(stock: v1::Stock) -> v1::Stock {
 /// Overwrites what holds the key, then removes everything: also under the hands of a computing
 /// thread that has the stock open still, whose next save then fails.
 fn erase(directory: &Path) -> io::Result<()> {
-    for name in ["record", "record.next"] {
+    let kept = crate::kept::FILES
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), format!("{name}.next")]);
+    for name in ["record", "record.next"]
+        .map(String::from)
+        .into_iter()
+        .chain(kept)
+    {
         // Copy-on-write file systems may keep more.
         if let Ok(mut file) = OpenOptions::new().write(true).open(directory.join(name)) {
             let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
@@ -170,7 +240,7 @@ mod tests {
     fn a_stock_is_erased_with_its_job_and_at_the_next_start() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
-        let stocks = Stocks::open(directory.path(), &store).unwrap();
+        let stocks = Stocks::open(directory.path(), &store, |_| false).unwrap();
         for job in ["first", "second"] {
             stocks.make(job).unwrap().save(b"the key").unwrap();
             let stock = v1::Stock {
@@ -193,7 +263,15 @@ mod tests {
         assert!(status(&stocks).contains(&("first".into(), StockState::Erased, 0)));
         assert!(status(&stocks).contains(&("second".into(), StockState::Ready, 7)));
 
-        let stocks = Stocks::open(directory.path(), &store).unwrap();
+        // It outlives the daemon while its job runs, and nothing else opens it meanwhile.
+        let stocks = Stocks::open(directory.path(), &store, |job| job == "second").unwrap();
+        let again = stocks.reopen("second").unwrap();
+        assert_eq!(again.load().unwrap().unwrap(), b"the key");
+        drop(again);
+        assert!(status(&stocks).contains(&("second".into(), StockState::Ready, 7)));
+        assert!(stocks.reopen("first").is_err());
+
+        let stocks = Stocks::open(directory.path(), &store, |_| false).unwrap();
         assert!(!directory.path().join("stocks/second").exists());
         assert!(status(&stocks).contains(&("second".into(), StockState::Erased, 0)));
         // Erasing what is not there is nothing.

@@ -1,16 +1,21 @@
 //! Records on disk: named tables of named records in one redb file, with a schema version.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
+};
 use s3rec_wire::WireError;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 
+use crate::migrations;
+
 /// Version of the tables. A newer daemon migrates, an older one refuses.
-const SCHEMA_VERSION: u64 = 1;
+const SCHEMA_VERSION: u64 = migrations::STEPS.len() as u64 + 1;
 
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
@@ -85,7 +90,13 @@ impl Table {
 
 /// The open store; clones share it. Every write is on disk when it returns.
 #[derive(Clone)]
-pub struct Store(Arc<Database>);
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    /// `None` only when it could not be opened again after a failed write.
+    database: RwLock<Option<Database>>,
+}
 
 impl Store {
     /// Opens the store in `data_dir`, creating the directory with mode 0700.
@@ -101,6 +112,7 @@ impl Store {
                 path: data_dir.to_owned(),
                 source,
             })?;
+        restrict(data_dir)?;
         let path = data_dir.join("store.redb");
         let database = match Database::create(&path) {
             Ok(database) => database,
@@ -109,29 +121,12 @@ impl Store {
             }
             Err(error) => return Err(error.into()),
         };
-        let store = Self(Arc::new(database));
-        store.check_schema(&path)?;
+        let store = Self(Arc::new(Shared {
+            path,
+            database: RwLock::new(Some(database)),
+        }));
+        store.write(|transaction| migrate(transaction, &store.0.path))?;
         Ok(store)
-    }
-
-    fn check_schema(&self, path: &Path) -> Result<(), StoreError> {
-        let transaction = self.0.begin_write()?;
-        {
-            let mut meta = transaction.open_table(META)?;
-            let actual = meta.get("schema")?.map(|version| version.value());
-            match actual {
-                Some(actual) if actual > SCHEMA_VERSION => {
-                    return Err(StoreError::Newer {
-                        path: path.to_owned(),
-                        actual,
-                        newest: SCHEMA_VERSION,
-                    });
-                }
-                Some(_) => {}
-                None => drop(meta.insert("schema", SCHEMA_VERSION)?),
-            }
-        }
-        Ok(transaction.commit()?)
     }
 
     /// Writes one record over any of the same key.
@@ -139,11 +134,65 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn put(&self, table: Table, key: &str, record: &impl Record) -> Result<(), StoreError> {
-        let transaction = self.0.begin_write()?;
-        transaction
-            .open_table(table.definition())?
-            .insert(key, record.to_record().as_slice())?;
+        self.put_all(&[(table, key, record.to_record())])
+    }
+
+    /// Writes records, each with its table and key: all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn put_all(&self, records: &[(Table, &str, Vec<u8>)]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            for (table, key, record) in records {
+                let mut table = transaction.open_table(table.definition())?;
+                table.insert(*key, record.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// One transaction. redb takes nothing more after a write that failed (a full disk), until
+    /// the file is opened anew: that is done here, once, so that a disk with room again serves.
+    fn write(
+        &self,
+        change: impl Fn(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        off_the_executor(|| match self.try_write(&change) {
+            Err(StoreError::Database(error)) if is_poisoned(&error) => {
+                self.reopen()?;
+                self.try_write(&change)
+            }
+            written => written,
+        })
+    }
+
+    fn try_write(
+        &self,
+        change: &impl Fn(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let database = self.0.database.read();
+        let database = database.unwrap_or_else(PoisonError::into_inner);
+        let transaction = database.as_ref().ok_or_else(closed)?.begin_write()?;
+        change(&transaction)?;
         Ok(transaction.commit()?)
+    }
+
+    fn read(&self) -> Result<ReadTransaction, StoreError> {
+        let database = self.0.database.read();
+        let database = database.unwrap_or_else(PoisonError::into_inner);
+        Ok(database.as_ref().ok_or_else(closed)?.begin_read()?)
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut database = self.0.database.write();
+        let database = match &mut database {
+            Ok(database) => database,
+            Err(poisoned) => poisoned.get_mut(),
+        };
+        // The file is locked by whoever has it open.
+        drop(database.take());
+        **database = Some(Database::create(&self.0.path)?);
+        Ok(())
     }
 
     /// Reads one record.
@@ -151,7 +200,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn get<R: Record>(&self, table: Table, key: &str) -> Result<Option<R>, StoreError> {
-        let transaction = self.0.begin_read()?;
+        let transaction = self.read()?;
         let table = match transaction.open_table(table.definition()) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -171,7 +220,7 @@ impl Store {
         table: Table,
         prefix: &str,
     ) -> Result<Vec<(String, R)>, StoreError> {
-        let transaction = self.0.begin_read()?;
+        let transaction = self.read()?;
         let table = match transaction.open_table(table.definition()) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
@@ -189,9 +238,72 @@ impl Store {
     }
 }
 
+/// Takes away what group and others may do in a directory of ours: keys and salts lie in it,
+/// and one that was made by hand, or by an image, often lets everybody read.
+fn restrict(data_dir: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Directory {
+        path: data_dir.to_owned(),
+        source,
+    };
+    let mode = std::fs::metadata(data_dir)
+        .map_err(failed)?
+        .permissions()
+        .mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(
+        "{} could be used by others (mode {:03o}); restricting it to 700",
+        data_dir.display(),
+        mode & 0o777
+    );
+    std::fs::set_permissions(data_dir, std::fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+fn migrate(transaction: &WriteTransaction, path: &Path) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    let actual = meta.get("schema")?.map(|version| version.value());
+    if let Some(actual) = actual.filter(|actual| *actual > SCHEMA_VERSION) {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            actual,
+            newest: SCHEMA_VERSION,
+        });
+    }
+    // A new store has nothing to change.
+    for step in (actual.unwrap_or(SCHEMA_VERSION)..SCHEMA_VERSION).filter_map(|version| {
+        let place = usize::try_from(version.checked_sub(1)?).ok()?;
+        migrations::STEPS.get(place)
+    }) {
+        step(transaction)?;
+    }
+    if actual != Some(SCHEMA_VERSION) {
+        meta.insert("schema", SCHEMA_VERSION)?;
+    }
+    Ok(())
+}
+
+fn closed() -> StoreError {
+    StoreError::Database(Box::new(redb::Error::DatabaseClosed))
+}
+
+fn is_poisoned(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::PreviousIo | redb::Error::DatabaseClosed)
+}
+
+/// Commits wait for the disk: on a thread of the executor, its other tasks are moved away first.
+fn off_the_executor<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_wire::v1;
     use s3rec_wire::v1::JobEvent;
 
     const EVENTS: Table = Table("events");
@@ -221,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn others_are_shut_out_of_a_directory_made_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let mode = || directory.path().metadata().unwrap().permissions().mode() & 0o777;
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        Store::open(directory.path()).unwrap();
+        assert_eq!(mode(), 0o700);
+    }
+
+    #[test]
     fn a_store_is_opened_once() {
         let directory = tempfile::tempdir().unwrap();
         let _store = Store::open(directory.path()).unwrap();
@@ -230,18 +352,49 @@ mod tests {
         ));
     }
 
+    fn set_schema(store: &Store, version: u64) {
+        let set = store.write(|transaction| {
+            transaction.open_table(META)?.insert("schema", version)?;
+            Ok(())
+        });
+        set.unwrap();
+    }
+
+    /// As version 1 left it when its daemon was killed in a round, and updated since.
+    #[test]
+    fn a_job_that_ran_under_version_1_gets_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = |state: v1::JobState, round| JobEvent {
+            job_id: "job".into(),
+            state: state.into(),
+            round,
+            ..JobEvent::default()
+        };
+        {
+            let store = Store::open(directory.path()).unwrap();
+            let running = state(v1::JobState::Running, 3);
+            store.put(EVENTS, "job/0000000000", &running).unwrap();
+            let finished = JobEvent {
+                job_id: "other".into(),
+                ..state(v1::JobState::Finished, 9)
+            };
+            store.put(EVENTS, "other/0000000000", &finished).unwrap();
+            set_schema(&store, 1);
+        }
+        let journal = crate::journal::Journal::open(&Store::open(directory.path()).unwrap());
+        let journal = journal.unwrap();
+        let ended = journal.last("job").unwrap();
+        assert_eq!((ended.state(), ended.round), (v1::JobState::Failed, 3));
+        assert!(ended.message.contains("propose"), "{}", ended.message);
+        assert_eq!(journal.last("other").unwrap().round, 9);
+    }
+
     #[test]
     fn a_newer_schema_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         {
             let store = Store::open(directory.path()).unwrap();
-            let transaction = store.0.begin_write().unwrap();
-            transaction
-                .open_table(META)
-                .unwrap()
-                .insert("schema", 99)
-                .unwrap();
-            transaction.commit().unwrap();
+            set_schema(&store, 99);
         }
         assert!(matches!(
             Store::open(directory.path()),

@@ -2,17 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::Settings;
+use super::{PeerSettings, Settings};
 
 /// Prefix of the environment variables; `__` stands between levels: `S3REC_PEER__PIN`.
 const ENVIRONMENT_PREFIX: &str = "S3REC_";
 
 /// Sections of the file, which is what an environment variable may name.
-const SECTIONS: [&str; 7] = [
-    "data_dir", "name", "operator", "peer", "tls", "log", "limits",
+const SECTIONS: [&str; 8] = [
+    "data_dir",
+    "name",
+    "operator",
+    "peer",
+    "tls",
+    "log",
+    "observability",
+    "limits",
 ];
 
 /// Flags that override the file and the environment.
@@ -62,6 +68,16 @@ pub enum ConfigError {
         /// Which and why.
         source: Box<toml::de::Error>,
     },
+    /// A host to listen at that is none.
+    #[error("{field}: {given:?} is neither ADDRESS:PORT nor NAME:PORT of a host: {source}")]
+    Listen {
+        /// The setting.
+        field: String,
+        /// What was given.
+        given: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// `--set` without `=`, or a variable that names a section as if it were a value.
     #[error("{given:?} overrides nothing: expected SECTION.KEY=VALUE")]
     Override {
@@ -74,7 +90,7 @@ pub enum ConfigError {
 ///
 /// # Errors
 /// [`ConfigError`], also for unknown fields in any layer.
-pub fn load<P: DeserializeOwned>(
+pub fn load<P: PeerSettings>(
     file: &Path,
     overrides: &Overrides,
 ) -> Result<Settings<P>, ConfigError> {
@@ -87,7 +103,7 @@ pub fn load<P: DeserializeOwned>(
     layered(file, &text, environment, overrides)
 }
 
-fn layered<P: DeserializeOwned>(
+fn layered<P: PeerSettings>(
     file: &Path,
     text: &str,
     environment: impl Iterator<Item = (String, String)>,
@@ -114,6 +130,7 @@ fn layered<P: DeserializeOwned>(
         let levels: Vec<String> = key.split('.').map(String::from).collect();
         set(&mut table, &levels, &value)?;
     }
+    super::named::resolve(&mut table)?;
     let mut settings: Settings<P> = table.try_into().map_err(|source| ConfigError::Field {
         path: file.to_owned(),
         source: Box::new(source),

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use crate::pki::Pin;
+use crate::tls::{PinSource, TlsError};
 
 /// All settings; `P` is what the two daemons do not share.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Settings<P> {
     /// Logging.
     #[serde(default)]
     pub log: LogSettings,
+    /// Metrics and health.
+    #[serde(default)]
+    pub observability: ObservabilitySettings,
     /// Bounds on memory, disk and time.
     #[serde(default)]
     pub limits: Limits,
@@ -38,7 +43,8 @@ pub type SocialSettings = Settings<SocialPeer>;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperatorSettings {
-    /// Address to listen on; port 0 takes a free one, written to `data_dir/operator.addr`.
+    /// Address to listen on, or `NAME:PORT` of a host; port 0 takes a free one, written to
+    /// `data_dir/operator.addr`.
     pub listen: SocketAddr,
     /// Authority of the operators' certificates, PEM; `tls.ca` unless given. Give one where
     /// the other platform's authority is in `tls.ca`, or it could make operators of ours.
@@ -51,20 +57,78 @@ pub struct OperatorSettings {
 pub struct RatingPeer {
     /// `https://host:port` of the social platform.
     pub address: String,
-    /// Pin of the social platform's certificate.
-    #[serde(deserialize_with = "pin")]
-    pub pin: Pin,
+    /// Pin of the social platform's certificate; read when the daemon starts.
+    #[serde(default, deserialize_with = "pin")]
+    pub pin: Option<Pin>,
+    /// Instead: a file with its pins, one a line, read again when it changes.
+    pub pin_file: Option<PathBuf>,
 }
 
 /// `[peer]` of the social platform, which is called.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocialPeer {
-    /// Address to listen on; port 0 takes a free one, written to `data_dir/peer.addr`.
+    /// Address to listen on, or `NAME:PORT` of a host; port 0 takes a free one, written to
+    /// `data_dir/peer.addr`.
     pub listen: SocketAddr,
-    /// Pin of the rating platform's certificate.
-    #[serde(deserialize_with = "pin")]
-    pub pin: Pin,
+    /// Pin of the rating platform's certificate; read when the daemon starts.
+    #[serde(default, deserialize_with = "pin")]
+    pub pin: Option<Pin>,
+    /// Instead: a file with its pins, one a line, read again when it changes.
+    pub pin_file: Option<PathBuf>,
+    /// Who may be shown what without asking, and limits for all jobs; people decide alone
+    /// without one.
+    #[serde(default)]
+    pub policy: Option<PathBuf>,
+}
+
+/// What both platforms say of the other.
+pub trait PeerSettings: DeserializeOwned {
+    /// Which certificates it may present.
+    ///
+    /// # Errors
+    /// [`TlsError::Pins`].
+    fn pins(&self) -> Result<PinSource, TlsError>;
+
+    /// `pin_file`, to make it relative to the configuration.
+    fn pin_file_mut(&mut self) -> Option<&mut PathBuf>;
+
+    /// `policy`, likewise.
+    fn policy_mut(&mut self) -> Option<&mut PathBuf> {
+        None
+    }
+}
+
+macro_rules! peer_settings {
+    ($($peer:ty: $policy:expr),+) => {$(
+        impl PeerSettings for $peer {
+            fn pins(&self) -> Result<PinSource, TlsError> {
+                PinSource::of(self.pin, self.pin_file.as_deref())
+            }
+
+            fn pin_file_mut(&mut self) -> Option<&mut PathBuf> {
+                self.pin_file.as_mut()
+            }
+
+            fn policy_mut(&mut self) -> Option<&mut PathBuf> {
+                let policy: fn(&mut Self) -> Option<&mut PathBuf> = $policy;
+                policy(self)
+            }
+        }
+    )+};
+}
+
+peer_settings!(RatingPeer: |_| None, SocialPeer: |peer| peer.policy.as_mut());
+
+/// For whoever looks at what both platforms' configurations share.
+impl PeerSettings for IgnoredAny {
+    fn pins(&self) -> Result<PinSource, TlsError> {
+        Err(TlsError::Pins)
+    }
+
+    fn pin_file_mut(&mut self) -> Option<&mut PathBuf> {
+        None
+    }
 }
 
 /// `[tls]`.
@@ -77,6 +141,19 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// Our private key, PEM; refused when others may read the file.
     pub key: PathBuf,
+    /// Revocation lists of the authorities, PEM; nobody is revoked without them.
+    pub revoked: Option<PathBuf>,
+}
+
+/// `[observability]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObservabilitySettings {
+    /// Address of `/metrics`, `/healthz` and `/readyz` in plain HTTP; none unless set, because
+    /// two daemons of one machine cannot share a default. Port 0 takes a free one, written to
+    /// `data_dir/observability.addr`. Anybody who reaches it may read it: keep it on loopback,
+    /// or on a network of the operators' own.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[log]`.
@@ -125,6 +202,19 @@ pub struct Limits {
     pub open_jobs: u32,
     /// Most memory for the ciphertexts of one block of a stock, bytes.
     pub memory_bytes: u64,
+    /// How often keys, pins and revocation lists are looked at for changes, seconds.
+    pub reload_seconds: u64,
+    /// Connections that a port serves at a time.
+    pub connections: u32,
+    /// Of them, from one address.
+    pub connections_per_client: u32,
+    /// Calls that the other platform may make on one connection in a second, on average.
+    pub calls_per_second: u32,
+    /// Longest time in which a message that has begun must bring its next 16 KiB, seconds.
+    pub stall_seconds: u64,
+    /// How long a running job waits for the other platform to come back before it fails, seconds.
+    /// Counted while this daemon runs, and anew after each of its starts.
+    pub resume_seconds: u64,
 }
 
 impl Default for Limits {
@@ -136,11 +226,17 @@ impl Default for Limits {
             product_values: 1 << 28,
             open_jobs: 16,
             memory_bytes: 1 << 30,
+            reload_seconds: 5,
+            connections: 256,
+            connections_per_client: 64,
+            calls_per_second: 2000,
+            stall_seconds: 30,
+            resume_seconds: 3600,
         }
     }
 }
 
-impl<P> Settings<P> {
+impl<P: PeerSettings> Settings<P> {
     /// Makes relative paths relative to the configuration file, not to wherever we started.
     pub(super) fn rebase(&mut self, directory: &Path) {
         let paths = [
@@ -149,13 +245,21 @@ impl<P> Settings<P> {
             &mut self.tls.certificate,
             &mut self.tls.key,
         ];
-        for path in paths.into_iter().chain(self.operator.ca.as_mut()) {
+        let some = [self.operator.ca.as_mut(), self.tls.revoked.as_mut()];
+        for path in paths.into_iter().chain(some.into_iter().flatten()) {
+            *path = directory.join(&*path);
+        }
+        // One after the other: both are borrowed from the same settings.
+        if let Some(path) = self.peer.pin_file_mut() {
+            *path = directory.join(&*path);
+        }
+        if let Some(path) = self.peer.policy_mut() {
             *path = directory.join(&*path);
         }
     }
 }
 
-fn pin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pin, D::Error> {
+fn pin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pin>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }

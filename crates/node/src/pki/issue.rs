@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use time::{Duration, OffsetDateTime};
 
-use super::{CertificateRole, Pin, PkiError};
+use super::rotate::revoke_nobody;
+use super::{CertificateRole, Pin, PkiError, signer_uri};
+use s3rec_audit::{PublicKey, Signer};
 
 /// Days that an issued identity is valid; the authority lives ten times as long.
 const VALID_DAYS: i64 = 397;
@@ -50,8 +52,9 @@ impl Issuance {
 /// Makes a certificate authority and the four identities in `directory`, created if missing.
 ///
 /// Every identity is valid for `localhost`, `127.0.0.1` and `::1`, and for `hosts`. Files:
-/// `ca.pem`, `ca.key`, and `NAME.pem`, `NAME.key` for every role; keys are ECDSA P-256 with
-/// file mode 0600.
+/// `ca.pem`, `ca.key`, the revocation list `ca.crl`, and `NAME.pem`, `NAME.key` for every role; keys are ECDSA P-256 with
+/// file mode 0600. A platform also has `NAME.sign`, the ed25519 key of its approvals and of the
+/// heads of its audit log, whose public half its certificate names.
 ///
 /// # Errors
 /// [`PkiError::Exists`] rather than overwriting anything, [`PkiError::Host`],
@@ -71,8 +74,9 @@ pub fn issue(directory: &Path, hosts: &[String]) -> Result<Issuance, PkiError> {
     )?;
     let identities = CertificateRole::ALL
         .into_iter()
-        .map(|role| identity(directory, role, hosts, &authority))
+        .map(|role| identity(directory, role, role.name(), hosts, &authority))
         .collect::<Result<_, _>>()?;
+    revoke_nobody(directory, &authority)?;
     Ok(Issuance {
         ca_path,
         identities,
@@ -80,21 +84,24 @@ pub fn issue(directory: &Path, hosts: &[String]) -> Result<Issuance, PkiError> {
 }
 
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>, PkiError> {
+    let key = KeyPair::generate()?;
+    // A name of its own: one authority's revocation list says nothing about another's.
+    let mark = blake3::hash(key.public_key_raw()).to_hex();
+    let name = format!("s3rec authority {}", mark.split_at(16).0);
     let mut params = CertificateParams::new(Vec::new())?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "s3rec authority");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_validity(&mut params, VALID_DAYS * 10);
-    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+    Ok(CertifiedIssuer::self_signed(params, key)?)
 }
 
-fn identity(
+pub(super) fn identity(
     directory: &Path,
     role: CertificateRole,
+    stem: &str,
     hosts: &[String],
-    authority: &CertifiedIssuer<'_, KeyPair>,
+    authority: &Issuer<'_, KeyPair>,
 ) -> Result<IssuedIdentity, PkiError> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
     for host in hosts {
@@ -105,9 +112,12 @@ fn identity(
     let mut params = CertificateParams::new(names).map_err(|_| PkiError::Host {
         host: hosts.join(", "),
     })?;
-    params
-        .subject_alt_names
-        .push(SanType::URI(role.uri().try_into()?));
+    let uris = &mut params.subject_alt_names;
+    uris.push(SanType::URI(role.uri().try_into()?));
+    if let CertificateRole::Rating | CertificateRole::Social = role {
+        let signer = signer(&directory.join(format!("{role}.sign")))?;
+        uris.push(SanType::URI(signer_uri(&signer).try_into()?));
+    }
     params
         .distinguished_name
         .push(DnType::CommonName, format!("s3rec {role}"));
@@ -125,8 +135,8 @@ fn identity(
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, authority)?;
 
-    let certificate_path = directory.join(format!("{role}.pem"));
-    let key_path = directory.join(format!("{role}.key"));
+    let certificate_path = directory.join(format!("{stem}.pem"));
+    let key_path = directory.join(format!("{stem}.key"));
     write_new(&certificate_path, certificate.pem().as_bytes(), 0o644)?;
     write_new(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
     Ok(IssuedIdentity {
@@ -137,6 +147,23 @@ fn identity(
     })
 }
 
+/// The public half of the signing key in `path`, made if there is none: a further certificate
+/// of the same platform keeps its key.
+fn signer(path: &Path) -> Result<PublicKey, PkiError> {
+    let broken = |source| PkiError::Signer {
+        path: path.to_owned(),
+        source,
+    };
+    match std::fs::read_to_string(path) {
+        Ok(pem) => Ok(Signer::from_pem(&pem).map_err(broken)?.public()),
+        Err(_) => {
+            let signer = Signer::generate().map_err(broken)?;
+            write_new(path, signer.to_pem().map_err(broken)?.as_bytes(), 0o600)?;
+            Ok(signer.public())
+        }
+    }
+}
+
 /// Valid from an hour ago, for clocks that differ.
 fn set_validity(params: &mut CertificateParams, days: i64) {
     let now = OffsetDateTime::now_utc();
@@ -144,7 +171,7 @@ fn set_validity(params: &mut CertificateParams, days: i64) {
     params.not_after = now + Duration::days(days);
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
+pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     let opened = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -181,6 +208,12 @@ mod tests {
             let inspected = super::super::inspect(&der).unwrap();
             assert_eq!(inspected.role, identity.role);
             assert_eq!(inspected.pin, identity.pin);
+            let file = identity.key_path.with_extension("sign");
+            let signer = std::fs::read_to_string(file).ok();
+            let signer = signer.map(|pem| Signer::from_pem(&pem).unwrap().public());
+            assert_eq!(inspected.signer, signer);
+            let is_platform = ["rating", "social"].contains(&identity.role.name());
+            assert_eq!(signer.is_some(), is_platform);
             let mode = identity.key_path.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }

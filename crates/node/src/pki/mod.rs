@@ -1,10 +1,14 @@
 //! Certificates: roles as URIs in the subject's alternative names, pins, and an issuer.
 
 mod issue;
+mod names;
 mod role;
+mod rotate;
 
 pub use issue::{Issuance, IssuedIdentity, issue};
-pub use role::{CertificateRole, Inspected, Pin, PinError, inspect};
+pub use names::{inspect_file, server_names};
+pub use role::{CertificateRole, Inspected, Pin, PinError, inspect, signer_uri};
+pub use rotate::{activate, certificate_in, revoke, rotate};
 
 /// Failures of reading or issuing certificates.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +24,25 @@ pub enum PkiError {
     /// Making a key or certificate failed.
     #[error("making a certificate failed: {0}")]
     Issue(#[from] rcgen::Error),
+    /// A platform's signing key could not be made or read.
+    #[error("{path}: {source}")]
+    Signer {
+        /// The key's file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: s3rec_audit::AuditError,
+    },
+    /// A file that is not what it should be.
+    #[error("{path}: {detail}")]
+    Unreadable {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A secret key that others can read.
+    #[error("{0}")]
+    Exposed(String),
     /// A host name does not fit a certificate.
     #[error("{host:?} is neither a host name nor an IP address")]
     Host {
@@ -35,6 +58,9 @@ pub enum PkiError {
         /// How many were found.
         found: usize,
     },
+    /// A certificate that is for no host.
+    #[error("the certificate is for no host name and no address")]
+    NoHost,
     /// An existing file would be overwritten.
     #[error("{path} exists already; choose an empty directory")]
     Exists {

@@ -6,7 +6,27 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use s3rec_audit::PublicKey;
+
 use super::PkiError;
+
+/// What stands before the hexadecimal key in the URI that binds a signing key to a certificate.
+const SIGNER_URI: &str = "s3rec://signer/";
+
+/// The URI that binds a signing key to the certificate that carries it: who pins the
+/// certificate pins the key.
+#[must_use]
+pub fn signer_uri(key: &PublicKey) -> String {
+    format!("{SIGNER_URI}{key}")
+}
+
+fn signer_of(uri: &str) -> Option<PublicKey> {
+    let digits = uri.strip_prefix(SIGNER_URI)?;
+    // The same 64 digits as a pin has.
+    let bytes = digits.parse::<Pin>().ok()?.digest();
+    let key = PublicKey::from_bytes(&bytes).ok()?;
+    (signer_uri(&key) == uri).then_some(key)
+}
 
 /// The one role a certificate gives its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +149,16 @@ pub struct Inspected {
     pub name: String,
     /// SHA-256 of its DER.
     pub pin: Pin,
+    /// The key of the platform's signatures; none where the certificate names none or several.
+    pub signer: Option<PublicKey>,
     /// End of validity, seconds since the Unix epoch.
     pub not_after_unix_s: i64,
+    /// Beginning of validity, seconds since the Unix epoch.
+    pub not_before_unix_s: i64,
+    /// Name of the authority, DER.
+    pub issuer: Vec<u8>,
+    /// The authority's number for it, as in DER.
+    pub serial: Vec<u8>,
 }
 
 /// Reads role, name, pin and expiry; does not judge the signature (TLS does).
@@ -146,13 +174,14 @@ pub fn inspect(certificate_der: &[u8]) -> Result<Inspected, PkiError> {
     let names = parsed
         .subject_alternative_name()
         .map_err(|_| PkiError::NotACertificate)?;
-    let mut roles = Vec::new();
+    let (mut roles, mut signers) = (Vec::new(), Vec::new());
     for name in names
         .iter()
         .flat_map(|extension| &extension.value.general_names)
     {
         if let GeneralName::URI(uri) = name {
             roles.extend(CertificateRole::from_uri(uri));
+            signers.extend(signer_of(uri));
         }
     }
     let [role] = roles[..] else {
@@ -171,7 +200,14 @@ pub fn inspect(certificate_der: &[u8]) -> Result<Inspected, PkiError> {
         role,
         name,
         pin: Pin::of(certificate_der),
+        signer: match signers[..] {
+            [signer] => Some(signer),
+            _ => None,
+        },
         not_after_unix_s: parsed.validity().not_after.timestamp(),
+        not_before_unix_s: parsed.validity().not_before.timestamp(),
+        issuer: parsed.issuer().as_raw().to_vec(),
+        serial: parsed.raw_serial().to_vec(),
     })
 }
 
@@ -196,6 +232,22 @@ mod tests {
             &"é".repeat(32),
         ] {
             assert!(text.parse::<Pin>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signing_key_survives_its_uri_in_one_form_only() {
+        let key = s3rec_audit::Signer::generate().unwrap().public();
+        let uri = signer_uri(&key);
+        assert_eq!(signer_of(&uri), Some(key));
+        let capitals = format!("{SIGNER_URI}{}", key.to_string().to_uppercase() + "A");
+        for other in [
+            &uri[..uri.len() - 1],
+            &capitals,
+            SIGNER_URI,
+            "s3rec://signer/sha256:",
+        ] {
+            assert_eq!(signer_of(other), None, "{other}");
         }
     }
 

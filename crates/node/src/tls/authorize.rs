@@ -1,16 +1,21 @@
 //! Which certificate may call which service.
 
+use std::sync::Arc;
+
 use s3rec_wire::status::{Fault, Reason};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
+use super::Identity;
 use crate::pki::{CertificateRole, Pin, inspect};
 
-/// Lets through callers of one role, and of one pinned certificate where there is a pin.
-#[derive(Clone, Copy, Debug)]
+/// Lets through callers of one role, of the pinned certificates where there are pins, and
+/// nobody whose certificate was revoked.
+#[derive(Clone)]
 pub struct Authorize {
     role: CertificateRole,
-    pin: Option<Pin>,
+    pinned: bool,
+    identity: Option<Arc<Identity>>,
 }
 
 /// Who calls; in the extensions of every request that was let through.
@@ -20,28 +25,48 @@ pub struct Caller {
     pub name: String,
     /// Its role.
     pub role: CertificateRole,
+    /// Its pin.
+    pub pin: Pin,
+    /// The certificate itself, DER.
+    pub certificate: Vec<u8>,
 }
 
 impl Authorize {
     /// Any certificate of that role.
     #[must_use]
     pub fn role(role: CertificateRole) -> Self {
-        Self { role, pin: None }
-    }
-
-    /// One certificate of that role.
-    #[must_use]
-    pub fn pinned(role: CertificateRole, pin: Pin) -> Self {
         Self {
             role,
-            pin: Some(pin),
+            pinned: false,
+            identity: None,
+        }
+    }
+
+    /// Any certificate of that role that was not revoked, as `identity` knows at each call.
+    #[must_use]
+    pub fn unrevoked(role: CertificateRole, identity: &Arc<Identity>) -> Self {
+        Self {
+            role,
+            pinned: false,
+            identity: Some(Arc::clone(identity)),
+        }
+    }
+
+    /// The certificates of that role that `identity` pins at each call, unless revoked.
+    #[must_use]
+    pub fn pinned(role: CertificateRole, identity: &Arc<Identity>) -> Self {
+        Self {
+            role,
+            pinned: true,
+            identity: Some(Arc::clone(identity)),
         }
     }
 
     /// Judges a certificate.
     ///
     /// # Errors
-    /// [`Reason::WrongRole`] or [`Reason::WrongPin`], naming what was expected and what came.
+    /// [`Reason::WrongRole`], [`Reason::Revoked`] or [`Reason::WrongPin`], naming what was
+    /// expected and what came.
     pub fn judge(&self, certificate_der: &[u8]) -> Result<Caller, Fault> {
         let inspected = inspect(certificate_der).map_err(|error| {
             let message = format!(
@@ -57,16 +82,28 @@ impl Authorize {
             );
             return Err(Fault::new(Reason::WrongRole, message));
         }
-        if let Some(pin) = self.pin.filter(|pin| *pin != inspected.pin) {
-            let message = format!(
-                "the certificate presented has the pin {}; the configured one is {pin}",
-                inspected.pin
-            );
-            return Err(Fault::new(Reason::WrongPin, message));
+        if let Some(identity) = &self.identity {
+            if identity.has_revoked(&inspected) {
+                let message = format!("the certificate presented ({}) was revoked", inspected.pin);
+                return Err(Fault::new(Reason::Revoked, message));
+            }
+            if self.pinned
+                && let Err(pins) = identity.meets(inspected.pin)
+            {
+                let pins: Vec<String> = pins.iter().map(Pin::to_string).collect();
+                let message = format!(
+                    "the certificate presented has the pin {}; the configured one is {}",
+                    inspected.pin,
+                    pins.join(" or ")
+                );
+                return Err(Fault::new(Reason::WrongPin, message));
+            }
         }
         Ok(Caller {
             name: inspected.name,
             role: inspected.role,
+            pin: inspected.pin,
+            certificate: certificate_der.to_vec(),
         })
     }
 }
@@ -91,6 +128,55 @@ impl Interceptor for Authorize {
                 tracing::warn!(reason = fault.reason.name(), "refused a caller: {fault}");
                 Err(fault.into_status())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TlsSettings;
+    use crate::pki::{certificate_in, issue, revoke, rotate};
+    use crate::tls::PinSource;
+
+    /// One fault for each rule that is taken away fails here, and in the end-to-end tests.
+    #[test]
+    fn role_pin_and_revocation_are_each_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let issued = issue(directory.path(), &[]).unwrap();
+        let settings = TlsSettings {
+            ca: at("ca.pem"),
+            certificate: at("social.pem"),
+            key: at("social.key"),
+            revoked: Some(at("ca.crl")),
+        };
+        let pinned = issued.identity(CertificateRole::Rating).unwrap().pin;
+        let pins = PinSource::Fixed(pinned);
+        let identity = Identity::load(&settings, None, pins, CertificateRole::Social).unwrap();
+        let peers = Authorize::pinned(CertificateRole::Rating, &identity);
+        let people = Authorize::unrevoked(CertificateRole::SocialOperator, &identity);
+        let certificate = |name: &str| certificate_in(&at(name)).unwrap();
+        let reason = |rule: &Authorize, name: &str| {
+            let judged = rule.judge(&certificate(name));
+            judged.err().map(|fault| fault.reason)
+        };
+
+        assert_eq!(reason(&peers, "rating.pem"), None);
+        assert_eq!(reason(&people, "social-operator.pem"), None);
+        for name in ["rating.pem", "social.pem", "rating-operator.pem"] {
+            assert_eq!(reason(&people, name), Some(Reason::WrongRole), "{name}");
+        }
+        for name in ["social.pem", "rating-operator.pem", "social-operator.pem"] {
+            assert_eq!(reason(&peers, name), Some(Reason::WrongRole), "{name}");
+        }
+        rotate(directory.path(), CertificateRole::Rating, &[]).unwrap();
+        assert_eq!(reason(&peers, "rating.next.pem"), Some(Reason::WrongPin));
+        revoke(directory.path(), &at("social-operator.pem")).unwrap();
+        revoke(directory.path(), &at("rating.pem")).unwrap();
+        assert!(identity.look());
+        for (rule, name) in [(&people, "social-operator.pem"), (&peers, "rating.pem")] {
+            assert_eq!(reason(rule, name), Some(Reason::Revoked), "{name}");
         }
     }
 }

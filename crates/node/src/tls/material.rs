@@ -4,11 +4,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
+use s3rec_audit::Signer;
+
+use super::Revocations;
+use super::SignerError;
+use super::itself::OrItself;
 use crate::config::TlsSettings;
 use crate::pki::{CertificateRole, Inspected, PkiError, inspect};
 
@@ -42,6 +48,19 @@ pub enum TlsError {
         /// Its permissions.
         mode: u32,
     },
+    /// Of `peer.pin` and `peer.pin_file` both are set, or neither is.
+    #[error(
+        "set either peer.pin or peer.pin_file, to say which certificate the other platform has"
+    )]
+    Pins,
+    /// A file of pins without any, or with a line that is none.
+    #[error("{path}: {detail}; write one pin a line, as s3rec pki prints it")]
+    PinFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// Our certificate has no role or several, or is none.
     #[error("{path}: {source}")]
     Certificate {
@@ -68,7 +87,17 @@ pub enum TlsError {
         /// The certificate.
         certificate: PathBuf,
         /// Why.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
+    },
+    /// Our own certificate would not be let in.
+    #[error("{certificate} is not valid under {authority}: {source}")]
+    Unverified {
+        /// The certificate.
+        certificate: PathBuf,
+        /// The authorities.
+        authority: PathBuf,
+        /// Why.
+        source: Box<rustls::Error>,
     },
     /// The authorities cannot verify clients.
     #[error("the authorities in {path} cannot verify anybody: {detail}")]
@@ -87,6 +116,7 @@ pub struct TlsMaterial {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     own: Inspected,
+    revocations: Revocations,
 }
 
 impl TlsMaterial {
@@ -122,6 +152,7 @@ impl TlsMaterial {
             chain,
             key,
             own,
+            revocations: Revocations::read(settings.revoked.as_deref())?,
         })
     }
 
@@ -129,6 +160,53 @@ impl TlsMaterial {
     #[must_use]
     pub fn own(&self) -> &Inspected {
         &self.own
+    }
+
+    /// Our certificate, DER.
+    #[must_use]
+    pub fn certificate(&self) -> &[u8] {
+        self.chain.first().map_or(&[], |leaf| leaf)
+    }
+
+    /// The key of our signatures.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn signer(&self) -> Result<Signer, SignerError> {
+        super::signer::load(&self.settings, &self.own)
+    }
+
+    /// Who was revoked when the files were read.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Whether the authorities in `tls.ca` would let us in now, as the other platform's would.
+    ///
+    /// # Errors
+    /// [`TlsError::Unverified`] with what TLS says: ended, revoked, or of another authority.
+    pub fn verify_own(&self) -> Result<(), TlsError> {
+        let (leaf, rest) = self.chain.split_first().ok_or_else(|| TlsError::Pem {
+            path: self.settings.certificate.clone(),
+            expected: "certificate",
+        })?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
+                .with_crls(self.revocations.lists().iter().cloned())
+                .only_check_end_entity_revocation()
+                .allow_unknown_revocation_status()
+                .build()
+                .map_err(|error| TlsError::Authority {
+                    path: self.settings.ca.clone(),
+                    detail: error.to_string(),
+                })?;
+        let verified = verifier.verify_client_cert(leaf, rest, UnixTime::now());
+        verified.map(drop).map_err(|source| TlsError::Unverified {
+            certificate: self.settings.certificate.clone(),
+            authority: self.settings.ca.clone(),
+            source: Box::new(source),
+        })
     }
 
     /// For a listener: clients must present a certificate of `client_ca`, or of the general
@@ -142,11 +220,18 @@ impl TlsMaterial {
             None => (self.settings.ca.as_path(), Arc::clone(&self.roots)),
         };
         let verifier = WebPkiClientVerifier::builder_with_provider(clients, provider())
+            .with_crls(self.revocations.lists().iter().cloned())
+            .only_check_end_entity_revocation()
+            .allow_unknown_revocation_status()
             .build()
             .map_err(|error| TlsError::Authority {
                 path: path.to_owned(),
                 detail: error.to_string(),
             })?;
+        let verifier = match (client_ca, self.chain.first()) {
+            (Some(_), Some(own)) => OrItself::new(verifier, own.clone()),
+            _ => verifier,
+        };
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
@@ -164,11 +249,21 @@ impl TlsMaterial {
     /// # Errors
     /// [`TlsError`].
     pub fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
+                .with_crls(self.revocations.lists().iter().cloned())
+                .only_check_end_entity_revocation()
+                .allow_unknown_revocation_status()
+                .build()
+                .map_err(|error| TlsError::Authority {
+                    path: self.settings.ca.clone(),
+                    detail: error.to_string(),
+                })?;
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
                 builder
-                    .with_root_certificates(Arc::clone(&self.roots))
+                    .with_webpki_verifier(verifier)
                     .with_client_auth_cert(self.chain.clone(), self.key.clone_key())
             })
             .map_err(|source| self.unfit(source))?;
@@ -180,7 +275,7 @@ impl TlsMaterial {
         TlsError::Unfit {
             key: self.settings.key.clone(),
             certificate: self.settings.certificate.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 }
@@ -189,7 +284,11 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn refuse_exposed(path: &Path) -> Result<(), TlsError> {
+/// Refuses a secret file that its group or others can read.
+///
+/// # Errors
+/// [`TlsError::Exposed`] with the remedy; [`TlsError::File`].
+pub fn refuse_exposed(path: &Path) -> Result<(), TlsError> {
     let metadata = std::fs::metadata(path).map_err(|source| TlsError::File {
         path: path.to_owned(),
         source,
@@ -247,6 +346,7 @@ mod tests {
             ca: directory.join("ca.pem"),
             certificate: directory.join(format!("{stem}.pem")),
             key: directory.join(format!("{stem}.key")),
+            revoked: None,
         }
     }
 

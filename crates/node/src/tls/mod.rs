@@ -1,7 +1,16 @@
 //! Mutual TLS: what we present, whom we believe, who may do what.
 
 mod authorize;
+mod identity;
+mod itself;
 mod material;
+mod pins;
+mod revocations;
+mod signer;
 
 pub use authorize::{Authorize, Caller};
-pub use material::{TlsError, TlsMaterial};
+pub use identity::{Identity, Presented};
+pub use material::{TlsError, TlsMaterial, refuse_exposed};
+pub use pins::PinSource;
+pub use revocations::Revocations;
+pub use signer::{SignerError, load as load_signer};

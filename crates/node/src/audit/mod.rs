@@ -1,0 +1,168 @@
+//! A platform's audit log: what happened here, signed together with the peer at every phase.
+
+mod calls;
+mod file;
+
+pub use calls::LogCalls;
+pub use file::{AuditFileError, HEAD_FILE, LOG_FILE, LogFile, last_acknowledged};
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use s3rec_audit::entry::{Fields, fields};
+use s3rec_audit::{Head, Kind, Meeting, PublicKey, Signature, Signer, Value, meeting, verify};
+use s3rec_wire::status::{Fault, Reason};
+
+use crate::pki::{CertificateRole, inspect};
+use crate::process::now_unix_ms;
+
+impl From<AuditFileError> for Fault {
+    fn from(error: AuditFileError) -> Self {
+        Self::new(Reason::StorageFailed, format!("the audit log: {error}"))
+    }
+}
+
+/// The log of one platform; clones share it.
+#[derive(Clone)]
+pub struct Audit(Arc<Shared>);
+
+struct Shared {
+    role: &'static str,
+    signer: Signer,
+    log: Mutex<LogFile>,
+    /// The certificate that the log knows the peer by.
+    peer: Mutex<Option<Vec<u8>>>,
+}
+
+impl Audit {
+    /// Opens the log in `data_dir`. A new log, and one whose platform has a new certificate,
+    /// gets an entry with the certificate.
+    ///
+    /// # Errors
+    /// [`AuditFileError`].
+    pub fn open(
+        data_dir: &Path,
+        role: CertificateRole,
+        certificate: &[u8],
+        signer: Signer,
+    ) -> Result<Self, AuditFileError> {
+        let log = LogFile::open(data_dir)?;
+        let audit = Self(Arc::new(Shared {
+            role: role.name(),
+            signer,
+            log: Mutex::new(log),
+            peer: Mutex::default(),
+        }));
+        // Whose signatures follow stands in the log anew at every start, whatever stood there.
+        let key = audit.0.signer.public();
+        audit.append(Kind::Identity, audit.identity("own", certificate, &key))?;
+        let started = fields([
+            ("what", "started".into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+        ]);
+        audit.append(Kind::Daemon, started)?;
+        Ok(audit)
+    }
+
+    /// Appends an entry; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn record<const N: usize>(
+        &self,
+        kind: Kind,
+        of: [(&str, Value); N],
+    ) -> Result<Head, Fault> {
+        Ok(self.append(kind, fields(of))?)
+    }
+
+    /// As [`Self::record`], where the thing has happened whether it can be written or not.
+    pub fn note<const N: usize>(&self, kind: Kind, of: [(&str, Value); N]) {
+        if let Err(fault) = self.record(kind, of) {
+            tracing::error!("not in the audit log: {fault}");
+        }
+    }
+
+    /// Learns the peer's certificate and gives the signing key that it names. What is new of
+    /// it goes into the log.
+    ///
+    /// # Errors
+    /// [`Reason::WrongRole`] for a certificate that names no key.
+    pub fn peer(&self, certificate: &[u8]) -> Result<PublicKey, Fault> {
+        let key = inspect(certificate).ok().and_then(|seen| seen.signer);
+        let key = key.ok_or_else(|| {
+            let message = "the other platform's certificate names no signing key";
+            Fault::new(Reason::WrongRole, message).remedied_by(
+                "Issue its certificate with `s3rec pki`, or with the alternative name that the \
+                 other platform's daemon names when it refuses to start.",
+            )
+        })?;
+        let mut known = self.0.peer.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_deref() != Some(certificate) {
+            let entry = self.identity("peer", certificate, &key);
+            self.append(Kind::Identity, entry)?;
+            *known = Some(certificate.to_vec());
+        }
+        Ok(key)
+    }
+
+    /// Signs as this platform.
+    #[must_use]
+    pub fn sign(&self, label: &str, bytes: &[u8]) -> Signature {
+        self.0.signer.sign(label, bytes)
+    }
+
+    /// Our public key.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.0.signer.public()
+    }
+
+    /// The newest entry.
+    ///
+    /// # Errors
+    /// [`Reason::Bug`]: there is always one.
+    pub fn head(&self) -> Result<Head, Fault> {
+        let head = self.log().head();
+        head.ok_or_else(|| Fault::new(Reason::Bug, "the audit log is empty"))
+    }
+
+    /// Signs both heads.
+    #[must_use]
+    pub fn sign_meeting(&self, meeting: &Meeting) -> Signature {
+        self.sign(meeting::LABEL, &meeting.statement())
+    }
+
+    /// Keeps a meeting that both have signed.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn keep_meeting(
+        &self,
+        meeting: &Meeting,
+        rating: &Signature,
+        social: &Signature,
+    ) -> Result<Head, Fault> {
+        Ok(self.append(Kind::Meeting, meeting.fields(rating, social))?)
+    }
+
+    fn identity(&self, party: &str, certificate: &[u8], key: &PublicKey) -> Fields {
+        fields([
+            ("party", party.into()),
+            ("role", self.0.role.into()),
+            ("certificate", certificate.into()),
+            ("key", (*key.as_bytes()).into()),
+        ])
+    }
+
+    fn append(&self, kind: Kind, fields: Fields) -> Result<Head, AuditFileError> {
+        self.log().append(now_unix_ms(), kind, fields)
+    }
+
+    fn log(&self) -> MutexGuard<'_, LogFile> {
+        self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The label under which approvals are signed.
+pub const APPROVAL_LABEL: &str = verify::APPROVAL;

@@ -1,0 +1,303 @@
+//! What a job has opened, and what all jobs together have: counted by both platforms with this
+//! code, each from its own records.
+
+use s3rec_spmm::{ProductParameters, ReleasePolicy, release};
+use s3rec_wire::convert::{Proposal, add, pattern_to_wire, release_to_wire};
+use s3rec_wire::v1;
+use s3rec_wire::v1::Counters;
+
+use crate::learnt;
+use crate::process::now_unix_ms;
+
+/// One job as one platform has counted it.
+pub struct Counted<'a> {
+    /// What was consented to.
+    pub proposal: &'a Proposal,
+    /// How the other platform is named.
+    pub peer: &'a str,
+    /// Lineage of P1's data; empty before the approval.
+    pub lineage: &'a [u8],
+    /// Openings answered, or about to be.
+    pub openings: u32,
+    /// Uploads answered.
+    pub stocks: u32,
+    /// Users of each platform and of both, once they are known.
+    pub overlap: Option<v1::Overlap>,
+    /// Once agreed on.
+    pub parameters: Option<&'a ProductParameters>,
+    /// Both ways over all phases.
+    pub bytes: u64,
+    /// What was opened on which day.
+    pub days: Vec<v1::OpenedDay>,
+}
+
+impl Counted<'_> {
+    /// The job's part of the counters.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let openings = u64::from(self.openings);
+        let opened_columns = openings * u64::from(self.proposal.columns());
+        let rows = self.parameters.map_or(0, |agreed| agreed.returned_rows);
+        let opened_values = opened_columns.saturating_mul(rows.into());
+        let (exact_values, nano_rho) = match self.opening_nano_rho() {
+            Some(one) => (0, one.saturating_mul(openings)),
+            None => (opened_values, 0),
+        };
+        Counters {
+            jobs: u32::from(self.openings > 0),
+            openings,
+            opened_columns,
+            opened_values,
+            exact_values,
+            nano_rho,
+            stocks: self.stocks,
+        }
+    }
+
+    /// What the job has disclosed; `of_rating` where P1 shows what P0 could have learnt.
+    #[must_use]
+    pub fn disclosure(&self, of_rating: bool) -> v1::Disclosure {
+        let counters = self.counters();
+        let proposal = self.proposal;
+        let common_users = self.overlap.map_or(0, |overlap| overlap.common_users);
+        let common_users = u32::try_from(common_users).unwrap_or(u32::MAX);
+        let bound = self.parameters.map(|agreed| agreed.row_norm_bound);
+        let rating = learnt::by_rating(proposal, self.openings, common_users, bound);
+        let social = learnt::by_social(proposal, self.openings, common_users);
+        let (statements, own_statements) = match of_rating {
+            true => (rating, social),
+            false => (social, rating),
+        };
+        let (epsilon, delta) = match proposal.release {
+            ReleasePolicy::Noised { delta, .. } => (epsilon_of(counters.nano_rho, delta), delta),
+            ReleasePolicy::Exact | ReleasePolicy::Coarse { .. } => (0.0, 0.0),
+        };
+        v1::Disclosure {
+            job_id: proposal.job.to_string(),
+            peer: self.peer.into(),
+            openings: self.openings,
+            opened_columns: counters.opened_columns,
+            opened_values: counters.opened_values,
+            release_policy: Some(release_to_wire(&proposal.release)),
+            pattern_policy: pattern_to_wire(proposal.pattern).into(),
+            common_users,
+            bytes: self.bytes,
+            statements,
+            updated_unix_ms: now_unix_ms(),
+            lineage: self.lineage.to_vec(),
+            counters: Some(counters),
+            epsilon,
+            delta,
+            days: self.days.clone(),
+            own_statements,
+            overlap: self.overlap,
+        }
+    }
+
+    /// ρ of one opening in units of 10⁻⁹, rounded up; none without noise.
+    fn opening_nano_rho(&self) -> Option<u64> {
+        let (
+            ReleasePolicy::Noised {
+                sigma,
+                row_norm_beta,
+                ..
+            },
+            Some(agreed),
+        ) = (self.proposal.release, self.parameters)
+        else {
+            return None;
+        };
+        let bound = agreed.row_norm_bound;
+        let sensitivity = release::sensitivity(agreed.operator, bound, row_norm_beta);
+        let nano = (release::zcdp(1, sensitivity, sigma) * NANO).ceil();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and a cast stops at the largest number"
+        )]
+        Some(nano as u64)
+    }
+}
+
+const NANO: f64 = 1e9;
+
+fn epsilon_of(nano_rho: u64, delta: f64) -> f64 {
+    if nano_rho == 0 {
+        return 0.0;
+    }
+    release::epsilon(nano_rho as f64 / NANO, delta)
+}
+
+/// What `disclosures` of one peer and lineage come to, and what is left out of them, `missing`:
+/// what the peer has counted and we have not (a ledger that was lost).
+#[must_use]
+pub fn account<'a>(
+    lineage: &[u8],
+    disclosures: impl IntoIterator<Item = &'a v1::Disclosure>,
+    missing: Counters,
+) -> v1::Account {
+    let mut account = v1::Account {
+        lineage: lineage.to_vec(),
+        counters: Some(missing),
+        ..v1::Account::default()
+    };
+    for disclosure in disclosures {
+        add_job(&mut account, disclosure);
+    }
+    finish(account)
+}
+
+/// `before` and one further job.
+#[must_use]
+pub fn with_job(before: &v1::Account, job: &v1::Disclosure) -> v1::Account {
+    let mut account = before.clone();
+    add_job(&mut account, job);
+    finish(account)
+}
+
+fn add_job(account: &mut v1::Account, job: &v1::Disclosure) {
+    let of_job = job.counters.unwrap_or_default();
+    let before = account.counters.unwrap_or_default();
+    account.counters = Some(add(&before, &of_job));
+    account.bytes = account.bytes.saturating_add(job.bytes);
+    account.peer.clone_from(&job.peer);
+    if of_job.nano_rho > 0 {
+        account.delta = match account.delta {
+            0.0 => job.delta,
+            least => least.min(job.delta),
+        };
+    }
+    for opened in &job.days {
+        count_day(&mut account.days, *opened);
+    }
+}
+
+fn finish(mut account: v1::Account) -> v1::Account {
+    let counters = account.counters.unwrap_or_default();
+    account.epsilon = epsilon_of(counters.nano_rho, account.delta);
+    account.statements = learnt::in_all(&account);
+    account
+}
+
+/// Adds to a day's numbers. Days ascend.
+pub fn count_day(days: &mut Vec<v1::OpenedDay>, opened: v1::OpenedDay) {
+    match days.binary_search_by_key(&opened.day, |known| known.day) {
+        Ok(place) => {
+            if let Some(known) = days.get_mut(place) {
+                known.columns = known.columns.saturating_add(opened.columns);
+                known.values = known.values.saturating_add(opened.values);
+            }
+        }
+        Err(place) => days.insert(place, opened),
+    }
+}
+
+/// Today by our clock, but never before a day that was counted: a clock that was set back gives
+/// no day a second time.
+#[must_use]
+pub fn today(days: &[v1::OpenedDay]) -> u32 {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let today = u32::try_from(now_unix_ms() / DAY_MS).unwrap_or_default();
+    days.last().map_or(today, |newest| newest.day.max(today))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_spmm::{Disclosure, OperatorKind, ProductRequest, Protocol, choose_parameters};
+    use s3rec_wire::convert::{JobId, Terms};
+    use s3rec_wire::v1::Solver;
+
+    fn proposal(release: ReleasePolicy) -> Proposal {
+        Proposal {
+            job: JobId::random(),
+            purpose: String::new(),
+            rank: 10,
+            solver: Solver::Als,
+            operator: OperatorKind::Laplacian,
+            rounds: 20,
+            social_weight: 0.0,
+            regularization: 0.0,
+            learning_rate: 0.0,
+            social_bias_weight: 1.0,
+            protocol: Protocol::Preprocessed,
+            pattern: Disclosure::Nothing,
+            release,
+            saturation_bound: 8.0,
+            guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms::default(),
+        }
+    }
+
+    fn disclosure(release: ReleasePolicy, openings: u32) -> v1::Disclosure {
+        let proposal = proposal(release);
+        let mut request =
+            ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 50, 11, 20);
+        request.row_norm_bound = 24;
+        request.nonzeros_bound = 128;
+        let agreed = choose_parameters(&request).unwrap();
+        let counted = Counted {
+            proposal: &proposal,
+            peer: "p",
+            lineage: &[3; 16],
+            openings,
+            stocks: 1,
+            overlap: None,
+            parameters: Some(&agreed),
+            bytes: 1000,
+            days: vec![v1::OpenedDay {
+                day: 7,
+                columns: 11,
+                values: 550,
+            }],
+        };
+        counted.disclosure(true)
+    }
+
+    const NOISED: ReleasePolicy = ReleasePolicy::Noised {
+        sigma: 4.0,
+        row_norm_beta: 1.0,
+        delta: 1e-6,
+    };
+
+    #[test]
+    fn jobs_add_up_over_a_lineage() {
+        let (exact, noised) = (disclosure(ReleasePolicy::Exact, 2), disclosure(NOISED, 4));
+        let account = account(&[3; 16], [&exact, &noised], Counters::default());
+        let counters = account.counters.unwrap();
+        assert_eq!(
+            (counters.jobs, counters.openings, counters.stocks),
+            (2, 6, 2)
+        );
+        assert_eq!(counters.opened_columns, 66);
+        assert_eq!(
+            (counters.opened_values, counters.exact_values),
+            (3300, 1100)
+        );
+        // ρ of one opening is (2√2)² / (2 · 4²) = 1/4.
+        assert!((1_000_000_000..=1_000_000_004).contains(&counters.nano_rho));
+        assert!((account.epsilon - release::epsilon(1.0, 1e-6)).abs() < 1e-6);
+        assert_eq!(account.bytes, 2000);
+        assert_eq!((account.days.len(), account.days[0].columns), (1, 22));
+        // Exact openings are beyond any ε.
+        let words = account.statements.join("\n");
+        assert!(words.contains("no ε bounds"), "{words}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_no_day_twice() {
+        let day = |day| v1::OpenedDay {
+            day,
+            ..v1::OpenedDay::default()
+        };
+        assert!(today(&[]) > 20_000);
+        assert_eq!(today(&[day(3), day(4_000_000)]), 4_000_000);
+        let mut days = vec![day(3), day(9)];
+        count_day(&mut days, day(5));
+        assert_eq!(
+            days.iter().map(|known| known.day).collect::<Vec<_>>(),
+            [3, 5, 9]
+        );
+    }
+}

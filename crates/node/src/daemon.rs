@@ -1,0 +1,154 @@
+//! A daemon from its arguments to its end, the same at both platforms.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::audit::AuditFileError;
+use crate::config::{ConfigError, Overrides, PeerSettings, Settings, load};
+use crate::server::ServeError;
+use crate::store::StoreError;
+use crate::tls::{SignerError, TlsError};
+use crate::{observe, process};
+use s3rec_wire::status::Fault;
+
+/// Why a daemon did not start or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log filter.
+    #[error("log.filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Keys and certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The key of our signatures.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditFileError),
+    /// A file of the platform's own, above all the policy.
+    #[error(transparent)]
+    Refused(#[from] Fault),
+    /// The data directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ports.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The daemon that was asked how it is.
+    #[error(transparent)]
+    Health(#[from] crate::health::HealthError),
+    /// Threads, signals.
+    #[error("the operating system refused: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A daemon that listens.
+pub struct Daemon {
+    operator: SocketAddr,
+    peer: Option<SocketAddr>,
+    serving: JoinHandle<Result<(), DaemonError>>,
+}
+
+impl Daemon {
+    /// A daemon whose ports are bound; `serving` ends when it has stopped.
+    pub fn serving(
+        operator: SocketAddr,
+        peer: Option<SocketAddr>,
+        serving: impl Future<Output = Result<(), DaemonError>> + Send + 'static,
+    ) -> Self {
+        let serving = tokio::spawn(serving);
+        Self {
+            operator,
+            peer,
+            serving,
+        }
+    }
+
+    /// Where operators connect.
+    #[must_use]
+    pub fn operator_address(&self) -> SocketAddr {
+        self.operator
+    }
+
+    /// Where the other platform connects; only the social platform is called.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Waits until it has stopped.
+    ///
+    /// # Errors
+    /// [`DaemonError`].
+    pub async fn served(self) -> Result<(), DaemonError> {
+        match self.serving.await {
+            Ok(ended) => ended,
+            Err(error) => Err(DaemonError::System(std::io::Error::other(error))),
+        }
+    }
+}
+
+/// Reads the configuration and serves what `start` makes of it until SIGTERM or SIGINT, then
+/// drains. `program` begins the last words of one that fails.
+#[must_use]
+pub fn run<P, F>(
+    program: &str,
+    config: &Path,
+    overrides: &Overrides,
+    start: impl FnOnce(Settings<P>, watch::Receiver<bool>) -> F,
+) -> ExitCode
+where
+    P: PeerSettings,
+    F: Future<Output = Result<Daemon, DaemonError>>,
+{
+    ended(program, served(config, overrides, start))
+}
+
+/// The exit code of a program, after its last words if it failed.
+#[must_use]
+pub fn ended(program: &str, outcome: Result<(), DaemonError>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Tracing may not have started, and this is the last thing anybody reads.
+            #[expect(clippy::print_stderr, reason = "the daemon could not start or go on")]
+            {
+                eprintln!("{program}: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn served<P, F>(
+    config: &Path,
+    overrides: &Overrides,
+    start: impl FnOnce(Settings<P>, watch::Receiver<bool>) -> F,
+) -> Result<(), DaemonError>
+where
+    P: PeerSettings,
+    F: Future<Output = Result<Daemon, DaemonError>>,
+{
+    let settings = load::<P>(config, overrides)?;
+    process::init_tracing(&settings.log)?;
+    // Before anything counts. Without a listener the counts cost next to nothing.
+    if observe::install().is_none() {
+        tracing::warn!("metrics are not collected: the process has another recorder");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        process::stop_on_signals(stop)?;
+        start(settings, stopped).await?.served().await
+    })
+}

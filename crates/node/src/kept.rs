@@ -1,0 +1,109 @@
+//! What a running job goes on from after a restart of its daemon: small files beside its stock,
+//! each written whole or not at all, readable by us alone, and erased with the stock.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// First byte of every file; another version is not read.
+const VERSION: u8 = 1;
+
+/// What both sides agreed on, written once.
+pub const AGREED: &str = "agreed";
+/// How far the job is, written every round.
+pub const PROGRESS: &str = "progress";
+pub(crate) const FILES: [&str; 2] = [AGREED, PROGRESS];
+
+/// The files of one job.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    directory: PathBuf,
+}
+
+impl Kept {
+    pub(crate) fn in_directory(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Replaces a file: when this returns, a crash keeps the new content; before, the old one.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        let encoded = postcard::to_extend(value, vec![VERSION]).map_err(io::Error::other)?;
+        let encoded = Zeroizing::new(encoded);
+        let mut builder = DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)?;
+        let next = self.directory.join(format!("{name}.next"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&next)?;
+        file.write_all(&encoded)?;
+        file.sync_all()?;
+        std::fs::rename(&next, self.directory.join(name))?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    /// What was saved last; `None` when nothing was.
+    ///
+    /// # Errors
+    /// The file system's; `InvalidData` for a file that this version did not write.
+    pub fn load<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
+        let path = self.directory.join(name);
+        let encoded = match std::fs::read(&path) {
+            Ok(encoded) => Zeroizing::new(encoded),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let read = match encoded.split_first() {
+            Some((&VERSION, body)) => postcard::take_from_bytes(body).ok(),
+            _ => None,
+        };
+        match read {
+            Some((value, [])) => Ok(Some(value)),
+            _ => {
+                let message = format!("{}: not written by this version", path.display());
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_comes_back_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = Kept::in_directory(directory.path().join("job"));
+        assert_eq!(kept.load::<u32>(AGREED).unwrap(), None);
+        let value = (7_u32, vec![0.1_f64, f64::MIN_POSITIVE]);
+        kept.save(AGREED, &(1_u32, vec![0.0_f64])).unwrap();
+        kept.save(AGREED, &value).unwrap();
+        assert_eq!(kept.load(AGREED).unwrap(), Some(value));
+        let path = directory.path().join("job").join(AGREED);
+        let good = std::fs::read(&path).unwrap();
+        for bad in [
+            &good[..good.len() - 1],
+            &[good.as_slice(), &[0]].concat(),
+            &[],
+        ] {
+            std::fs::write(&path, bad).unwrap();
+            let refused = kept.load::<(u32, Vec<f64>)>(AGREED).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        }
+        // A file that was being written when the process was killed changes nothing.
+        std::fs::write(&path, &good).unwrap();
+        std::fs::write(path.with_extension("next"), &good[..3]).unwrap();
+        assert!(kept.load::<(u32, Vec<f64>)>(AGREED).unwrap().is_some());
+    }
+}
