@@ -109,6 +109,7 @@ impl Connection {
         role: CertificateRole,
     ) -> Result<Channel, Failure> {
         let settings = TlsSettings {
+            revoked: None,
             ca: self.ca.clone(),
             certificate: self.certificate.clone(),
             key: self.key.clone(),

@@ -40,6 +40,9 @@ pub enum Failure {
     /// Keys or certificates could not be made.
     #[error(transparent)]
     Pki(#[from] s3rec_node::pki::PkiError),
+    /// The daemon on this machine does not serve.
+    #[error(transparent)]
+    Unhealthy(#[from] s3rec_node::health::HealthError),
     /// A daemon of the demonstration ended before its time.
     #[error(
         "the {role} platform's daemon ended unexpectedly ({status}).\n\
@@ -71,16 +74,45 @@ pub enum Failure {
     },
     /// The data cannot be used.
     #[error(transparent)]
-    Data(#[from] s3rec_data::DataError),
+    Data(Box<s3rec_data::DataError>),
     /// The plaintext oracle failed.
     #[error("the plaintext training failed: {0}")]
     Oracle(String),
     /// A benchmark could not be made.
     #[error(transparent)]
-    Bench(#[from] s3rec_bench::BenchError),
+    Bench(Box<s3rec_bench::BenchError>),
+    /// A link could not be shaped.
+    #[error("shaping the link failed: {0}")]
+    Shaping(String),
+    /// An examination found something wrong, and has shown it.
+    #[error("{wrong} of the lines above are wrong")]
+    Unwell {
+        /// How many.
+        wrong: usize,
+    },
+    /// An audit log that was changed, or lost entries.
+    #[error("{path}: {what}")]
+    Audit {
+        /// The log.
+        path: PathBuf,
+        /// The first bad entry, and what is wrong with it.
+        what: String,
+    },
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<s3rec_data::DataError> for Failure {
+    fn from(error: s3rec_data::DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl From<s3rec_bench::BenchError> for Failure {
+    fn from(error: s3rec_bench::BenchError) -> Self {
+        Self::Bench(Box::new(error))
+    }
 }
 
 impl Failure {
@@ -97,11 +129,15 @@ impl Failure {
             Self::Job { .. } => "JOB_ENDED".into(),
             Self::Incomplete { .. } => "INCOMPLETE_ANSWER".into(),
             Self::Pki(_) => "PKI".into(),
+            Self::Unhealthy(_) => "UNHEALTHY".into(),
             Self::Daemon { .. } => "DAEMON_ENDED".into(),
             Self::NotReady { .. } => "DAEMON_NOT_READY".into(),
             Self::Data(_) => "DATA".into(),
             Self::Oracle(_) => "ORACLE".into(),
             Self::Bench(_) => "BENCH".into(),
+            Self::Shaping(_) => "SHAPING".into(),
+            Self::Unwell { .. } => "UNWELL".into(),
+            Self::Audit { .. } => "AUDIT".into(),
             Self::Interrupted => "INTERRUPTED".into(),
         }
     }

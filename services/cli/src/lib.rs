@@ -7,6 +7,7 @@
 //! | [`client`] | the operators' calls as functions |
 //! | [`verbs`] | what each verb does and how its answer reads |
 //! | [`demo`] | both platforms on this machine, from keys to report |
+//! | [`doctor`] | examines one platform and says how to mend it |
 //! | [`progress`] | a running job on stderr |
 //! | [`output`] | text for people, one JSON document for programs |
 //! | [`failure`] | what can go wrong, with reasons and exit codes |
@@ -15,6 +16,7 @@ pub mod arguments;
 pub mod client;
 pub mod connection;
 pub mod demo;
+pub mod doctor;
 pub mod failure;
 pub mod output;
 pub mod progress;
@@ -22,6 +24,7 @@ pub mod verbs;
 
 mod daemon;
 mod interrupt;
+mod shaped;
 
 use std::process::ExitCode;
 
@@ -38,6 +41,7 @@ pub fn main() -> ExitCode {
     let output = Output::new(arguments.json);
     let command = match arguments.command {
         Command::Daemon(arguments) => return daemon::run(arguments),
+        Command::Healthcheck(arguments) => return verbs::healthcheck(&arguments, output),
         command => command,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -74,9 +78,12 @@ async fn run(command: Command, output: Output) -> Result<(), Failure> {
         Command::Evaluate(arguments) => verbs::evaluate(&arguments, output),
         Command::Tune(arguments) => verbs::tune(&arguments, output),
         Command::Bench(verb) => verbs::bench(verb, output).await,
+        Command::Doctor(arguments) => doctor::doctor(*arguments, output).await,
         Command::Rating(command) => verbs::rating(command.verb, output).await,
         Command::Social(command) => verbs::social(command.verb, output).await,
+        Command::Audit(verb) => verbs::audit(&verb, output),
+        Command::Descriptor(arguments) => verbs::descriptor(&arguments, output),
         // `main` has taken these.
-        Command::Daemon(_) => Ok(()),
+        Command::Daemon(_) | Command::Healthcheck(_) => Ok(()),
     }
 }

@@ -52,9 +52,11 @@ impl Progress {
             Form::Lines(last) => {
                 let now = Instant::now();
                 let key = (event.state(), event.phase());
-                let due = last.is_none_or(|(state, phase, at)| {
-                    (state, phase) != key || now.duration_since(at) >= LINE_INTERVAL
-                });
+                let found = event.overlap.is_some() && event.phase() == v1::Phase::Alignment;
+                let due = found
+                    || last.is_none_or(|(state, phase, at)| {
+                        (state, phase) != key || now.duration_since(at) >= LINE_INTERVAL
+                    });
                 let last_round = event.rounds > 0 && event.round == event.rounds;
                 if due || last_round || super::client::is_terminal(event.state()) {
                     *last = Some((key.0, key.1, now));

@@ -1,121 +1,223 @@
-//! P0's side of finding the common users.
+//! P0's side of finding the common users, by private set intersection.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_data::RatingSet;
 use s3rec_link::{LinkError, Meter};
-use s3rec_node::alignment::{Common, Hashed, Received};
+use s3rec_node::alignment::{self, Common, Work, psi_fault};
+use s3rec_psi::{Claims, Masking, RatingMatching, Sent, rating};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{JobId, half_of};
+use s3rec_wire::convert::{JobId, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
-use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::AlignChunk;
+use s3rec_wire::status::Fault;
+use s3rec_wire::v1::align_chunk::Part;
+use s3rec_wire::v1::{AlignChunk, JobEvent, JobState, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::imports::blocking;
-use crate::platform::Platform;
+use crate::ledger::Ledger;
+use crate::platform::{DISCLOSURES, Platform};
+use crate::runner;
 use crate::session::{Session, read};
 
-/// Exchanges hashes; gives the ratings back with the common users.
+/// Finds the common users, tells how many, and gives the ratings back with them.
+///
+/// Nobody in common is a result: the job's end is written here, before P1 is told, so that both
+/// sides say the same.
 pub(crate) async fn align(
     platform: &Platform,
     session: &mut Session,
     job: JobId,
     ratings: RatingSet,
-    meter: &Meter,
+    ledger: &mut Ledger,
 ) -> Result<(RatingSet, Common), Fault> {
-    let idle = platform.idle_limit();
-    let mut rating_half = [0; 32];
-    getrandom::fill(&mut rating_half)
-        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    let meter = ledger.offline.clone();
+    let rule = &ledger.proposal.id_rule;
+    let ours = alignment::opening(job, ratings.users.len(), rule)?;
     let (sender, receiver) = mpsc::channel(4);
-    let first = AlignChunk {
-        job_id: job.to_string(),
-        key_half: rating_half.to_vec(),
-        total: ratings.users.len() as u64,
-        hashes: Vec::new(),
-    };
-    send(&sender, first, meter).await?;
+    send(&sender, ours.to_wire(), &meter).await;
+    let idle = platform.idle_limit();
     let answered = timeout(idle, session.client.align(ReceiverStream::new(receiver))).await;
-    let mut answers = answered
-        .map_err(|_| Fault::from(LinkError::Idle { limit: idle }))?
-        .map_err(|status| read(&status))?
-        .into_inner();
-    let first = next(&mut answers, meter, idle)
-        .await?
-        .ok_or(LinkError::Ended)?;
-    if first.job_id != job.to_string() || !first.hashes.is_empty() {
-        return Err(malformed(WireError::Contradiction { field: "job_id" }));
-    }
-    let social_half = half_of("key_half", &first.key_half).map_err(malformed)?;
-    let mut received = Received::expecting(first.total).map_err(malformed)?;
+    let mut link = Link {
+        answers: answered
+            .map_err(|_| Fault::from(LinkError::Idle { limit: idle }))?
+            .map_err(|status| read(&status))?
+            .into_inner(),
+        meter: meter.clone(),
+        idle,
+    };
+    let first = link.next().await?.ok_or(LinkError::Ended)?;
+    let theirs = align_opening(first).map_err(malformed)?;
+    let (psi, sizes) = alignment::agree(&ours, &theirs)?;
 
-    let (ratings, hashed) = blocking(move || {
-        let hashed = Hashed::new(&rating_half, &social_half, ratings.users.names());
-        (ratings, hashed)
+    let (ratings, begun) = blocking(move || {
+        let begun = rating::begin(&psi, sizes, ratings.users.names());
+        (ratings, begun)
     })
     .await?;
-    let hashed = Arc::new(hashed);
-    let sending = {
-        let (hashed, meter) = (Arc::clone(&hashed), meter.clone());
-        async move {
-            for chunk in hashed.chunks() {
-                send(&sender, chunk, &meter).await?;
-            }
-            // Dropping the sender here ends our side of the stream.
-            drop(sender);
-            Ok::<(), Fault>(())
-        }
+    let (masking, matching) = begun.map_err(psi_fault)?;
+    let telling = Telling {
+        platform,
+        job,
+        work: Work::of(sizes),
+        ledger: &*ledger,
     };
-    let receiving = async {
-        while let Some(chunk) = next(&mut answers, meter, idle).await? {
-            received.take(&chunk).map_err(malformed)?;
-        }
-        Ok::<(), Fault>(())
-    };
-    tokio::try_join!(sending, receiving)?;
-    if !received.is_complete() {
-        return Err(LinkError::Ended.into());
+    let (sent, matching) = tokio::try_join!(
+        send_masked(masking, &sender, &meter, &telling),
+        receive(matching, &mut link, &telling),
+    )?;
+    let found = blocking(move || matching.finish(sent)).await?;
+    let (common, claims) = found.map_err(psi_fault)?;
+
+    let overlap = alignment::overlap(sizes, &common);
+    ledger.overlap = Some(overlap);
+    platform
+        .store
+        .put(DISCLOSURES, &job.to_string(), &ledger.disclosure())?;
+    platform.record(JobEvent {
+        overlap: Some(overlap),
+        phase_progress: 1.0,
+        message: format!("Found {}.", alignment::overlap_text(&overlap)),
+        ..event(job, ledger)
+    })?;
+    let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
+    if let Some(nobody) = &nobody {
+        runner::end_now(platform, job, nobody);
     }
-    let common = blocking(move || hashed.intersect(&received)).await?;
-    if common.rows.is_empty() {
-        let message = "the platforms have no user in common";
-        return Err(Fault::new(Reason::NoCommonUsers, message));
+    let told = tell(&claims, sender, &mut link).await;
+    match nobody {
+        Some(nobody) => Err(nobody),
+        None => told.map(|()| (ratings, common)),
     }
-    Ok((ratings, common))
 }
 
-async fn send(
+/// Masks our ids, a chunk at a time on a thread that may block, and sends them.
+async fn send_masked(
+    mut masking: Masking,
     sender: &mpsc::Sender<AlignChunk>,
-    chunk: AlignChunk,
     meter: &Meter,
+    telling: &Telling<'_>,
+) -> Result<Sent, Fault> {
+    loop {
+        let chunk;
+        (masking, chunk) = blocking(move || {
+            let chunk = masking.next_chunk();
+            (masking, chunk)
+        })
+        .await?;
+        let Some(points) = chunk else {
+            return masking.finish().map_err(psi_fault);
+        };
+        let elements = points.len() as u64 / 32;
+        send(sender, align_chunk(Part::Points(points)), meter).await;
+        telling.progress(elements);
+    }
+}
+
+/// Takes P1's masked ids and labels until all are here.
+async fn receive(
+    mut matching: RatingMatching,
+    link: &mut Link,
+    telling: &Telling<'_>,
+) -> Result<RatingMatching, Fault> {
+    while !matching.is_complete() {
+        let chunk = link.next().await?.ok_or(LinkError::Ended)?;
+        let before = matching.received();
+        let taken = match align_part(chunk).map_err(malformed)? {
+            Part::Points(bytes) => blocking(move || matching.take_points(&bytes)).await?,
+            Part::Labels(bytes) => matching.take_labels(&bytes),
+            Part::Claims(_) | Part::Opening(_) => {
+                let field = "part";
+                let expected = "points or labels from the social platform";
+                return Err(malformed(WireError::Form { field, expected }));
+            }
+        };
+        matching = taken.map_err(psi_fault)?;
+        let after = matching.received();
+        telling.progress(after.0 - before.0 + after.1 - before.1);
+    }
+    Ok(matching)
+}
+
+/// Tells P1 which users are common, and waits until it has checked that.
+async fn tell(
+    claims: &Claims,
+    sender: mpsc::Sender<AlignChunk>,
+    link: &mut Link,
 ) -> Result<(), Fault> {
+    for chunk in claims.chunks() {
+        let chunk = align_chunk(Part::Claims(chunk.to_vec()));
+        send(&sender, chunk, &link.meter).await;
+    }
+    // Dropping the sender here ends our side of the stream.
+    drop(sender);
+    match link.next().await? {
+        None => Ok(()),
+        Some(_) => Err(LinkError::Surplus.into()),
+    }
+}
+
+async fn send(sender: &mpsc::Sender<AlignChunk>, chunk: AlignChunk, meter: &Meter) {
     let bytes = chunk.wire_bytes();
     // A receiver that is gone: the reason comes with the answers.
     if sender.send(chunk).await.is_ok() {
         meter.sent(bytes);
     }
-    Ok(())
 }
 
-async fn next(
-    answers: &mut Streaming<AlignChunk>,
-    meter: &Meter,
+/// P1's side of the stream.
+struct Link {
+    answers: Streaming<AlignChunk>,
+    meter: Meter,
     idle: Duration,
-) -> Result<Option<AlignChunk>, Fault> {
-    match timeout(idle, answers.message()).await {
-        Ok(Ok(chunk)) => {
-            if let Some(chunk) = &chunk {
-                meter.received(chunk.wire_bytes());
+}
+
+impl Link {
+    /// The next message; any message begins the idle time anew.
+    async fn next(&mut self) -> Result<Option<AlignChunk>, Fault> {
+        match timeout(self.idle, self.answers.message()).await {
+            Ok(Ok(chunk)) => {
+                if let Some(chunk) = &chunk {
+                    self.meter.received(chunk.wire_bytes());
+                }
+                Ok(chunk)
             }
-            Ok(chunk)
+            Ok(Err(status)) => Err(read(&status)),
+            Err(_) => Err(LinkError::Idle { limit: self.idle }.into()),
         }
-        Ok(Err(status)) => Err(read(&status)),
-        Err(_) => Err(LinkError::Idle { limit: idle }.into()),
+    }
+}
+
+/// Word of the progress to whoever watches.
+struct Telling<'a> {
+    platform: &'a Platform,
+    job: JobId,
+    work: Work,
+    ledger: &'a Ledger,
+}
+
+impl Telling<'_> {
+    fn progress(&self, elements: u64) {
+        let share = self.work.add(elements);
+        self.platform.journal.mention(JobEvent {
+            phase_progress: share,
+            message: "Finding the common users.".into(),
+            ..event(self.job, self.ledger)
+        });
+    }
+}
+
+fn event(job: JobId, ledger: &Ledger) -> JobEvent {
+    JobEvent {
+        job_id: job.to_string(),
+        state: JobState::Running.into(),
+        phase: Phase::Alignment.into(),
+        rounds: ledger.proposal.rounds,
+        phase_cost: Some(ledger.offline_cost()),
+        ..JobEvent::default()
     }
 }
 

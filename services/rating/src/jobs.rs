@@ -2,22 +2,29 @@
 
 use std::sync::Arc;
 
+use s3rec_audit::Kind;
 use s3rec_node::journal::is_terminal;
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_KEYED_HASH, JobId, Proposal};
+use s3rec_node::versions;
+use s3rec_wire::convert::{ALIGNMENT_PSI, JobId, Proposal, Terms};
+use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::{self, blocking};
 use crate::plan::{fill_defaults, plan};
-use crate::platform::{JOBS, PROPOSALS, Platform, REQUESTS};
+use crate::platform::{JOBS, PROPOSALS, Platform, REQUESTS, STARTED};
 use crate::runner;
 use crate::session::Session;
+use crate::settings;
 
 /// u_max: factors learnt from ratings of common scales stay far below it.
 const SATURATION_BOUND: f64 = 8.0;
+
+/// How long a proposal stands unless it says otherwise: 30 days.
+const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Makes every protocol exact (design page, section 2).
 const GUARD_BITS: u32 = 2;
@@ -28,18 +35,44 @@ pub(crate) async fn propose(
     mut request: v1::ProposeJobRequest,
 ) -> Result<v1::ProposeJobResponse, Fault> {
     fill_defaults(&mut request);
+    let terms = Terms::default();
     let job = JobId::random();
     let name = job.to_string();
+    let dataset = imports::named(platform, &request.dataset)?.0;
+    let version = versions::of(&platform.store, &dataset)?;
+    let version = version.ok_or_else(|| {
+        let message = format!("the data set {dataset:?} was imported by an older version");
+        Fault::new(Reason::WrongState, message).remedied_by("Import the ratings again.")
+    })?;
+    let expires_unix_ms = match request.expires_unix_ms {
+        0 => now_unix_ms() + VALID_MS,
+        given => given,
+    };
+    let columns = request.model.as_ref().map_or(0, |model| {
+        model
+            .rank
+            .saturating_add(u32::from(model.social_bias_weight > 0.0))
+    });
     let message = v1::PeerProposal {
         job_id: name.clone(),
         purpose: request.purpose.clone(),
-        model: request.model,
+        model: request.model.as_ref().map(settings::shown),
         protocol: request.protocol,
         pattern_policy: request.pattern_policy,
         release_policy: request.release_policy,
-        alignment: ALIGNMENT_KEYED_HASH.into(),
+        alignment: ALIGNMENT_PSI.into(),
         saturation_bound: SATURATION_BOUND,
         guard_bits: GUARD_BITS,
+        id_rule: imports::id_rule(platform, &dataset)?.name().into(),
+        rating_commitment: version.commitment,
+        rating_lineage: version.lineage,
+        columns,
+        bounds: Some(v1::ParameterBounds {
+            most_common_users: imports::users(platform, &dataset)?,
+            least_security_bits: terms.least_security_bits,
+            least_statistical_bits: terms.least_statistical_bits,
+        }),
+        expires_unix_ms,
     };
     let proposal = Proposal::from_wire(&message)?;
     offer::check(&proposal)?;
@@ -59,6 +92,12 @@ pub(crate) async fn propose(
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 
     let mut session = Session::open(platform).await?;
+    let entry = [
+        ("job", name.as_str().into()),
+        ("peer", session.peer.as_str().into()),
+        ("proposal", message.to_record().into()),
+    ];
+    platform.audit.record(Kind::Proposal, entry)?;
     let state = session.propose(message.clone()).await?;
     let summary = v1::JobSummary {
         job_id: name.clone(),
@@ -118,17 +157,33 @@ pub(crate) async fn start(
             return Err(fault);
         }
     }
+    platform.store.put(STARTED, &name, &request)?;
     let begun = runner::Begun {
         platform: Arc::clone(platform),
         job,
-        session,
-        lifeline,
         place,
+        connected: Some((session, lifeline)),
     };
     tokio::spawn(runner::run(begun));
     Ok(v1::StartJobResponse {
         state: decision.into(),
     })
+}
+
+/// Goes on with the job that was started before this daemon's start.
+pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
+    let Some(job) = platform.started()? else {
+        return Ok(());
+    };
+    tracing::info!(%job, "going on");
+    let begun = runner::Begun {
+        platform: Arc::clone(platform),
+        job,
+        place: platform.begin(job)?,
+        connected: None,
+    };
+    tokio::spawn(runner::run(begun));
+    Ok(())
 }
 
 /// Ends a job: the running one before its next opening, any other at once.
@@ -157,9 +212,7 @@ pub(crate) async fn cancel(
     };
     let reason = format!("the rating platform's operator cancelled the job: {why}");
     if !platform.cancel(job, reason.clone()) {
-        if let Ok(mut session) = Session::open(platform).await {
-            session.abort(job, &why).await;
-        }
+        runner::tell(platform, job, &why).await;
         runner::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     // The running job ends within moments; wait for its word.

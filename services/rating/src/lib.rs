@@ -4,10 +4,12 @@
 //! | module | one sentence |
 //! |---|---|
 //! | [`plan()`] | what a proposal means for given ratings |
+//! | [`settings`] | settings in the conversation's words and in the model's |
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
 //! | `runner` | a job from its approval to its end |
+//! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `session` | the connection to the social platform and its lifeline |
 //! | `align`, `setup`, `product`, `training` | the phases of a job |
 //! | `bounded` | rows within the norm that a noised release assumes |
@@ -15,60 +17,50 @@
 //! | `outcome` | metrics, the stored model, the report |
 //! | `stored`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
 
+mod absence;
 mod align;
 mod args;
 mod bounded;
+mod consent;
 mod imports;
 mod jobs;
+mod ledger;
+mod meetings;
 mod models;
 mod operator;
 mod outcome;
 pub mod plan;
 mod platform;
 mod product;
+mod queries;
+mod resume;
 mod runner;
 mod serve;
 mod session;
+pub mod settings;
 mod setup;
 mod stock;
 mod stored;
 mod training;
 
-pub use args::Args;
+pub use args::{Args, Verb};
+pub use imports::rating_options;
 pub use plan::{Plan, plan};
-pub use serve::{Daemon, DaemonError, start};
+pub use s3rec_node::daemon::{Daemon, DaemonError};
+pub use serve::start;
 
 use std::process::ExitCode;
 
-use s3rec_node::config::{RatingPeer, load};
-use s3rec_node::process;
-use tokio::sync::watch;
+use s3rec_node::{daemon, health};
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    match serve(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Tracing may not have started, and this is the last thing anybody reads.
-            #[expect(clippy::print_stderr, reason = "the daemon could not start or go on")]
-            {
-                eprintln!("s3rec-rating: {error}");
-            }
-            ExitCode::FAILURE
-        }
+    match args.verb {
+        None => daemon::run("s3rec-rating", &args.config, &args.overrides, start),
+        Some(Verb::Healthcheck) => daemon::ended(
+            "s3rec-rating",
+            health::check(&args.config, &args.overrides).map_err(DaemonError::from),
+        ),
     }
-}
-
-fn serve(args: &Args) -> Result<(), DaemonError> {
-    let settings = load::<RatingPeer>(&args.config, &args.overrides)?;
-    process::init_tracing(&settings.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
-        process::stop_on_signals(stop)?;
-        start(settings, stopped).await?.served().await
-    })
 }

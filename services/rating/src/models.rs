@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use s3rec_data::IdTable;
+use s3rec_data::{IdRule, IdTable};
 use s3rec_model::{Biases, GlobalMean, Recommendation, Recommender};
 use s3rec_node::store::Table;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+use tokio::sync::Semaphore;
 
 use crate::imports::{self, blocking};
 use crate::outcome::metrics;
@@ -22,6 +23,8 @@ pub(crate) struct Served {
     pub(crate) model_id: String,
     users: IdTable,
     items: IdTable,
+    /// How its user ids were normalised; what people ask for is too.
+    ids: IdRule,
     recommender: Recommender,
     plan: Plan,
 }
@@ -30,14 +33,46 @@ pub(crate) struct Served {
 const HELD_MODELS: usize = 4;
 
 /// The models that were asked for last, the newest request last.
-#[derive(Default)]
 pub(crate) struct Cache {
     held: Mutex<Vec<Arc<Served>>>,
     /// Whoever loads a model holds this, so that a burst of requests loads it once.
     loading: tokio::sync::Mutex<()>,
+    /// The newest model of the store, once it was looked up.
+    newest: Mutex<Option<String>>,
+    /// Threads that compute recommendations at a time: one a core. More would only take turns,
+    /// and every request in a burst would be as late as the last.
+    computing: Semaphore,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            held: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            newest: Mutex::default(),
+            computing: Semaphore::new(cores),
+        }
+    }
 }
 
 impl Cache {
+    /// Says which model was stored last.
+    pub(crate) fn set_newest(&self, id: &str) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.into());
+    }
+
+    /// Says what the store had as its newest model, which an end of a job may have overtaken.
+    fn found_newest(&self, id: &str) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.get_or_insert_with(|| id.into());
+    }
+
+    fn newest(&self) -> Option<Arc<Served>> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.find(newest.as_deref()?)
+    }
+
     fn find(&self, model_id: &str) -> Option<Arc<Served>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let at = held.iter().position(|model| model.model_id == model_id)?;
@@ -57,7 +92,11 @@ impl Cache {
 /// Loads a model; an empty id means the newest.
 pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Served>, Fault> {
     // A model never changes, so a held one needs no look at the store.
-    if let Some(held) = platform.models.find(model_id) {
+    let held = match model_id {
+        "" => platform.models.newest(),
+        id => platform.models.find(id),
+    };
+    if let Some(held) = held {
         return Ok(held);
     }
     let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
@@ -74,6 +113,9 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
         };
         Fault::new(Reason::NotFound, message).at("field", "model_id")
     })?;
+    if model_id.is_empty() {
+        platform.models.found_newest(id);
+    }
     if let Some(held) = platform.models.find(id) {
         return Ok(held);
     }
@@ -82,6 +124,7 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
         return Ok(held);
     }
     let ratings = imports::load(platform, &summary.job_id).await?;
+    let ids = imports::job_id_rule(platform, &summary.job_id)?;
     let request = platform.request(&summary.job_id)?;
     let (directory, name) = (platform.models_dir(), id.clone());
     let served = blocking(move || {
@@ -92,6 +135,7 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
             model_id: name,
             users,
             items,
+            ids,
             recommender,
             plan,
         })
@@ -99,6 +143,18 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     let served = Arc::new(served.await??);
     platform.models.keep(&served);
     Ok(served)
+}
+
+/// The best items for a user, off the executor.
+pub(crate) async fn recommend(
+    platform: &Platform,
+    request: v1::RecommendRequest,
+    count: usize,
+) -> Result<v1::RecommendResponse, Fault> {
+    let served = serve(platform, &request.model_id).await?;
+    let turn = platform.models.computing.acquire().await;
+    let _turn = turn.map_err(|_| Fault::new(Reason::Bug, "the computing threads are closed"))?;
+    blocking(move || served.recommend(&request.user_id, count, request.include_rated)).await
 }
 
 /// Compares the model with what it must beat; computed once and stored.
@@ -140,14 +196,18 @@ impl Served {
     }
 
     pub(crate) fn predict(&self, user: &str, item: &str) -> v1::PredictResponse {
-        let (user, item) = (self.users.find(user), self.items.find(item));
+        let user = self.users.find(&self.ids.normalise(user));
+        let item = self.items.find(item);
         let explained = self.recommender.explain(user, item);
         v1::PredictResponse {
             model_id: self.model_id.clone(),
             rating: explained.rating,
             known_user: user.is_some(),
             known_item: item.is_some(),
-            parts: Some(parts(&explained)),
+            parts: Some(v1::ScoreParts {
+                popularity: 0.0,
+                ..parts(&explained)
+            }),
         }
     }
 
@@ -157,7 +217,7 @@ impl Served {
         count: usize,
         include_rated: bool,
     ) -> v1::RecommendResponse {
-        let index = self.users.find(user);
+        let index = self.users.find(&self.ids.normalise(user));
         let mut found = self.recommender.recommend(index, count, &[]);
         if let Some(row) = index.filter(|_| include_rated) {
             let (rated, _) = self.plan.train.by_user(row as usize);
@@ -228,7 +288,7 @@ impl Served {
     }
 }
 
-/// The parts of the expected rating. What a score has beyond their sum is the item's popularity.
+/// Why an item has its place in a list.
 fn parts(found: &Recommendation) -> v1::ScoreParts {
     let why = &found.why;
     v1::ScoreParts {
@@ -237,5 +297,6 @@ fn parts(found: &Recommendation) -> v1::ScoreParts {
         item_bias: why.item,
         taste: why.own_taste,
         social: why.social,
+        popularity: why.popularity,
     }
 }

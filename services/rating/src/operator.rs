@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use s3rec_node::journal::EventStream;
+use s3rec_node::tls::Caller;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -12,9 +13,8 @@ use s3rec_wire::v1::rating_platform_server::RatingPlatform;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::imports::blocking;
 use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
-use crate::{imports, jobs, models};
+use crate::{imports, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -44,7 +44,9 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportRatingsResponse>, Status> {
-        let imported = imports::import(&self.0, request.into_inner()).await?;
+        let caller = request.extensions().get::<Caller>();
+        let who = caller.map(|caller| caller.name.clone()).unwrap_or_default();
+        let imported = imports::import(&self.0, request.into_inner(), &who).await?;
         Ok(Response::new(imported))
     }
 
@@ -166,11 +168,8 @@ impl RatingPlatform for OperatorService {
                     .into());
             }
         };
-        let served = models::serve(&self.0, &request.model_id).await?;
-        let recommended = blocking(move || {
-            served.recommend(&request.user_id, count as usize, request.include_rated)
-        });
-        Ok(Response::new(recommended.await?))
+        let recommended = models::recommend(&self.0, request, count as usize).await?;
+        Ok(Response::new(recommended))
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;
@@ -224,6 +223,7 @@ impl RatingPlatform for OperatorService {
             .collect();
         Ok(Response::new(v1::ListRatingDisclosuresResponse {
             disclosures,
+            accounts: ledger::accounts(&self.0)?,
         }))
     }
 }

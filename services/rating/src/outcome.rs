@@ -5,19 +5,22 @@ use std::sync::Arc;
 use s3rec_data::RatingSet;
 use s3rec_model::{Accuracy, Predictor, accuracy};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
-use s3rec_train::JointTraining;
+use s3rec_train::{TrainingState, product_error_bound};
 use s3rec_wire::convert::parameters_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::imports::blocking;
+use crate::imports::{self, blocking};
+use crate::ledger::Ledger;
 use crate::models;
 use crate::plan::Plan;
 use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
+use crate::resume;
 use crate::session::{Session, read, timed};
+use crate::settings::to_wire;
 use crate::stored::StoredModel;
-use crate::training::Ledger;
+use crate::training::Trainee;
 
 /// Agrees with P1 on the openings, measures, and stores everything; the job is FINISHED then.
 pub(crate) async fn finish(
@@ -25,26 +28,12 @@ pub(crate) async fn finish(
     session: &mut Session,
     plan: &Arc<Plan>,
     ratings: RatingSet,
-    training: JointTraining,
+    trainee: Trainee,
     ledger: &Ledger,
 ) -> Result<(), Fault> {
     let job = ledger.job.to_string();
-    let request = v1::FinishRequest {
-        job_id: job.clone(),
-        openings: ledger.openings,
-    };
-    let answered = session.client.finish(timed(request)).await;
-    let theirs = answered
-        .map_err(|status| read(&status))?
-        .into_inner()
-        .openings;
-    if theirs != ledger.openings {
-        let message = format!(
-            "the social platform counts {theirs} openings, we {}",
-            ledger.openings
-        );
-        return Err(Fault::new(Reason::Contradiction, message));
-    }
+    agree(platform, session, trainee.state(), ledger).await?;
+    let training = trainee.into_training();
 
     let report = &ratings.report;
     let sizes = (
@@ -65,12 +54,12 @@ pub(crate) async fn finish(
     })
     .await??;
 
-    store(platform, ledger, quality, sizes, saturations)?;
+    store(platform, ledger, plan, quality, sizes, saturations)?;
     let message = match &quality {
         Some(quality) => format!("Finished: held-out RMSE {:.4}.", quality.rmse),
         None => "Finished; nothing was held out to measure.".into(),
     };
-    platform.record(v1::JobEvent {
+    let finished = v1::JobEvent {
         job_id: job.clone(),
         state: JobState::Finished.into(),
         phase: Phase::Evaluation.into(),
@@ -81,8 +70,48 @@ pub(crate) async fn finish(
         training: ledger.rounds.last().copied(),
         message,
         ..v1::JobEvent::default()
-    })?;
+    };
+    let platform = Arc::clone(platform);
+    blocking(move || platform.end(finished)).await??;
     tracing::info!("finished");
+    Ok(())
+}
+
+/// Both sides count the same openings. Once that is on disk, P0 needs nothing more of P1.
+async fn agree(
+    platform: &Arc<Platform>,
+    session: &mut Session,
+    training: TrainingState,
+    ledger: &Ledger,
+) -> Result<(), Fault> {
+    let kept = resume::load(platform, ledger.job).await?;
+    if kept
+        .as_ref()
+        .is_some_and(|(_, progress)| progress.is_agreed())
+    {
+        return Ok(());
+    }
+    let request = v1::FinishRequest {
+        job_id: ledger.job.to_string(),
+        openings: ledger.openings,
+        counters: Some(ledger.counters()),
+    };
+    let answered = session.client.finish(timed(request)).await;
+    let theirs = answered
+        .map_err(|status| read(&status))?
+        .into_inner()
+        .openings;
+    if theirs != ledger.openings {
+        let message = format!(
+            "the social platform counts {theirs} openings, we {}",
+            ledger.openings
+        );
+        return Err(Fault::new(Reason::Contradiction, message));
+    }
+    if kept.is_some() {
+        let agreed = resume::Progress::of(ledger, training, true);
+        resume::keep_progress(platform, ledger.job, agreed).await?;
+    }
     Ok(())
 }
 
@@ -96,9 +125,24 @@ pub(crate) fn metrics(predictor: &dyn Predictor, plan: &Plan) -> Option<v1::Metr
     })
 }
 
+/// What fixed point may have moved an opened value by, clipping aside.
+fn error_bound(ledger: &Ledger) -> f64 {
+    let bound = ledger.parameters.as_ref().and_then(|parameters| {
+        let fixed = parameters.fixed_point().ok()?;
+        let weight_bits = parameters.weight_bits();
+        Some(product_error_bound(
+            &fixed,
+            parameters.row_norm_bound,
+            weight_bits,
+        ))
+    });
+    bound.unwrap_or_default()
+}
+
 fn store(
     platform: &Platform,
     ledger: &Ledger,
+    plan: &Plan,
     quality: Option<v1::Metrics>,
     (users, items, ratings): (u64, u64, u64),
     saturations: u64,
@@ -114,7 +158,7 @@ fn store(
         model_id: job.clone(),
         job_id: job.clone(),
         dataset: summary.dataset.clone(),
-        settings: summary.model,
+        settings: Some(to_wire(&plan.settings, plan.operator, plan.stop)),
         users,
         items,
         quality,
@@ -134,11 +178,16 @@ fn store(
         items,
         ratings,
         rounds: ledger.rounds.clone(),
+        product_error_bound: error_bound(ledger),
+        data_digest: imports::digest(platform, &job)?,
+        scale_min: plan.scale.0,
+        scale_max: plan.scale.1,
     };
     platform
         .store
         .put(DISCLOSURES, &job, &ledger.disclosure())?;
     platform.store.put(REPORTS, &job, &report)?;
     platform.store.put(models::MODELS, &job, &model)?;
+    platform.models.set_newest(&job);
     Ok(platform.store.put(JOBS, &job, &summary)?)
 }

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use s3rec_data::{DataError, RatingSet, ratio};
+use s3rec_data::{DataError, RatingSet, latest, ratio};
 use s3rec_model::{
-    LaplacianObjective, ModelError, Preset, SocialMf, SocialObjective, Solver, SolverKind,
-    SolverSettings, solver,
+    LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverSettings, StopRule,
+    Stopping, solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::{convert, v1};
+
+use crate::settings::{self, defaults_of, solver_kind};
 
 /// Share of the ratings held out when the request leaves it open.
 const HELD_OUT_SHARE: f64 = 0.2;
@@ -27,11 +29,13 @@ pub struct Plan {
     pub settings: SolverSettings,
     /// Which Y.
     pub operator: OperatorKind,
+    /// When to stop below the openings consented to; none: make them all.
+    pub stop: Option<StopRule>,
 }
 
 /// Fills in what a request leaves open: the protocol `preprocessed`, the solver `als`, the
-/// operator `normalized-laplacian`, the solver's documented number of openings. What is disclosed is never filled in: pattern and release
-/// policy must be named.
+/// operator `normalized-laplacian`, the solver's documented number of openings. What is
+/// disclosed is never filled in: pattern and release policy must be named.
 pub fn fill_defaults(request: &mut v1::ProposeJobRequest) {
     if request.protocol == v1::Protocol::Unspecified as i32 {
         request.set_protocol(v1::Protocol::Preprocessed);
@@ -41,12 +45,7 @@ pub fn fill_defaults(request: &mut v1::ProposeJobRequest) {
             model.set_solver(v1::Solver::Als);
         }
         if model.rounds == 0 {
-            let solver = match model.solver() {
-                v1::Solver::Gd => SolverKind::Gd,
-                v1::Solver::Adam => SolverKind::Adam,
-                v1::Solver::Als | v1::Solver::Unspecified => SolverKind::Als,
-            };
-            model.rounds = defaults_of(solver).openings;
+            model.rounds = defaults_of(solver_kind(model.solver())).openings;
         }
         if model.operator == v1::Operator::Unspecified as i32 {
             model.set_operator(v1::Operator::NormalizedLaplacian);
@@ -62,7 +61,8 @@ pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan
     let model = request.model.as_ref().ok_or_else(|| {
         Fault::new(Reason::InvalidRequest, "model is missing").at("field", "model")
     })?;
-    let settings = solver_settings(model, request.seed)?;
+    let settings = settings::from_wire(model, request.seed)?;
+    let stop = settings::stop_rule(model)?;
     let operator = convert::operator_from_wire(model.operator)?;
     let (train, held_out) = split(ratings, request)?;
     let train = RatingMatrix::from_ratings(ratings.users.len(), ratings.items.len(), &train)
@@ -74,11 +74,13 @@ pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan
         scale: (scale.min.into(), scale.max.into()),
         settings,
         operator,
+        stop,
     })
 }
 
 impl Plan {
-    /// A fresh solver. `row_norm_bound` is L of the agreed parameters, at scale 2^f_y.
+    /// A fresh solver, which stops early where the request says so. `row_norm_bound` is L of
+    /// the agreed parameters, at scale 2^f_y.
     ///
     /// # Errors
     /// As [`s3rec_model::solver`].
@@ -88,12 +90,12 @@ impl Plan {
             OperatorKind::Laplacian => Arc::new(LaplacianObjective::published(row_norm_bound)),
             OperatorKind::OutAverage => Arc::new(SocialMf),
         };
-        solver(
-            Arc::clone(&self.train),
-            self.scale,
-            &self.settings,
-            Some(objective),
-        )
+        let train = Arc::clone(&self.train);
+        let solver = solver(train, self.scale, &self.settings, Some(objective))?;
+        Ok(match self.stop {
+            Some(rule) => Box::new(Stopping::new(solver, rule, self.held_out.clone())),
+            None => solver,
+        })
     }
 
     /// The same solver without the social term.
@@ -103,41 +105,6 @@ impl Plan {
     pub fn solver_without_social(&self) -> Result<Box<dyn Solver>, ModelError> {
         solver(Arc::clone(&self.train), self.scale, &self.settings, None)
     }
-}
-
-/// The model crate's settings for the conversation's; zeros mean its defaults.
-fn solver_settings(model: &v1::ModelSettings, seed: u64) -> Result<SolverSettings, Fault> {
-    let given = |value: f64, default: f64| if value == 0.0 { default } else { value };
-    let solver = match model.solver() {
-        v1::Solver::Gd => SolverKind::Gd,
-        v1::Solver::Adam => SolverKind::Adam,
-        v1::Solver::Als | v1::Solver::Unspecified => SolverKind::Als,
-    };
-    let defaults = defaults_of(solver);
-    let decay = |default| given(model.regularization, default);
-    let settings = SolverSettings {
-        solver,
-        rank: usize::try_from(model.rank).unwrap_or(usize::MAX),
-        openings: model.rounds,
-        seed,
-        user_decay: decay(defaults.user_decay),
-        item_decay: decay(defaults.item_decay),
-        social_weight: given(model.social_weight, defaults.social_weight),
-        social_bias_weight: model.social_bias_weight,
-        learning_rate: (model.learning_rate != 0.0).then_some(model.learning_rate),
-        ..defaults
-    };
-    settings
-        .validate()
-        .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
-    Ok(settings)
-}
-
-/// What a solver runs with where a request leaves a number at 0: `als` as in the preset
-/// `published`, which section 5 of the design page measures; it needs far fewer openings.
-fn defaults_of(solver: SolverKind) -> SolverSettings {
-    let published = Preset::named("published").filter(|preset| preset.settings.solver == solver);
-    published.map_or_else(SolverSettings::default, |preset| preset.settings)
 }
 
 fn split(
@@ -155,8 +122,17 @@ fn split(
             return Err(fault.at("field", "held_out_share"));
         }
     };
-    let fold = ratio(ratings.ratings.len(), share, request.seed)
-        .map_err(|error: DataError| Fault::new(Reason::InvalidRequest, error.to_string()))?;
+    let fold = if request.held_out_latest {
+        if ratings.timestamps.is_empty() {
+            let message = "the ratings have no times; import them with their timestamp column";
+            return Err(Fault::new(Reason::InvalidRequest, message).at("field", "held_out_latest"));
+        }
+        latest(&ratings.timestamps, share)
+    } else {
+        ratio(ratings.ratings.len(), share, request.seed)
+    };
+    let fold =
+        fold.map_err(|error: DataError| Fault::new(Reason::InvalidRequest, error.to_string()))?;
     let chosen = |positions: &[usize]| {
         positions
             .iter()

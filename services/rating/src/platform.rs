@@ -4,12 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use s3rec_audit::Kind;
+use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, RatingPeer, RatingSettings};
+use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
+use s3rec_node::observe::PeerSight;
+use s3rec_node::pki::CertificateRole;
 use s3rec_node::server::stopped;
 use s3rec_node::stocks::Stocks;
-use s3rec_node::store::{Store, StoreError, Table};
-use s3rec_node::tls::TlsMaterial;
+use s3rec_node::store::{Store, Table};
+use s3rec_node::tls::Identity;
 use s3rec_wire::convert::JobId;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -21,6 +26,8 @@ pub(crate) const JOBS: Table = Table("jobs");
 pub(crate) const REQUESTS: Table = Table("requests");
 pub(crate) const PROPOSALS: Table = Table("proposals");
 pub(crate) const REPORTS: Table = Table("reports");
+/// Jobs that an operator has started: they go on after a restart.
+pub(crate) const STARTED: Table = Table("started");
 pub(crate) const DISCLOSURES: Table = Table("disclosures");
 
 /// The daemon's state.
@@ -28,27 +35,41 @@ pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
     pub(crate) limits: Limits,
-    pub(crate) stocks: Stocks,
+    pub(crate) stocks: Arc<Stocks>,
     pub(crate) peer: RatingPeer,
-    pub(crate) tls: TlsMaterial,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) audit: Audit,
     pub(crate) models: Cache,
+    /// When P1 was last met.
+    pub(crate) sight: PeerSight,
     /// Tells a restart to the peer.
     pub(crate) instance_nonce: [u8; 16],
-    data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     running: Mutex<Option<Running>>,
 }
 
 /// The one running job.
 struct Running {
     job: JobId,
-    cancel: watch::Sender<Option<String>>,
+    ask: watch::Sender<Ask>,
+}
+
+/// What is asked of the running job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Nothing.
+    Run,
+    /// To end, for this reason.
+    End(String),
+    /// To rest until the daemon's next start.
+    Rest,
 }
 
 /// Holds the place of the running job; frees it when dropped.
 pub(crate) struct Place {
     platform: Arc<Platform>,
-    /// Why the job is to end, once somebody wants that.
-    pub(crate) cancelled: watch::Receiver<Option<String>>,
+    /// What is asked of the job.
+    pub(crate) asked: watch::Receiver<Ask>,
 }
 
 impl Drop for Place {
@@ -58,14 +79,22 @@ impl Drop for Place {
 }
 
 impl Platform {
-    /// Opens the store; jobs that ran when the daemon last ended have failed.
+    /// Opens the store.
     pub(crate) fn open(
         settings: &RatingSettings,
-        tls: TlsMaterial,
-    ) -> Result<Arc<Self>, StoreError> {
+        identity: Arc<Identity>,
+    ) -> Result<Arc<Self>, DaemonError> {
         let store = Store::open(&settings.data_dir)?;
         let journal = Journal::open(&store)?;
-        let stocks = Stocks::open(&settings.data_dir, &store)?;
+        let goes_on = |job: &str| {
+            let last = journal.last(job).unwrap_or_default();
+            last.state() == v1::JobState::Running
+        };
+        let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
+        let now = identity.now();
+        let (role, certificate) = (CertificateRole::Rating, now.material.certificate());
+        let signer = now.material.signer()?;
+        let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
         let mut instance_nonce = [0; 16];
         // Without entropy the nonce only fails to tell a restart.
         let _ = getrandom::fill(&mut instance_nonce);
@@ -75,26 +104,14 @@ impl Platform {
             limits: settings.limits.clone(),
             stocks,
             peer: settings.peer.clone(),
-            tls,
+            identity,
+            audit,
             models: Cache::default(),
+            sight: PeerSight::default(),
             instance_nonce,
             data_dir: settings.data_dir.clone(),
             running: Mutex::new(None),
         };
-        for (job, _) in platform.store.list::<v1::JobSummary>(JOBS, "")? {
-            let Some(last) = platform.journal.last(&job) else {
-                continue;
-            };
-            if last.state() == v1::JobState::Running {
-                let message =
-                    "This daemon ended while the job ran. No model was made; propose the job anew.";
-                platform.journal.record(v1::JobEvent {
-                    message: message.into(),
-                    state: v1::JobState::Failed.into(),
-                    ..last
-                })?;
-            }
-        }
         Ok(Arc::new(platform))
     }
 
@@ -127,10 +144,70 @@ impl Platform {
 
     /// Stores an event, unless the job has ended; then the first end stands.
     pub(crate) fn record(&self, event: v1::JobEvent) -> Result<(), Fault> {
-        if is_terminal(self.state(&event.job_id)) {
+        let last = self.journal.last(&event.job_id).unwrap_or_default();
+        if is_terminal(last.state()) {
             return Ok(());
         }
+        if (last.state(), last.phase()) != (event.state(), event.phase()) {
+            let (state, phase) = (event.state(), event.phase());
+            self.note_step(&event.job_id, state, phase, &event.message);
+        }
         Ok(self.journal.record(event)?)
+    }
+
+    /// Pins of our certificate, and of P1's as it was last let through.
+    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
+        let theirs = self.identity.peer_pin();
+        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
+        (self.identity.own().pin.digest(), theirs)
+    }
+
+    /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
+    fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
+        let ended = is_terminal(state);
+        let shown: Option<v1::Disclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
+        if let Some(shown) = shown.filter(|_| ended) {
+            let entry = [
+                ("job", job.into()),
+                ("openings", shown.openings.into()),
+                ("columns", shown.opened_columns.into()),
+                ("values", shown.opened_values.into()),
+                ("bytes", shown.bytes.into()),
+                ("learnt", shown.own_statements.join("\n").into()),
+            ];
+            self.audit.note(Kind::Disclosure, entry);
+        }
+        let entry = [
+            ("job", job.into()),
+            ("state", state.as_str_name().into()),
+            ("phase", phase.as_str_name().into()),
+            ("message", message.into()),
+        ];
+        let kind = if ended { Kind::End } else { Kind::Phase };
+        self.audit.note(kind, entry);
+    }
+
+    /// Ends a job with its last event; its keys, masks and state are erased before anybody is
+    /// told. The first end stands.
+    pub(crate) fn end(&self, event: v1::JobEvent) -> Result<(), Fault> {
+        let job = event.job_id.clone();
+        if is_terminal(self.state(&job)) {
+            return Ok(());
+        }
+        self.note_step(&job, event.state(), event.phase(), &event.message);
+        Ok(self
+            .journal
+            .end(event, || self.stocks.erase(&self.store, &job))?)
+    }
+
+    /// The job that was started and has not ended, when there is one.
+    pub(crate) fn started(&self) -> Result<Option<JobId>, Fault> {
+        for (job, _) in self.store.list::<v1::StartJobRequest>(STARTED, "")? {
+            if !is_terminal(self.state(&job)) {
+                return Ok(Some(JobId::parse("job_id", &job)?));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes the place of the running job.
@@ -144,11 +221,11 @@ impl Platform {
             };
             return Err(Fault::new(Reason::Busy, message).at("running_job", running.job));
         }
-        let (cancel, cancelled) = watch::channel(None);
-        *running = Some(Running { job, cancel });
+        let (ask, asked) = watch::channel(Ask::Run);
+        *running = Some(Running { job, ask });
         Ok(Place {
             platform: Arc::clone(self),
-            cancelled,
+            asked,
         })
     }
 
@@ -158,16 +235,15 @@ impl Platform {
         let Some(running) = running.as_ref().filter(|running| running.job == job) else {
             return false;
         };
-        running.cancel.send_replace(Some(reason));
+        running.ask.send_replace(Ask::End(reason));
         true
     }
 
-    /// After the sign to stop: ends the running job and waits until that is written.
+    /// After the sign to stop: lets the running job rest, and waits until it does.
     pub(crate) async fn drain(&self, stop: watch::Receiver<bool>, deadline: Duration) {
         stopped(stop).await;
         if let Some(running) = &*self.running() {
-            let reason = "the rating platform's daemon was stopped";
-            running.cancel.send_replace(Some(reason.into()));
+            running.ask.send_replace(Ask::Rest);
         }
         let ended = async {
             while self.running().is_some() {
@@ -175,7 +251,7 @@ impl Platform {
             }
         };
         if tokio::time::timeout(deadline, ended).await.is_err() {
-            tracing::warn!("the running job did not end in time");
+            tracing::warn!("the running job did not come to rest in time");
         }
     }
 

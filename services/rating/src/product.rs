@@ -8,19 +8,21 @@ use std::sync::Arc;
 use s3rec_algebra::RingMatrix;
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Counting, DriveError, Meter, drive, grpc};
+use s3rec_spmm::fetch::RatingFetch;
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound, public_key_seed};
 use s3rec_spmm::preprocessed::{RatingClose, RatingOpening, RatingStock};
 use s3rec_spmm::{Endpoint, ProductParameters, PublicPattern, SpmmError};
 use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::Phase;
+use s3rec_wire::v1::{Counters, Phase};
 
 use crate::imports::blocking;
+use crate::ledger::Ledger;
 use crate::platform::Platform;
+use crate::resume::Agreed;
 use crate::session::Session;
 use crate::setup::Setup;
-use crate::training::Ledger;
-use crate::{bounded, stock};
+use crate::{bounded, queries, stock};
 
 /// A product that is ready for rounds.
 pub(crate) struct Product {
@@ -33,6 +35,8 @@ enum Kind {
     He {
         keys: Arc<RatingKeys>,
         pattern: Arc<PublicPattern>,
+        /// Of `he-pir`.
+        fetch: Option<Arc<RatingFetch>>,
     },
     /// `None` while an exchange has it, and for good after one that failed.
     Preprocessed(Option<Box<RatingStock>>),
@@ -51,15 +55,18 @@ impl Product {
             job: ledger.job,
             parameters_digest: setup.parameters_digest,
             answer_times: AnswerTimes::of(&parameters).map_err(ours)?,
+            counters: Counters::default(),
         };
         let kind = if parameters.protocol.is_preprocessed() {
             let stock = stock::make(platform, session, &line, setup, ledger).await?;
             Kind::Preprocessed(Some(Box::new(stock)))
         } else {
-            let keys = keys(platform, session, &line, setup, &ledger.offline).await?;
+            let meter = &ledger.offline;
+            let fetch = queries::receive(platform, session, &line, setup, meter, |_| {}).await?;
             Kind::He {
-                keys,
+                keys: keys(platform, session, &line, setup, meter).await?,
                 pattern: Arc::clone(&setup.pattern),
+                fetch,
             }
         };
         Ok(Self {
@@ -67,6 +74,61 @@ impl Product {
             parameters,
             kind,
         })
+    }
+
+    /// States in the next round what was counted before it.
+    pub(crate) fn count(&mut self, counters: Counters) {
+        self.line.counters = counters;
+    }
+
+    /// The product of a job that is taken up again, from disk.
+    pub(crate) async fn reopen(
+        platform: &Arc<Platform>,
+        job: JobId,
+        agreed: &Agreed,
+    ) -> Result<Self, Fault> {
+        let parameters = agreed.parameters.clone();
+        let line = Line {
+            job,
+            parameters_digest: agreed.parameters_digest,
+            answer_times: AnswerTimes::of(&parameters).map_err(ours)?,
+            counters: Counters::default(),
+        };
+        let stock = stock::reopen(platform, job, agreed).await?;
+        Ok(Self {
+            line,
+            parameters,
+            kind: Kind::Preprocessed(Some(Box::new(stock))),
+        })
+    }
+
+    /// Whether a job in its rounds outlives the loss of its connection or of either daemon.
+    pub(crate) fn can_go_on(&self) -> bool {
+        matches!(self.kind, Kind::Preprocessed(_))
+    }
+
+    /// What comes between a product that is prepared or reopened and its rounds: where there is
+    /// a stock, its first columns are given to the first opening, and both sides meet.
+    pub(crate) async fn meet(
+        &mut self,
+        platform: &Platform,
+        session: &Session,
+        opening: Option<&RingMatrix>,
+        ledger: &Ledger,
+    ) -> Result<(), Fault> {
+        let Kind::Preprocessed(place) = &mut self.kind else {
+            return Ok(());
+        };
+        let mut stock = place.take().ok_or_else(spent)?;
+        if let Some(opening) = opening {
+            let mut factors = opening.clone();
+            bounded::bound_rows(&mut factors, &self.parameters).map_err(ours)?;
+            let reserved = blocking(move || stock.reserve_first(&factors).map(|()| stock));
+            stock = reserved.await?.map_err(ours)?;
+        }
+        let met = stock::meet(platform, session, &self.line, *stock, ledger).await?;
+        *place = Some(Box::new(met));
+        Ok(())
     }
 
     /// Y times `factors`, exact over the ring or as the release policy gives it. Rounds count
@@ -82,10 +144,17 @@ impl Product {
         bounded::bound_rows(&mut factors, &self.parameters).map_err(ours)?;
         let (line, phase) = (&self.line, Phase::Online);
         match &mut self.kind {
-            Kind::He { keys, pattern } => {
+            Kind::He {
+                keys,
+                pattern,
+                fetch,
+            } => {
                 let (keys, pattern) = (Arc::clone(keys), Arc::clone(pattern));
                 let endpoint = blocking(move || RatingRound::new(&keys, &pattern, &factors));
-                let endpoint = endpoint.await?.map_err(ours)?;
+                let mut endpoint = endpoint.await?.map_err(ours)?;
+                if let Some(fetch) = fetch {
+                    endpoint = endpoint.with_fetch(fetch);
+                }
                 let done = line
                     .exchange(platform, session, phase, round, endpoint, meter, |_| {})
                     .await?;
@@ -107,10 +176,10 @@ impl Product {
         }
     }
 
-    /// After the last round: both sides put the stock to rest, and it is erased.
+    /// After the last round: both sides put the stock to rest.
     pub(crate) async fn close(
         self,
-        platform: &Arc<Platform>,
+        platform: &Platform,
         session: &Session,
         openings: u32,
         meter: &Meter,
@@ -137,8 +206,7 @@ impl Product {
                 format!("the social platform's stock counts {theirs} openings, we {openings}");
             return Err(Fault::new(Reason::Contradiction, message));
         }
-        let (platform, job) = (Arc::clone(platform), self.line.job.to_string());
-        blocking(move || platform.stocks.erase(&platform.store, &job)).await
+        Ok(())
     }
 }
 
@@ -166,6 +234,8 @@ pub(crate) struct Line {
     pub(crate) job: JobId,
     pub(crate) parameters_digest: [u8; 32],
     answer_times: AnswerTimes,
+    /// What was counted before the next round.
+    counters: Counters,
 }
 
 impl Line {
@@ -189,10 +259,10 @@ impl Line {
             phase,
             round,
             parameters_digest: self.parameters_digest,
+            counters: (phase == Phase::Online).then_some(self.counters),
         };
         // P1 keeps still for the public time even when it is done.
-        let AnswerTimes { block, round } = self.answer_times;
-        let idle = platform.idle_limit() + block.max(round);
+        let idle = platform.idle_limit() + self.answer_times.longest();
         let channel = grpc::call(session.client.clone(), &header, meter, idle).await?;
         let mut channel = Counting::new(channel, meter.clone());
         Ok(drive(endpoint, &mut channel, moved).await?)
@@ -207,7 +277,7 @@ pub(crate) fn ours(error: SpmmError) -> Fault {
     }
 }
 
-fn theirs(error: SpmmError) -> Fault {
+pub(crate) fn theirs(error: SpmmError) -> Fault {
     DriveError::Protocol(error).into()
 }
 

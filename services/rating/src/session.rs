@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use s3rec_audit::PublicKey;
 use s3rec_link::LinkError;
 use s3rec_node::client::connect;
 use s3rec_node::journal::is_terminal;
@@ -29,25 +30,28 @@ pub(crate) struct Session {
     pub(crate) client: PeerClient<Channel>,
     /// How P1 is named in messages and ledgers.
     pub(crate) peer: String,
+    /// The key of P1's signatures, as its pinned certificate names it.
+    pub(crate) social_key: PublicKey,
 }
 
 impl Session {
     /// Connects, and exchanges versions.
     pub(crate) async fn open(platform: &Platform) -> Result<Self, Fault> {
-        let expected = Authorize::pinned(CertificateRole::Social, platform.peer.pin);
-        let channel = connect(&platform.peer.address, &platform.tls, expected).await?;
-        let client = PeerClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        let mut session = Self {
-            client,
-            peer: platform.peer.address.clone(),
-        };
+        let expected = Authorize::pinned(CertificateRole::Social, &platform.identity);
+        let channel = connect(
+            &platform.peer.address,
+            &platform.identity.now().material,
+            expected.clone(),
+        )
+        .await?;
+        let mut client = PeerClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let hello = v1::HelloRequest {
             protocol_version: PROTOCOL_VERSION,
             software_version: env!("CARGO_PKG_VERSION").into(),
             role: v1::Role::Rating.into(),
             instance_nonce: platform.instance_nonce.to_vec(),
         };
-        let answered = session.client.hello(timed(hello)).await;
+        let answered = client.hello(timed(hello)).await;
         let answer = answered.map_err(|status| read(&status))?.into_inner();
         if answer.protocol_version != PROTOCOL_VERSION || answer.role() != v1::Role::Social {
             let message = format!(
@@ -60,7 +64,14 @@ impl Session {
             let message = "the social platform accepts smaller frames than this version sends";
             return Err(Fault::new(Reason::VersionMismatch, message));
         }
-        Ok(session)
+        platform.sight.seen();
+        // TLS has seen the same certificate; this one goes into the audit log.
+        expected.judge(&answer.certificate)?;
+        Ok(Self {
+            client,
+            peer: platform.peer.address.clone(),
+            social_key: platform.audit.peer(&answer.certificate)?,
+        })
     }
 
     /// Sends the proposal; the same one again is answered alike.
@@ -83,14 +94,20 @@ impl Session {
         let task = tokio::spawn(async move {
             loop {
                 let heard = match decisions.message().await {
-                    Ok(Some(decision)) => Heard::Decision(decision.state(), decision.reason),
+                    Ok(Some(decision)) => {
+                        let signed = v1::StoredApproval {
+                            approval: decision.approval.clone(),
+                            signature: decision.approval_signature.clone(),
+                        };
+                        Heard::Decision(decision.state(), decision.reason, signed)
+                    }
                     Ok(None) => Heard::Lost(LinkError::Ended.into()),
                     Err(status) => Heard::Lost(read(&status)),
                 };
                 // P1's last word stands: the stream's end right after it says nothing more.
                 let over = match &heard {
                     Heard::Lost(_) => true,
-                    Heard::Decision(state, _) => is_terminal(*state),
+                    Heard::Decision(state, _, _) => is_terminal(*state),
                     Heard::Nothing => false,
                 };
                 sender.send_replace(heard);
@@ -124,7 +141,8 @@ impl Session {
 #[derive(Clone)]
 enum Heard {
     Nothing,
-    Decision(JobState, String),
+    /// State, reason, and the approval once there is one.
+    Decision(JobState, String, v1::StoredApproval),
     Lost(Fault),
 }
 
@@ -148,21 +166,30 @@ impl Lifeline {
             .wait_for(|heard| !matches!(heard, Heard::Nothing))
             .await;
         match word.map(|heard| heard.clone()) {
-            Ok(Heard::Decision(state, _)) => Ok(state),
+            Ok(Heard::Decision(state, ..)) => Ok(state),
             Ok(Heard::Lost(fault)) => Err(fault),
             Ok(Heard::Nothing) | Err(_) => Err(LinkError::Ended.into()),
         }
     }
 
+    /// The approval as P1 last told it, empty where it told none.
+    pub(crate) fn approval(&self) -> v1::StoredApproval {
+        match &*self.heard.borrow() {
+            Heard::Decision(_, _, signed) => signed.clone(),
+            Heard::Nothing | Heard::Lost(_) => v1::StoredApproval::default(),
+        }
+    }
+
     /// Waits until P1 has approved.
-    pub(crate) async fn approved(&self) -> Result<(), Fault> {
+    pub(crate) async fn approved(&self) -> Result<v1::StoredApproval, Fault> {
         let mut heard = self.heard.clone();
         let approved =
-            heard.wait_for(|heard| matches!(heard, Heard::Decision(JobState::Approved, _)));
+            heard.wait_for(|heard| matches!(heard, Heard::Decision(JobState::Approved, ..)));
         tokio::select! {
-            approved = approved => approved.map(drop).map_err(|_| LinkError::Ended.into()),
+            approved = approved => approved.map(drop).map_err(|_| Fault::from(LinkError::Ended)),
             fault = self.broken() => Err(fault),
-        }
+        }?;
+        Ok(self.approval())
     }
 
     /// Waits until P1 ends the job or is gone.
@@ -170,7 +197,7 @@ impl Lifeline {
         let mut heard = self.heard.clone();
         let ended = |heard: &Heard| match heard {
             Heard::Lost(_) => true,
-            Heard::Decision(state, _) => matches!(
+            Heard::Decision(state, ..) => matches!(
                 state,
                 JobState::Rejected | JobState::Failed | JobState::Cancelled
             ),
@@ -183,12 +210,14 @@ impl Lifeline {
         };
         match word {
             Heard::Lost(fault) => fault,
-            Heard::Decision(JobState::Rejected, reason) => Fault::new(
+            Heard::Decision(JobState::Rejected, reason, _) => Fault::new(
                 Reason::Rejected,
                 format!("the social platform rejected the proposal: {reason}"),
             ),
-            Heard::Decision(JobState::Cancelled, reason) => Fault::new(Reason::Cancelled, reason),
-            Heard::Decision(_, reason) => Fault::new(Reason::PeerAborted, reason),
+            Heard::Decision(JobState::Cancelled, reason, _) => {
+                Fault::new(Reason::Cancelled, reason)
+            }
+            Heard::Decision(_, reason, _) => Fault::new(Reason::PeerAborted, reason),
             Heard::Nothing => LinkError::Ended.into(),
         }
     }

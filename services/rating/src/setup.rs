@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::Common;
-use s3rec_sparse::Disclosure;
+use s3rec_sparse::{Disclosure, ladder};
 use s3rec_spmm::{ProductParameters, ProductRequest, PublicPattern, choose_parameters};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{
@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) parameters: ProductParameters,
     pub(crate) parameters_digest: [u8; 32],
     pub(crate) pattern: Arc<PublicPattern>,
+    /// Names the stock; never used twice.
+    pub(crate) stock_id: [u8; 16],
     pub(crate) rating_half: [u8; 32],
     pub(crate) social_half: [u8; 32],
     /// Digest of the common users in their order.
@@ -44,11 +46,15 @@ pub(crate) async fn agree(
     let mut rating_half = [0; 32];
     getrandom::fill(&mut rating_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    let mut stock_id = [0; 16];
+    getrandom::fill(&mut stock_id)
+        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
     let mut request = SetupRequest {
         job_id: proposal.job.to_string(),
         seed_half: rating_half.to_vec(),
         users_digest: common.digest.to_vec(),
         parameters: None,
+        stock_id: stock_id.to_vec(),
     };
     let bounds = call(platform, session, request.clone(), meter).await?;
     if bounds.common_users as usize != common.rows.len() {
@@ -66,6 +72,7 @@ pub(crate) async fn agree(
     }
     let social_half = half_of("seed_half", &bounds.seed_half).map_err(malformed)?;
     let pattern = pattern(proposal, &bounds).map_err(malformed)?;
+    check_fetched(proposal, &bounds).map_err(malformed)?;
     let wanted = product_request(proposal, &bounds, &pattern);
     let parameters = blocking(move || choose_parameters(&wanted)).await?;
     let parameters = parameters.map_err(refused)?;
@@ -85,6 +92,7 @@ pub(crate) async fn agree(
         parameters,
         parameters_digest: digest,
         pattern: Arc::new(pattern),
+        stock_id,
         rating_half,
         social_half,
         users_digest: common.digest,
@@ -136,6 +144,21 @@ fn pattern(proposal: &Proposal, bounds: &SetupResponse) -> Result<PublicPattern,
     })
 }
 
+/// d_max is announced where rows are fetched privately, and nowhere else.
+fn check_fetched(proposal: &Proposal, bounds: &SetupResponse) -> Result<(), WireError> {
+    let (bound, users) = (bounds.fetched_rows_bound, bounds.common_users);
+    let is_due = if proposal.protocol.fetches_privately() {
+        let is_rung = bound == users || ladder(bound.into()) == u64::from(bound);
+        is_rung && (1..=users).contains(&bound)
+    } else {
+        bound == 0
+    };
+    is_due.then_some(()).ok_or(WireError::Form {
+        field: "fetched_rows_bound",
+        expected: "a bound of the ladder up to the common users, and 0 where nothing is fetched",
+    })
+}
+
 fn product_request(
     proposal: &Proposal,
     bounds: &SetupResponse,
@@ -157,6 +180,7 @@ fn product_request(
     request.guard_bits = proposal.guard_bits;
     request.row_norm_bound = bounds.row_norm_bound;
     request.nonzeros_bound = bounds.nonzeros_bound;
+    request.fetched_rows_bound = bounds.fetched_rows_bound;
     request
 }
 

@@ -1,4 +1,5 @@
-//! P0's half of a stock of masked columns: made before the first round, one block an exchange.
+//! P0's half of a stock of masked columns: made before the first round, one block an exchange;
+//! met over before the first round and whenever the platforms have lost each other.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,21 +7,24 @@ use std::time::{Duration, Instant};
 use s3rec_spmm::he::public_key_seed;
 use s3rec_spmm::preprocessed::{RatingBlock, RatingSession, RatingStock, StockTerms};
 use s3rec_spmm::{ProductParameters, cost};
+use s3rec_wire::convert::JobId;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, StockState};
 
 use crate::imports::blocking;
+use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::product::{Line, ours};
+use crate::queries;
+use crate::resume::Agreed;
 use crate::session::Session;
 use crate::setup::Setup;
-use crate::training::Ledger;
 
 /// Shortest time between two words of progress.
 const WORD_EVERY: Duration = Duration::from_millis(250);
 
-/// Announces the key, multiplies every block's masks, and meets P1 over the finished stock.
+/// Announces the key and multiplies every block's masks.
 pub(crate) async fn make(
     platform: &Platform,
     session: &Session,
@@ -39,30 +43,24 @@ pub(crate) async fn make(
         ),
         ..event(ledger, 0.0, 0.0)
     })?;
-    let noted = |state: StockState, made: u64, identity: Option<[u8; 32]>| {
-        let stock = v1::Stock {
-            job_id: ledger.job.to_string(),
-            peer: ledger.peer.clone(),
-            state: state.into(),
-            identity: identity.map_or_else(Vec::new, |identity| identity.to_vec()),
-            columns,
-            columns_made: made,
-            ..v1::Stock::default()
-        };
-        platform.stocks.note(&platform.store, stock)
-    };
+    let noted = |state, made, identity| note(platform, ledger, columns, state, made, identity);
     noted(StockState::Making, 0, None)?;
     let mut stock = create(platform, setup, ledger).await?;
     let mut progress = Progress::new(platform, ledger, parameters)?;
 
     let meter = &ledger.offline;
+    let moved = |bytes| progress.moved(bytes);
+    let fetch = queries::receive(platform, session, line, setup, meter, moved).await?;
     let key = stock.key_setup().map_err(ours)?;
     line.exchange(platform, session, Phase::Setup, 0, key, meter, |bytes| {
         progress.moved(bytes);
     })
     .await?;
     for block in 1..=layout.blocks {
-        let endpoint = RatingBlock::new(stock).map_err(ours)?;
+        let mut endpoint = RatingBlock::new(stock).map_err(ours)?;
+        if let Some(fetch) = &fetch {
+            endpoint = endpoint.with_fetch(fetch);
+        }
         let phase = Phase::Offline;
         let done = line
             .exchange(platform, session, phase, 0, endpoint, meter, |bytes| {
@@ -73,35 +71,80 @@ pub(crate) async fn make(
         let made = u64::from(layout.block_columns) * u64::from(block);
         noted(StockState::Making, made.min(columns), stock.identity())?;
     }
-    let endpoint = RatingSession::new(stock).map_err(ours)?;
+    Ok(stock)
+}
+
+/// The finished stock of a job, from disk.
+pub(crate) async fn reopen(
+    platform: &Arc<Platform>,
+    job: JobId,
+    agreed: &Agreed,
+) -> Result<RatingStock, Fault> {
+    let (at, name) = (Arc::clone(platform), job.to_string());
+    let pattern = Arc::new(agreed.pattern.clone());
+    let opened = blocking(move || {
+        let storage = at.stocks.reopen(&name)?;
+        RatingStock::open(Arc::new(storage), pattern)
+    });
+    opened.await?.map_err(ours)
+}
+
+/// Meets P1 over a finished stock.
+pub(crate) async fn meet(
+    platform: &Platform,
+    session: &Session,
+    line: &Line,
+    stock: RatingStock,
+    ledger: &Ledger,
+) -> Result<RatingStock, Fault> {
+    let (endpoint, meter) = (RatingSession::new(stock).map_err(ours)?, &ledger.offline);
+    let phase = Phase::Offline;
     let met = line
-        .exchange(
-            platform,
-            session,
-            Phase::Offline,
-            0,
-            endpoint,
-            meter,
-            |_| {},
-        )
+        .exchange(platform, session, phase, 0, endpoint, meter, |_| {})
         .await?;
     let stock = met.into_stock().map_err(ours)?;
-    noted(StockState::Ready, columns, stock.identity())?;
-    platform.record(v1::JobEvent {
-        message: "The stock of masked columns is complete.".into(),
-        ..event(ledger, 1.0, 0.0)
-    })?;
+    let columns = u64::from(ledger.proposal.columns()) * u64::from(ledger.proposal.rounds);
+    let (state, identity) = (StockState::Ready, stock.identity());
+    note(platform, ledger, columns, state, columns, identity)?;
+    if ledger.openings == 0 {
+        platform.record(v1::JobEvent {
+            message: "The stock of masked columns is complete.".into(),
+            ..event(ledger, 1.0, 0.0)
+        })?;
+    }
     Ok(stock)
+}
+
+fn note(
+    platform: &Platform,
+    ledger: &Ledger,
+    columns: u64,
+    state: StockState,
+    made: u64,
+    identity: Option<[u8; 32]>,
+) -> Result<(), Fault> {
+    let stock = v1::Stock {
+        job_id: ledger.job.to_string(),
+        peer: ledger.peer.clone(),
+        state: state.into(),
+        identity: identity.map_or_else(Vec::new, |identity| identity.to_vec()),
+        columns,
+        columns_made: made,
+        ..v1::Stock::default()
+    };
+    Ok(platform.stocks.note(&platform.store, stock)?)
 }
 
 /// An empty stock on disk under the terms that both sides hold.
 async fn create(platform: &Platform, setup: &Setup, ledger: &Ledger) -> Result<RatingStock, Fault> {
     let job = ledger.job.to_string();
     let terms = StockTerms {
-        // A job has one stock, and its id is never used twice.
-        stock_id: *ledger.job.as_bytes(),
-        rating_party: platform.tls.own().pin.digest(),
-        social_party: platform.peer.pin.digest(),
+        stock_id: setup.stock_id,
+        rating_party: platform.identity.own().pin.digest(),
+        social_party: platform
+            .identity
+            .peer_pin()
+            .map_or([0; 32], |pin| pin.digest()),
         users_digest: setup.users_digest,
         operator_commitment: setup.operator_commitment,
         key_seed: public_key_seed(&setup.rating_half, &setup.social_half, job.as_bytes()),

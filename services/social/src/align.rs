@@ -1,4 +1,4 @@
-//! P1's side of finding the common users.
+//! P1's side of finding the common users, by private set intersection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use s3rec_data::LinkSet;
 use s3rec_link::{LinkError, Meter};
-use s3rec_node::alignment::{Hashed, Received};
-use s3rec_wire::convert::{JobId, half_of};
+use s3rec_node::alignment::{self, Work, psi_fault};
+use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
+use s3rec_wire::WireError;
+use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::align_chunk::Part;
 use s3rec_wire::v1::{AlignChunk, JobState, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -18,15 +21,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::imports::{self, blocking};
+use crate::ledger;
 use crate::peer::{blamed, fail};
 use crate::platform::Platform;
+use crate::rounds::{stale, unless_ended};
 use crate::session::Stage;
 
 pub(crate) type AlignStream = Pin<Box<dyn Stream<Item = Result<AlignChunk, Status>> + Send>>;
 
-type Answers = mpsc::Sender<Result<AlignChunk, Status>>;
-
-/// Begins the job: checks consent, takes the place of the running job, and answers with hashes.
+/// Begins the job: checks consent, takes the place of the running job, and answers.
 pub(crate) async fn answer(
     platform: &Arc<Platform>,
     mut chunks: Streaming<AlignChunk>,
@@ -34,11 +37,14 @@ pub(crate) async fn answer(
 ) -> Result<AlignStream, Fault> {
     let idle = platform.idle_limit();
     let first = next(&mut chunks, idle).await?;
-    let job = JobId::parse("job_id", &first.job_id)?;
+    let first_bytes = first.wire_bytes();
+    let theirs = align_opening(first)?;
+    let job = theirs.job;
     let name = job.to_string();
     let proposal = platform.proposal(&name)?;
     match platform.state(&name) {
-        JobState::Approved => {}
+        // A running job begins again, if P0 was away from it.
+        JobState::Approved | JobState::Running => {}
         JobState::Proposed => {
             let message = "the social platform's operator has not decided yet";
             return Err(Fault::new(Reason::NotApproved, message).at("job", job));
@@ -48,11 +54,27 @@ pub(crate) async fn answer(
             return Err(Fault::new(Reason::WrongState, message).at("job", job));
         }
     }
-    platform.slot.begin(proposal, peer)?;
+    if theirs.id_rule != proposal.id_rule {
+        let message = "the rating platform's id_rule differs from its proposal's";
+        return Err(Fault::new(Reason::Contradiction, message).at("job", job));
+    }
+    let opened = ledger::begin(platform, &name, &peer)?;
+    platform
+        .slot
+        .begin(proposal, peer, opened)
+        .map_err(|fault| fail(platform, job, fault))?;
+    let at = Arc::clone(platform);
+    blocking(move || at.stocks.discard(&name)).await??;
     let (sender, receiver) = mpsc::channel(4);
     let platform = Arc::clone(platform);
     tokio::spawn(async move {
-        if let Err(fault) = align(&platform, job, first, chunks, &sender).await {
+        let exchange = Exchange {
+            platform: &platform,
+            answers: sender.clone(),
+            meter: Meter::default(),
+            idle,
+        };
+        if let Err(fault) = exchange.align(theirs, first_bytes, chunks).await {
             let fault = fail(&platform, job, fault);
             // A caller that is gone needs no reason.
             let _ = sender.send(Err(fault.into_status())).await;
@@ -61,100 +83,165 @@ pub(crate) async fn answer(
     Ok(Box::pin(ReceiverStream::new(receiver)))
 }
 
-async fn align(
-    platform: &Arc<Platform>,
-    job: JobId,
-    first: AlignChunk,
-    chunks: Streaming<AlignChunk>,
-    answers: &Answers,
-) -> Result<(), Fault> {
-    let name = job.to_string();
-    let taken = platform.slot.take(job, false)?;
-    let Stage::Approved = taken.stage else {
-        return Err(Fault::new(
-            Reason::OutOfOrder,
-            "the common users are known already",
-        ));
-    };
-    let meter = taken.meter;
-    meter.received(first.wire_bytes());
-    platform.advance(
-        &name,
-        JobState::Running,
-        Phase::Alignment,
-        "Finding the common users.",
-    )?;
-
-    let rating_half = half_of("key_half", &first.key_half)?;
-    let received = Received::expecting(first.total)?;
-    let mut social_half = [0; 32];
-    getrandom::fill(&mut social_half)
-        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
-
-    let dataset = platform.consent(&name)?.dataset;
-    let links = imports::load(platform, &dataset).await?;
-    let (links, hashed) = blocking(move || {
-        let hashed = Hashed::new(&rating_half, &social_half, links.users.names());
-        (links, hashed)
-    })
-    .await?;
-    send(answers, &meter, opening(&name, social_half, &links)).await?;
-
-    let hashed = Arc::new(hashed);
-    let sending = send_hashes(Arc::clone(&hashed), answers, &meter);
-    let receiving = receive_hashes(chunks, received, &meter, platform.idle_limit());
-    let ((), received) = tokio::try_join!(sending, receiving)?;
-
-    let common = blocking(move || hashed.intersect(&received)).await?;
-    if common.rows.is_empty() {
-        let message = "the platforms have no user in common";
-        return Err(Fault::new(Reason::NoCommonUsers, message));
-    }
-    platform.slot.leave(job, Stage::Aligned(common))
-}
-
-fn opening(job: &str, social_half: [u8; 32], links: &LinkSet) -> AlignChunk {
-    AlignChunk {
-        job_id: job.into(),
-        key_half: social_half.to_vec(),
-        total: links.users.len() as u64,
-        hashes: Vec::new(),
-    }
-}
-
-async fn send_hashes(hashed: Arc<Hashed>, answers: &Answers, meter: &Meter) -> Result<(), Fault> {
-    for chunk in hashed.chunks() {
-        send(answers, meter, chunk).await?;
-    }
-    Ok(())
-}
-
-async fn send(answers: &Answers, meter: &Meter, chunk: AlignChunk) -> Result<(), Fault> {
-    let bytes = chunk.wire_bytes();
-    answers.send(Ok(chunk)).await.map_err(|_| {
-        let detail = "it stopped reading".into();
-        blamed(LinkError::Vanished { detail }, None)
-    })?;
-    meter.sent(bytes);
-    Ok(())
-}
-
-async fn receive_hashes(
-    mut chunks: Streaming<AlignChunk>,
-    mut received: Received,
-    meter: &Meter,
+/// One call of Align.
+struct Exchange<'a> {
+    platform: &'a Arc<Platform>,
+    answers: mpsc::Sender<Result<AlignChunk, Status>>,
+    meter: Meter,
     idle: Duration,
-) -> Result<Received, Fault> {
-    while !received.is_complete() {
-        let chunk = next(&mut chunks, idle).await?;
-        meter.received(chunk.wire_bytes());
-        received
-            .take(&chunk)
-            .map_err(|error| blamed(error.into(), None))?;
-    }
-    Ok(received)
 }
 
+impl Exchange<'_> {
+    async fn align(
+        mut self,
+        theirs: AlignOpening,
+        first_bytes: u64,
+        chunks: Streaming<AlignChunk>,
+    ) -> Result<(), Fault> {
+        let taken = self.platform.slot.take(theirs.job, false)?;
+        let Stage::Approved = taken.stage else {
+            let message = "the common users are known already";
+            return Err(Fault::new(Reason::OutOfOrder, message));
+        };
+        self.meter = taken.meter;
+        self.meter.received(first_bytes);
+        let (platform, job, epoch) = (self.platform, theirs.job, taken.epoch);
+        let work = self.intersect(theirs, chunks, epoch);
+        let worked = unless_ended(taken.cancelled, work).await;
+        worked.map_err(|fault| stale(platform, job, epoch, fault))
+    }
+
+    async fn intersect(
+        &self,
+        theirs: AlignOpening,
+        mut chunks: Streaming<AlignChunk>,
+        epoch: u64,
+    ) -> Result<(), Fault> {
+        let (platform, job) = (self.platform, theirs.job);
+        let name = job.to_string();
+        let (state, phase) = (JobState::Running, Phase::Alignment);
+        platform.advance(&name, state, phase, "Finding the common users.")?;
+
+        let dataset = platform.consent(&name)?.dataset;
+        let rule = imports::id_rule(platform, &dataset)?;
+        let links = imports::load_for(platform, &name).await?;
+        let ours = alignment::opening(job, links.users.len(), rule.name())?;
+        let (psi, sizes) = alignment::agree(&theirs, &ours)?;
+        self.send(ours.to_wire()).await?;
+        let begun = blocking(move || social::begin(&psi, sizes, links.users.names())).await?;
+        let (masking, answering) = begun.map_err(psi_fault)?;
+
+        let work = Work::of(sizes);
+        let telling = |elements| {
+            let share = work.add(elements);
+            platform.mention_progress(&name, Phase::Alignment, share);
+        };
+        let (sent, waiting) = tokio::try_join!(
+            self.send_masked(masking, &telling),
+            self.answer_masked(answering, &mut chunks, &telling),
+        )?;
+        let waiting = self.receive_claims(waiting, &mut chunks).await?;
+        let common = blocking(move || waiting.finish(sent)).await?;
+        let common = common.map_err(psi_fault)?;
+
+        let overlap = alignment::overlap(sizes, &common);
+        platform
+            .slot
+            .with(job, |running| running.overlap = Some(overlap))?;
+        let found = format!("Found {}.", alignment::overlap_text(&overlap));
+        platform.record_overlap(&name, overlap, found)?;
+        if common.rows.is_empty() {
+            return Err(alignment::nobody(&overlap));
+        }
+        platform.slot.leave(job, epoch, Stage::Aligned(common))
+    }
+
+    async fn send(&self, chunk: AlignChunk) -> Result<(), Fault> {
+        let bytes = chunk.wire_bytes();
+        self.answers.send(Ok(chunk)).await.map_err(|_| {
+            let detail = "it stopped reading".into();
+            blamed(LinkError::Vanished { detail }, None)
+        })?;
+        self.meter.sent(bytes);
+        Ok(())
+    }
+
+    /// Masks our ids, a chunk at a time on a thread that may block, and sends them.
+    async fn send_masked(
+        &self,
+        mut masking: Masking,
+        telling: &impl Fn(u64),
+    ) -> Result<Sent, Fault> {
+        loop {
+            let chunk;
+            (masking, chunk) = blocking(move || {
+                let chunk = masking.next_chunk();
+                (masking, chunk)
+            })
+            .await?;
+            let Some(points) = chunk else {
+                return masking.finish().map_err(psi_fault);
+            };
+            let elements = points.len() as u64 / 32;
+            self.send(align_chunk(Part::Points(points))).await?;
+            telling(elements);
+        }
+    }
+
+    /// Labels P0's masked ids as they come.
+    async fn answer_masked(
+        &self,
+        mut answering: SocialAnswering,
+        chunks: &mut Streaming<AlignChunk>,
+        telling: &impl Fn(u64),
+    ) -> Result<SocialWaiting, Fault> {
+        while !answering.is_complete() {
+            let Part::Points(points) = self.part(chunks).await? else {
+                return Err(out_of_place("points from the rating platform"));
+            };
+            let elements = points.len() as u64 / 32;
+            let labels;
+            (answering, labels) = blocking(move || answering.answer(&points))
+                .await?
+                .map_err(psi_fault)?;
+            self.send(align_chunk(Part::Labels(labels))).await?;
+            telling(2 * elements);
+        }
+        blocking(move || answering.finish())
+            .await?
+            .map_err(psi_fault)
+    }
+
+    async fn receive_claims(
+        &self,
+        mut waiting: SocialWaiting,
+        chunks: &mut Streaming<AlignChunk>,
+    ) -> Result<SocialWaiting, Fault> {
+        while !waiting.is_complete() {
+            let Part::Claims(claims) = self.part(chunks).await? else {
+                return Err(out_of_place("claims after all masked ids"));
+            };
+            waiting = waiting.take_claims(&claims).map_err(psi_fault)?;
+        }
+        Ok(waiting)
+    }
+
+    async fn part(&self, chunks: &mut Streaming<AlignChunk>) -> Result<Part, Fault> {
+        let chunk = next(chunks, self.idle).await?;
+        self.meter.received(chunk.wire_bytes());
+        align_part(chunk).map_err(|error| blamed(error.into(), None))
+    }
+}
+
+fn out_of_place(expected: &'static str) -> Fault {
+    let error = WireError::Form {
+        field: "part",
+        expected,
+    };
+    blamed(error.into(), None)
+}
+
+/// The next message; any message begins the idle time anew.
 async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<AlignChunk, Fault> {
     let chunk = match timeout(idle, chunks.message()).await {
         Ok(Ok(Some(chunk))) => return Ok(chunk),

@@ -1,7 +1,8 @@
 //! What consenting gives away, in words, with the figures measured on the design page.
 
-use s3rec_sparse::{Disclosure, OperatorKind};
-use s3rec_spmm::{ReleasePolicy, release};
+use s3rec_node::learnt;
+use s3rec_sparse::OperatorKind;
+use s3rec_spmm::ReleasePolicy;
 use s3rec_wire::convert::Proposal;
 
 /// What P1's operator reads before deciding.
@@ -22,7 +23,7 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
              repeated openings undo the rounding. Treat it as an exact opening (66 % of FilmTrust's \
              links from one)."
         )),
-        ReleasePolicy::Noised { .. } => warnings.extend(noise(proposal, proposal.rounds, None)),
+        ReleasePolicy::Noised { .. } => warnings.extend(learnt::of_noise(proposal, proposal.rounds, None)),
     }
     warnings.push(format!(
         "{} openings of {columns} columns: up to {} values for each user both platforms have. \
@@ -31,8 +32,11 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
         u64::from(proposal.rounds) * u64::from(columns),
     ));
     warnings.push(
-        "The common users are found by keyed hashes. This is not yet private: each platform can \
-         test whether the other knows an id that it guesses, for all ids."
+        "The common users are found by private set intersection: each platform learns which of its \
+         own users the other has too, and how many users the other has in all; nothing about the \
+         others, not even to whoever guesses their ids. A platform that brings ids it guessed as \
+         if they were its users' learns whether the other has them; it cannot hide how many it \
+         brings, which both sides are shown."
             .into(),
     );
     warnings.push(format!(
@@ -43,105 +47,20 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
             OperatorKind::NormalizedLaplacian | OperatorKind::OutAverage => "",
         }
     ));
-    if let Some(pattern) = pattern_warning(proposal.pattern) {
+    warnings.extend(learnt::of_fetch(proposal.protocol).map(String::from));
+    if let Some(pattern) = learnt::of_pattern(proposal.pattern) {
         warnings.push(pattern.into());
     }
     warnings
 }
 
-fn pattern_warning(pattern: Disclosure) -> Option<&'static str> {
-    match pattern {
-        Disclosure::Nothing => None,
-        Disclosure::ActiveRows => Some(
-            "Pattern policy active-rows: the rating platform learns which common users have a \
-             link, before any opening (exact openings show the same).",
-        ),
-        Disclosure::ActiveRowsAndColumns => Some(
-            "Pattern policy active-rows-and-columns: the rating platform learns which common users \
-             have a link and which are linked to, before any opening.",
-        ),
-    }
-}
-
-/// What the rating platform could have learnt from a job so far (design page, section 4).
-pub(crate) fn statements(
-    proposal: &Proposal,
-    openings: u32,
-    common_users: u32,
-    row_norm_bound: Option<u64>,
-) -> Vec<String> {
-    let columns = proposal.columns();
-    let mut statements = vec![
-        format!("Which {common_users} users both platforms have, and any other id it guessed."),
-        "Ladder bounds on the largest row sum and the number of non-zeros of the operator.".into(),
-    ];
-    statements.extend(pattern_warning(proposal.pattern).map(String::from));
-    if openings > 0 {
-        statements.push(match proposal.release {
-            ReleasePolicy::Exact => format!(
-                "The exact product of the social operator with {openings} × {columns} columns of \
-                 its choice: who has a link, and the links of every user with up to about \
-                 {columns} of them (66 % of FilmTrust's links from one such opening)."
-            ),
-            ReleasePolicy::Coarse { .. } => format!(
-                "The rounded product with {openings} × {columns} columns; rounding protects nothing."
-            ),
-            ReleasePolicy::Noised { .. } => {
-                format!("The noised product with {openings} × {columns} columns.")
-            }
-        });
-        statements.extend(noise(proposal, openings, row_norm_bound));
-    }
-    statements
-}
-
-/// What `openings` noised openings spend together (design page, section 6). Before the platforms
-/// have agreed on L, the statement of an operator that needs it is given for two bounds.
-fn noise(proposal: &Proposal, openings: u32, row_norm_bound: Option<u64>) -> Option<String> {
-    let ReleasePolicy::Noised {
-        sigma,
-        row_norm_beta,
-        delta,
-    } = proposal.release
-    else {
-        return None;
-    };
-    let spent = |bound: u64| {
-        let sensitivity = release::sensitivity(proposal.operator, bound, row_norm_beta);
-        let rho = release::zcdp(openings, sensitivity, sigma);
-        let epsilon = release::epsilon(rho, delta);
-        format!(
-            "ε = {epsilon:.2}, δ = {delta} (zCDP ρ = {rho:.4}, sensitivity {sensitivity:.3} an opening)"
-        )
-    };
-    let statement = match (row_norm_bound, proposal.operator) {
-        (Some(bound), _) => spent(bound),
-        (None, OperatorKind::NormalizedLaplacian) => format!(
-            "{} where the row norm bound of the common users' links is {NARROW_BOUND}, {} where it \
-             is {WIDE_BOUND}",
-            spent(NARROW_BOUND),
-            spent(WIDE_BOUND)
-        ),
-        (None, OperatorKind::Laplacian | OperatorKind::OutAverage) => spent(0),
-    };
-    Some(format!(
-        "Noise of standard deviation {sigma} is added to every value, to rows without links too. \
-         Towards one link added or removed, {openings} openings together keep {statement}. This \
-         holds while the rating platform keeps the rows of its factors within norm \
-         {row_norm_beta}; this platform cannot check that, and one that uses the whole ring \
-         defeats any noise. An ε above about 10 promises next to nothing."
-    ))
-}
-
-/// Row norm bounds of FilmTrust and of something wider than Epinions, normalised.
-const NARROW_BOUND: u64 = 6144;
-const WIDE_BOUND: u64 = 32_768;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_node::learnt::by_rating as statements;
+    use s3rec_sparse::Disclosure;
     use s3rec_spmm::Protocol;
-    use s3rec_wire::convert::JobId;
+    use s3rec_wire::convert::{JobId, Terms};
     use s3rec_wire::v1::Solver;
 
     fn sample(operator: OperatorKind) -> Proposal {
@@ -161,6 +80,8 @@ mod tests {
             release: ReleasePolicy::Exact,
             saturation_bound: 8.0,
             guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms::default(),
         }
     }
 
@@ -172,7 +93,7 @@ mod tests {
             "66 %",
             "94 %",
             "20 openings of 11 columns",
-            "not yet private",
+            "private set intersection",
             "active-rows",
         ] {
             assert!(text.contains(expected), "{expected}: {text}");
@@ -187,6 +108,19 @@ mod tests {
                 .join("")
                 .contains("exact product")
         );
+    }
+
+    #[test]
+    fn a_private_fetch_states_its_bound() {
+        let fetching = Proposal {
+            protocol: Protocol::PreprocessedPir,
+            ..sample(OperatorKind::OutAverage)
+        };
+        for told in [warnings(&fetching), statements(&fetching, 0, 5, None)] {
+            assert!(told.join("\n").contains("are linked to, and not which"));
+        }
+        let sending = sample(OperatorKind::OutAverage);
+        assert!(!warnings(&sending).join("\n").contains("fetched privately"));
     }
 
     #[test]

@@ -6,63 +6,64 @@
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `consent` | what consenting gives away, in words |
+//! | `policy`, `approval` | who may be shown what, and the signature that says so |
+//! | `meetings` | both platforms sign the heads of both audit logs |
 //! | `peer` | the rating platform's calls, in their order |
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
+//! | `probe` | echoes for the examination of the link |
 //! | `session` | the running job as stages, each holding what is known by then |
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `stock` | the columns that `preprocessed` multiplies before the rounds |
+//! | `absence` | a rating platform that is away, and a job that is taken up again |
 //! | `ledger` | what was opened, written before the answer leaves |
 
+mod absence;
 mod align;
+mod approval;
 mod args;
 mod consent;
 mod imports;
 mod ledger;
 mod lifeline;
+mod meetings;
 mod operator;
 mod peer;
 mod platform;
+mod policy;
+mod probe;
 mod proposals;
+mod queries;
 mod rounds;
 mod serve;
 mod session;
 mod setup;
 mod stock;
 
-pub use args::Args;
-pub use serve::{Daemon, DaemonError, start};
+pub use args::{Args, Verb};
+pub use policy::PolicyError;
+pub use s3rec_node::daemon::{Daemon, DaemonError};
+pub use serve::start;
 
 use std::process::ExitCode;
 
-use s3rec_node::config::{SocialPeer, load};
-use s3rec_node::process;
-use tokio::sync::watch;
+use s3rec_node::{daemon, health};
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    match serve(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Tracing may not have started, and this is the last thing anybody reads.
-            #[expect(clippy::print_stderr, reason = "the daemon could not start or go on")]
-            {
-                eprintln!("s3rec-social: {error}");
-            }
-            ExitCode::FAILURE
-        }
+    match args.verb {
+        None => daemon::run("s3rec-social", &args.config, &args.overrides, start),
+        Some(Verb::Healthcheck) => daemon::ended(
+            "s3rec-social",
+            health::check(&args.config, &args.overrides).map_err(DaemonError::from),
+        ),
     }
 }
 
-fn serve(args: &Args) -> Result<(), DaemonError> {
-    let settings = load::<SocialPeer>(&args.config, &args.overrides)?;
-    process::init_tracing(&settings.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
-        process::stop_on_signals(stop)?;
-        start(settings, stopped).await?.served().await
-    })
+/// Checks a policy file, without any daemon.
+///
+/// # Errors
+/// [`PolicyError`] with line and field.
+pub fn check_policy(file: &std::path::Path) -> Result<(), PolicyError> {
+    policy::Policy::read(file).map(drop)
 }

@@ -1,27 +1,30 @@
-//! The job's lifeline: tells P0 every state, and tells us when P0 is gone.
+//! The job's lifeline: tells P0 every state, and tells us when P0 is away.
 
 use std::sync::Arc;
 
 use s3rec_wire::convert::JobId;
-use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
+use s3rec_wire::v1::JobState;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::absence;
+use crate::approval;
 use crate::platform::Platform;
 
-/// Tells every new state of the job; a caller that goes away while the job runs ends it.
+/// Tells every new state of the job; while it runs, a caller that goes away is waited for.
 pub(crate) fn open(
     platform: Arc<Platform>,
     job: JobId,
-) -> Result<ReceiverStream<Result<v1::Decision, Status>>, Fault> {
+) -> ReceiverStream<Result<v1::Decision, Status>> {
     let name = job.to_string();
-    let mut events = platform.journal.watch(&name)?;
+    let mut events = platform.journal.follow(&name);
     let (sender, receiver) = mpsc::channel(4);
     let number = platform.slot.attach(job);
+    // A second lifeline means that P0 has given up whatever hung on the first.
+    absence::suspend(&platform, job, "The rating platform connected anew.");
     tokio::spawn(async move {
         let mut told = JobState::Unspecified;
         loop {
@@ -40,10 +43,15 @@ pub(crate) fn open(
                 continue;
             }
             told = event.state();
+            // Before the state was told, the approval was stored.
+            let signed = approval::signed(&platform, &name).ok().flatten();
+            let signed = signed.unwrap_or_default();
             let decision = v1::Decision {
                 job_id: name.clone(),
                 state: told.into(),
                 reason: event.message,
+                approval: signed.approval,
+                approval_signature: signed.signature,
             };
             if sender.send(Ok(decision)).await.is_err() {
                 lost(&platform, job, number);
@@ -51,10 +59,10 @@ pub(crate) fn open(
             }
         }
     });
-    Ok(ReceiverStream::new(receiver))
+    ReceiverStream::new(receiver)
 }
 
-fn lost(platform: &Platform, job: JobId, number: u64) {
+fn lost(platform: &Arc<Platform>, job: JobId, number: u64) {
     if !platform.slot.detach(job, number) {
         return;
     }
@@ -65,21 +73,12 @@ fn lost(platform: &Platform, job: JobId, number: u64) {
         return;
     };
     let when = match round {
-        0 if platform
-            .journal
-            .last(&job.to_string())
-            .unwrap_or_default()
-            .phase()
-            == Phase::Offline =>
-        {
-            "while masks were multiplied before the first round".to_owned()
-        }
         0 => "before the first round".to_owned(),
         _ => format!("in round {round}, whose opening was answered or begun"),
     };
-    let message = format!(
-        "The rating platform ({peer}) vanished {when}. Nothing more was opened. Ask its operators \
-         to look at their daemon and start it again; they must propose the job anew."
+    absence::suspend(
+        platform,
+        job,
+        &format!("The rating platform ({peer}) vanished {when}."),
     );
-    platform.end(&job.to_string(), JobState::Failed, &message);
 }

@@ -1,8 +1,11 @@
 //! The verbs of the people at the social platform.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use s3rec_audit::Kind;
 use s3rec_node::journal::EventStream;
+use s3rec_node::tls::Caller;
 use s3rec_wire::convert::{JobId, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -11,7 +14,8 @@ use s3rec_wire::v1::{JobState, Phase};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::{CONSENTS, COSTS, Platform};
-use crate::{imports, ledger};
+use crate::policy::{Policy, Verdict};
+use crate::{approval, imports, ledger};
 
 /// Longest reason that people read, bytes.
 const MAX_REASON_BYTES: usize = 2000;
@@ -23,8 +27,28 @@ impl OperatorService {
         Self(platform)
     }
 
+    /// Adds where a proposal stands, what its peer was shown before, and what is left.
+    fn with_accounts(&self, job: &str, consent: v1::ProposalSummary) -> v1::ProposalSummary {
+        let state = self.0.state(job);
+        let judged = self.0.proposal(job);
+        let judged = judged.and_then(|proposal| approval::verdict(&self.0, job, &proposal));
+        let policy = match (state, self.0.policy().is_some(), judged) {
+            (JobState::Proposed, true, Ok(Verdict::Deny { why })) => format!("denies: {why}"),
+            (JobState::Proposed, true, Ok(_)) => "allows it; people decide".into(),
+            (_, _, Err(fault)) => fault.message,
+            _ => String::new(),
+        };
+        v1::ProposalSummary {
+            last_event: self.0.journal.last(job),
+            accounts: ledger::accounts(&self.0, &consent.peer).unwrap_or_default(),
+            policy,
+            ..consent
+        }
+    }
+
     /// Decides on a proposal that waits for it.
-    fn decide(&self, job: &str, state: JobState, message: &str) -> Result<i32, Fault> {
+    fn decide(&self, job: &str, state: JobState, message: &str, who: &str) -> Result<i32, Fault> {
+        let _one_at_a_time = self.0.deciding();
         self.0.proposal(job)?;
         let current = self.0.state(job);
         if current == state {
@@ -34,10 +58,31 @@ impl OperatorService {
             let message = format!("the proposal is {} already", current.as_str_name());
             return Err(Fault::new(Reason::WrongState, message).at("job", job));
         }
+        let entry = [
+            ("job", job.into()),
+            ("decision", state.as_str_name().into()),
+            ("by", who.into()),
+            ("reason", message.into()),
+        ];
+        self.0.audit.record(Kind::Decision, entry)?;
         self.0.advance(job, state, Phase::Consent, message)?;
         tracing::info!(job, "{}", state.as_str_name());
         Ok(state.into())
     }
+}
+
+/// The certificate's name of whoever calls.
+fn who<T>(request: &Request<T>) -> String {
+    let caller = request.extensions().get::<Caller>();
+    caller.map(|caller| caller.name.clone()).unwrap_or_default()
+}
+
+fn shown(policy: Option<&Policy>) -> v1::PolicyResponse {
+    policy.map_or_else(v1::PolicyResponse::default, |policy| v1::PolicyResponse {
+        path: policy.path.display().to_string(),
+        text: policy.text.clone(),
+        loaded_unix_ms: policy.loaded_unix_ms,
+    })
 }
 
 fn reason(text: &str, otherwise: &str) -> Result<String, Fault> {
@@ -54,7 +99,8 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportLinksResponse>, Status> {
-        let imported = imports::import(&self.0, request.into_inner()).await?;
+        let who = who(&request);
+        let imported = imports::import(&self.0, request.into_inner(), &who).await?;
         Ok(Response::new(imported))
     }
 
@@ -67,10 +113,7 @@ impl SocialPlatform for OperatorService {
         let mut proposals: Vec<_> = consents
             .map_err(Fault::from)?
             .into_iter()
-            .map(|(job, consent)| v1::ProposalSummary {
-                last_event: self.0.journal.last(&job),
-                ..consent
-            })
+            .map(|(job, consent)| self.with_accounts(&job, consent))
             .filter(|proposal| {
                 let state = proposal.last_event.as_ref().map(v1::JobEvent::state);
                 !pending_only || state == Some(JobState::Proposed)
@@ -84,23 +127,20 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::ApproveProposalRequest>,
     ) -> Result<Response<v1::ApproveProposalResponse>, Status> {
+        let who = who(&request);
         let request = request.into_inner();
-        self.0.proposal(&request.job_id)?;
+        let job = &request.job_id;
+        self.0.proposal(job)?;
         let dataset = imports::choose(&self.0, &request.dataset)?;
-        let mut consent = self.0.consent(&request.job_id)?;
-        if self.0.state(&request.job_id) == JobState::Proposed {
-            consent.dataset = dataset;
-            let stored = self.0.store.put(CONSENTS, &request.job_id, &consent);
-            stored.map_err(Fault::from)?;
-        } else if consent.dataset != dataset {
-            let message = "the proposal was decided with another data set";
-            return Err(Fault::new(Reason::WrongState, message).into());
+        match self.0.state(job) {
+            JobState::Approved if self.0.consent(job)?.dataset == dataset => {}
+            JobState::Approved => {
+                let message = "the proposal was decided with another data set";
+                return Err(Fault::new(Reason::WrongState, message).into());
+            }
+            _ => approval::give(&self.0, job, &dataset, request.expires_unix_ms, &who)?,
         }
-        let state = self.decide(
-            &request.job_id,
-            JobState::Approved,
-            "Approved by the social platform.",
-        )?;
+        let state = self.0.state(job).into();
         Ok(Response::new(v1::ApproveProposalResponse { state }))
     }
 
@@ -108,12 +148,13 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::RejectProposalRequest>,
     ) -> Result<Response<v1::RejectProposalResponse>, Status> {
+        let who = who(&request);
         let request = request.into_inner();
         let reason = reason(
             &request.reason,
             "Rejected by the social platform without a reason.",
         )?;
-        let state = self.decide(&request.job_id, JobState::Rejected, &reason)?;
+        let state = self.decide(&request.job_id, JobState::Rejected, &reason, &who)?;
         Ok(Response::new(v1::RejectProposalResponse { state }))
     }
 
@@ -121,6 +162,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::RevokeApprovalRequest>,
     ) -> Result<Response<v1::RevokeApprovalResponse>, Status> {
+        let who = who(&request);
         let request = request.into_inner();
         self.0.proposal(&request.job_id)?;
         let why = reason(&request.reason, "no reason was given")?;
@@ -137,6 +179,14 @@ impl SocialPlatform for OperatorService {
                 .at("job", &request.job_id)
                 .into());
         }
+        let entry = [
+            ("job", request.job_id.as_str().into()),
+            ("decision", "revoked".into()),
+            ("by", who.into()),
+            ("reason", why.as_str().into()),
+        ];
+        // Taking back must not fail because the log does.
+        self.0.audit.note(Kind::Decision, entry);
         let message = format!("The social platform took its consent back: {why}");
         self.0.end(&request.job_id, JobState::Cancelled, &message);
         let state = self.0.state(&request.job_id).into();
@@ -161,13 +211,34 @@ impl SocialPlatform for OperatorService {
     ) -> Result<Response<v1::ListSocialDisclosuresResponse>, Status> {
         let stored = self.0.store.list::<v1::Disclosure>(ledger::DISCLOSURES, "");
         let stored = stored.map_err(Fault::from)?;
-        let disclosures = stored
-            .into_iter()
-            .map(|(_, disclosure)| disclosure)
+        let disclosures: Vec<_> = stored.into_iter().map(|(_, shown)| shown).collect();
+        let mut accounts = Vec::new();
+        let peers: BTreeSet<&str> = disclosures
+            .iter()
+            .map(|shown| shown.peer.as_str())
             .collect();
+        for peer in peers {
+            accounts.extend(ledger::accounts(&self.0, peer)?);
+        }
         Ok(Response::new(v1::ListSocialDisclosuresResponse {
             disclosures,
+            accounts,
         }))
+    }
+
+    async fn show_policy(
+        &self,
+        _: Request<v1::PolicyRequest>,
+    ) -> Result<Response<v1::PolicyResponse>, Status> {
+        Ok(Response::new(shown(self.0.policy().as_deref())))
+    }
+
+    async fn reload_policy(
+        &self,
+        _: Request<v1::PolicyRequest>,
+    ) -> Result<Response<v1::PolicyResponse>, Status> {
+        let policy = self.0.reload_policy()?;
+        Ok(Response::new(shown(policy.as_deref())))
     }
 
     async fn stock_status(
@@ -206,7 +277,7 @@ impl SocialPlatform for OperatorService {
                         .and_then(|parameters| parameters_to_wire(parameters).ok()),
                 })
             });
-        let cost = stored.or(running.ok()).ok_or_else(|| {
+        let cost = running.ok().or(stored).ok_or_else(|| {
             Fault::new(
                 Reason::WrongState,
                 "the job has not begun, so it has cost nothing",

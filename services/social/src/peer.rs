@@ -4,8 +4,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use s3rec_audit::PublicKey;
 use s3rec_link::grpc::AnswerStream;
 use s3rec_link::{LinkError, Meter};
+use s3rec_node::observe;
 use s3rec_node::offer::PROTOCOLS;
 use s3rec_node::tls::Caller;
 use s3rec_spmm::MAX_FRAME_BYTES;
@@ -20,7 +22,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
-use crate::{align, lifeline, proposals, rounds, setup};
+use crate::{absence, align, ledger, lifeline, meetings, probe, proposals, rounds, setup};
 
 pub(crate) struct PeerService(Arc<Platform>);
 
@@ -37,17 +39,37 @@ impl PeerService {
 
 /// Ends the job with a fault of one of its calls, and gives the fault its place.
 ///
-/// A fault that only says that the job is not running, or that another job is, ends nothing.
-pub(crate) fn fail(platform: &Platform, job: JobId, fault: Fault) -> Fault {
+/// A fault that only says that the job is not running, or that another job is, ends nothing; a
+/// P0 that is away is waited for.
+pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
     let fault = fault.at("job", job);
-    if platform.slot.running_job() == Some(job) && fault.reason != Reason::Busy {
+    let ends = match fault.reason {
+        Reason::Busy | Reason::Superseded => false,
+        Reason::PeerVanished | Reason::PeerIdle => {
+            absence::suspend(platform, job, &sentence(&fault.message));
+            false
+        }
+        _ => true,
+    };
+    if ends && platform.slot.running_job() == Some(job) {
         let state = match fault.reason {
             Reason::Cancelled => JobState::Cancelled,
             _ => JobState::Failed,
         };
+        if state == JobState::Failed {
+            observe::job_failed(fault.reason);
+        }
         platform.end(&job.to_string(), state, &fault.advice());
     }
     fault
+}
+
+/// The message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let rest = letters.as_str().trim_end_matches('.');
+    format!("{}{rest}.", first.unwrap_or_default())
 }
 
 /// A failed channel in the peer's eyes: its bytes are blamed on it, not on our operator.
@@ -73,6 +95,13 @@ pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {
 fn caller<T>(request: &Request<T>) -> String {
     let caller = request.extensions().get::<Caller>();
     caller.map(|caller| caller.name.clone()).unwrap_or_default()
+}
+
+/// The key of P0's signatures, as its certificate names it.
+fn rating_key<T>(platform: &Platform, request: &Request<T>) -> Result<PublicKey, Fault> {
+    let caller = request.extensions().get::<Caller>();
+    let certificate = caller.map_or(&[][..], |caller| &caller.certificate);
+    platform.audit.peer(certificate)
 }
 
 fn job_of(text: &str) -> Result<JobId, Fault> {
@@ -101,6 +130,7 @@ impl Peer for PeerService {
             let fault = Fault::new(Reason::InvalidRequest, "instance_nonce must have 16 bytes");
             return Err(fault.at("field", "instance_nonce").into());
         }
+        self.0.sight.seen();
         Ok(Response::new(v1::HelloResponse {
             protocol_version: PROTOCOL_VERSION,
             software_version: env!("CARGO_PKG_VERSION").into(),
@@ -108,6 +138,7 @@ impl Peer for PeerService {
             instance_nonce: self.0.instance_nonce.to_vec(),
             max_frame_bytes: u32::try_from(MAX_FRAME_BYTES).unwrap_or(u32::MAX),
             protocols: PROTOCOLS.map(|p| protocol_to_wire(p).into()).to_vec(),
+            certificate: self.0.identity.now().material.certificate().to_vec(),
         }))
     }
 
@@ -116,6 +147,8 @@ impl Peer for PeerService {
         request: Request<v1::PeerProposal>,
     ) -> Result<Response<v1::PeerProposalReceipt>, Status> {
         let peer = caller(&request);
+        // Whoever proposes must be able to sign.
+        rating_key(&self.0, &request)?;
         let message = request.into_inner();
         let proposal = Proposal::from_wire(&message).map_err(Fault::from)?;
         let state = proposals::receive(&self.0, &proposal, &message, peer)?;
@@ -133,7 +166,7 @@ impl Peer for PeerService {
     ) -> Result<Response<Self::WatchDecisionStream>, Status> {
         let job = job_of(&request.into_inner().job_id)?;
         self.0.proposal(&job.to_string())?;
-        let decisions = lifeline::open(Arc::clone(&self.0), job)?;
+        let decisions = lifeline::open(Arc::clone(&self.0), job);
         Ok(Response::new(Box::pin(decisions)))
     }
 
@@ -155,6 +188,7 @@ impl Peer for PeerService {
         let request = request.into_inner();
         let job = job_of(&request.job_id)?;
         let received_bytes = request.wire_bytes();
+        self.0.slot.refuse_while_away(job)?;
         let taken = self.0.slot.take(job, false)?;
         let meter: Meter = taken.meter.clone();
         meter.received(received_bytes);
@@ -180,6 +214,13 @@ impl Peer for PeerService {
     ) -> Result<Response<v1::FinishResponse>, Status> {
         let request = request.into_inner();
         let job = job_of(&request.job_id)?;
+        // A P0 that did not hear the answer asks again.
+        if self.0.state(&job.to_string()) == JobState::Finished {
+            let disclosed = self.0.store.get(ledger::DISCLOSURES, &job.to_string());
+            let disclosed: Option<v1::Disclosure> = disclosed.map_err(Fault::from)?;
+            let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
+            return Ok(Response::new(v1::FinishResponse { openings }));
+        }
         let openings = self.0.slot.with(job, |running| running.openings)?;
         if openings != request.openings {
             let message = format!(
@@ -190,9 +231,32 @@ impl Peer for PeerService {
                 .fail(job, Fault::new(Reason::Contradiction, message))
                 .into());
         }
+        ledger::compare(&self.0, job, None, request.counters)
+            .map_err(|fault| self.fail(job, fault))?;
         let message = format!("The rating platform has its model after {openings} openings.");
         self.0.end(&job.to_string(), JobState::Finished, &message);
         Ok(Response::new(v1::FinishResponse { openings }))
+    }
+
+    async fn probe(
+        &self,
+        request: Request<v1::ProbeRequest>,
+    ) -> Result<Response<v1::ProbeResponse>, Status> {
+        let answered = probe::answer(&self.0.probes, &request.into_inner())?;
+        Ok(Response::new(answered))
+    }
+
+    async fn cross_sign(
+        &self,
+        request: Request<v1::CrossSignRequest>,
+    ) -> Result<Response<v1::CrossSignResponse>, Status> {
+        let key = rating_key(&self.0, &request)?;
+        let request = request.into_inner();
+        let job = job_of(&request.job_id)?;
+        let answered = meetings::answer(&self.0, &request, &key);
+        Ok(Response::new(
+            answered.map_err(|fault| self.fail(job, fault))?,
+        ))
     }
 
     async fn abort(

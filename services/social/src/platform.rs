@@ -1,18 +1,26 @@
 //! What all calls share.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use s3rec_audit::Kind;
+use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, SocialSettings};
+use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
-use s3rec_node::pki::Pin;
+use s3rec_node::observe::PeerSight;
+use s3rec_node::pki::CertificateRole;
 use s3rec_node::stocks::Stocks;
-use s3rec_node::store::{Store, StoreError, Table};
+use s3rec_node::store::{Store, Table};
+use s3rec_node::tls::Identity;
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::meetings::Meetings;
+use crate::policy::{Policy, PolicyError};
+use crate::probe::Allowance;
 use crate::session::Slot;
 
 pub(crate) const PROPOSALS: Table = Table("proposals");
@@ -25,58 +33,113 @@ pub(crate) struct Platform {
     pub(crate) journal: Journal,
     pub(crate) slot: Slot,
     pub(crate) limits: Limits,
-    pub(crate) stocks: Stocks,
+    pub(crate) stocks: Arc<Stocks>,
+    /// What is left of the probes answered in a minute.
+    pub(crate) probes: Allowance,
+    /// When P0 was last met.
+    pub(crate) sight: PeerSight,
     /// Tells a restart to the peer.
     pub(crate) instance_nonce: [u8; 16],
-    /// Names of both platforms' keys in stocks: P0's as pinned, and our own.
-    pub(crate) rating_pin: Pin,
-    pub(crate) own_pin: Pin,
-    links_dir: PathBuf,
+    /// Both platforms' keys, which name them in stocks: P0's as it is met, and our own.
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) audit: Audit,
+    pub(crate) meetings: Meetings,
+    policy_file: Option<PathBuf>,
+    policy: RwLock<Option<Arc<Policy>>>,
+    /// Held while somebody decides, so that limits are not used twice.
+    deciding: Mutex<()>,
+    pub(crate) data_dir: PathBuf,
+}
+
+/// Who is waited for in a state, as far as the state alone tells.
+fn awaited(state: v1::JobState) -> v1::Role {
+    match state {
+        v1::JobState::Proposed => v1::Role::Social,
+        v1::JobState::Approved => v1::Role::Rating,
+        _ => v1::Role::Unspecified,
+    }
 }
 
 impl Platform {
-    /// Opens the store; jobs that ran when the daemon last ended have failed.
-    pub(crate) fn open(settings: &SocialSettings, own_pin: Pin) -> Result<Arc<Self>, StoreError> {
+    /// Opens the store.
+    pub(crate) fn open(
+        settings: &SocialSettings,
+        identity: Arc<Identity>,
+    ) -> Result<Arc<Self>, DaemonError> {
+        let policy_file = settings.peer.policy.clone();
+        let policy = read_policy(policy_file.as_deref()).map_err(Fault::from)?;
         let store = Store::open(&settings.data_dir)?;
         let journal = Journal::open(&store)?;
-        let stocks = Stocks::open(&settings.data_dir, &store)?;
+        let now = identity.now();
+        let (role, certificate) = (CertificateRole::Social, now.material.certificate());
+        let signer = now.material.signer()?;
+        let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
+        let goes_on = |job: &str| {
+            let last = journal.last(job).unwrap_or_default();
+            crate::absence::goes_on(last.state())
+        };
+        let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
         let mut instance_nonce = [0; 16];
         // Without entropy the nonce only fails to tell a restart.
         let _ = getrandom::fill(&mut instance_nonce);
         let platform = Self {
             store,
+            probes: Allowance::default(),
+            sight: PeerSight::default(),
+            slot: Slot::new(journal.clone()),
             journal,
-            slot: Slot::default(),
             limits: settings.limits.clone(),
             stocks,
             instance_nonce,
-            rating_pin: settings.peer.pin,
-            own_pin,
-            links_dir: settings.data_dir.join("links"),
+            identity,
+            audit,
+            meetings: Meetings::default(),
+            policy_file,
+            policy: RwLock::new(policy),
+            deciding: Mutex::default(),
+            data_dir: settings.data_dir.clone(),
         };
-        for (job, _) in platform.store.list::<v1::PeerProposal>(PROPOSALS, "")? {
-            let Some(last) = platform.journal.last(&job) else {
-                continue;
-            };
-            if last.state() == v1::JobState::Running {
-                let message = "This daemon ended while the job ran. Nothing more was opened; \
-                               the rating platform must propose the job anew.";
-                platform.journal.record(v1::JobEvent {
-                    message: message.into(),
-                    state: v1::JobState::Failed.into(),
-                    ..last
-                })?;
-            }
-        }
         Ok(Arc::new(platform))
     }
 
-    pub(crate) fn links_dir(&self) -> &std::path::Path {
-        &self.links_dir
+    pub(crate) fn links_dir(&self) -> PathBuf {
+        self.data_dir.join("links")
     }
 
     pub(crate) fn idle_limit(&self) -> Duration {
         Duration::from_secs(self.limits.idle_seconds)
+    }
+
+    /// The policy in force.
+    pub(crate) fn policy(&self) -> Option<Arc<Policy>> {
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner);
+        policy.clone()
+    }
+
+    /// Reads the policy's file again; a bad one changes nothing.
+    pub(crate) fn reload_policy(&self) -> Result<Option<Arc<Policy>>, Fault> {
+        let read = read_policy(self.policy_file.as_deref()).map_err(Fault::from)?;
+        if let Some(policy) = &read {
+            let path = policy.path.display().to_string();
+            let text = policy.text.as_str().into();
+            let entry = [("path", path.into()), ("text", text)];
+            self.audit.record(Kind::Policy, entry)?;
+        }
+        let mut policy = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        policy.clone_from(&read);
+        Ok(read)
+    }
+
+    /// Pins of P0's certificate, as it was last let through, and of ours.
+    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
+        let theirs = self.identity.peer_pin();
+        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
+        (theirs, self.identity.own().pin.digest())
+    }
+
+    /// Waits until nobody else decides on a proposal.
+    pub(crate) fn deciding(&self) -> MutexGuard<'_, ()> {
+        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stored proposal.
@@ -111,15 +174,66 @@ impl Platform {
         if is_terminal(last.state()) {
             return Ok(());
         }
+        let message = message.into();
+        if (last.state(), last.phase()) != (state, phase) {
+            self.note_step(job, state, phase, &message);
+        }
         let event = v1::JobEvent {
             job_id: job.into(),
             state: state.into(),
             phase: phase.into(),
-            message: message.into(),
-            waiting_for: v1::Role::Unspecified.into(),
+            message,
+            waiting_for: awaited(state).into(),
+            phase_progress: 0.0,
             ..last
         };
         Ok(self.journal.record(event)?)
+    }
+
+    /// Tells watchers how far a phase is; nothing is stored.
+    pub(crate) fn mention_progress(&self, job: &str, phase: v1::Phase, share: f64) {
+        let last = self.journal.last(job).unwrap_or_default();
+        if !is_terminal(last.state()) {
+            self.journal.mention(v1::JobEvent {
+                phase: phase.into(),
+                phase_progress: share,
+                ..last
+            });
+        }
+    }
+
+    /// Records how many users both platforms have, before anything is computed on them.
+    pub(crate) fn record_overlap(
+        &self,
+        job: &str,
+        overlap: v1::Overlap,
+        message: String,
+    ) -> Result<(), Fault> {
+        let last = self.journal.last(job).unwrap_or_default();
+        if is_terminal(last.state()) {
+            return Ok(());
+        }
+        Ok(self.journal.record(v1::JobEvent {
+            overlap: Some(overlap),
+            phase_progress: 1.0,
+            message,
+            ..last
+        })?)
+    }
+
+    /// A job's new phase or its end, in the audit log.
+    fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
+        let kind = match is_terminal(state) {
+            true => Kind::End,
+            false => Kind::Phase,
+        };
+        let entry = [
+            ("job", job.into()),
+            ("state", state.as_str_name().into()),
+            ("phase", phase.as_str_name().into()),
+            ("message", message.into()),
+        ];
+        self.audit.note(kind, entry);
     }
 
     /// Ends the running job of that name, and the job. Never fails: what cannot be stored is
@@ -130,8 +244,6 @@ impl Platform {
             .last(job)
             .map_or(v1::Phase::Unspecified, |e| e.phase());
         let running = self.slot.end(job);
-        // Keys and shares go with the job, whatever its end is.
-        self.stocks.erase(&self.store, job);
         if let Some(running) = &running
             && let Err(error) = crate::ledger::store_cost(self, running)
         {
@@ -141,17 +253,43 @@ impl Platform {
             v1::JobState::Failed => tracing::warn!(job, "failed: {message}"),
             _ => tracing::info!(job, "{}: {message}", state.as_str_name()),
         }
-        if let Err(error) = self.advance(job, state, phase, message) {
+        let last = self.journal.last(job).unwrap_or_default();
+        if is_terminal(last.state()) {
+            return;
+        }
+        let event = v1::JobEvent {
+            job_id: job.into(),
+            state: state.into(),
+            phase: phase.into(),
+            message: message.into(),
+            waiting_for: v1::Role::Unspecified.into(),
+            ..last
+        };
+        self.note_step(job, state, phase, message);
+        // Keys, shares and the job's own link to its data go with it, whatever its end is.
+        let erase = || {
+            self.stocks.erase(&self.store, job);
+            crate::imports::release(self, job);
+        };
+        if let Err(error) = self.journal.end(event, erase) {
             tracing::error!(job, "the job's end is not stored: {error}");
         }
     }
 
-    /// Ends whatever runs, because the daemon stops.
+    /// The daemon stops: the running job's calls end, and it waits for the next start.
     pub(crate) fn stop(&self) {
         if let Some(job) = self.slot.running_job() {
-            let message =
-                "The social platform's daemon was stopped. Propose the job anew when it is up.";
-            self.end(&job.to_string(), v1::JobState::Failed, message);
+            let rests = self.slot.suspend(job);
+            if rests.is_some_and(|rests| !rests.can_go_on) {
+                let message = "The social platform's daemon was stopped in a round, which cannot \
+                               be taken up again. Propose the job anew when it is up.";
+                self.end(&job.to_string(), v1::JobState::Failed, message);
+            }
         }
     }
+}
+
+fn read_policy(file: Option<&std::path::Path>) -> Result<Option<Arc<Policy>>, PolicyError> {
+    let policy = file.map(Policy::read).transpose()?;
+    Ok(policy.map(Arc::new))
 }

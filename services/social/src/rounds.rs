@@ -1,4 +1,4 @@
-//! P1's side of the exchanges: the public key, a stock's blocks where the protocol has one, then
+//! P1's side of the exchanges: its queries, the public key, a stock's blocks where the protocol has one, then
 //! one product a round.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
+use tokio::sync::watch;
 use tonic::{Streaming, async_trait};
 use tracing::Instrument;
 
@@ -20,8 +21,8 @@ use crate::imports::blocking;
 use crate::ledger;
 use crate::peer::{blamed, fail};
 use crate::platform::Platform;
-use crate::session::{Agreed, Keyed, Stage, Taken};
-use crate::stock;
+use crate::session::{Agreed, Keyed, Stage, Taken, superseded};
+use crate::{absence, queries, stock};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
 pub(crate) async fn answer(
@@ -32,6 +33,9 @@ pub(crate) async fn answer(
     let header = grpc::read_header(&mut incoming, idle).await;
     let header = header.map_err(|error| blamed(error, None))?;
     let job = header.job;
+    if header.phase != Phase::Offline {
+        platform.slot.refuse_while_away(job)?;
+    }
     let taken = platform.slot.take(job, header.phase == Phase::Online)?;
     if let Err(fault) = due(platform, &header, &taken.stage) {
         return Err(fail(platform, job, fault));
@@ -41,6 +45,7 @@ pub(crate) async fn answer(
     let (channel, answer) = grpc::accept(incoming, &header, &meter, idle);
     let span = tracing::info_span!("exchange", %job, phase = header.phase.as_str_name(), round = header.round);
     let platform = Arc::clone(platform);
+    let epoch = taken.epoch;
     let work = async move {
         let gate = Gate {
             channel: Counting::new(channel, meter),
@@ -49,24 +54,21 @@ pub(crate) async fn answer(
             refusal: None,
         };
         let mut paced = Paced::new(gate, answer_time(&taken.stage));
-        let mut cancelled = taken.cancelled.clone();
-        let exchanged = tokio::select! {
-            exchanged = exchange(&platform, &header, taken, &mut paced) => exchanged,
-            _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
-        };
-        let exchanged = match exchanged {
-            // P0's word that it ended the job may be overtaken by the end of the exchange.
-            Err(fault) if fault.reason == Reason::PeerVanished => {
-                let word = cancelled.wait_for(|cancelled| *cancelled);
-                let word = tokio::time::timeout(WORD_ARRIVES_WITHIN, word).await;
-                Err(word.map_or(fault, |_| ended()))
-            }
-            exchanged => exchanged,
-        };
-        let left = exchanged.and_then(|stage| platform.slot.leave(job, stage));
+        if speaks_first(&taken.stage) {
+            paced = paced.speaking_first();
+        }
+        let cancelled = taken.cancelled.clone();
+        let exchanged = exchange(&platform, &header, taken, &mut paced);
+        let exchanged = unless_ended(cancelled, exchanged).await;
+        let left = exchanged.and_then(|stage| platform.slot.leave(job, epoch, stage));
+        let left = left.map_err(|fault| stale(&platform, job, epoch, fault));
         let mut gate = paced.into_inner();
         if let Err(fault) = left {
-            let fault = fail(&platform, job, gate.refusal.take().unwrap_or(fault));
+            let fault = gate.refusal.take().unwrap_or(fault);
+            let fault = match platform.slot.is_current(job, epoch) {
+                true => fail(&platform, job, fault),
+                false => fault.at("job", job),
+            };
             gate.channel.into_inner().refuse(fault).await;
         }
     };
@@ -77,14 +79,48 @@ pub(crate) async fn answer(
 /// How long after a broken exchange P0's Abort, or the loss of its lifeline, may arrive.
 const WORD_ARRIVES_WITHIN: Duration = Duration::from_millis(500);
 
+/// Works until the job is ended by either side's people.
+pub(crate) async fn unless_ended<T>(
+    mut cancelled: watch::Receiver<bool>,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let worked = tokio::select! {
+        worked = work => worked,
+        _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
+    };
+    match worked {
+        // P0's word that it ended the job may be overtaken by the end of the exchange.
+        Err(fault) if fault.reason == Reason::PeerVanished => {
+            let word = cancelled.wait_for(|cancelled| *cancelled);
+            let word = tokio::time::timeout(WORD_ARRIVES_WITHIN, word).await;
+            Err(word.map_or(fault, |_| ended()))
+        }
+        worked => worked,
+    }
+}
+
 fn ended() -> Fault {
     Fault::new(Reason::Cancelled, "the job was ended")
+}
+
+/// A fault of a call that was stopped: the job was ended, or goes on over another connection.
+pub(crate) fn stale(platform: &Platform, job: JobId, epoch: u64, fault: Fault) -> Fault {
+    match (
+        platform.slot.is_current(job, epoch),
+        platform.slot.running_job() == Some(job),
+    ) {
+        (true, _) => fault,
+        (false, true) => superseded(),
+        (false, false) => ended(),
+    }
 }
 
 /// Is this exchange the next one of the job?
 fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), Fault> {
     let digest = match (header.phase, stage) {
         (Phase::Setup, Stage::Agreed(agreed)) => agreed.parameters_digest,
+        // Compared with what is on disk, when that is read.
+        (Phase::Offline, Stage::Away) => return Ok(()),
         (Phase::Online, Stage::Keyed(keyed)) => keyed.parameters_digest,
         (Phase::Offline, Stage::Stocking(stocked) | Stage::Sealed(stocked))
         | (Phase::Offline | Phase::Online, Stage::Stocked(stocked)) => stocked.parameters_digest,
@@ -104,7 +140,11 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
         let message = format!("round {} exceeds the {rounds} consented to", header.round);
         return Err(Fault::new(Reason::BeyondConsent, message).at("round", header.round));
     }
-    if header.round != openings + 1 {
+    // After a meeting the last round may be asked for again: the stock answers the identical
+    // message alike, and no other.
+    let again =
+        header.round == openings && matches!(stage, Stage::Stocked(stocked) if stocked.may_repeat);
+    if header.round != openings + 1 && !again {
         let message = format!(
             "round {} was asked for where {} is due",
             header.round,
@@ -112,6 +152,7 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
         );
         return Err(Fault::new(Reason::OutOfOrder, message).at("round", header.round));
     }
+    ledger::compare(platform, header.job, Some(header.round), header.counters)?;
     let round = header.round;
     platform.journal.mention(v1::JobEvent {
         job_id: header.job.to_string(),
@@ -134,12 +175,18 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
 /// How long after the last frame received the answer of this stage's exchange may leave.
 fn answer_time(stage: &Stage) -> Duration {
     match stage {
+        Stage::Agreed(agreed) if agreed.is_to_ask() => agreed.answer_times.queries,
         Stage::Keyed(keyed) => keyed.answer_times.round,
         Stage::Stocking(stocked) => stocked.answer_times.block,
         Stage::Stocked(stocked) => stocked.answer_times.round,
         // What is answered there does not depend on the links.
         _ => Duration::ZERO,
     }
+}
+
+/// Is the first frame of this stage's exchange P1's? Its time counts from the header then.
+fn speaks_first(stage: &Stage) -> bool {
+    matches!(stage, Stage::Agreed(agreed) if agreed.is_to_ask())
 }
 
 async fn exchange(
@@ -149,12 +196,20 @@ async fn exchange(
     channel: &mut Paced<Gate>,
 ) -> Result<Stage, Fault> {
     let job = header.job;
+    if let Stage::Agreed(_) = taken.stage {
+        ledger::answer_upload(platform, job)?;
+    }
     match taken.stage {
+        Stage::Agreed(agreed) if agreed.is_to_ask() => queries::send(*agreed, channel).await,
         Stage::Agreed(agreed) if agreed.parameters.protocol.is_preprocessed() => {
             stock::begin(platform, job, *agreed, channel).await
         }
         Stage::Agreed(agreed) => receive_key(job, *agreed, channel).await,
         Stage::Stocking(stocked) => stock::block(platform, job, *stocked, channel).await,
+        Stage::Away => {
+            let stocked = absence::restore(platform, job, header.parameters_digest).await?;
+            stock::meet(platform, job, stocked, channel).await
+        }
         Stage::Sealed(stocked) => stock::meet(platform, job, *stocked, channel).await,
         Stage::Stocked(stocked) if header.phase == Phase::Online => {
             stock::open(header.round, *stocked, channel).await
@@ -191,13 +246,17 @@ async fn receive_key(
         keys: Arc::new(keys),
         operand: agreed.operand,
         answer_times: agreed.answer_times,
+        fetch: agreed.asked.map(|asked| asked.fetch),
     })))
 }
 
 async fn answer_round(round: u32, keyed: &Keyed, channel: &mut impl Channel) -> Result<(), Fault> {
     let at = Some(round);
     let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1);
-    let answering = answering.map_err(|error| fault(error.into(), at))?;
+    let mut answering = answering.map_err(|error| fault(error.into(), at))?;
+    if let Some(fetch) = &keyed.fetch {
+        answering = answering.with_fetch(fetch);
+    }
     drive(answering, channel, |_| {})
         .await
         .map_err(|e| fault(e, at))?;

@@ -5,17 +5,24 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use s3rec_algebra::Seed;
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
 use s3rec_node::alignment::Common;
+use s3rec_node::journal::Journal;
+use s3rec_node::observe;
 use s3rec_sparse::SocialOperator;
+use s3rec_spmm::fetch::SocialFetch;
 use s3rec_spmm::he::SocialKeys;
 use s3rec_spmm::preprocessed::SocialStock;
 use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
 use s3rec_wire::convert::{JobId, Proposal};
 use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::{Overlap, Role};
 use tokio::sync::watch;
 
+use crate::ledger::Opened;
 use crate::stock::Progress;
 
 /// What is known of the running job.
@@ -38,14 +45,22 @@ pub(crate) enum Stage {
     Stocked(Box<Stocked>),
     /// The stock is at rest: only Finish is due.
     Closed,
+    /// P0 is away: it begins again while nothing is opened, or meets us over the stock on disk.
+    Away,
 }
 
 pub(crate) struct Bounded {
     pub(crate) operator: Arc<SocialOperator>,
     pub(crate) pattern: PublicPattern,
+    /// d_max as announced; 0 unless rows are fetched privately.
+    pub(crate) fetched_rows_bound: u32,
     pub(crate) users_digest: [u8; 32],
     pub(crate) rating_half: [u8; 32],
     pub(crate) social_half: [u8; 32],
+    /// Made by P0, never used twice.
+    pub(crate) stock_id: [u8; 16],
+    /// The common users, as indices of P1's ids.
+    pub(crate) rows: Arc<Vec<u32>>,
 }
 
 pub(crate) struct Agreed {
@@ -56,7 +71,27 @@ pub(crate) struct Agreed {
     pub(crate) users_digest: [u8; 32],
     pub(crate) rating_half: [u8; 32],
     pub(crate) social_half: [u8; 32],
+    pub(crate) stock_id: [u8; 16],
+    pub(crate) rows: Arc<Vec<u32>>,
+    /// Of the digest of Y.
+    pub(crate) salt: Seed,
     pub(crate) answer_times: AnswerTimes,
+    /// What P0 was asked for, once it was, under the protocols that fetch privately.
+    pub(crate) asked: Option<Asked>,
+}
+
+impl Agreed {
+    /// P1 fetches its rows privately and has not sent its queries.
+    pub(crate) fn is_to_ask(&self) -> bool {
+        self.parameters.protocol.fetches_privately() && self.asked.is_none()
+    }
+}
+
+/// Queries that were sent.
+pub(crate) struct Asked {
+    pub(crate) fetch: Arc<SocialFetch>,
+    /// Their payload bytes.
+    pub(crate) bytes: usize,
 }
 
 pub(crate) struct Keyed {
@@ -64,6 +99,7 @@ pub(crate) struct Keyed {
     pub(crate) keys: Arc<SocialKeys>,
     pub(crate) operand: Arc<SocialOperand>,
     pub(crate) answer_times: AnswerTimes,
+    pub(crate) fetch: Option<Arc<SocialFetch>>,
 }
 
 /// P1's half of a stock, and how far it is.
@@ -72,7 +108,10 @@ pub(crate) struct Stocked {
     pub(crate) stock: SocialStock,
     pub(crate) blocks_made: u32,
     pub(crate) answer_times: AnswerTimes,
+    pub(crate) fetch: Option<Arc<SocialFetch>>,
     pub(crate) progress: Progress,
+    /// The round before the meeting may be asked for again: its answer may have been lost.
+    pub(crate) may_repeat: bool,
 }
 
 /// The one running job and what is counted of it.
@@ -85,21 +124,45 @@ pub(crate) struct Running {
     /// Openings that P1 has answered or is answering, by its own count.
     pub(crate) openings: u32,
     pub(crate) common_users: u32,
+    /// Sizes of both sides, once the common users are known.
+    pub(crate) overlap: Option<Overlap>,
     pub(crate) parameters: Option<ProductParameters>,
+    /// What was opened before, on which days, and until when it may be.
+    pub(crate) opened: Opened,
     /// `None` while a call works on it.
     stage: Option<Stage>,
     cancel: watch::Sender<bool>,
+    /// Counts the connections of P0: what a call of an older one leaves is dropped.
+    epoch: u64,
+}
+
+/// A job that P0 was found to be away from.
+pub(crate) struct Suspended {
+    pub(crate) epoch: u64,
+    pub(crate) openings: u32,
+    /// Whether there is anything that it could come back to.
+    pub(crate) can_go_on: bool,
 }
 
 /// Bytes and time of the phases before, or of the rounds.
-#[derive(Default)]
 pub(crate) struct Phase {
     pub(crate) meter: Meter,
     began: Option<Instant>,
     ended: Option<Instant>,
+    /// Before this daemon's start.
+    earlier_seconds: f64,
 }
 
 impl Phase {
+    fn of(stage: observe::Stage) -> Self {
+        Self {
+            meter: observe::meter(stage),
+            began: None,
+            ended: None,
+            earlier_seconds: 0.0,
+        }
+    }
+
     pub(crate) fn begin(&mut self) {
         self.began.get_or_insert_with(Instant::now);
     }
@@ -109,9 +172,23 @@ impl Phase {
     }
 
     pub(crate) fn seconds(&self) -> f64 {
-        match (self.began, self.ended) {
+        let here = match (self.began, self.ended) {
             (Some(began), Some(ended)) => ended.duration_since(began).as_secs_f64(),
             _ => 0.0,
+        };
+        self.earlier_seconds + here
+    }
+
+    /// Goes on from what was counted before this daemon's start.
+    fn after(stage: observe::Stage, cost: &v1::Cost) -> Self {
+        Self {
+            meter: observe::meter(stage).starting_at(Count {
+                sent_bytes: cost.bytes_to_rating,
+                received_bytes: cost.bytes_to_social,
+                messages: cost.messages,
+            }),
+            earlier_seconds: cost.seconds,
+            ..Self::of(stage)
         }
     }
 
@@ -126,17 +203,54 @@ pub(crate) struct Taken {
     pub(crate) proposal: Proposal,
     pub(crate) meter: Meter,
     pub(crate) cancelled: watch::Receiver<bool>,
+    /// To be given back when the next stage is left.
+    pub(crate) epoch: u64,
+}
+
+impl Running {
+    fn new(proposal: Proposal, peer: String, opened: Opened, stage: Stage) -> Self {
+        Self {
+            job: proposal.job,
+            proposal,
+            peer,
+            opened,
+            offline: Phase::of(observe::Stage::Offline),
+            online: Phase::of(observe::Stage::Online),
+            openings: 0,
+            common_users: 0,
+            overlap: None,
+            parameters: None,
+            stage: Some(stage),
+            cancel: watch::channel(false).0,
+            epoch: 0,
+        }
+    }
+}
+
+/// What a call of a connection that was given up ends with.
+pub(crate) fn superseded() -> Fault {
+    let message = "the rating platform has given up the connection of this call";
+    Fault::new(Reason::Superseded, message)
 }
 
 /// The place of the running job.
-#[derive(Default)]
 pub(crate) struct Slot {
+    /// Told who is waited for: P0 between its calls, nobody during one.
+    journal: Journal,
     running: Mutex<Option<Running>>,
     /// The newest lifeline of each job: only its loss counts.
     lifelines: Mutex<HashMap<JobId, u64>>,
 }
 
 impl Slot {
+    pub(crate) fn new(journal: Journal) -> Self {
+        Self {
+            journal,
+            running: Mutex::default(),
+            lifelines: Mutex::default(),
+        }
+    }
+
     /// A lifeline of the job was opened; gives its number.
     pub(crate) fn attach(&self, job: JobId) -> u64 {
         let mut lifelines = self
@@ -166,12 +280,29 @@ impl Slot {
     }
 
     /// Takes the place for a job.
-    pub(crate) fn begin(&self, proposal: Proposal, peer: String) -> Result<(), Fault> {
+    pub(crate) fn begin(
+        &self,
+        proposal: Proposal,
+        peer: String,
+        opened: Opened,
+    ) -> Result<(), Fault> {
         if !self.is_attached(proposal.job) {
             let message = "a job runs only while its WatchDecision call is open";
             return Err(Fault::new(Reason::OutOfOrder, message).at("job", proposal.job));
         }
         let mut slot = self.lock();
+        if let Some(running) = slot.as_mut().filter(|running| running.job == proposal.job)
+            && matches!(running.stage, Some(Stage::Away))
+        {
+            if running.openings > 0 {
+                return Err(crate::absence::began_again(running.openings));
+            }
+            running.peer = peer;
+            running.opened = opened;
+            running.stage = Some(Stage::Approved);
+            running.offline.begin();
+            return Ok(());
+        }
         if let Some(running) = &*slot {
             let message = if running.job == proposal.job {
                 "this job runs already"
@@ -180,25 +311,75 @@ impl Slot {
             };
             return Err(Fault::new(Reason::Busy, message).at("running_job", running.job));
         }
-        let mut offline = Phase::default();
-        offline.begin();
-        *slot = Some(Running {
-            job: proposal.job,
-            proposal,
-            peer,
-            offline,
-            online: Phase::default(),
-            openings: 0,
-            common_users: 0,
-            parameters: None,
-            stage: Some(Stage::Approved),
-            cancel: watch::channel(false).0,
-        });
+        let mut running = Running::new(proposal, peer, opened, Stage::Approved);
+        running.offline.begin();
+        *slot = Some(running);
         Ok(())
+    }
+
+    /// Takes the place for a job that ran before this daemon's start, with what was counted then.
+    pub(crate) fn take_up(
+        &self,
+        proposal: Proposal,
+        peer: String,
+        opened: Opened,
+        openings: u32,
+        counts: v1::JobCostResponse,
+    ) {
+        let phase = |stage, cost: Option<v1::Cost>| Phase::after(stage, &cost.unwrap_or_default());
+        *self.lock() = Some(Running {
+            openings,
+            common_users: counts.common_users,
+            offline: phase(observe::Stage::Offline, counts.offline),
+            online: phase(observe::Stage::Online, counts.online),
+            ..Running::new(proposal, peer, opened, Stage::Approved)
+        });
+    }
+
+    /// P0 is away from its running job: calls under way are stopped, and what they leave is
+    /// dropped. `None` when the job does not run or waits for P0 already.
+    pub(crate) fn suspend(&self, job: JobId) -> Option<Suspended> {
+        let mut slot = self.lock();
+        let running = slot.as_mut().filter(|running| running.job == job)?;
+        if matches!(running.stage, Some(Stage::Away)) {
+            return None;
+        }
+        running.cancel.send_replace(true);
+        running.cancel = watch::channel(false).0;
+        running.stage = Some(Stage::Away);
+        running.epoch += 1;
+        Some(Suspended {
+            epoch: running.epoch,
+            openings: running.openings,
+            can_go_on: running.openings == 0 || running.proposal.protocol.is_preprocessed(),
+        })
+    }
+
+    /// Whether P0 has been away from its job since that time.
+    pub(crate) fn is_away(&self, job: JobId, epoch: u64) -> bool {
+        let away = |running: &mut Running| {
+            running.epoch == epoch && matches!(running.stage, Some(Stage::Away))
+        };
+        self.with(job, away).unwrap_or(false)
+    }
+
+    /// Whether P0 is away from its job, so that only the calls that take it up again are due.
+    pub(crate) fn refuse_while_away(&self, job: JobId) -> Result<(), Fault> {
+        match self.with(job, |running| matches!(running.stage, Some(Stage::Away)))? {
+            true => Err(superseded().at("job", job)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether calls of that time are still those of the running job.
+    pub(crate) fn is_current(&self, job: JobId, epoch: u64) -> bool {
+        self.with(job, |running| running.epoch == epoch)
+            .unwrap_or(false)
     }
 
     /// Takes the stage for one call of the job.
     pub(crate) fn take(&self, job: JobId, online: bool) -> Result<Taken, Fault> {
+        self.journal.awaits(&job.to_string(), Role::Unspecified);
         self.with(job, |running| {
             let stage = running.stage.take().ok_or_else(|| {
                 Fault::new(Reason::OutOfOrder, "another call of this job is under way")
@@ -214,13 +395,18 @@ impl Slot {
                 proposal: running.proposal.clone(),
                 meter: phase.meter.clone(),
                 cancelled: running.cancel.subscribe(),
+                epoch: running.epoch,
             })
         })?
     }
 
-    /// Leaves the next stage; fails when the job has ended meanwhile.
-    pub(crate) fn leave(&self, job: JobId, stage: Stage) -> Result<(), Fault> {
+    /// Leaves the next stage; fails when the job has ended meanwhile, or P0 has given up the
+    /// connection that the stage was taken over.
+    pub(crate) fn leave(&self, job: JobId, epoch: u64, stage: Stage) -> Result<(), Fault> {
         self.with(job, |running| {
+            if running.epoch != epoch {
+                return Err(superseded());
+            }
             match &stage {
                 Stage::Aligned(common) => {
                     running.common_users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
@@ -234,7 +420,10 @@ impl Slot {
                 running.online.touch();
             }
             running.stage = Some(stage);
-        })
+            Ok(())
+        })??;
+        self.journal.awaits(&job.to_string(), Role::Rating);
+        Ok(())
     }
 
     /// Looks at or changes the running job of that name.

@@ -7,7 +7,7 @@ use s3rec_algebra::Seed;
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{Disclosure, SecretPattern, SocialOperator, declassify};
-use s3rec_spmm::{ProductParameters, SocialOperand};
+use s3rec_spmm::{ProductParameters, SocialOperand, fetch};
 use s3rec_wire::convert::{
     JobId, Proposal, bitmap, digest_of, half_of, parameters_digest, parameters_from_wire,
 };
@@ -17,6 +17,7 @@ use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 
 use crate::align::common_links;
 use crate::imports::{self, blocking};
+use crate::ledger;
 use crate::platform::Platform;
 use crate::session::{Agreed, Bounded, Stage, Taken};
 
@@ -41,7 +42,8 @@ pub(crate) async fn answer(
                 Phase::Setup,
                 "Agreeing on parameters.",
             )?;
-            bound(platform, &taken.proposal, rating_half, common).await?
+            let stock_id = stock_id_of(&request.stock_id)?;
+            bound(platform, &taken.proposal, (rating_half, stock_id), common).await?
         }
         (Stage::Bounded(bounded), Some(message)) => {
             if rating_half != bounded.rating_half {
@@ -57,14 +59,21 @@ pub(crate) async fn answer(
             ));
         }
     };
-    platform.slot.leave(job, stage)?;
+    platform.slot.leave(job, taken.epoch, stage)?;
     Ok(response)
+}
+
+fn stock_id_of(bytes: &[u8]) -> Result<[u8; 16], Fault> {
+    bytes.try_into().map_err(|_| {
+        let fault = Fault::new(Reason::InvalidRequest, "stock_id must have 16 bytes");
+        fault.at("field", "stock_id")
+    })
 }
 
 async fn bound(
     platform: &Arc<Platform>,
     proposal: &Proposal,
-    rating_half: [u8; 32],
+    (rating_half, stock_id): ([u8; 32], [u8; 16]),
     common: Common,
 ) -> Result<(Stage, SetupResponse), Fault> {
     let Common { rows, digest, .. } = common;
@@ -77,11 +86,12 @@ async fn bound(
         );
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    let dataset = platform.consent(&proposal.job.to_string())?.dataset;
-    let links = imports::load(platform, &dataset).await?;
+    let links = imports::load_for(platform, &proposal.job.to_string()).await?;
     let (kind, disclosure) = (proposal.operator, proposal.pattern);
+    let rows = Arc::new(rows);
+    let common_rows = Arc::clone(&rows);
     let built = blocking(move || {
-        let matrix = common_links(&links, &rows)?;
+        let matrix = common_links(&links, &common_rows)?;
         let operator = SocialOperator::build(kind, &matrix);
         let pattern = declassify(&SecretPattern::of(&operator), disclosure);
         Ok::<_, s3rec_sparse::SparseError>((operator, pattern))
@@ -92,12 +102,18 @@ async fn bound(
     let mut social_half = [0; 32];
     getrandom::fill(&mut social_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    let fetched_rows_bound = if proposal.protocol.fetches_privately() {
+        fetch::rows_bound_of(&operator)
+    } else {
+        0
+    };
     let response = SetupResponse {
         job_id: proposal.job.to_string(),
         seed_half: social_half.to_vec(),
         common_users: users,
         row_norm_bound: operator.row_norm_bound(),
         nonzeros_bound: operator.nonzeros_bound(),
+        fetched_rows_bound,
         active_rows: match disclosure {
             Disclosure::Nothing => Vec::new(),
             _ => bitmap(users, &pattern.returned_rows),
@@ -112,9 +128,12 @@ async fn bound(
     let bounded = Bounded {
         operator: Arc::new(operator),
         pattern,
+        fetched_rows_bound,
         users_digest: digest,
         rating_half,
         social_half,
+        stock_id,
+        rows,
     };
     Ok((Stage::Bounded(Box::new(bounded)), response))
 }
@@ -127,6 +146,8 @@ async fn agree(
 ) -> Result<(Stage, SetupResponse), Fault> {
     let parameters = parameters_from_wire(message)?;
     check(proposal, &bounded, &parameters)?;
+    keeps(proposal, &parameters)?;
+    ledger::whole_job_fits(platform, proposal.job, &parameters)?;
     let users = parameters.users;
     let digest = parameters_digest(message);
     let operator = Arc::clone(&bounded.operator);
@@ -137,9 +158,10 @@ async fn agree(
         made_for.validate()?;
         // Fresh for every job: the digest of Y never leaves, and never names Y twice alike.
         let salt = Seed::generate()?;
-        SocialOperand::new(&made_for, &pattern, &operator, &salt)
+        let operand = SocialOperand::new(&made_for, &pattern, &operator, &salt)?;
+        Ok((operand, salt))
     });
-    let operand = operand.await?.map_err(|error: s3rec_spmm::SpmmError| {
+    let (operand, salt) = operand.await?.map_err(|error: s3rec_spmm::SpmmError| {
         let message = format!("the social platform refuses the parameters: {error}");
         Fault::new(Reason::ParametersRefused, message)
     })?;
@@ -159,6 +181,7 @@ async fn agree(
         common_users: users,
         row_norm_bound,
         nonzeros_bound,
+        fetched_rows_bound: parameters.fetched_rows_bound,
         active_rows: Vec::new(),
         parameters_digest: digest.to_vec(),
         active_columns: Vec::new(),
@@ -175,8 +198,41 @@ async fn agree(
         operand: Arc::new(operand),
         rating_half: bounded.rating_half,
         social_half: bounded.social_half,
+        asked: None,
+        stock_id: bounded.stock_id,
+        rows: bounded.rows,
+        salt,
     };
     Ok((Stage::Agreed(Box::new(agreed)), response))
+}
+
+/// Refuses parameters beyond the proposal's bounds.
+fn keeps(proposal: &Proposal, parameters: &ProductParameters) -> Result<(), Fault> {
+    let refused =
+        |error: s3rec_spmm::SpmmError| Fault::new(Reason::ParametersRefused, error.to_string());
+    let terms = &proposal.terms;
+    let statistical = parameters.statistical_bits().map_err(refused)?;
+    let kept = [
+        (
+            "most_common_users",
+            parameters.users <= terms.most_common_users,
+        ),
+        (
+            "least_security_bits",
+            parameters.security_bits() >= terms.least_security_bits,
+        ),
+        (
+            "least_statistical_bits",
+            statistical >= terms.least_statistical_bits,
+        ),
+    ];
+    match kept.into_iter().find(|(_, kept)| !kept) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let message = format!("the parameters do not keep the proposal's bounds.{field}");
+            Err(Fault::new(Reason::BeyondConsent, message).at("field", field))
+        }
+    }
 }
 
 /// Refuses parameters that differ from what was consented to or announced.
@@ -214,6 +270,10 @@ fn check(
         (
             "uploaded_rows",
             parameters.uploaded_rows as usize == bounded.pattern.uploaded_rows.len(),
+        ),
+        (
+            "fetched_rows_bound",
+            parameters.fetched_rows_bound == bounded.fetched_rows_bound,
         ),
     ];
     match same.into_iter().find(|(_, same)| !same) {

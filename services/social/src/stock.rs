@@ -15,6 +15,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, StockState};
 
+use crate::absence;
 use crate::imports::blocking;
 use crate::ledger;
 use crate::platform::Platform;
@@ -34,10 +35,12 @@ pub(crate) async fn begin(
     let name = job.to_string();
     let (rating_half, social_half) = (&agreed.rating_half, &agreed.social_half);
     let terms = StockTerms {
-        // A job has one stock, and its id is never used twice.
-        stock_id: *job.as_bytes(),
-        rating_party: platform.rating_pin.digest(),
-        social_party: platform.own_pin.digest(),
+        stock_id: agreed.stock_id,
+        rating_party: platform
+            .identity
+            .peer_pin()
+            .map_or([0; 32], |pin| pin.digest()),
+        social_party: platform.identity.own().pin.digest(),
         users_digest: agreed.users_digest,
         operator_commitment: agreed.operand.commitment(),
         key_seed: public_key_seed(rating_half, social_half, name.as_bytes()),
@@ -45,12 +48,14 @@ pub(crate) async fn begin(
     };
     let text = "Multiplying the rating platform's masks; the rounds need no cryptography then.";
     platform.advance(&name, JobState::Running, Phase::Offline, text)?;
+    absence::keep(platform, job, &agreed).await?;
     let storage = platform.stocks.make(&name).map_err(|e| ours(e.into()))?;
     let (pattern, operand) = (agreed.pattern, agreed.operand);
     let created =
         blocking(move || SocialStock::create(Arc::new(storage), terms, &pattern, operand));
     let mut stock = created.await?.map_err(ours)?;
     let mut progress = Progress::new(&agreed.parameters)?;
+    progress.moved_bytes = agreed.asked.as_ref().map_or(0, |asked| asked.bytes as u64);
     note(platform, job, &stock, &progress, 0, StockState::Making)?;
 
     let setup = stock.key_setup().map_err(ours)?;
@@ -63,7 +68,9 @@ pub(crate) async fn begin(
         stock: keyed.map_err(|error| fault(error.into(), None))?,
         blocks_made: 0,
         answer_times: agreed.answer_times,
+        fetch: agreed.asked.map(|asked| asked.fetch),
         progress,
+        may_repeat: false,
     })))
 }
 
@@ -75,7 +82,10 @@ pub(crate) async fn block(
     channel: &mut impl Channel,
 ) -> Result<Stage, Fault> {
     let memory = usize::try_from(platform.limits.memory_bytes).unwrap_or(usize::MAX);
-    let block = SocialBlock::new(stocked.stock, memory).map_err(ours)?;
+    let mut block = SocialBlock::new(stocked.stock, memory).map_err(ours)?;
+    if let Some(fetch) = &stocked.fetch {
+        block = block.with_fetch(fetch);
+    }
     let moved = |bytes| stocked.progress.moved(platform, job, bytes);
     let done = drive(block, channel, moved).await;
     stocked.stock = done
@@ -115,6 +125,12 @@ pub(crate) async fn meet(
         .map_err(ours)?;
     let (made, state) = (stocked.blocks_made, StockState::Ready);
     note(platform, job, &stock, &stocked.progress, made, state)?;
+    platform.advance(
+        &job.to_string(),
+        JobState::Running,
+        Phase::Online,
+        "Met over the stock.",
+    )?;
     Ok(Stage::Stocked(Box::new(Stocked { stock, ..stocked })))
 }
 
@@ -136,7 +152,11 @@ pub(crate) async fn open(
         );
         return Err(Fault::new(Reason::Contradiction, message).at("round", round));
     }
-    Ok(Stage::Stocked(Box::new(Stocked { stock, ..stocked })))
+    Ok(Stage::Stocked(Box::new(Stocked {
+        stock,
+        may_repeat: false,
+        ..stocked
+    })))
 }
 
 /// Puts the stock to rest after the last round.
@@ -168,7 +188,7 @@ fn note(
     Ok(platform.stocks.note(&platform.store, stock)?)
 }
 
-fn ours(error: SpmmError) -> Fault {
+pub(crate) fn ours(error: SpmmError) -> Fault {
     fault(error.into(), None)
 }
 
@@ -185,7 +205,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    fn new(parameters: &ProductParameters) -> Result<Self, Fault> {
+    pub(crate) fn blocks(&self) -> u32 {
+        self.blocks
+    }
+
+    pub(crate) fn new(parameters: &ProductParameters) -> Result<Self, Fault> {
         let (layout, estimate) = parameters
             .layout()
             .and_then(|layout| Ok((layout, cost::predict(parameters)?)))

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    OperatorChoice, PatternChoice, ProtocolChoice, ReleaseBenchArgs, RoundsArgs, ServeLoadArgs,
+    AllArgs, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs, PsiPartyArgs,
+    RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs,
 };
 
 /// Both files in the clear, for whoever holds both.
@@ -93,6 +94,13 @@ pub struct EstimateArgs {
     /// Users with a link, under a pattern policy that trims.
     #[arg(long)]
     pub active_users: Option<u32>,
+    /// Users linked to, for the protocols that fetch their rows privately; as many as the
+    /// non-zeros unless given.
+    #[arg(long)]
+    pub linked_to_users: Option<u32>,
+    /// Bytes that each side's offline computation may hold at once, as 512MiB or 1GiB.
+    #[arg(long, default_value = "1GiB", value_parser = memory_bytes, value_name = "SIZE")]
+    pub memory_limit: usize,
     /// Rate of the link in Mbit/s.
     #[arg(long, default_value_t = 100.0)]
     pub megabits_per_second: f64,
@@ -111,10 +119,23 @@ pub enum BenchVerb {
     Products(ProductsArgs),
     /// Private retrieval of few rows against sending all of them, on a synthetic set.
     Fetch(FetchArgs),
+    /// Finding the common users, each platform in a process of its own.
+    Psi(PsiArgs),
+    /// One platform of `bench psi`.
+    #[command(hide = true)]
+    PsiParty(PsiPartyArgs),
     /// What an opening buys: objective and RMSE against openings for gd, adam and als.
     Rounds(RoundsArgs),
     /// What noise on the openings costs: RMSE, share of the social gain kept, (ε, δ).
     Release(ReleaseBenchArgs),
+    /// Cost against users, rank and non-zeros: measured where it fits, predicted beyond.
+    Scale(ScaleArgs),
+    /// Whole trainings by both daemons over shaped links, ssmm computed beside them.
+    Links(LinksArgs),
+    /// Every record of a directory as one page, with the ratios that we are held to.
+    Report(ReportArgs),
+    /// Everything above but serve on the published sets, and the page.
+    All(AllArgs),
     /// Recommendations at a fixed arrival rate, asked of a running rating platform.
     Serve(Box<ServeLoadArgs>),
 }
@@ -131,6 +152,9 @@ pub struct FetchArgs {
     /// Columns of one opening.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=512))]
     pub rank: u32,
+    /// The record.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// `s3rec bench products`.
@@ -160,13 +184,19 @@ pub struct ProductsArgs {
     /// Where stocks of columns are kept while they are measured.
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
+    /// Ciphertexts a thread runs through tfhe's own functions, to be compared with preprocessed.
+    #[arg(long, default_value_t = 32)]
+    pub tfhe_sample: u64,
     /// With --json: write the document here instead of to stdout.
     #[arg(value_name = "OUT")]
-    pub out: Option<PathBuf>,
+    pub file: Option<PathBuf>,
+    /// The record.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// Reads `1GiB`, `512MiB` or a number of bytes.
-fn memory_bytes(text: &str) -> Result<usize, String> {
+pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
     let (digits, unit) = text.split_at(
         text.find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len()),

@@ -1,10 +1,8 @@
 //! Commands that learn in the clear, for whoever holds both files.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::{BothFiles, PresetChoice};
+use super::{BothFiles, PresetChoice, RecordArgs};
 
 /// `s3rec bench rounds`.
 #[derive(Args, Clone, Debug)]
@@ -24,9 +22,9 @@ pub struct RoundsArgs {
     /// Openings of als.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub als_openings: u32,
-    /// Write rounds.json and rounds.svg into this directory, which is made if need be.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    /// The record.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// `s3rec bench release`.
@@ -48,15 +46,12 @@ pub struct ReleaseBenchArgs {
     #[arg(long, value_delimiter = ',', value_parser = positive, value_name = "SIGMA",
           default_values_t = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0])]
     pub sigmas: Vec<f64>,
-    /// Trainings for each of them; every one draws its own noise.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub repeats: u32,
     /// δ of the privacy statement.
     #[arg(long, default_value_t = 1e-6, value_parser = probability)]
     pub delta: f64,
-    /// Write release.json and release.svg into this directory, which is made if need be.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    /// The record.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// `s3rec tune`.

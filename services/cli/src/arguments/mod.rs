@@ -1,24 +1,36 @@
 //! The command line.
 
+mod audit;
 mod choices;
 mod clear;
+mod doctor;
 mod learning;
+mod measure;
+mod pki;
+mod psi;
 mod rating;
 mod serve_load;
 mod social;
+mod training;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use audit::{AuditVerb, LogArgs};
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
 pub use clear::{
     BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs,
 };
+pub use doctor::DoctorArgs;
 pub use learning::{ReleaseBenchArgs, RoundsArgs, TuneArgs};
+pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
+pub use pki::{PkiArgs, PkiVerb, RotateArgs};
+pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{ProposeArgs, RatingVerb};
 pub use serve_load::ServeLoadArgs;
-pub use social::SocialVerb;
+pub use social::{PolicyVerb, SocialVerb};
+pub use training::TrainingArgs;
 
 use crate::connection::ConnectionArgs;
 use crate::demo::DemoArgs;
@@ -40,12 +52,18 @@ pub struct Arguments {
 pub enum Command {
     /// Run both platforms on this machine and train one model securely.
     Demo(Box<DemoArgs>),
-    /// Make a certificate authority and the identities of both platforms and their people.
+    /// Make a certificate authority and the identities of both platforms and their people;
+    /// replace and revoke them.
     Pki(PkiArgs),
+    /// Examine a platform on its own machine: configuration, files, keys, link, disk, memory.
+    Doctor(Box<DoctorArgs>),
     /// Talk to the rating platform as one of its operators.
     Rating(RatingCommand),
     /// Talk to the social platform as one of its operators.
     Social(SocialCommand),
+    /// Check or export an audit log, without any daemon.
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Predict a job's bytes, seconds and parameters under every protocol.
     Estimate(EstimateArgs),
     /// Judge settings over folds, in the clear: for whoever holds both files.
@@ -55,20 +73,32 @@ pub enum Command {
     /// Measure on this machine.
     #[command(subcommand)]
     Bench(BenchVerb),
+    /// Ask the daemon on this machine whether it serves; exit code 0 when it does.
+    Healthcheck(HealthcheckArgs),
+    /// Write the conversation's descriptor, for clients in other languages.
+    Descriptor(DescriptorArgs),
     /// Run a daemon of the demonstration.
     #[command(hide = true)]
     Daemon(DaemonArgs),
 }
 
-/// `s3rec pki`.
+/// `s3rec descriptor`.
 #[derive(Args, Debug)]
-pub struct PkiArgs {
-    /// Directory for the keys and certificates; nothing there is overwritten.
-    #[arg(long, value_name = "DIR")]
+pub struct DescriptorArgs {
+    /// File for the serialised `google.protobuf.FileDescriptorSet`.
+    #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// A further host name or address the daemons are reached under; may be repeated.
-    #[arg(long = "host", value_name = "NAME")]
-    pub hosts: Vec<String>,
+}
+
+/// `s3rec healthcheck`.
+#[derive(Args, Debug)]
+pub struct HealthcheckArgs {
+    /// The daemon's own configuration file, of either platform.
+    #[arg(long, env = "S3REC_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+    /// The flags that the daemon was started with, where it was.
+    #[command(flatten)]
+    pub overrides: s3rec_node::Overrides,
 }
 
 /// `s3rec rating`.
@@ -123,6 +153,18 @@ pub struct FileArgs {
     /// The first row names the columns.
     #[arg(long)]
     pub header: bool,
+    /// Upper and lower case of user ids count alike; both platforms must do the same.
+    #[arg(long)]
+    pub fold_case: bool,
+    /// The data set whose data these are a newer version of, where it has another name: what was
+    /// disclosed of one counts for the other.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME"
+    )]
+    pub lineage: String,
 }
 
 /// One job.

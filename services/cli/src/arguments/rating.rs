@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    FileArgs, JobArgs, OperatorChoice, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs,
-    SolverChoice,
+    FileArgs, JobArgs, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -55,6 +54,43 @@ pub struct ImportRatingsArgs {
     /// Drop and count rows outside the scale instead of refusing the file.
     #[arg(long, requires = "scale")]
     pub drop_out_of_scale: bool,
+    /// Column of the user, by name or by number from 1; the first unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub user_column: String,
+    /// Column of the item; the second unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub item_column: String,
+    /// Column of the rating; the third unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub rating_column: String,
+    /// Column of the rating's time, a whole number such as seconds since 1970; the later of two
+    /// ratings counts.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub timestamp_column: String,
+    /// The rating column counts plays, purchases or the like: counts of a pair add up, and the
+    /// rating is log2(1 + count).
+    #[arg(long, conflicts_with = "scale")]
+    pub counts: bool,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -72,30 +108,9 @@ pub struct ProposeArgs {
     /// How the product is computed.
     #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
     pub protocol: ProtocolChoice,
-    /// How the rating platform learns.
-    #[arg(long, value_enum, default_value_t = SolverChoice::Gd)]
-    pub solver: SolverChoice,
-    /// What the social platform derives from its links.
-    #[arg(long, value_enum, default_value_t = OperatorChoice::NormalizedLaplacian)]
-    pub operator: OperatorChoice,
-    /// Number of factors.
-    #[arg(long, default_value_t = 10)]
-    pub rank: u32,
-    /// Openings of the product at most.
-    #[arg(long, default_value_t = 20)]
-    pub rounds: u32,
-    /// Weight of the social term; the solver's own unless given.
-    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
-    pub social_weight: f64,
-    /// Weight of the social term on the user biases; above 0 one more column is opened.
-    #[arg(long, default_value_t = 0.0)]
-    pub social_bias_weight: f64,
-    /// Weight of the norm of the factors; the solver's own unless given.
-    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
-    pub regularization: f64,
-    /// Step size of gd and adam; the solver's own unless given.
-    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
-    pub learning_rate: f64,
+    /// What is trained.
+    #[command(flatten)]
+    pub training: TrainingArgs,
     /// What of the links' pattern the rating platform may know.
     #[arg(long, value_enum, default_value_t = PatternChoice::Nothing)]
     pub pattern: PatternChoice,
@@ -108,9 +123,15 @@ pub struct ProposeArgs {
     /// Share of the ratings held out for the metrics.
     #[arg(long, default_value_t = 0.2, conflicts_with = "no_held_out")]
     pub held_out_share: f64,
+    /// Hold out the latest ratings instead of random ones.
+    #[arg(long, conflicts_with = "no_held_out")]
+    pub held_out_latest: bool,
     /// Train on everything and report no metrics.
     #[arg(long)]
     pub no_held_out: bool,
+    /// Days until the proposal, and any approval of it, ends.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub expires_days: u16,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -13,6 +13,9 @@ pub struct ServeLoadArgs {
     /// How long they arrive.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
+    /// For three seconds at most: to see that it works.
+    #[arg(long)]
+    pub quick: bool,
     /// Items to recommend.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,

@@ -1,5 +1,7 @@
 //! Verbs of the social platform's operators.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{FileArgs, JobArgs, ReasonedJobArgs};
@@ -24,6 +26,9 @@ pub enum SocialVerb {
     Disclosures(ConnectionArgs),
     /// The stocks of masked columns: made, used, left.
     Stock(ConnectionArgs),
+    /// Who may be shown what without asking, and the limits over all jobs.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// What a job cost this platform.
     Cost(JobArgs),
 }
@@ -34,6 +39,30 @@ pub struct ImportLinksArgs {
     /// What to read.
     #[command(flatten)]
     pub file: FileArgs,
+    /// Column of who trusts or follows, by name or by number from 1; the first unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub truster_column: String,
+    /// Column of who is trusted or followed; the second unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub trustee_column: String,
+    /// Column of a weight: rows where it is not positive are dropped. All links count alike.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN"
+    )]
+    pub weight_column: String,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -64,4 +93,22 @@ pub struct ApproveArgs {
         value_name = "NAME"
     )]
     pub dataset: String,
+    /// Days until the approval ends; with the proposal unless given, and never after it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub expires_days: Option<u16>,
+}
+
+/// `policy …`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// The policy in force.
+    Show(ConnectionArgs),
+    /// Have the platform read its policy file again.
+    Reload(ConnectionArgs),
+    /// Check a policy file on this machine, without any daemon.
+    Check {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }

@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 
 pub use export::{ExportedModel, ExportedRow, export};
 pub use model_file::{WrittenModel, tensors, write_model};
-pub use upload::{FileSource, import_links, import_ratings};
+pub use upload::{Columns, FileSource, import_links, import_ratings};
 pub use watch::{is_terminal, rating_events, social_events};
 
 use crate::connection::Connection;

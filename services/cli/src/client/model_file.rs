@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{ExportedModel, ExportedRow, RatingClient, export};
 use crate::failure::Failure;
-use crate::output::to_json;
+use crate::output::{name, to_json};
 
 /// Version of the card's form.
 const CARD_FORMAT: u32 = 1;
@@ -136,17 +136,57 @@ async fn describe(
     card["created_unix_ms"] = json!(summary.created_unix_ms);
     card["data"] = json!({
         "dataset": summary.dataset,
+        "digest": report.data_digest,
+        "digest_of": "the ratings file as imported, BLAKE3",
         "users": report.users,
         "items": report.items,
         "ratings": report.ratings,
+        "scale": { "min": report.scale_min, "max": report.scale_max },
     });
+    card["objective"] = summary.settings.as_ref().map(objective).unwrap_or_default();
     card["settings"] = summary.settings.as_ref().map(to_json).unwrap_or_default();
     card["quality"] = summary.quality.as_ref().map(to_json).unwrap_or_default();
     card["parameters"] = report.parameters.as_ref().map(to_json).unwrap_or_default();
+    // What it must beat, on the same held-out ratings; asked for once, the platform keeps it.
+    let request = v1::EvaluateRequest {
+        model_id: model_id.into(),
+    };
+    let metrics = client.evaluate(request).await?.into_inner();
+    let or_null = |metrics: Option<v1::Metrics>| metrics.as_ref().map(to_json).unwrap_or_default();
+    card["metrics"] = json!({
+        "global_mean": or_null(metrics.global_mean),
+        "biases": or_null(metrics.biases),
+        "no_social": or_null(metrics.no_social),
+        "model": or_null(metrics.model),
+    });
+    card["saturations"] = json!(report.saturations);
+    card["product_error_bound"] = json!(report.product_error_bound);
     let disclosure = report.disclosure.as_ref();
     card["openings"] = json!(disclosure.map(|shown| shown.openings));
     card["disclosure"] = disclosure.map(to_json).unwrap_or_default();
     Ok(())
+}
+
+/// What was minimised, in words and numbers.
+fn objective(settings: &v1::ModelSettings) -> Value {
+    let local = settings.local.unwrap_or_default();
+    json!({
+        "formula": "1/2 sum (r - global_mean - user_bias - item_bias - u.v)^2 \
+                    + user_decay/2 |u|^2 + item_decay/2 |v|^2 \
+                    + user_bias_decay/2 user_bias^2 + item_bias_decay/2 item_bias^2 \
+                    + social_weight/2 tr(U'YU) + social_bias_weight/2 b'Yb",
+        "operator": name(settings.operator().as_str_name(), "OPERATOR"),
+        "solver": name(settings.solver().as_str_name(), "SOLVER"),
+        "rank": settings.rank,
+        "openings_at_most": settings.rounds,
+        "social_weight": settings.social_weight,
+        "social_bias_weight": settings.social_bias_weight,
+        "user_decay": local.user_decay,
+        "item_decay": local.item_decay,
+        "user_bias_decay": local.user_bias_decay,
+        "item_bias_decay": local.item_bias_decay,
+        "implicit_ridge": local.implicit_ridge,
+    })
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {

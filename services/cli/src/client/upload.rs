@@ -31,6 +31,27 @@ pub struct FileSource {
     pub scale: Option<(f64, f64)>,
     /// Drop rows outside the scale.
     pub drop_out_of_scale: bool,
+    /// Upper and lower case of user ids count alike.
+    pub fold_case: bool,
+    /// Where the fields stand.
+    pub columns: Columns,
+    /// The ratings are counts.
+    pub counts: bool,
+    /// The data set whose lineage this goes on with; empty: the one of the same name.
+    pub lineage: String,
+}
+
+/// Columns by name or by number from 1; empty: the first ones, and no optional one.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    /// User, or truster.
+    pub from: String,
+    /// Item, or trustee.
+    pub to: String,
+    /// Rating, or the links' weight.
+    pub value: String,
+    /// Time of the rating.
+    pub timestamp: String,
 }
 
 impl FileSource {
@@ -44,8 +65,11 @@ impl FileSource {
         }
     }
 
-    fn header(&self) -> v1::FileHeader {
+    /// What the platform is told before the file.
+    #[must_use]
+    pub fn header(&self) -> v1::FileHeader {
         let (scale_min, scale_max) = self.scale.unwrap_or_default();
+        let columns = &self.columns;
         v1::FileHeader {
             file_name: self.path.display().to_string(),
             dataset: self.dataset.clone(),
@@ -54,7 +78,18 @@ impl FileSource {
             scale_min,
             scale_max,
             drop_out_of_scale: self.drop_out_of_scale,
+            fold_case: self.fold_case,
+            lineage: self.lineage.clone(),
             gzip: self.path.extension().is_some_and(|ending| ending == "gz"),
+            // Each platform reads its own three.
+            user_column: columns.from.clone(),
+            item_column: columns.to.clone(),
+            rating_column: columns.value.clone(),
+            truster_column: columns.from.clone(),
+            trustee_column: columns.to.clone(),
+            weight_column: columns.value.clone(),
+            timestamp_column: columns.timestamp.clone(),
+            counts: self.counts,
         }
     }
 }

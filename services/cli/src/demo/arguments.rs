@@ -1,11 +1,13 @@
 //! What may be chosen for a demonstration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use s3rec_wire::v1;
 
-use crate::arguments::{OperatorChoice, ProtocolChoice, SolverChoice};
+use crate::arguments::{PatternChoice, ProtocolChoice, TrainingArgs};
+use crate::client::FileSource;
+use crate::connection::{Connection, ConnectionArgs};
 use crate::failure::Failure;
 
 /// `s3rec demo`.
@@ -20,29 +22,24 @@ pub struct DemoArgs {
     /// How the product is computed.
     #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
     pub protocol: ProtocolChoice,
-    /// How the rating platform learns.
-    #[arg(long, value_enum, default_value_t = SolverChoice::Als)]
-    pub solver: SolverChoice,
-    /// What the social platform derives from its links.
-    #[arg(long, value_enum, default_value_t = OperatorChoice::NormalizedLaplacian)]
-    pub operator: OperatorChoice,
-    /// Number of factors.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=512))]
-    pub rank: u32,
-    /// Openings of the product; 8 for als and 60 for gd and adam unless given.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub rounds: Option<u32>,
-    /// Weight of the social term; the solver's own unless given.
-    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
-    pub social_weight: f64,
-    /// Weight of the norm of the factors; what suits the generated set, or the solver's own
-    /// with files, unless given.
-    #[arg(long)]
-    pub regularization: Option<f64>,
+    /// What of the links' pattern the rating platform may know.
+    #[arg(long, value_enum, default_value_t = PatternChoice::Nothing)]
+    pub pattern: PatternChoice,
+    /// What is trained. Unless given: 8 rounds of als and 60 of gd and adam, all of them made;
+    /// less regularization than usual on the generated set.
+    #[command(flatten)]
+    pub training: TrainingArgs,
     /// Seed of data, split and initialisation.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Directory for report.json.
+    /// Client file of an operator of a rating platform that runs already: it and the social
+    /// platform of --social-client are used instead of two new ones.
+    #[arg(long, value_name = "FILE", requires = "social_client")]
+    pub rating_client: Option<PathBuf>,
+    /// Client file of an operator of the social platform.
+    #[arg(long, value_name = "FILE", requires = "rating_client")]
+    pub social_client: Option<PathBuf>,
+    /// Directory for report.json, and the same as a page: report.html, report.md and drawings.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
@@ -71,33 +68,55 @@ impl DemoArgs {
         Ok(())
     }
 
-    /// Openings that are proposed.
-    pub(super) fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(match self.solver {
-            SolverChoice::Als => 8,
-            SolverChoice::Gd | SolverChoice::Adam => 60,
-        })
+    /// The ratings file as the preset reads it: its scale, rows outside it dropped.
+    pub(super) fn ratings_source(&self, path: &Path) -> FileSource {
+        let preset = self.training.preset();
+        FileSource {
+            scale: preset.map(|preset| (preset.scale.0.into(), preset.scale.1.into())),
+            drop_out_of_scale: self.training.preset.is_some(),
+            ..FileSource::new(path, super::conversation::DATASET)
+        }
+    }
+
+    /// What is trained, every number of rounds said.
+    fn model(&self) -> v1::ModelSettings {
+        let mut model = self.training.settings(0);
+        if model.rounds == 0 {
+            model.rounds = match model.solver() {
+                v1::Solver::Gd | v1::Solver::Adam => 60,
+                v1::Solver::Als | v1::Solver::Unspecified => 8,
+            };
+        }
+        let chosen = self.training.preset.is_some() || self.training.regularization.is_some();
+        if self.ratings.is_none() && !chosen {
+            model.regularization = SYNTHETIC_REGULARIZATION;
+        }
+        model
+    }
+
+    /// How the operators of platforms that run already connect.
+    pub(super) fn running_platforms(&self) -> Result<Option<(Connection, Connection)>, Failure> {
+        let (Some(rating), Some(social)) = (&self.rating_client, &self.social_client) else {
+            return Ok(None);
+        };
+        // The client file alone: the environment's one address cannot be that of both.
+        let connection = |file: &PathBuf| {
+            let arguments = ConnectionArgs {
+                client: Some(file.clone()),
+                ..ConnectionArgs::default()
+            };
+            arguments.resolve()
+        };
+        Ok(Some((connection(rating)?, connection(social)?)))
     }
 
     /// What the rating platform proposes.
     pub(super) fn proposal(&self) -> v1::ProposeJobRequest {
         v1::ProposeJobRequest {
             dataset: super::conversation::DATASET.into(),
-            model: Some(v1::ModelSettings {
-                rank: self.rank,
-                solver: self.solver.number(),
-                operator: self.operator.number(),
-                rounds: self.rounds(),
-                social_weight: self.social_weight,
-                regularization: self.regularization.unwrap_or(if self.ratings.is_none() {
-                    SYNTHETIC_REGULARIZATION
-                } else {
-                    0.0
-                }),
-                ..v1::ModelSettings::default()
-            }),
+            model: Some(self.model()),
             protocol: self.protocol.number(),
-            pattern_policy: v1::PatternPolicy::Nothing.into(),
+            pattern_policy: self.pattern.number(),
             release_policy: Some(v1::ReleasePolicy {
                 kind: v1::ReleaseKind::Exact.into(),
                 ..v1::ReleasePolicy::default()
@@ -105,7 +124,7 @@ impl DemoArgs {
             purpose: "demonstration on one machine".into(),
             seed: self.seed,
             held_out_share: HELD_OUT_SHARE,
-            no_held_out: false,
+            ..v1::ProposeJobRequest::default()
         }
     }
 }

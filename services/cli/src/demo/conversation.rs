@@ -6,10 +6,11 @@ use s3rec_wire::v1;
 use tokio::time::timeout;
 
 use super::DemoArgs;
-use super::daemons::Daemons;
+use super::files::Files;
 use super::oracle::{self, Oracle};
-use super::workspace::{Platform, Workspace};
+use super::workspace::Platform;
 use crate::client::{self, ExportedModel, FileSource, RatingClient, SocialClient};
+use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::note;
 use crate::progress::Progress;
@@ -38,12 +39,11 @@ pub(super) struct Results {
 }
 
 impl Conversation {
-    pub(super) async fn open(workspace: &Workspace, daemons: &Daemons) -> Result<Self, Failure> {
-        let connection =
-            |platform| workspace.connection(platform, daemons.operator_address(platform));
+    /// Connects as the operator of each platform.
+    pub(super) async fn open(rating: &Connection, social: &Connection) -> Result<Self, Failure> {
         Ok(Self {
-            rating: client::rating(&connection(Platform::Rating)).await?,
-            social: client::social(&connection(Platform::Social)).await?,
+            rating: client::rating(rating).await?,
+            social: client::social(social).await?,
             job_id: String::new(),
         })
     }
@@ -52,7 +52,7 @@ impl Conversation {
     pub(super) async fn run(
         &mut self,
         arguments: &DemoArgs,
-        workspace: &Workspace,
+        files: &Files,
         silent: bool,
     ) -> Result<Results, Failure> {
         let tell = |text: &str| {
@@ -61,25 +61,20 @@ impl Conversation {
             }
         };
         tell("Importing ratings at the rating platform and links at the social platform.");
-        let ratings = FileSource::new(workspace.ratings(), DATASET);
-        client::import_ratings(&mut self.rating, &ratings).await?;
-        let links = FileSource::new(workspace.links(), DATASET);
-        let links = client::import_links(&mut self.social, &links).await?;
+        let ratings = arguments.ratings_source(&files.ratings);
+        let links = self.import(arguments, files).await?;
 
         self.agree(arguments, &tell).await?;
         let mut oracle = tokio::task::spawn_blocking({
-            let ratings = workspace.ratings().to_owned();
-            let links = workspace.links().to_owned();
+            let ratings = ratings.clone();
+            let links = files.links.clone();
             let proposal = arguments.proposal();
             move || oracle::train(&ratings, &links, &proposal)
         });
         self.train(silent).await?;
 
         let job_id = self.job_id.clone();
-        let request = v1::JobReportRequest {
-            job_id: job_id.clone(),
-        };
-        let report = self.rating.job_report(request).await?.into_inner();
+        let report = self.report().await?;
         let model_id = report
             .job
             .as_ref()
@@ -118,9 +113,33 @@ impl Conversation {
         })
     }
 
+    /// Brings both data sets in.
+    pub(super) async fn import(
+        &mut self,
+        arguments: &DemoArgs,
+        files: &Files,
+    ) -> Result<v1::ImportLinksResponse, Failure> {
+        let ratings = arguments.ratings_source(&files.ratings);
+        client::import_ratings(&mut self.rating, &ratings).await?;
+        let links = FileSource::new(&files.links, DATASET);
+        client::import_links(&mut self.social, &links).await
+    }
+
+    /// The job as the rating platform reports it.
+    pub(super) async fn report(&mut self) -> Result<v1::JobReportResponse, Failure> {
+        let request = v1::JobReportRequest {
+            job_id: self.job_id.clone(),
+        };
+        Ok(self.rating.job_report(request).await?.into_inner())
+    }
+
     /// The rating platform proposes, the social platform sees what it would give away and
     /// consents.
-    async fn agree(&mut self, arguments: &DemoArgs, tell: &impl Fn(&str)) -> Result<(), Failure> {
+    pub(super) async fn agree(
+        &mut self,
+        arguments: &DemoArgs,
+        tell: &impl Fn(&str),
+    ) -> Result<(), Failure> {
         let proposed = self
             .rating
             .propose_job(arguments.proposal())
@@ -144,6 +163,7 @@ impl Conversation {
             tell(&format!("  ! {warning}"));
         }
         let request = v1::ApproveProposalRequest {
+            expires_unix_ms: 0,
             job_id: self.job_id.clone(),
             dataset: DATASET.into(),
         };
@@ -152,7 +172,8 @@ impl Conversation {
         Ok(())
     }
 
-    async fn train(&mut self, silent: bool) -> Result<(), Failure> {
+    /// Trains, showing progress unless `silent`.
+    pub(super) async fn train(&mut self, silent: bool) -> Result<(), Failure> {
         let request = v1::StartJobRequest {
             job_id: self.job_id.clone(),
             wait_for_approval: true,
@@ -179,21 +200,31 @@ impl Conversation {
         else {
             return failure;
         };
-        let nothing = |_: &v1::JobEvent| Ok(());
+        let mut words = None;
+        // The job waits for the ended platform; it does not end so soon.
+        let listen = |event: &v1::JobEvent| {
+            let is_absence = event.message.contains("vanished")
+                || event.message.starts_with("Waiting for the social platform");
+            if is_absence {
+                words = Some(format!("in round {}: {}", event.round, event.message));
+                return Err(Failure::Interrupted);
+            }
+            Ok(())
+        };
         let last = if self.job_id.is_empty() {
             None
         } else if role == Platform::Social.name() {
-            let watching = client::rating_events(&mut self.rating, &self.job_id, nothing);
+            let watching = client::rating_events(&mut self.rating, &self.job_id, listen);
             timeout(SURVIVOR, watching).await.ok().and_then(Result::ok)
         } else {
-            let watching = client::social_events(&mut self.social, &self.job_id, nothing);
+            let watching = client::social_events(&mut self.social, &self.job_id, listen);
             timeout(SURVIVOR, watching).await.ok().and_then(Result::ok)
         };
         Failure::Daemon {
             role,
             status,
             log,
-            survivor: last.map(|event| event.message),
+            survivor: words.or(last.map(|event| event.message)),
         }
     }
 }

@@ -45,10 +45,24 @@ struct Daemon {
 impl Daemons {
     /// Starts the social platform, then the rating platform, which needs its address.
     pub(super) async fn start(&mut self, workspace: &Workspace) -> Result<(), Failure> {
+        let peer_address = self.start_social(workspace).await?;
+        self.start_rating(workspace, &peer_address).await
+    }
+
+    /// Starts the social platform; returns where the other platform reaches it.
+    pub(super) async fn start_social(&mut self, workspace: &Workspace) -> Result<String, Failure> {
         self.start_one(workspace, Platform::Social, None).await?;
         let peer = workspace.data_dir(Platform::Social).join("peer.addr");
-        let peer_address = self.address(Platform::Social, &peer).await?;
-        self.start_one(workspace, Platform::Rating, Some(&peer_address))
+        self.address(Platform::Social, &peer).await
+    }
+
+    /// Starts the rating platform, which reaches the social one at `peer_address`.
+    pub(super) async fn start_rating(
+        &mut self,
+        workspace: &Workspace,
+        peer_address: &str,
+    ) -> Result<(), Failure> {
+        self.start_one(workspace, Platform::Rating, Some(peer_address))
             .await
     }
 
@@ -185,7 +199,14 @@ fn spawn(
         source,
     })?;
     let executable = workspace.executable(platform);
-    let mut command = Command::new(&executable);
+    let mut command = match workspace.launcher(platform) {
+        [launcher, arguments @ ..] => {
+            let mut command = Command::new(launcher);
+            command.args(arguments).arg(&executable);
+            command
+        }
+        [] => Command::new(&executable),
+    };
     command
         .arg("daemon")
         .arg("--workspace")

@@ -3,17 +3,23 @@
 //! | module | one sentence |
 //! |---|---|
 //! | `arguments` | what may be chosen |
+//! | `files` | the data: given or generated |
 //! | `synthetic` | the generated data as files |
 //! | `workspace` | the temporary directory: keys, configurations, data |
 //! | `daemons` | both daemons as processes that cannot outlive us |
 //! | `conversation` | what the people at both platforms do, in order |
+//! | `placement` | where the daemons run: the loopback, or networks of their own |
+//! | `measured` | one training over a given link, for `s3rec bench links` |
 //! | `oracle` | the same training in the clear, which needs both sides' data |
 //! | `summary` | `report.json` and the table |
 
 mod arguments;
 mod conversation;
 mod daemons;
+mod files;
+mod measured;
 mod oracle;
+mod placement;
 mod summary;
 mod synthetic;
 mod workspace;
@@ -23,14 +29,22 @@ use std::path::Path;
 pub use arguments::DemoArgs;
 pub use synthetic::write_synthetic;
 
+use s3rec_bench::report::Report;
+
+pub(crate) use measured::{MeasuredTraining, train_over};
+pub(crate) use placement::{Place, Placement};
+
+use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::output::{Output, note};
-use conversation::Conversation;
+use conversation::{Conversation, Results};
 use daemons::Daemons;
-use workspace::Workspace;
+use files::Files;
+use workspace::{Platform, Workspace};
 
-/// Runs the demonstration and leaves nothing behind, whatever happens.
+/// Runs the demonstration and leaves nothing behind, whatever happens; platforms that run
+/// already keep what they were given.
 ///
 /// # Errors
 /// [`Failure::Daemon`] with the surviving platform's words when a daemon ends early,
@@ -39,7 +53,13 @@ pub async fn demo(arguments: DemoArgs, output: Output) -> Result<(), Failure> {
     arguments.check()?;
     // Nothing that must be removed exists before signals are watched.
     let mut interrupts = Interrupts::listen()?;
-    let workspace = Workspace::create(&arguments)?;
+    if let Some((rating, social)) = arguments.running_platforms()? {
+        return tokio::select! {
+            outcome = visiting(&arguments, output, &rating, &social) => outcome,
+            interrupted = interrupts.received() => Err(interrupted),
+        };
+    }
+    let workspace = Workspace::create(&arguments, Placement::default())?;
     let mut daemons = Daemons::default();
     let outcome = tokio::select! {
         outcome = supervised(&arguments, output, &workspace, &mut daemons) => outcome,
@@ -49,6 +69,26 @@ pub async fn demo(arguments: DemoArgs, output: Output) -> Result<(), Failure> {
     outcome
 }
 
+/// With platforms that run already, as an operator of each.
+async fn visiting(
+    arguments: &DemoArgs,
+    output: Output,
+    rating: &Connection,
+    social: &Connection,
+) -> Result<(), Failure> {
+    let directory = tempfile::tempdir().map_err(|source| Failure::File {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let files = Files::prepare(arguments, directory.path())?;
+    let mut conversation = Conversation::open(rating, social).await?;
+    let results = conversation
+        .run(arguments, &files, output.is_json())
+        .await?;
+    show(arguments, output, results)
+}
+
+/// With daemons of our own.
 async fn supervised(
     arguments: &DemoArgs,
     output: Output,
@@ -56,9 +96,11 @@ async fn supervised(
     daemons: &mut Daemons,
 ) -> Result<(), Failure> {
     daemons.start(workspace).await?;
-    let mut conversation = Conversation::open(workspace, daemons).await?;
+    let connection = |platform| workspace.connection(platform, daemons.operator_address(platform));
+    let (rating, social) = (connection(Platform::Rating), connection(Platform::Social));
+    let mut conversation = Conversation::open(&rating, &social).await?;
     let talked = tokio::select! {
-        talked = conversation.run(arguments, workspace, output.is_json()) => talked,
+        talked = conversation.run(arguments, workspace.files(), output.is_json()) => talked,
         early = daemons.unexpected_end() => Err(early),
     };
     let results = match talked {
@@ -69,6 +111,10 @@ async fn supervised(
             return Err(conversation.survivors_words(failure).await);
         }
     };
+    show(arguments, output, results)
+}
+
+fn show(arguments: &DemoArgs, output: Output, results: Results) -> Result<(), Failure> {
     let summary = summary::Summary::new(arguments, results);
     if let Some(directory) = &arguments.report {
         write_report(directory, &summary)?;
@@ -79,7 +125,7 @@ async fn supervised(
     {
         note(&format!(
             "Report: {}",
-            directory.join("report.json").display()
+            directory.join("report.html").display()
         ));
     }
     Ok(())
@@ -89,5 +135,8 @@ fn write_report(directory: &Path, summary: &summary::Summary) -> Result<(), Fail
     let path = directory.join("report.json");
     std::fs::create_dir_all(directory)
         .and_then(|()| std::fs::write(&path, format!("{:#}\n", summary.to_json())))
-        .map_err(|source| Failure::File { path, source })
+        .map_err(|source| Failure::File { path, source })?;
+    // The same as a page, with the curves.
+    Report::of_training(&summary.training())?.write(directory)?;
+    Ok(())
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use s3rec_algebra::RealMatrix;
-use s3rec_data::{IdTable, LinkOptions, LinkSet, RatingOptions, RatingSet};
+use s3rec_data::{IdTable, LinkOptions, LinkSet, RatingSet};
 use s3rec_model::{Accuracy, Model, accuracy};
 use s3rec_sparse::SocialOperator;
-use s3rec_train::{CommonUsers, max_abs_factor_difference, run_oracle};
+use s3rec_train::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_wire::v1;
 
-use crate::client::{ExportedModel, ExportedRow};
+use crate::client::{ExportedModel, ExportedRow, FileSource};
 use crate::failure::Failure;
 
 /// The trained oracle.
@@ -24,13 +24,14 @@ pub(super) struct Oracle {
 
 /// Trains as the rating platform does, with the clear product in float64.
 pub(super) fn train(
-    ratings: &Path,
+    ratings: &FileSource,
     links: &Path,
     proposal: &v1::ProposeJobRequest,
 ) -> Result<Oracle, Failure> {
-    let ratings = RatingSet::read(ratings, &RatingOptions::default())?;
-    let links = LinkSet::read(links, &LinkOptions::default())?;
     let failed = |error: &dyn std::error::Error| Failure::Oracle(error.to_string());
+    let options = s3rec_rating::rating_options(&ratings.header()).map_err(|e| failed(&e))?;
+    let ratings = RatingSet::read(&ratings.path, &options)?;
+    let links = LinkSet::read(links, &LinkOptions::default())?;
     let plan = s3rec_rating::plan(&ratings, proposal).map_err(|fault| failed(&fault))?;
 
     let social_matrix = links
@@ -54,9 +55,19 @@ pub(super) fn train(
 }
 
 impl Oracle {
+    /// How far the secure model is from this one, in factors and in errors on the same
+    /// held-out ratings.
+    pub(super) fn parity(&self, exported: &ExportedModel, secure: Accuracy) -> Parity {
+        Parity {
+            max_abs_factor_diff: self.max_abs_factor_difference(exported),
+            rmse_diff: secure.rmse - self.accuracy.rmse,
+            mae_diff: secure.mae - self.accuracy.mae,
+        }
+    }
+
     /// Largest difference of any factor or bias from the exported model; infinite when a user,
     /// an item or a factor is missing.
-    pub(super) fn max_abs_factor_difference(&self, exported: &ExportedModel) -> f64 {
+    fn max_abs_factor_difference(&self, exported: &ExportedModel) -> f64 {
         let rank = self.model.rank();
         let rows = (
             in_order(&self.users, &exported.users, rank),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use s3rec_bench::report::{Round, Training};
 use s3rec_model::Accuracy;
 use s3rec_train::report::{
     Cost, CryptoParameters, DatasetSize, PeakMemory, PhaseCost, Quality, RunReport,
@@ -11,14 +12,13 @@ use serde_json::{Value, json};
 
 use super::DemoArgs;
 use super::conversation::Results;
-use crate::arguments::OperatorChoice;
 use crate::output::{Table, bytes, count, duration, name};
 
 /// A finished demonstration.
 pub(super) struct Summary {
     report: RunReport,
-    operator: OperatorChoice,
-    rank: u32,
+    settings: v1::ModelSettings,
+    rounds: Vec<Round>,
     learnt_by_social: Vec<String>,
     learnt_by_rating: Vec<String>,
 }
@@ -37,7 +37,10 @@ impl Summary {
         } = results;
         let parameters = report.parameters.unwrap_or_default();
         let disclosure = report.disclosure.unwrap_or_default();
-        let max_abs_factor_diff = oracle.max_abs_factor_difference(&model);
+        let secure = evaluation.model.map(|metrics| accuracy(Some(metrics)));
+        let parity = oracle.parity(&model, secure.unwrap_or_default());
+        let settings = report.job.as_ref().and_then(|job| job.model);
+        let settings = settings.unwrap_or_default();
         let lattice = |value: u32| (value > 0).then_some(value);
         Self {
             report: RunReport {
@@ -52,8 +55,8 @@ impl Summary {
                     v1::Protocol::from(arguments.protocol).as_str_name(),
                     "PROTOCOL",
                 ),
-                solver: name(v1::Solver::from(arguments.solver).as_str_name(), "SOLVER"),
-                rounds: arguments.rounds().into(),
+                solver: name(settings.solver().as_str_name(), "SOLVER"),
+                rounds: settings.rounds.into(),
                 parameters: CryptoParameters {
                     ring_bits: parameters.ring_bits,
                     glwe_dimension: lattice(parameters.glwe_dimension),
@@ -67,9 +70,11 @@ impl Summary {
                     biases: accuracy(evaluation.biases),
                     no_social: accuracy(evaluation.no_social),
                     plaintext: Some(oracle.accuracy),
-                    secure: evaluation.model.map(|metrics| accuracy(Some(metrics))),
+                    secure,
                 },
-                max_abs_factor_diff: Some(max_abs_factor_diff),
+                max_abs_factor_diff: Some(parity.max_abs_factor_diff),
+                parity: Some(parity),
+                product_error_bound: Some(report.product_error_bound),
                 cost: Cost {
                     offline: phase(report.offline),
                     online: phase(report.online),
@@ -82,10 +87,34 @@ impl Summary {
                     social: Some(cost.peak_rss_bytes),
                 },
             },
-            operator: arguments.operator,
-            rank: arguments.rank,
+            settings,
+            rounds: report
+                .rounds
+                .iter()
+                .map(|round| Round {
+                    loss: round.loss,
+                    held_out_rmse: round.held_out_rmse,
+                })
+                .collect(),
             learnt_by_social: disclosure.statements,
             learnt_by_rating: given_away.statements,
+        }
+    }
+
+    /// What the page of the training is made of.
+    pub(super) fn training(&self) -> Training {
+        let settings = &self.settings;
+        Training {
+            report: self.report.clone(),
+            settings: format!(
+                "{}, {}, rank {}",
+                self.report.solver,
+                name(settings.operator().as_str_name(), "OPERATOR"),
+                settings.rank
+            ),
+            rounds: self.rounds.clone(),
+            learnt_by_rating: self.learnt_by_rating.clone(),
+            learnt_by_social: self.learnt_by_social.clone(),
         }
     }
 
@@ -137,7 +166,7 @@ impl Summary {
     }
 
     fn per_round(&self, online: &PhaseCost) -> PhaseCost {
-        let rounds = self.report.rounds.max(1);
+        let rounds = self.report.openings.max(1);
         #[expect(clippy::cast_precision_loss, reason = "a number of rounds")]
         let seconds = online.seconds / rounds as f64;
         PhaseCost {
@@ -153,7 +182,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = &self.report;
         let data = &report.dataset;
-        let operator = v1::Operator::from(self.operator).as_str_name();
+        let operator = self.settings.operator().as_str_name();
         writeln!(
             f,
             "\n{} ratings of {} items by {} users; {} links; {} common users",
@@ -169,18 +198,25 @@ impl fmt::Display for Summary {
             report.protocol,
             report.solver,
             name(operator, "OPERATOR"),
-            self.rank,
+            self.settings.rank,
             report.rounds
         )?;
         writeln!(f, "{}", self.quality())?;
         writeln!(f, "{}", self.cost())?;
         let memory = |bytes_used: Option<u64>| bytes_used.map_or("–".into(), bytes);
+        let small = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.1e}"));
         writeln!(
             f,
-            "Largest difference of a factor from the oracle {}; peak memory {} (rating), {} (social)",
-            report
-                .max_abs_factor_diff
-                .map_or("–".into(), |difference| format!("{difference:.1e}")),
+            "From the oracle: a factor differs by {} at most, RMSE by {}; fixed point moves an \
+             opened value by {} at most; {} values clipped",
+            small(report.max_abs_factor_diff),
+            small(report.parity.map(|parity| parity.rmse_diff)),
+            small(report.product_error_bound),
+            count(report.saturations)
+        )?;
+        writeln!(
+            f,
+            "Peak memory {} (rating), {} (social)",
             memory(report.peak_rss_bytes.rating),
             memory(report.peak_rss_bytes.social)
         )?;

@@ -1,14 +1,16 @@
 //! The demonstration's temporary directory, removed with everything in it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use s3rec_data::SyntheticSettings;
 use s3rec_node::pki::{self, CertificateRole, Issuance};
 use tempfile::TempDir;
 use toml::Table;
 
-use super::{DemoArgs, write_synthetic};
+use super::DemoArgs;
+use super::files::Files;
+use super::placement::Placement;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -17,8 +19,8 @@ use crate::failure::Failure;
 pub(super) struct Workspace {
     directory: TempDir,
     issued: Issuance,
-    ratings: PathBuf,
-    links: PathBuf,
+    files: Files,
+    placement: Placement,
 }
 
 /// One of the two daemons.
@@ -53,13 +55,13 @@ impl Platform {
 
 impl Workspace {
     /// Makes the directory, the keys, and the data unless files were given.
-    pub(super) fn create(arguments: &DemoArgs) -> Result<Self, Failure> {
+    pub(super) fn create(arguments: &DemoArgs, placement: Placement) -> Result<Self, Failure> {
         let directory = tempfile::Builder::new().prefix("s3rec-demo-").tempdir();
         let directory = directory.map_err(|source| Failure::File {
             path: std::env::temp_dir(),
             source,
         })?;
-        let issued = pki::issue(&directory.path().join("keys"), &[])?;
+        let issued = pki::issue(&directory.path().join("keys"), &placement.hosts())?;
         let executable = std::env::current_exe().map_err(|source| Failure::File {
             path: "our own executable".into(),
             source,
@@ -69,34 +71,26 @@ impl Workspace {
             let link = directory.path().join(format!("s3rec-{}", platform.name()));
             symlink(&executable, &link).map_err(|source| Failure::File { path: link, source })?;
         }
-        let (ratings, links) = match (&arguments.ratings, &arguments.links) {
-            (Some(ratings), Some(links)) => (ratings.clone(), links.clone()),
-            _ => {
-                let settings = SyntheticSettings {
-                    seed: arguments.seed,
-                    ..Default::default()
-                };
-                write_synthetic(directory.path(), &settings)?
-            }
-        };
+        let files = Files::prepare(arguments, directory.path())?;
         Ok(Self {
             directory,
             issued,
-            ratings,
-            links,
+            files,
+            placement,
         })
+    }
+
+    /// What the platform's daemon is started by.
+    pub(super) fn launcher(&self, platform: Platform) -> &[String] {
+        &self.placement.of(platform).launcher
     }
 
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub(super) fn ratings(&self) -> &Path {
-        &self.ratings
-    }
-
-    pub(super) fn links(&self) -> &Path {
-        &self.links
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     pub(super) fn data_dir(&self, platform: Platform) -> PathBuf {
@@ -122,6 +116,7 @@ impl Workspace {
             Platform::Rating => CertificateRole::Social,
             Platform::Social => CertificateRole::Rating,
         };
+        let place = self.placement.of(platform);
         let mut peer = Table::new();
         let pin = self
             .issued
@@ -130,13 +125,14 @@ impl Workspace {
         peer.insert("pin".into(), pin.unwrap_or_default().into());
         match social_peer {
             Some(address) => peer.insert("address".into(), format!("https://{address}").into()),
-            None => peer.insert("listen".into(), "127.0.0.1:0".into()),
+            None => peer.insert("listen".into(), any_port(place.peer)),
         };
         let (certificate, key) = self.identity(platform.certificate());
         let mut configuration = Table::new();
         configuration.insert("data_dir".into(), text(&self.data_dir(platform)));
         configuration.insert("name".into(), format!("{}.demo", platform.name()).into());
-        configuration.insert("operator".into(), table([("listen", "127.0.0.1:0".into())]));
+        let operator = [("listen", any_port(place.operator))];
+        configuration.insert("operator".into(), table(operator));
         configuration.insert("peer".into(), peer.into());
         let tls = [
             ("ca", text(&self.issued.ca_path)),
@@ -170,6 +166,11 @@ impl Workspace {
             directory.join(format!("{role}.key")),
         )
     }
+}
+
+/// Whatever port is free at `address`.
+fn any_port(address: IpAddr) -> toml::Value {
+    SocketAddr::new(address, 0).to_string().into()
 }
 
 fn text(path: &Path) -> toml::Value {

@@ -2,7 +2,7 @@
 
 use s3rec_spmm::{
     Disclosure, LinkProfile, OperatorKind, ProductParameters, ProductRequest, Protocol, SpmmError,
-    choose_parameters, cost,
+    choose_parameters, cost, fetch,
 };
 use serde_json::{Value, json};
 
@@ -15,26 +15,7 @@ use crate::output::{Output, Table, bytes};
 /// # Errors
 /// [`Failure::Usage`] when no protocol fits, with the reason of each.
 pub fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), Failure> {
-    let link = LinkProfile {
-        bytes_per_second: arguments.megabits_per_second * 1e6 / 8.0,
-        cores: arguments.cores,
-    };
-    let candidates = match arguments.protocol {
-        Some(ProtocolChoice::He) => vec![Protocol::He],
-        Some(ProtocolChoice::HePir) => vec![Protocol::HePir],
-        Some(ProtocolChoice::Preprocessed) => vec![Protocol::Preprocessed],
-        Some(ProtocolChoice::PreprocessedPir) => vec![Protocol::PreprocessedPir],
-        None => vec![Protocol::He, Protocol::Preprocessed],
-    };
-    let rows: Vec<(Protocol, Result<Row, SpmmError>)> = candidates
-        .into_iter()
-        .map(|protocol| {
-            (
-                protocol,
-                Row::of(&request(arguments, protocol, link), &link),
-            )
-        })
-        .collect();
+    let rows = rows(arguments);
     let best = rows
         .iter()
         .filter_map(|(protocol, row)| row.as_ref().ok().map(|row| (*protocol, row.seconds)))
@@ -56,17 +37,51 @@ pub fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), Failure>
     output.value(&document, || text(&rows, best))
 }
 
+/// Every protocol that is asked for, or that goes with the operator.
+fn rows(arguments: &EstimateArgs) -> Vec<(Protocol, Result<Row, SpmmError>)> {
+    let link = LinkProfile {
+        bytes_per_second: arguments.megabits_per_second * 1e6 / 8.0,
+        cores: arguments.cores,
+    };
+    let candidates = match arguments.protocol {
+        Some(ProtocolChoice::He) => vec![Protocol::He],
+        Some(ProtocolChoice::HePir) => vec![Protocol::HePir],
+        Some(ProtocolChoice::Preprocessed) => vec![Protocol::Preprocessed],
+        Some(ProtocolChoice::PreprocessedPir) => vec![Protocol::PreprocessedPir],
+        // A symmetric operator's rows tell its columns: the upload is trimmed, nothing fetched.
+        None if operator(arguments).is_symmetric() => vec![Protocol::He, Protocol::Preprocessed],
+        None => vec![
+            Protocol::He,
+            Protocol::HePir,
+            Protocol::Preprocessed,
+            Protocol::PreprocessedPir,
+        ],
+    };
+    candidates
+        .into_iter()
+        .map(|protocol| {
+            (
+                protocol,
+                Row::of(arguments, &request(arguments, protocol, link)),
+            )
+        })
+        .collect()
+}
+
 /// One protocol's prediction.
 struct Row {
     parameters: ProductParameters,
     estimate: cost::Estimate,
+    footprint: cost::Footprint,
     seconds: f64,
 }
 
 impl Row {
-    fn of(request: &ProductRequest, link: &LinkProfile) -> Result<Self, SpmmError> {
+    fn of(arguments: &EstimateArgs, request: &ProductRequest) -> Result<Self, SpmmError> {
+        let link = &request.link;
         let parameters = choose_parameters(request)?;
         let estimate = cost::predict(&parameters)?;
+        let footprint = cost::footprint(&parameters, arguments.memory_limit as u64)?;
         let total = estimate.total();
         let computing =
             (total.rating_seconds + total.social_seconds) / f64::from(link.cores.max(1));
@@ -74,22 +89,32 @@ impl Row {
         Ok(Self {
             parameters,
             estimate,
+            footprint,
             seconds,
         })
     }
 }
 
-fn request(arguments: &EstimateArgs, protocol: Protocol, link: LinkProfile) -> ProductRequest {
-    let operator = match arguments.operator {
+fn operator(arguments: &EstimateArgs) -> OperatorKind {
+    match arguments.operator {
         OperatorChoice::Laplacian => OperatorKind::Laplacian,
         OperatorChoice::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
         OperatorChoice::OutAverage => OperatorKind::OutAverage,
-    };
+    }
+}
+
+fn request(arguments: &EstimateArgs, protocol: Protocol, link: LinkProfile) -> ProductRequest {
+    let operator = operator(arguments);
     let (users, rank, rounds) = (arguments.users, arguments.rank, arguments.rounds);
     let mut request = ProductRequest::new(protocol, operator, users, rank, rounds);
     request.row_norm_bound = s3rec_sparse::ladder(arguments.row_norm_bound);
     request.nonzeros_bound = s3rec_sparse::ladder(arguments.nonzeros_bound);
     request.link = link;
+    if protocol.fetches_privately() {
+        let needed = arguments.linked_to_users.map(u64::from);
+        let needed = needed.unwrap_or(arguments.nonzeros_bound).min(users.into());
+        request.fetched_rows_bound = fetch::rows_bound(needed, users);
+    }
     request.pattern = match arguments.pattern {
         PatternChoice::Nothing => Disclosure::Nothing,
         PatternChoice::ActiveRows => Disclosure::ActiveRows,
@@ -116,6 +141,7 @@ fn to_json(protocol: Protocol, row: &Result<Row, SpmmError>) -> Value {
             "protocol": protocol.name(),
             "parameters": row.parameters,
             "estimate": row.estimate,
+            "footprint": row.footprint,
             "seconds": row.seconds,
         }),
         Err(error) => json!({ "protocol": protocol.name(), "refused": error.to_string() }),
@@ -129,8 +155,13 @@ fn text(rows: &[(Protocol, Result<Row, SpmmError>)], best: Protocol) -> String {
         "a round",
         "whole job",
         "time",
+        "memory P0",
+        "P1",
+        "disk P0",
+        "P1",
         "ℓ",
         "κ × N",
+        "d_max",
     ]);
     let mut refused = String::new();
     for (protocol, row) in rows {
@@ -143,12 +174,82 @@ fn text(rows: &[(Protocol, Result<Row, SpmmError>)], best: Protocol) -> String {
                     bytes(estimate.round.bytes()),
                     bytes(estimate.total().bytes()),
                     format!("{:.1} s", row.seconds),
+                    bytes(row.footprint.rating_memory_bytes),
+                    bytes(row.footprint.social_memory_bytes),
+                    bytes(row.footprint.rating_disk_bytes),
+                    bytes(row.footprint.social_disk_bytes),
                     p.ring_bits.to_string(),
                     format!("{} × {}", p.glwe_dimension, p.polynomial_size),
+                    match p.fetched_rows_bound {
+                        0 => "–".to_owned(),
+                        bound => bound.to_string(),
+                    },
                 ]);
             }
             Err(error) => refused.push_str(&format!("\n{}: {error}", protocol.name())),
         }
     }
     format!("{table}\nPicked: {}{refused}", best.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: EstimateArgs,
+    }
+
+    fn rows_of(line: &str) -> Vec<(Protocol, Result<Row, SpmmError>)> {
+        let words = ["estimate"].into_iter().chain(line.split_whitespace());
+        rows(&Line::parse_from(words).arguments)
+    }
+
+    #[test]
+    fn a_fetch_of_few_rows_is_listed_with_its_bound_and_wins() {
+        let rows = rows_of(
+            "--users 100000 --nonzeros-bound 131072 --operator out-average --row-norm-bound 16384 \
+             --pattern active-rows --active-users 20000 --linked-to-users 500 --rounds 4",
+        );
+        let bounds: Vec<_> = rows
+            .iter()
+            .map(|(_, row)| row.as_ref().unwrap().parameters.fetched_rows_bound)
+            .collect();
+        assert_eq!(bounds, [0, 512, 0, 512]);
+        let upload = |index: usize| {
+            let row = rows[index].1.as_ref().unwrap();
+            row.estimate.total().bytes_to_social
+        };
+        // What `preprocessed` sends in its rounds does not shrink.
+        assert!(upload(1) * 5 < upload(0) && upload(3) < upload(2));
+        let shown = text(&rows, Protocol::HePir);
+        assert!(shown.contains("d_max") && shown.contains("512"), "{shown}");
+        for (_, row) in &rows {
+            let needed = row.as_ref().unwrap().footprint;
+            assert!(needed.rating_memory_bytes > 0 && needed.social_memory_bytes > 0);
+        }
+        // Expanded selectors are kept within the limit: 3 · 100,000 of 48 KiB do not fit it.
+        let memory = |index: usize| {
+            rows[index]
+                .1
+                .as_ref()
+                .unwrap()
+                .footprint
+                .rating_memory_bytes
+        };
+        assert!(memory(1) > 1 << 30 && memory(1) < 3 << 30, "{}", memory(1));
+    }
+
+    #[test]
+    fn a_symmetric_operator_is_trimmed_and_not_fetched() {
+        let line = "--users 740 --nonzeros-bound 4096";
+        let protocols: Vec<_> = rows_of(line).into_iter().map(|(p, _)| p).collect();
+        assert_eq!(protocols, [Protocol::He, Protocol::Preprocessed]);
+        let asked = rows_of(&format!("{line} --protocol he-pir"));
+        let refused = asked[0].1.as_ref().err().unwrap().to_string();
+        assert!(refused.contains("he-pir"), "{refused}");
+    }
 }

@@ -1,7 +1,7 @@
 //! `s3rec evaluate`: what the social term is worth, over folds, in the clear.
 
 use s3rec_data::{LinkOptions, LinkSet, OutOfScale, RatingOptions, RatingSet, Scale, k_fold};
-use s3rec_model::evaluate::{EvaluationReport, ModelQuality};
+use s3rec_model::evaluate::{Bucket, EvaluationReport, ModelQuality};
 use s3rec_model::{EvaluationData, EvaluationSettings, Preset, Split, evaluate as evaluate_folds};
 
 use crate::arguments::EvaluateArgs;
@@ -70,19 +70,94 @@ fn clear(error: impl std::fmt::Display) -> Failure {
 
 fn text(report: &EvaluationReport) -> String {
     let quality = &report.quality;
-    let mut table = Table::new(&["mean ± std over folds", "RMSE", "MAE", "RMSE, cold users"]);
-    for (name, model) in [
+    let models = [
         ("global mean", &quality.global_mean),
         ("biases", &quality.biases),
         ("no social term", &quality.no_social),
         ("social", &quality.social),
-    ] {
-        table = table.row(&row(name, model));
+    ];
+    let titles = ["mean ± std over folds", "RMSE", "MAE", "RMSE, cold users"];
+    let table = models
+        .iter()
+        .fold(Table::new(&titles), |table, (name, model)| {
+            table.row(&row(name, model))
+        });
+    let mut text = format!(
+        "{} folds; one secure run makes {} openings\n{table}\n{}",
+        report.folds,
+        report.openings,
+        friends(&models)
+    );
+    if let Some(settings) = &report.settings.ranking {
+        text.push_str(&format!(
+            "\nLists of {}; means over folds\n{}",
+            settings.cutoff,
+            lists(&models)
+        ));
     }
-    format!(
-        "{} folds; one secure run makes {} openings\n{table}",
-        report.folds, report.openings
-    )
+    text
+}
+
+/// Errors by number of friends, with and without the social term.
+fn friends(models: &[(&str, &ModelQuality)]) -> Table {
+    let titles = ["model", "friends", "held-out ratings", "RMSE", "MAE"];
+    let learnt = models.iter().skip(1);
+    learnt.fold(Table::new(&titles), |table, (name, model)| {
+        model.by_friends.iter().fold(table, |table, bucket| {
+            table.row(&[
+                (*name).to_owned(),
+                range(bucket),
+                format!("{:.0}", bucket.ratings),
+                format!("{:.4}", bucket.accuracy.rmse),
+                format!("{:.4}", bucket.accuracy.mae),
+            ])
+        })
+    })
+}
+
+/// Ranking metrics of everybody, of cold-start users and by number of friends.
+fn lists(models: &[(&str, &ModelQuality)]) -> Table {
+    let titles = [
+        "model", "users", "NDCG", "recall", "hit rate", "MRR", "coverage",
+    ];
+    let mut table = Table::new(&titles);
+    for (name, model) in models {
+        let groups = [
+            ("all".to_owned(), model.ranking.map(|spread| spread.means())),
+            (
+                "cold".to_owned(),
+                model.cold_ranking.map(|spread| spread.means()),
+            ),
+        ];
+        let by_friends = model.by_friends.iter();
+        let by_friends = by_friends.map(|bucket| {
+            let who = format!("{} friends", range(bucket));
+            (who, bucket.ranking)
+        });
+        for (who, metrics) in groups.into_iter().chain(by_friends) {
+            let Some(metrics) = metrics else { continue };
+            let shown = |value: f64| format!("{value:.4}");
+            table = table.row(&[
+                (*name).to_owned(),
+                who,
+                shown(metrics.ndcg),
+                shown(metrics.recall),
+                shown(metrics.hit_rate),
+                shown(metrics.mrr),
+                shown(metrics.coverage),
+            ]);
+        }
+    }
+    table
+}
+
+/// The bucket's numbers of friends.
+fn range(bucket: &Bucket) -> String {
+    match bucket.friends_to {
+        Some(to) if to == bucket.friends_from => to.to_string(),
+        Some(to) => format!("{}–{to}", bucket.friends_from),
+        None => format!("{} or more", bucket.friends_from),
+    }
 }
 
 fn row(name: &str, model: &ModelQuality) -> [String; 4] {

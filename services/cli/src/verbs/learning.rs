@@ -1,16 +1,14 @@
 //! `s3rec bench rounds` and `s3rec bench release`: what openings and noise on them are worth.
 
-use std::path::Path;
-
+use s3rec_bench::Document;
 use s3rec_bench::learning::LearningFold;
 use s3rec_bench::release::{self, ReleaseOptions, ReleaseReport};
 use s3rec_bench::rounds::{self, RoundsOptions, RoundsReport};
 use s3rec_model::Preset;
 use s3rec_spmm::ReleasePolicy;
-use serde_json::Value;
 
-use super::bench::{json, write};
-use crate::arguments::{BothFiles, PresetChoice, ReleaseBenchArgs, RoundsArgs};
+use super::records::{conclude, write};
+use crate::arguments::{BothFiles, PresetChoice, RecordArgs, ReleaseBenchArgs, RoundsArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Table, note};
 
@@ -29,30 +27,44 @@ pub(super) fn fold(
     Ok((preset, fold))
 }
 
+/// At most `enough` when quick.
+fn quick(record: &RecordArgs, wanted: u32, enough: u32) -> u32 {
+    if record.quick {
+        wanted.min(enough)
+    } else {
+        wanted
+    }
+}
+
 /// Curves against openings.
 pub(super) fn rounds(arguments: &RoundsArgs, output: Output) -> Result<(), Failure> {
     let (preset, fold) = fold(&arguments.files, arguments.preset, arguments.seed)?;
+    let record = &arguments.record;
     let options = RoundsOptions {
-        gradient_openings: arguments.openings,
-        als_openings: arguments.als_openings,
+        gradient_openings: quick(record, arguments.openings, 60),
+        als_openings: quick(record, arguments.als_openings, 12),
     };
     let report = rounds::measure(&fold, &preset, options, |solver| {
         note(&format!("running {solver}"));
     })?;
-    let document = json(&report)?;
-    if let Some(directory) = &arguments.out {
-        keep(directory, "rounds", &document, &report.svg()?)?;
-    }
-    output.value(&document, || rounds_text(&report))
+    // The same every time: nothing to repeat.
+    let document = conclude("rounds", record, 1, report, output, rounds_text)?;
+    draw(record, &document, &document.body.svg()?)
 }
 
 /// Quality against noise.
 pub(super) fn release(arguments: &ReleaseBenchArgs, output: Output) -> Result<(), Failure> {
     let (preset, fold) = fold(&arguments.files, arguments.preset, arguments.seed)?;
+    let record = &arguments.record;
+    let repeats = record.repeats(3);
+    let mut sigmas = arguments.sigmas.clone();
+    if record.quick {
+        sigmas.truncate(2);
+    }
     let options = ReleaseOptions {
         openings: Some(arguments.openings),
-        sigmas: arguments.sigmas.clone(),
-        repeats: arguments.repeats,
+        sigmas,
+        repeats,
         delta: arguments.delta,
     };
     let report = release::measure(&fold, &preset, &options, |policy| {
@@ -61,23 +73,20 @@ pub(super) fn release(arguments: &ReleaseBenchArgs, output: Output) -> Result<()
             _ => "training without noise".to_owned(),
         });
     })?;
-    let document = json(&report)?;
-    if let Some(directory) = &arguments.out {
-        keep(directory, "release", &document, &report.svg()?)?;
-    }
-    output.value(&document, || release_text(&report))
+    let document = conclude("release", record, repeats, report, output, release_text)?;
+    draw(record, &document, &document.body.svg()?)
 }
 
-fn keep(directory: &Path, name: &str, document: &Value, drawing: &str) -> Result<(), Failure> {
-    std::fs::create_dir_all(directory).map_err(|source| Failure::File {
-        path: directory.to_owned(),
-        source,
-    })?;
-    write(
-        &directory.join(format!("{name}.json")),
-        &format!("{document:#}\n"),
-    )?;
-    write(&directory.join(format!("{name}.svg")), drawing)
+/// The drawing beside its record.
+fn draw<T: serde::Serialize>(
+    record: &RecordArgs,
+    document: &Document<T>,
+    drawing: &str,
+) -> Result<(), Failure> {
+    match &record.out {
+        Some(directory) => write(&directory.join(format!("{}.svg", document.stem())), drawing),
+        None => Ok(()),
+    }
 }
 
 fn rounds_text(report: &RoundsReport) -> String {
@@ -165,6 +174,7 @@ fn release_text(report: &ReleaseReport) -> String {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write;
+    use std::path::Path;
 
     use s3rec_data::SyntheticSettings;
     use s3rec_model::SolverKind;
@@ -205,7 +215,10 @@ mod tests {
             seed: 0,
             openings: 6,
             als_openings: 4,
-            out: Some(out.clone()),
+            record: RecordArgs {
+                out: Some(out.clone()),
+                ..RecordArgs::default()
+            },
         };
         rounds(&arguments, Output::new(true)).unwrap();
         let text = std::fs::read_to_string(out.join("rounds.json")).unwrap();
@@ -231,9 +244,12 @@ mod tests {
             seed: 0,
             openings: 1,
             sigmas: vec![0.5],
-            repeats: 1,
             delta: 1e-6,
-            out: Some(directory.path().to_owned()),
+            record: RecordArgs {
+                repeats: Some(1),
+                out: Some(directory.path().to_owned()),
+                ..RecordArgs::default()
+            },
         };
         release(&arguments, Output::new(true)).unwrap();
         let text = std::fs::read_to_string(directory.path().join("release.json")).unwrap();

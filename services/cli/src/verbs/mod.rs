@@ -1,20 +1,32 @@
 //! What each verb does: one call, one answer, shown.
 
+mod audit;
 mod bench;
+mod descriptor;
 mod estimate;
 mod evaluate;
+mod growth;
+mod healthcheck;
 mod learning;
+mod links;
 mod pki;
+mod pki_shares;
+mod psi;
 mod rating;
 mod rating_text;
+mod records;
 mod serve_load;
 mod shared_text;
 mod social;
 mod tune;
+mod whole;
 
+pub use audit::audit;
 pub use bench::bench;
+pub use descriptor::descriptor;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
+pub use healthcheck::healthcheck;
 pub use pki::pki;
 pub use rating::rating;
 pub use serve_load::{Latency, ServeLoadReport, measure as measure_serving};
@@ -36,6 +48,8 @@ impl From<FileArgs> for FileSource {
             dataset: arguments.dataset,
             delimiter: arguments.delimiter,
             has_header: arguments.header,
+            fold_case: arguments.fold_case,
+            lineage: arguments.lineage,
             ..Self::default()
         }
     }

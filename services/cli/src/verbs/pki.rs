@@ -1,52 +1,117 @@
 //! `s3rec pki`.
 
-use s3rec_node::pki;
+use std::path::Path;
+
+use s3rec_node::pki::{self, CertificateRole, IssuedIdentity};
 use serde_json::{Value, json};
 
-use crate::arguments::PkiArgs;
+use super::pki_shares;
+use crate::arguments::{PkiArgs, PkiVerb, RotateArgs};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Makes the authority and all identities, writes each pin beside its certificate, and says what
-/// to pin where.
+/// Makes, replaces and takes back identities.
 ///
 /// # Errors
 /// [`Failure::Pki`], also rather than overwriting anything.
 pub fn pki(arguments: &PkiArgs, output: Output) -> Result<(), Failure> {
-    let issued = pki::issue(&arguments.out, &arguments.hosts)?;
-    for identity in &issued.identities {
-        let path = identity.certificate_path.with_extension("pin");
-        std::fs::write(&path, format!("{}\n", identity.pin))
-            .map_err(|source| Failure::File { path, source })?;
-    }
-    let identities: Vec<Value> = issued
-        .identities
-        .iter()
-        .map(|identity| {
-            json!({
-                "role": identity.role.name(),
-                "certificate": identity.certificate_path,
-                "key": identity.key_path,
-                "pin": identity.pin.to_string(),
+    match &arguments.verb {
+        Some(PkiVerb::Rotate(rotate)) => self::rotate(rotate, output),
+        Some(PkiVerb::Activate(activate)) => {
+            let active = pki::activate(&activate.dir, activate.role)?;
+            write_pin(&active)?;
+            output.value(&to_json(&active), || {
+                let role = active.role;
+                format!(
+                    "{}A running daemon takes it up within seconds. Then have the other platform \
+                     forget the old pin, and revoke {role}.old.pem.",
+                    words(&active)
+                )
             })
-        })
-        .collect();
+        }
+        Some(PkiVerb::Revoke(revoke)) => {
+            let list = pki::revoke(&revoke.dir, &revoke.certificate)?;
+            output.value(&json!({ "revocations": list }), || {
+                format!(
+                    "{} now names it. Copy the list to where tls.revoked of each platform says; \
+                     running daemons take it up within seconds.",
+                    list.display()
+                )
+            })
+        }
+        None => match (&arguments.out, &arguments.shares) {
+            (Some(out), _) => issue(out, &arguments.hosts, output),
+            (None, Some(shares)) => pki_shares::hand_out(shares, &arguments.hosts, output),
+            (None, None) => Err(Failure::Usage(
+                "--out DIR or --shares DIR is missing".into(),
+            )),
+        },
+    }
+}
+
+fn issue(out: &Path, hosts: &[String], output: Output) -> Result<(), Failure> {
+    let issued = pki::issue(out, hosts)?;
+    issued.identities.iter().try_for_each(write_pin)?;
+    let identities: Vec<Value> = issued.identities.iter().map(to_json).collect();
     output.value(
         &json!({ "ca": issued.ca_path, "identities": identities }),
         || {
             let mut text = format!("Authority: {}\n", issued.ca_path.display());
             for identity in &issued.identities {
-                let (role, path) = (identity.role.name(), identity.certificate_path.display());
-                text.push_str(&format!(
-                    "{role:<16} {path}\n{:<16} pin {}\n",
-                    "", identity.pin
-                ));
+                text.push_str(&words(identity));
             }
             text.push_str(
-            "Each platform gets its own key, its operators' keys and ca.pem, and nothing else.\n\
-             In [peer] of each configuration, set pin to the other platform's pin.",
-        );
+                "Each platform gets its own key, its operators' keys, ca.pem and ca.crl, and \
+                 nothing else.\nIn [peer] of each configuration, set pin to the other platform's \
+                 pin, or pin_file to a file with it.",
+            );
             text
         },
     )
+}
+
+/// Makes the next identity; with `--now` also moves it into place, for certificates that nobody
+/// pins.
+fn rotate(arguments: &RotateArgs, output: Output) -> Result<(), Failure> {
+    let mut made = pki::rotate(&arguments.dir, arguments.role, &arguments.hosts)?;
+    if arguments.now {
+        made = pki::activate(&arguments.dir, arguments.role)?;
+    }
+    write_pin(&made)?;
+    output.value(&to_json(&made), || {
+        let next = match (arguments.now, arguments.role) {
+            (true, _) => "It is in place.".into(),
+            (false, CertificateRole::Rating | CertificateRole::Social) => format!(
+                "Have the other platform add this pin as a line of its peer.pin_file, then run: \
+                 s3rec pki activate --dir {} --role {}",
+                arguments.dir.display(),
+                arguments.role
+            ),
+            (false, role) => format!(
+                "Put it into place with: s3rec pki activate --dir {} --role {role}",
+                arguments.dir.display()
+            ),
+        };
+        format!("{}{next}", words(&made))
+    })
+}
+
+fn write_pin(identity: &IssuedIdentity) -> Result<(), Failure> {
+    let path = identity.certificate_path.with_extension("pin");
+    std::fs::write(&path, format!("{}\n", identity.pin))
+        .map_err(|source| Failure::File { path, source })
+}
+
+fn to_json(identity: &IssuedIdentity) -> Value {
+    json!({
+        "role": identity.role.name(),
+        "certificate": identity.certificate_path,
+        "key": identity.key_path,
+        "pin": identity.pin.to_string(),
+    })
+}
+
+fn words(identity: &IssuedIdentity) -> String {
+    let (role, path) = (identity.role.name(), identity.certificate_path.display());
+    format!("{role:<16} {path}\n{:<16} pin {}\n", "", identity.pin)
 }

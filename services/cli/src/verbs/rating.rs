@@ -1,10 +1,12 @@
 //! `s3rec rating …`.
 
+use s3rec_model::StopRule;
+use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
 use super::{EventView, rating_text, shared_text};
 use crate::arguments::{JobArgs, ProposeArgs, RatingVerb, ReasonedJobArgs};
-use crate::client::{self, FileSource, RatingClient};
+use crate::client::{self, Columns, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -20,6 +22,13 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let source = FileSource {
                 scale: arguments.scale,
                 drop_out_of_scale: arguments.drop_out_of_scale,
+                columns: Columns {
+                    from: arguments.user_column,
+                    to: arguments.item_column,
+                    value: arguments.rating_column,
+                    timestamp: arguments.timestamp_column,
+                },
+                counts: arguments.counts,
                 ..FileSource::from(arguments.file)
             };
             let imported = client::import_ratings(&mut client, &source).await?;
@@ -80,7 +89,11 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let request = v1::ListRatingDisclosuresRequest {};
             let mut client = connect(connection).await?;
             let shown = client.list_disclosures(request).await?.into_inner();
-            output.message(&shown, |shown| shared_text::disclosures(&shown.disclosures))
+            output.message(&shown, |shown| {
+                let mut text = shared_text::disclosures(&shown.disclosures);
+                text.push_str(&shared_text::accounts(&shown.accounts));
+                text
+            })
         }
         verb => model_verb(verb, output).await,
     }
@@ -99,22 +112,19 @@ async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> 
     })
 }
 
+/// That many days from now, milliseconds since the Unix epoch.
+pub(super) fn in_days(days: u16) -> i64 {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    now_unix_ms() + i64::from(days) * DAY_MS
+}
+
 impl ProposeArgs {
     /// The proposal in the conversation's words.
     #[must_use]
     pub fn request(&self) -> v1::ProposeJobRequest {
         v1::ProposeJobRequest {
             dataset: self.dataset.clone(),
-            model: Some(v1::ModelSettings {
-                rank: self.rank,
-                solver: self.solver.number(),
-                operator: self.operator.number(),
-                rounds: self.rounds,
-                social_weight: self.social_weight,
-                regularization: self.regularization,
-                learning_rate: self.learning_rate,
-                social_bias_weight: self.social_bias_weight,
-            }),
+            model: Some(self.training.settings(StopRule::default().patience)),
             protocol: self.protocol.number(),
             pattern_policy: self.pattern.number(),
             release_policy: Some(self.release.policy()),
@@ -126,6 +136,8 @@ impl ProposeArgs {
                 self.held_out_share
             },
             no_held_out: self.no_held_out,
+            held_out_latest: self.held_out_latest,
+            expires_unix_ms: in_days(self.expires_days),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use s3rec_wire::v1;
 
-use super::shared_text::{cost_rows, disclosure, model_words, parameters, state};
+use super::shared_text::{cost_rows, disclosure, model_words, parameters, state, waiting};
 use crate::client::WrittenModel;
 use crate::output::{Table, bytes, count};
 
@@ -13,15 +13,16 @@ pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
         count(answer.ratings),
         count(answer.items),
         count(answer.users),
-        100.0 * answer.ratings as f64 / (answer.users as f64 * answer.items as f64).max(1.0),
+        100.0 * answer.density,
         answer.scale_min,
         answer.scale_max,
         answer.mean_rating
     );
     if answer.duplicates > 0 {
         text.push_str(&format!(
-            "\n{} rows named a pair again: the last value was kept",
-            count(answer.duplicates)
+            "\n{} rows named a pair again and were merged, {} with another value",
+            count(answer.duplicates),
+            count(answer.conflicting_duplicates),
         ));
     }
     if answer.out_of_scale > 0 {
@@ -34,7 +35,14 @@ pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
 }
 
 pub(super) fn jobs(answer: &v1::ListJobsResponse) -> String {
-    let empty = Table::new(&["job", "data set", "state", "training", "what happened last"]);
+    let empty = Table::new(&[
+        "job",
+        "data set",
+        "state",
+        "waiting for",
+        "training",
+        "what happened last",
+    ]);
     answer
         .jobs
         .iter()
@@ -44,6 +52,7 @@ pub(super) fn jobs(answer: &v1::ListJobsResponse) -> String {
                 job.job_id.clone(),
                 job.dataset.clone(),
                 state(event.state()),
+                waiting(&event),
                 model_words(job.model.as_ref(), job.protocol()),
                 event.message,
             ])
@@ -73,9 +82,11 @@ pub(super) fn report(answer: &v1::JobReportResponse) -> String {
     }
     text.push_str(&cost_rows(answer.offline.as_ref(), answer.online.as_ref()).to_string());
     text.push_str(&format!(
-        "\npeak memory {}, values of U clipped {}\n",
+        "\npeak memory {}, values of U clipped {}, fixed point moves an opened value by {:.1e} at \
+         most\n",
         bytes(answer.peak_rss_bytes),
-        count(answer.saturations)
+        count(answer.saturations),
+        answer.product_error_bound
     ));
     if let Some(chosen) = &answer.parameters {
         text.push_str(&parameters(chosen));
@@ -167,8 +178,7 @@ pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
     ]);
     let table = answer.items.iter().fold(empty, |table, item| {
         let parts = item.parts.unwrap_or_default();
-        let rating =
-            parts.global_mean + parts.user_bias + parts.item_bias + parts.taste + parts.social;
+        let rating = item.score - parts.popularity;
         table.row(&[
             item.item_id.clone(),
             format!("{:.3}", item.score),
@@ -176,7 +186,7 @@ pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
             format!("{:+.3}", parts.item_bias),
             format!("{:+.3}", parts.taste),
             format!("{:+.3}", parts.social),
-            format!("{:+.3}", item.score - rating),
+            format!("{:+.3}", parts.popularity),
         ])
     });
     if answer.known_user {
@@ -200,6 +210,7 @@ mod tests {
             duplicates: 3,
             scale_min: 0.5,
             scale_max: 4.0,
+            density: 35_494.0 / (1_508.0 * 2_071.0),
             ..Default::default()
         };
         let text = imported(&answer);

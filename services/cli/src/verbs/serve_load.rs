@@ -86,6 +86,10 @@ impl Latency {
 /// As [`measure`].
 pub(super) async fn serve_load(arguments: ServeLoadArgs, output: Output) -> Result<(), Failure> {
     let connection = arguments.connection.clone().resolve()?;
+    let mut arguments = arguments;
+    if arguments.quick {
+        arguments.seconds = arguments.seconds.min(3);
+    }
     let report = measure(&connection, &arguments).await?;
     output.value(&serde_json::json!(report), || text(&report))
 }

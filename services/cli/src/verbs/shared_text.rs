@@ -1,11 +1,25 @@
 //! What both platforms say about a job, in words.
 
+use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
 use crate::output::{Table, bytes, count, duration, name};
 
 pub(super) fn state(state: v1::JobState) -> String {
     name(state.as_str_name(), "JOB_STATE")
+}
+
+/// Who is waited for and since when, for a status: empty when nobody is.
+pub(super) fn waiting(event: &v1::JobEvent) -> String {
+    let role = match event.waiting_for() {
+        v1::Role::Unspecified => return String::new(),
+        role => name(role.as_str_name(), "ROLE"),
+    };
+    if event.waiting_since_unix_ms == 0 {
+        return role;
+    }
+    let waited = (now_unix_ms() - event.waiting_since_unix_ms).max(0);
+    format!("{role}, for {}", duration(waited as f64 / 1000.0))
 }
 
 /// What is trained, in one line.
@@ -73,6 +87,14 @@ pub(super) fn disclosure(shown: &v1::Disclosure) -> String {
             &shown.peer
         },
     );
+    if let Some(overlap) = &shown.overlap {
+        text.push_str(&format!(
+            "  {} of the rating platform's {} users and the social platform's {} are common\n",
+            count(overlap.common_users),
+            count(overlap.rating_users),
+            count(overlap.social_users)
+        ));
+    }
     for statement in &shown.statements {
         text.push_str(&format!("  {statement}\n"));
     }
@@ -86,6 +108,22 @@ pub(super) fn disclosures(all: &[v1::Disclosure]) -> String {
     all.iter()
         .map(|one| format!("job {}: {}", one.job_id, disclosure(one)))
         .collect()
+}
+
+/// What was opened over all jobs, by lineage.
+pub(super) fn accounts(all: &[v1::Account]) -> String {
+    let mut text = String::new();
+    for account in all {
+        let of = match (account.dataset.as_str(), account.lineage.as_slice()) {
+            ("", lineage) => lineage.iter().map(|byte| format!("{byte:02x}")).collect(),
+            (dataset, _) => dataset.to_owned(),
+        };
+        text.push_str(&format!("  so far of {of}, over all jobs:\n"));
+        for statement in &account.statements {
+            text.push_str(&format!("    {statement}\n"));
+        }
+    }
+    text
 }
 
 /// Stocks of masked columns, one in a line.

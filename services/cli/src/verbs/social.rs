@@ -1,11 +1,15 @@
 //! `s3rec social …`.
 
 use s3rec_wire::v1;
+use serde_json::json;
 
 use super::EventView;
-use super::shared_text::{cost_rows, disclosures, model_words, parameters, state, stocks};
-use crate::arguments::{JobArgs, ReasonedJobArgs, SocialVerb};
-use crate::client::{self, FileSource, SocialClient};
+use super::rating::in_days;
+use super::shared_text::{
+    accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
+};
+use crate::arguments::{JobArgs, PolicyVerb, ReasonedJobArgs, SocialVerb};
+use crate::client::{self, Columns, FileSource, SocialClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
 use crate::output::{Output, bytes, count, name};
@@ -18,7 +22,15 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
     match verb {
         SocialVerb::Import(arguments) => {
             let mut client = connect(arguments.connection).await?;
-            let source = FileSource::from(arguments.file);
+            let source = FileSource {
+                columns: Columns {
+                    from: arguments.truster_column,
+                    to: arguments.trustee_column,
+                    value: arguments.weight_column,
+                    ..Columns::default()
+                },
+                ..FileSource::from(arguments.file)
+            };
             output.message(&client::import_links(&mut client, &source).await?, imported)
         }
         SocialVerb::Proposals(arguments) => {
@@ -35,6 +47,7 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             let request = v1::ApproveProposalRequest {
                 job_id: arguments.job.job,
                 dataset: arguments.dataset,
+                expires_unix_ms: arguments.expires_days.map_or(0, in_days),
             };
             let mut client = connect(arguments.job.connection).await?;
             let approved = client.approve_proposal(request).await?.into_inner();
@@ -74,8 +87,13 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             let request = v1::ListSocialDisclosuresRequest {};
             let mut client = connect(connection).await?;
             let shown = client.list_disclosures(request).await?.into_inner();
-            output.message(&shown, |shown| disclosures(&shown.disclosures))
+            output.message(&shown, |shown| {
+                let mut text = disclosures(&shown.disclosures);
+                text.push_str(&accounts(&shown.accounts));
+                text
+            })
         }
+        SocialVerb::Policy(verb) => policy(verb, output).await,
         SocialVerb::Cost(JobArgs { job, connection }) => {
             let request = v1::JobCostRequest { job_id: job };
             let answer = connect(connection)
@@ -88,19 +106,44 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
     }
 }
 
+async fn policy(verb: PolicyVerb, output: Output) -> Result<(), Failure> {
+    let request = v1::PolicyRequest {};
+    let answer = match verb {
+        PolicyVerb::Show(connection) => connect(connection).await?.show_policy(request).await?,
+        PolicyVerb::Reload(connection) => connect(connection).await?.reload_policy(request).await?,
+        PolicyVerb::Check { file } => {
+            s3rec_social::check_policy(&file).map_err(|error| Failure::Usage(error.to_string()))?;
+            let good = || format!("{} is a policy", file.display());
+            return output.value(&json!({ "policy": file }), good);
+        }
+    };
+    output.message(&answer.into_inner(), |answer| match answer.path.as_str() {
+        "" => "There is no policy: people decide, and no limit holds over jobs.".into(),
+        path => format!("# {path}\n{}", answer.text),
+    })
+}
+
 async fn connect(connection: ConnectionArgs) -> Result<SocialClient, Failure> {
     client::social(&connection.resolve()?).await
 }
 
 fn imported(answer: &v1::ImportLinksResponse) -> String {
-    format!(
-        "{}: {} links among {} users ({} repeated, {} to oneself left out)",
+    let mut text = format!(
+        "{}: {} links among {} users, density {:.4} % ({} repeated, {} to oneself left out)",
         answer.dataset,
         count(answer.links),
         count(answer.users),
+        100.0 * answer.density,
         count(answer.duplicates),
         count(answer.self_links)
-    )
+    );
+    if answer.not_positive > 0 {
+        let dropped = count(answer.not_positive);
+        text.push_str(&format!(
+            "\n{dropped} rows without a positive weight were dropped"
+        ));
+    }
+    text
 }
 
 fn proposals(answer: &v1::ListProposalsResponse) -> String {
@@ -123,9 +166,17 @@ fn proposal(one: &v1::ProposalSummary) -> String {
         name(one.pattern_policy().as_str_name(), "PATTERN_POLICY"),
         name(release.kind().as_str_name(), "RELEASE_KIND"),
     );
+    let waited_for = waiting(&event);
+    if !waited_for.is_empty() {
+        text.push_str(&format!("  waiting for {waited_for}\n"));
+    }
     for warning in &one.warnings {
         text.push_str(&format!("  ! {warning}\n"));
     }
+    if !one.policy.is_empty() {
+        text.push_str(&format!("  policy: {}\n", one.policy));
+    }
+    text.push_str(&accounts(&one.accounts));
     text
 }
 
@@ -149,6 +200,11 @@ mod tests {
             peer: "rating.example".into(),
             purpose: "a test".into(),
             warnings: vec!["one exact opening shows links".into()],
+            accounts: vec![v1::Account {
+                dataset: "links".into(),
+                statements: vec!["40 columns left".into()],
+                ..Default::default()
+            }],
             ..Default::default()
         };
         let text = proposals(&v1::ListProposalsResponse {
@@ -158,6 +214,8 @@ mod tests {
             "job j1 of rating.example",
             "a test",
             "! one exact opening shows links",
+            "so far of links",
+            "40 columns left",
         ] {
             assert!(text.contains(words), "{text}");
         }

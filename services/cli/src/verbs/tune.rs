@@ -3,8 +3,8 @@
 use s3rec_bench::search::{SearchEvent, SearchReport, search};
 use s3rec_model::tune::TuneSettings;
 
-use super::bench::json;
 use super::learning::fold;
+use super::records::json;
 use crate::arguments::TuneArgs;
 use crate::failure::Failure;
 use crate::output::{Output, Table, count, note};

@@ -2,7 +2,7 @@
 
 use crate::pair::Pair;
 use s3rec_data::{LinkOptions, LinkSet, RatingOptions, RatingSet};
-use s3rec_sparse::{OperatorKind, SocialOperator};
+use s3rec_sparse::SocialOperator;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
@@ -155,9 +155,9 @@ pub(crate) fn oracle(request: &v1::ProposeJobRequest) -> s3rec_model::Model {
         .unwrap()
         .select(&rows)
         .unwrap();
-    let operator = SocialOperator::build(OperatorKind::NormalizedLaplacian, &social);
     let common = s3rec_train::CommonUsers::new(rows, 40).unwrap();
     let plan = s3rec_rating::plan(&ratings, request).unwrap();
+    let operator = SocialOperator::build(plan.operator, &social);
     let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
     s3rec_train::run_oracle(solver.as_mut(), &common, &operator).unwrap();
     solver.model().clone()

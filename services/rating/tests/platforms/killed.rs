@@ -1,5 +1,6 @@
-//! `kill -9` of either daemon in mid-round: the other says within seconds who vanished, in which
-//! round, and what to do, and goes on serving.
+//! `kill -9` of either daemon in mid-job: the other says within seconds who vanished and where. A
+//! job over a stock waits and goes on by itself; one in a round of `he` fails and says what to do.
+//! Either way the other daemon goes on serving.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -124,6 +125,7 @@ impl Operators {
             .into_inner()
             .job_id;
         let approve = v1::ApproveProposalRequest {
+            expires_unix_ms: 0,
             job_id: job.clone(),
             dataset: String::new(),
         };
@@ -149,6 +151,14 @@ impl Operators {
     }
 }
 
+impl Operators {
+    /// P0's events of a job.
+    async fn watch(&mut self, job: &str) -> tonic::Streaming<v1::JobEvent> {
+        let watch = v1::WatchJobRequest { job_id: job.into() };
+        self.rating.watch_job(watch).await.unwrap().into_inner()
+    }
+}
+
 async fn last(mut events: tonic::Streaming<v1::JobEvent>) -> v1::JobEvent {
     let mut last = v1::JobEvent::default();
     let all = async {
@@ -162,21 +172,13 @@ async fn last(mut events: tonic::Streaming<v1::JobEvent>) -> v1::JobEvent {
     last
 }
 
-/// A job long enough to be killed in its rounds, by protocol.
-fn long_rounds() -> [(v1::ProposeJobRequest, Phase, &'static str); 2] {
-    let mut stock = request(2000);
-    stock.set_protocol(v1::Protocol::Preprocessed);
-    [
-        (request(50_000), Phase::Online, "In round "),
-        (stock, Phase::Online, "In round "),
-    ]
-}
-
-/// A job with a stock that takes long to make.
-fn long_offline() -> (v1::ProposeJobRequest, Phase, &'static str) {
-    let mut request = request(60_000);
-    request.set_protocol(v1::Protocol::Preprocessed);
-    (request, Phase::Offline, "While multiplying masks")
+/// Jobs over a stock long enough to be killed in that phase.
+fn over_a_stock() -> [(v1::ProposeJobRequest, Phase); 2] {
+    [(2000, Phase::Online), (60_000, Phase::Offline)].map(|(rounds, phase)| {
+        let mut request = request(rounds);
+        request.set_protocol(v1::Protocol::Preprocessed);
+        (request, phase)
+    })
 }
 
 fn stocks_left(data_dir: &Path) -> usize {
@@ -185,15 +187,127 @@ fn stocks_left(data_dir: &Path) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rating_platform_names_a_social_platform_killed_in_a_round() {
-    for (request, phase, place) in long_rounds() {
-        social_killed(request, phase, place).await;
+    social_killed(request(50_000), Phase::Online, "In round ").await;
+}
+
+/// P1's peer port, which it keeps when it is started again.
+fn lasting_port() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
+}
+
+/// The first event for which `is_it` holds.
+async fn find(
+    mut events: tonic::Streaming<v1::JobEvent>,
+    is_it: impl Fn(&v1::JobEvent) -> bool,
+) -> v1::JobEvent {
+    let found = async {
+        while let Some(event) = events.message().await.unwrap() {
+            if is_it(&event) {
+                return event;
+            }
+            assert!(event.state() != JobState::Failed, "{}", event.message);
+        }
+        panic!("the events end");
+    };
+    tokio::time::timeout(Duration::from_secs(60), found)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_over_a_stock_outlives_the_social_platform() {
+    for (request, phase) in over_a_stock() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys");
+        let issued = issue(&keys, &[]).unwrap();
+        let port = lasting_port();
+        let peer = format!("listen = \"{port}\"\npin = \"{}\"", pin(&issued, Rating));
+        let mut social = Daemon::start(directory.path(), "social", &peer);
+        let (_stop, stopped) = watch::channel(false);
+        let data_dir = directory.path().join("rating");
+        let address = social.address("peer");
+        let settings = rating_settings(data_dir.clone(), &keys, address, pin(&issued, Social));
+        let rating = s3rec_rating::start(settings, stopped).await.unwrap();
+        let rating = format!("https://{}", rating.operator_address());
+        let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
+        let job = operators.in_mid_job(request, phase).await;
+        social.child.kill().unwrap();
+        social.child.wait().unwrap();
+        let began = Instant::now();
+        let waits = |event: &v1::JobEvent| event.message.contains("Waiting for the social");
+        let waiting = find(operators.watch(&job).await, waits).await;
+        assert!(waiting.waiting_since_unix_ms > 0);
+        assert!(began.elapsed() < Duration::from_secs(8));
+        assert_eq!(waiting.waiting_for(), v1::Role::Social);
+        assert!(
+            waiting.message.contains("Waiting for the social platform"),
+            "{}",
+            waiting.message
+        );
+        assert_eq!(stocks_left(&data_dir), 1);
+
+        // Links imported under the same name while P1 was away change nothing of this job.
+        std::fs::remove_file(social.data_dir.join("operator.addr")).unwrap();
+        let social = Daemon::start(directory.path(), "social", &peer);
+        let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
+        let links = operators
+            .social
+            .import_links(file("l.tsv", "u1\tu2\n"))
+            .await;
+        links.unwrap();
+        let done = waiting.round;
+        let goes_on = |event: &v1::JobEvent| {
+            event.time_unix_ms > waiting.time_unix_ms
+                && event.waiting_since_unix_ms == 0
+                && event.phase() == phase
+                && (event.round > done + 2 || phase == Phase::Offline)
+        };
+        find(operators.watch(&job).await, goes_on).await;
+        let cancel = v1::CancelJobRequest {
+            job_id: job.clone(),
+            reason: String::new(),
+        };
+        operators.rating.cancel_job(cancel).await.unwrap();
+        assert_eq!(
+            last(operators.watch(&job).await).await.state(),
+            JobState::Cancelled
+        );
+        assert_eq!(stocks_left(&data_dir), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_rating_platform_names_a_social_platform_killed_while_making_a_stock() {
-    let (request, phase, place) = long_offline();
-    social_killed(request, phase, place).await;
+async fn a_social_platform_that_stays_away_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("keys");
+    let issued = issue(&keys, &[]).unwrap();
+    let peer = format!(
+        "listen = \"127.0.0.1:0\"\npin = \"{}\"",
+        pin(&issued, Rating)
+    );
+    let mut social = Daemon::start(directory.path(), "social", &peer);
+    let (_stop, stopped) = watch::channel(false);
+    let data_dir = directory.path().join("rating");
+    let address = social.address("peer");
+    let mut settings = rating_settings(data_dir.clone(), &keys, address, pin(&issued, Social));
+    settings.limits.resume_seconds = 1;
+    let rating = s3rec_rating::start(settings, stopped).await.unwrap();
+    let rating = format!("https://{}", rating.operator_address());
+    let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
+    let [(request, phase), _] = over_a_stock();
+    let job = operators.in_mid_job(request, phase).await;
+    social.child.kill().unwrap();
+    let ended = last(operators.watch(&job).await).await;
+    assert_eq!(ended.state(), JobState::Failed);
+    for expected in ["In round ", "stayed away for 1 s", "resume_seconds"] {
+        assert!(
+            ended.message.contains(expected),
+            "{expected}: {}",
+            ended.message
+        );
+    }
+    assert_eq!(stocks_left(&data_dir), 0);
 }
 
 async fn social_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
@@ -249,15 +363,67 @@ async fn social_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_social_platform_names_a_rating_platform_killed_in_a_round() {
-    for (request, phase, _) in long_rounds() {
-        rating_killed(request, phase, "in round ").await;
-    }
+    rating_killed(request(50_000), Phase::Online, "in round ").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_social_platform_names_a_rating_platform_killed_while_making_a_stock() {
-    let (request, phase, _) = long_offline();
-    rating_killed(request, phase, "before the first round").await;
+async fn a_job_over_a_stock_outlives_the_rating_platform() {
+    for (request, phase) in over_a_stock() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys");
+        let issued = issue(&keys, &[]).unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let data_dir = directory.path().join("social");
+        let settings = social_settings(data_dir.clone(), &keys, pin(&issued, Rating));
+        let social = s3rec_social::start(settings, stopped).await.unwrap();
+        let (address, pin) = (social.peer_address().unwrap(), pin(&issued, Social));
+        let peer = format!("address = \"https://{address}\"\npin = \"{pin}\"");
+        let mut rating = Daemon::start(directory.path(), "rating", &peer);
+        let social = format!("https://{}", social.operator_address());
+        let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
+        let job = operators.in_mid_job(request, phase).await;
+        rating.child.kill().unwrap();
+        rating.child.wait().unwrap();
+        let watch = v1::WatchProposalRequest {
+            job_id: job.clone(),
+        };
+        let events = operators
+            .social
+            .watch_proposal(watch.clone())
+            .await
+            .unwrap();
+        let waits = |event: &v1::JobEvent| event.message.contains("vanished");
+        let waiting = find(events.into_inner(), waits).await;
+        assert!(waiting.waiting_since_unix_ms > 0);
+        assert_eq!(waiting.waiting_for(), v1::Role::Rating);
+        assert!(waiting.message.contains("vanished"), "{}", waiting.message);
+        assert_eq!(stocks_left(&data_dir), 1);
+
+        // It goes on by itself, and P1's operator can still end it.
+        std::fs::remove_file(rating.data_dir.join("operator.addr")).unwrap();
+        let rating = Daemon::start(directory.path(), "rating", &peer);
+        let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
+        let events = operators
+            .social
+            .watch_proposal(watch.clone())
+            .await
+            .unwrap();
+        let goes_on = |event: &v1::JobEvent| {
+            event.time_unix_ms > waiting.time_unix_ms && event.waiting_since_unix_ms == 0
+        };
+        find(events.into_inner(), goes_on).await;
+        let revoke = v1::RevokeApprovalRequest {
+            job_id: job.clone(),
+            reason: "enough".into(),
+        };
+        operators.social.revoke_approval(revoke).await.unwrap();
+        let ended = last(operators.watch(&job).await).await;
+        assert_eq!(ended.state(), JobState::Cancelled, "{}", ended.message);
+        assert_eq!(
+            (stocks_left(&data_dir), stocks_left(&rating.data_dir)),
+            (0, 0)
+        );
+    }
 }
 
 async fn rating_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
@@ -270,7 +436,7 @@ async fn rating_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
     let social = s3rec_social::start(settings, stopped).await.unwrap();
     let peer = format!(
         "address = \"https://{}\"\npin = \"{}\"",
-        social.peer_address(),
+        social.peer_address().unwrap(),
         pin(&issued, Social)
     );
     let mut rating = Daemon::start(directory.path(), "rating", &peer);

@@ -4,11 +4,15 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod consent;
 mod endings;
 mod joint_training;
 mod killed;
+mod ledgers;
+mod own_settings;
 mod pair;
 mod policies;
 mod preprocessed;
 mod refusals;
 mod replayed;
+mod retrieval;

@@ -1,14 +1,16 @@
 //! Both daemons in this process, over loopback with real TLS, and operators for both.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use s3rec_node::client::connect;
 use s3rec_node::config::{
-    Limits, LogSettings, OperatorSettings, RatingPeer, RatingSettings, SocialPeer, SocialSettings,
-    TlsSettings,
+    Limits, LogSettings, ObservabilitySettings, OperatorSettings, RatingPeer, RatingSettings,
+    SocialPeer, SocialSettings, TlsSettings,
 };
+use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::{CertificateRole, Issuance, Pin, issue};
+use s3rec_node::store::StoreError;
 use s3rec_node::tls::{Authorize, TlsMaterial};
 use s3rec_wire::v1;
 use s3rec_wire::v1::file_chunk::Part;
@@ -28,6 +30,7 @@ pub(crate) struct Pair {
     pub(crate) peer_address: String,
     pub(crate) stop_rating: watch::Sender<bool>,
     pub(crate) stop_social: watch::Sender<bool>,
+    daemons: Vec<Daemon>,
 }
 
 pub(crate) fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
@@ -35,6 +38,7 @@ pub(crate) fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
         ca: keys.join("ca.pem"),
         certificate: keys.join(format!("{role}.pem")),
         key: keys.join(format!("{role}.key")),
+        revoked: None,
     }
 }
 
@@ -52,10 +56,13 @@ pub(crate) fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> Socia
         },
         peer: SocialPeer {
             listen: "127.0.0.1:0".parse().unwrap(),
-            pin,
+            pin: Some(pin),
+            pin_file: None,
+            policy: None,
         },
         tls: tls(keys, CertificateRole::Social),
         log: LogSettings::default(),
+        observability: ObservabilitySettings::default(),
         limits: limits(),
     }
 }
@@ -73,9 +80,14 @@ pub(crate) fn rating_settings(
             listen: "127.0.0.1:0".parse().unwrap(),
             ca: None,
         },
-        peer: RatingPeer { address, pin },
+        peer: RatingPeer {
+            address,
+            pin: Some(pin),
+            pin_file: None,
+        },
         tls: tls(keys, CertificateRole::Rating),
         log: LogSettings::default(),
+        observability: ObservabilitySettings::default(),
         limits: limits(),
     }
 }
@@ -85,6 +97,26 @@ fn limits() -> Limits {
         idle_seconds: 60,
         drain_seconds: 2,
         ..Limits::default()
+    }
+}
+
+/// Starts a daemon, once the one before has let go of the store.
+async fn started<F>(start: impl Fn() -> F) -> Daemon
+where
+    F: Future<Output = Result<Daemon, DaemonError>>,
+{
+    let began = Instant::now();
+    loop {
+        match start().await {
+            Err(DaemonError::Store(StoreError::InUse { .. })) => {
+                assert!(
+                    began.elapsed() < Duration::from_secs(20),
+                    "the store stays in use"
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            started => return started.unwrap(),
+        }
     }
 }
 
@@ -103,20 +135,46 @@ pub(crate) async fn operator(
 impl Pair {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let issued = issue(&directory.path().join("keys"), &[]).unwrap();
+        Self::start_in(directory, issued).await
+    }
+
+    /// As [`Self::start`], the social platform under a policy.
+    pub(crate) async fn start_under(policy: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("policy.toml"), policy).unwrap();
+        let issued = issue(&directory.path().join("keys"), &[]).unwrap();
+        Self::start_in(directory, issued).await
+    }
+
+    /// Stops both daemons; what they keep stays.
+    pub(crate) async fn stop(self) -> (tempfile::TempDir, Issuance) {
+        self.stop_rating.send_replace(true);
+        self.stop_social.send_replace(true);
+        drop((self.rating, self.social));
+        for daemon in self.daemons {
+            daemon.served().await.unwrap();
+        }
+        (self.directory, self.issued)
+    }
+
+    /// Starts both daemons over what an earlier pair kept.
+    pub(crate) async fn start_in(directory: tempfile::TempDir, issued: Issuance) -> Self {
         let keys = directory.path().join("keys");
-        let issued = issue(&keys, &[]).unwrap();
         let (stop_social, stopped) = watch::channel(false);
         let rating_pin = pin(&issued, CertificateRole::Rating);
-        let settings = social_settings(directory.path().join("social"), &keys, rating_pin);
-        let social = s3rec_social::start(settings, stopped).await.unwrap();
-        let peer_address = format!("https://{}", social.peer_address());
+        let mut settings = social_settings(directory.path().join("social"), &keys, rating_pin);
+        let policy = directory.path().join("policy.toml");
+        settings.peer.policy = policy.exists().then_some(policy);
+        let social = started(|| s3rec_social::start(settings.clone(), stopped.clone())).await;
+        let peer_address = format!("https://{}", social.peer_address().unwrap());
         let social_address = format!("https://{}", social.operator_address());
 
         let (stop_rating, stopped) = watch::channel(false);
         let social_pin = pin(&issued, CertificateRole::Social);
         let data_dir = directory.path().join("rating");
         let settings = rating_settings(data_dir, &keys, peer_address.clone(), social_pin);
-        let rating = s3rec_rating::start(settings, stopped).await.unwrap();
+        let rating = started(|| s3rec_rating::start(settings.clone(), stopped.clone())).await;
         let rating_address = format!("https://{}", rating.operator_address());
 
         use CertificateRole::{Rating, RatingOperator, Social, SocialOperator};
@@ -132,6 +190,7 @@ impl Pair {
             peer_address,
             stop_rating,
             stop_social,
+            daemons: vec![rating, social],
         }
     }
 
@@ -193,6 +252,7 @@ impl Pair {
         let request = v1::ApproveProposalRequest {
             job_id: job.into(),
             dataset: String::new(),
+            expires_unix_ms: 0,
         };
         self.social.approve_proposal(request).await.unwrap();
     }

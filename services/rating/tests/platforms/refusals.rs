@@ -122,7 +122,7 @@ async fn a_wrong_pin_is_noticed_by_either_side() {
     let data_dir = pair.directory.path().join("p1");
     let settings = social_settings(data_dir, &pair.keys(), wrong);
     let social = s3rec_social::start(settings, stopped).await.unwrap();
-    let address = format!("https://{}", social.peer_address());
+    let address = format!("https://{}", social.peer_address().unwrap());
     let right = pin(&pair.issued, Social);
     let (mut rating, _stop) = rating_with(&pair, "p0-again", &address, right).await;
     let refused = rating.propose_job(request(1)).await.unwrap_err();

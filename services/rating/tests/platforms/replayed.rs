@@ -38,6 +38,7 @@ async fn replay(mut request: v1::ProposeJobRequest) {
         phase: Phase::Online,
         round: 2,
         parameters_digest: parameters_digest(&cost.parameters.unwrap()),
+        counters: Some(v1::Counters::default()),
     };
     let peer = operator(&pair.keys(), &pair.peer_address, Rating, Social).await;
     let mut peer = PeerClient::new(peer);

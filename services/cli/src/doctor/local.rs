@@ -1,0 +1,165 @@
+//! What can be seen on this machine alone: files, keys, certificates, the daemon itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use s3rec_node::config::{PeerSettings, Settings};
+use s3rec_node::pki::{CertificateRole, inspect_file};
+use s3rec_node::process::{free_disk_bytes, now_unix_ms};
+use s3rec_node::tls::{Identity, TlsMaterial};
+
+use super::Findings;
+use crate::arguments::DoctorArgs;
+use crate::output::bytes;
+
+/// A certificate that ends sooner is to be replaced now.
+const RENEW_WITHIN_DAYS: i64 = 14;
+
+/// Less free disk than this stops a store whatever the job is.
+const LEAST_FREE_BYTES: u64 = 256 << 20;
+
+/// Examines files, keys, certificates and the daemon; gives the identity when it is whole.
+pub(super) async fn examine<P: PeerSettings>(
+    findings: &mut Findings,
+    arguments: &DoctorArgs,
+    settings: &Settings<P>,
+) -> Option<Arc<Identity>> {
+    data_directory(findings, &settings.data_dir);
+    certificate(findings, &settings.tls.certificate);
+    let identity = keys(findings, settings);
+    let (config, overrides) = (arguments.config.clone(), arguments.overrides.clone());
+    // It has an executor of its own.
+    let asked = tokio::task::spawn_blocking(move || s3rec_node::health::check(&config, &overrides));
+    match asked.await {
+        Ok(Ok(())) => findings.ok("daemon", "it runs and serves its operators"),
+        Ok(Err(error)) => findings.skipped("daemon", format!("not running: {error}")),
+        Err(error) => findings.skipped("daemon", error.to_string()),
+    }
+    identity
+}
+
+fn data_directory(findings: &mut Findings, path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let shown = path.display();
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            findings.skipped(
+                "data directory",
+                format!("{shown} is made at the first start"),
+            );
+            return;
+        }
+        Err(error) => {
+            let remedy = format!("Give this user the directory: chown -R $(id -u) {shown}");
+            findings.wrong("data directory", format!("{shown}: {error}"), remedy);
+            return;
+        }
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let detail = format!("{shown} can be used by others (mode {mode:03o})");
+        findings.wrong("data directory", detail, format!("chmod 700 {shown}"));
+        return;
+    }
+    let trial = path.join("doctor.trial");
+    let tried = std::fs::write(&trial, [0; 4096]).and_then(|()| std::fs::remove_file(&trial));
+    match (tried, free_disk_bytes(path)) {
+        (Err(error), _) | (_, Err(error)) => {
+            let remedy = "Free disk space there, or mount it writable for this user.";
+            findings.wrong("data directory", format!("{shown}: {error}"), remedy);
+        }
+        (Ok(()), Ok(free)) if free < LEAST_FREE_BYTES => {
+            let detail = format!("{shown} has {} left", bytes(free));
+            findings.wrong("data directory", detail, "Free disk space there.");
+        }
+        (Ok(()), Ok(free)) => {
+            findings.ok("data directory", format!("{shown}, {} free", bytes(free)));
+        }
+    }
+}
+
+fn certificate(findings: &mut Findings, path: &Path) {
+    let rotate = "Make the next one: s3rec pki rotate; or ask your authority.";
+    let own = match inspect_file(path) {
+        Ok((own, _)) => own,
+        Err(error) => {
+            let detail = format!("{}: {error}", path.display());
+            findings.wrong("certificate", detail, rotate);
+            return;
+        }
+    };
+    let now = now_unix_ms() / 1000;
+    let days = (own.not_after_unix_s - now).div_euclid(86_400);
+    let (role, pin) = (own.role, own.pin);
+    if own.not_before_unix_s > now {
+        let detail = "it is not valid yet";
+        findings.wrong("certificate", detail, "Set this machine's clock, or wait.");
+    } else if own.not_after_unix_s <= now {
+        findings.wrong(
+            "certificate",
+            format!("it ended {} days ago", -days),
+            rotate,
+        );
+    } else if days < RENEW_WITHIN_DAYS {
+        findings.wrong("certificate", format!("it ends in {days} days"), rotate);
+    } else {
+        findings.ok(
+            "certificate",
+            format!("{role}, {days} days left, pin {pin}"),
+        );
+    }
+}
+
+fn keys<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>) -> Option<Arc<Identity>> {
+    let remedy = "Mend the named file; s3rec pki makes all of them.";
+    let role = match inspect_file(&settings.tls.certificate) {
+        Ok((own, _)) => own.role,
+        Err(_) => {
+            findings.skipped("keys", "the certificate cannot be read");
+            return None;
+        }
+    };
+    if !matches!(role, CertificateRole::Rating | CertificateRole::Social) {
+        let detail = format!("the certificate is for the role {role}, not for a platform");
+        findings.wrong("keys", detail, "Set tls.certificate to the platform's own.");
+        return None;
+    }
+    match TlsMaterial::load(&settings.tls, role) {
+        Ok(material) => {
+            findings.ok("keys", settings.tls.key.display().to_string());
+            match material.verify_own() {
+                Ok(()) => findings.ok("chain", format!("signed by {}", settings.tls.ca.display())),
+                Err(error) => {
+                    let remedy = "tls.ca must hold the authority that signed tls.certificate; an \
+                                  ended or revoked certificate is replaced with s3rec pki rotate.";
+                    findings.wrong("chain", error.to_string(), remedy);
+                }
+            }
+            match material.signer() {
+                Ok(_) => findings.ok("signing key", "fits the certificate"),
+                Err(error) => findings.wrong("signing key", error.to_string(), remedy),
+            }
+        }
+        Err(error) => {
+            findings.wrong("keys", error.to_string(), remedy);
+            return None;
+        }
+    }
+    let operator_ca = settings.operator.ca.as_deref();
+    let pins = settings.peer.pins();
+    let identity = pins.and_then(|pins| Identity::load(&settings.tls, operator_ca, pins, role));
+    match identity {
+        Ok(identity) => {
+            let pin = identity.peer_pin().map(|pin| pin.to_string());
+            findings.ok("pin", pin.unwrap_or_default());
+            Some(identity)
+        }
+        Err(error) => {
+            let remedy = "Set peer.pin or peer.pin_file to the other platform's pin, as its \
+                          operators read it to you.";
+            findings.wrong("pin", error.to_string(), remedy);
+            None
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A social platform that is away: who waits for whom since when, and for how long.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use s3rec_wire::convert::protocol_from_wire;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::JobState;
+
+use crate::platform::{DISCLOSURES, PROPOSALS, Platform};
+
+/// First and longest wait between two attempts, before the jitter.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// The time since the job last got on.
+pub(crate) struct Absence {
+    limit: Duration,
+    /// Of this process's own clock: nothing that happens to the wall clock ends a job.
+    since: Instant,
+    farthest: Mark,
+    attempts: u32,
+    waits: ExponentialBackoff,
+}
+
+/// How far a job is; greater is farther.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+struct Mark(i32, u32, f64);
+
+impl Absence {
+    pub(crate) fn new(platform: &Platform) -> Self {
+        Self {
+            limit: Duration::from_secs(platform.limits.resume_seconds),
+            since: Instant::now(),
+            farthest: Mark(0, 0, 0.0),
+            attempts: 0,
+            waits: waits(),
+        }
+    }
+
+    /// After an attempt that broke off: how long to wait before the next.
+    ///
+    /// # Errors
+    /// The end of the job: what will not pass, or has lasted for too long.
+    pub(crate) fn after(
+        &mut self,
+        platform: &Platform,
+        job: &str,
+        fault: Fault,
+    ) -> Result<Duration, Fault> {
+        if !can_pass(platform, job, &fault)? {
+            return Err(fault);
+        }
+        let last = platform.journal.last(job).unwrap_or_default();
+        let mark = Mark(last.phase, last.round, last.phase_progress);
+        let is_waiting_for_people = last.state() == JobState::Proposed;
+        // Getting on over and over at the same place is not getting on.
+        if mark > self.farthest || (is_waiting_for_people && fault.reason != Reason::Unreachable) {
+            *self = Self {
+                farthest: mark,
+                ..Self::new(platform)
+            };
+        }
+        if self.since.elapsed() >= self.limit {
+            let message = format!(
+                "the social platform stayed away for {} s ({})",
+                self.limit.as_secs(),
+                fault.message
+            );
+            return Err(Fault::new(Reason::PeerStayedAway, message));
+        }
+        self.attempts += 1;
+        let wait = self.waits.next().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        let wait = wait.min(self.limit.saturating_sub(self.since.elapsed()));
+        let event = v1::JobEvent {
+            waiting_for: v1::Role::Social.into(),
+            message: format!(
+                "Waiting for the social platform, attempt {}: {}. The job goes on when it is \
+                 back; it is given up after {} s.",
+                self.attempts,
+                fault.message.trim_end_matches('.'),
+                self.limit.as_secs()
+            ),
+            ..last
+        };
+        // The first word stays in the history, its repetitions do not.
+        if self.attempts == 1 {
+            platform.record(event)?;
+        } else {
+            platform.journal.mention(event);
+        }
+        Ok(wait)
+    }
+}
+
+/// Whether the job waits for a fault to pass.
+pub(crate) fn can_pass(platform: &Platform, job: &str, fault: &Fault) -> Result<bool, Fault> {
+    Ok(is_passing(fault.reason) && can_go_on(platform, job)?)
+}
+
+/// Whether there is anything that the job could come back to.
+fn can_go_on(platform: &Platform, job: &str) -> Result<bool, Fault> {
+    let disclosed: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, job)?;
+    if disclosed.is_none_or(|disclosed| disclosed.openings == 0) {
+        return Ok(true);
+    }
+    let proposal: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
+    let protocol = proposal.map(|proposal| protocol_from_wire(proposal.protocol));
+    Ok(protocol
+        .transpose()?
+        .is_some_and(|protocol| protocol.is_preprocessed()))
+}
+
+fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_factor(2.0)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+/// Whether a fault is one of the link or of a platform that restarts. A handshake that broke off
+/// looks like a refused one; who refuses for good is told apart by time.
+fn is_passing(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::PeerVanished
+            | Reason::Unreachable
+            | Reason::PeerIdle
+            | Reason::ShuttingDown
+            | Reason::Superseded
+            | Reason::TlsFailed
+    )
+}

@@ -1,0 +1,265 @@
+//! P1's consent as P0 takes it: a signature over exactly what was proposed, by the platform that
+//! is pinned, kept, and in force.
+
+use s3rec_audit::{Kind, PublicKey};
+use s3rec_node::audit::APPROVAL_LABEL;
+use s3rec_node::process::now_unix_ms;
+use s3rec_node::store::Table;
+use s3rec_wire::convert::{Approval, contains, less};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::Counters;
+
+use crate::ledger;
+use crate::platform::{PROPOSALS, Platform};
+use crate::session::Session;
+
+const APPROVALS: Table = Table("approvals");
+/// By lineage: what P1 has counted and we have not, because our records were lost.
+pub(crate) const MISSING: Table = Table("missing counters");
+
+/// Takes the approval of a job, or looks at the kept one again; refuses to start on anything
+/// else. `heard` is what P1 has sent, empty where it sent nothing.
+pub(crate) fn accept(
+    platform: &Platform,
+    session: &Session,
+    job: &str,
+    heard: &v1::StoredApproval,
+) -> Result<Approval, Fault> {
+    let kept: Option<v1::StoredApproval> = platform.store.get(APPROVALS, job)?;
+    if let Some(kept) = &kept
+        && !heard.approval.is_empty()
+        && kept != heard
+    {
+        return Err(not_signed(
+            "the social platform now shows another approval than before",
+        ));
+    }
+    let signed = kept.as_ref().unwrap_or(heard);
+    let proposed: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
+    let between = platform.pins();
+    let approval = check(signed, proposed.as_ref(), &session.social_key, between)?;
+    if kept.is_none() {
+        let entry = [
+            ("job", job.into()),
+            ("decision", "approved".into()),
+            ("by", session.peer.as_str().into()),
+            ("approval", signed.approval.as_slice().into()),
+            ("signature", signed.signature.as_slice().into()),
+        ];
+        platform.audit.record(Kind::Decision, entry)?;
+        platform.store.put(APPROVALS, job, signed)?;
+    }
+    agree_on_the_past(platform, job, &approval)?;
+    Ok(approval)
+}
+
+/// The approval in `signed`, where P1's key has signed it, over exactly what was proposed,
+/// between these two certificates (P0's pin and P1's), and it has not expired.
+fn check(
+    signed: &v1::StoredApproval,
+    proposed: Option<&v1::PeerProposal>,
+    social_key: &PublicKey,
+    between: ([u8; 32], [u8; 32]),
+) -> Result<Approval, Fault> {
+    if !social_key.has_signed(APPROVAL_LABEL, &signed.approval, &signed.signature) {
+        return Err(not_signed(
+            "the approval does not have the social platform's signature",
+        ));
+    }
+    let approval = Approval::decode(&signed.approval)
+        .map_err(|error| not_signed(&format!("the approval does not read: {error}")))?;
+    if proposed != Some(&approval.proposal.to_wire()) {
+        return Err(not_signed(
+            "the social platform has signed something else than was proposed",
+        ));
+    }
+    if (approval.rating_pin, approval.social_pin) != between {
+        return Err(not_signed("the approval is between other platforms"));
+    }
+    if now_unix_ms() > approval.expires_unix_ms {
+        let message = "the social platform's approval has expired";
+        return Err(Fault::new(Reason::Expired, message));
+    }
+    Ok(approval)
+}
+
+/// Before a job's first opening: what P1 has signed that it counted must be what we counted.
+/// Where it counted more, we have lost records, and go on from its number; where it counted
+/// less, it has.
+fn agree_on_the_past(platform: &Platform, job: &str, approval: &Approval) -> Result<(), Fault> {
+    let lineage = &approval.social_lineage;
+    let ours = ledger::account(platform, lineage, Some(job))?;
+    let ours = ours.counters.unwrap_or_default();
+    // Jobs that ended after the approval was signed count in ours only.
+    if contains(&ours, &approval.before) {
+        return Ok(());
+    }
+    let missing = less(&approval.before, &ours);
+    tracing::warn!("the social platform has counted openings that this platform has no record of");
+    let entry = [
+        ("job", job.into()),
+        (
+            "learnt",
+            "openings that this platform has no record of".into(),
+        ),
+        ("missing_openings", missing.openings.into()),
+        ("missing_columns", missing.opened_columns.into()),
+        ("missing_values", missing.opened_values.into()),
+    ];
+    platform.audit.record(Kind::Disclosure, entry)?;
+    let key = ledger::hexadecimal(lineage);
+    let before: Option<v1::Account> = platform.store.get(MISSING, &key)?;
+    let before: Counters = before.and_then(|b| b.counters).unwrap_or_default();
+    let record = v1::Account {
+        lineage: lineage.to_vec(),
+        counters: Some(s3rec_wire::convert::add(&before, &missing)),
+        ..v1::Account::default()
+    };
+    Ok(platform.store.put(MISSING, &key, &record)?)
+}
+
+fn not_signed(message: &str) -> Fault {
+    Fault::new(Reason::NotSigned, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_audit::Signer;
+    use s3rec_sparse::OperatorKind;
+    use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
+    use s3rec_testkit::fields::one_field_changed;
+    use s3rec_wire::convert::{JobId, Proposal, Terms};
+    use s3rec_wire::record::Record;
+
+    const BETWEEN: ([u8; 32], [u8; 32]) = ([1; 32], [2; 32]);
+
+    fn approval() -> Approval {
+        let proposal = Proposal {
+            job: JobId::random(),
+            purpose: "a test".into(),
+            rank: 10,
+            solver: v1::Solver::Als,
+            operator: OperatorKind::Laplacian,
+            rounds: 5,
+            social_weight: 1.0,
+            regularization: 0.0,
+            learning_rate: 0.0,
+            social_bias_weight: 1.0,
+            protocol: Protocol::Preprocessed,
+            pattern: Disclosure::Nothing,
+            release: ReleasePolicy::Noised {
+                sigma: 4.0,
+                row_norm_beta: 1.0,
+                delta: 1e-6,
+            },
+            saturation_bound: 8.0,
+            guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms {
+                most_common_users: 100,
+                expires_unix_ms: i64::MAX - 1,
+                ..Terms::default()
+            },
+        };
+        Approval {
+            proposal,
+            social_commitment: [3; 32],
+            social_lineage: [4; 16],
+            approved_unix_ms: 1,
+            expires_unix_ms: i64::MAX - 1,
+            rating_pin: BETWEEN.0,
+            social_pin: BETWEEN.1,
+            before: Counters::default(),
+        }
+    }
+
+    fn signed(signer: &Signer, approval: Vec<u8>) -> v1::StoredApproval {
+        let signature = signer.sign(APPROVAL_LABEL, &approval).to_vec();
+        v1::StoredApproval {
+            approval,
+            signature,
+        }
+    }
+
+    #[test]
+    fn a_proposal_changed_by_any_one_field_is_not_the_approved_one() {
+        let signer = Signer::generate().unwrap();
+        let approval = approval();
+        let proposed = approval.proposal.to_wire();
+        let message = v1::Approval::from_record(&approval.encode()).unwrap();
+        let accepted = signed(&signer, approval.encode());
+        let key = signer.public();
+        assert_eq!(
+            check(&accepted, Some(&proposed), &key, BETWEEN).unwrap(),
+            approval
+        );
+
+        let changes = one_field_changed(
+            s3rec_wire::FILE_DESCRIPTOR_SET,
+            "s3rec.v1.PeerProposal",
+            &proposed.to_record(),
+        );
+        assert!(changes.len() > 30, "{}", changes.len());
+        for (field, bytes) in changes {
+            // P1 signs something else than was proposed.
+            let other = v1::PeerProposal::from_record(&bytes).unwrap();
+            let approved = v1::Approval {
+                proposal: Some(other.clone()),
+                ..message.clone()
+            };
+            let theirs = signed(&signer, approved.to_record());
+            let refused = check(&theirs, Some(&proposed), &key, BETWEEN).unwrap_err();
+            assert_eq!(refused.reason, Reason::NotSigned, "{field}");
+            // P0 has changed what it proposed.
+            let refused = check(&accepted, Some(&other), &key, BETWEEN).unwrap_err();
+            assert_eq!(refused.reason, Reason::NotSigned, "{field}");
+        }
+        let unknown = check(&accepted, None, &key, BETWEEN).unwrap_err();
+        assert_eq!(unknown.reason, Reason::NotSigned);
+    }
+
+    #[test]
+    fn a_signature_is_over_every_field_of_an_approval_by_the_pinned_platform() {
+        let signer = Signer::generate().unwrap();
+        let approval = approval();
+        let proposed = approval.proposal.to_wire();
+        let accepted = signed(&signer, approval.encode());
+        let descriptors = s3rec_wire::FILE_DESCRIPTOR_SET;
+        for (field, bytes) in
+            one_field_changed(descriptors, "s3rec.v1.Approval", &accepted.approval)
+        {
+            let changed = v1::StoredApproval {
+                approval: bytes,
+                ..accepted.clone()
+            };
+            let refused = check(&changed, Some(&proposed), &signer.public(), BETWEEN);
+            assert_eq!(refused.unwrap_err().reason, Reason::NotSigned, "{field}");
+        }
+        let stranger = Signer::generate().unwrap();
+        for (approval, key, between) in [
+            (accepted.clone(), stranger.public(), BETWEEN),
+            (
+                signed(&stranger, approval.encode()),
+                signer.public(),
+                BETWEEN,
+            ),
+            (accepted, signer.public(), (BETWEEN.0, [9; 32])),
+        ] {
+            let refused = check(&approval, Some(&proposed), &key, between);
+            assert_eq!(refused.unwrap_err().reason, Reason::NotSigned);
+        }
+    }
+
+    #[test]
+    fn an_expired_approval_is_refused() {
+        let signer = Signer::generate().unwrap();
+        let mut approval = approval();
+        approval.expires_unix_ms = now_unix_ms() - 1;
+        let proposed = approval.proposal.to_wire();
+        let expired = signed(&signer, approval.encode());
+        let refused = check(&expired, Some(&proposed), &signer.public(), BETWEEN);
+        assert_eq!(refused.unwrap_err().reason, Reason::Expired);
+    }
+}

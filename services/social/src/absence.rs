@@ -1,0 +1,239 @@
+//! A rating platform that is away: the job waits for it, and goes on from what is on disk.
+//!
+//! Nothing of a broken connection is taken up again. Before the stock is finished the job begins
+//! anew, with a new stock; afterwards both meet over the stock on disk. What decides is
+//! P1's own count: once something was opened, only a stock can be gone on with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use s3rec_algebra::Seed;
+use s3rec_link::pacing::AnswerTimes;
+use s3rec_node::journal::is_terminal;
+use s3rec_node::kept::AGREED;
+use s3rec_node::observe;
+use s3rec_sparse::SocialOperator;
+use s3rec_spmm::preprocessed::{DirectoryStorage, SocialStock, StockSummary};
+use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
+use s3rec_wire::convert::JobId;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::JobState;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::align::common_links;
+use crate::imports::{self, blocking};
+use crate::ledger;
+use crate::platform::{PROPOSALS, Platform};
+use crate::session::{Agreed, Stocked};
+use crate::stock::{self, Progress};
+
+/// What P1 needs beside the stock to go on with it; secret for its salt.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) peer: String,
+    /// The common users, as indices of P1's ids.
+    rows: Vec<u32>,
+    pattern: PublicPattern,
+    parameters: ProductParameters,
+    parameters_digest: [u8; 32],
+    salt: Salt,
+}
+
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct Salt([u8; 32]);
+
+/// Keeps what was agreed on, before the stock that goes with it is begun.
+pub(crate) async fn keep(platform: &Platform, job: JobId, agreed: &Agreed) -> Result<(), Fault> {
+    let kept = Kept {
+        peer: platform.slot.with(job, |running| running.peer.clone())?,
+        rows: agreed.rows.as_ref().clone(),
+        pattern: agreed.pattern.clone(),
+        parameters: agreed.parameters.clone(),
+        parameters_digest: agreed.parameters_digest,
+        salt: Salt(*agreed.salt.expose_bytes()),
+    };
+    let files = platform.stocks.kept(&job.to_string());
+    blocking(move || files.save(AGREED, &kept))
+        .await?
+        .map_err(storage)
+}
+
+/// The job as it was agreed on, with the stock from disk, ready to meet P0 over it.
+pub(crate) async fn restore(
+    platform: &Arc<Platform>,
+    job: JobId,
+    parameters_digest: [u8; 32],
+) -> Result<Stocked, Fault> {
+    let name = job.to_string();
+    let links = imports::load_for(platform, &name).await?;
+    let (operator, at) = (platform.proposal(&name)?.operator, Arc::clone(platform));
+    let restored = blocking(move || {
+        let kept: Option<Kept> = at.stocks.kept(&name).load(AGREED).map_err(storage)?;
+        let kept = kept.ok_or_else(|| lost("what was agreed on before the stock was made"))?;
+        if kept.parameters_digest != parameters_digest {
+            let message = "the exchange names other parameters than were agreed on";
+            return Err(Fault::new(Reason::Contradiction, message));
+        }
+        let matrix = common_links(&links, &kept.rows).map_err(changed)?;
+        let operator = SocialOperator::build(operator, &matrix);
+        let salt = Seed::from_bytes(kept.salt.0);
+        let operand = SocialOperand::new(&kept.parameters, &kept.pattern, &operator, &salt);
+        let operand = Arc::new(operand.map_err(changed)?);
+        let storage = at.stocks.reopen(&name).map_err(storage)?;
+        let stock = SocialStock::open(Arc::new(storage), &kept.pattern, operand);
+        let stock = stock.map_err(stock::ours)?;
+        Ok((kept, stock))
+    });
+    let (kept, stock) = restored.await??;
+    let progress = Progress::new(&kept.parameters)?;
+    let answer_times = AnswerTimes::of(&kept.parameters).map_err(stock::ours)?;
+    platform.slot.with(job, |running| {
+        running.openings = running.openings.max(stock.openings());
+        running.common_users = kept.parameters.users;
+        running.parameters = Some(kept.parameters.clone());
+    })?;
+    Ok(Stocked {
+        parameters_digest,
+        blocks_made: progress.blocks(),
+        stock,
+        answer_times,
+        // Asked for blocks, which are all made.
+        fetch: None,
+        progress,
+        may_repeat: true,
+    })
+}
+
+/// P0 is gone, or has come back over another connection: the calls of the old one end, and the
+/// job waits. A job that cannot go on fails.
+pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
+    let Some(away) = platform.slot.suspend(job) else {
+        return;
+    };
+    let name = job.to_string();
+    if !away.can_go_on {
+        let message = format!(
+            "{why} {} Ask its operators to look at their daemon and start it again; they must \
+             propose the job anew.",
+            match away.openings {
+                0 => "Nothing was opened.".to_owned(),
+                n => format!("Nothing more was opened after round {n}."),
+            }
+        );
+        observe::job_failed(Reason::PeerVanished);
+        platform.end(&name, JobState::Failed, &message);
+        return;
+    }
+    let limit = Duration::from_secs(platform.limits.resume_seconds);
+    tell(
+        platform,
+        &name,
+        format!(
+            "{why} The job goes on when it is back; it is waited for for {} s.",
+            limit.as_secs()
+        ),
+    );
+    let platform = Arc::clone(platform);
+    tokio::spawn(async move {
+        // Of this process's own clock: nothing that happens to the wall clock ends a job.
+        tokio::time::sleep(limit).await;
+        if platform.slot.is_away(job, away.epoch) {
+            let fault = Fault::new(
+                Reason::PeerStayedAway,
+                format!("the rating platform stayed away for {} s", limit.as_secs()),
+            );
+            observe::job_failed(fault.reason);
+            platform.end(&name, JobState::Failed, &fault.advice());
+        }
+    });
+}
+
+fn tell(platform: &Platform, job: &str, message: String) {
+    let last = platform.journal.last(job).unwrap_or_default();
+    let told = platform.journal.record(v1::JobEvent {
+        waiting_for: v1::Role::Rating.into(),
+        message,
+        ..last
+    });
+    if let Err(error) = told {
+        tracing::error!(
+            job,
+            "that the rating platform is away is not stored: {error}"
+        );
+    }
+}
+
+/// Takes up the job that ran when the daemon last ended: it waits for P0.
+pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
+    for (name, message) in platform.store.list::<v1::PeerProposal>(PROPOSALS, "")? {
+        if platform.state(&name) != JobState::Running {
+            continue;
+        }
+        let proposal = platform.proposal(&message.job_id)?;
+        let job = proposal.job;
+        let kept = platform.stocks.kept(&name).load::<Kept>(AGREED);
+        let peer = kept.map_err(storage)?.map(|kept| kept.peer);
+        let openings = openings(platform, &name)?;
+        let counts = ledger::counts(platform, &name)?;
+        let disclosed: Option<v1::Disclosure> = platform.store.get(ledger::DISCLOSURES, &name)?;
+        let overlap = disclosed.and_then(|disclosed| disclosed.overlap);
+        let peer = match peer {
+            Some(peer) => peer,
+            None => platform.consent(&name)?.peer,
+        };
+        let opened = ledger::go_on(platform, &name, &peer)?;
+        platform
+            .slot
+            .take_up(proposal, peer, opened, openings, counts);
+        platform
+            .slot
+            .with(job, |running| running.overlap = overlap)?;
+        suspend(
+            platform,
+            job,
+            "This daemon was started again while the job ran.",
+        );
+    }
+    Ok(())
+}
+
+/// P1's own count: of the stock, whose record is written before an answer exists, or of what is
+/// disclosed, whichever is ahead.
+fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
+    let disclosed: Option<v1::Disclosure> = platform.store.get(ledger::DISCLOSURES, job)?;
+    let record = DirectoryStorage::peek(&platform.stocks.path(job)).map_err(storage)?;
+    let summary = record.and_then(|record| StockSummary::read_social(&record).ok());
+    let answered = summary.and_then(|summary| summary.openings).unwrap_or(0);
+    Ok(disclosed
+        .map_or(0, |disclosed| disclosed.openings)
+        .max(answered))
+}
+
+/// Whether what is on disk of a job outlives a start of the daemon.
+pub(crate) fn goes_on(state: JobState) -> bool {
+    !is_terminal(state) && state == JobState::Running
+}
+
+/// P0 begins again although something was opened: it has lost its half of the stock.
+pub(crate) fn began_again(openings: u32) -> Fault {
+    let message = format!(
+        "the rating platform begins the job again after {openings} openings: it has lost its state"
+    );
+    Fault::new(Reason::StateLost, message)
+}
+
+pub(crate) fn lost(what: &str) -> Fault {
+    let message = format!("the social platform no longer has {what}");
+    Fault::new(Reason::StateLost, message)
+}
+
+fn changed(error: impl std::fmt::Display) -> Fault {
+    let message = format!("the links are no longer those that the job began with: {error}");
+    Fault::new(Reason::StateLost, message)
+}
+
+fn storage(error: std::io::Error) -> Fault {
+    Fault::new(Reason::StorageFailed, error.to_string())
+}

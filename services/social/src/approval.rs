@@ -1,0 +1,183 @@
+//! Consent as a signature: by an operator's hand or by the policy, for one proposal exactly as
+//! it stands, until it ends, and for the data as they are now.
+
+use s3rec_audit::Kind;
+use s3rec_node::alignment::same_rule;
+use s3rec_node::audit::APPROVAL_LABEL;
+use s3rec_node::process::now_unix_ms;
+use s3rec_node::store::Table;
+use s3rec_node::versions;
+use s3rec_wire::convert::{Approval, Proposal};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobState, Phase};
+
+use crate::imports;
+use crate::ledger;
+use crate::platform::{CONSENTS, PROPOSALS, Platform};
+use crate::policy::Verdict;
+
+pub(crate) const APPROVALS: Table = Table("approvals");
+
+/// Signs the consent to a proposal that waits for it. `latest_end` 0 leaves the end to the
+/// proposal and the policy. `by` is who decided, for our own log only.
+pub(crate) fn give(
+    platform: &Platform,
+    job: &str,
+    dataset: &str,
+    latest_end: i64,
+    by: &str,
+) -> Result<(), Fault> {
+    let _one_at_a_time = platform.deciding();
+    let proposal = platform.proposal(job)?;
+    if platform.state(job) != JobState::Proposed {
+        let state = platform.state(job);
+        let message = format!("the proposal is {} already", state.as_str_name());
+        return Err(Fault::new(Reason::WrongState, message).at("job", job));
+    }
+    let end = match latest_end {
+        0 => proposal.terms.expires_unix_ms,
+        given => given.min(proposal.terms.expires_unix_ms),
+    };
+    let mut consent = platform.consent(job)?;
+    let id_rule = imports::id_rule(platform, dataset)?;
+    same_rule(&proposal.id_rule, id_rule.name())?;
+    let policy = platform.policy();
+    let rule = match &policy {
+        Some(policy) => policy.rule(&consent.peer, dataset)?,
+        None => None,
+    };
+    let planned = ledger::planned(platform, &consent.peer, dataset, Some(&proposal))?;
+    let planned = planned.ok_or_else(|| no_version(dataset))?;
+    if let Some(rule) = rule {
+        rule.check(&proposal)?;
+        rule.check_plan(&proposal, &planned)?;
+    }
+    let end = rule.map_or(end, |rule| end.min(rule.latest_end()));
+    not_expired(end)?;
+
+    // The job keeps these links, whatever is imported later.
+    imports::assign(platform, dataset, job)?;
+    let version = versions::of(&platform.store, dataset)?.ok_or_else(|| no_version(dataset))?;
+    let before = ledger::account(platform, &consent.peer, &version.lineage, Some(job))?;
+    let (rating_pin, social_pin) = platform.pins();
+    let approval = Approval {
+        social_commitment: stored(&version.commitment)?,
+        social_lineage: stored(&version.lineage)?,
+        approved_unix_ms: now_unix_ms(),
+        expires_unix_ms: end,
+        rating_pin,
+        social_pin,
+        before: before.counters.unwrap_or_default(),
+        proposal,
+    };
+    let approval = approval.encode();
+    let signature = platform.audit.sign(APPROVAL_LABEL, &approval);
+    let entry = [
+        ("job", job.into()),
+        ("decision", "approved".into()),
+        ("by", by.into()),
+        ("dataset", dataset.into()),
+        ("approval", approval.as_slice().into()),
+        ("signature", signature.into()),
+    ];
+    platform.audit.record(Kind::Decision, entry)?;
+    let signed = v1::StoredApproval {
+        approval,
+        signature: signature.to_vec(),
+    };
+    platform.store.put(APPROVALS, job, &signed)?;
+    consent.dataset = dataset.into();
+    platform.store.put(CONSENTS, job, &consent)?;
+    let message = "Approved by the social platform.";
+    platform.advance(job, JobState::Approved, Phase::Consent, message)?;
+    tracing::info!(job, by, "approved");
+    Ok(())
+}
+
+/// Lets the policy decide on a proposal that has just come.
+pub(crate) fn by_policy(platform: &Platform, job: &str, proposal: &Proposal) -> Result<(), Fault> {
+    let Some(policy) = platform.policy() else {
+        return Ok(());
+    };
+    match verdict(platform, job, proposal)? {
+        Verdict::Ask => Ok(()),
+        Verdict::Approve { dataset } => give(platform, job, &dataset, 0, "policy"),
+        Verdict::Deny { why } => {
+            let path = policy.path.display().to_string();
+            let entry = [
+                ("job", job.into()),
+                ("decision", "rejected".into()),
+                ("by", "policy".into()),
+                ("policy", path.into()),
+                ("reason", why.as_str().into()),
+            ];
+            platform.audit.record(Kind::Decision, entry)?;
+            let message = format!("The social platform's policy: {why}.");
+            platform.advance(job, JobState::Rejected, Phase::Consent, message)
+        }
+    }
+}
+
+/// What the policy in force says to a proposal; people decide where there is none.
+pub(crate) fn verdict(
+    platform: &Platform,
+    job: &str,
+    proposal: &Proposal,
+) -> Result<Verdict, Fault> {
+    let peer = platform.consent(job)?.peer;
+    let Some(policy) = platform.policy() else {
+        return Ok(Verdict::Ask);
+    };
+    policy.judge(&peer, proposal, |dataset| {
+        ledger::planned(platform, &peer, dataset, Some(proposal))
+    })
+}
+
+/// The approval of a job with its signature, once there is one.
+pub(crate) fn signed(platform: &Platform, job: &str) -> Result<Option<v1::StoredApproval>, Fault> {
+    Ok(platform.store.get(APPROVALS, job)?)
+}
+
+/// The approval of a job, refused once it has expired. What is stored must be what we signed.
+pub(crate) fn in_force(platform: &Platform, job: &str) -> Result<Approval, Fault> {
+    let signed = signed(platform, job)?.ok_or_else(|| {
+        Fault::new(Reason::NotApproved, "nobody here has approved this job").at("job", job)
+    })?;
+    let by_us = platform.audit.public();
+    if !by_us.has_signed(APPROVAL_LABEL, &signed.approval, &signed.signature) {
+        let message = "the stored approval does not have this platform's signature";
+        return Err(Fault::new(Reason::NotSigned, message).at("job", job));
+    }
+    let approval = Approval::decode(&signed.approval)?;
+    let stored: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
+    if stored != Some(approval.proposal.to_wire()) {
+        let message = "the stored proposal is not the approved one";
+        return Err(Fault::new(Reason::NotSigned, message).at("job", job));
+    }
+    not_expired(approval.expires_unix_ms)?;
+    Ok(approval)
+}
+
+/// Refuses what has ended by our clock.
+pub(crate) fn not_expired(end_unix_ms: i64) -> Result<(), Fault> {
+    if now_unix_ms() <= end_unix_ms {
+        return Ok(());
+    }
+    let message = "the proposal, or the approval of it, has expired";
+    Err(Fault::new(Reason::Expired, message))
+}
+
+fn stored<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
+    let message = "a stored version of the data is damaged";
+    bytes
+        .try_into()
+        .map_err(|_| Fault::new(Reason::StorageFailed, message))
+}
+
+fn no_version(dataset: &str) -> Fault {
+    let message = format!("there is no data set {dataset:?}");
+    Fault::new(Reason::NotFound, message)
+        .at("field", "dataset")
+        .remedied_by("Import the links again: this version commits to what it imports.")
+}

@@ -1,0 +1,114 @@
+//! P1's side of signing the heads of both audit logs.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use s3rec_audit::{Head, Meeting, PublicKey, Signature};
+use s3rec_node::store::Table;
+use s3rec_wire::convert::{head_from_wire, head_to_wire};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse, JobState};
+
+use crate::platform::Platform;
+
+const PEER_HEADS: Table = Table("peer heads");
+
+/// What we signed and P0 has not yet.
+#[derive(Default)]
+pub(crate) struct Meetings(Mutex<Option<(Meeting, Signature)>>);
+
+/// Answers either call.
+pub(crate) fn answer(
+    platform: &Platform,
+    request: &CrossSignRequest,
+    rating_key: &PublicKey,
+) -> Result<CrossSignResponse, Fault> {
+    platform.proposal(&request.job_id)?;
+    let state = platform.state(&request.job_id);
+    if matches!(state, JobState::Proposed | JobState::Rejected) {
+        let message = "audit logs meet over approved jobs";
+        return Err(Fault::new(Reason::OutOfOrder, message).at("job", &request.job_id));
+    }
+    let rating = head_from_wire("rating_head", request.rating_head.as_ref())?;
+    if request.social_head.is_some() {
+        return keep(platform, request, rating, rating_key);
+    }
+    never_shorter(platform, rating)?;
+    let meeting = Meeting {
+        job: request.job_id.clone(),
+        phase: request.phase().as_str_name().into(),
+        rating,
+        social: platform.audit.head()?,
+    };
+    let signature = platform.audit.sign_meeting(&meeting);
+    let response = CrossSignResponse {
+        social_head: Some(head_to_wire(&meeting.social)),
+        signature: signature.to_vec(),
+    };
+    *pending(platform) = Some((meeting, signature));
+    Ok(response)
+}
+
+fn keep(
+    platform: &Platform,
+    request: &CrossSignRequest,
+    rating: Head,
+    rating_key: &PublicKey,
+) -> Result<CrossSignResponse, Fault> {
+    let social = head_from_wire("social_head", request.social_head.as_ref())?;
+    let Some((meeting, ours)) = pending(platform).take().filter(|(meeting, _)| {
+        meeting.job == request.job_id
+            && meeting.phase == request.phase().as_str_name()
+            && (meeting.rating, meeting.social) == (rating, social)
+    }) else {
+        let message = "these heads are not the ones that this platform has signed last";
+        return Err(Fault::new(Reason::OutOfOrder, message).at("job", &request.job_id));
+    };
+    let unsigned = |_| {
+        let message = "the rating platform's signature over both audit heads is not valid";
+        Fault::new(Reason::NotSigned, message).at("job", &request.job_id)
+    };
+    meeting
+        .check("the rating platform", rating_key, &request.signature)
+        .map_err(unsigned)?;
+    let theirs: Signature = request.signature.as_slice().try_into().map_err(|_| {
+        let message = "a signature has 64 bytes";
+        Fault::new(Reason::InvalidRequest, message).at("field", "signature")
+    })?;
+    platform.audit.keep_meeting(&meeting, &theirs, &ours)?;
+    let seen = v1::PeerHead {
+        log: rating.log.to_vec(),
+        sequence: rating.sequence,
+        hash: rating.hash.to_vec(),
+    };
+    platform.store.put(PEER_HEADS, "rating", &seen)?;
+    Ok(CrossSignResponse::default())
+}
+
+/// A log that both have signed does not become shorter or another one.
+fn never_shorter(platform: &Platform, rating: Head) -> Result<(), Fault> {
+    let seen: Option<v1::PeerHead> = platform.store.get(PEER_HEADS, "rating")?;
+    let Some(seen) = seen else {
+        return Ok(());
+    };
+    if seen.log != rating.log {
+        // Visible for good: both logs were signed. The people here should know today.
+        tracing::warn!("the rating platform has begun a new audit log");
+        return Ok(());
+    }
+    let same = rating.sequence == seen.sequence && rating.hash == *seen.hash;
+    if rating.sequence > seen.sequence || same {
+        return Ok(());
+    }
+    let message = format!(
+        "the rating platform's audit log ends at entry {}; it has signed entry {} before",
+        rating.sequence, seen.sequence
+    );
+    Err(Fault::new(Reason::LedgersDiffer, message))
+}
+
+fn pending(platform: &Platform) -> std::sync::MutexGuard<'_, Option<(Meeting, Signature)>> {
+    let pending = platform.meetings.0.lock();
+    pending.unwrap_or_else(PoisonError::into_inner)
+}
