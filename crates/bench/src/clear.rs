@@ -9,7 +9,7 @@ use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{OperatorKind, SocialOperator};
 use sprs::CsMat;
 
-use crate::record::{PhaseRecord, ProductRecord};
+use crate::record::{PhaseRecord, ProductRecord, SecondsSpread};
 use crate::workload::Workload;
 use crate::{BenchError, memory};
 
@@ -96,6 +96,7 @@ pub fn measure(
             messages: 2,
             rating_seconds: 0.0,
             social_seconds,
+            core_seconds: social_seconds,
         });
     }
     Ok(ProductRecord {
@@ -106,8 +107,11 @@ pub fn measure(
         measured_rounds: u64::from(measured),
         computed: false,
         error_ulp: None,
+        error_ulp_unguarded: None,
         peak_rss_bytes: memory::peak_bytes(),
         parameters: serde_json::Value::Null,
+        spread: SecondsSpread::default(),
+        tfhe: None,
     })
 }
 

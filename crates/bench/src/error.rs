@@ -24,12 +24,35 @@ pub enum BenchError {
     /// The two parties did not finish.
     #[error(transparent)]
     Pair(#[from] s3rec_spmm::pair::PairError),
+    /// The private set intersection refused.
+    #[error(transparent)]
+    Intersection(#[from] s3rec_psi::PsiError),
+    /// The connection between two parties broke.
+    #[error("the connection between the two parties: {0}")]
+    Connection(std::io::Error),
     /// No randomness.
     #[error(transparent)]
     Algebra(#[from] s3rec_algebra::AlgebraError),
     /// No room for a stock of columns.
     #[error("the scratch directory: {0}; name another with --scratch")]
     Scratch(#[from] std::io::Error),
+    /// A record that cannot be written or read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing in the directory to report on.
+    #[error("{directory} holds no record of a benchmark; make some with `s3rec bench … --out`")]
+    NothingToReport {
+        /// Which.
+        directory: std::path::PathBuf,
+    },
+    /// The lattice scheme refused.
+    #[error(transparent)]
+    Scheme(#[from] s3rec_he::HeError),
     /// A name on the command line that is no protocol.
     #[error("no protocol is called {name:?}; there are {known}")]
     UnknownProtocol {

@@ -33,11 +33,17 @@ pub struct FetchReport {
     pub record: ProductRecord,
 }
 
-/// Runs one round of `he-pir` for `users` users of whom `needed` are trusted.
+/// Runs one round of `he-pir` for `users` users of whom `needed` are trusted, `repeats` times over;
+/// seconds are medians.
 ///
 /// # Errors
 /// Those of the products.
-pub fn measure(users: u32, needed: u32, rank: usize) -> Result<FetchReport, BenchError> {
+pub fn measure(
+    users: u32,
+    needed: u32,
+    rank: usize,
+    repeats: u32,
+) -> Result<FetchReport, BenchError> {
     let needed = needed.clamp(1, users.saturating_sub(1).max(1));
     let stride = (users / needed).max(1);
     let trustee = |index: u32| (index % needed) * stride;
@@ -49,7 +55,13 @@ pub fn measure(users: u32, needed: u32, rank: usize) -> Result<FetchReport, Benc
     let kind = OperatorKind::OutAverage;
     let operator = workload.operator(kind);
     let all_rows = cost::predict(&parameters(&workload, &operator, Protocol::He)?)?;
-    let record = measure_he(&workload, Protocol::HePir, kind, 1)?;
+    let once = || measure_he(&workload, Protocol::HePir, kind, 1);
+    let first = once()?;
+    let mut runs = vec![first.clone()];
+    for _ in 1..repeats {
+        runs.push(once()?);
+    }
+    let record = ProductRecord::merged(runs).unwrap_or(first);
     let query_bytes = record.offline.bytes_to_rating;
     let answer_bytes = record.online.bytes_to_social;
     let he_upload_bytes = all_rows.round.bytes_to_social;
@@ -71,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_fetch_is_exact_and_counted() {
-        let report = measure(600, 5, 2).unwrap();
+        let report = measure(600, 5, 2, 2).unwrap();
         assert_eq!(report.needed, 5);
         assert_eq!(report.record.error_ulp, Some(0));
         assert!(report.query_bytes > 0 && report.answer_bytes > 0);

@@ -108,5 +108,6 @@ fn phase(transcript: &Transcript, rating_seconds: f64, social_seconds: f64) -> P
         messages: transcript.frames.len() as u64,
         rating_seconds,
         social_seconds,
+        core_seconds: 0.0,
     }
 }

@@ -5,6 +5,7 @@
 //! | [`products`] | every protocol and baseline on the same operands, in one run |
 //! | [`clear`] | the product in the clear: float32, one thread, and its bytes |
 //! | [`fetch`] | private retrieval of few rows against sending all of them |
+//! | [`psi`] | finding the common users, each party in a process of its own |
 //! | [`ssmm`] | SeSoRec's dense secret-sharing product; known to leak, so nowhere near a service |
 //! | [`rounds`] | what an opening buys: objective and RMSE against openings, solver by solver |
 //! | [`release`] | what noise on the openings costs |
@@ -12,23 +13,41 @@
 //! | [`learning`] | one fold of a data set |
 //! | [`plot`] | curves as SVG |
 //! | [`workload`] | the operands |
-//! | [`record`] | the form of the results |
+//! | [`scale`] | cost against users, non-zeros and rank: measured where it fits, else predicted |
+//! | [`links`] | whole trainings over shaped links, and `ssmm` computed beside them |
+//! | [`headline`] | bytes and time to the same objective against `ssmm` with gradient descent |
+//! | [`record`], [`document`] | the form of the results |
+//! | [`report`] | every record of a directory as one page |
 
 pub mod clear;
+mod dense;
+pub mod document;
 mod error;
 pub mod fetch;
+pub mod headline;
 mod homomorphic;
 pub mod learning;
+pub mod links;
+mod machine;
 mod masked;
 mod memory;
 pub mod plot;
 pub mod products;
+pub mod psi;
 pub mod record;
 pub mod release;
+pub mod report;
 pub mod rounds;
+pub mod scale;
 pub mod search;
+pub mod spread;
 pub mod ssmm;
+pub mod tfhe_reference;
 mod timed;
+mod unguarded;
+pub mod words;
 pub mod workload;
 
+pub use document::Document;
 pub use error::BenchError;
+pub use machine::Machine;

@@ -1,4 +1,4 @@
-//! The process's largest resident set, for one stretch of work at a time.
+//! The process's largest resident set and processor time, for one stretch of work at a time.
 
 use std::fs;
 
@@ -20,9 +20,37 @@ pub(crate) fn peak_bytes() -> u64 {
         .map_or(0, |kibibytes| kibibytes * 1024)
 }
 
+/// Processor seconds of all threads so far; 0 where the kernel does not tell.
+#[must_use]
+pub(crate) fn core_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold anything: state first, utime and stime 11 and 12 later.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let ticks: Vec<f64> = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
+    ticks.iter().sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// Of every Linux that runs this.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_takes_processor_time() {
+        let before = core_seconds();
+        let mut sum = 0_u64;
+        while core_seconds() < before + 0.03 {
+            sum = (0..100_000).fold(sum, |sum, i| std::hint::black_box(sum ^ i));
+        }
+        assert!(core_seconds() >= before + 0.03, "{sum}");
+    }
 
     #[test]
     fn a_large_allocation_raises_the_peak() {

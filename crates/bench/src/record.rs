@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spread::Quantiles;
+use crate::tfhe_reference::TfheReference;
+
 /// Everything one run measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProductsReport {
     /// What was multiplied.
     pub workload: WorkloadSize,
-    /// Where it was measured.
-    pub machine: Machine,
     /// One for each protocol.
     pub records: Vec<ProductRecord>,
 }
@@ -24,17 +25,6 @@ pub struct WorkloadSize {
     pub rounds: u64,
     /// Links among the m users.
     pub links: u64,
-}
-
-/// The machine and the commit, so that figures can be placed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
-    /// Model name as the kernel gives it.
-    pub processor: String,
-    /// Threads that computations used.
-    pub threads: u64,
-    /// Of this software.
-    pub version: String,
 }
 
 /// One protocol's cost on the workload.
@@ -55,10 +45,56 @@ pub struct ProductRecord {
     /// Largest difference from the clear product over the ring, in units of its last place;
     /// null where nothing was opened.
     pub error_ulp: Option<u64>,
+    /// The same of one opening without guard bits, where values are rounded once more; null for
+    /// the baselines, which have none.
+    #[serde(default)]
+    pub error_ulp_unguarded: Option<u64>,
     /// Largest resident set of the process while it ran: both parties together.
     pub peak_rss_bytes: u64,
     /// The protocol's own parameters; null for the baselines.
     pub parameters: serde_json::Value,
+    /// Seconds over the repeats; `offline` and `online` hold the medians.
+    #[serde(default)]
+    pub spread: SecondsSpread,
+    /// The offline phase's ciphertexts through tfhe's own functions; `preprocessed` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tfhe: Option<TfheReference>,
+}
+
+/// How far repeats of the same protocol lie apart, both parties' seconds together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecondsSpread {
+    /// Of the offline phase.
+    pub offline: Quantiles,
+    /// Of all rounds.
+    pub online: Quantiles,
+}
+
+impl ProductRecord {
+    /// One record of several runs: median seconds, the largest error and memory.
+    #[must_use]
+    pub fn merged(runs: Vec<Self>) -> Option<Self> {
+        let spread = SecondsSpread {
+            offline: Quantiles::of(runs.iter().map(|run| run.offline.seconds)),
+            online: Quantiles::of(runs.iter().map(|run| run.online.seconds)),
+        };
+        let offline = PhaseRecord::median(runs.iter().map(|run| run.offline));
+        let online = PhaseRecord::median(runs.iter().map(|run| run.online));
+        let error_ulp = runs.iter().filter_map(|run| run.error_ulp).max();
+        let unguarded = runs.iter().filter_map(|run| run.error_ulp_unguarded);
+        let error_ulp_unguarded = unguarded.max();
+        let peak_rss_bytes = runs.iter().map(|run| run.peak_rss_bytes).max();
+        let first = runs.into_iter().next()?;
+        Some(Self {
+            offline: offline.unwrap_or(first.offline),
+            online: online.unwrap_or(first.online),
+            error_ulp,
+            error_ulp_unguarded,
+            peak_rss_bytes: peak_rss_bytes.unwrap_or(first.peak_rss_bytes),
+            spread,
+            ..first
+        })
+    }
 }
 
 /// One phase's cost, in the form of `report.json` and with seconds by party.
@@ -76,6 +112,10 @@ pub struct PhaseRecord {
     pub rating_seconds: f64,
     /// P1's computing seconds.
     pub social_seconds: f64,
+    /// Processor seconds of all threads, the kernel's for us included, in ticks of 10 ms: what a
+    /// machine that others use does not change. 0 where it was not measured.
+    #[serde(default)]
+    pub core_seconds: f64,
 }
 
 impl PhaseRecord {
@@ -83,6 +123,20 @@ impl PhaseRecord {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes_to_social + self.bytes_to_rating
+    }
+
+    /// The first's bytes and messages, and the median seconds of all.
+    pub fn median(runs: impl Iterator<Item = Self> + Clone) -> Option<Self> {
+        let first = runs.clone().next()?;
+        let over =
+            |seconds: fn(&Self) -> f64| Quantiles::of(runs.clone().map(|run| seconds(&run))).median;
+        Some(Self {
+            seconds: over(|run| run.seconds),
+            rating_seconds: over(|run| run.rating_seconds),
+            social_seconds: over(|run| run.social_seconds),
+            core_seconds: over(|run| run.core_seconds),
+            ..first
+        })
     }
 
     /// This cost and another one after it.
@@ -95,6 +149,7 @@ impl PhaseRecord {
             messages: self.messages + next.messages,
             rating_seconds: self.rating_seconds + next.rating_seconds,
             social_seconds: self.social_seconds + next.social_seconds,
+            core_seconds: self.core_seconds + next.core_seconds,
         }
     }
 
@@ -111,6 +166,7 @@ impl PhaseRecord {
             messages: whole(self.messages),
             rating_seconds: self.rating_seconds * factor,
             social_seconds: self.social_seconds * factor,
+            core_seconds: self.core_seconds * factor,
         }
     }
 }
@@ -118,6 +174,38 @@ impl PhaseRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeats_merge_into_their_median() {
+        let run = |seconds: f64, error| ProductRecord {
+            protocol: "he".to_owned(),
+            operator: "laplacian".to_owned(),
+            offline: PhaseRecord::default(),
+            online: PhaseRecord {
+                seconds,
+                bytes_to_social: 7,
+                ..PhaseRecord::default()
+            },
+            measured_rounds: 1,
+            computed: false,
+            error_ulp: error,
+            error_ulp_unguarded: error.map(|error| 1 - error),
+            peak_rss_bytes: 10,
+            parameters: serde_json::Value::Null,
+            spread: SecondsSpread::default(),
+            tfhe: None,
+        };
+        let runs = vec![run(5.0, Some(0)), run(1.0, Some(1)), run(2.0, None)];
+        let merged = ProductRecord::merged(runs).unwrap();
+        assert_eq!(merged.online.seconds, 2.0);
+        assert_eq!(
+            (merged.spread.online.most, merged.error_ulp),
+            (5.0, Some(1))
+        );
+        assert_eq!(merged.error_ulp_unguarded, Some(1));
+        assert_eq!(merged.online.bytes_to_social, 7);
+        assert!(ProductRecord::merged(Vec::new()).is_none());
+    }
 
     #[test]
     fn scaling_keeps_whole_bytes() {
@@ -128,6 +216,7 @@ mod tests {
             messages: 4,
             rating_seconds: 1.0,
             social_seconds: 2.0,
+            core_seconds: 3.0,
         };
         let scaled = measured.scaled(819, 2);
         assert_eq!(scaled.bytes_to_social, 4095);

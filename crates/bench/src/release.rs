@@ -234,24 +234,25 @@ impl ReleaseReport {
     /// # Errors
     /// [`BenchError::Plot`].
     pub fn svg(&self) -> Result<String, BenchError> {
+        plot::svg("What noise on the openings costs: one fold", &self.panels())
+    }
+
+    pub(crate) fn panels(&self) -> Vec<Panel> {
         let noised = || {
             self.releases
                 .iter()
                 .filter(|release| release.sigma.is_some())
         };
-        let axis = |label: &str, scaling| Axis {
-            label: label.to_owned(),
-            scaling,
-        };
+        let axis = Axis::new;
         let mut panels = vec![Panel {
             x: axis("noise σ (units of the product)", Scaling::Logarithmic),
             y: axis("held-out RMSE (rating points)", Scaling::Linear),
-            series: vec![Series {
-                name: "noised, mean".to_owned(),
-                points: noised()
+            series: vec![Series::new(
+                "noised, mean",
+                noised()
                     .filter_map(|release| Some((release.sigma?, release.rmse.mean)))
                     .collect(),
-            }],
+            )],
             levels: vec![
                 ("exact".to_owned(), self.releases[0].rmse.mean),
                 ("no social term".to_owned(), self.no_social_rmse),
@@ -266,17 +267,14 @@ impl ReleaseReport {
             panels.push(Panel {
                 x: axis("ε for one link, all openings", Scaling::Logarithmic),
                 y: axis("social gain kept (%, from −100 on)", Scaling::Linear),
-                series: vec![Series {
-                    name: "noised, mean".to_owned(),
-                    points: kept,
-                }],
+                series: vec![Series::new("noised, mean", kept)],
                 levels: vec![
                     ("exact".to_owned(), 100.0),
                     ("no social term".to_owned(), 0.0),
                 ],
             });
         }
-        plot::svg("What noise on the openings costs: one fold", &panels)
+        panels
     }
 }
 

@@ -185,11 +185,35 @@ fn bounds(adam: &[Point], als: &[Point], no_social_rmse: f64) -> Vec<Bound> {
 }
 
 impl RoundsReport {
+    /// Openings after which `gd` is as low as `als` after `als_openings`, and whether it gets
+    /// there: if not, they are all that it was given.
+    #[must_use]
+    pub fn gradient_openings_to_match(&self, als_openings: u64) -> Option<(u32, bool)> {
+        let curve = |kind| self.curves.iter().find(|curve| curve.solver == kind);
+        let (gd, als) = (curve(SolverKind::Gd)?, curve(SolverKind::Als)?);
+        let target = als
+            .points
+            .iter()
+            .filter(|point| u64::from(point.openings) <= als_openings)
+            .map(|point| point.objective)
+            .min_by(f64::total_cmp)?;
+        let matching = gd.points.iter().find(|point| point.objective <= target);
+        let last = gd.points.last()?;
+        Some((matching.unwrap_or(last).openings, matching.is_some()))
+    }
+
     /// Both curves against openings.
     ///
     /// # Errors
     /// [`BenchError::Plot`].
     pub fn svg(&self) -> Result<String, BenchError> {
+        plot::svg(
+            "What an opening buys: one fold, clear product",
+            &self.panels(),
+        )
+    }
+
+    pub(crate) fn panels(&self) -> Vec<Panel> {
         let lowest = self
             .curves
             .iter()
@@ -202,37 +226,24 @@ impl RoundsReport {
             };
             self.curves
                 .iter()
-                .map(|curve| Series {
-                    name: curve.solver.name().to_owned(),
-                    points: points(curve),
-                })
+                .map(|curve| Series::new(curve.solver.name(), points(curve)))
                 .collect()
         };
-        let openings = Axis {
-            label: "openings (count, logarithmic)".to_owned(),
-            scaling: Scaling::Logarithmic,
-        };
-        let panels = [
+        let openings = Axis::new("openings (count, logarithmic)", Scaling::Logarithmic);
+        vec![
             Panel {
                 x: openings.clone(),
-                y: Axis {
-                    label: "objective above the lowest (%)".to_owned(),
-                    scaling: Scaling::Logarithmic,
-                },
+                y: Axis::new("objective above the lowest (%)", Scaling::Logarithmic),
                 series: series(&|p| (p.objective / lowest - 1.0) * 100.0),
                 levels: Vec::new(),
             },
             Panel {
                 x: openings,
-                y: Axis {
-                    label: "held-out RMSE (rating points)".to_owned(),
-                    scaling: Scaling::Linear,
-                },
+                y: Axis::new("held-out RMSE (rating points)", Scaling::Linear),
                 series: series(&|p| p.rmse),
                 levels: vec![("als, no social term".to_owned(), self.no_social_rmse)],
             },
-        ];
-        plot::svg("What an opening buys: one fold, clear product", &panels)
+        ]
     }
 }
 
@@ -268,6 +279,12 @@ mod tests {
         let at = |curve: &Curve, openings: usize| curve.points[openings].objective;
         assert!(at(als, 3) < at(adam, 3) && at(als, 3) < at(gd, 3));
         assert_eq!(report.bounds.len(), 3);
+        // As low as the start of als: gd is there at some opening, and not one before.
+        let (gradient, reached) = report.gradient_openings_to_match(0).unwrap();
+        let target = als.points[0].objective;
+        assert_eq!(reached, gd.points[gradient as usize].objective <= target);
+        assert!(gradient == 0 || gd.points[gradient as usize - 1].objective > target);
+        assert!(report.gradient_openings_to_match(8).unwrap().0 >= gradient);
     }
 
     #[test]

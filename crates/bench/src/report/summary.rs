@@ -1,0 +1,94 @@
+//! The first section: the two ratios that the project is held to.
+
+use super::Collection;
+use super::collection::title;
+use super::section::{Grid, Section};
+use crate::headline::{BYTES_BOUND, Headline, SECONDS_BOUND, compare};
+use crate::words::{bytes, count, duration, times};
+
+pub(super) fn headline(collection: &Collection) -> Option<Headline> {
+    let comparisons = collection.links.iter().filter_map(|links| {
+        let rounds = collection
+            .rounds
+            .iter()
+            .find(|rounds| rounds.label == links.label)?;
+        compare(&links.label, &rounds.body, &links.body)
+    });
+    Headline::of(comparisons.collect())
+}
+
+pub(super) fn words(headline: &Headline) -> Vec<String> {
+    let sets: Vec<String> = headline
+        .comparisons
+        .iter()
+        .map(|c| title(&c.label))
+        .collect();
+    let over = sets.join(" and ");
+    let verdict = |met| if met { "kept" } else { "MISSED" };
+    vec![
+        format!(
+            "Whole-training bytes to the same objective, averaged over {over}: {} fewer than ssmm \
+             with gradient descent (bound {}: {}).",
+            times(headline.bytes_ratio),
+            times(BYTES_BOUND),
+            verdict(headline.bytes_ratio >= BYTES_BOUND),
+        ),
+        format!(
+            "Wall time of a whole training over 100 Mbit/s and 40 ms, averaged likewise: {} less \
+             than ssmm, whose time is computed (bound {}: {}).",
+            times(headline.seconds_ratio),
+            times(SECONDS_BOUND),
+            verdict(headline.seconds_ratio >= SECONDS_BOUND),
+        ),
+    ]
+}
+
+pub(super) fn section(collection: &Collection) -> Section {
+    let mut section = Section::new("In short");
+    let Some(headline) = headline(collection) else {
+        return section.lead(
+            "The comparison with ssmm needs `bench rounds` and `bench links` of the same data set.",
+        );
+    };
+    for line in words(&headline) {
+        section = section.lead(line);
+    }
+    let mut grid = Grid::new(
+        "Ours is preprocessed with als, run; ssmm with gradient descent is computed from its \
+         message shapes and measured products",
+        &[
+            "data set",
+            "common users",
+            "openings gd",
+            "openings als",
+            "bytes ssmm",
+            "bytes ours",
+            "ratio",
+            "time ssmm",
+            "time ours",
+            "ratio",
+        ],
+    );
+    for c in &headline.comparisons {
+        grid.rows.push(vec![
+            title(&c.label),
+            count(c.users),
+            if c.gradient_reached {
+                count(c.gradient_openings)
+            } else {
+                format!("> {}", count(c.gradient_openings))
+            },
+            count(c.als_openings),
+            bytes(c.ssmm_bytes),
+            bytes(c.our_bytes),
+            times(c.bytes_ratio()),
+            duration(c.ssmm_seconds),
+            duration(c.our_seconds),
+            times(c.seconds_ratio()),
+        ]);
+    }
+    section.grid(grid).words(
+        "The objective is that of als after the openings that were run; where gradient descent does \
+         not get there, it is charged for the openings it was given.",
+    )
+}
