@@ -5,8 +5,10 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use s3rec_cli::connection::Connection;
 use s3rec_tests::command::{run, s3rec};
 use s3rec_tests::data::Files;
+use s3rec_tests::pair::Pair;
 use s3rec_tests::processes::{naming, send, wait_until};
 use s3rec_train::RunReport;
 
@@ -107,6 +109,74 @@ fn a_stock_of_columns_is_the_default_and_as_exact() {
     assert!(report.cost.offline.bytes_to_social > report.cost.online.bytes_to_social);
     assert_eq!(report.openings, 5);
     assert_nothing_left(temporary.path());
+}
+
+/// SocialMF on the operator that has columns of its own, the rows it needs fetched privately.
+#[test]
+fn trusted_users_are_fetched_privately_and_as_exact() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::small(data.path());
+    let reports = ["preprocessed-pir", "preprocessed"].map(|protocol| {
+        let arguments = [
+            "demo",
+            "--json",
+            "--protocol",
+            protocol,
+            "--operator",
+            "out-average",
+            "--pattern",
+            "active-rows",
+            "--rank",
+            "4",
+            "--rounds",
+            "4",
+            "--ratings",
+            text(&files.ratings),
+            "--links",
+            text(&files.links),
+        ];
+        let shown = run(temporary.path(), &arguments).json();
+        let report: RunReport = serde_json::from_value(shown).unwrap();
+        assert_eq!(report.protocol, protocol);
+        assert!(report.max_abs_factor_diff.unwrap() <= 1e-3, "{report:?}");
+        report
+    });
+    let [fetched, sent] = reports;
+    // Each job has a common order of its own, and the remainders of a row's weights go by it.
+    let rmse = |report: &RunReport| report.quality.secure.unwrap().rmse;
+    assert!((rmse(&fetched) - rmse(&sent)).abs() < 1e-5);
+    assert_eq!(fetched.opened_values, sent.opened_values);
+    assert!(fetched.cost.offline.bytes_to_rating > sent.cost.offline.bytes_to_rating);
+    assert_nothing_left(temporary.path());
+}
+
+#[test]
+fn platforms_that_run_already_are_used_and_stay() {
+    let mut pair = Pair::start();
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::small(data.path());
+    let client = |name: &str, connection: &Connection| {
+        let path = data.path().join(format!("{name}-client.toml"));
+        let file = format!(
+            "address = {:?}\nca = {:?}\ncertificate = {:?}\nkey = {:?}\n",
+            connection.address, connection.ca, connection.certificate, connection.key
+        );
+        std::fs::write(&path, file).unwrap();
+        path
+    };
+    let rating = client("rating", &pair.rating_connection());
+    let social = client("social", &pair.social_connection());
+    let more = ["--rating-client", text(&rating), "--json"];
+    let alone = run(pair.home.path(), &demo(&files, "3", &more));
+    assert_eq!(alone.code, Some(2), "one platform is not enough: {alone:?}");
+    let both = [&more[..], &["--social-client", text(&social)]].concat();
+    let shown = run(pair.home.path(), &demo(&files, "3", &both)).json();
+    let report: RunReport = serde_json::from_value(shown).unwrap();
+    assert_eq!(report.openings, 3);
+    assert!(report.max_abs_factor_diff.unwrap() <= 1e-3, "{report:?}");
+    pair.rating.assert_well();
+    pair.social.assert_well();
 }
 
 #[test]

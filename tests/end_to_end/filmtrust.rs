@@ -48,3 +48,80 @@ fn filmtrust_is_learnt_as_in_the_clear() {
         assert!(a_round <= 5_000_000, "{a_round} bytes a round");
     }
 }
+
+/// What the manual says of all three published sets, on the one that is small.
+#[test]
+fn a_preset_over_a_stock_has_the_oracles_metrics_to_four_decimals() {
+    let Some(files) = Files::filmtrust() else {
+        return;
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    let arguments = [
+        "demo",
+        "--json",
+        "--preset",
+        "filmtrust",
+        "--ratings",
+        files.ratings.to_str().unwrap(),
+        "--links",
+        files.links.to_str().unwrap(),
+    ];
+    let report: RunReport =
+        serde_json::from_value(run(temporary.path(), &arguments).json()).unwrap();
+    assert_eq!(
+        (report.protocol.as_str(), report.solver.as_str()),
+        ("preprocessed", "als")
+    );
+    assert_eq!((report.rounds, report.openings), (5, 5));
+    let parity = report.parity.unwrap();
+    assert!(parity.rmse_diff.abs() < 5e-6, "{report:?}");
+    assert!(parity.mae_diff.abs() < 5e-6, "{report:?}");
+    assert!(parity.max_abs_factor_diff < 1e-3, "{report:?}");
+    let bound = report.product_error_bound.unwrap();
+    assert!(bound > 0.0 && bound < 1e-3, "{report:?}");
+    assert_eq!(report.saturations, 0);
+    let quality = &report.quality;
+    assert!(
+        quality.secure.unwrap().rmse < quality.biases.rmse,
+        "{report:?}"
+    );
+}
+
+/// SocialMF over rows that the social platform fetches privately.
+#[test]
+fn filmtrust_is_fetched_privately_and_learnt_as_in_the_clear() {
+    let Some(files) = Files::filmtrust() else {
+        return;
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    let arguments = [
+        "demo",
+        "--json",
+        "--protocol",
+        "he-pir",
+        "--operator",
+        "out-average",
+        "--pattern",
+        "active-rows",
+        "--solver",
+        "gd",
+        "--rounds",
+        "2",
+        "--ratings",
+        files.ratings.to_str().unwrap(),
+        "--links",
+        files.links.to_str().unwrap(),
+    ];
+    let report: RunReport =
+        serde_json::from_value(run(temporary.path(), &arguments).json()).unwrap();
+    assert_eq!(report.protocol, "he-pir");
+    // 522 of the 740 common users trust one of them.
+    assert_eq!(report.dataset.common_users, 740);
+    assert_eq!(report.opened_values, 522 * 10 * 2);
+    assert!(report.max_abs_factor_diff.unwrap() <= 1e-3, "{report:?}");
+    // Keys and queries go up once, before the first round.
+    assert!(
+        report.cost.offline.bytes_to_rating > 1_200_000,
+        "{report:?}"
+    );
+}

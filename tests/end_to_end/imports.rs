@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use s3rec_cli::client::{self, FileSource};
+use s3rec_cli::client::{self, Columns, FileSource};
 use s3rec_cli::failure::Failure;
 use s3rec_tests::pair::Pair;
 use s3rec_wire::v1;
@@ -75,6 +75,55 @@ async fn a_bad_links_file_is_explained() {
         imported.self_links,
     );
     assert_eq!(counted, (3, 2, 1, 1));
+}
+
+#[tokio::test]
+async fn columns_times_and_counts_are_read_as_told() {
+    let pair = Pair::start();
+    let mut client = client::rating(&pair.rating_connection()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let plays = b"when,film,who,plays\n30,x,a,3\n10,y,a,1\n20,x,b,7\n40,x,a,4\n50,y,b,2\n";
+    let mut source = write(directory.path(), "plays.csv", plays);
+    source.columns = Columns {
+        from: "who".into(),
+        to: "2".into(),
+        value: "plays".into(),
+        timestamp: "when".into(),
+    };
+    source.counts = true;
+    let imported = client::import_ratings(&mut client, &source).await.unwrap();
+    let sizes = (
+        imported.rows,
+        imported.users,
+        imported.items,
+        imported.ratings,
+    );
+    assert_eq!(sizes, (5, 2, 2, 4));
+    assert_eq!((imported.density, imported.timestamped), (1.0, true));
+    assert_eq!(
+        (imported.duplicates, imported.conflicting_duplicates),
+        (1, 1)
+    );
+    // a played x 3 + 4 times, b 7 times: log2(8); a played y once: log2(2).
+    assert_eq!((imported.scale_min, imported.scale_max), (1.0, 3.0));
+
+    let proposal = |held_out_latest| v1::ProposeJobRequest {
+        held_out_latest,
+        held_out_share: 0.5,
+        ..s3rec_tests::job::proposal(1)
+    };
+    client.propose_job(proposal(true)).await.unwrap();
+    source.columns.timestamp = String::new();
+    client::import_ratings(&mut client, &source).await.unwrap();
+    let refused = client.propose_job(proposal(true)).await.unwrap_err();
+    assert!(refused.message().contains("times"), "{refused}");
+    client.propose_job(proposal(false)).await.unwrap();
+
+    source.columns.from = "nobody".into();
+    let refused = client::import_ratings(&mut client, &source).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.reason(), "INVALID_FILE", "{refused}");
+    assert!(refused.to_string().contains("nobody"), "{refused}");
 }
 
 #[tokio::test]

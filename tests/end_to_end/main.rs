@@ -1,13 +1,23 @@
 //! End to end, one file a subject.
 #![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
+mod alignment;
+mod audits;
+mod chaos;
+mod compose;
 mod demo;
+mod doctor;
 mod faults;
 mod filmtrust;
+mod healthcheck;
+mod hostile;
 mod identity;
 mod imports;
 mod models;
+mod observability;
 mod operators;
 mod peer_port;
+mod python_client;
+mod rotation;
 mod samples;
 mod shutdown;

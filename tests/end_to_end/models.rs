@@ -40,6 +40,22 @@ async fn an_exported_model_predicts_as_the_platform_does() {
     assert_eq!(card["data"]["dataset"], "test");
     assert!(card["quality"]["rmse"].as_f64().unwrap() > 0.0, "{card}");
     assert_eq!(card["disclosure"]["openings"], 3);
+    let ratings = std::fs::read(data.path().join("ratings.tsv")).unwrap();
+    let digest = blake3::hash(&ratings).to_hex().to_string();
+    assert_eq!(card["data"]["digest"], digest.as_str());
+    assert_eq!(card["data"]["scale"]["max"], 5.0);
+    assert_eq!(card["objective"]["operator"], "normalized-laplacian");
+    assert!(
+        card["objective"]["user_decay"].as_f64().unwrap() > 0.0,
+        "{card}"
+    );
+    for predictor in ["global_mean", "biases", "no_social", "model"] {
+        assert!(
+            card["metrics"][predictor]["mae"].as_f64().unwrap() > 0.0,
+            "{card}"
+        );
+    }
+    assert_eq!(card["metrics"]["model"]["rmse"], card["quality"]["rmse"]);
     assert_eq!(
         card["user_ids"].as_array().unwrap().len() as u64,
         card["data"]["users"]
@@ -73,6 +89,43 @@ async fn an_exported_model_predicts_as_the_platform_does() {
         // The scale of these data; the platform alone clips.
         assert!((from_python.clamp(1.0, 5.0) - predicted.rating).abs() < 1e-9);
     }
+}
+
+#[tokio::test]
+async fn a_lists_order_is_explained_by_its_parts() {
+    let pair = Pair::start();
+    let data = tempfile::tempdir().unwrap();
+    let mut job = trained(&pair, data.path()).await;
+    let request = v1::RecommendRequest {
+        user_id: "absent".into(),
+        ..Default::default()
+    };
+    let strangers = job.rating.recommend(request.clone()).await.unwrap();
+    let strangers = strangers.into_inner();
+    assert!(!strangers.known_user);
+    let (tensors, card) = (
+        data.path().join("m.safetensors"),
+        data.path().join("m.json"),
+    );
+    at_rating(&pair, &["rating", "export", "--out", text(&tensors)]).json();
+    let card: Value = serde_json::from_slice(&std::fs::read(card).unwrap()).unwrap();
+    let user_id = card["user_ids"][0].as_str().unwrap().to_owned();
+    let request = v1::RecommendRequest { user_id, ..request };
+    let own = job.rating.recommend(request).await.unwrap().into_inner();
+    assert!(own.known_user && own.items.len() == 10);
+    for item in strangers.items.iter().chain(&own.items) {
+        let parts = item.parts.unwrap();
+        let rating = parts.global_mean + parts.user_bias + parts.item_bias;
+        let total = rating + parts.taste + parts.social + parts.popularity;
+        assert!((total - item.score).abs() < 1e-9, "{item:?}");
+        assert!(parts.popularity > 0.0, "{item:?}");
+    }
+    let request = v1::PredictRequest {
+        item_id: own.items[0].item_id.clone(),
+        ..Default::default()
+    };
+    let predicted = job.rating.predict(request).await.unwrap().into_inner();
+    assert_eq!(predicted.parts.unwrap().popularity, 0.0);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_tests::pair::Pair;
 use s3rec_tests::raw;
 use s3rec_wire::v1;
+use s3rec_wire::v1::align_chunk::Part;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -37,12 +38,29 @@ fn proposal(change: impl FnOnce(&mut v1::PeerProposal)) -> v1::PeerProposal {
             kind: v1::ReleaseKind::Exact.into(),
             ..Default::default()
         }),
-        alignment: "keyed-hash".into(),
+        alignment: "ecdh-psi-ristretto255".into(),
         saturation_bound: 8.0,
         guard_bits: 2,
+        id_rule: "nfc-trim".into(),
+        rating_commitment: vec![5; 32],
+        rating_lineage: vec![6; 16],
+        columns: 0,
+        bounds: Some(v1::ParameterBounds {
+            most_common_users: 1000,
+            least_security_bits: 128,
+            least_statistical_bits: 40,
+        }),
+        expires_unix_ms: i64::MAX,
     };
+    proposal.columns = proposal.model.as_ref().map_or(0, |model| {
+        model.rank + u32::from(model.social_bias_weight > 0.0)
+    });
     change(&mut proposal);
     proposal
+}
+
+fn align(part: Part) -> v1::AlignChunk {
+    v1::AlignChunk { part: Some(part) }
 }
 
 #[tokio::test]
@@ -84,6 +102,8 @@ async fn malformed_hellos_and_proposals_are_refused_by_field() {
         proposal(|p| p.protocol = 99),
         proposal(|p| p.release_policy = None),
         proposal(|p| p.alignment = "trust-me".into()),
+        proposal(|p| p.alignment = "keyed-hash".into()),
+        proposal(|p| p.id_rule = "none".into()),
         proposal(|p| p.saturation_bound = f64::NAN),
         proposal(|p| p.saturation_bound = f64::INFINITY),
         proposal(|p| p.guard_bits = u32::MAX),
@@ -123,6 +143,7 @@ async fn calls_out_of_order_are_refused() {
         seed_half: vec![1; 32],
         users_digest: vec![2; 32],
         parameters: None,
+        stock_id: vec![5; 16],
     };
     refused(client.setup(setup).await);
     let chunk = v1::ExchangeChunk {
@@ -131,16 +152,17 @@ async fn calls_out_of_order_are_refused() {
             phase: v1::Phase::Online.into(),
             round: 1,
             parameters_digest: vec![0; 32],
+            counters: Some(v1::Counters::default()),
         }),
         ..Default::default()
     };
     first_refused(client.exchange(tokio_stream::iter([chunk])).await).await;
-    let align = v1::AlignChunk {
+    let align = align(Part::Opening(v1::AlignOpening {
         job_id,
-        key_half: vec![3; 32],
+        session_half: vec![3; 32],
         total: 1,
-        hashes: vec![4; 32],
-    };
+        id_rule: "nfc-trim".into(),
+    }));
     first_refused(client.align(tokio_stream::iter([align])).await).await;
     pair.social.assert_well();
 }
@@ -156,6 +178,7 @@ async fn unknown_jobs_are_refused() {
             .finish(v1::FinishRequest {
                 job_id: job_id.clone(),
                 openings: 1,
+                counters: None,
             })
             .await,
     );
@@ -169,12 +192,7 @@ async fn an_oversized_message_is_refused_before_it_is_read() {
     let mut pair = Pair::start();
     let mut client = peer(&pair).await;
     client.hello(hello()).await.unwrap();
-    let chunk = v1::AlignChunk {
-        job_id: proposal(|_| ()).job_id,
-        key_half: vec![3; 32],
-        total: u64::MAX,
-        hashes: vec![0; 8 << 20],
-    };
+    let chunk = align(Part::Points(vec![0; 8 << 20]));
     first_refused(client.align(tokio_stream::iter([chunk])).await).await;
     pair.social.assert_well();
 }

@@ -1,17 +1,24 @@
-//! The files in `deploy/` are what the daemons read.
+//! The files in `deploy/` are what the programs read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use s3rec_cli::connection::ConnectionArgs;
 use s3rec_node::Overrides;
-use s3rec_node::config::{RatingPeer, SocialPeer, load};
+use s3rec_node::config::{PeerSettings, RatingPeer, SocialPeer, load};
+use s3rec_node::pki::Pin;
 
 #[test]
 fn sample_configurations_are_read() {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
-    let none = Overrides::default();
-    let rating = load::<RatingPeer>(&deploy.join("rating.toml"), &none).unwrap();
-    let social = load::<SocialPeer>(&deploy.join("social.toml"), &none).unwrap();
-    // What docker-compose.yml publishes and what the one calls the other.
+    let home = tempfile::tempdir().unwrap();
+    let pin = home.path().join("peer.pin");
+    std::fs::write(&pin, format!("{}\n", "ab".repeat(32))).unwrap();
+    let overrides = Overrides {
+        set: vec![format!("peer.pin_file={}", pin.display())],
+        ..Overrides::default()
+    };
+    let rating = load::<RatingPeer>(&deploy("rating.toml"), &overrides).unwrap();
+    let social = load::<SocialPeer>(&deploy("social.toml"), &overrides).unwrap();
+    // What docker-compose.yml listens on and what the one calls the other.
     assert_eq!(rating.operator.listen.port(), 7100);
     assert_eq!(social.operator.listen.port(), 7200);
     assert!(
@@ -21,4 +28,27 @@ fn sample_configurations_are_read() {
             .ends_with(&social.peer.listen.port().to_string())
     );
     assert_eq!(rating.data_dir, social.data_dir);
+    let pins = rating.peer.pins().unwrap().read().unwrap();
+    assert_eq!(pins, ["ab".repeat(32).parse::<Pin>().unwrap()]);
+
+    for (file, port) in [
+        ("rating-operator.toml", rating.operator.listen.port()),
+        ("social-operator.toml", social.operator.listen.port()),
+    ] {
+        let client = ConnectionArgs {
+            client: Some(deploy(file)),
+            ..ConnectionArgs::default()
+        };
+        let connection = client.resolve().unwrap();
+        assert!(
+            connection.address.ends_with(&format!(":{port}")),
+            "{connection:?}"
+        );
+    }
+}
+
+fn deploy(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy")
+        .join(file)
 }

@@ -43,17 +43,18 @@ pub fn proposal(rounds: u32) -> v1::ProposeJobRequest {
 impl Job {
     /// Imports both files and proposes; the social platform has not decided.
     pub async fn propose(pair: &Pair, files: &Files, rounds: u32) -> Self {
+        Self::propose_with(pair, files, proposal(rounds)).await
+    }
+
+    /// As [`propose`](Job::propose), with the whole request.
+    pub async fn propose_with(pair: &Pair, files: &Files, request: v1::ProposeJobRequest) -> Self {
         let mut rating = client::rating(&pair.rating_connection()).await.unwrap();
         let mut social = client::social(&pair.social_connection()).await.unwrap();
         let source = FileSource::new(&files.ratings, "test");
         client::import_ratings(&mut rating, &source).await.unwrap();
         let source = FileSource::new(&files.links, "test");
         client::import_links(&mut social, &source).await.unwrap();
-        let proposed = rating
-            .propose_job(proposal(rounds))
-            .await
-            .unwrap()
-            .into_inner();
+        let proposed = rating.propose_job(request).await.unwrap().into_inner();
         assert_eq!(proposed.state(), v1::JobState::Proposed);
         Self {
             rating,
@@ -64,7 +65,12 @@ impl Job {
 
     /// Also approves and starts.
     pub async fn start(pair: &Pair, files: &Files, rounds: u32) -> Self {
-        let mut job = Self::propose(pair, files, rounds).await;
+        Self::start_with(pair, files, proposal(rounds)).await
+    }
+
+    /// As [`start`](Job::start), with the whole request.
+    pub async fn start_with(pair: &Pair, files: &Files, request: v1::ProposeJobRequest) -> Self {
+        let mut job = Self::propose_with(pair, files, request).await;
         job.approve().await;
         let request = v1::StartJobRequest {
             job_id: job.id.clone(),
@@ -77,6 +83,7 @@ impl Job {
     /// The social platform consents.
     pub async fn approve(&mut self) {
         let request = v1::ApproveProposalRequest {
+            expires_unix_ms: 0,
             job_id: self.id.clone(),
             dataset: String::new(),
         };

@@ -7,6 +7,8 @@
 //! | [`pair`] | both daemons with keys and configurations of their own |
 //! | [`job`] | from import to an approved job in one call |
 //! | [`command`] | the command `s3rec` as a user runs it |
+//! | [`compose`] | both platforms in containers |
+//! | [`capture`] | what crossed a network, and whether it was in the clear |
 //! | [`raw`] | connections that check nothing of what our clients check |
 //! | [`processes`] | what still runs, and signals |
 //!
@@ -18,7 +20,9 @@
 )]
 
 pub mod binaries;
+pub mod capture;
 pub mod command;
+pub mod compose;
 pub mod data;
 pub mod job;
 pub mod pair;

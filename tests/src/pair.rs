@@ -22,6 +22,9 @@ const START: Duration = Duration::from_secs(30);
 pub struct Daemon {
     child: Child,
     log: PathBuf,
+    program: Program,
+    configuration: PathBuf,
+    data_dir: PathBuf,
     /// `host:port` for its people.
     pub operator_address: String,
 }
@@ -31,7 +34,14 @@ impl Daemon {
     #[must_use]
     pub fn start(program: Program, configuration: &Path, data_dir: &Path) -> Self {
         let mut daemon = Self::spawn(program, configuration);
-        let file = data_dir.join("operator.addr");
+        daemon.data_dir = data_dir.to_owned();
+        daemon.await_listening();
+        daemon
+    }
+
+    fn await_listening(&mut self) {
+        let daemon = self;
+        let file = daemon.data_dir.join("operator.addr");
         wait_until("a daemon listens", START, || {
             let status = daemon.child.try_wait().unwrap();
             assert!(
@@ -42,20 +52,27 @@ impl Daemon {
             file.exists()
         });
         daemon.operator_address = std::fs::read_to_string(file).unwrap().trim().to_owned();
-        daemon
+    }
+
+    /// Starts the killed daemon again, with what it left on disk, and waits until it listens.
+    pub fn restart(&mut self) {
+        // What the last run wrote says nothing about this one.
+        std::fs::remove_file(self.data_dir.join("operator.addr")).unwrap();
+        self.child = launch(self.program, &self.configuration, &self.log);
+        self.await_listening();
     }
 
     /// Starts a program with a configuration and does not wait.
     #[must_use]
     pub fn spawn(program: Program, configuration: &Path) -> Self {
         let log = configuration.with_extension("log");
-        let mut command = Command::new(program.path());
-        command.arg("--config").arg(configuration);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(File::create(&log).unwrap());
+        File::create(&log).unwrap();
         Self {
-            child: command.spawn().unwrap(),
+            child: launch(program, configuration, &log),
             log,
+            program,
+            configuration: configuration.to_owned(),
+            data_dir: PathBuf::new(),
             operator_address: String::new(),
         }
     }
@@ -97,6 +114,15 @@ impl Daemon {
         );
         assert!(!self.log().contains("panicked"), "{}", self.log());
     }
+}
+
+/// The program, writing on at the end of `log`.
+fn launch(program: Program, configuration: &Path, log: &Path) -> Child {
+    let mut command = Command::new(program.path());
+    command.arg("--config").arg(configuration);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(File::options().append(true).open(log).unwrap());
+    command.spawn().unwrap()
 }
 
 impl Drop for Daemon {
@@ -158,6 +184,24 @@ impl Home {
     /// Another certificate of `role` by the same authority, and its key.
     #[must_use]
     pub fn reissue(&self, role: CertificateRole) -> (PathBuf, PathBuf) {
+        self.further(role, "again", |_| ())
+    }
+
+    /// A certificate of `role` whose time is over, and its key.
+    #[must_use]
+    pub fn ended(&self, role: CertificateRole) -> (PathBuf, PathBuf) {
+        self.further(role, "ended", |params| {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    fn further(
+        &self,
+        role: CertificateRole,
+        stem: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (PathBuf, PathBuf) {
         let authority_key = std::fs::read_to_string(self.path().join("keys/ca.key")).unwrap();
         let mut authority = CertificateParams::new([]).unwrap();
         authority
@@ -168,11 +212,15 @@ impl Home {
         params
             .subject_alt_names
             .push(SanType::URI(role.uri().try_into().unwrap()));
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &issuer).unwrap();
-        let paths = (self.path().join("again.pem"), self.path().join("again.key"));
+        let at = |ending: &str| self.path().join(format!("{stem}.{ending}"));
+        let paths = (at("pem"), at("key"));
         std::fs::write(&paths.0, certificate.pem()).unwrap();
         std::fs::write(&paths.1, key.serialize_pem()).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&paths.1, private).unwrap();
         paths
     }
 
@@ -189,14 +237,23 @@ impl Home {
         }
     }
 
+    /// Where the daemon `name` reads whom it believes to be the other platform.
+    #[must_use]
+    pub fn pin_file(&self, name: &str) -> PathBuf {
+        self.path().join(format!("{name}-peer.pin"))
+    }
+
     /// Writes the social platform's configuration.
     #[must_use]
     pub fn social_configuration(&self) -> PathBuf {
-        self.configuration(
-            "social",
-            CertificateRole::Rating,
-            "listen = \"127.0.0.1:0\"",
-        )
+        self.social_configuration_at("127.0.0.1:0")
+    }
+
+    /// As [`social_configuration`](Home::social_configuration), on a peer port of its own.
+    #[must_use]
+    pub fn social_configuration_at(&self, listen: &str) -> PathBuf {
+        let listen = format!("listen = \"{listen}\"");
+        self.configuration("social", CertificateRole::Rating, &listen)
     }
 
     /// Writes the rating platform's configuration.
@@ -211,10 +268,13 @@ impl Home {
         let text = format!(
             "data_dir = \"{name}-data\"\nname = \"{name}.test\"\n\
              [operator]\nlisten = \"127.0.0.1:0\"\n\
-             [peer]\n{peer}\npin = \"{pin}\"\n\
-             [tls]\nca = \"keys/ca.pem\"\ncertificate = \"keys/{name}.pem\"\nkey = \"keys/{name}.key\"\n\
+             [peer]\n{peer}\npin_file = \"{name}-peer.pin\"\n\
+             [tls]\nca = \"keys/ca.pem\"\ncertificate = \"keys/{name}.pem\"\nkey = \"keys/{name}.key\"\nrevoked = \"keys/ca.crl\"\n\
+             [limits]\nreload_seconds = 1\n\
+             [observability]\nlisten = \"127.0.0.1:0\"\n\
              [log]\nfilter = \"debug,h2=info,hyper=info,tonic=info,tower=info,rustls=info\"\n"
         );
+        std::fs::write(self.pin_file(name), format!("{pin}\n")).unwrap();
         let path = self.path().join(format!("{name}.toml"));
         std::fs::write(&path, text).unwrap();
         path
@@ -231,9 +291,24 @@ impl Pair {
     /// Starts both daemons.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// Starts both daemons so that either can be started again: the social platform keeps its
+    /// peer port.
+    #[must_use]
+    pub fn lasting() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        Self::start_at(&address)
+    }
+
+    fn start_at(peer: &str) -> Self {
         let home = Home::new();
         let social_data = home.data_dir("social");
-        let social = Daemon::start(Program::Social, &home.social_configuration(), &social_data);
+        let configuration = home.social_configuration_at(peer);
+        let social = Daemon::start(Program::Social, &configuration, &social_data);
         let peer_address = std::fs::read_to_string(social_data.join("peer.addr")).unwrap();
         let configuration = home.rating_configuration(peer_address.trim());
         let rating = Daemon::start(Program::Rating, &configuration, &home.data_dir("rating"));

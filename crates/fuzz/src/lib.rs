@@ -16,7 +16,7 @@ use s3rec_spmm::he::{RatingKeySetup, RatingKeys, SocialKeySetup, SocialKeys, pub
 use s3rec_spmm::pair::{self, Honest};
 use s3rec_spmm::{
     Endpoint, Frame, OperatorKind, ProductParameters, ProductRequest, Protocol, SocialOperand,
-    SpmmError, Step, choose_parameters,
+    SpmmError, Step, choose_parameters, fetch,
 };
 
 /// Both parties of a small job after their key setup.
@@ -40,13 +40,18 @@ impl World {
     /// None that the tests do not want to see.
     pub fn new(protocol: Protocol) -> Result<Self, Box<dyn std::error::Error>> {
         let links = [(0, 1), (1, 2), (5, 3), (7, 0), (11, 4)];
-        let operator = SocialOperator::build(
-            OperatorKind::Laplacian,
-            &SocialMatrix::from_links(12, links)?,
-        );
-        let mut request = ProductRequest::new(protocol, OperatorKind::Laplacian, 12, 2, 2);
+        let kind = if protocol.fetches_privately() {
+            OperatorKind::OutAverage
+        } else {
+            OperatorKind::Laplacian
+        };
+        let operator = SocialOperator::build(kind, &SocialMatrix::from_links(12, links)?);
+        let mut request = ProductRequest::new(protocol, kind, 12, 2, 2);
         request.row_norm_bound = operator.row_norm_bound();
         request.nonzeros_bound = operator.nonzeros_bound();
+        if protocol.fetches_privately() {
+            request.fetched_rows_bound = fetch::rows_bound_of(&operator);
+        }
         let parameters = choose_parameters(&request)?;
         let pattern = Arc::new(declassify(
             &SecretPattern::of(&operator),
@@ -104,6 +109,24 @@ pub fn frames(mut input: &[u8], scale: usize) -> Vec<Frame> {
         input = rest;
     }
     frames
+}
+
+/// `honest` with single bytes replaced (places wrap around), cut or lengthened by `tail`: what a
+/// checksum-free start from nothing would never reach.
+#[must_use]
+pub fn edited(honest: &[u8], edits: &[(u16, u8)], tail: &[u8]) -> Vec<u8> {
+    let mut bytes = honest.to_vec();
+    for (place, value) in edits {
+        let length = bytes.len().max(1);
+        if let Some(byte) = bytes.get_mut(usize::from(*place) % length) {
+            *byte = *value;
+        }
+    }
+    match tail.split_first() {
+        Some((0, cut)) => bytes.truncate(bytes.len().saturating_sub(cut.len())),
+        _ => bytes.extend_from_slice(tail),
+    }
+    bytes
 }
 
 /// Feeds frames to an endpoint as a hostile peer would, and asserts that a refusal ends it.

@@ -71,6 +71,10 @@ fn protocol_messages() {
                 assert!(frame.payload.len() <= s3rec_spmm::MAX_FRAME_BYTES);
             }
         }
+        if let Ok(message) = v1::AlignChunk::from_record(bytes) {
+            let opening = convert::align_opening(message.clone()).is_ok();
+            assert!(!(opening && convert::align_part(message).is_ok()));
+        }
         if let Ok(message) = v1::ReleasePolicy::from_record(bytes) {
             let _ = convert::release_from_wire(Some(message));
         }

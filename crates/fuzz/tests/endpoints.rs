@@ -8,20 +8,22 @@
 use std::sync::{Arc, OnceLock};
 
 use s3rec_fuzz::{World, attack, frames};
-use s3rec_spmm::Protocol;
+use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
 use s3rec_spmm::he::{RatingRound, SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingSession, RatingStock, SocialBlock, SocialSession,
     SocialStock, StockTerms,
 };
+use s3rec_spmm::{Endpoint, Protocol};
 
 fn world(protocol: Protocol) -> &'static World {
-    static HE: OnceLock<World> = OnceLock::new();
-    static PREPROCESSED: OnceLock<World> = OnceLock::new();
-    let cell = if protocol == Protocol::He {
-        &HE
-    } else {
-        &PREPROCESSED
+    static WORLDS: [OnceLock<World>; 4] = [const { OnceLock::new() }; 4];
+    let [he, he_pir, preprocessed, preprocessed_pir] = &WORLDS;
+    let cell = match protocol {
+        Protocol::He => he,
+        Protocol::HePir => he_pir,
+        Protocol::Preprocessed => preprocessed,
+        Protocol::PreprocessedPir => preprocessed_pir,
     };
     cell.get_or_init(|| World::new(protocol).unwrap())
 }
@@ -113,6 +115,36 @@ fn a_block_at_the_social_platform() {
             if let Ok(block) = SocialBlock::new(social_stock(world), 64 << 20) {
                 attack(block, frames(input, 16));
             }
+        });
+}
+
+/// The frames reach past the keys, so that whole hostile queries are expanded too.
+#[test]
+fn queries_at_the_rating_platform() {
+    let world = world(Protocol::HePir);
+    bolero::check!()
+        .with_iterations(200)
+        .for_each(|input: &[u8]| {
+            attack(
+                RatingQueries::new(&world.parameters).unwrap(),
+                frames(input, 512),
+            );
+        });
+}
+
+/// What P1 fetches decides nothing that shows: whatever the answers hold, it answers.
+#[test]
+fn answers_to_queries_at_the_social_platform() {
+    let world = world(Protocol::HePir);
+    let asked = SocialQueries::new(&world.parameters, &world.operand);
+    let mut asked = asked.unwrap();
+    while asked.poll_send().unwrap().is_some() {}
+    let fetch = Arc::new(asked.into_fetch().unwrap());
+    bolero::check!()
+        .with_iterations(200)
+        .for_each(|input: &[u8]| {
+            let round = SocialRound::new(&world.social, &world.operand, 0).unwrap();
+            attack(round.with_fetch(&fetch), frames(input, 512));
         });
 }
 

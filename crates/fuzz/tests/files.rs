@@ -29,3 +29,24 @@ fn links() {
         }
     });
 }
+
+#[test]
+fn ratings_in_files_of_every_kind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ratings");
+    bolero::check!().for_each(|bytes: &[u8]| {
+        // Kind told by content: gzip, Parquet or text.
+        std::fs::write(&path, bytes).unwrap();
+        let _ = RatingSet::read(&path, &RatingOptions::default());
+    });
+}
+
+#[test]
+fn links_in_files_of_every_kind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("links");
+    bolero::check!().for_each(|bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let _ = LinkSet::read(&path, &LinkOptions::default());
+    });
+}

@@ -1,4 +1,6 @@
-//! Seeded inputs for tests: the published data sets where they are at hand, and synthetic ones.
+//! Seeded inputs for tests: the published data sets where they are at hand, and synthetic ones;
+//! messages with one field changed.
 
 pub mod datasets;
+pub mod fields;
 pub mod learning;

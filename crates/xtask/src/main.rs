@@ -1,4 +1,5 @@
-//! Developer commands: `cargo xtask arrows`, `cargo xtask check-report FILE`, `cargo xtask ci`.
+//! Developer commands: `cargo xtask arrows`, `cargo xtask check-report FILE`,
+//! `cargo xtask claims`, `cargo xtask ci`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -6,6 +7,7 @@
 )]
 
 mod arrows;
+mod claims;
 mod metadata;
 mod thresholds;
 
@@ -30,6 +32,8 @@ enum Task {
         /// The report.json of `s3rec demo --report DIR`.
         file: PathBuf,
     },
+    /// Checks that the tests exist which the manual's table of threats and faults names.
+    Claims,
     /// Runs everything that CI runs.
     Ci,
 }
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Task::CheckReport { file } => {
             thresholds::findings(&file).map_err(|error| error.to_string())
         }
+        Task::Claims => claims::findings(&workspace_root()).map_err(|error| error.to_string()),
         Task::Ci => return ci(),
     };
     match findings {

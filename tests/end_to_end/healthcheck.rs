@@ -1,0 +1,110 @@
+//! A daemon asked how it is, by its own program and by the command.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use s3rec_node::pki::{self, CertificateRole};
+use s3rec_tests::binaries::Program;
+use s3rec_tests::command::{Run, flags, run};
+use s3rec_tests::pair::{Daemon, Home, Pair};
+
+#[test]
+fn daemons_that_serve_say_so_and_those_that_ended_do_not() {
+    let mut pair = Pair::start();
+    for (program, name) in [(Program::Rating, "rating"), (Program::Social, "social")] {
+        let configuration = pair.home.path().join(format!("{name}.toml"));
+        let asked = ask(program, &configuration);
+        assert_eq!(asked.code, Some(0), "{asked:?}");
+        assert_eq!(
+            by_command(&pair.home, &configuration).json()["serving"],
+            true
+        );
+    }
+    pair.social.terminate();
+    assert!(pair.social.wait(Duration::from_secs(15)).success());
+    let configuration = pair.home.path().join("social.toml");
+    let asked = ask(Program::Social, &configuration);
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    assert!(asked.stderr.contains("nobody answers"), "{asked:?}");
+    let error = by_command(&pair.home, &configuration).error();
+    assert_eq!(error["reason"], "UNHEALTHY");
+}
+
+#[test]
+fn a_daemon_that_never_ran_is_named() {
+    let home = Home::new();
+    let error = by_command(&home, &home.social_configuration()).error();
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("operator.addr") && message.contains("running"),
+        "{message}"
+    );
+}
+
+#[test]
+fn operators_of_another_authority_do_not_lock_the_daemon_out_of_its_own_health() {
+    let home = Home::new();
+    let elsewhere = home.path().join("operators");
+    pki::issue(&elsewhere, &[]).unwrap();
+    let configuration = home.social_configuration();
+    let mut text = std::fs::read_to_string(&configuration).unwrap();
+    text = text.replace("[operator]\n", "[operator]\nca = \"operators/ca.pem\"\n");
+    std::fs::write(&configuration, text).unwrap();
+    let social = Daemon::start(Program::Social, &configuration, &home.data_dir("social"));
+    let asked = ask(Program::Social, &configuration);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+
+    // The other platform's certificate, of the general authority, is nobody here.
+    let (certificate, key) = home.identity(CertificateRole::Rating);
+    let mut theirs = text_of(&configuration);
+    theirs = theirs.replace("keys/social.pem", certificate.to_str().unwrap());
+    theirs = theirs.replace("keys/social.key", key.to_str().unwrap());
+    let stranger = home.path().join("stranger.toml");
+    std::fs::write(&stranger, theirs).unwrap();
+    assert_ne!(ask(Program::Social, &stranger).code, Some(0));
+
+    // And an operator of the general authority gets nowhere, one of the operators' own does.
+    let connection = home.connection(CertificateRole::SocialOperator, &social.operator_address);
+    assert_ne!(proposals(&home, &connection).code, Some(0));
+    let connection = s3rec_cli::connection::Connection {
+        certificate: elsewhere.join("social-operator.pem"),
+        key: elsewhere.join("social-operator.key"),
+        ..connection
+    };
+    let listed = proposals(&home, &connection);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+}
+
+fn proposals(home: &Home, connection: &s3rec_cli::connection::Connection) -> Run {
+    let flags = flags(connection);
+    let verb = ["social", "proposals"].into_iter();
+    let arguments: Vec<&str> = verb.chain(flags.iter().map(String::as_str)).collect();
+    run(home.path(), &arguments)
+}
+
+fn ask(program: Program, configuration: &Path) -> Run {
+    let mut command = Command::new(program.path());
+    command
+        .arg("--config")
+        .arg(configuration)
+        .arg("healthcheck");
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn by_command(home: &Home, configuration: &Path) -> Run {
+    let configuration = configuration.to_str().unwrap();
+    run(
+        home.path(),
+        &["healthcheck", "--json", "--config", configuration],
+    )
+}
+
+fn text_of(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
