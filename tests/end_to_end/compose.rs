@@ -56,9 +56,10 @@ fn two_platforms_in_containers_share_one_port_and_no_value() {
     only_the_peer_port_is_open(&rating, &social);
 
     let wanted = wanted(&compose, &values);
-    send_in_the_clear(&rating, &social.on_link, &wanted.sample(), home.path());
+    let sample = wanted.sample();
+    send_in_the_clear(&rating, &social.on_link, &sample, home.path());
     let report = report_of(&compose);
-    nothing_crossed_in_the_clear(&capture.stop(), &wanted, &report);
+    nothing_crossed_in_the_clear(&capture.stop_after(&sample), &wanted, &report);
 
     compose.run(&["down", "-v"]);
     assert_eq!(compose.left(), Vec::<String>::new());

@@ -24,7 +24,9 @@ impl Capture {
     pub fn start(interface: &str, directory: &Path) -> Self {
         let (file, log) = (directory.join("link.pcap"), directory.join("tcpdump.log"));
         let mut command = Command::new("tcpdump");
-        command.args(["-i", interface, "-U", "-n", "-B", "65536", "-Z", "root"]);
+        command.args(["-i", interface, "-n", "-B", "65536", "-Z", "root"]);
+        // Each packet is written as it comes: without, those of the last second are lost.
+        command.args(["-U", "--immediate-mode"]);
         command.arg("-w").arg(&file).stdin(Stdio::null());
         command.stderr(std::fs::File::create(&log).unwrap());
         let tcpdump = command.spawn().unwrap();
@@ -36,9 +38,14 @@ impl Capture {
         Self { tcpdump, file, log }
     }
 
-    /// Ends it; the streams in the order of their first packet. Nothing may have been dropped.
+    /// Ends it once `last` was captured, in one packet; the streams in the order of their first
+    /// packet. Nothing may have been dropped.
     #[must_use]
-    pub fn stop(mut self) -> Vec<Stream> {
+    pub fn stop_after(mut self, last: &[u8]) -> Vec<Stream> {
+        wait_until("the capture has all", Duration::from_secs(30), || {
+            let captured = std::fs::read(&self.file).unwrap();
+            captured.windows(last.len()).any(|window| window == last)
+        });
         send(self.tcpdump.id(), Signal::INT);
         self.tcpdump.wait().unwrap();
         let log = std::fs::read_to_string(&self.log).unwrap();

@@ -281,6 +281,13 @@ impl Home {
     }
 }
 
+/// Puts lines under `[limits]` of a configuration.
+pub fn add_limits(configuration: &Path, lines: &str) {
+    let text = std::fs::read_to_string(configuration).unwrap();
+    let limits = format!("[limits]\n{lines}");
+    std::fs::write(configuration, text.replace("[limits]", &limits)).unwrap();
+}
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -291,7 +298,13 @@ impl Pair {
     /// Starts both daemons.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_at("127.0.0.1:0")
+        Self::start_at("127.0.0.1:0", "")
+    }
+
+    /// Starts both daemons, the social one with these lines under `[limits]`.
+    #[must_use]
+    pub fn with_social_limits(limits: &str) -> Self {
+        Self::start_at("127.0.0.1:0", limits)
     }
 
     /// Starts both daemons so that either can be started again: the social platform keeps its
@@ -301,13 +314,14 @@ impl Pair {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        Self::start_at(&address)
+        Self::start_at(&address, "")
     }
 
-    fn start_at(peer: &str) -> Self {
+    fn start_at(peer: &str, social_limits: &str) -> Self {
         let home = Home::new();
         let social_data = home.data_dir("social");
         let configuration = home.social_configuration_at(peer);
+        add_limits(&configuration, social_limits);
         let social = Daemon::start(Program::Social, &configuration, &social_data);
         let peer_address = std::fs::read_to_string(social_data.join("peer.addr")).unwrap();
         let configuration = home.rating_configuration(peer_address.trim());

@@ -63,13 +63,24 @@ pub struct SocialOperator {
 impl SocialOperator {
     /// Derives Y from S. The same S gives the same integers on every platform.
     pub fn build(kind: OperatorKind, social: &SocialMatrix) -> Self {
+        Self::build_preferring(kind, social, |user| user)
+    }
+
+    /// As [`Self::build`] where users are numbered anew for each job: weights that cannot all be
+    /// equal are larger for trustees of a lower `rank`, so that the same links give the same
+    /// weights in every numbering.
+    pub fn build_preferring(
+        kind: OperatorKind,
+        social: &SocialMatrix,
+        rank: impl Fn(u32) -> u32,
+    ) -> Self {
         let s = social.matrix();
         let matrix = match kind {
             OperatorKind::Laplacian | OperatorKind::NormalizedLaplacian => {
                 let both = s + &s.transpose_view().to_other_storage();
                 laplacian(&both, kind)
             }
-            OperatorKind::OutAverage => out_average(s),
+            OperatorKind::OutAverage => out_average(s, rank),
         };
         let row_norm = matrix
             .outer_iterator()
@@ -230,8 +241,8 @@ fn laplacian(both: &CsMatI<i64, u32, usize>, kind: OperatorKind) -> CsMatI<i64, 
 }
 
 /// D^{-1}S with every non-empty row summing to exactly 2^f_y: the remainder goes, one unit
-/// each, to the first trustees. A weight that rounds to nothing is not stored.
-fn out_average(s: &CsMatI<i64, u32, usize>) -> CsMatI<i64, u32, usize> {
+/// each, to the trustees of lowest rank. A weight that rounds to nothing is not stored.
+fn out_average(s: &CsMatI<i64, u32, usize>, rank: impl Fn(u32) -> u32) -> CsMatI<i64, u32, usize> {
     let one = 1usize << OperatorKind::OutAverage.weight_bits();
     let mut indptr = vec![0usize];
     let mut indices = Vec::with_capacity(s.nnz());
@@ -239,8 +250,12 @@ fn out_average(s: &CsMatI<i64, u32, usize>) -> CsMatI<i64, u32, usize> {
     for row in s.outer_iterator() {
         let degree = row.nnz().max(1);
         let (weight, remainder) = (one / degree, one % degree);
-        for (position, &f) in row.indices().iter().enumerate() {
-            let weight = weight + usize::from(position < remainder);
+        let mut ranks: Vec<u32> = row.indices().iter().map(|&f| rank(f)).collect();
+        ranks.sort_unstable();
+        // `remainder` is below the number of trustees, unless there are none.
+        let first_without = ranks.get(remainder).copied();
+        for &f in row.indices() {
+            let weight = weight + usize::from(first_without.is_some_and(|first| rank(f) < first));
             if weight > 0 {
                 indices.push(f);
                 // At most 2^14.
@@ -263,6 +278,8 @@ fn nearest(value: f64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use s3rec_algebra::RingBits;
 
@@ -282,6 +299,27 @@ mod tests {
         };
         let links: Vec<_> = (0..links).map(|_| (below(users), below(users))).collect();
         SocialMatrix::from_links(users, links).unwrap()
+    }
+
+    #[test]
+    fn weights_do_not_depend_on_the_numbering_where_a_rank_is_given() {
+        let users = 150;
+        let before = social(users, 600, 3);
+        // 7 and 150 have no common factor.
+        let anew = |user: u32| (user * 7 + 11) % 150;
+        let links = before.iter().map(|(i, f)| (anew(i), anew(f)));
+        let after = SocialMatrix::from_links(users, links).unwrap();
+        let old: HashMap<u32, u32> = (0..150).map(|user| (anew(user), user)).collect();
+        let same_weights = |rank: &dyn Fn(u32) -> u32| {
+            let kind = OperatorKind::OutAverage;
+            let renumbered = SocialOperator::build_preferring(kind, &after, rank);
+            let own = SocialOperator::build(kind, &before);
+            own.matrix.iter().all(|(weight, (i, f))| {
+                renumbered.matrix.get(anew(i) as usize, anew(f) as usize) == Some(weight)
+            })
+        };
+        assert!(same_weights(&|user| old[&user]));
+        assert!(!same_weights(&|user| user));
     }
 
     /// The definitions of protocol page section 1, densely and in float64.

@@ -12,7 +12,6 @@ use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::journal::is_terminal;
 use s3rec_node::kept::AGREED;
 use s3rec_node::observe;
-use s3rec_sparse::SocialOperator;
 use s3rec_spmm::preprocessed::{DirectoryStorage, SocialStock, StockSummary};
 use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
 use s3rec_wire::convert::JobId;
@@ -22,7 +21,7 @@ use s3rec_wire::v1::JobState;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::align::common_links;
+use crate::align::common_operator;
 use crate::imports::{self, blocking};
 use crate::ledger;
 use crate::platform::{PROPOSALS, Platform};
@@ -76,8 +75,7 @@ pub(crate) async fn restore(
             let message = "the exchange names other parameters than were agreed on";
             return Err(Fault::new(Reason::Contradiction, message));
         }
-        let matrix = common_links(&links, &kept.rows).map_err(changed)?;
-        let operator = SocialOperator::build(operator, &matrix);
+        let operator = common_operator(operator, &links, &kept.rows).map_err(changed)?;
         let salt = Seed::from_bytes(kept.salt.0);
         let operand = SocialOperand::new(&kept.parameters, &kept.pattern, &operator, &salt);
         let operand = Arc::new(operand.map_err(changed)?);

@@ -8,6 +8,7 @@ use s3rec_data::LinkSet;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Work, psi_fault};
 use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
+use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator, SparseError};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
@@ -252,11 +253,13 @@ async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<Alig
     Err(blamed(chunk, None))
 }
 
-/// The subgraph of the common users, in their order.
-pub(crate) fn common_links(
+/// Y of the links among the common users, who are numbered in their order. That order is drawn
+/// anew for each job; the weights are those of our own order, the same for every job.
+pub(crate) fn common_operator(
+    kind: OperatorKind,
     links: &LinkSet,
     rows: &[u32],
-) -> Result<s3rec_sparse::SocialMatrix, s3rec_sparse::SparseError> {
+) -> Result<SocialOperator, SparseError> {
     let mut place = vec![None; links.users.len()];
     for (index, row) in (0_u32..).zip(rows) {
         if let Some(place) = place.get_mut(*row as usize) {
@@ -268,5 +271,7 @@ pub(crate) fn common_links(
         .links
         .iter()
         .filter_map(|(truster, trustee)| Some((at(*truster)?, at(*trustee)?)));
-    s3rec_sparse::SocialMatrix::from_links(rows.len(), common)
+    let matrix = SocialMatrix::from_links(rows.len(), common)?;
+    let rank = |user: u32| rows.get(user as usize).copied().unwrap_or(user);
+    Ok(SocialOperator::build_preferring(kind, &matrix, rank))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use s3rec_algebra::Seed;
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
-use s3rec_sparse::{Disclosure, SecretPattern, SocialOperator, declassify};
+use s3rec_sparse::{Disclosure, SecretPattern, SparseError, declassify};
 use s3rec_spmm::{ProductParameters, SocialOperand, fetch};
 use s3rec_wire::convert::{
     JobId, Proposal, bitmap, digest_of, half_of, parameters_digest, parameters_from_wire,
@@ -15,7 +15,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 
-use crate::align::common_links;
+use crate::align::common_operator;
 use crate::imports::{self, blocking};
 use crate::ledger;
 use crate::platform::Platform;
@@ -91,10 +91,9 @@ async fn bound(
     let rows = Arc::new(rows);
     let common_rows = Arc::clone(&rows);
     let built = blocking(move || {
-        let matrix = common_links(&links, &common_rows)?;
-        let operator = SocialOperator::build(kind, &matrix);
+        let operator = common_operator(kind, &links, &common_rows)?;
         let pattern = declassify(&SecretPattern::of(&operator), disclosure);
-        Ok::<_, s3rec_sparse::SparseError>((operator, pattern))
+        Ok::<_, SparseError>((operator, pattern))
     });
     let (operator, pattern) = built
         .await?

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http_body_util::{BodyExt, Limited};
 use s3rec_wire::status::{Fault, Reason};
 use tonic::Status;
 use tonic::body::Body;
@@ -16,6 +17,9 @@ use tower::{Layer, Service};
 use super::connections::Guests;
 use super::progress::Progressing;
 use crate::observe;
+
+/// What is read of a call that is refused: all of most questions, little of a long stream.
+const MAX_REFUSED_BYTES: usize = 16 << 10;
 
 /// Wraps the services of a port.
 #[derive(Clone)]
@@ -71,7 +75,13 @@ where
             observe::call_refused(port, Reason::LimitExceeded);
             let message = "this connection makes calls faster than limits.calls_per_second allows";
             let status = Fault::new(Reason::LimitExceeded, message).into_status();
-            return Box::pin(async move { Ok(status.into_http()) });
+            let body = Progressing::new(request.into_body(), stall);
+            return Box::pin(async move {
+                // An answer before the question's end resets its stream, and the reset can
+                // overtake the answer.
+                let _ = Limited::new(body, MAX_REFUSED_BYTES).collect().await;
+                Ok(status.into_http())
+            });
         }
         let request = request.map(|body| Body::new(Progressing::new(body, stall)));
         let answered = self.inner.call(request);
