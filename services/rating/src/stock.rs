@@ -97,7 +97,10 @@ pub(crate) async fn meet(
     stock: RatingStock,
     ledger: &Ledger,
 ) -> Result<RatingStock, Fault> {
-    let (endpoint, meter) = (RatingSession::new(stock).map_err(ours)?, &ledger.offline);
+    let (endpoint, meter) = (
+        RatingSession::with_kept_inputs(stock).map_err(ours)?,
+        &ledger.offline,
+    );
     let phase = Phase::Offline;
     let met = line
         .exchange(platform, session, phase, 0, endpoint, meter, |_| {})

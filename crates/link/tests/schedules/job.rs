@@ -228,7 +228,7 @@ impl<'w> Job<'w> {
             if let Some(opening) = &opening {
                 rating.reserve_first(opening).map_err(of(Side::Rating))?;
             }
-            let mut meeting = RatingSession::new(rating).map_err(of(Side::Rating))?;
+            let mut meeting = RatingSession::with_kept_inputs(rating).map_err(of(Side::Rating))?;
             let mut met = SocialSession::new(social).map_err(of(Side::Social))?;
             self.network(misfortune, &messages)
                 .exchange(&mut meeting, &mut met, || Ok(()))?;

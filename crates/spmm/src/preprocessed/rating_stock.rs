@@ -25,6 +25,8 @@ pub struct RatingStock {
     pub(crate) in_session: bool,
     /// The pending message may be sent again.
     pub(crate) may_repeat: bool,
+    /// Rounds' columns that the next new message skips. In memory only: a restart meets anew.
+    pub(crate) burnt_next: u32,
     /// After the operator changed: the block to be answered anew next. All unused blocks are, in
     /// order, before the stock is sealed; a restart begins again. In memory only for that reason.
     pub(crate) renewing: Option<u32>,
@@ -143,6 +145,7 @@ impl RatingStock {
             pattern,
             in_session: false,
             may_repeat: false,
+            burnt_next: 0,
             renewing: None,
         })
     }
@@ -159,7 +162,8 @@ impl RatingStock {
 
     /// Rounds whose columns are untouched.
     pub fn remaining_rounds(&self) -> u32 {
-        self.parameters().rounds.saturating_sub(self.record.cursor)
+        let next = self.record.cursor.saturating_add(self.burnt_next);
+        self.parameters().rounds.saturating_sub(next)
     }
 
     /// The endpoint that announces the stock's public key, before its first block.
@@ -232,13 +236,14 @@ impl RatingStock {
                 });
             }
         }
-        let round = self.record.cursor;
+        let round = self.record.cursor.saturating_add(self.burnt_next);
         if round >= self.parameters().rounds {
             return Err(SpmmError::Exhausted {
                 rounds: self.parameters().rounds,
             });
         }
         let packed = self.mask(upload, round)?;
+        self.burnt_next = 0;
         self.record.cursor = round + 1;
         self.record.pending = Some(Spent {
             round,

@@ -8,8 +8,11 @@
 //! Only after step 4 does P0 give columns to anything. So whoever was restored from a backup of
 //! an earlier session shows nonces that the other has replaced, and the stock is void. Within
 //! one session P1's cursor tells P0 which columns were answered; the columns of the one message
-//! that may have been under way are burnt unless P0 still holds that message or the session was
-//! closed by agreement.
+//! that may have been under way are burnt unless the session was closed by agreement. A message
+//! that P0 still holds may be sent again first; but P0's disk may be of before yet another
+//! message, which nobody's disk knows of, so what comes after it burns all the same. Only who
+//! would make that other message again, byte for byte, needs not
+//! ([`RatingSession::with_kept_inputs`]).
 
 use super::record::{Nonces, VoidReason, fresh_nonce};
 use super::{RatingStock, SocialStock};
@@ -35,6 +38,7 @@ pub(crate) fn meeting_sizes() -> Result<Vec<(bool, Chunks)>, SpmmError> {
 pub struct RatingSession {
     stock: RatingStock,
     nonce: [u8; 16],
+    inputs_are_kept: bool,
     /// Where to go on, once the meeting is complete.
     resumed: Option<Resumed>,
     progress: Progress,
@@ -55,8 +59,23 @@ impl RatingSession {
         Ok(RatingSession {
             stock,
             nonce: fresh_nonce()?,
+            inputs_are_kept: false,
             resumed: None,
             progress: Progress::default(),
+        })
+    }
+
+    /// As [`Self::new`] for a caller whose inputs follow from state in the same directory as the
+    /// stock, brought back with it from any backup: whatever was under way is made again, byte
+    /// for byte, for the same columns, so none are burnt for it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_kept_inputs(stock: RatingStock) -> Result<RatingSession, SpmmError> {
+        let session = RatingSession::new(stock)?;
+        Ok(RatingSession {
+            inputs_are_kept: true,
+            ..session
         })
     }
 
@@ -91,6 +110,7 @@ impl RatingSession {
         if let Some(resumed) = self.resumed {
             self.stock.record.cursor = resumed.cursor;
             self.stock.may_repeat = resumed.may_repeat;
+            self.stock.burnt_next = resumed.burnt_next;
             if !resumed.may_repeat {
                 self.stock.record.pending = None;
             }
@@ -128,7 +148,14 @@ impl RatingSession {
             });
         }
         let pending = self.stock.record.pending.map(|pending| pending.round);
-        self.resumed = Some(resume(self.stock.record.cursor, pending, answered));
+        let resumed = resume(self.stock.record.cursor, pending, answered);
+        self.resumed = Some(match self.inputs_are_kept {
+            true => Resumed {
+                burnt_next: 0,
+                ..resumed
+            },
+            false => resumed,
+        });
         self.stock.record.session = Nonces {
             rating: self.nonce,
             social,
@@ -195,23 +222,25 @@ pub(crate) struct Answered {
 pub(crate) struct Resumed {
     pub(crate) cursor: u32,
     pub(crate) may_repeat: bool,
+    /// Rounds' columns to skip before the next new message.
+    pub(crate) burnt_next: u32,
 }
 
-/// The rule: a pending message is P0's newest unless P1 has answered beyond it; then, and when
-/// there is none, whatever may have been under way is burnt.
+/// The rule: a pending message may be repeated unless P1 has answered beyond it; whatever else
+/// may have been under way is burnt, before the next new message.
 pub(crate) fn resume(cursor: u32, pending: Option<u32>, answered: Answered) -> Resumed {
+    let burnt = u32::from(!answered.closed);
     match pending {
         Some(round) if round + 1 == cursor && answered.cursor <= cursor => Resumed {
             cursor,
             may_repeat: true,
+            burnt_next: burnt,
         },
-        _ => {
-            let burnt = u32::from(!answered.closed);
-            Resumed {
-                cursor: cursor.max(answered.cursor).saturating_add(burnt),
-                may_repeat: false,
-            }
-        }
+        _ => Resumed {
+            cursor: cursor.max(answered.cursor).saturating_add(burnt),
+            may_repeat: false,
+            burnt_next: 0,
+        },
     }
 }
 
@@ -416,8 +445,10 @@ mod tests {
                         if resumed.may_repeat {
                             assert_eq!(pending, cursor.checked_sub(1));
                             assert!(answered <= cursor);
-                        } else if !closed {
-                            assert!(resumed.cursor > cursor.max(answered));
+                        }
+                        if !closed {
+                            let next = resumed.cursor + resumed.burnt_next;
+                            assert!(next > cursor.max(answered));
                         }
                     }
                 }

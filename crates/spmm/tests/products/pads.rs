@@ -460,9 +460,10 @@ fn another_message_after_an_interruption_takes_other_columns() {
         kills: Kills::Rating,
     });
     simulation.run(whole(2));
+    // Those of round 1 too: its disk may be of before yet another message.
     assert_eq!(
         simulation.seen.masked.keys().copied().collect::<Vec<_>>(),
-        [0, 1]
+        [0, 2]
     );
 }
 
@@ -525,6 +526,29 @@ fn a_backup_within_a_session_burns_what_may_have_been_sent() {
         simulation.seen.masked.keys().copied().collect::<Vec<_>>(),
         [0, 1]
     );
+}
+
+/// The same with a message that P0 still holds, whether or not it is repeated before the next.
+#[test]
+fn a_held_message_does_not_hide_a_later_one() {
+    for (repeated, frames) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        let mut simulation = Simulation::new(ReleasePolicy::Exact);
+        simulation.run(whole(0));
+        simulation.run(Event::Backup { rating: true });
+        simulation.run(Event::Open {
+            input: 1,
+            frames,
+            kills: Kills::Rating,
+        });
+        simulation.run(Event::Restore { rating: true });
+        if repeated {
+            simulation.run(whole(0));
+        }
+        simulation.run(whole(2));
+        // Round 1's columns were handed out once, or not at all, and then burnt.
+        assert_eq!(simulation.seen.masked.keys().max(), Some(&2));
+        assert_eq!(simulation.opened, 2 + u32::from(repeated));
+    }
 }
 
 #[test]
