@@ -8,7 +8,7 @@ use s3rec_cli::failure::Failure;
 use s3rec_node::pki::CertificateRole;
 use s3rec_tests::data::Files;
 use s3rec_tests::job::{Job, proposal};
-use s3rec_tests::pair::Pair;
+use s3rec_tests::pair::{Pair, add_settings};
 use s3rec_tests::raw;
 use s3rec_wire::v1;
 use s3rec_wire::v1::align_chunk::Part;
@@ -157,7 +157,8 @@ async fn both_platforms_must_normalise_alike() {
 
 /// P0's side of one alignment that does not keep to it: P1 ends the job by a named cause.
 async fn hostile(parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
-    let pair = Pair::with_social_limits("resume_seconds = 1");
+    let impatient = |path: &Path| add_settings(path, "limits", "resume_seconds = 1");
+    let pair = Pair::configured(impatient);
     let directory = tempfile::tempdir().unwrap();
     let mut job = Job::propose(&pair, &Files::small(directory.path()), 2).await;
     job.approve().await;

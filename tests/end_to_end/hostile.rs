@@ -8,7 +8,7 @@ use s3rec_node::config::TlsSettings;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::TlsMaterial;
 use s3rec_tests::binaries::Program;
-use s3rec_tests::pair::{Daemon, Home, add_limits};
+use s3rec_tests::pair::{Daemon, Home, add_settings};
 use s3rec_tests::raw;
 use s3rec_wire::status::{Fault, Reason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +32,7 @@ impl Target {
         let home = Home::new();
         let configuration = home.social_configuration();
         let limits = "stall_seconds = 2\nconnections_per_client = 6\ncalls_per_second = 50";
-        add_limits(&configuration, limits);
+        add_settings(&configuration, "limits", limits);
         let data = home.data_dir("social");
         let social = Daemon::start(Program::Social, &configuration, &data);
         let address = std::fs::read_to_string(data.join("peer.addr")).unwrap();

@@ -21,3 +21,4 @@ mod python_client;
 mod rotation;
 mod samples;
 mod shutdown;
+mod traces;

@@ -281,11 +281,13 @@ impl Home {
     }
 }
 
-/// Puts lines under `[limits]` of a configuration.
-pub fn add_limits(configuration: &Path, lines: &str) {
+/// Puts lines under a section of a configuration.
+pub fn add_settings(configuration: &Path, section: &str, lines: &str) {
     let text = std::fs::read_to_string(configuration).unwrap();
-    let limits = format!("[limits]\n{lines}");
-    std::fs::write(configuration, text.replace("[limits]", &limits)).unwrap();
+    let head = format!("[{section}]\n");
+    assert!(text.contains(&head), "{text}");
+    let more = text.replace(&head, &format!("{head}{lines}\n"));
+    std::fs::write(configuration, more).unwrap();
 }
 
 impl Default for Home {
@@ -298,13 +300,13 @@ impl Pair {
     /// Starts both daemons.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_at("127.0.0.1:0", "")
+        Self::configured(|_| ())
     }
 
-    /// Starts both daemons, the social one with these lines under `[limits]`.
+    /// Starts both daemons after `edit` of their configurations, `rating.toml` and `social.toml`.
     #[must_use]
-    pub fn with_social_limits(limits: &str) -> Self {
-        Self::start_at("127.0.0.1:0", limits)
+    pub fn configured(edit: impl Fn(&Path)) -> Self {
+        Self::start_at("127.0.0.1:0", edit)
     }
 
     /// Starts both daemons so that either can be started again: the social platform keeps its
@@ -314,17 +316,18 @@ impl Pair {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        Self::start_at(&address, "")
+        Self::start_at(&address, |_| ())
     }
 
-    fn start_at(peer: &str, social_limits: &str) -> Self {
+    fn start_at(peer: &str, edit: impl Fn(&Path)) -> Self {
         let home = Home::new();
         let social_data = home.data_dir("social");
         let configuration = home.social_configuration_at(peer);
-        add_limits(&configuration, social_limits);
+        edit(&configuration);
         let social = Daemon::start(Program::Social, &configuration, &social_data);
         let peer_address = std::fs::read_to_string(social_data.join("peer.addr")).unwrap();
         let configuration = home.rating_configuration(peer_address.trim());
+        edit(&configuration);
         let rating = Daemon::start(Program::Rating, &configuration, &home.data_dir("rating"));
         Self {
             rating,

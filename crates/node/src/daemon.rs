@@ -12,6 +12,7 @@ use crate::config::{ConfigError, Overrides, PeerSettings, Settings, load};
 use crate::server::ServeError;
 use crate::store::StoreError;
 use crate::tls::{SignerError, TlsError};
+use crate::traces::Traces;
 use crate::{observe, process};
 use s3rec_wire::status::Fault;
 
@@ -24,6 +25,9 @@ pub enum DaemonError {
     /// The log filter.
     #[error("log.filter: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The collector of spans.
+    #[error("observability.traces: {0}")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     /// Keys and certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -109,7 +113,7 @@ where
     P: PeerSettings,
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
-    ended(program, served(config, overrides, start))
+    ended(program, served(program, config, overrides, start))
 }
 
 /// The exit code of a program, after its last words if it failed.
@@ -129,6 +133,7 @@ pub fn ended(program: &str, outcome: Result<(), DaemonError>) -> ExitCode {
 }
 
 fn served<P, F>(
+    program: &str,
     config: &Path,
     overrides: &Overrides,
     start: impl FnOnce(Settings<P>, watch::Receiver<bool>) -> F,
@@ -138,15 +143,18 @@ where
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
     let settings = load::<P>(config, overrides)?;
-    process::init_tracing(&settings.log)?;
-    // Before anything counts. Without a listener the counts cost next to nothing.
-    if observe::install().is_none() {
-        tracing::warn!("metrics are not collected: the process has another recorder");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let collector = settings.observability.traces.as_deref();
+        let traces = collector.map(|collector| Traces::to(collector, program, &settings.name));
+        let traces = traces.transpose()?;
+        process::init_tracing(&settings.log, traces.as_ref())?;
+        // Before anything counts. Without a listener the counts cost next to nothing.
+        if observe::install().is_none() {
+            tracing::warn!("metrics are not collected: the process has another recorder");
+        }
         let (stop, stopped) = watch::channel(false);
         process::stop_on_signals(stop)?;
         start(settings, stopped).await?.served().await

@@ -42,6 +42,7 @@ pub mod spool;
 pub mod stocks;
 pub mod store;
 pub mod tls;
+pub mod traces;
 pub mod versions;
 
 pub use config::Overrides;

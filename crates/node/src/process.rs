@@ -3,24 +3,33 @@
 use s3rec_wire::status::{Fault, Reason};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogFormat, LogSettings};
+use crate::traces::Traces;
 
-/// Starts logging to standard error. A second call in one process changes nothing.
+/// Starts logging to standard error, and the export of spans. A second call in one process
+/// changes nothing.
 ///
 /// # Errors
 /// The filter's fault in words.
-pub fn init_tracing(settings: &LogSettings) -> Result<(), tracing_subscriber::filter::ParseError> {
+pub fn init_tracing(
+    settings: &LogSettings,
+    traces: Option<&Traces>,
+) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter: EnvFilter = settings.filter.parse()?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // Somebody else's subscriber (a test's, an embedding program's) stays.
-    let _ = match settings.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match settings.format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    let heard = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(traces.map(Traces::layer));
+    // Somebody else's subscriber (a test's, an embedding program's) stays.
+    let _ = heard.try_init();
     Ok(())
 }
 

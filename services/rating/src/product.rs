@@ -15,6 +15,7 @@ use s3rec_spmm::{Endpoint, ProductParameters, PublicPattern, SpmmError};
 use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{Counters, Phase};
+use tracing::Instrument;
 
 use crate::imports::blocking;
 use crate::ledger::Ledger;
@@ -263,9 +264,13 @@ impl Line {
         };
         // P1 keeps still for the public time even when it is done.
         let idle = platform.idle_limit() + self.answer_times.longest();
-        let channel = grpc::call(session.client.clone(), &header, meter, idle).await?;
-        let mut channel = Counting::new(channel, meter.clone());
-        Ok(drive(endpoint, &mut channel, moved).await?)
+        let exchanged = async {
+            let channel = grpc::call(session.client.clone(), &header, meter, idle).await?;
+            let mut channel = Counting::new(channel, meter.clone());
+            Ok(drive(endpoint, &mut channel, moved).await?)
+        };
+        let span = tracing::info_span!("exchange", phase = phase.as_str_name(), round);
+        exchanged.instrument(span).await
     }
 }
 

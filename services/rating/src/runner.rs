@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use s3rec_data::RatingSet;
 use s3rec_node::observe;
+use s3rec_node::traces::join_trace;
 use s3rec_wire::convert::{JobId, Proposal};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
-use tracing::Instrument;
+use tracing::{Instrument, info_span};
 
 use crate::absence::{self, Absence};
 use crate::imports::{self, blocking};
@@ -39,7 +40,8 @@ pub(crate) async fn run(begun: Begun) {
         place,
         mut connected,
     } = begun;
-    let span = tracing::info_span!("job", %job);
+    let span = info_span!("job", %job, reason = tracing::field::Empty);
+    join_trace(&span, job);
     async {
         let name = job.to_string();
         let mut asked = place.asked.clone();
@@ -86,6 +88,7 @@ pub(crate) async fn run(begun: Begun) {
             }
         };
         if let Some(fault) = ended {
+            tracing::Span::current().record("reason", fault.reason.name());
             end(&platform, job, &fault);
         }
     }
@@ -283,17 +286,18 @@ async fn prepare(
     let name = job.to_string();
     meetings::meet(platform, session, &name, Phase::Consent).await?;
     let users = ratings.users.len();
-    let (ratings, common) = align::align(platform, session, job, ratings, ledger).await?;
+    let aligned = align::align(platform, session, job, ratings, ledger);
+    let (ratings, common) = aligned.instrument(info_span!("align")).await?;
     meetings::meet(platform, session, &name, Phase::Alignment).await?;
     told(Phase::Setup, "Agreeing on parameters.", ledger)?;
-    let setup = setup::agree(
+    let agreed = setup::agree(
         platform,
         session,
         &ledger.proposal,
         &common,
         &ledger.offline,
-    )
-    .await?;
+    );
+    let setup = agreed.instrument(info_span!("setup")).await?;
     ledger.parameters = Some(setup.parameters.clone());
     meetings::meet(platform, session, &name, Phase::Setup).await?;
     let mut product = Product::prepare(platform, session, &setup, ledger).await?;

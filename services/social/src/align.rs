@@ -7,6 +7,7 @@ use std::time::Duration;
 use s3rec_data::LinkSet;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Work, psi_fault};
+use s3rec_node::traces::join_trace;
 use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
 use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator, SparseError};
 use s3rec_wire::WireError;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
+use tracing::Instrument;
 
 use crate::imports::{self, blocking};
 use crate::ledger;
@@ -68,7 +70,9 @@ pub(crate) async fn answer(
     blocking(move || at.stocks.discard(&name)).await??;
     let (sender, receiver) = mpsc::channel(4);
     let platform = Arc::clone(platform);
-    tokio::spawn(async move {
+    let span = tracing::info_span!("align", %job);
+    join_trace(&span, job);
+    let work = async move {
         let exchange = Exchange {
             platform: &platform,
             answers: sender.clone(),
@@ -80,7 +84,8 @@ pub(crate) async fn answer(
             // A caller that is gone needs no reason.
             let _ = sender.send(Err(fault.into_status())).await;
         }
-    });
+    };
+    tokio::spawn(work.instrument(span));
     Ok(Box::pin(ReceiverStream::new(receiver)))
 }
 

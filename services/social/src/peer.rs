@@ -10,6 +10,7 @@ use s3rec_link::{LinkError, Meter};
 use s3rec_node::observe;
 use s3rec_node::offer::PROTOCOLS;
 use s3rec_node::tls::Caller;
+use s3rec_node::traces::join_trace;
 use s3rec_spmm::MAX_FRAME_BYTES;
 use s3rec_wire::PROTOCOL_VERSION;
 use s3rec_wire::convert::{JobId, Proposal, protocol_to_wire};
@@ -20,6 +21,7 @@ use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::peer_server::Peer;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
+use tracing::Instrument;
 
 use crate::platform::Platform;
 use crate::{absence, align, ledger, lifeline, meetings, probe, proposals, rounds, setup};
@@ -192,7 +194,10 @@ impl Peer for PeerService {
         let taken = self.0.slot.take(job, false)?;
         let meter: Meter = taken.meter.clone();
         meter.received(received_bytes);
-        let answered = setup::answer(&self.0, job, request, taken).await;
+        let span = tracing::info_span!("setup", %job);
+        join_trace(&span, job);
+        let answered = setup::answer(&self.0, job, request, taken);
+        let answered = answered.instrument(span).await;
         let response = answered.map_err(|fault| self.fail(job, fault))?;
         meter.sent(response.wire_bytes());
         Ok(Response::new(response))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::Paced;
 use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
+use s3rec_node::traces::join_trace;
 use s3rec_spmm::Frame;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_wire::convert::{ChunkHeader, JobId};
@@ -44,6 +45,7 @@ pub(crate) async fn answer(
     meter.received(grpc::header_bytes(&header));
     let (channel, answer) = grpc::accept(incoming, &header, &meter, idle);
     let span = tracing::info_span!("exchange", %job, phase = header.phase.as_str_name(), round = header.round);
+    join_trace(&span, job);
     let platform = Arc::clone(platform);
     let epoch = taken.epoch;
     let work = async move {

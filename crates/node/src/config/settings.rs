@@ -154,6 +154,9 @@ pub struct ObservabilitySettings {
     /// `data_dir/observability.addr`. Anybody who reaches it may read it: keep it on loopback,
     /// or on a network of the operators' own.
     pub listen: Option<SocketAddr>,
+    /// An OpenTelemetry collector of the operators' own (OTLP over gRPC, for example
+    /// `http://127.0.0.1:4317`) that the spans of jobs are sent to; none unless set.
+    pub traces: Option<String>,
 }
 
 /// `[log]`.
