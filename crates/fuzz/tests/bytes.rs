@@ -67,7 +67,16 @@ fn protocol_messages() {
         }
         if let Ok(message) = v1::ExchangeChunk::from_record(bytes) {
             let _ = convert::header_of(&message);
-            if let Ok(frame) = convert::frame_of(message) {
+            let header = convert::ChunkHeader {
+                job: convert::JobId::parse("job_id", "67e55044-10b1-426f-9247-bb680e5fe0c8")
+                    .unwrap(),
+                phase: v1::Phase::Setup,
+                round: 0,
+                parameters_digest: [0; 32],
+                counters: None,
+            };
+            let mut direction = convert::Direction::new(&header, v1::Role::Rating);
+            if let Ok(frame) = direction.frame_of(message) {
                 assert!(frame.payload.len() <= s3rec_spmm::MAX_FRAME_BYTES);
             }
         }

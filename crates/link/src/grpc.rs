@@ -1,11 +1,11 @@
-//! One Exchange call as a channel, from the caller's or the callee's end.
+//! One Exchange call as a channel, from the end of the caller, P0, or of the callee, P1.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use s3rec_spmm::Frame;
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{ChunkHeader, chunk_of, chunk_of_header, frame_of, header_of};
+use s3rec_wire::convert::{ChunkHeader, Direction, chunk_of_header, header_of};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
@@ -32,6 +32,8 @@ pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::ExchangeChunk, Stat
 pub struct GrpcChannel {
     outgoing: Option<Outgoing>,
     incoming: Streaming<v1::ExchangeChunk>,
+    sent: Direction,
+    received: Direction,
     idle_limit: Duration,
 }
 
@@ -70,6 +72,8 @@ pub async fn call(
     Ok(GrpcChannel {
         outgoing: Some(Outgoing::Caller(sender)),
         incoming,
+        sent: Direction::new(header, v1::Role::Rating),
+        received: Direction::new(header, v1::Role::Social),
         idle_limit,
     })
 }
@@ -109,6 +113,8 @@ pub fn accept(
     let channel = GrpcChannel {
         outgoing: Some(Outgoing::Callee(sender)),
         incoming,
+        sent: Direction::new(header, v1::Role::Social),
+        received: Direction::new(header, v1::Role::Rating),
         idle_limit,
     };
     (channel, Box::pin(ReceiverStream::new(receiver)))
@@ -155,7 +161,7 @@ impl GrpcChannel {
 #[async_trait]
 impl Channel for GrpcChannel {
     async fn send(&mut self, frame: Frame) -> Result<(), LinkError> {
-        let chunk = chunk_of(frame);
+        let chunk = self.sent.chunk_of(frame);
         let limit = self.idle_limit;
         let sent = match self.outgoing.as_ref().ok_or(LinkError::Ended)? {
             Outgoing::Caller(sender) => {
@@ -178,7 +184,7 @@ impl Channel for GrpcChannel {
         let chunk = next(&mut self.incoming, self.idle_limit)
             .await?
             .ok_or(LinkError::Ended)?;
-        Ok(frame_of(chunk)?)
+        Ok(self.received.frame_of(chunk)?)
     }
 
     async fn gone(&mut self) {

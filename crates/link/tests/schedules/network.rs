@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use s3rec_spmm::{Endpoint, Frame, SpmmError};
-use s3rec_wire::convert::{chunk_of, frame_of};
+use s3rec_wire::convert::{ChunkHeader, Direction, JobId};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 
@@ -27,7 +27,34 @@ pub(crate) struct Network<'a> {
     pub(crate) messages: Messages,
 }
 
-type Queue = VecDeque<Vec<u8>>;
+/// What is on its way in one direction.
+struct Way {
+    sent: Direction,
+    received: Direction,
+    chunks: VecDeque<Vec<u8>>,
+}
+
+impl Way {
+    fn from(header: &ChunkHeader, sender: v1::Role) -> Self {
+        Self {
+            sent: Direction::new(header, sender),
+            received: Direction::new(header, sender),
+            chunks: VecDeque::new(),
+        }
+    }
+
+    /// The next frame that arrives, at `at`.
+    fn arrived(&mut self, at: Side) -> Result<Option<Frame>, Stop> {
+        let Some(bytes) = self.chunks.pop_front() else {
+            return Ok(None);
+        };
+        let frame =
+            v1::ExchangeChunk::from_record(&bytes).and_then(|chunk| self.received.frame_of(chunk));
+        frame
+            .map(Some)
+            .map_err(|error| Stop::Refused(at, error.to_string()))
+    }
+}
 
 impl Network<'_> {
     /// Both endpoints to their ends. `before_answer` runs before P1's first frame leaves.
@@ -37,7 +64,15 @@ impl Network<'_> {
         social: &mut S,
         before_answer: impl FnOnce() -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let (mut to_rating, mut to_social) = (Queue::new(), Queue::new());
+        let header = ChunkHeader {
+            job: JobId::random(),
+            phase: v1::Phase::Setup,
+            round: 0,
+            parameters_digest: [0; 32],
+            counters: None,
+        };
+        let mut to_social = Way::from(&header, v1::Role::Rating);
+        let mut to_rating = Way::from(&header, v1::Role::Social);
         let mut before_answer = Some(before_answer);
         loop {
             let mut moved = false;
@@ -52,18 +87,16 @@ impl Network<'_> {
                 self.send(Side::Social, frame, &mut to_rating)?;
                 moved = true;
             }
-            if let Some(bytes) = to_social.pop_front() {
-                let frame = decode(Side::Social, &bytes)?;
+            if let Some(frame) = to_social.arrived(Side::Social)? {
                 social.receive(frame).map_err(of(Side::Social))?;
                 moved = true;
             }
-            if let Some(bytes) = to_rating.pop_front() {
-                let frame = decode(Side::Rating, &bytes)?;
+            if let Some(frame) = to_rating.arrived(Side::Rating)? {
                 rating.receive(frame).map_err(of(Side::Rating))?;
                 moved = true;
             }
             let is_over = rating.is_done() && social.is_done();
-            if is_over && !(to_rating.is_empty() && to_social.is_empty()) {
+            if is_over && !(to_rating.chunks.is_empty() && to_social.chunks.is_empty()) {
                 return Err(Stop::Refused(Side::Social, "sent on after the end".into()));
             }
             if is_over {
@@ -76,9 +109,9 @@ impl Network<'_> {
         }
     }
 
-    fn send(&mut self, from: Side, frame: Frame, to: &mut Queue) -> Result<(), Stop> {
+    fn send(&mut self, from: Side, frame: Frame, to: &mut Way) -> Result<(), Stop> {
         self.transcript.note(from, &frame);
-        let mut bytes = chunk_of(frame).to_record();
+        let mut bytes = to.sent.chunk_of(frame).to_record();
         let now = self.messages.next();
         match self.misfortune {
             Misfortune::Crash { message, .. } if message == now => return Err(Stop::Broken),
@@ -89,7 +122,9 @@ impl Network<'_> {
             Misfortune::Drop { message } | Misfortune::Delay { message } if message == now => {
                 return Ok(());
             }
-            Misfortune::Duplicate { message } if message == now => to.push_back(bytes.clone()),
+            Misfortune::Duplicate { message } if message == now => {
+                to.chunks.push_back(bytes.clone())
+            }
             Misfortune::Corrupt { message, bit } if message == now => {
                 let bit = bit % (bytes.len() * 8);
                 if let Some(byte) = bytes.get_mut(bit / 8) {
@@ -97,12 +132,12 @@ impl Network<'_> {
                 }
             }
             Misfortune::Reorder { message } if message == now => {
-                to.push_front(bytes);
+                to.chunks.push_front(bytes);
                 return Ok(());
             }
             _ => {}
         }
-        to.push_back(bytes);
+        to.chunks.push_back(bytes);
         Ok(())
     }
 }
@@ -113,10 +148,4 @@ pub(crate) fn of(side: Side) -> impl Fn(SpmmError) -> Stop {
         SpmmError::Storage(_) => Stop::Broken,
         error => Stop::Refused(side, error.to_string()),
     }
-}
-
-fn decode(at: Side, bytes: &[u8]) -> Result<Frame, Stop> {
-    v1::ExchangeChunk::from_record(bytes)
-        .and_then(frame_of)
-        .map_err(|error| Stop::Refused(at, error.to_string()))
 }

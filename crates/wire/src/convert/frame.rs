@@ -92,57 +92,87 @@ pub fn header_of(chunk: &v1::ExchangeChunk) -> Result<ChunkHeader, WireError> {
     Ok(header)
 }
 
-/// The chunk of a frame.
-#[must_use]
-pub fn chunk_of(frame: Frame) -> v1::ExchangeChunk {
-    v1::ExchangeChunk {
-        header: None,
-        digest: digest(frame.sequence, frame.step.number().into(), &frame.payload).to_vec(),
-        sequence: frame.sequence,
-        step: u32::from(frame.step.number()),
-        payload: frame.payload,
-    }
-}
-
 const DIGEST_BYTES: usize = 16;
 
-fn digest(sequence: u32, step: u32, payload: &[u8]) -> [u8; DIGEST_BYTES] {
-    let mut hasher = blake3::Hasher::new_derive_key("s3rec v1 exchange frame");
-    hasher.update(&sequence.to_le_bytes());
-    hasher.update(&step.to_le_bytes());
-    hasher.update(payload);
-    let mut digest = [0; DIGEST_BYTES];
-    hasher.finalize_xof().fill(&mut digest);
-    digest
+/// The chunks of one direction of one exchange, at whoever sends or at whoever receives them.
+///
+/// A chunk's digest is over the exchange's header, who sends, and how many bytes of payload came
+/// before: what belongs to another job, phase, round or direction, or stands elsewhere in its
+/// own, is found whatever its sequence says.
+pub struct Direction {
+    /// Over what is the same for every chunk.
+    hasher: blake3::Hasher,
+    /// Bytes of payload so far.
+    offset: u64,
 }
 
-/// The frame of a chunk.
-///
-/// # Errors
-/// [`WireError::TooLong`] above the largest frame, [`WireError::Form`] for a step that no
-/// protocol has, [`WireError::Contradiction`] for a second header or another frame's digest.
-pub fn frame_of(chunk: v1::ExchangeChunk) -> Result<Frame, WireError> {
-    if chunk.header.is_some() {
-        return Err(WireError::Contradiction { field: "header" });
+impl Direction {
+    /// Before the first frame of `sender` under that header.
+    #[must_use]
+    pub fn new(header: &ChunkHeader, sender: v1::Role) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("s3rec v1 exchange frame");
+        let header = header.to_wire().to_record();
+        hasher.update(&(header.len() as u64).to_le_bytes());
+        hasher.update(&header);
+        hasher.update(&i32::from(sender).to_le_bytes());
+        Self { hasher, offset: 0 }
     }
-    if chunk.payload.len() > MAX_FRAME_BYTES {
-        return Err(WireError::TooLong {
-            field: "payload",
-            most: MAX_FRAME_BYTES,
-        });
+
+    /// The chunk of the next frame.
+    #[must_use]
+    pub fn chunk_of(&mut self, frame: Frame) -> v1::ExchangeChunk {
+        let step = u32::from(frame.step.number());
+        let digest = self.digest(frame.sequence, step, &frame.payload).to_vec();
+        self.offset += frame.payload.len() as u64;
+        v1::ExchangeChunk {
+            header: None,
+            digest,
+            sequence: frame.sequence,
+            step,
+            payload: frame.payload,
+        }
     }
-    let step = Step::try_from(chunk.step).map_err(|_| WireError::Form {
-        field: "step",
-        expected: "a step of a protocol that both sides know",
-    })?;
-    if chunk.digest != digest(chunk.sequence, chunk.step, &chunk.payload) {
-        return Err(WireError::Contradiction { field: "digest" });
+
+    /// The frame of the next chunk.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] above the largest frame, [`WireError::Form`] for a step that no
+    /// protocol has, [`WireError::Contradiction`] for a second header or another digest.
+    pub fn frame_of(&mut self, chunk: v1::ExchangeChunk) -> Result<Frame, WireError> {
+        if chunk.header.is_some() {
+            return Err(WireError::Contradiction { field: "header" });
+        }
+        if chunk.payload.len() > MAX_FRAME_BYTES {
+            return Err(WireError::TooLong {
+                field: "payload",
+                most: MAX_FRAME_BYTES,
+            });
+        }
+        let step = Step::try_from(chunk.step).map_err(|_| WireError::Form {
+            field: "step",
+            expected: "a step of a protocol that both sides know",
+        })?;
+        if chunk.digest != self.digest(chunk.sequence, chunk.step, &chunk.payload) {
+            return Err(WireError::Contradiction { field: "digest" });
+        }
+        self.offset += chunk.payload.len() as u64;
+        Ok(Frame {
+            step,
+            sequence: chunk.sequence,
+            payload: chunk.payload,
+        })
     }
-    Ok(Frame {
-        step,
-        sequence: chunk.sequence,
-        payload: chunk.payload,
-    })
+
+    fn digest(&self, sequence: u32, step: u32, payload: &[u8]) -> [u8; DIGEST_BYTES] {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.offset.to_le_bytes());
+        hasher.update(&sequence.to_le_bytes());
+        hasher.update(&step.to_le_bytes());
+        hasher.update(payload);
+        let mut digest = [0; DIGEST_BYTES];
+        hasher.finalize_xof().fill(&mut digest);
+        digest
+    }
 }
 
 /// Bytes of a frame's message on the wire, without gRPC's five bytes in front.
@@ -186,33 +216,81 @@ mod tests {
         }
     }
 
+    fn from_rating(header: &ChunkHeader) -> Direction {
+        Direction::new(header, v1::Role::Rating)
+    }
+
     #[test]
     fn bytes_are_counted_as_encoded() {
         for length in [0, 1, 127, 128, 16_383, 16_384, MAX_FRAME_BYTES] {
             let counted = frame_bytes(&frame(length));
-            assert_eq!(counted, chunk_of(frame(length)).wire_bytes(), "{length}");
+            let chunk = from_rating(&header()).chunk_of(frame(length));
+            assert_eq!(counted, chunk.wire_bytes(), "{length}");
             assert!(counted <= crate::MAX_MESSAGE_BYTES as u64);
         }
     }
 
     #[test]
-    fn a_frame_survives_the_wire() {
-        let received = frame_of(chunk_of(frame(10))).unwrap();
-        assert_eq!(received, frame(10));
+    fn frames_survive_the_wire() {
         let header = header();
+        let (mut sent, mut received) = (from_rating(&header), from_rating(&header));
+        for length in [10, 0, 3] {
+            let chunk = sent.chunk_of(frame(length));
+            assert_eq!(received.frame_of(chunk).unwrap(), frame(length));
+        }
         assert_eq!(header_of(&chunk_of_header(&header)).unwrap(), header);
-        assert!(header_of(&chunk_of(frame(1))).is_err());
-        assert!(frame_of(chunk_of_header(&header)).is_err());
+        assert!(header_of(&sent.chunk_of(frame(1))).is_err());
+        assert!(received.frame_of(chunk_of_header(&header)).is_err());
+    }
+
+    #[test]
+    fn a_chunk_of_anything_else_is_found() {
+        let here = header();
+        let elsewhere = [
+            ChunkHeader {
+                job: JobId::random(),
+                ..here.clone()
+            },
+            ChunkHeader {
+                round: 4,
+                ..here.clone()
+            },
+            ChunkHeader {
+                phase: v1::Phase::Setup,
+                ..here.clone()
+            },
+            ChunkHeader {
+                parameters_digest: [8; 32],
+                ..here.clone()
+            },
+        ];
+        let found = |chunk| {
+            let refused = from_rating(&here).frame_of(chunk);
+            matches!(refused, Err(WireError::Contradiction { field: "digest" }))
+        };
+        for other in &elsewhere {
+            assert!(found(from_rating(other).chunk_of(frame(5))), "{other:?}");
+        }
+        // Sent back to whoever sent it, and by the place in the stream alone.
+        assert!(found(
+            Direction::new(&here, v1::Role::Social).chunk_of(frame(5))
+        ));
+        let mut later = from_rating(&here);
+        let _ = later.chunk_of(frame(1));
+        assert!(found(later.chunk_of(frame(5))));
+        assert!(!found(from_rating(&here).chunk_of(frame(5))));
     }
 
     #[test]
     fn unknown_steps_oversized_frames_and_false_headers_are_refused() {
-        let mut chunk = chunk_of(frame(1));
+        let mut direction = from_rating(&header());
+        let mut chunk = direction.chunk_of(frame(1));
         chunk.step = 255;
-        assert!(matches!(frame_of(chunk), Err(WireError::Form { .. })));
-        let oversized = chunk_of(frame(MAX_FRAME_BYTES + 1));
+        let refused = direction.frame_of(chunk);
+        assert!(matches!(refused, Err(WireError::Form { .. })));
+        let oversized = direction.chunk_of(frame(MAX_FRAME_BYTES + 1));
         assert!(matches!(
-            frame_of(oversized),
+            direction.frame_of(oversized),
             Err(WireError::TooLong { .. })
         ));
         let mut unnumbered = header().to_wire();

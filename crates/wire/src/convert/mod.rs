@@ -14,7 +14,7 @@ mod setup;
 pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
 pub use approval::{Approval, MAX_APPROVAL_BYTES};
 pub use counters::{add, as_counted, contains, less};
-pub use frame::{ChunkHeader, chunk_of, chunk_of_header, frame_bytes, frame_of, header_of};
+pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
 pub use head::{head_from_wire, head_to_wire};
 pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire};
 pub use pattern::{bitmap, rows_of_bitmap};
