@@ -147,14 +147,7 @@ impl FixedPoint {
         }
         let half = 1u64 << (self.guard_bits - 1);
         let keep = !((1u64 << self.guard_bits) - 1);
-        let rounded = product
-            .values()
-            .iter()
-            .map(|&value| value.wrapping_add(half) & keep)
-            .collect();
-        *product = RingMatrix::reduced(product.ring(), product.rows(), product.columns(), rounded)
-            // Unwrap safety: one value for each value of `product`.
-            .expect("same shape");
+        product.map(|value| value.wrapping_add(half) & keep);
     }
 
     /// Y·U as reals from the product over the ring, Y having scale 2^`weight_bits`. Rounds as

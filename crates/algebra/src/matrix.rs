@@ -2,9 +2,14 @@
 
 use std::fmt;
 
+use rayon::prelude::*;
 use zeroize::Zeroize;
 
+use crate::packing::check_below;
 use crate::{AlgebraError, RingBits};
+
+/// Values that a thread combines at a time.
+const AT_ONCE: usize = 1 << 14;
 
 /// A `rows` × `columns` matrix over Z_{2^ℓ}, row-major, every value below 2^ℓ.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,12 +33,7 @@ impl RingMatrix {
         values: Vec<u64>,
     ) -> Result<Self, AlgebraError> {
         check_shape(rows, columns, values.len())?;
-        if let Some(index) = values.iter().position(|&value| value > ring.mask()) {
-            return Err(AlgebraError::ValueOutOfRing {
-                bits: ring.bits(),
-                index,
-            });
-        }
+        check_below(&values, ring.mask(), ring.bits())?;
         Ok(Self {
             ring,
             rows,
@@ -117,23 +117,34 @@ impl RingMatrix {
         self.values
     }
 
-    /// `self + other` in the ring.
+    /// `self + other` in the ring, in the place of `self`. On all cores.
     ///
     /// # Errors
-    /// [`AlgebraError::Shape`] when ring or shape differ.
-    pub fn add(&self, other: &Self) -> Result<Self, AlgebraError> {
-        self.zip(other, u64::wrapping_add)
+    /// [`AlgebraError::Shape`] when ring or shape differ; `self` is then unchanged.
+    pub fn add_assign(&mut self, other: &Self) -> Result<(), AlgebraError> {
+        self.combine(other, u64::wrapping_add)
     }
 
-    /// `self − other` in the ring.
+    /// `minuend − self` in the ring, in the place of `self`. On all cores.
     ///
     /// # Errors
-    /// [`AlgebraError::Shape`] when ring or shape differ.
-    pub fn sub(&self, other: &Self) -> Result<Self, AlgebraError> {
-        self.zip(other, u64::wrapping_sub)
+    /// [`AlgebraError::Shape`] when ring or shape differ; `self` is then unchanged.
+    pub fn subtract_from(&mut self, minuend: &Self) -> Result<(), AlgebraError> {
+        self.combine(minuend, |own, minuend| minuend.wrapping_sub(own))
     }
 
-    fn zip(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Result<Self, AlgebraError> {
+    /// Changes every value, which is then reduced.
+    pub fn map(&mut self, f: impl Fn(u64) -> u64) {
+        for value in &mut self.values {
+            *value = self.ring.reduce(f(*value));
+        }
+    }
+
+    fn combine(
+        &mut self,
+        other: &Self,
+        f: impl Fn(u64, u64) -> u64 + Sync,
+    ) -> Result<(), AlgebraError> {
         let pairs = [
             (
                 "ring bits",
@@ -152,10 +163,16 @@ impl RingMatrix {
                 });
             }
         }
-        let values = std::iter::zip(&self.values, &other.values)
-            .map(|(&a, &b)| self.ring.reduce(f(a, b)))
-            .collect();
-        Ok(Self { values, ..*self })
+        let ring = self.ring;
+        self.values
+            .par_chunks_mut(AT_ONCE)
+            .zip(other.values.par_chunks(AT_ONCE))
+            .for_each(|(own, others)| {
+                for (own, &other) in own.iter_mut().zip(others) {
+                    *own = ring.reduce(f(*own, other));
+                }
+            });
+        Ok(())
     }
 }
 
@@ -315,13 +332,17 @@ mod tests {
         let ring = RingBits::new(33).unwrap();
         let a = RingMatrix::new(ring, 1, 2, vec![ring.mask(), 3]).unwrap();
         let b = RingMatrix::new(ring, 1, 2, vec![2, 5]).unwrap();
-        assert_eq!(a.add(&b).unwrap().values(), [1, 8]);
-        assert_eq!(
-            a.sub(&b).unwrap().values(),
-            [ring.mask() - 2, ring.mask() - 1]
-        );
+        let mut sum = a.clone();
+        sum.add_assign(&b).unwrap();
+        assert_eq!(sum.values(), [1, 8]);
+        let mut difference = b;
+        difference.subtract_from(&a).unwrap();
+        assert_eq!(difference.values(), [ring.mask() - 2, ring.mask() - 1]);
+        difference.map(|value| value.wrapping_mul(2));
+        assert_eq!(difference.values(), [ring.mask() - 5, ring.mask() - 3]);
         let narrow = RingMatrix::zeros(RingBits::new(32).unwrap(), 1, 2);
-        assert!(a.add(&narrow).is_err());
-        assert!(a.add(&RingMatrix::zeros(ring, 2, 1)).is_err());
+        assert!(sum.add_assign(&narrow).is_err());
+        assert!(sum.add_assign(&RingMatrix::zeros(ring, 2, 1)).is_err());
+        assert_eq!(sum.values(), [1, 8]);
     }
 }

@@ -79,7 +79,8 @@ pub fn split(
     // Unwrap safety: one uniform value for each value.
     let social = social.expect("same shape");
     // Unwrap safety: ring and shape were copied from `value`.
-    let rating = value.sub(&social).expect("same shape");
+    let mut rating = social.clone();
+    rating.subtract_from(value).expect("same shape");
     (Share::new(rating), Share::new(social))
 }
 
@@ -91,7 +92,9 @@ pub fn reveal(
     rating: &Share<RatingPlatform>,
     social: &Share<SocialPlatform>,
 ) -> Result<RingMatrix, AlgebraError> {
-    rating.matrix.add(&social.matrix)
+    let mut sum = rating.matrix.clone();
+    sum.add_assign(&social.matrix)?;
+    Ok(sum)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl RatingPlain {
         let bytes = self.incoming.into_bytes()?;
         let rows = self.pattern.returned_rows.len();
         scatter(
-            &unpack(&self.parameters, rows, &bytes)?,
+            unpack(&self.parameters, rows, &bytes)?,
             &self.pattern.returned_rows,
             self.pattern.users,
         )
@@ -122,11 +122,9 @@ impl SocialPlain {
             self.pattern.uploaded_rows.len(),
             &self.incoming.bytes,
         )?;
-        let factors = scatter(&upload, &self.pattern.uploaded_rows, self.pattern.users)?;
-        let returned = gather(
-            &product(&self.operator, &factors)?,
-            &self.pattern.returned_rows,
-        )?;
+        let factors = scatter(upload, &self.pattern.uploaded_rows, self.pattern.users)?;
+        let product = product(&self.operator, &factors)?;
+        let returned = gather(&product, &self.pattern.returned_rows)?;
         Outgoing::pack(&self.parameters, Step::ClearProduct, &returned)
     }
 }

@@ -1,5 +1,7 @@
 //! Trimming to the rows that the pattern policy exchanges, and back.
 
+use std::borrow::Cow;
+
 use s3rec_algebra::RingMatrix;
 
 use crate::{ProductParameters, PublicPattern, SpmmError};
@@ -65,31 +67,30 @@ pub(crate) fn check_pattern(
 }
 
 /// The named rows, one behind the other.
-pub(crate) fn gather(matrix: &RingMatrix, rows: &[u32]) -> Result<RingMatrix, SpmmError> {
+pub(crate) fn gather<'a>(
+    matrix: &'a RingMatrix,
+    rows: &[u32],
+) -> Result<Cow<'a, RingMatrix>, SpmmError> {
     if rows.len() == matrix.rows() {
-        return Ok(matrix.clone());
+        return Ok(Cow::Borrowed(matrix));
     }
     let mut values = Vec::with_capacity(rows.len() * matrix.columns());
     for &row in rows {
         values.extend_from_slice(matrix.row(row as usize));
     }
-    Ok(RingMatrix::reduced(
-        matrix.ring(),
-        rows.len(),
-        matrix.columns(),
-        values,
-    )?)
+    let gathered = RingMatrix::reduced(matrix.ring(), rows.len(), matrix.columns(), values)?;
+    Ok(Cow::Owned(gathered))
 }
 
 /// The opposite of [`gather`]: `users` rows, zero where none is given.
 pub(crate) fn scatter(
-    matrix: &RingMatrix,
+    matrix: RingMatrix,
     rows: &[u32],
     users: usize,
 ) -> Result<RingMatrix, SpmmError> {
     equal("rows to place", rows.len(), matrix.rows())?;
     if rows.len() == users {
-        return Ok(matrix.clone());
+        return Ok(matrix);
     }
     let columns = matrix.columns();
     let mut values = vec![0; users * columns];

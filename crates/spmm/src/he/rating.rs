@@ -91,7 +91,7 @@ impl RatingRound {
         factors: &RingMatrix,
     ) -> Result<RatingRound, SpmmError> {
         check_shape(&keys.parameters, pattern, factors)?;
-        let upload = Upload::new(keys, gather(factors, &pattern.uploaded_rows)?)?;
+        let upload = Upload::new(keys, gather(factors, &pattern.uploaded_rows)?.into_owned())?;
         Ok(RatingRound {
             keys: Arc::clone(keys),
             pattern: Arc::clone(pattern),
@@ -160,7 +160,7 @@ impl RatingRound {
             values,
         )?;
         parameters.fixed_point()?.round_guard(&mut product);
-        scatter(&product, &self.pattern.returned_rows, self.pattern.users)
+        scatter(product, &self.pattern.returned_rows, self.pattern.users)
     }
 
     fn frames_to_send(&self) -> usize {

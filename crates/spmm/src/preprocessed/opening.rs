@@ -36,7 +36,9 @@ impl RatingOpening {
             });
         }
         check_shape(stock.parameters(), &stock.pattern, factors)?;
-        let reserved = stock.reserve(&gather(factors, &stock.pattern.uploaded_rows)?)?;
+        let pattern = Arc::clone(&stock.pattern);
+        let upload = gather(factors, &pattern.uploaded_rows)?;
+        let reserved = stock.reserve(upload.as_ref())?;
         let parameters = stock.parameters();
         let header = header(stock.record.identity, reserved.round);
         Ok(RatingOpening {
@@ -60,18 +62,15 @@ impl RatingOpening {
         let parameters = self.stock.parameters();
         let bytes = self.incoming.into_bytes()?;
         let released = unpack_released(parameters, &bytes)?;
-        let mut product = released.add(
-            &self
-                .stock
-                .shares
-                .read_round(self.stock.storage.as_ref(), self.round)?,
-        )?;
+        let storage = self.stock.storage.as_ref();
+        let mut product = self.stock.shares.read_round(storage, self.round)?;
+        product.add_assign(&released)?;
         parameters.fixed_point()?.round_guard(&mut product);
         let pattern = Arc::clone(&self.stock.pattern);
         let mut stock = self.stock;
         stock.record.answered_through = stock.record.answered_through.max(self.round + 1);
         Ok((
-            scatter(&product, &pattern.returned_rows, pattern.users)?,
+            scatter(product, &pattern.returned_rows, pattern.users)?,
             stock,
         ))
     }
@@ -155,7 +154,8 @@ impl SocialOpening {
             .stock
             .shares
             .read_round(self.stock.storage.as_ref(), self.round)?;
-        let product = self.stock.operand.multiply_ring(&masked)?.add(&shares)?;
+        let mut product = self.stock.operand.multiply_ring(&masked)?;
+        product.add_assign(&shares)?;
         let release = Release::of(&parameters)?;
         let mut values = product.into_values();
         release.add_noise(
@@ -165,9 +165,12 @@ impl SocialOpening {
         let bits = release.released_bits(parameters.ring_bits);
         let ring = parameters.ring()?;
         let dropped = parameters.ring_bits - bits;
-        let half = (1u64 << dropped) >> 1;
-        for value in &mut values {
-            *value = ring.reduce(value.wrapping_add(half)) >> dropped;
+        // Without noise and rounding the values are reduced as they are.
+        if release != Release::Exact {
+            let half = (1u64 << dropped) >> 1;
+            for value in &mut values {
+                *value = ring.reduce(value.wrapping_add(half)) >> dropped;
+            }
         }
         let mut packed = Vec::new();
         packing::pack_u64(&values, bits, &mut packed)?;
@@ -232,9 +235,11 @@ fn unpack_released(parameters: &ProductParameters, bytes: &[u8]) -> Result<RingM
         parameters.columns as usize,
     );
     let mut values = packing::unpack_u64(bytes, bits, rows * columns)?;
-    values
-        .iter_mut()
-        .for_each(|value| *value <<= parameters.ring_bits - bits);
+    if bits < parameters.ring_bits {
+        values
+            .iter_mut()
+            .for_each(|value| *value <<= parameters.ring_bits - bits);
+    }
     Ok(RingMatrix::new(parameters.ring()?, rows, columns, values)?)
 }
 
@@ -292,6 +297,10 @@ impl Incoming {
             }
             Some(index) => {
                 self.due.check(frame, &self.values, index)?;
+                if index == 0 {
+                    // As many as were agreed on, and the header was right.
+                    self.bytes.reserve_exact(self.values.total_bytes());
+                }
                 self.bytes.extend_from_slice(&frame.payload);
             }
         }

@@ -217,7 +217,8 @@ impl RatingStock {
             return Ok(());
         }
         check_shape(self.parameters(), &self.pattern, factors)?;
-        self.reserve(&gather(factors, &self.pattern.uploaded_rows)?)?;
+        let pattern = Arc::clone(&self.pattern);
+        self.reserve(gather(factors, &pattern.uploaded_rows)?.as_ref())?;
         Ok(())
     }
 
@@ -255,8 +256,8 @@ impl RatingStock {
 
     /// M = U − Z for a round's columns, packed.
     fn mask(&self, upload: &RingMatrix, round: u32) -> Result<Vec<u8>, SpmmError> {
-        let pad = self.masks.round(round)?;
-        let masked = upload.sub(&pad)?;
+        let mut masked = self.masks.round(round)?;
+        masked.subtract_from(upload)?;
         let ring_bits = self.parameters().ring_bits;
         let mut packed =
             Vec::with_capacity(packing::packed_bytes(masked.values().len(), ring_bits));

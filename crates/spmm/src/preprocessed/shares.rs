@@ -2,7 +2,7 @@
 //! reads one contiguous piece.
 
 use rayon::prelude::*;
-use s3rec_algebra::{RingBits, RingMatrix, Seed, Stream};
+use s3rec_algebra::{RingBits, RingMatrix, Seed, Stream, packing};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Bulk, StockStorage};
@@ -85,19 +85,14 @@ impl ShareFile {
         storage: &dyn StockStorage,
         round: u32,
     ) -> Result<RingMatrix, SpmmError> {
-        let mut bytes = vec![0; self.rows * self.columns * self.value_bytes()];
+        let count = self.rows * self.columns;
+        let mut bytes = vec![0; count * self.value_bytes()];
         storage.read_at(Bulk::Shares, self.offset(round as usize, 0), &mut bytes)?;
-        let values = bytes
-            .chunks_exact(self.value_bytes())
-            .map(|value| {
-                let mut word = [0; 8];
-                word.iter_mut()
-                    .zip(value)
-                    .for_each(|(to, from)| *to = *from);
-                u64::from_le_bytes(word)
-            })
-            .collect();
-        bytes.zeroize();
+        let width_bits = 8 * u32::try_from(self.value_bytes()).unwrap_or(u32::MAX);
+        let values = packing::unpack_u64(&bytes, width_bits, count)?;
+        bytes
+            .par_chunks_mut(ROWS_AT_ONCE)
+            .for_each(Zeroize::zeroize);
         Ok(RingMatrix::reduced(
             self.ring,
             self.rows,
