@@ -229,7 +229,7 @@ impl RoundsReport {
                 .map(|curve| Series::new(curve.solver.name(), points(curve)))
                 .collect()
         };
-        let openings = Axis::new("openings (count, logarithmic)", Scaling::Logarithmic);
+        let openings = Axis::new("openings (count)", Scaling::Logarithmic);
         vec![
             Panel {
                 x: openings.clone(),
