@@ -233,7 +233,7 @@ impl RoundsReport {
         vec![
             Panel {
                 x: openings.clone(),
-                y: Axis::new("objective above the lowest (%)", Scaling::Logarithmic),
+                y: Axis::new("objective above lowest (%)", Scaling::Logarithmic),
                 series: series(&|p| (p.objective / lowest - 1.0) * 100.0),
                 levels: Vec::new(),
             },

@@ -27,7 +27,7 @@ pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchE
         .figure(Figure::curves(
             "scale-users",
             "Cost against users at a fixed degree",
-            &format!("Rank {}.", options.rank),
+            &format!("Rank {}; computing of both parties together.", options.rank),
             &[
                 seconds(&report.users, Axis::counts("users (count)"), |point| {
                     point.users
@@ -40,7 +40,10 @@ pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchE
         .figure(Figure::curves(
             "scale-rank",
             "Cost against the rank",
-            &format!("{} users.", count(u64::from(options.rank_users))),
+            &format!(
+                "{} users; computing of both parties together.",
+                count(u64::from(options.rank_users))
+            ),
             &[
                 seconds(&report.ranks, plain("rank k (columns)"), |point| point.rank),
                 bytes_panel(&report.ranks, plain("rank k (columns)"), |point| point.rank),
@@ -88,7 +91,7 @@ fn seconds(points: &[ScalePoint], x: Axis, of: fn(&ScalePoint) -> u64) -> Panel 
     series.extend(both("an opening", points, of, ScalePoint::round_seconds));
     Panel {
         x,
-        y: Axis::new("computing, both parties (seconds)", Scaling::Logarithmic),
+        y: Axis::new("computing (seconds)", Scaling::Logarithmic),
         series,
         levels: Vec::new(),
     }
