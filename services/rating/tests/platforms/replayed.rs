@@ -63,9 +63,7 @@ async fn replay(mut request: v1::ProposeJobRequest) {
         pair.watch(&job).await.last().unwrap().state(),
         JobState::Failed
     );
-    let shown = v1::ListSocialDisclosuresRequest {};
-    let shown = pair.social.list_disclosures(shown).await.unwrap();
-    let shown = shown.into_inner().disclosures.remove(0);
+    let shown = pair.shown().await.disclosures.remove(0);
     assert_eq!(shown.opened_columns, u64::from(shown.openings) * 4);
 }
 
