@@ -4,31 +4,26 @@ use s3rec_tests::command::run;
 use s3rec_tests::data::Files;
 use s3rec_train::RunReport;
 
+/// The demonstration's report on the published files.
+fn demonstrated(files: &Files, options: &str) -> RunReport {
+    let temporary = tempfile::tempdir().unwrap();
+    let (ratings, links) = (files.ratings.to_str(), files.links.to_str());
+    let mut arguments = vec!["demo", "--json", "--ratings", ratings.unwrap()];
+    arguments.extend(["--links", links.unwrap()]);
+    arguments.extend(options.split_whitespace());
+    serde_json::from_value(run(temporary.path(), &arguments).json()).unwrap()
+}
+
 #[test]
 fn filmtrust_is_learnt_as_in_the_clear() {
     let Some(files) = Files::filmtrust() else {
         return;
     };
-    let temporary = tempfile::tempdir().unwrap();
     for operator in ["normalized-laplacian", "laplacian"] {
-        let arguments = [
-            "demo",
-            "--json",
-            "--protocol",
-            "he",
-            "--solver",
-            "gd",
-            "--rounds",
-            "3",
-            "--operator",
-            operator,
-            "--ratings",
-            files.ratings.to_str().unwrap(),
-            "--links",
-            files.links.to_str().unwrap(),
-        ];
-        let report: RunReport =
-            serde_json::from_value(run(temporary.path(), &arguments).json()).unwrap();
+        let report = demonstrated(
+            &files,
+            &format!("--protocol he --solver gd --rounds 3 --operator {operator}"),
+        );
         // The counts of ../shared/data/README.md.
         let data = &report.dataset;
         assert_eq!(
@@ -55,19 +50,7 @@ fn a_preset_over_a_stock_has_the_oracles_metrics_to_four_decimals() {
     let Some(files) = Files::filmtrust() else {
         return;
     };
-    let temporary = tempfile::tempdir().unwrap();
-    let arguments = [
-        "demo",
-        "--json",
-        "--preset",
-        "filmtrust",
-        "--ratings",
-        files.ratings.to_str().unwrap(),
-        "--links",
-        files.links.to_str().unwrap(),
-    ];
-    let report: RunReport =
-        serde_json::from_value(run(temporary.path(), &arguments).json()).unwrap();
+    let report = demonstrated(&files, "--preset filmtrust");
     assert_eq!(
         (report.protocol.as_str(), report.solver.as_str()),
         ("preprocessed", "als")
@@ -93,27 +76,10 @@ fn filmtrust_is_fetched_privately_and_learnt_as_in_the_clear() {
     let Some(files) = Files::filmtrust() else {
         return;
     };
-    let temporary = tempfile::tempdir().unwrap();
-    let arguments = [
-        "demo",
-        "--json",
-        "--protocol",
-        "he-pir",
-        "--operator",
-        "out-average",
-        "--pattern",
-        "active-rows",
-        "--solver",
-        "gd",
-        "--rounds",
-        "2",
-        "--ratings",
-        files.ratings.to_str().unwrap(),
-        "--links",
-        files.links.to_str().unwrap(),
-    ];
-    let report: RunReport =
-        serde_json::from_value(run(temporary.path(), &arguments).json()).unwrap();
+    let report = demonstrated(
+        &files,
+        "--protocol he-pir --operator out-average --pattern active-rows --solver gd --rounds 2",
+    );
     assert_eq!(report.protocol, "he-pir");
     // 522 of the 740 common users trust one of them.
     assert_eq!(report.dataset.common_users, 740);

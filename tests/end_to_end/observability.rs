@@ -92,6 +92,113 @@ async fn a_finished_job_shows_in_the_metrics_of_both_sides() {
     }
 }
 
+/// What a panel asks for: a metric, labels that it picks, labels that it shows.
+#[derive(Debug)]
+struct Asked {
+    metric: String,
+    picked: Vec<String>,
+    shown: Vec<String>,
+}
+
+/// Every series that the dashboard names.
+fn asked_by_the_dashboard() -> Vec<Asked> {
+    let path = deploy("grafana/dashboard.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let mut asked = Vec::new();
+    for target in targets {
+        let legend = target["legendFormat"].as_str().unwrap();
+        let shown = legend
+            .split("{{")
+            .skip(1)
+            .map(|label| label.split("}}").next().unwrap().to_owned())
+            // Prometheus adds it to what each target tells.
+            .filter(|label| label != "platform")
+            .collect();
+        let expression = target["expr"].as_str().unwrap();
+        let (_, rest) = expression.split_once("s3rec_").unwrap();
+        assert!(!rest.contains("s3rec_"), "one metric each: {expression}");
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        let picked = rest[end..]
+            .strip_prefix('{')
+            .and_then(|labels| labels.split_once('}'))
+            .map_or(Vec::new(), |(labels, _)| {
+                labels.split(',').map(str::to_owned).collect()
+            });
+        asked.push(Asked {
+            metric: format!("s3rec_{}", &rest[..end]),
+            picked,
+            shown,
+        });
+    }
+    asked
+}
+
+fn deploy(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy/observability")
+        .join(file)
+}
+
+/// Whether some line is of the metric, with every label.
+fn tells(metrics: &str, asked: &Asked) -> bool {
+    metrics.lines().any(|line| {
+        let Some(labels) = line.strip_prefix(asked.metric.as_str()) else {
+            return false;
+        };
+        let shown = |label: &String| {
+            labels.contains(&format!("{{{label}=\"")) || labels.contains(&format!(",{label}=\""))
+        };
+        labels.starts_with([' ', '{'])
+            && asked.picked.iter().all(|label| labels.contains(label))
+            && asked.shown.iter().all(shown)
+    })
+}
+
+#[tokio::test]
+async fn both_platforms_tell_all_that_the_dashboard_asks_for() {
+    let pair = Pair::start();
+    let files = Files::small(pair.home.path());
+    let mut job = Job::start(&pair, &files, 2).await;
+    assert_eq!(job.end_at_rating().await.state(), v1::JobState::Finished);
+    assert_eq!(job.end_at_social().await.state(), v1::JobState::Finished);
+
+    let asked = asked_by_the_dashboard();
+    assert!(asked.len() >= 13, "{asked:?}");
+    for platform in ["rating", "social"] {
+        // Nobody has asked for /readyz, as Prometheus does not.
+        let (_, metrics) = get(&pair.home.data_dir(platform), "/metrics");
+        for asked in &asked {
+            assert!(
+                tells(&metrics, asked),
+                "{platform}: {asked:?} in\n{metrics}"
+            );
+        }
+        assert_eq!(value(&metrics, "s3rec_ready"), 1.0, "{platform}");
+    }
+}
+
+#[test]
+fn prometheus_asks_where_the_containers_listen() {
+    let prometheus = std::fs::read_to_string(deploy("prometheus.yml")).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let compose = std::fs::read_to_string(root.join("docker-compose.yml")).unwrap();
+    for (platform, port) in [("rating", 9464), ("social", 9465)] {
+        let target = format!("[\"{platform}:{port}\"]");
+        assert!(prometheus.contains(&target), "{target}");
+        let listen = format!("S3REC_OBSERVABILITY__LISTEN: {platform}-operators:{port}");
+        assert!(compose.contains(&listen), "{listen}");
+    }
+    let source = std::fs::read_to_string(deploy("grafana/datasource.yml")).unwrap();
+    let dashboard = std::fs::read_to_string(deploy("grafana/dashboard.json")).unwrap();
+    assert!(source.contains("uid: prometheus") && source.contains("http://prometheus:9090"));
+    assert!(dashboard.contains("\"uid\": \"prometheus\""));
+}
+
 #[tokio::test]
 async fn alive_is_not_ready() {
     let home = Home::new();

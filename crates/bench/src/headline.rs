@@ -24,6 +24,8 @@ pub const SECONDS_BOUND: f64 = 500.0;
 pub struct Comparison {
     /// Which.
     pub label: String,
+    /// Whether a record of it was made with `--quick`.
+    pub quick: bool,
     /// m.
     pub users: u64,
     /// Openings of gradient descent.
@@ -76,6 +78,7 @@ pub fn compare(label: &str, rounds: &RoundsReport, links: &LinksReport) -> Optio
     let ssmm_bytes = (theirs.bytes() as f64 * share) as u64;
     Some(Comparison {
         label: label.to_owned(),
+        quick: false,
         users: links.users,
         gradient_openings: u64::from(gradient_openings),
         gradient_reached,
@@ -115,6 +118,16 @@ impl Headline {
         })
     }
 
+    /// Whether this is what the bounds are stated for: full runs of FilmTrust and Epinions.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let full = |label| {
+            let mut comparisons = self.comparisons.iter();
+            comparisons.any(|comparison| comparison.label == label && !comparison.quick)
+        };
+        full("filmtrust") && full("epinions")
+    }
+
     /// Whether both bounds are kept.
     #[must_use]
     pub fn is_met(&self) -> bool {
@@ -129,6 +142,7 @@ mod tests {
     fn comparison(ssmm_bytes: u64) -> Comparison {
         Comparison {
             label: "x".to_owned(),
+            quick: false,
             users: 10,
             gradient_openings: 300,
             gradient_reached: true,

@@ -265,7 +265,7 @@ impl ReleaseReport {
             .collect();
         if !kept.is_empty() {
             panels.push(Panel {
-                x: axis("ε for one link, all openings", Scaling::Logarithmic),
+                x: Axis::counts("ε for one link, all openings"),
                 y: axis("social gain kept (%, from −100 on)", Scaling::Linear),
                 series: vec![Series::new("noised, mean", kept)],
                 levels: vec![

@@ -229,11 +229,11 @@ impl RoundsReport {
                 .map(|curve| Series::new(curve.solver.name(), points(curve)))
                 .collect()
         };
-        let openings = Axis::new("openings (count, logarithmic)", Scaling::Logarithmic);
+        let openings = Axis::new("openings (count)", Scaling::Logarithmic);
         vec![
             Panel {
                 x: openings.clone(),
-                y: Axis::new("objective above the lowest (%)", Scaling::Logarithmic),
+                y: Axis::new("objective above lowest (%)", Scaling::Logarithmic),
                 series: series(&|p| (p.objective / lowest - 1.0) * 100.0),
                 levels: Vec::new(),
             },

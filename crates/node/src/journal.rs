@@ -246,6 +246,13 @@ pub fn is_terminal(state: JobState) -> bool {
     )
 }
 
+/// A state as people are told it: `rejected`.
+#[must_use]
+pub fn state_words(state: JobState) -> String {
+    let name = state.as_str_name();
+    name.trim_start_matches("JOB_STATE_").to_lowercase()
+}
+
 /// Zero-padded, so that keys sort as events came.
 fn key(job: &str, number: u32) -> String {
     format!("{job}/{number:010}")
@@ -255,6 +262,11 @@ fn key(job: &str, number: u32) -> String {
 mod tests {
     use super::*;
     use tokio_stream::StreamExt;
+
+    #[test]
+    fn people_are_told_a_state_in_words() {
+        assert_eq!(state_words(JobState::Rejected), "rejected");
+    }
 
     fn event(state: JobState) -> JobEvent {
         JobEvent {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_node::journal::is_terminal;
+use s3rec_node::journal::{is_terminal, state_words};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::versions;
@@ -137,7 +137,7 @@ pub(crate) async fn start(
     platform.request(&name)?;
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
-        let message = format!("the job is {}", state.as_str_name());
+        let message = format!("the job is {}", state_words(state));
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let place = platform.begin(job)?;
@@ -196,7 +196,7 @@ pub(crate) async fn cancel(
     platform.request(&name)?;
     let state = platform.state(&name);
     if is_terminal(state) {
-        let message = format!("the job is {} already", state.as_str_name());
+        let message = format!("the job is {} already", state_words(state));
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let why: String = request

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use s3rec_node::journal::EventStream;
+use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::tls::Caller;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -114,7 +114,7 @@ impl RatingPlatform for OperatorService {
         let mut report = stored.ok_or_else(|| {
             let message = format!(
                 "the job is {}, not finished",
-                self.0.state(&job).as_str_name()
+                state_words(self.0.state(&job))
             );
             Fault::new(Reason::WrongState, message).at("job", &job)
         })?;

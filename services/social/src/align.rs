@@ -53,7 +53,7 @@ pub(crate) async fn answer(
             return Err(Fault::new(Reason::NotApproved, message).at("job", job));
         }
         state => {
-            let message = format!("the job is {}", state.as_str_name());
+            let message = format!("the job is {}", s3rec_node::journal::state_words(state));
             return Err(Fault::new(Reason::WrongState, message).at("job", job));
         }
     }

@@ -32,7 +32,10 @@ pub(crate) fn give(
     let proposal = platform.proposal(job)?;
     if platform.state(job) != JobState::Proposed {
         let state = platform.state(job);
-        let message = format!("the proposal is {} already", state.as_str_name());
+        let message = format!(
+            "the proposal is {} already",
+            s3rec_node::journal::state_words(state)
+        );
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let end = match latest_end {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_node::journal::EventStream;
+use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::tls::Caller;
 use s3rec_wire::convert::{JobId, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
@@ -55,7 +55,7 @@ impl OperatorService {
             return Ok(state.into());
         }
         if current != JobState::Proposed {
-            let message = format!("the proposal is {} already", current.as_str_name());
+            let message = format!("the proposal is {} already", state_words(current));
             return Err(Fault::new(Reason::WrongState, message).at("job", job));
         }
         let entry = [

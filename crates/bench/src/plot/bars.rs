@@ -63,11 +63,7 @@ pub fn bars(page: Page, title: &str, axis: &Axis, bars: &[Bar]) -> Result<String
             area.draw(&Text::new(text, (x - shift, bottom + 5), font))
                 .map_err(failed)?;
         }
-        let label = Text::new(
-            axis.label.clone(),
-            (left, bottom + 25),
-            (FONT, page.font() + 1),
-        );
+        let label = Text::new(axis.words(), (left, bottom + 25), (FONT, page.font() + 1));
         area.draw(&label).map_err(failed)?;
         for (index, bar) in bars.iter().enumerate() {
             let top = row_height * i32::try_from(index).unwrap_or(0);
@@ -118,7 +114,7 @@ mod tests {
                 &[bar("he", 1e6, false), bar("ssmm", 1e9, true)],
             );
             let drawing = drawing.unwrap();
-            for word in ["he", "ssmm", "1000000000 B", "bytes of a training"] {
+            for word in ["he", "ssmm", "1000000000 B", "bytes of a training (log)"] {
                 assert!(drawing.contains(word), "{word}");
             }
             let hollow = |line: &&str| line.starts_with("<rect") && line.contains("fill=\"none\"");

@@ -8,6 +8,9 @@ use crate::BenchError;
 
 const LEGEND_WIDTH: u32 = 230;
 const LEGEND_LINE: u32 = 21;
+const X_LABEL_AREA: u32 = 50;
+/// What is still readable.
+const SMALLEST_FONT: u32 = 12;
 /// Below this many points each gets a mark.
 const MARKED_POINTS: usize = 40;
 
@@ -38,7 +41,7 @@ pub(super) fn draw(page: Page, area: &Area<'_>, panel: &Panel) -> Result<(), Ben
     let mut chart = ChartBuilder::on(&plot)
         .margin(if page == Page::Wide { 12 } else { 6 })
         .margin_right(26)
-        .x_label_area_size(50)
+        .x_label_area_size(X_LABEL_AREA)
         .y_label_area_size(if page == Page::Wide { 90 } else { 72 })
         .build_cartesian_2d(x, y)
         .map_err(failed)?;
@@ -47,9 +50,9 @@ pub(super) fn draw(page: Page, area: &Area<'_>, panel: &Panel) -> Result<(), Ben
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .label_style((FONT, page.font()))
-        .axis_desc_style((FONT, page.font() + 1))
-        .x_desc(panel.x.label.as_str())
-        .y_desc(panel.y.label.as_str())
+        .axis_desc_style((FONT, fitting(page, &panel.y.words())))
+        .x_desc(panel.x.words())
+        .y_desc(panel.y.words())
         .x_label_formatter(&|value| x.text(*value))
         .y_label_formatter(&|value| y.text(*value))
         .draw()
@@ -85,6 +88,17 @@ pub(super) fn draw(page: Page, area: &Area<'_>, panel: &Panel) -> Result<(), Ben
         key(page, &legend, index, name, colour, true)?;
     }
     Ok(())
+}
+
+/// The size of letters at which the words of an upright axis do not stand out of its panel.
+fn fitting(page: Page, words: &str) -> u32 {
+    let letters = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
+    // A letter of a sans-serif font is two fifths of its size wide; below the axis stand the
+    // words of the other one.
+    let room = (page.panel_height() - X_LABEL_AREA) * 5 / 2;
+    (page.font() + 1)
+        .min(room / letters.max(1))
+        .max(SMALLEST_FONT)
 }
 
 fn placed(series: &Series, x: Extent, y: Extent) -> Vec<(f64, f64)> {
@@ -126,4 +140,17 @@ fn key(
             (FONT, page.font() + 1),
         ))
         .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_of_an_axis_are_set_smaller() {
+        assert_eq!(fitting(Page::Narrow, "loss"), Page::Narrow.font() + 1);
+        let words = "computing, both parties (seconds, log)";
+        assert!(fitting(Page::Narrow, words) < Page::Narrow.font());
+        assert_eq!(fitting(Page::Wide, words), Page::Wide.font() + 1);
+    }
 }

@@ -142,7 +142,8 @@ fn plain(value: f64, step: f64) -> String {
     let decimals = (0..12)
         .find(|&n| step >= 0.999 * 0.1f64.powi(n))
         .unwrap_or(12);
-    format!("{value:.0$}", usize::try_from(decimals).unwrap_or(0))
+    let text = format!("{value:.0$}", usize::try_from(decimals).unwrap_or(0));
+    text.replace('-', "−")
 }
 
 /// In the largest unit of a thousand that leaves at least one.

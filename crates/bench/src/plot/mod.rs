@@ -85,6 +85,15 @@ impl Axis {
             ..Self::new(label, Scaling::Logarithmic)
         }
     }
+
+    /// The label as it is drawn: a logarithmic axis says that it is one, beside its unit.
+    fn words(&self) -> String {
+        match (self.scaling, self.label.strip_suffix(')')) {
+            (Scaling::Linear, _) => self.label.clone(),
+            (Scaling::Logarithmic, Some(unit)) => format!("{unit}, log)"),
+            (Scaling::Logarithmic, None) => format!("{} (log)", self.label),
+        }
+    }
 }
 
 /// How a curve is drawn.
@@ -254,12 +263,28 @@ mod tests {
     #[test]
     fn a_drawing_names_its_axes_curves_and_levels() {
         let drawing = svg("A & B", &[panel(vec![(0.0, 2.0), (1.0, 0.8), (20.0, 0.7)])]).unwrap();
-        for word in ["openings", "RMSE (rating points)", "als", "no social term"] {
+        for word in [
+            "openings (log)",
+            "RMSE (rating points)",
+            "als",
+            "no social term",
+        ] {
             assert!(drawing.contains(word), "{word}");
         }
         assert!(drawing.contains("A &amp; B") && drawing.trim_end().ends_with("</svg>"));
         // Zero openings have no place on a logarithmic axis: two marks remain.
         assert_eq!(drawing.matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_says_so_beside_its_unit() {
+        let words = |label, scaling| Axis::new(label, scaling).words();
+        assert_eq!(words("time (seconds)", Scaling::Linear), "time (seconds)");
+        assert_eq!(
+            words("time (seconds)", Scaling::Logarithmic),
+            "time (seconds, log)"
+        );
+        assert_eq!(words("bytes", Scaling::Logarithmic), "bytes (log)");
     }
 
     #[test]

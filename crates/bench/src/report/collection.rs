@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::told;
 use crate::fetch::FetchReport;
 use crate::links::LinksReport;
+use crate::psi::PsiReport;
 use crate::record::ProductsReport;
 use crate::release::ReleaseReport;
 use crate::rounds::RoundsReport;
@@ -28,6 +29,8 @@ pub struct Collection {
     pub scale: Vec<Document<ScaleReport>>,
     /// `bench links`.
     pub links: Vec<Document<LinksReport>>,
+    /// `bench psi`.
+    pub psi: Vec<Document<PsiReport>>,
     origin: Vec<String>,
 }
 
@@ -63,6 +66,7 @@ impl Collection {
                 "release" => keep(&mut collection.release, path)?,
                 "scale" => keep(&mut collection.scale, path)?,
                 "links" => keep(&mut collection.links, path)?,
+                "psi" => keep(&mut collection.psi, path)?,
                 _ => continue,
             }
             let mut line = told(machine);

@@ -5,6 +5,7 @@ use super::collection::title;
 use super::section::{Figure, Grid, Section};
 use crate::links::{LinkRun, LinksReport, Shaping};
 use crate::plot::{Axis, Panel, Scaling, Series};
+use crate::spread::Quantiles;
 use crate::words::{bytes, count, duration, runs};
 use crate::{BenchError, Document};
 
@@ -79,40 +80,48 @@ fn figure(document: &Document<LinksReport>) -> Result<Figure, BenchError> {
 }
 
 fn grid(document: &Document<LinksReport>) -> Grid {
+    let spread = document.repeats > 1;
+    let mut titles = vec!["link", "protocol", "solver", "openings", "time"];
+    if spread {
+        titles.push("least – most");
+    }
+    titles.extend(["bytes offline", "bytes online", "carried", "RMSE"]);
     let mut grid = Grid::new(
-        &format!("{}: {}", title(&document.label), runs(document.repeats)),
-        &[
-            "link",
-            "protocol",
-            "solver",
-            "openings",
-            "time",
-            "least – most",
-            "bytes offline",
-            "bytes online",
-            "carried",
-            "RMSE",
-        ],
+        &format!(
+            "{}, {}; carried is what the link saw, with TLS and framing",
+            title(&document.label),
+            runs(document.repeats)
+        ),
+        &titles,
     );
     for run in &document.body.runs {
         let dash = || "–".to_owned();
-        grid.rows.push(vec![
+        let mut row = vec![
             run.link.name.clone(),
-            run.protocol.clone(),
+            if run.computed {
+                format!("{}, computed", run.protocol)
+            } else {
+                run.protocol.clone()
+            },
             run.solver.clone(),
             run.openings.to_string(),
             duration(run.seconds.median),
-            if run.computed {
-                "computed".to_owned()
+        ];
+        if spread {
+            let Quantiles { least, most, .. } = run.seconds;
+            row.push(if run.computed {
+                dash()
             } else {
-                let spread = &run.seconds;
-                format!("{} – {}", duration(spread.least), duration(spread.most))
-            },
+                format!("{} – {}", duration(least), duration(most))
+            });
+        }
+        row.extend([
             bytes(run.offline_bytes),
             bytes(run.online_bytes),
             run.carried_bytes.map_or_else(dash, bytes),
             run.rmse.map_or_else(dash, |rmse| format!("{rmse:.4}")),
         ]);
+        grid.rows.push(row);
     }
     grid
 }

@@ -5,11 +5,12 @@
 //! |---|---|
 //! | `collection` | the records that a directory holds |
 //! | `section` | words, tables and drawings, before they are a page |
-//! | `products`, `links`, `scale`, `learning`, `published`, `summary` | records as sections |
+//! | `products`, `intersection`, `links`, `scale`, `learning`, `published`, `summary` | records as sections |
 //! | `training` | one joint training as sections |
 //! | `page`, `markdown` | sections as a page |
 
 mod collection;
+mod intersection;
 mod learning;
 mod links;
 mod markdown;
@@ -49,6 +50,7 @@ impl Report {
     pub fn of_benchmarks(collection: &Collection) -> Result<Self, BenchError> {
         let mut sections = vec![summary::section(collection)];
         sections.extend(products::sections(collection)?);
+        sections.extend(intersection::section(collection)?);
         sections.extend(published::section(collection));
         sections.extend(links::section(collection)?);
         sections.extend(scale::section(collection)?);

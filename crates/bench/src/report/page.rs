@@ -56,7 +56,7 @@ fn grid(grid: &Grid) -> Markup {
     html! {
         // Wide tables scroll by themselves, the page does not.
         p.caption { (grid.caption) }
-        div.scroll { table aria-label=(grid.caption) {
+        div.scroll tabindex="0" role="region" aria-label=(grid.caption) { table {
             thead { tr { @for title in &grid.titles { th scope="col" { (title) } } } }
             tbody { @for row in &grid.rows { tr {
                 @for (column, cell) in row.iter().enumerate() {

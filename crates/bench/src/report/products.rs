@@ -24,20 +24,24 @@ fn section(document: &Document<ProductsReport>) -> Result<Section, BenchError> {
     let size = &report.workload;
     let mut section = Section::new(&format!("Products: {name}")).lead(format!(
         "{} users, {} links, rank {}, {} openings; both parties in one process over a counted \
-         channel; {}, least and most in brackets. Rounds that all cost the same are run a few \
-         times and multiplied.",
+         channel; {}{}. Rounds that all cost the same are run a few times and multiplied.",
         count(size.users),
         count(size.links),
         size.rank,
         count(size.rounds),
         runs(document.repeats),
+        if document.repeats > 1 {
+            ", least and most in brackets"
+        } else {
+            ""
+        },
     ));
     let label = &document.label;
     section = section.figure(Figure::bars(
         &format!("bytes-{label}"),
         &format!("{name}: bytes by protocol, {} openings", size.rounds),
         "Both ways together, offline included. Hollow: computed from message shapes, not run.",
-        &Axis::bytes("bytes of a whole training (logarithmic)"),
+        &Axis::bytes("bytes of a whole training"),
         &bars(
             report,
             |record| total_bytes(record) as f64,
@@ -55,7 +59,7 @@ fn section(document: &Document<ProductsReport>) -> Result<Section, BenchError> {
                 size.rounds
             ),
             "Both parties one after the other, no link between them.",
-            &Axis::new("seconds of computing (logarithmic)", Scaling::Logarithmic),
+            &Axis::new("computing (seconds)", Scaling::Logarithmic),
             &seconds,
         )?);
     }
@@ -113,7 +117,7 @@ fn bars(
 fn split(report: &ProductsReport) -> Grid {
     let mut grid = Grid::new(
         "Offline and online; core-seconds are processor time of all threads, which other work on the \
-         machine changes little",
+         machine changes little, in steps of 10 ms",
         &[
             "protocol",
             "offline bytes",

@@ -27,19 +27,26 @@ pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchE
         .figure(Figure::curves(
             "scale-users",
             "Cost against users at a fixed degree",
-            &format!("Rank {}.", options.rank),
+            &format!("Rank {}; computing of both parties together.", options.rank),
             &[
-                seconds(&report.users, Axis::counts("users"), |point| point.users),
-                bytes_panel(&report.users, Axis::counts("users"), |point| point.users),
+                seconds(&report.users, Axis::counts("users (count)"), |point| {
+                    point.users
+                }),
+                bytes_panel(&report.users, Axis::counts("users (count)"), |point| {
+                    point.users
+                }),
             ],
         )?)
         .figure(Figure::curves(
             "scale-rank",
             "Cost against the rank",
-            &format!("{} users.", count(u64::from(options.rank_users))),
+            &format!(
+                "{} users; computing of both parties together.",
+                count(u64::from(options.rank_users))
+            ),
             &[
-                seconds(&report.ranks, plain("rank k"), |point| point.rank),
-                bytes_panel(&report.ranks, plain("rank k"), |point| point.rank),
+                seconds(&report.ranks, plain("rank k (columns)"), |point| point.rank),
+                bytes_panel(&report.ranks, plain("rank k (columns)"), |point| point.rank),
             ],
         )?);
     if !report.nonzeros.is_empty() {
@@ -84,7 +91,7 @@ fn seconds(points: &[ScalePoint], x: Axis, of: fn(&ScalePoint) -> u64) -> Panel 
     series.extend(both("an opening", points, of, ScalePoint::round_seconds));
     Panel {
         x,
-        y: Axis::new("computing, both parties (seconds)", Scaling::Logarithmic),
+        y: Axis::new("computing (seconds)", Scaling::Logarithmic),
         series,
         levels: Vec::new(),
     }
@@ -117,7 +124,7 @@ fn accumulation(report: &ScaleReport) -> Result<Figure, BenchError> {
             most.fold(0.0, f64::max) / 1e9
         ),
         &[Panel {
-            x: Axis::counts("non-zeros of Y"),
+            x: Axis::counts("non-zeros of Y (count)"),
             y: Axis::new("accumulation (seconds)", Scaling::Logarithmic),
             series: vec![Series::new("accumulation", points.collect())],
             levels: Vec::new(),
@@ -167,7 +174,7 @@ fn points(report: &ScaleReport) -> Grid {
             "bytes a round",
             "time a round",
             "memory",
-            "",
+            "source",
         ],
     );
     for point in report.users.iter().chain(&report.ranks) {

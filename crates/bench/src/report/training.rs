@@ -98,7 +98,7 @@ fn curves(training: &Training) -> Result<Figure, BenchError> {
     };
     let quality = &training.report.quality;
     let panel = |label: &str, name: &str, value, levels| Panel {
-        x: Axis::new("opening", Scaling::Linear),
+        x: Axis::new("openings (count)", Scaling::Linear),
         y: Axis::new(label, Scaling::Linear),
         series: vec![Series::new(name, points(value))],
         levels,
@@ -169,7 +169,7 @@ fn cost(report: &RunReport) -> Result<Section, BenchError> {
             "traffic",
             "Traffic by phase",
             "Offline is alignment, set-up and everything before the first opening.",
-            &Axis::bytes("bytes (logarithmic)"),
+            &Axis::bytes("bytes"),
             &bars,
         )?);
     }

@@ -254,6 +254,28 @@ mod tests {
     }
 
     #[test]
+    fn every_section_may_be_named_by_a_variable() {
+        let environment = [("S3REC_OBSERVABILITY__LISTEN", "127.0.0.1:9464")];
+        let settings = read(FILE, &environment, &Overrides::default()).unwrap();
+        let listen = settings.observability.listen.unwrap();
+        assert_eq!(listen.to_string(), "127.0.0.1:9464");
+
+        // What serde expects are the fields there are.
+        let unknown = read(&format!("x = 1\n{FILE}"), &[], &Overrides::default());
+        let message = unknown.unwrap_err().to_string();
+        let (_, expected) = message.split_once("expected one of ").unwrap();
+        let line = expected.lines().next().unwrap();
+        let mut fields: Vec<&str> = line
+            .split(", ")
+            .map(|field| field.trim_matches('`'))
+            .collect();
+        let mut sections = SECTIONS.to_vec();
+        fields.sort_unstable();
+        sections.sort_unstable();
+        assert_eq!(fields, sections);
+    }
+
+    #[test]
     fn unknown_fields_are_refused_in_every_layer() {
         let in_file = format!("colour = 1\n{FILE}");
         assert!(matches!(

@@ -19,6 +19,70 @@ const REFUSED_CONNECTIONS: &str = "s3rec_refused_connections_total";
 const RELOADS: &str = "s3rec_key_reloads_total";
 const CONNECTIONS: &str = "s3rec_open_connections";
 
+/// Why a connection is not served, or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedConnection {
+    /// Too many are open.
+    Limit,
+    /// No valid certificate.
+    Tls,
+    /// TLS took too long.
+    Slow,
+    /// HTTP/2 did not begin.
+    Silent,
+}
+
+impl RefusedConnection {
+    const ALL: [Self; 4] = [Self::Limit, Self::Tls, Self::Slow, Self::Silent];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Tls => "tls",
+            Self::Slow => "slow",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// Counts of jobs and keys begin at zero: one that appears with its first event has no rate at it.
+pub(super) fn begin() {
+    counter!(ROUNDS).increment(0);
+    for stage in ["offline", "online"] {
+        for direction in ["sent", "received"] {
+            counter!(BYTES, "direction" => direction, "stage" => stage).increment(0);
+        }
+        counter!(MESSAGES, "stage" => stage).increment(0);
+    }
+    for state in [
+        JobState::Rejected,
+        JobState::Finished,
+        JobState::Failed,
+        JobState::Cancelled,
+    ] {
+        if let Some(state) = label(state.as_str_name(), "JOB_STATE_") {
+            counter!(JOBS_ENDED, "state" => state).increment(0);
+        }
+    }
+    for reason in Reason::ALL {
+        counter!(JOB_ERRORS, "reason" => reason.name()).increment(0);
+    }
+    for outcome in ["used", "refused"] {
+        counter!(RELOADS, "outcome" => outcome).increment(0);
+    }
+}
+
+/// A port begins to serve: its counts begin at zero.
+pub fn port_opened(port: &'static str) {
+    counter!(CALLS, "port" => port).increment(0);
+    for reason in Reason::ALL {
+        counter!(REFUSED_CALLS, "port" => port, "reason" => reason.name()).increment(0);
+    }
+    for cause in RefusedConnection::ALL {
+        counter!(REFUSED_CONNECTIONS, "port" => port, "cause" => cause.name()).increment(0);
+    }
+}
+
 /// An opening is done, at either platform by its own count.
 pub fn round_done() {
     counter!(ROUNDS).increment(1);
@@ -85,8 +149,8 @@ pub fn call_refused(port: &'static str, reason: Reason) {
 }
 
 /// A connection was not served, or ended, because of what it did.
-pub fn connection_refused(port: &'static str, cause: &'static str) {
-    counter!(REFUSED_CONNECTIONS, "port" => port, "cause" => cause).increment(1);
+pub fn connection_refused(port: &'static str, cause: RefusedConnection) {
+    counter!(REFUSED_CONNECTIONS, "port" => port, "cause" => cause.name()).increment(1);
 }
 
 /// Keys, pins or revocations changed on disk; whether the new ones fit and hold now.

@@ -94,7 +94,9 @@ async fn metrics(observed: &Arc<Observed>) -> Response<Full<Bytes>> {
         );
     };
     let looked_at = Arc::clone(observed);
-    let refreshed = tokio::task::spawn_blocking(move || looked_at.refresh()).await;
+    let refreshed = tokio::task::spawn_blocking(move || looked_at.refresh());
+    // Whoever reads metrics alone learns of readiness too.
+    let (refreshed, _) = tokio::join!(refreshed, observed.readiness());
     match refreshed {
         Ok(Ok(())) => {}
         // What is counted in memory is told all the same.

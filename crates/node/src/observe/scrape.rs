@@ -25,6 +25,7 @@ pub fn install() -> Option<&'static PrometheusHandle> {
         let handle = PrometheusBuilder::new().install_recorder().ok()?;
         count::describe();
         describe();
+        count::begin();
         gauge!(START).set(seconds(now_unix_ms()));
         Some(handle)
     });
@@ -205,10 +206,7 @@ fn describe() {
     for (name, words) in [
         (START, "When the process began to count."),
         ("s3rec_build_info", "Version and platform; always 1."),
-        (
-            "s3rec_ready",
-            "Whether the last look at readiness found all in order.",
-        ),
+        ("s3rec_ready", "Whether jobs can run, as /readyz says."),
         ("s3rec_jobs", "Jobs known, by state."),
         (
             "s3rec_waiting_seconds",

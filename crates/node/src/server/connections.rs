@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 use tonic::transport::server::Connected;
 
 use super::PortLimits;
-use crate::observe;
+use crate::observe::{self, RefusedConnection};
 
 /// Bytes of an HTTP/2 connection's beginning: its preface and the head of its first frame.
 const BEGINNING_BYTES: usize = 24 + 9;
@@ -138,7 +138,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if let Some((deadline, _)) = &mut this.beginning
             && deadline.as_mut().poll(context).is_ready()
         {
-            observe::connection_refused(this.guest.guests.port, "silent");
+            observe::connection_refused(this.guest.guests.port, RefusedConnection::Silent);
             tracing::warn!(remote = %this.guest.remote, "broke off a connection that said nothing");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

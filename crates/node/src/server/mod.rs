@@ -26,7 +26,7 @@ use crate::client::{
     CONNECTION_WINDOW_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
 };
 use crate::config::Limits;
-use crate::observe::{self, Observed};
+use crate::observe::{self, Observed, RefusedConnection};
 
 /// Longest TLS handshake: whoever is slower holds a connection for nothing.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -169,6 +169,7 @@ impl Port {
         stop: watch::Receiver<bool>,
         drain: Duration,
     ) -> Result<(), ServeError> {
+        observe::port_opened(self.name);
         let (sender, incoming) = mpsc::channel(16);
         let guests = Guests::new(self.name, limits);
         let entrance = Entrance {
@@ -254,7 +255,7 @@ impl Entrance {
                 }
             };
             let Some(guest) = self.guests.admit(remote) else {
-                observe::connection_refused(port, "limit");
+                observe::connection_refused(port, RefusedConnection::Limit);
                 tracing::debug!(%remote, "refused a connection: too many are open");
                 continue;
             };
@@ -271,11 +272,11 @@ impl Entrance {
                         drop(accepted.send(Ok(guarded)).await);
                     }
                     Ok(Err(error)) => {
-                        observe::connection_refused(port, "tls");
+                        observe::connection_refused(port, RefusedConnection::Tls);
                         tracing::warn!(%remote, "refused a connection without a valid certificate: {error}");
                     }
                     Err(_) => {
-                        observe::connection_refused(port, "slow");
+                        observe::connection_refused(port, RefusedConnection::Slow);
                         tracing::warn!(%remote, "refused a connection: TLS took too long");
                     }
                 }

@@ -47,8 +47,6 @@ pub mod extending {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
-#[doc = include_str!("operations.md")]
-pub mod operations {}
 
 #[doc = include_str!("resuming.md")]
 pub mod resuming {}

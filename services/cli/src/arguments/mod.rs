@@ -190,6 +190,9 @@ pub struct ReasonedJobArgs {
 }
 
 #[cfg(test)]
+mod told;
+
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 

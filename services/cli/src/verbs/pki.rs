@@ -20,6 +20,8 @@ pub fn pki(arguments: &PkiArgs, output: Output) -> Result<(), Failure> {
         Some(PkiVerb::Activate(activate)) => {
             let active = pki::activate(&activate.dir, activate.role)?;
             write_pin(&active)?;
+            // Its pin stands in NAME.pin now. Whoever has removed the other file has no need of it.
+            let _ = std::fs::remove_file(activate.dir.join(format!("{}.next.pin", active.role)));
             output.value(&to_json(&active), || {
                 let role = active.role;
                 format!(

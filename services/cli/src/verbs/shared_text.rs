@@ -95,8 +95,11 @@ pub(super) fn disclosure(shown: &v1::Disclosure) -> String {
             count(overlap.social_users)
         ));
     }
+    if !shown.statements.is_empty() {
+        text.push_str("  the other platform learnt:\n");
+    }
     for statement in &shown.statements {
-        text.push_str(&format!("  {statement}\n"));
+        text.push_str(&format!("    {statement}\n"));
     }
     text
 }

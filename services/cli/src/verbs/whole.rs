@@ -107,6 +107,7 @@ fn lines(sets: &[DataSet], quick: bool) -> Vec<String> {
         }
     }
     lines.push("fetch".to_owned());
+    lines.push("psi".to_owned());
     for set in sets {
         lines.push(format!(
             "rounds --label {} --preset {}",

@@ -107,13 +107,7 @@ async fn an_expired_approval_opens_nothing() {
     let last = pair.watch(&job).await.pop().unwrap();
     assert_eq!(last.state(), JobState::Failed);
     assert!(last.message.contains("expired"), "{}", last.message);
-    let all = v1::ListSocialDisclosuresRequest {};
-    let shown = pair
-        .social
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
+    let shown = pair.shown().await;
     let shown = shown
         .disclosures
         .iter()

@@ -84,13 +84,7 @@ async fn either_operator_can_end_a_running_job() {
     assert_eq!(theirs.state(), JobState::Cancelled);
 
     // What was opened before stays in both ledgers.
-    let all = v1::ListSocialDisclosuresRequest {};
-    let shown = pair
-        .social
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
+    let shown = pair.shown().await;
     assert!(shown.disclosures.iter().all(|shown| shown.openings >= 1));
     still_serve(&mut pair).await;
 }

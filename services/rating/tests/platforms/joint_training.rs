@@ -65,20 +65,8 @@ pub(crate) async fn check_report(pair: &mut Pair, job: &str) {
     assert_eq!(ours.bytes_to_social, theirs.bytes_to_social);
     assert_eq!(ours.bytes_to_rating, theirs.bytes_to_rating);
 
-    let all = v1::ListSocialDisclosuresRequest {};
-    let shown = pair
-        .social
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
-    let all = v1::ListRatingDisclosuresRequest {};
-    let seen = pair
-        .rating
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
+    let shown = pair.shown().await;
+    let seen = pair.seen().await;
     let (shown, seen) = (&shown.disclosures[0], &seen.disclosures[0]);
     assert_eq!(
         (shown.openings, shown.opened_columns, shown.opened_values),

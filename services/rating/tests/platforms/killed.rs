@@ -215,22 +215,93 @@ async fn find(
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_over_a_stock_outlives_the_social_platform() {
-    for (request, phase) in over_a_stock() {
+/// A daemon in a process of its own, which can be killed, the other one in this process, and
+/// operators of both.
+struct Killable {
+    directory: tempfile::TempDir,
+    keys: PathBuf,
+    process: Daemon,
+    /// `[peer]` of the process, for its next start.
+    peer: String,
+    /// Operators' address of the daemon in this process, and where its state lies.
+    other: String,
+    other_data: PathBuf,
+    operators: Operators,
+    _stop: watch::Sender<bool>,
+}
+
+impl Killable {
+    /// The social platform as the process, listening to the other at `listen`.
+    async fn social(listen: &str, resume_seconds: Option<u64>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("keys");
         let issued = issue(&keys, &[]).unwrap();
-        let port = lasting_port();
-        let peer = format!("listen = \"{port}\"\npin = \"{}\"", pin(&issued, Rating));
-        let mut social = Daemon::start(directory.path(), "social", &peer);
-        let (_stop, stopped) = watch::channel(false);
-        let data_dir = directory.path().join("rating");
-        let address = social.address("peer");
-        let settings = rating_settings(data_dir.clone(), &keys, address, pin(&issued, Social));
+        let peer = format!("listen = \"{listen}\"\npin = \"{}\"", pin(&issued, Rating));
+        let process = Daemon::start(directory.path(), "social", &peer);
+        let (stop, stopped) = watch::channel(false);
+        let other_data = directory.path().join("rating");
+        let address = process.address("peer");
+        let mut settings =
+            rating_settings(other_data.clone(), &keys, address, pin(&issued, Social));
+        if let Some(seconds) = resume_seconds {
+            settings.limits.resume_seconds = seconds;
+        }
         let rating = s3rec_rating::start(settings, stopped).await.unwrap();
-        let rating = format!("https://{}", rating.operator_address());
-        let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
+        let other = format!("https://{}", rating.operator_address());
+        let operators = Operators::connect(&keys, &other, &process.address("operator")).await;
+        Self {
+            directory,
+            keys,
+            process,
+            peer,
+            other,
+            other_data,
+            operators,
+            _stop: stop,
+        }
+    }
+
+    /// The rating platform as the process.
+    async fn rating() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys");
+        let issued = issue(&keys, &[]).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let other_data = directory.path().join("social");
+        let settings = social_settings(other_data.clone(), &keys, pin(&issued, Rating));
+        let social = s3rec_social::start(settings, stopped).await.unwrap();
+        let (address, pin) = (social.peer_address().unwrap(), pin(&issued, Social));
+        let peer = format!("address = \"https://{address}\"\npin = \"{pin}\"");
+        let process = Daemon::start(directory.path(), "rating", &peer);
+        let other = format!("https://{}", social.operator_address());
+        let operators = Operators::connect(&keys, &process.address("operator"), &other).await;
+        Self {
+            directory,
+            keys,
+            process,
+            peer,
+            other,
+            other_data,
+            operators,
+            _stop: stop,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_over_a_stock_outlives_the_social_platform() {
+    for (request, phase) in over_a_stock() {
+        let port = lasting_port();
+        let Killable {
+            directory,
+            keys,
+            process: mut social,
+            peer,
+            other: rating,
+            other_data: data_dir,
+            mut operators,
+            _stop,
+        } = Killable::social(&port, None).await;
         let job = operators.in_mid_job(request, phase).await;
         social.child.kill().unwrap();
         social.child.wait().unwrap();
@@ -279,22 +350,14 @@ async fn a_job_over_a_stock_outlives_the_social_platform() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_social_platform_that_stays_away_is_given_up() {
-    let directory = tempfile::tempdir().unwrap();
-    let keys = directory.path().join("keys");
-    let issued = issue(&keys, &[]).unwrap();
-    let peer = format!(
-        "listen = \"127.0.0.1:0\"\npin = \"{}\"",
-        pin(&issued, Rating)
-    );
-    let mut social = Daemon::start(directory.path(), "social", &peer);
-    let (_stop, stopped) = watch::channel(false);
-    let data_dir = directory.path().join("rating");
-    let address = social.address("peer");
-    let mut settings = rating_settings(data_dir.clone(), &keys, address, pin(&issued, Social));
-    settings.limits.resume_seconds = 1;
-    let rating = s3rec_rating::start(settings, stopped).await.unwrap();
-    let rating = format!("https://{}", rating.operator_address());
-    let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
+    let Killable {
+        directory: _directory,
+        process: mut social,
+        other_data: data_dir,
+        mut operators,
+        _stop,
+        ..
+    } = Killable::social("127.0.0.1:0", Some(1)).await;
     let [(request, phase), _] = over_a_stock();
     let job = operators.in_mid_job(request, phase).await;
     social.child.kill().unwrap();
@@ -311,25 +374,14 @@ async fn a_social_platform_that_stays_away_is_given_up() {
 }
 
 async fn social_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
-    let directory = tempfile::tempdir().unwrap();
-    let keys = directory.path().join("keys");
-    let issued = issue(&keys, &[]).unwrap();
-    let peer = format!(
-        "listen = \"127.0.0.1:0\"\npin = \"{}\"",
-        pin(&issued, Rating)
-    );
-    let mut social = Daemon::start(directory.path(), "social", &peer);
-    let (_stop, stopped) = watch::channel(false);
-    let data_dir = directory.path().join("rating");
-    let settings = rating_settings(
-        data_dir.clone(),
-        &keys,
-        social.address("peer"),
-        pin(&issued, Social),
-    );
-    let rating = s3rec_rating::start(settings, stopped).await.unwrap();
-    let rating = format!("https://{}", rating.operator_address());
-    let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
+    let Killable {
+        directory: _directory,
+        process: mut social,
+        other_data: data_dir,
+        mut operators,
+        _stop,
+        ..
+    } = Killable::social("127.0.0.1:0", None).await;
 
     let job = operators.in_mid_job(long, phase).await;
     social.child.kill().unwrap();
@@ -369,18 +421,16 @@ async fn the_social_platform_names_a_rating_platform_killed_in_a_round() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_over_a_stock_outlives_the_rating_platform() {
     for (request, phase) in over_a_stock() {
-        let directory = tempfile::tempdir().unwrap();
-        let keys = directory.path().join("keys");
-        let issued = issue(&keys, &[]).unwrap();
-        let (_stop, stopped) = watch::channel(false);
-        let data_dir = directory.path().join("social");
-        let settings = social_settings(data_dir.clone(), &keys, pin(&issued, Rating));
-        let social = s3rec_social::start(settings, stopped).await.unwrap();
-        let (address, pin) = (social.peer_address().unwrap(), pin(&issued, Social));
-        let peer = format!("address = \"https://{address}\"\npin = \"{pin}\"");
-        let mut rating = Daemon::start(directory.path(), "rating", &peer);
-        let social = format!("https://{}", social.operator_address());
-        let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
+        let Killable {
+            directory,
+            keys,
+            process: mut rating,
+            peer,
+            other: social,
+            other_data: data_dir,
+            mut operators,
+            _stop,
+        } = Killable::rating().await;
         let job = operators.in_mid_job(request, phase).await;
         rating.child.kill().unwrap();
         rating.child.wait().unwrap();
@@ -427,21 +477,16 @@ async fn a_job_over_a_stock_outlives_the_rating_platform() {
 }
 
 async fn rating_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
-    let directory = tempfile::tempdir().unwrap();
-    let keys = directory.path().join("keys");
-    let issued = issue(&keys, &[]).unwrap();
-    let (_stop, stopped) = watch::channel(false);
-    let data_dir = directory.path().join("social");
-    let settings = social_settings(data_dir.clone(), &keys, pin(&issued, Rating));
-    let social = s3rec_social::start(settings, stopped).await.unwrap();
-    let peer = format!(
-        "address = \"https://{}\"\npin = \"{}\"",
-        social.peer_address().unwrap(),
-        pin(&issued, Social)
-    );
-    let mut rating = Daemon::start(directory.path(), "rating", &peer);
-    let social = format!("https://{}", social.operator_address());
-    let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
+    let Killable {
+        directory,
+        keys,
+        process: mut rating,
+        peer,
+        other: social,
+        other_data: data_dir,
+        mut operators,
+        _stop,
+    } = Killable::rating().await;
 
     let job = operators.in_mid_job(long.clone(), phase).await;
     rating.child.kill().unwrap();

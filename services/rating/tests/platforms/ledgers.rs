@@ -35,20 +35,8 @@ longest_days = 7
 "#;
 
 async fn accounts(pair: &mut Pair) -> (v1::Account, v1::Account) {
-    let all = v1::ListRatingDisclosuresRequest {};
-    let seen = pair
-        .rating
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
-    let all = v1::ListSocialDisclosuresRequest {};
-    let shown = pair
-        .social
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
+    let seen = pair.seen().await;
+    let shown = pair.shown().await;
     assert_eq!((seen.accounts.len(), shown.accounts.len()), (1, 1));
     (seen.accounts[0].clone(), shown.accounts[0].clone())
 }
@@ -187,20 +175,8 @@ async fn ledgers_and_what_could_be_learnt_are_the_same_on_both_sides() {
     assert_eq!(counters.exact_values, counters.opened_values);
     assert_eq!((seen.bytes, &seen.lineage), (shown.bytes, &shown.lineage));
 
-    let all = v1::ListRatingDisclosuresRequest {};
-    let seen = pair
-        .rating
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
-    let all = v1::ListSocialDisclosuresRequest {};
-    let shown = pair
-        .social
-        .list_disclosures(all)
-        .await
-        .unwrap()
-        .into_inner();
+    let seen = pair.seen().await;
+    let shown = pair.shown().await;
     for (seen, shown) in seen.disclosures.iter().zip(&shown.disclosures) {
         assert_eq!(seen.counters, shown.counters);
         assert_eq!(seen.own_statements, shown.statements);

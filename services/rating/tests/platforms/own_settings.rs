@@ -54,14 +54,8 @@ async fn training_that_stalls_stops_below_its_rounds() {
     assert_eq!(last.state(), JobState::Finished, "{}", last.message);
     assert_eq!(pair.social_end(&job).await.state(), JobState::Finished);
 
-    let rating = pair
-        .rating
-        .list_disclosures(v1::ListRatingDisclosuresRequest {});
-    let rating = rating.await.unwrap().into_inner().disclosures.remove(0);
-    let social = pair
-        .social
-        .list_disclosures(v1::ListSocialDisclosuresRequest {});
-    let social = social.await.unwrap().into_inner().disclosures.remove(0);
+    let rating = pair.seen().await.disclosures.remove(0);
+    let social = pair.shown().await.disclosures.remove(0);
     for counted in [rating, social] {
         assert_eq!(
             (counted.openings, counted.opened_columns),

@@ -281,6 +281,20 @@ impl Pair {
         events
     }
 
+    /// What the rating platform lists as opened to it.
+    pub(crate) async fn seen(&mut self) -> v1::ListRatingDisclosuresResponse {
+        let all = v1::ListRatingDisclosuresRequest {};
+        let listed = self.rating.list_disclosures(all).await;
+        listed.unwrap().into_inner()
+    }
+
+    /// What the social platform lists as opened.
+    pub(crate) async fn shown(&mut self) -> v1::ListSocialDisclosuresResponse {
+        let all = v1::ListSocialDisclosuresRequest {};
+        let listed = self.social.list_disclosures(all).await;
+        listed.unwrap().into_inner()
+    }
+
     /// P1's last event of a job, once it has ended.
     pub(crate) async fn social_end(&mut self, job: &str) -> v1::JobEvent {
         let request = v1::WatchProposalRequest { job_id: job.into() };

@@ -38,9 +38,7 @@ async fn trained(
     let listed = pair.social.list_proposals(listed).await.unwrap();
     let proposals = listed.into_inner().proposals;
     let proposal = proposals.into_iter().find(|p| p.job_id == job).unwrap();
-    let shown = v1::ListSocialDisclosuresRequest {};
-    let shown = pair.social.list_disclosures(shown).await.unwrap();
-    let shown = shown.into_inner().disclosures;
+    let shown = pair.shown().await.disclosures;
     let shown = shown.into_iter().find(|d| d.job_id == job).unwrap();
     let model = pair.model(&job).await.0;
     (proposal.warnings.join("\n"), shown, model)
