@@ -133,6 +133,32 @@ impl RingMatrix {
         self.combine(minuend, |own, minuend| minuend.wrapping_sub(own))
     }
 
+    /// Changes `rows_at_once` rows at a time, given the number of the first of them, on all
+    /// cores; what comes out is reduced.
+    ///
+    /// # Errors
+    /// The first that `f` gives; the values are then changed in part.
+    ///
+    /// # Panics
+    /// For no rows at once.
+    pub fn update_rows<E: Send>(
+        &mut self,
+        rows_at_once: usize,
+        f: impl Fn(usize, &mut [u64]) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let ring = self.ring;
+        self.values
+            .par_chunks_mut(rows_at_once * self.columns.max(1))
+            .enumerate()
+            .try_for_each(|(index, values)| {
+                f(index * rows_at_once, values)?;
+                for value in values {
+                    *value = ring.reduce(*value);
+                }
+                Ok(())
+            })
+    }
+
     /// Changes every value, which is then reduced.
     pub fn map(&mut self, f: impl Fn(u64) -> u64) {
         for value in &mut self.values {

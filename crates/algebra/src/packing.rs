@@ -25,11 +25,34 @@ pub fn packed_bytes(count: usize, width_bits: u32) -> usize {
 /// # Errors
 /// [`AlgebraError::ValueOutOfRing`] when a value is wider; `out` is then unchanged.
 pub fn pack_u64(values: &[u64], width_bits: u32, out: &mut Vec<u8>) -> Result<(), AlgebraError> {
-    let limit = u64::MAX >> (u64::BITS - width_bits);
-    check_below(values, limit, width_bits)?;
     let start = out.len();
     out.resize(start + packed_bytes(values.len(), width_bits), 0);
     let (_, packed) = out.split_at_mut(start);
+    let written = pack_into_u64(values, width_bits, packed);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// As [`pack_u64`] into a place of exactly the bytes it takes.
+///
+/// # Errors
+/// [`AlgebraError::ValueOutOfRing`] when a value is wider, [`AlgebraError::Length`] for another
+/// place; nothing is written then.
+pub fn pack_into_u64(
+    values: &[u64],
+    width_bits: u32,
+    packed: &mut [u8],
+) -> Result<(), AlgebraError> {
+    check_below(values, u64::MAX >> (u64::BITS - width_bits), width_bits)?;
+    let expected = packed_bytes(values.len(), width_bits);
+    if packed.len() != expected {
+        return Err(AlgebraError::Length {
+            expected,
+            actual: packed.len(),
+        });
+    }
     packed
         .par_chunks_mut(packed_bytes(AT_ONCE, width_bits))
         .zip(values.par_chunks(AT_ONCE))

@@ -61,10 +61,11 @@ impl RatingOpening {
     pub fn into_product(self) -> Result<(RingMatrix, RatingStock), SpmmError> {
         let parameters = self.stock.parameters();
         let bytes = self.incoming.into_bytes()?;
-        let released = unpack_released(parameters, &bytes)?;
+        let mut product = unpack_released(parameters, &bytes)?;
         let storage = self.stock.storage.as_ref();
-        let mut product = self.stock.shares.read_round(storage, self.round)?;
-        product.add_assign(&released)?;
+        self.stock
+            .shares
+            .add_round(storage, self.round, &mut product)?;
         parameters.fixed_point()?.round_guard(&mut product);
         let pattern = Arc::clone(&self.stock.pattern);
         let mut stock = self.stock;
@@ -150,12 +151,11 @@ impl SocialOpening {
         let parameters = self.stock.parameters().clone();
         let masked = unpack(&parameters, parameters.uploaded_rows as usize, &bytes)?;
         let message = self.stock.admit(self.round, &bytes)?;
-        let shares = self
-            .stock
-            .shares
-            .read_round(self.stock.storage.as_ref(), self.round)?;
         let mut product = self.stock.operand.multiply_ring(&masked)?;
-        product.add_assign(&shares)?;
+        let storage = self.stock.storage.as_ref();
+        self.stock
+            .shares
+            .add_round(storage, self.round, &mut product)?;
         let release = Release::of(&parameters)?;
         let mut values = product.into_values();
         release.add_noise(

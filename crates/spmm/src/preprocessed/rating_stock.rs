@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3rec_algebra::{RingMatrix, Seed, packing};
+use s3rec_algebra::{RingMatrix, Seed};
 use subtle::ConstantTimeEq;
 
 use super::record::{self, Nonces, RatingRecord, SecretBytes, Spent, VoidReason, identity};
@@ -229,7 +229,7 @@ impl RatingStock {
     /// recomputed, and only an identical M is ever sent for its columns.
     pub(crate) fn reserve(&mut self, upload: &RingMatrix) -> Result<Reserved, SpmmError> {
         if let (true, Some(pending)) = (std::mem::take(&mut self.may_repeat), self.record.pending) {
-            let packed = self.mask(upload, pending.round)?;
+            let packed = self.masks.mask(upload, pending.round)?;
             if bool::from(message_digest(pending.round, &packed).ct_eq(&pending.digest)) {
                 return Ok(Reserved {
                     round: pending.round,
@@ -243,7 +243,7 @@ impl RatingStock {
                 rounds: self.parameters().rounds,
             });
         }
-        let packed = self.mask(upload, round)?;
+        let packed = self.masks.mask(upload, round)?;
         self.burnt_next = 0;
         self.record.cursor = round + 1;
         self.record.pending = Some(Spent {
@@ -252,17 +252,6 @@ impl RatingStock {
         });
         self.save()?;
         Ok(Reserved { round, packed })
-    }
-
-    /// M = U − Z for a round's columns, packed.
-    fn mask(&self, upload: &RingMatrix, round: u32) -> Result<Vec<u8>, SpmmError> {
-        let mut masked = self.masks.round(round)?;
-        masked.subtract_from(upload)?;
-        let ring_bits = self.parameters().ring_bits;
-        let mut packed =
-            Vec::with_capacity(packing::packed_bytes(masked.values().len(), ring_bits));
-        packing::pack_u64(masked.values(), ring_bits, &mut packed)?;
-        Ok(packed)
     }
 }
 

@@ -8,8 +8,8 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Bulk, StockStorage};
 use crate::{Layout, ProductParameters, SpmmError};
 
-/// Rows of a round of Z that a thread expands at a time.
-const ROWS_AT_ONCE: usize = 1 << 12;
+/// Rows of a round that a thread masks, or adds shares to, at a time.
+const ROWS_AT_ONCE: usize = 1 << 10;
 
 /// Bytes of the stream behind one ring element of Z.
 const MASK_BYTES: u64 = 8;
@@ -79,26 +79,27 @@ impl ShareFile {
         Ok(())
     }
 
-    /// The shares of one round, returned rows × k.
-    pub(crate) fn read_round(
+    /// Adds the shares of one round to `values`, returned rows × k. On all cores.
+    pub(crate) fn add_round(
         &self,
         storage: &dyn StockStorage,
         round: u32,
-    ) -> Result<RingMatrix, SpmmError> {
-        let count = self.rows * self.columns;
-        let mut bytes = vec![0; count * self.value_bytes()];
-        storage.read_at(Bulk::Shares, self.offset(round as usize, 0), &mut bytes)?;
+        values: &mut RingMatrix,
+    ) -> Result<(), SpmmError> {
         let width_bits = 8 * u32::try_from(self.value_bytes()).unwrap_or(u32::MAX);
-        let values = packing::unpack_u64(&bytes, width_bits, count)?;
-        bytes
-            .par_chunks_mut(ROWS_AT_ONCE)
-            .for_each(Zeroize::zeroize);
-        Ok(RingMatrix::reduced(
-            self.ring,
-            self.rows,
-            self.columns,
-            values,
-        )?)
+        values.update_rows(ROWS_AT_ONCE, |first_row, values| {
+            let mut bytes = vec![0; values.len() * self.value_bytes()];
+            let offset = self.offset(round as usize, first_row);
+            storage.read_at(Bulk::Shares, offset, &mut bytes)?;
+            let mut shares = vec![0; values.len()];
+            packing::unpack_range_u64(&bytes, width_bits, 0, &mut shares)?;
+            for (value, share) in values.iter_mut().zip(&shares) {
+                *value = value.wrapping_add(*share);
+            }
+            bytes.zeroize();
+            shares.zeroize();
+            Ok(())
+        })
     }
 }
 
@@ -130,16 +131,26 @@ impl Masks {
             .fill_ring(self.ring, out);
     }
 
-    /// Z of one round, uploaded rows × k.
-    pub(crate) fn round(&self, round: u32) -> Result<Zeroizing<RingMatrix>, SpmmError> {
-        let mut values = vec![0; self.rows * self.columns];
-        values
-            .par_chunks_mut(self.columns * ROWS_AT_ONCE)
+    /// M = U − Z for one round, uploaded rows × k, packed: ℓ bits a value. On all cores.
+    pub(crate) fn mask(&self, upload: &RingMatrix, round: u32) -> Result<Vec<u8>, SpmmError> {
+        let bits = self.ring.bits();
+        let mut packed = vec![0; packing::packed_bytes(upload.values().len(), bits)];
+        // Rows in multiples of eight begin and end at whole bytes.
+        let piece = self.columns * ROWS_AT_ONCE;
+        let mask = |(index, (packed, upload)): (usize, (&mut [u8], &[u64]))| {
+            let mut values = vec![0; upload.len()];
+            self.fill(round as usize, index * ROWS_AT_ONCE, &mut values);
+            for (value, &upload) in values.iter_mut().zip(upload) {
+                *value = self.ring.reduce(upload.wrapping_sub(*value));
+            }
+            Ok::<_, SpmmError>(packing::pack_into_u64(&values, bits, packed)?)
+        };
+        packed
+            .par_chunks_mut(packing::packed_bytes(piece, bits))
+            .zip(upload.values().par_chunks(piece))
             .enumerate()
-            .for_each(|(chunk, values)| {
-                self.fill(round as usize, chunk * ROWS_AT_ONCE, values);
-            });
-        Ok(RingMatrix::new(self.ring, self.rows, self.columns, values)?.into())
+            .try_for_each(mask)?;
+        Ok(packed)
     }
 
     /// Some rows of a block of Z, as they are encrypted: rows × block columns.
