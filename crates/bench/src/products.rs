@@ -14,6 +14,9 @@ use crate::record::{PhaseRecord, ProductRecord, ProductsReport, SecondsSpread, W
 use crate::workload::Workload;
 use crate::{BenchError, clear, dense, memory, tfhe_reference, unguarded};
 
+/// Rounds measured of protocols whose rounds are cheap, for one of the others.
+const CHEAP_ROUNDS: u32 = 10;
+
 /// What can be measured.
 pub const PROTOCOLS: [&str; 5] = ["plaintext", "ssmm", "he", "pir", "preprocessed"];
 
@@ -22,7 +25,8 @@ pub const PROTOCOLS: [&str; 5] = ["plaintext", "ssmm", "he", "pir", "preprocesse
 pub struct ProductsOptions {
     /// Names from [`PROTOCOLS`].
     pub protocols: Vec<String>,
-    /// Rounds to run of those protocols whose rounds all cost the same.
+    /// Rounds to run of those protocols whose rounds all cost the same; ten times as many of the
+    /// two whose rounds take milliseconds.
     pub measured_rounds: u32,
     /// Runs of every protocol; the record holds medians and their spread.
     pub repeats: u32,
@@ -99,13 +103,15 @@ fn measure_one(
     name: &str,
 ) -> Result<ProductRecord, BenchError> {
     let measured = options.measured_rounds.clamp(1, workload.rounds().max(1));
+    // Rounds of milliseconds: one slow answer of the disk would be a tenth of the result.
+    let cheap = (CHEAP_ROUNDS * measured).min(workload.rounds().max(1));
     match name {
-        "plaintext" => clear::measure(workload, options.operator, measured),
+        "plaintext" => clear::measure(workload, options.operator, cheap),
         "ssmm" => Ok(dense::measure(workload, options.operator, measured)),
         "he" => measure_he(workload, Protocol::He, options.operator, measured),
         // One round: its rounds cost the same, and the server's work is the largest here.
         "pir" => measure_he(workload, Protocol::HePir, OperatorKind::OutAverage, 1),
-        "preprocessed" => measure_preprocessed(workload, options, measured),
+        "preprocessed" => measure_preprocessed(workload, options, cheap),
         _ => Err(BenchError::UnknownProtocol {
             name: name.to_owned(),
             known: PROTOCOLS.join(", "),

@@ -172,7 +172,7 @@ pub struct ProductsArgs {
     /// Which to measure; all unless given.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub protocols: Vec<String>,
-    /// Rounds to run of protocols whose rounds all cost the same.
+    /// Rounds to run of protocols whose rounds all cost the same; ten times as many of plaintext and preprocessed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub measured_rounds: u32,
     /// Take the users of either file instead of those of the ratings file.
