@@ -111,6 +111,7 @@ pub fn measure(
         peak_rss_bytes: memory::peak_bytes(),
         parameters: serde_json::Value::Null,
         spread: SecondsSpread::default(),
+        online_disk_seconds: 0.0,
         tfhe: None,
     })
 }

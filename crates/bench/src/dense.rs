@@ -48,6 +48,7 @@ pub(crate) fn measure(workload: &Workload, kind: OperatorKind, measured: u32) ->
         peak_rss_bytes: memory::peak_bytes(),
         parameters: serde_json::json!({ "ring_bits": 64, "products_per_round": ssmm::PRODUCTS_PER_ROUND }),
         spread: SecondsSpread::default(),
+        online_disk_seconds: 0.0,
         tfhe: None,
     }
 }

@@ -15,11 +15,13 @@ use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError, he};
 use crate::BenchError;
 use crate::homomorphic::exchange;
 use crate::record::PhaseRecord;
+use crate::timed::TimedStorage;
 
 /// Both parties with their stocks of columns.
 pub(crate) struct MaskedPair {
     rating: RatingStock,
     social: SocialStock,
+    disks: [Arc<TimedStorage>; 2],
 }
 
 impl MaskedPair {
@@ -48,12 +50,13 @@ impl MaskedPair {
         };
         let storage = |name: &str| {
             DirectoryStorage::open(&directory.join(name))
-                .map(Arc::new)
+                .map(|directory| Arc::new(TimedStorage::new(directory)))
                 .map_err(SpmmError::from)
         };
-        let mut rating =
-            RatingStock::create(storage("rating")?, terms.clone(), Arc::clone(&pattern))?;
-        let mut social = SocialStock::create(storage("social")?, terms, &pattern, operand)?;
+        let disks = [storage("rating")?, storage("social")?];
+        let [ours, theirs] = disks.clone();
+        let mut rating = RatingStock::create(ours, terms.clone(), Arc::clone(&pattern))?;
+        let mut social = SocialStock::create(theirs, terms, &pattern, operand)?;
 
         let (mut total, _, receiving) = exchange(rating.key_setup()?, social.key_setup()?)?;
         social.accept_key(receiving)?;
@@ -72,7 +75,10 @@ impl MaskedPair {
         let pair = Self {
             rating: calling.into_stock()?,
             social: called.into_stock()?,
+            disks,
         };
+        // From here on of the rounds alone.
+        pair.waited_for_disk();
         Ok((pair, total.then(cost)))
     }
 
@@ -90,7 +96,17 @@ impl MaskedPair {
             answering_seconds,
         ));
         let social = answering.into_stock();
-        Ok((product, cost, Self { rating, social }))
+        let pair = Self {
+            rating,
+            social,
+            disks: self.disks,
+        };
+        Ok((product, cost, pair))
+    }
+
+    /// Seconds that both parties waited for their disks since the last call.
+    pub(crate) fn waited_for_disk(&self) -> f64 {
+        self.disks.iter().map(|disk| disk.take_waited()).sum()
     }
 }
 

@@ -195,6 +195,7 @@ pub(crate) fn measure_he(
         error_ulp_unguarded: Some(unguarded::he(workload, &operator)?),
         parameters: serde_json::to_value(&parameters).unwrap_or_default(),
         spread: SecondsSpread::default(),
+        online_disk_seconds: 0.0,
         tfhe: None,
     })
 }
@@ -232,6 +233,7 @@ fn measure_preprocessed(
         ));
         online = online.then(cost);
     }
+    let waited = pair.waited_for_disk();
     Ok(ProductRecord {
         protocol: "preprocessed".to_owned(),
         operator: options.operator.name().to_owned(),
@@ -244,6 +246,7 @@ fn measure_preprocessed(
         error_ulp_unguarded: Some(unguarded::preprocessed(workload, &operator, options)?),
         parameters: serde_json::to_value(&parameters).unwrap_or_default(),
         spread: SecondsSpread::default(),
+        online_disk_seconds: waited * f64::from(workload.rounds()) / f64::from(measured),
         tfhe: None,
     })
 }

@@ -38,6 +38,10 @@ pub struct ProductRecord {
     pub offline: PhaseRecord,
     /// All rounds.
     pub online: PhaseRecord,
+    /// Of `online`: seconds that both parties waited until what a crash must not lose was on
+    /// disk; the rest is computing. Zero where nothing is kept.
+    #[serde(default)]
+    pub online_disk_seconds: f64,
     /// Rounds that were really run; `online` is scaled from them to the workload's rounds.
     pub measured_rounds: u64,
     /// True where `online` was computed from message shapes because running does not fit.
@@ -193,6 +197,7 @@ mod tests {
             peak_rss_bytes: 10,
             parameters: serde_json::Value::Null,
             spread: SecondsSpread::default(),
+            online_disk_seconds: 0.0,
             tfhe: None,
         };
         let runs = vec![run(5.0, Some(0)), run(1.0, Some(1)), run(2.0, None)];
