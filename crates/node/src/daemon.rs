@@ -13,7 +13,7 @@ use crate::server::ServeError;
 use crate::store::StoreError;
 use crate::tls::{SignerError, TlsError};
 use crate::{observe, process};
-use s3rec_wire::status::Fault;
+use s3rec_wire::status::{Fault, storage_remedy};
 
 /// Why a daemon did not start or ended.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,18 @@ pub enum DaemonError {
     /// Threads, signals.
     #[error("the operating system refused: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl DaemonError {
+    /// What to do, where that does not follow from the words of the error.
+    fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::Audit(error) => storage_remedy(error.kind()),
+            Self::Store(error) => storage_remedy(error.kind()),
+            Self::Refused(fault) => Some(&fault.remedy),
+            _ => None,
+        }
+    }
 }
 
 /// A daemon that listens.
@@ -122,6 +134,9 @@ pub fn ended(program: &str, outcome: Result<(), DaemonError>) -> ExitCode {
             #[expect(clippy::print_stderr, reason = "the daemon could not start or go on")]
             {
                 eprintln!("{program}: {error}");
+                if let Some(remedy) = error.remedy() {
+                    eprintln!("{remedy}");
+                }
             }
             ExitCode::FAILURE
         }

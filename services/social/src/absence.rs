@@ -233,5 +233,5 @@ fn changed(error: impl std::fmt::Display) -> Fault {
 }
 
 fn storage(error: std::io::Error) -> Fault {
-    Fault::new(Reason::StorageFailed, error.to_string())
+    Fault::storage(error.to_string(), error.kind())
 }
