@@ -6,6 +6,7 @@ mod audits;
 mod chaos;
 mod compose;
 mod demo;
+mod disks;
 mod doctor;
 mod faults;
 mod filmtrust;
