@@ -4,6 +4,7 @@
 mod alignment;
 mod audits;
 mod chaos;
+mod clocks;
 mod compose;
 mod demo;
 mod disks;

@@ -152,6 +152,8 @@ where
     P: PeerSettings,
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
+    // From now on a clock that is set back is noticed.
+    let _ = process::latest_unix_ms();
     let settings = load::<P>(config, overrides)?;
     process::init_tracing(&settings.log)?;
     // Before anything counts. Without a listener the counts cost next to nothing.
