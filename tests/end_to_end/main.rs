@@ -23,3 +23,4 @@ mod python_client;
 mod rotation;
 mod samples;
 mod shutdown;
+mod versions;
