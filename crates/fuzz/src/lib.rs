@@ -8,6 +8,10 @@
 //! What every target asserts: no panic, no allocation beyond what public sizes allow, and for
 //! endpoints that nothing more is sent after a refusal.
 
+// `cargo bolero` builds this library's own test program too, which must find libFuzzer.
+#[cfg(all(test, fuzzing))]
+use bolero as _;
+
 use std::sync::Arc;
 
 use s3rec_algebra::{RingMatrix, Seed};
