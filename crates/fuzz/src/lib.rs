@@ -9,7 +9,7 @@
 //! endpoints that nothing more is sent after a refusal.
 
 // `cargo bolero` builds this library's own test program too, which must find libFuzzer.
-#[cfg(all(test, fuzzing))]
+#[cfg(test)]
 use bolero as _;
 
 use std::sync::Arc;
