@@ -217,3 +217,52 @@ fn assert_names_the_vanished(last: &v1::JobEvent, who: &str) {
         "{message}"
     );
 }
+
+/// The values that P1 has counted of a job, and its openings.
+async fn counted(job: &mut Job) -> (u64, u32) {
+    let request = v1::ListSocialDisclosuresRequest {};
+    let shown = job.social.list_disclosures(request).await.unwrap();
+    let shown = shown.into_inner().disclosures;
+    let ours = shown.into_iter().find(|one| one.job_id == job.id).unwrap();
+    let counters = ours.counters.unwrap_or_default();
+    assert_eq!(counters.opened_values, ours.opened_values);
+    (ours.opened_values, ours.openings)
+}
+
+/// A limit over all jobs counts values; a restart must not give them back.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_stays_counted_when_a_job_ends_before_it_is_gone_on_with() {
+    for protocol in [v1::Protocol::Preprocessed, v1::Protocol::He] {
+        let mut pair = Pair::lasting();
+        let data = tempfile::tempdir().unwrap();
+        let mut request = s3rec_tests::job::proposal(2_000);
+        request.set_protocol(protocol);
+        let mut job = Job::start_with(&pair, &Files::small(data.path()), request).await;
+        job.reach_round(3).await;
+        let (before, openings) = counted(&mut job).await;
+        assert!(before > 0 && openings > 0);
+        let of_one = before / u64::from(openings);
+
+        pair.social.kill();
+        pair.rating.kill();
+        pair.social.restart();
+        job.social = s3rec_cli::client::social(&pair.social_connection())
+            .await
+            .unwrap();
+        // Nobody comes back to a stock; without one the job has ended at the start.
+        if protocol == v1::Protocol::Preprocessed {
+            let request = v1::RevokeApprovalRequest {
+                job_id: job.id.clone(),
+                reason: "the rating platform is gone".into(),
+            };
+            job.social.revoke_approval(request).await.unwrap();
+        }
+        timeout(SECONDS, job.end_at_social())
+            .await
+            .expect("within seconds");
+        let (after, openings) = counted(&mut job).await;
+        assert!(after >= before, "{protocol:?}: {before} {after}");
+        assert_eq!(after, of_one * u64::from(openings), "{protocol:?}");
+        pair.social.assert_well();
+    }
+}

@@ -4,8 +4,10 @@
 mod alignment;
 mod audits;
 mod chaos;
+mod clocks;
 mod compose;
 mod demo;
+mod disks;
 mod doctor;
 mod faults;
 mod filmtrust;
@@ -22,3 +24,4 @@ mod rotation;
 mod samples;
 mod shutdown;
 mod traces;
+mod versions;

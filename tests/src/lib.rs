@@ -10,6 +10,7 @@
 //! | [`compose`] | both platforms in containers |
 //! | [`capture`] | what crossed a network, and whether it was in the clear |
 //! | [`raw`] | connections that check nothing of what our clients check |
+//! | [`machine`] | a daemon's disk and clock, as a test wants them |
 //! | [`processes`] | what still runs, and signals |
 //!
 //! What goes wrong in here ends the test with a panic that says so.
@@ -25,6 +26,7 @@ pub mod command;
 pub mod compose;
 pub mod data;
 pub mod job;
+pub mod machine;
 pub mod pair;
 pub mod processes;
 pub mod raw;

@@ -1,5 +1,6 @@
 //! Both daemons with keys and configurations of their own.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,6 +18,9 @@ use crate::processes::{send, wait_until};
 /// Longest wait for a daemon to listen.
 const START: Duration = Duration::from_secs(30);
 
+/// Variables that a daemon is started with besides ours.
+pub type Environment = Vec<(String, OsString)>;
+
 /// A running daemon; killed when dropped.
 #[derive(Debug)]
 pub struct Daemon {
@@ -25,6 +29,7 @@ pub struct Daemon {
     program: Program,
     configuration: PathBuf,
     data_dir: PathBuf,
+    environment: Environment,
     /// `host:port` for its people.
     pub operator_address: String,
 }
@@ -33,7 +38,18 @@ impl Daemon {
     /// Starts a program with a configuration and waits until it listens.
     #[must_use]
     pub fn start(program: Program, configuration: &Path, data_dir: &Path) -> Self {
-        let mut daemon = Self::spawn(program, configuration);
+        Self::start_in(program, configuration, data_dir, Vec::new())
+    }
+
+    /// As [`start`](Daemon::start), in an environment; it stays the same over restarts.
+    #[must_use]
+    pub fn start_in(
+        program: Program,
+        configuration: &Path,
+        data_dir: &Path,
+        environment: Environment,
+    ) -> Self {
+        let mut daemon = Self::spawn_in(program, configuration, environment);
         daemon.data_dir = data_dir.to_owned();
         daemon.await_listening();
         daemon
@@ -57,18 +73,30 @@ impl Daemon {
     /// Starts the killed daemon again, with what it left on disk, and waits until it listens.
     pub fn restart(&mut self) {
         // What the last run wrote says nothing about this one.
-        std::fs::remove_file(self.data_dir.join("operator.addr")).unwrap();
-        self.child = launch(self.program, &self.configuration, &self.log);
+        let _ = std::fs::remove_file(self.data_dir.join("operator.addr"));
+        self.child = launch(
+            self.program,
+            &self.configuration,
+            &self.log,
+            &self.environment,
+        );
         self.await_listening();
     }
 
     /// Starts a program with a configuration and does not wait.
     #[must_use]
     pub fn spawn(program: Program, configuration: &Path) -> Self {
+        Self::spawn_in(program, configuration, Vec::new())
+    }
+
+    /// As [`spawn`](Daemon::spawn), in an environment.
+    #[must_use]
+    pub fn spawn_in(program: Program, configuration: &Path, environment: Environment) -> Self {
         let log = configuration.with_extension("log");
         File::create(&log).unwrap();
         Self {
-            child: launch(program, configuration, &log),
+            child: launch(program, configuration, &log, &environment),
+            environment,
             log,
             program,
             configuration: configuration.to_owned(),
@@ -117,8 +145,9 @@ impl Daemon {
 }
 
 /// The program, writing on at the end of `log`.
-fn launch(program: Program, configuration: &Path, log: &Path) -> Child {
+fn launch(program: Program, configuration: &Path, log: &Path, environment: &Environment) -> Child {
     let mut command = Command::new(program.path());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.arg("--config").arg(configuration);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(File::options().append(true).open(log).unwrap());
@@ -281,6 +310,12 @@ impl Home {
     }
 }
 
+/// An address of this machine that nobody listened on a moment ago.
+fn free_address() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
+}
+
 /// Puts lines under a section of a configuration.
 pub fn add_settings(configuration: &Path, section: &str, lines: &str) {
     let text = std::fs::read_to_string(configuration).unwrap();
@@ -303,32 +338,43 @@ impl Pair {
         Self::configured(|_| ())
     }
 
+    /// Starts both daemons so that either can be started again, each with the variables that
+    /// `environment` gives for its data directory.
+    #[must_use]
+    pub fn lasting_in(environment: impl Fn(&Path) -> Environment) -> Self {
+        Self::start_at(&free_address(), |_| (), environment)
+    }
+
     /// Starts both daemons after `edit` of their configurations, `rating.toml` and `social.toml`.
     #[must_use]
     pub fn configured(edit: impl Fn(&Path)) -> Self {
-        Self::start_at("127.0.0.1:0", edit)
+        Self::start_at("127.0.0.1:0", edit, |_| Vec::new())
     }
 
     /// Starts both daemons so that either can be started again: the social platform keeps its
     /// peer port.
     #[must_use]
     pub fn lasting() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
-        Self::start_at(&address, |_| ())
+        Self::lasting_in(|_| Vec::new())
     }
 
-    fn start_at(peer: &str, edit: impl Fn(&Path)) -> Self {
+    fn start_at(
+        peer: &str,
+        edit: impl Fn(&Path),
+        environment: impl Fn(&Path) -> Environment,
+    ) -> Self {
         let home = Home::new();
         let social_data = home.data_dir("social");
         let configuration = home.social_configuration_at(peer);
         edit(&configuration);
-        let social = Daemon::start(Program::Social, &configuration, &social_data);
+        let around = environment(&social_data);
+        let social = Daemon::start_in(Program::Social, &configuration, &social_data, around);
         let peer_address = std::fs::read_to_string(social_data.join("peer.addr")).unwrap();
         let configuration = home.rating_configuration(peer_address.trim());
         edit(&configuration);
-        let rating = Daemon::start(Program::Rating, &configuration, &home.data_dir("rating"));
+        let rating_data = home.data_dir("rating");
+        let around = environment(&rating_data);
+        let rating = Daemon::start_in(Program::Rating, &configuration, &rating_data, around);
         Self {
             rating,
             social,

@@ -7,7 +7,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use s3rec_audit::{Entry, verify};
+use s3rec_audit::entry::{Fields, fields};
+use s3rec_audit::export::to_json;
+use s3rec_audit::record::MAGIC;
+use s3rec_audit::{Chain, Entry, Head, Kind, Signer, Value, Verified, compare, verify};
 use s3rec_fuzz::{World, edited};
 use s3rec_spmm::Protocol;
 use s3rec_spmm::he::public_key_seed;
@@ -92,13 +95,106 @@ fn a_stock_of_the_social_platform() {
         });
 }
 
+/// A log of these entries, chained as its owner would.
+fn chained(entries: impl IntoIterator<Item = (i64, Kind, Fields)>) -> Vec<u8> {
+    let (mut chain, mut bytes) = (Chain::default(), MAGIC.as_bytes().to_vec());
+    for (time, kind, fields) in entries {
+        // What no reader would take is not written either.
+        let Ok((entry, next)) = chain.next(time, kind, fields) else {
+            continue;
+        };
+        bytes.extend(entry);
+        chain = next;
+    }
+    bytes
+}
+
+fn identity() -> Fields {
+    let signer = Signer::generate().unwrap();
+    fields([
+        ("party", "own".into()),
+        ("role", "rating".into()),
+        ("certificate", vec![7; 40].into()),
+        ("key", (*signer.public().as_bytes()).into()),
+    ])
+}
+
+fn examine(verified: &Verified) {
+    assert!(verified.head().is_some());
+    let certificates = verified.certificates().count();
+    assert!(certificates <= verified.entries.len());
+    for (entry, hash) in &verified.entries {
+        assert!(to_json(entry, hash).is_object());
+        let _ = Head::of(entry, "rating");
+    }
+    let _ = compare(verified, verified);
+}
+
+/// Bytes, and an honest log with some of its bytes changed.
 #[test]
 fn audit_logs() {
-    bolero::check!().for_each(|bytes: &[u8]| {
-        let _ = Entry::decode(bytes);
-        if let Ok(verified) = verify(bytes) {
-            let _ = verified.head();
-            assert!(verified.certificates().count() <= bytes.len());
-        }
-    });
+    let honest = chained([
+        (1, Kind::Identity, identity()),
+        (2, Kind::Daemon, fields([("what", "started".into())])),
+        (3, Kind::Opening, fields([("round", 1_u32.into())])),
+    ]);
+    verify(&honest).unwrap();
+    bolero::check!()
+        .with_type::<(bool, Vec<(u16, u8)>, Vec<u8>)>()
+        .for_each(|(whole, edits, tail)| {
+            let bytes = edited(if *whole { &honest } else { &[] }, edits, tail);
+            let _ = Entry::decode(&bytes);
+            if let Ok(verified) = verify(&bytes) {
+                examine(&verified);
+            }
+        });
+}
+
+/// A platform may write whatever it likes into its own log, chained and hashed as it should be.
+#[test]
+fn audit_logs_of_hostile_entries() {
+    const NAMES: [&str; 16] = [
+        "job",
+        "phase",
+        "key",
+        "party",
+        "role",
+        "certificate",
+        "approval",
+        "signature",
+        "rating_log",
+        "rating_sequence",
+        "rating_hash",
+        "rating_signature",
+        "social_log",
+        "social_sequence",
+        "social_hash",
+        "social_signature",
+    ];
+    let own = identity();
+    bolero::check!()
+        .with_type::<Vec<(i64, u8, Vec<(u8, u8, Vec<u8>)>)>>()
+        .for_each(|entries| {
+            let hostile = entries.iter().map(|(time, kind, given)| {
+                let kind = Kind::ALL[usize::from(*kind) % Kind::ALL.len()];
+                let given = given.iter().map(|(name, form, bytes)| {
+                    let value = match form % 4 {
+                        0 => Value::Number(bytes.len() as u64),
+                        1 => Value::Text(String::from_utf8_lossy(bytes).into()),
+                        2 => Value::Bytes(edited(&[0; 32], &[], bytes)),
+                        _ => Value::Bytes(bytes.clone()),
+                    };
+                    (NAMES[usize::from(*name) % NAMES.len()].to_owned(), value)
+                });
+                (*time, kind, given.collect())
+            });
+            let log = chained(
+                [(0, Kind::Identity, own.clone())]
+                    .into_iter()
+                    .chain(hostile),
+            );
+            if let Ok(verified) = verify(&log) {
+                examine(&verified);
+            }
+        });
 }

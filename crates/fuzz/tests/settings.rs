@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use s3rec_audit::{PublicKey, Signer};
 use s3rec_fuzz::edited;
 use s3rec_node::Overrides;
 use s3rec_node::config::{RatingPeer, SocialPeer, TlsSettings, load};
 use s3rec_node::pki::{CertificateRole, Pin, inspect, issue};
-use s3rec_node::tls::TlsMaterial;
+use s3rec_node::tls::{PinSource, Revocations, TlsMaterial};
 
 const CONFIGURATION: &str = include_str!("../../../deploy/rating.toml");
 
@@ -54,6 +54,72 @@ fn pins() {
             assert_eq!(pin.to_string().parse::<Pin>().unwrap(), pin);
         }
     });
+}
+
+#[test]
+fn pin_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("peer.pin");
+    let honest = format!(
+        "# theirs\n{}\nsha256:{}\n",
+        Pin::of(b"one"),
+        Pin::of(b"two")
+    );
+    let source = PinSource::File(path.clone());
+    bolero::check!()
+        .with_type::<(bool, Vec<(u16, u8)>, Vec<u8>)>()
+        .for_each(|(whole, edits, tail)| {
+            let base = if *whole { honest.as_bytes() } else { &[] };
+            fs::write(&path, edited(base, edits, tail)).unwrap();
+            if let Ok(pins) = source.read() {
+                assert!((1..=8).contains(&pins.len()));
+            }
+        });
+}
+
+#[test]
+fn revocation_lists() {
+    let directory = tempfile::tempdir().unwrap();
+    issue(directory.path(), &[]).unwrap();
+    let path = directory.path().join("ca.crl");
+    let honest = fs::read(&path).unwrap();
+    let own = fs::read(directory.path().join("rating.pem")).unwrap();
+    let own = inspect(&CertificateDer::from_pem_slice(&own).unwrap()).unwrap();
+    bolero::check!()
+        .with_type::<(bool, bool, Vec<(u16, u8)>, Vec<u8>)>()
+        .for_each(|(whole, as_der, edits, tail)| {
+            let bytes = if *as_der {
+                // Changed below its armour, so that the list itself is reached.
+                let list = CertificateRevocationListDer::from_pem_slice(&honest).unwrap();
+                armoured(&edited(&list, edits, tail))
+            } else {
+                edited(if *whole { &honest } else { &[] }, edits, tail)
+            };
+            fs::write(&path, bytes).unwrap();
+            if let Ok(lists) = Revocations::read(Some(&path)) {
+                let _ = lists.contain(&own);
+            }
+        });
+}
+
+/// PEM of a revocation list.
+fn armoured(der: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = b"-----BEGIN X509 CRL-----\n".to_vec();
+    for (index, three) in der.chunks(3).enumerate() {
+        let mut padded = [0; 4];
+        padded[1..=three.len()].copy_from_slice(three);
+        let bits = u32::from_be_bytes(padded);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize % 64];
+            text.push(if place <= three.len() { digit } else { b'=' });
+        }
+        if index % 16 == 15 {
+            text.push(b'\n');
+        }
+    }
+    text.extend(b"\n-----END X509 CRL-----\n");
+    text
 }
 
 #[test]

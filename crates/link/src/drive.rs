@@ -24,14 +24,11 @@ impl From<DriveError> for Fault {
     fn from(error: DriveError) -> Self {
         match error {
             DriveError::Link(error) => error.into(),
-            DriveError::Protocol(error) => {
-                let reason = match &error {
-                    error if error.blames_peer() => Reason::PeerMalformed,
-                    SpmmError::Storage(_) => Reason::StorageFailed,
-                    _ => Reason::ParametersRefused,
-                };
-                Self::new(reason, error.to_string())
-            }
+            DriveError::Protocol(error) => match &error {
+                SpmmError::Storage(source) => Self::storage(error.to_string(), source.kind()),
+                error if error.blames_peer() => Self::new(Reason::PeerMalformed, error.to_string()),
+                error => Self::new(Reason::ParametersRefused, error.to_string()),
+            },
             DriveError::Panicked => Self::new(Reason::Bug, error.to_string()),
         }
     }

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::tls::{SignerError, TlsError};
 use crate::traces::Traces;
 use crate::{observe, process};
-use s3rec_wire::status::Fault;
+use s3rec_wire::status::{Fault, storage_remedy};
 
 /// Why a daemon did not start or ended.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,18 @@ pub enum DaemonError {
     /// Threads, signals.
     #[error("the operating system refused: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl DaemonError {
+    /// What to do, where that does not follow from the words of the error.
+    fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::Audit(error) => storage_remedy(error.kind()),
+            Self::Store(error) => storage_remedy(error.kind()),
+            Self::Refused(fault) => Some(&fault.remedy),
+            _ => None,
+        }
+    }
 }
 
 /// A daemon that listens.
@@ -126,6 +138,9 @@ pub fn ended(program: &str, outcome: Result<(), DaemonError>) -> ExitCode {
             #[expect(clippy::print_stderr, reason = "the daemon could not start or go on")]
             {
                 eprintln!("{program}: {error}");
+                if let Some(remedy) = error.remedy() {
+                    eprintln!("{remedy}");
+                }
             }
             ExitCode::FAILURE
         }
@@ -142,6 +157,8 @@ where
     P: PeerSettings,
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
+    // From now on a clock that is set back is noticed.
+    let _ = process::latest_unix_ms();
     let settings = load::<P>(config, overrides)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -33,23 +33,27 @@ impl Kept {
     /// Replaces a file: when this returns, a crash keeps the new content; before, the old one.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's, with the path.
     pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let encoded = postcard::to_extend(value, vec![VERSION]).map_err(io::Error::other)?;
         let encoded = Zeroizing::new(encoded);
-        let mut builder = DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)?;
         let next = self.directory.join(format!("{name}.next"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&next)?;
-        file.write_all(&encoded)?;
-        file.sync_all()?;
-        std::fs::rename(&next, self.directory.join(name))?;
-        File::open(&self.directory)?.sync_all()
+        let replaced = || {
+            let mut builder = DirBuilder::new();
+            builder
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.directory)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&next)?;
+            file.write_all(&encoded)?;
+            file.sync_all()?;
+            std::fs::rename(&next, self.directory.join(name))?;
+            File::open(&self.directory)?.sync_all()
+        };
+        replaced()
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", next.display())))
     }
 
     /// What was saved last; `None` when nothing was.

@@ -1,5 +1,8 @@
 //! Tracing, signals, memory, disk.
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use s3rec_wire::status::{Fault, Reason};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -119,12 +122,42 @@ pub fn now_unix_ms() -> i64 {
     })
 }
 
+/// The time by which consents end: by our clock, but never earlier than what has passed since
+/// this process first asked. A wall clock that is set back while a daemon runs brings no consent
+/// back to life; one that is set forward ends consents early, which gives nothing away. What is
+/// only shown or stamped goes by [`now_unix_ms`], and what waits by the process's own clock.
+#[must_use]
+pub fn latest_unix_ms() -> i64 {
+    static STEADY: OnceLock<(i64, Instant)> = OnceLock::new();
+    let now = now_unix_ms();
+    let (began, since) = *STEADY.get_or_init(|| (now, Instant::now()));
+    latest(now, began, since.elapsed())
+}
+
+fn latest(wall: i64, began: i64, passed: Duration) -> i64 {
+    let passed = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+    wall.max(began.saturating_add(passed))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_brings_no_consent_back() {
+        let (began, passed) = (1_000_000, Duration::from_secs(60));
+        // On time, set back by an hour, set forward by an hour.
+        assert_eq!(latest(1_060_000, began, passed), 1_060_000);
+        assert_eq!(latest(1_060_000 - 3_600_000, began, passed), 1_060_000);
+        assert_eq!(latest(1_060_000 + 3_600_000, began, passed), 4_660_000);
+        let first = latest_unix_ms();
+        assert!(latest_unix_ms() >= first && first >= now_unix_ms() - 1000);
+    }
+
     #[test]
     fn memory_is_read() {
-        assert!(super::rss_bytes() > 1 << 20);
-        assert!(super::peak_rss_bytes() >= super::rss_bytes());
-        assert!(super::available_memory_bytes() > 0);
+        assert!(rss_bytes() > 1 << 20);
+        assert!(peak_rss_bytes() >= rss_bytes());
+        assert!(available_memory_bytes() > 0);
     }
 }

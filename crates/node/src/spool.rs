@@ -16,6 +16,29 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// Longest name of a data set, bytes.
 const MAX_NAME_BYTES: usize = 64;
 
+/// How the names of files on their way in begin: as no data set's name does.
+const SPOOLED: &str = ".spool-";
+
+/// Removes what an import left that its daemon's end cut short: it takes room, and in a
+/// container, where every daemon has the same process id, the place of the next import.
+///
+/// # Errors
+/// [`Reason::StorageFailed`].
+pub fn sweep(directory: &Path) -> Result<(), Fault> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(storage(directory, &error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| storage(directory, &error))?;
+        if entry.file_name().to_string_lossy().starts_with(SPOOLED) {
+            std::fs::remove_file(entry.path()).map_err(|error| storage(&entry.path(), &error))?;
+        }
+    }
+    Ok(())
+}
+
 /// A file received in full, deleted when dropped.
 #[derive(Debug)]
 pub struct Spooled {
@@ -71,7 +94,7 @@ pub async fn receive(
         .mode(0o700)
         .create(directory)
         .map_err(|error| storage(directory, &error))?;
-    let path = directory.join(format!("spool-{:032x}", unique()));
+    let path = directory.join(format!("{SPOOLED}{:032x}", unique()));
     let failed = |error: std::io::Error| storage(&path, &error);
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -134,10 +157,7 @@ fn unique() -> u128 {
 }
 
 fn storage(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(
-        Reason::StorageFailed,
-        format!("{}: {error}", path.display()),
-    )
+    Fault::storage(format!("{}: {error}", path.display()), error.kind())
 }
 
 /// The fault of a kept file that cannot be read: the operator knows it by its own name, not by
@@ -159,6 +179,21 @@ pub fn unreadable(path: &Path, header: &FileHeader, error: &str, is_too_large: b
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_import_left_is_swept_and_no_data_set_is() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(sweep(&directory.path().join("not there yet")).is_ok());
+        let left = format!("{SPOOLED}{:032x}", unique());
+        assert!(check_name(&left).is_err(), "a data set may have this name");
+        let kept = ["links", "spool-of-links", ".job-1"];
+        for name in kept.into_iter().chain([left.as_str()]) {
+            std::fs::write(directory.path().join(name), "x").unwrap();
+        }
+        sweep(directory.path()).unwrap();
+        assert!(!directory.path().join(left).exists());
+        assert!(kept.iter().all(|name| directory.path().join(name).exists()));
+    }
 
     #[test]
     fn names_that_leave_the_directory_are_refused() {

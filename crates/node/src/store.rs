@@ -1,5 +1,6 @@
 //! Records on disk: named tables of named records in one redb file, with a schema version.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +11,7 @@ use redb::{
 };
 use s3rec_wire::WireError;
 use s3rec_wire::record::Record;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 
 use crate::migrations;
 
@@ -47,8 +48,13 @@ pub enum StoreError {
         newest: u64,
     },
     /// The database refused: a full or failing disk, mostly.
-    #[error("the store refused: {0}")]
-    Database(Box<redb::Error>),
+    #[error("{path}: {source}")]
+    Database {
+        /// The store's file; empty until whoever has it open adds it.
+        path: PathBuf,
+        /// Why.
+        source: Box<redb::Error>,
+    },
     /// A record that does not decode.
     #[error(transparent)]
     Record(#[from] WireError),
@@ -58,7 +64,10 @@ macro_rules! from_redb {
     ($($error:ident),+) => {$(
         impl From<redb::$error> for StoreError {
             fn from(error: redb::$error) -> Self {
-                Self::Database(Box::new(error.into()))
+                Self::Database {
+                    path: PathBuf::new(),
+                    source: Box::new(error.into()),
+                }
             }
         }
     )+};
@@ -74,7 +83,44 @@ from_redb!(
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        Self::new(Reason::StorageFailed, error.to_string())
+        Self::storage(error.to_string(), error.kind())
+    }
+}
+
+impl StoreError {
+    /// What kind of error the file system's was; `Other` where none of its caused this.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Directory { source, .. } => source.kind(),
+            Self::Database { source, .. } => match &**source {
+                redb::Error::Io(error) => error.kind(),
+                _ => ErrorKind::Other,
+            },
+            Self::InUse { .. } | Self::Newer { .. } | Self::Record(_) => ErrorKind::Other,
+        }
+    }
+
+    /// The same with the store's file.
+    fn at(self, file: &Path) -> Self {
+        match self {
+            Self::Database { source, .. } => Self::Database {
+                path: file.to_owned(),
+                source,
+            },
+            other => other,
+        }
+    }
+
+    /// Whether the file must be opened anew before anything is read or written again.
+    fn is_poisoned(&self) -> bool {
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            **source,
+            redb::Error::PreviousIo | redb::Error::DatabaseClosed
+        )
     }
 }
 
@@ -119,7 +165,7 @@ impl Store {
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
                 return Err(StoreError::InUse { path });
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(StoreError::from(error).at(&path)),
         };
         let store = Self(Arc::new(Shared {
             path,
@@ -151,19 +197,22 @@ impl Store {
         })
     }
 
-    /// One transaction. redb takes nothing more after a write that failed (a full disk), until
-    /// the file is opened anew: that is done here, once, so that a disk with room again serves.
+    /// One transaction.
     fn write(
         &self,
         change: impl Fn(&WriteTransaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        off_the_executor(|| match self.try_write(&change) {
-            Err(StoreError::Database(error)) if is_poisoned(&error) => {
-                self.reopen()?;
-                self.try_write(&change)
-            }
-            written => written,
-        })
+        off_the_executor(|| self.mended(|| self.try_write(&change)))
+    }
+
+    /// redb does nothing more after a write that failed (a full disk), not even read, until the
+    /// file is opened anew: that is done here, once, so that a disk with room again serves.
+    fn mended<T>(&self, work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let done = match work() {
+            Err(error) if error.is_poisoned() => self.reopen().and_then(|()| work()),
+            done => done,
+        };
+        done.map_err(|error| error.at(&self.0.path))
     }
 
     fn try_write(
@@ -177,10 +226,16 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    fn read(&self) -> Result<ReadTransaction, StoreError> {
-        let database = self.0.database.read();
-        let database = database.unwrap_or_else(PoisonError::into_inner);
-        Ok(database.as_ref().ok_or_else(closed)?.begin_read()?)
+    /// Reads, while nobody opens the file anew.
+    fn read<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.mended(|| {
+            let database = self.0.database.read();
+            let database = database.unwrap_or_else(PoisonError::into_inner);
+            read(&database.as_ref().ok_or_else(closed)?.begin_read()?)
+        })
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
@@ -200,15 +255,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn get<R: Record>(&self, table: Table, key: &str) -> Result<Option<R>, StoreError> {
-        let transaction = self.read()?;
-        let table = match transaction.open_table(table.definition()) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let found = table.get(key)?;
-        let record = found.map(|bytes| R::from_record(bytes.value()));
-        Ok(record.transpose()?)
+        self.read(|transaction| {
+            let table = match transaction.open_table(table.definition()) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            let found = table.get(key)?;
+            let record = found.map(|bytes| R::from_record(bytes.value()));
+            Ok(record.transpose()?)
+        })
     }
 
     /// All records whose key begins with `prefix`, in the order of their keys.
@@ -220,21 +276,22 @@ impl Store {
         table: Table,
         prefix: &str,
     ) -> Result<Vec<(String, R)>, StoreError> {
-        let transaction = self.read()?;
-        let table = match transaction.open_table(table.definition()) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut records = Vec::new();
-        for entry in table.range(prefix..)? {
-            let (key, bytes) = entry?;
-            if !key.value().starts_with(prefix) {
-                break;
+        self.read(|transaction| {
+            let table = match transaction.open_table(table.definition()) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let mut records = Vec::new();
+            for entry in table.range(prefix..)? {
+                let (key, bytes) = entry?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                records.push((key.value().to_owned(), R::from_record(bytes.value())?));
             }
-            records.push((key.value().to_owned(), R::from_record(bytes.value())?));
-        }
-        Ok(records)
+            Ok(records)
+        })
     }
 }
 
@@ -284,11 +341,10 @@ fn migrate(transaction: &WriteTransaction, path: &Path) -> Result<(), StoreError
 }
 
 fn closed() -> StoreError {
-    StoreError::Database(Box::new(redb::Error::DatabaseClosed))
-}
-
-fn is_poisoned(error: &redb::Error) -> bool {
-    matches!(error, redb::Error::PreviousIo | redb::Error::DatabaseClosed)
+    StoreError::Database {
+        path: PathBuf::new(),
+        source: Box::new(redb::Error::DatabaseClosed),
+    }
 }
 
 /// Commits wait for the disk: on a thread of the executor, its other tasks are moved away first.

@@ -5,6 +5,7 @@
 //! it back, on the other platform or in the command.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -173,6 +174,27 @@ impl Reason {
     }
 }
 
+/// What to do about a file system's error of that kind, where that is clear.
+#[must_use]
+pub const fn storage_remedy(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(
+            "Make room on the disk of the data directory (or raise its quota), then try again; \
+             what was acknowledged before is kept.",
+        ),
+        ErrorKind::ReadOnlyFilesystem => Some(
+            "Make the disk of the data directory writable again (one that fails is often made \
+             read-only: look at the system's log), then start the daemon again; what was \
+             acknowledged before is kept.",
+        ),
+        ErrorKind::PermissionDenied => Some(
+            "Let the daemon's user read and write the data directory and everything in it (chown \
+             -R, chmod -R u+rwX), then start the daemon again.",
+        ),
+        _ => None,
+    }
+}
+
 /// An error on its way to somebody: what, why, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -196,6 +218,17 @@ impl Fault {
             message: message.into(),
             remedy: reason.remedy().into(),
             metadata: BTreeMap::new(),
+        }
+    }
+
+    /// A disk that refused: `what` names the file and the cause, and the remedy fits the kind of
+    /// error.
+    #[must_use]
+    pub fn storage(what: impl Into<String>, kind: ErrorKind) -> Self {
+        let fault = Self::new(Reason::StorageFailed, what);
+        match storage_remedy(kind) {
+            Some(remedy) => fault.remedied_by(remedy),
+            None => fault,
         }
     }
 
@@ -294,6 +327,15 @@ mod tests {
             let retry = status.get_error_details().retry_info().is_some();
             assert_eq!(retry, reason.retry_seconds().is_some());
         }
+    }
+
+    #[test]
+    fn a_disk_that_refuses_comes_with_the_remedy_for_its_cause() {
+        let remedy = |kind| Fault::storage("file", kind).remedy;
+        assert!(remedy(ErrorKind::StorageFull).contains("Make room"));
+        assert!(remedy(ErrorKind::ReadOnlyFilesystem).contains("writable"));
+        assert!(remedy(ErrorKind::PermissionDenied).contains("chown"));
+        assert_eq!(remedy(ErrorKind::Other), Reason::StorageFailed.remedy());
     }
 
     #[test]

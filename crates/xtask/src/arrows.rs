@@ -30,7 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("s3rec-sparse", &["s3rec-algebra"]),
     ("s3rec-algebra", &[]),
     ("s3rec-testkit", &["s3rec-data"]),
-    ("s3rec-fuzz", &["s3rec-node", "s3rec-data"]),
+    // What every program reads: the command's files and both daemons' too.
+    ("s3rec-fuzz", &["s3rec-cli"]),
     ("s3rec-xtask", &[]),
 ];
 

@@ -1,4 +1,5 @@
-//! The manual's table of threats and faults: every test that it names must exist.
+//! The manual's table of threats and faults: every test that it names, by file and function,
+//! must exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +15,7 @@ pub(crate) fn findings(root: &Path) -> std::io::Result<Vec<String>> {
     let table = std::fs::read_to_string(root.join(TABLE))?;
     let mut tests = BTreeSet::new();
     for directory in SOURCES {
-        collect(&root.join(directory), &mut tests)?;
+        collect(root, &root.join(directory), &mut tests)?;
     }
     Ok(judge(&table, &tests))
 }
@@ -40,21 +41,23 @@ fn judge(table: &str, tests: &BTreeSet<String>) -> Vec<String> {
     findings
 }
 
-/// Names of all functions behind a test's attribute.
-fn collect(path: &Path, tests: &mut BTreeSet<String>) -> std::io::Result<()> {
+/// All functions behind a test's attribute, as `path/below/root.rs::name`.
+fn collect(root: &Path, path: &Path, tests: &mut BTreeSet<String>) -> std::io::Result<()> {
     if path.is_dir() {
         for entry in std::fs::read_dir(path)? {
-            collect(&entry?.path(), tests)?;
+            collect(root, &entry?.path(), tests)?;
         }
         return Ok(());
     }
     if path.extension().is_some_and(|ending| ending == "rs") {
-        names(&std::fs::read_to_string(path)?, tests);
+        let file = path.strip_prefix(root).unwrap_or(path);
+        let source = std::fs::read_to_string(path)?;
+        names(&file.display().to_string(), &source, tests);
     }
     Ok(())
 }
 
-fn names(source: &str, tests: &mut BTreeSet<String>) {
+fn names(file: &str, source: &str, tests: &mut BTreeSet<String>) {
     let mut is_test = false;
     for line in source.lines().map(str::trim_start) {
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
@@ -66,7 +69,7 @@ fn names(source: &str, tests: &mut BTreeSet<String>) {
         let name = rest
             .split(|c: char| !c.is_alphanumeric() && c != '_')
             .next();
-        tests.extend(name.map(String::from));
+        tests.extend(name.map(|name| format!("{file}::{name}")));
         is_test = false;
     }
 }
@@ -85,10 +88,16 @@ mod tests {
     fn a_row_without_a_test_and_a_test_that_is_not_there_are_found() {
         let mut tests = BTreeSet::new();
         let source = "#[test]\n#[ignore]\nfn one() {}\n#[tokio::test(flavor = \"x\")]\nasync fn two() {}\nfn three() {}";
-        names(source, &mut tests);
+        names("a/b.rs", source, &mut tests);
         let table = "| threat | promise | the test that shows it |\n|---|---|---|\n\
-                     | a | b | `one`, `two` |\n| c | d | |\n| e | f | `three` |\n| g | h | not promised |";
+                     | a | b | `a/b.rs::one`, `a/b.rs::two` |\n| c | d | |\n\
+                     | e | f | `a/b.rs::three` |\n| g | h | not promised |\n| i | j | `a/c.rs::one` |";
         let found = judge(table, &tests);
-        assert_eq!(found, ["c: no test is named", "e: there is no test three"]);
+        let expected = [
+            "c: no test is named",
+            "e: there is no test a/b.rs::three",
+            "i: there is no test a/c.rs::one",
+        ];
+        assert_eq!(found, expected);
     }
 }

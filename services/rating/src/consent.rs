@@ -3,7 +3,7 @@
 
 use s3rec_audit::{Kind, PublicKey};
 use s3rec_node::audit::APPROVAL_LABEL;
-use s3rec_node::process::now_unix_ms;
+use s3rec_node::process::latest_unix_ms;
 use s3rec_node::store::Table;
 use s3rec_wire::convert::{Approval, contains, less};
 use s3rec_wire::status::{Fault, Reason};
@@ -77,7 +77,7 @@ fn check(
     if (approval.rating_pin, approval.social_pin) != between {
         return Err(not_signed("the approval is between other platforms"));
     }
-    if now_unix_ms() > approval.expires_unix_ms {
+    if latest_unix_ms() > approval.expires_unix_ms {
         let message = "the social platform's approval has expired";
         return Err(Fault::new(Reason::Expired, message));
     }
@@ -256,7 +256,7 @@ mod tests {
     fn an_expired_approval_is_refused() {
         let signer = Signer::generate().unwrap();
         let mut approval = approval();
-        approval.expires_unix_ms = now_unix_ms() - 1;
+        approval.expires_unix_ms = latest_unix_ms() - 1;
         let proposed = approval.proposal.to_wire();
         let expired = signed(&signer, approval.encode());
         let refused = check(&expired, Some(&proposed), &signer.public(), BETWEEN);

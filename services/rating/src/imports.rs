@@ -153,9 +153,8 @@ pub(crate) fn assign(platform: &Platform, dataset: &str, job: &str) -> Result<St
     let (name, header) = named(platform, dataset)?;
     let directory = platform.ratings_dir();
     let own = directory.join(format!("job-{job}"));
-    std::fs::hard_link(directory.join(&name), &own).map_err(|error| {
-        Fault::new(Reason::StorageFailed, format!("{}: {error}", own.display()))
-    })?;
+    std::fs::hard_link(directory.join(&name), &own)
+        .map_err(|error| Fault::storage(format!("{}: {error}", own.display()), error.kind()))?;
     platform
         .store
         .put(HEADERS, &format!("job/{job}"), &header)?;
@@ -188,7 +187,7 @@ pub(crate) fn digest(platform: &Platform, job: &str) -> Result<String, Fault> {
     let path = platform.ratings_dir().join(format!("job-{job}"));
     let failed = |error: std::io::Error| {
         let message = format!("{}: {error}", path.display());
-        Fault::new(Reason::StorageFailed, message)
+        Fault::storage(message, error.kind())
     };
     let mut hasher = blake3::Hasher::new();
     let file = std::fs::File::open(&path).map_err(failed)?;

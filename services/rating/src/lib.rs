@@ -53,6 +53,19 @@ use std::process::ExitCode;
 
 use s3rec_node::{daemon, health};
 
+/// Checks a model's file in `directory`, as the daemon reads it before it serves from it.
+///
+/// # Errors
+/// [`Reason::StorageFailed`](s3rec_wire::status::Reason) with what is wrong.
+pub fn check_model(
+    directory: &std::path::Path,
+    name: &str,
+) -> Result<(), s3rec_wire::status::Fault> {
+    let (model, users, items) = stored::StoredModel::read(directory, name)?.into_model()?;
+    drop((model, users, items));
+    Ok(())
+}
+
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use s3rec_data::{IdRule, IdTable};
 use s3rec_model::{Biases, GlobalMean, Recommendation, Recommender};
-use s3rec_node::store::Table;
+use s3rec_node::store::{Store, StoreError, Table};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::Semaphore;
@@ -87,6 +87,16 @@ impl Cache {
         }
         held.push(Arc::clone(served));
     }
+}
+
+/// When a model that is stored now was made: behind all others, also by a clock that was set back,
+/// because the newest is what is served unless one is named.
+pub(crate) fn after_all(store: &Store, now_unix_ms: i64) -> Result<i64, StoreError> {
+    let all: Vec<(String, v1::ModelSummary)> = store.list(MODELS, "")?;
+    let newest = all.iter().map(|(_, model)| model.created_unix_ms).max();
+    Ok(newest.map_or(now_unix_ms, |newest| {
+        now_unix_ms.max(newest.saturating_add(1))
+    }))
 }
 
 /// Loads a model; an empty id means the newest.
@@ -298,5 +308,24 @@ fn parts(found: &Recommendation) -> v1::ScoreParts {
         taste: why.own_taste,
         social: why.social,
         popularity: why.popularity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_the_newest_also_after_the_clock_was_set_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        assert_eq!(after_all(&store, 5000).unwrap(), 5000);
+        let model = |created_unix_ms| v1::ModelSummary {
+            created_unix_ms,
+            ..v1::ModelSummary::default()
+        };
+        store.put(MODELS, "a", &model(5000)).unwrap();
+        assert_eq!(after_all(&store, 6000).unwrap(), 6000);
+        assert_eq!(after_all(&store, 1000).unwrap(), 5001);
     }
 }

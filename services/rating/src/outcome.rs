@@ -162,7 +162,7 @@ fn store(
         users,
         items,
         quality,
-        created_unix_ms: now_unix_ms(),
+        created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
     };
     let parameters = ledger.parameters.as_ref();
     let report = v1::JobReportResponse {

@@ -12,6 +12,7 @@ use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::server::stopped;
+use s3rec_node::spool;
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
@@ -85,6 +86,7 @@ impl Platform {
         identity: Arc<Identity>,
     ) -> Result<Arc<Self>, DaemonError> {
         let store = Store::open(&settings.data_dir)?;
+        spool::sweep(&settings.data_dir.join("ratings"))?;
         let journal = Journal::open(&store)?;
         let goes_on = |job: &str| {
             let last = journal.last(job).unwrap_or_default();

@@ -277,7 +277,7 @@ impl Line {
 /// A failure of ours before or after an exchange.
 pub(crate) fn ours(error: SpmmError) -> Fault {
     match error {
-        SpmmError::Storage(_) => Fault::new(Reason::StorageFailed, error.to_string()),
+        SpmmError::Storage(ref source) => Fault::storage(error.to_string(), source.kind()),
         error => Fault::new(Reason::ParametersRefused, error.to_string()),
     }
 }

@@ -12,7 +12,7 @@ use s3rec_spmm::PublicPattern;
 use s3rec_train::TrainingState;
 use s3rec_wire::convert::JobId;
 use s3rec_wire::record::Record;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
@@ -156,5 +156,5 @@ pub(crate) async fn keep_progress(
 }
 
 fn storage(error: std::io::Error) -> Fault {
-    Fault::new(Reason::StorageFailed, error.to_string())
+    Fault::storage(error.to_string(), error.kind())
 }

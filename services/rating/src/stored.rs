@@ -46,10 +46,7 @@ impl StoredModel {
     pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Fault> {
         let path = directory.join(name);
         let failed = |error: std::io::Error| {
-            Fault::new(
-                Reason::StorageFailed,
-                format!("{}: {error}", path.display()),
-            )
+            Fault::storage(format!("{}: {error}", path.display()), error.kind())
         };
         let bytes = postcard::to_stdvec(self).map_err(|error| {
             Fault::new(Reason::Bug, format!("a model does not encode: {error}"))

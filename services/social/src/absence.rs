@@ -14,7 +14,7 @@ use s3rec_node::kept::AGREED;
 use s3rec_node::observe;
 use s3rec_spmm::preprocessed::{DirectoryStorage, SocialStock, StockSummary};
 use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
-use s3rec_wire::convert::JobId;
+use s3rec_wire::convert::{JobId, parameters_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -172,9 +172,16 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         let proposal = platform.proposal(&message.job_id)?;
         let job = proposal.job;
         let kept = platform.stocks.kept(&name).load::<Kept>(AGREED);
-        let peer = kept.map_err(storage)?.map(|kept| kept.peer);
+        let kept = kept.map_err(storage)?;
         let openings = openings(platform, &name)?;
         let counts = ledger::counts(platform, &name)?;
+        // What was opened counts by them, also if the job ends without being gone on with.
+        let parameters = match (&kept, &counts.parameters) {
+            (Some(kept), _) => Some(kept.parameters.clone()),
+            (None, Some(counted)) => Some(parameters_from_wire(counted)?),
+            (None, None) => None,
+        };
+        let peer = kept.map(|kept| kept.peer);
         let disclosed: Option<v1::Disclosure> = platform.store.get(ledger::DISCLOSURES, &name)?;
         let overlap = disclosed.and_then(|disclosed| disclosed.overlap);
         let peer = match peer {
@@ -185,9 +192,10 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         platform
             .slot
             .take_up(proposal, peer, opened, openings, counts);
-        platform
-            .slot
-            .with(job, |running| running.overlap = overlap)?;
+        platform.slot.with(job, |running| {
+            running.overlap = overlap;
+            running.parameters = parameters;
+        })?;
         suspend(
             platform,
             job,
@@ -233,5 +241,5 @@ fn changed(error: impl std::fmt::Display) -> Fault {
 }
 
 fn storage(error: std::io::Error) -> Fault {
-    Fault::new(Reason::StorageFailed, error.to_string())
+    Fault::storage(error.to_string(), error.kind())
 }

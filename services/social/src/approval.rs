@@ -4,7 +4,7 @@
 use s3rec_audit::Kind;
 use s3rec_node::alignment::same_rule;
 use s3rec_node::audit::APPROVAL_LABEL;
-use s3rec_node::process::now_unix_ms;
+use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_node::store::Table;
 use s3rec_node::versions;
 use s3rec_wire::convert::{Approval, Proposal};
@@ -164,7 +164,7 @@ pub(crate) fn in_force(platform: &Platform, job: &str) -> Result<Approval, Fault
 
 /// Refuses what has ended by our clock.
 pub(crate) fn not_expired(end_unix_ms: i64) -> Result<(), Fault> {
-    if now_unix_ms() <= end_unix_ms {
+    if latest_unix_ms() <= end_unix_ms {
         return Ok(());
     }
     let message = "the proposal, or the approval of it, has expired";

@@ -134,9 +134,8 @@ pub(crate) fn assign(platform: &Platform, dataset: &str, job: &str) -> Result<()
         .ok_or_else(|| Fault::new(Reason::NotFound, format!("there is no data set {dataset}")))?;
     release(platform, job);
     let own = own_file(platform, job);
-    std::fs::hard_link(platform.links_dir().join(dataset), &own).map_err(|error| {
-        Fault::new(Reason::StorageFailed, format!("{}: {error}", own.display()))
-    })?;
+    std::fs::hard_link(platform.links_dir().join(dataset), &own)
+        .map_err(|error| Fault::storage(format!("{}: {error}", own.display()), error.kind()))?;
     let version = versions::of(&platform.store, dataset)?.unwrap_or_default();
     platform.store.put(JOB_VERSIONS, job, &version)?;
     Ok(platform.store.put(JOB_HEADERS, job, &header)?)

@@ -10,7 +10,7 @@ use s3rec_node::process::peak_rss_bytes;
 use s3rec_node::store::Table;
 use s3rec_node::versions;
 use s3rec_spmm::ProductParameters;
-use s3rec_wire::convert::{Approval, JobId, Proposal, as_counted, parameters_to_wire};
+use s3rec_wire::convert::{Approval, JobId, Proposal, as_counted, contains, parameters_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -376,7 +376,17 @@ fn bytes(count: Count) -> u64 {
 pub(crate) fn store_cost(platform: &Platform, running: &Running) -> Result<(), Fault> {
     let job = running.job.to_string();
     platform.store.put(COSTS, &job, &cost_of(running))?;
-    let disclosure = disclosure(running);
+    let mut disclosure = disclosure(running);
+    // What was counted once is never taken back, whatever a running job has lost of itself.
+    if let Some(stored) = platform.store.get::<v1::Disclosure>(DISCLOSURES, &job)?
+        && !contains(
+            &disclosure.counters.unwrap_or_default(),
+            &stored.counters.unwrap_or_default(),
+        )
+    {
+        tracing::error!(job, "the running job counted less than is stored of it");
+        disclosure = stored;
+    }
     platform.store.put(DISCLOSURES, &job, &disclosure)?;
     let entry = [
         ("job", job.into()),

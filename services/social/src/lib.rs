@@ -21,6 +21,8 @@ mod absence;
 mod align;
 mod approval;
 mod args;
+#[cfg(test)]
+mod attack_tests;
 mod consent;
 mod imports;
 mod ledger;

@@ -11,6 +11,7 @@ use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::spool;
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
@@ -69,6 +70,7 @@ impl Platform {
         let policy_file = settings.peer.policy.clone();
         let policy = read_policy(policy_file.as_deref()).map_err(Fault::from)?;
         let store = Store::open(&settings.data_dir)?;
+        spool::sweep(&settings.data_dir.join("links"))?;
         let journal = Journal::open(&store)?;
         let now = identity.now();
         let (role, certificate) = (CertificateRole::Social, now.material.certificate());

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use s3rec_node::process::now_unix_ms;
+use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_sparse::Disclosure;
 use s3rec_spmm::{Protocol, ReleasePolicy};
 use s3rec_wire::convert::{Proposal, pattern_to_wire, protocol_to_wire, release_to_wire};
@@ -237,7 +237,10 @@ impl Rule {
         account: &v1::Account,
         today: v1::OpenedDay,
     ) -> Result<(), Fault> {
-        if self.expires.is_some_and(|expires| now_unix_ms() > expires) {
+        if self
+            .expires
+            .is_some_and(|expires| latest_unix_ms() > expires)
+        {
             return Err(beyond("expires", "the rule that allowed this has expired"));
         }
         let counters = account.counters.unwrap_or_default();
@@ -299,7 +302,10 @@ impl Rule {
 
     fn allows(&self, proposal: &Proposal) -> Result<(), String> {
         let refuse = |field: &str, what: String| Err(format!("{field} does not allow {what}"));
-        if self.expires.is_some_and(|expires| now_unix_ms() > expires) {
+        if self
+            .expires
+            .is_some_and(|expires| latest_unix_ms() > expires)
+        {
             return Err("the rule has expired".into());
         }
         if !self.protocols.contains(&proposal.protocol) {

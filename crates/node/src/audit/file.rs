@@ -71,6 +71,17 @@ pub enum AuditFileError {
     },
 }
 
+impl AuditFileError {
+    /// What kind of error the file system's was; `Other` where none of its caused this.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::File { source, .. } => source.kind(),
+            _ => io::ErrorKind::Other,
+        }
+    }
+}
+
 /// An open log.
 #[derive(Debug)]
 pub struct LogFile {

@@ -18,7 +18,7 @@ use crate::process::now_unix_ms;
 
 impl From<AuditFileError> for Fault {
     fn from(error: AuditFileError) -> Self {
-        Self::new(Reason::StorageFailed, format!("the audit log: {error}"))
+        Self::storage(format!("the audit log: {error}"), error.kind())
     }
 }
 

@@ -13,9 +13,9 @@ use crate::pki::{CertificateRole, Pin, inspect};
 /// nobody whose certificate was revoked.
 #[derive(Clone)]
 pub struct Authorize {
-    role: CertificateRole,
-    pinned: bool,
-    identity: Option<Arc<Identity>>,
+    pub(super) role: CertificateRole,
+    pub(super) pinned: bool,
+    pub(super) identity: Option<Arc<Identity>>,
 }
 
 /// Who calls; in the extensions of every request that was let through.

@@ -14,3 +14,6 @@ pub use material::{TlsError, TlsMaterial, refuse_exposed};
 pub use pins::PinSource;
 pub use revocations::Revocations;
 pub use signer::{SignerError, load as load_signer};
+
+#[cfg(test)]
+mod attack_tests;

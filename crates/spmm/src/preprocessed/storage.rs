@@ -89,20 +89,23 @@ impl DirectoryStorage {
     /// Opens or creates the directory, for this user alone, and locks it until dropped.
     ///
     /// # Errors
-    /// The file system's; `WouldBlock` when this or another process has it open.
+    /// The file system's, with the path; `WouldBlock` when this or another process has it open.
     pub fn open(directory: &Path) -> io::Result<DirectoryStorage> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(directory)?;
-        let lock = private(OpenOptions::new().create(true).truncate(false))
-            .open(directory.join("lock"))?;
+            .create(directory)
+            .map_err(at(directory))?;
+        let path = directory.join("lock");
+        let lock = private(OpenOptions::new().create(true).truncate(false)).open(&path);
+        let lock = lock.map_err(at(&path))?;
         lock.try_lock()?;
         let mut bulk = BTreeMap::new();
         for kind in Bulk::ALL {
             let path = directory.join(kind.file_name());
-            let file = private(OpenOptions::new().create(true).truncate(false)).open(path)?;
+            let file = private(OpenOptions::new().create(true).truncate(false)).open(&path);
+            let file = file.map_err(at(&path))?;
             bulk.insert(
                 kind,
                 BulkFile {
@@ -154,6 +157,11 @@ impl DirectoryStorage {
     }
 }
 
+/// Adds the path to a file system's error; its kind stays.
+fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.read(true).write(true).mode(0o600)
 }
@@ -164,22 +172,28 @@ impl StockStorage for DirectoryStorage {
     }
 
     fn save(&self, record: &[u8]) -> io::Result<()> {
-        for bulk in self.bulk.values() {
+        for (kind, bulk) in &self.bulk {
             if bulk.is_dirty.swap(false, Ordering::AcqRel) {
-                bulk.file.sync_data()?;
+                let synced = bulk.file.sync_data();
+                synced.map_err(at(&self.directory.join(kind.file_name())))?;
             }
         }
         let next = self.directory.join("record.next");
-        let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&next)?;
-        file.write_all(record)?;
-        file.sync_all()?;
-        fs::rename(&next, self.directory.join("record"))?;
-        File::open(&self.directory)?.sync_all()
+        let replaced = || {
+            let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&next)?;
+            file.write_all(record)?;
+            file.sync_all()?;
+            fs::rename(&next, self.directory.join("record"))?;
+            File::open(&self.directory)?.sync_all()
+        };
+        replaced().map_err(at(&next))
     }
 
     fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        let path = self.directory.join(bulk.file_name());
         let bulk = self.file(bulk)?;
-        bulk.file.write_all_at(bytes, offset_bytes)?;
+        let written = bulk.file.write_all_at(bytes, offset_bytes);
+        written.map_err(at(&path))?;
         bulk.is_dirty.store(true, Ordering::Release);
         Ok(())
     }

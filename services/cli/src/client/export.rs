@@ -44,15 +44,19 @@ pub async fn export(client: &mut RatingClient, model_id: &str) -> Result<Exporte
     let mut chunks = client.export_model(request).await?.into_inner();
     let mut gathering = Gathering::default();
     while let Some(chunk) = chunks.message().await? {
-        match chunk.part {
-            Some(Part::Header(header)) => gathering.header(header)?,
-            Some(Part::Rows(rows)) => gathering.rows(rows)?,
-            None => {
-                return Err(Failure::Incomplete {
-                    missing: "a chunk's content",
-                });
-            }
-        }
+        gathering.chunk(chunk)?;
+    }
+    gathering.finish()
+}
+
+/// A model from its chunks, as [`export`] joins them.
+///
+/// # Errors
+/// [`Failure::Incomplete`] when rows are missing, doubled or misshapen.
+pub fn gather(chunks: impl IntoIterator<Item = v1::ModelChunk>) -> Result<ExportedModel, Failure> {
+    let mut gathering = Gathering::default();
+    for chunk in chunks {
+        gathering.chunk(chunk)?;
     }
     gathering.finish()
 }
@@ -64,6 +68,16 @@ struct Gathering {
 }
 
 impl Gathering {
+    fn chunk(&mut self, chunk: v1::ModelChunk) -> Result<(), Failure> {
+        match chunk.part {
+            Some(Part::Header(header)) => self.header(header),
+            Some(Part::Rows(rows)) => self.rows(rows),
+            None => Err(Failure::Incomplete {
+                missing: "a chunk's content",
+            }),
+        }
+    }
+
     fn header(&mut self, header: v1::ModelHeader) -> Result<(), Failure> {
         self.model.model_id.clone_from(&header.model_id);
         self.model.global_mean = header.global_mean;

@@ -10,7 +10,7 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 use tonic::transport::Channel;
 
-pub use export::{ExportedModel, ExportedRow, export};
+pub use export::{ExportedModel, ExportedRow, export, gather};
 pub use model_file::{WrittenModel, tensors, write_model};
 pub use upload::{Columns, FileSource, import_links, import_ratings};
 pub use watch::{is_terminal, rating_events, social_events};
