@@ -16,7 +16,7 @@ const POLICY: &str = "default = \"ask\"\n[[rule]]\npeer = \"*\"\ndataset = \"lin
     releases = [\"exact\", \"noised\"]\nlargest_rank = 10\nmost_columns_per_day = 200\n\
     most_values_per_day = 1000000\nmost_columns = 2000\nmost_values = 100000000\n\
     most_stocks = 20\nmost_epsilon = 3.5\nleast_common_users = 100\nlongest_days = 14\n\
-    expires = 2030-01-01T00:00:00Z\n";
+    expires = \"2030-01-01T00:00:00Z\"\n";
 
 #[test]
 fn policies() {
