@@ -88,6 +88,29 @@ impl Stream {
         }
     }
 
+    /// Fills pieces of `piece` integers of 16 bytes each, one after the other in `out`, with what
+    /// the stream has at `first_integers`, counted in integers from its beginning. Short pieces cost no more
+    /// than one long one.
+    pub fn fill_pieces(
+        &self,
+        first_integers: impl Iterator<Item = u64>,
+        piece: usize,
+        out: &mut [u128],
+    ) {
+        let blocks: &mut [[u8; BLOCK_BYTES]] = bytemuck::must_cast_slice_mut(out);
+        let batch_blocks = (BATCH_BLOCKS / piece.max(1)).max(1) * piece.max(1);
+        let mut first_integers = first_integers;
+        for batch in blocks.chunks_mut(batch_blocks) {
+            for (blocks, first) in batch.chunks_mut(piece.max(1)).zip(&mut first_integers) {
+                count_up(self.first_block + u128::from(first), blocks);
+            }
+            self.encrypt(batch);
+        }
+        for value in out {
+            *value = u128::from_le(*value);
+        }
+    }
+
     /// The next 8 bytes as a little-endian integer, for each of `out`.
     pub fn fill_u64(&mut self, out: &mut [u64]) {
         self.fill_bytes(bytemuck::must_cast_slice_mut(out));
@@ -118,14 +141,15 @@ impl Stream {
     fn whole_blocks(&mut self, blocks: &mut [[u8; BLOCK_BYTES]]) {
         let mut counter = self.counter();
         for batch in blocks.chunks_mut(BATCH_BLOCKS) {
-            for block in &mut *batch {
-                *block = counter.to_le_bytes();
-                counter += 1;
-            }
-            self.cipher
-                .encrypt_blocks(Array::cast_slice_from_core_mut(batch));
+            counter = count_up(counter, batch);
+            self.encrypt(batch);
         }
         self.position_bytes += (blocks.len() * BLOCK_BYTES) as u64;
+    }
+
+    fn encrypt(&self, blocks: &mut [[u8; BLOCK_BYTES]]) {
+        self.cipher
+            .encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
     }
 
     fn partial_block(&mut self, within: usize, out: &mut [u8]) {
@@ -135,6 +159,15 @@ impl Stream {
         block.0.zeroize();
         self.position_bytes += out.len() as u64;
     }
+}
+
+/// Counters from `counter` on, one a block; returns the one after them.
+fn count_up(mut counter: u128, blocks: &mut [[u8; BLOCK_BYTES]]) -> u128 {
+    for block in blocks {
+        *block = counter.to_le_bytes();
+        counter += 1;
+    }
+    counter
 }
 
 /// concrete-csprng's own generator for the same bytes, for tfhe functions that take one and for
@@ -216,6 +249,21 @@ mod tests {
             stream.at(start as u64).fill_u128(&mut words);
             let expected = u128::from_le_bytes(all[start..start + 16].try_into().unwrap());
             assert_eq!(words[0], expected);
+        }
+    }
+
+    #[test]
+    fn pieces_are_those_of_the_stream() {
+        let stream = Stream::new(&Seed::from_bytes([4; 32]));
+        for (piece, count) in [(1, 3), (16, 40), (300, 3)] {
+            let places: Vec<u64> = (0..count).map(|i| 7919 * (i % 5) + i).collect();
+            let mut pieces = vec![0; piece * places.len()];
+            stream.fill_pieces(places.iter().copied(), piece, &mut pieces);
+            for (place, actual) in places.iter().zip(pieces.chunks(piece)) {
+                let mut expected = vec![0; piece];
+                stream.at(16 * place).fill_u128(&mut expected);
+                assert_eq!(actual, expected);
+            }
         }
     }
 
