@@ -12,10 +12,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::{Accumulated, GlweParameters, HeError, RowPacking, UploadMasks};
-use kernel::{Entry, Kernel};
+use kernel::{Entries, Entry, Kernel};
 
 /// Coefficients in the narrowest tile: the kernel's block.
 const MIN_TILE: usize = kernel::BLOCK;
+/// Rows that a thread reads at a time.
+const ROWS_AT_ONCE: usize = 64;
 
 /// A source of one polynomial of every row, read in tiles: masks, bodies in memory, bodies in
 /// a file.
@@ -34,6 +36,21 @@ pub trait RowSource: Sync {
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), Self::Error>;
+
+    /// The same of several rows, ascending, one after the other in `out`: for sources to which
+    /// beginning anew costs something.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    fn read_rows(
+        &self,
+        rows: &[u32],
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), Self::Error> {
+        std::iter::zip(rows, out.chunks_exact_mut(coefficients.len()))
+            .try_for_each(|(&row, out)| self.read_row(row as usize, coefficients.clone(), out))
+    }
 }
 
 /// Integer weights Y in compressed rows, borrowed: row i's entries are
@@ -173,18 +190,15 @@ impl<'a> Accumulation<'a> {
         );
         let length = (dimension + 1) * size;
         let mut sums = vec![vec![0; length]; responses.len()];
+        let plan = Plan::new(self, responses);
         for polynomial in 0..=dimension {
             let own = polynomial * size..(polynomial + 1) * size;
             let mut out: Vec<&mut [u128]> =
                 sums.iter_mut().map(|sum| &mut sum[own.clone()]).collect();
             if polynomial < dimension {
-                self.accumulate_polynomial(
-                    responses.clone(),
-                    &masks.polynomial(polynomial),
-                    &mut out,
-                )?;
+                self.add_polynomial(&plan, &masks.polynomial(polynomial), &mut out)?;
             } else {
-                self.accumulate_polynomial(responses.clone(), bodies, &mut out)?;
+                self.add_polynomial(&plan, bodies, &mut out)?;
             }
         }
         sums.into_iter()
@@ -208,15 +222,22 @@ impl<'a> Accumulation<'a> {
         for out in &*out {
             HeError::check("coefficients to fill", size, out.len())?;
         }
-        let plan = Plan::new(self, responses);
+        self.add_polynomial(&Plan::new(self, responses), source, out)
+    }
+
+    fn add_polynomial<S: RowSource>(
+        &self,
+        plan: &Plan,
+        source: &S,
+        out: &mut [&mut [u128]],
+    ) -> Result<(), S::Error> {
+        let size = self.parameters.polynomial_size();
         let width = self.tile_width(plan.needed.len());
         let mut tile = vec![0u128; plan.needed.len() * width];
         for first in (0..size).step_by(width) {
-            tile.par_chunks_exact_mut(width)
-                .zip(&plan.needed)
-                .try_for_each(|(out, &row)| {
-                    source.read_row(row as usize, first..first + width, out)
-                })?;
+            tile.par_chunks_mut(width * ROWS_AT_ONCE)
+                .zip(plan.needed.par_chunks(ROWS_AT_ONCE))
+                .try_for_each(|(out, rows)| source.read_rows(rows, first..first + width, out))?;
             out.par_iter_mut().enumerate().for_each(|(index, out)| {
                 let rows = plan.rows_of(index);
                 for (slot, entries) in rows.enumerate() {
@@ -272,20 +293,27 @@ impl Plan {
         plan
     }
 
+    /// Positive weights, then the others: the kernel's branch on the sign is foreseen.
     fn push_row(&mut self, (columns, weights): (&[u32], &[i64])) {
-        for (column, &weight) in std::iter::zip(columns, weights) {
-            let position = self
-                .needed
-                .binary_search(column)
-                // Unwrap safety: `needed` holds every column of these rows.
-                .expect("a needed row");
-            self.entries.push(Entry::new(position, weight));
+        for positive in [true, false] {
+            let own = std::iter::zip(columns, weights).filter(|(_, w)| (**w > 0) == positive);
+            for (column, &weight) in own {
+                let position = self
+                    .needed
+                    .binary_search(column)
+                    // Unwrap safety: `needed` holds every column of these rows.
+                    .expect("a needed row");
+                self.entries.push(Entry::new(position, weight));
+            }
         }
         self.offsets.push(self.entries.len());
     }
 
-    fn rows_of(&self, response: usize) -> impl Iterator<Item = &[Entry]> {
+    fn rows_of(&self, response: usize) -> impl Iterator<Item = Entries<'_>> {
         let rows = self.response_rows[response]..self.response_rows[response + 1];
-        rows.map(|row| &self.entries[self.offsets[row]..self.offsets[row + 1]])
+        rows.map(|row| Entries {
+            from_here: &self.entries[self.offsets[row]..],
+            count: self.offsets[row + 1] - self.offsets[row],
+        })
     }
 }

@@ -33,8 +33,14 @@ impl UploadMasks {
 
     /// Coefficients `first..first + out.len()` of row `row`'s κN mask coefficients.
     pub fn fill(&self, row: usize, first: usize, out: &mut [u128]) {
-        let position = row as u64 * self.parameters.lattice_dimension() as u64 + first as u64;
-        self.stream.at(16 * position).fill_u128(out);
+        self.stream
+            .at(16 * self.position(row, first))
+            .fill_u128(out);
+    }
+
+    /// Where coefficient `first` of row `row` lies in the stream, in coefficients.
+    fn position(&self, row: usize, first: usize) -> u64 {
+        row as u64 * self.parameters.lattice_dimension() as u64 + first as u64
     }
 
     /// Polynomial `index` < κ of every row's mask, as a source of tiles.
@@ -62,6 +68,19 @@ impl RowSource for MaskPolynomial<'_> {
         let size = self.masks.parameters.polynomial_size();
         self.masks
             .fill(row, self.index * size + coefficients.start, out);
+        Ok(())
+    }
+
+    fn read_rows(
+        &self,
+        rows: &[u32],
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), HeError> {
+        let masks = self.masks;
+        let first = self.index * masks.parameters.polynomial_size() + coefficients.start;
+        let places = rows.iter().map(|&row| masks.position(row as usize, first));
+        masks.stream.fill_pieces(places, coefficients.len(), out);
         Ok(())
     }
 }

@@ -4,12 +4,21 @@
 //! are summed in separate words, weight times limb at a time; with Σ|weight| < 2^31 no sum
 //! leaves a signed word, so the carries are settled once for each row, not for each non-zero.
 //! Everything inside is one load, two multiplications and two additions for a whole vector.
+//!
+//! Rows of a tile that exceeds the caches are asked for some non-zeros ahead: memory then answers
+//! several at once instead of one after the other.
 
 use pulp::{Arch, Simd, WithSimd};
+use s3rec_algebra::prefetch;
 
 /// Coefficients summed at a time: their sums stay in registers.
 pub(super) const BLOCK: usize = 16;
 const WORDS: usize = 2 * BLOCK;
+/// Non-zeros between asking for a row and summing it: about a row of Y.
+const AHEAD: usize = 20;
+/// A tile of this size needs no asking ahead.
+const CACHED_BYTES: usize = 4 << 20;
+const CACHE_LINE_WORDS: usize = 8;
 
 const _: () = assert!(
     cfg!(target_endian = "little"),
@@ -20,8 +29,15 @@ const _: () = assert!(
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     row: u32,
-    magnitude: u32,
-    negative: bool,
+    weight: i32,
+}
+
+/// The non-zeros of one row of Y, and those that will be summed after them.
+#[derive(Clone, Copy)]
+pub(super) struct Entries<'a> {
+    /// The row's own come first.
+    pub(super) from_here: &'a [Entry],
+    pub(super) count: usize,
 }
 
 impl Entry {
@@ -31,12 +47,8 @@ impl Entry {
             clippy::cast_possible_truncation,
             reason = "positions among u32 columns and weights below 2^31"
         )]
-        let (row, magnitude) = (row as u32, weight.unsigned_abs() as u32);
-        Self {
-            row,
-            magnitude,
-            negative: weight < 0,
-        }
+        let (row, weight) = (row as u32, weight as i32);
+        Self { row, weight }
     }
 }
 
@@ -51,20 +63,26 @@ impl Kernel {
     /// `tile`. Coefficients pushed beyond X^(N−1) come back negated.
     pub(super) fn add_rotated(
         &self,
-        entries: &[Entry],
+        entries: Entries<'_>,
         tile: &[u128],
         width: usize,
         shift: usize,
         out: &mut [u128],
     ) {
-        if entries.is_empty() {
+        if entries.count == 0 {
             return;
         }
         let words: &[u64] = bytemuck::must_cast_slice(tile);
+        let ahead = match entries.from_here.get(AHEAD..) {
+            Some(ahead) if size_of_val(tile) > CACHED_BYTES => ahead,
+            _ => &[],
+        };
+        let entries = entries.from_here.get(..entries.count).unwrap_or_default();
         for block in (0..width).step_by(BLOCK) {
             let mut sums = [[0; WORDS]; 2];
             self.0.dispatch(Weigh {
                 entries,
+                ahead,
                 words,
                 row_words: 2 * width,
                 first: 2 * block,
@@ -83,10 +101,26 @@ impl Kernel {
 /// Even and odd limb sums of one block.
 struct Weigh<'a> {
     entries: &'a [Entry],
+    ahead: &'a [Entry],
     words: &'a [u64],
     row_words: usize,
     first: usize,
     sums: &'a mut [[u64; WORDS]; 2],
+}
+
+impl Weigh<'_> {
+    #[inline(always)]
+    fn row(&self, entry: &Entry) -> Option<&[u64; WORDS]> {
+        let start = entry.row as usize * self.row_words + self.first;
+        self.words.get(start..)?.first_chunk()
+    }
+}
+
+#[inline(always)]
+fn ask_for(row: &[u64; WORDS]) {
+    for line in row.as_chunks::<CACHE_LINE_WORDS>().0 {
+        prefetch(line);
+    }
 }
 
 impl WithSimd for Weigh<'_> {
@@ -95,17 +129,16 @@ impl WithSimd for Weigh<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (mut e, mut o) = ([0u64; WORDS], [0u64; WORDS]);
+        let mut ahead = self.ahead.iter();
         for entry in self.entries {
-            let start = entry.row as usize * self.row_words + self.first;
-            let Some(row) = self
-                .words
-                .get(start..)
-                .and_then(|rest| rest.first_chunk::<WORDS>())
-            else {
+            if let Some(row) = ahead.next().and_then(|next| self.row(next)) {
+                ask_for(row);
+            }
+            let Some(row) = self.row(entry) else {
                 continue;
             };
-            let weight = u64::from(entry.magnitude);
-            if entry.negative {
+            let weight = u64::from(entry.weight.unsigned_abs());
+            if entry.weight < 0 {
                 for i in 0..WORDS {
                     e[i] = e[i].wrapping_sub((row[i] & 0xffff_ffff) * weight);
                     o[i] = o[i].wrapping_sub((row[i] >> 32) * weight);
@@ -194,7 +227,11 @@ mod tests {
                 plainly(entries, &tile, width, shift, &mut expected);
                 for arch in arches() {
                     let mut out = vec![7; size];
-                    Kernel(arch).add_rotated(&packed, &tile, width, shift, &mut out);
+                    let entries = Entries {
+                        from_here: &packed,
+                        count: packed.len(),
+                    };
+                    Kernel(arch).add_rotated(entries, &tile, width, shift, &mut out);
                     assert!(out == expected, "shift {shift}");
                 }
             }

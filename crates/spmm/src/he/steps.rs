@@ -61,6 +61,19 @@ impl RowSource for Bodies {
             Bodies::Fetched(bodies) => bodies.read_row(row, coefficients, out),
         }
     }
+
+    fn read_rows(
+        &self,
+        rows: &[u32],
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), SpmmError> {
+        match self {
+            Bodies::Memory(bodies) => Ok(bodies.read_rows(rows, coefficients, out)?),
+            Bodies::Stored(bodies) => bodies.read_rows(rows, coefficients, out),
+            Bodies::Fetched(bodies) => bodies.read_rows(rows, coefficients, out),
+        }
+    }
 }
 
 /// A whole upload, as P1 holds it: nothing of its answer exists before it is complete.
@@ -135,6 +148,23 @@ pub struct Multiplied {
 }
 
 impl Multiplied {
+    /// The next `count` responses, or what is left of them; they go on to step 3 apart from the
+    /// others, so that only they are copied on the way to the wire.
+    pub fn take(&mut self, count: usize) -> Option<Multiplied> {
+        if self.accumulated.is_empty() {
+            return None;
+        }
+        let count = count.clamp(1, self.accumulated.len());
+        let first = self.first;
+        self.first += count;
+        Some(Multiplied {
+            keys: Arc::clone(&self.keys),
+            root: self.root.clone(),
+            first,
+            accumulated: self.accumulated.drain(..count).collect(),
+        })
+    }
+
     /// Step 3: adds a fresh encryption of zero under P0's public key to each.
     pub fn rerandomise(self) -> Rerandomised {
         let seeds = seeds(

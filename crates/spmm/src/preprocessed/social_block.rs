@@ -33,19 +33,43 @@ impl RowSource for StoredBodies {
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), SpmmError> {
+        self.read_with(&mut Vec::new(), row, coefficients, out)
+    }
+
+    fn read_rows(
+        &self,
+        rows: &[u32],
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), SpmmError> {
+        let mut bytes = Vec::new();
+        std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())).try_for_each(
+            |(&row, out)| self.read_with(&mut bytes, row as usize, coefficients.clone(), out),
+        )
+    }
+}
+
+impl StoredBodies {
+    fn read_with(
+        &self,
+        bytes: &mut Vec<u8>,
+        row: usize,
+        coefficients: Range<usize>,
+        out: &mut [u128],
+    ) -> Result<(), SpmmError> {
         // Eight coefficients always end on a byte, so reading starts at the eighth before.
         let bits = self.glwe.body_bits() as usize;
         let skipped = coefficients.start % 8;
         let start = (coefficients.start - skipped) * bits / 8;
         let end = (coefficients.end * bits).div_ceil(8);
-        let mut bytes = vec![0; end - start];
+        bytes.resize(end - start, 0);
         let row_offset = row as u64 * self.glwe.upload_bytes_per_row() as u64;
         self.storage.read_at(
             Bulk::Upload,
             self.offset_bytes + row_offset + start as u64,
-            &mut bytes,
+            bytes,
         )?;
-        Ok(decode_bodies(&self.glwe, &bytes, skipped, out)?)
+        Ok(decode_bodies(&self.glwe, bytes, skipped, out)?)
     }
 }
 
@@ -254,20 +278,25 @@ impl SocialBlock {
         let mut answer_bytes = 0;
         for first in (0..count).step_by(budget.responses) {
             let range = first..(first + budget.responses).min(count);
-            let multiplied = received.multiply(&self.stock.operand, range, budget.tile_bytes)?;
-            let masked = multiplied.rerandomise().mask()?;
-            let shares: Zeroizing<Vec<u64>> = masked
-                .shares()
-                .iter()
-                .flat_map(|share| share.iter().copied())
-                .collect::<Vec<_>>()
-                .into();
-            self.stock
-                .shares
-                .write_responses(storage.as_ref(), self.block, first, &shares)?;
-            let rounded = masked.round();
-            storage.write_at(Bulk::Answer, answer_bytes, &rounded)?;
-            answer_bytes += rounded.len() as u64;
+            let mut multiplied =
+                received.multiply(&self.stock.operand, range, budget.tile_bytes)?;
+            let mut first = first;
+            while let Some(piece) = multiplied.take(budget.responses_at_once) {
+                let masked = piece.rerandomise().mask()?;
+                let shares: Zeroizing<Vec<u64>> = masked
+                    .shares()
+                    .iter()
+                    .flat_map(|share| share.iter().copied())
+                    .collect::<Vec<_>>()
+                    .into();
+                self.stock
+                    .shares
+                    .write_responses(storage.as_ref(), self.block, first, &shares)?;
+                first += masked.shares().len();
+                let rounded = masked.round();
+                storage.write_at(Bulk::Answer, answer_bytes, &rounded)?;
+                answer_bytes += rounded.len() as u64;
+            }
         }
         if self.stock.record.uploads.len() == self.block as usize {
             self.stock.record.uploads.push(upload);
@@ -297,20 +326,21 @@ impl SocialBlock {
     }
 }
 
-/// How a memory limit is shared out: ciphertexts at full precision, their rounded form and
-/// shares, and a tile of expanded masks.
+/// How a memory limit is shared out: ciphertexts at full precision, and either a tile of expanded
+/// masks or the rounded form and the shares of some of them. What is left is for Y and its plan.
 struct Budget {
     responses: usize,
+    responses_at_once: usize,
     tile_bytes: usize,
 }
 
 impl Budget {
     fn new(memory_limit_bytes: usize, glwe: &GlweParameters) -> Budget {
         let ciphertext_bytes = 16 * (glwe.lattice_dimension() + glwe.polynomial_size());
-        let tile_bytes = (memory_limit_bytes / 8).clamp(1 << 20, 128 << 20);
-        let rest = memory_limit_bytes.saturating_sub(tile_bytes) / 2;
+        let tile_bytes = (memory_limit_bytes / 16 * 3).clamp(1 << 20, 192 << 20);
         Budget {
-            responses: (rest / ciphertext_bytes).max(1),
+            responses: (memory_limit_bytes / 8 * 5 / ciphertext_bytes).max(1),
+            responses_at_once: (tile_bytes / ciphertext_bytes).max(1),
             tile_bytes,
         }
     }
