@@ -5,12 +5,16 @@
 
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
+use s3rec_algebra::prefetch;
 
 /// Columns computed at a time.
 const LANES: usize = 16;
 
 /// Rows that a thread takes at a time.
 const ROWS_AT_ONCE: usize = 256;
+
+/// Non-zeros between asking memory for a user's lanes and multiplying them.
+const AHEAD: usize = 16;
 
 /// Compressed sparse rows, borrowed.
 #[derive(Clone, Copy)]
@@ -153,8 +157,14 @@ fn weigh<W: Word>(
     };
     let columns = rows.columns.get(start..end).unwrap_or_default();
     let weights = rows.weights.get(start..end).unwrap_or_default();
+    let lanes_of = |column: u32| operand.get(column as usize * groups + group);
+    let upcoming = rows.columns.get(start + AHEAD..).unwrap_or_default();
+    let mut upcoming = upcoming.iter();
     for (&column, &weight) in columns.iter().zip(weights) {
-        let Some(lanes) = operand.get(column as usize * groups + group) else {
+        if let Some(lanes) = upcoming.next().and_then(|&next| lanes_of(next)) {
+            prefetch(lanes);
+        }
+        let Some(lanes) = lanes_of(column) else {
             continue;
         };
         let weight = W::low(weight.cast_unsigned());
