@@ -6,18 +6,25 @@
 //! caller's tile budget plus the responses being filled, never m·N.
 
 mod kernel;
+mod plan;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::{Accumulated, GlweParameters, HeError, RowPacking, UploadMasks};
-use kernel::{Entries, Entry, Kernel};
+use kernel::{Entries, Kernel};
+use plan::OwnTile;
+pub(crate) use plan::Plan;
 
 /// Coefficients in the narrowest tile: the kernel's block.
 const MIN_TILE: usize = kernel::BLOCK;
 /// Rows that a thread reads at a time.
 const ROWS_AT_ONCE: usize = 64;
+/// Bytes of a tile whose rows are found in a cache, not in memory, wherever they lie.
+const CACHED_TILE_BYTES: usize = 8 << 20;
+/// Bytes of the rows of one row of Y, for the second-level cache of one core.
+const OWN_TILE_BYTES: usize = 256 << 10;
 
 /// A source of one polynomial of every row, read in tiles: masks, bodies in memory, bodies in
 /// a file.
@@ -37,7 +44,12 @@ pub trait RowSource: Sync {
         out: &mut [u128],
     ) -> Result<(), Self::Error>;
 
-    /// The same of several rows, ascending, one after the other in `out`: for sources to which
+    /// Whether rows are computed, not read, at less than what memory takes to find one.
+    fn is_computed(&self) -> bool {
+        false
+    }
+
+    /// The same of several rows, in any order if they are computed, else ascending, one after the other in `out`: for sources to which
     /// beginning anew costs something.
     ///
     /// # Errors
@@ -231,6 +243,10 @@ impl<'a> Accumulation<'a> {
         source: &S,
         out: &mut [&mut [u128]],
     ) -> Result<(), S::Error> {
+        let narrowest_bytes = 16 * MIN_TILE * plan.needed.len();
+        if source.is_computed() && narrowest_bytes > CACHED_TILE_BYTES {
+            return self.add_computed(plan, source, out);
+        }
         let size = self.parameters.polynomial_size();
         let width = self.tile_width(plan.needed.len());
         let mut tile = vec![0u128; plan.needed.len() * width];
@@ -249,71 +265,46 @@ impl<'a> Accumulation<'a> {
         Ok(())
     }
 
+    /// The same without a tile for all: every row of Y has its own rows computed into the cache of
+    /// the core that adds them. A non-zero then costs the same however many users there are.
+    pub(crate) fn add_computed<S: RowSource>(
+        &self,
+        plan: &Plan,
+        source: &S,
+        out: &mut [&mut [u128]],
+    ) -> Result<(), S::Error> {
+        let size = self.parameters.polynomial_size();
+        let most_entries = OWN_TILE_BYTES / 16 / MIN_TILE;
+        let add = |buffers: &mut OwnTile, (response, out): (usize, &mut &mut [u128])| {
+            for (slot, entries) in plan.rows_of(response).enumerate() {
+                for entries in entries.own().chunks(most_entries) {
+                    buffers.hold(plan, entries);
+                    let width = (OWN_TILE_BYTES / 16 / entries.len()).min(size);
+                    let width = 1 << width.ilog2();
+                    buffers.tile.resize(entries.len() * width, 0);
+                    for first in (0..size).step_by(width) {
+                        let range = first..first + width;
+                        source.read_rows(&buffers.rows, range, &mut buffers.tile)?;
+                        let entries = Entries {
+                            from_here: &buffers.entries,
+                            count: buffers.entries.len(),
+                        };
+                        let shift = first + slot * self.packing.width();
+                        self.kernel
+                            .add_rotated(entries, &buffers.tile, width, shift, out);
+                    }
+                }
+            }
+            Ok(())
+        };
+        out.par_iter_mut()
+            .enumerate()
+            .try_for_each_init(OwnTile::default, add)
+    }
+
     fn tile_width(&self, needed_rows: usize) -> usize {
         let coefficients = self.tile_bytes / 16 / needed_rows.max(1);
         let power_of_two = 1 << coefficients.max(1).ilog2();
         power_of_two.clamp(MIN_TILE, self.parameters.polynomial_size())
-    }
-}
-
-/// The non-zeros of some responses, over the rows that these responses need.
-struct Plan {
-    /// The needed rows, ascending.
-    needed: Vec<u32>,
-    /// Entries of each row of each response, columns replaced by positions in `needed`.
-    entries: Vec<Entry>,
-    offsets: Vec<usize>,
-    /// Response r's rows are `offsets[response_rows[r]..=response_rows[r + 1]]`.
-    response_rows: Vec<usize>,
-}
-
-impl Plan {
-    fn new(accumulation: &Accumulation<'_>, responses: Range<usize>) -> Self {
-        let (packing, weights) = (&accumulation.packing, &accumulation.weights);
-        let rows_of = |response| packing.rows_of(response, weights.len());
-        let mut needed: Vec<u32> = responses
-            .clone()
-            .flat_map(rows_of)
-            .flat_map(|row| weights.row(row).0.iter().copied())
-            .collect();
-        needed.sort_unstable();
-        needed.dedup();
-        let mut plan = Self {
-            needed,
-            entries: Vec::new(),
-            offsets: vec![0],
-            response_rows: vec![0],
-        };
-        for response in responses {
-            for row in rows_of(response) {
-                plan.push_row(weights.row(row));
-            }
-            plan.response_rows.push(plan.offsets.len() - 1);
-        }
-        plan
-    }
-
-    /// Positive weights, then the others: the kernel's branch on the sign is foreseen.
-    fn push_row(&mut self, (columns, weights): (&[u32], &[i64])) {
-        for positive in [true, false] {
-            let own = std::iter::zip(columns, weights).filter(|(_, w)| (**w > 0) == positive);
-            for (column, &weight) in own {
-                let position = self
-                    .needed
-                    .binary_search(column)
-                    // Unwrap safety: `needed` holds every column of these rows.
-                    .expect("a needed row");
-                self.entries.push(Entry::new(position, weight));
-            }
-        }
-        self.offsets.push(self.entries.len());
-    }
-
-    fn rows_of(&self, response: usize) -> impl Iterator<Item = Entries<'_>> {
-        let rows = self.response_rows[response]..self.response_rows[response + 1];
-        rows.map(|row| Entries {
-            from_here: &self.entries[self.offsets[row]..],
-            count: self.offsets[row + 1] - self.offsets[row],
-        })
     }
 }

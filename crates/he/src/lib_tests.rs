@@ -13,6 +13,7 @@ use tfhe::core_crypto::commons::math::random::TUniform;
 use tfhe::core_crypto::commons::parameters::{GlweSize, PlaintextCount, PolynomialSize};
 use tfhe::core_crypto::entities::{GlweCiphertextOwned, PlaintextListOwned};
 
+use crate::accumulate::Plan;
 use crate::*;
 
 /// A small random job, both parties' state in one place.
@@ -220,6 +221,30 @@ fn tiles_ranges_and_pieces_give_the_same_bytes() {
         .unwrap();
     assert!(part[0].as_tfhe() == reference[2].as_tfhe());
     assert!(part[1].as_tfhe() == reference[3].as_tfhe());
+}
+
+#[test]
+fn rows_computed_for_each_row_of_y_give_the_same_sums() {
+    let parameters = secure(10, 512, 9);
+    // 1,500 non-zeros a row: more than are computed at once.
+    let job = Job::new(parameters, 32, (40, 60, 1500), 78);
+    let masks = UploadMasks::new(parameters, &job.masks);
+    let accumulation = Accumulation::new(parameters, job.packing, job.rows(), 1 << 16);
+    let responses = 1..accumulation.responses();
+    let plan = Plan::new(&accumulation, responses.clone());
+    let sums = |own: bool| {
+        let mut sums = vec![vec![0; 512]; responses.len()];
+        let mut out: Vec<&mut [u128]> = sums.iter_mut().map(Vec::as_mut_slice).collect();
+        let source = masks.polynomial(7);
+        if own {
+            accumulation.add_computed(&plan, &source, &mut out)
+        } else {
+            accumulation.accumulate_polynomial(responses.clone(), &source, &mut out)
+        }
+        .unwrap();
+        sums
+    };
+    assert!(sums(true) == sums(false));
 }
 
 #[test]

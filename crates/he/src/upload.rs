@@ -71,6 +71,10 @@ impl RowSource for MaskPolynomial<'_> {
         Ok(())
     }
 
+    fn is_computed(&self) -> bool {
+        Stream::is_fast()
+    }
+
     fn read_rows(
         &self,
         rows: &[u32],

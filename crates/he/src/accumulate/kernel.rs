@@ -40,6 +40,13 @@ pub(super) struct Entries<'a> {
     pub(super) count: usize,
 }
 
+impl<'a> Entries<'a> {
+    /// Those of the row alone.
+    pub(super) fn own(self) -> &'a [Entry] {
+        self.from_here.get(..self.count).unwrap_or_default()
+    }
+}
+
 impl Entry {
     /// `row` < 2^32 and |`weight`| < 2^31, as [`super::SparseRows`] ensures.
     pub(super) fn new(row: usize, weight: i64) -> Self {
@@ -49,6 +56,14 @@ impl Entry {
         )]
         let (row, weight) = (row as u32, weight as i32);
         Self { row, weight }
+    }
+
+    pub(super) fn row(self) -> usize {
+        self.row as usize
+    }
+
+    pub(super) fn at(self, row: usize) -> Self {
+        Self::new(row, i64::from(self.weight))
     }
 }
 
@@ -77,7 +92,7 @@ impl Kernel {
             Some(ahead) if size_of_val(tile) > CACHED_BYTES => ahead,
             _ => &[],
         };
-        let entries = entries.from_here.get(..entries.count).unwrap_or_default();
+        let entries = entries.own();
         for block in (0..width).step_by(BLOCK) {
             let mut sums = [[0; WORDS]; 2];
             self.0.dispatch(Weigh {
