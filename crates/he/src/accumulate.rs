@@ -32,14 +32,15 @@ pub trait RowSource: Sync {
     /// What reading can fail with.
     type Error: From<HeError> + Send;
 
-    /// Writes coefficients `coefficients` of row `row`, at the scale of q, to `out`, which has
-    /// their number. Called from many threads, rows in ascending order on each.
+    /// Writes coefficients `coefficients` of rows `rows`, at the scale of q, to `out`: their number
+    /// for each row, one row after the other. Called from many threads; rows ascend unless they
+    /// are computed.
     ///
     /// # Errors
-    /// When the row cannot be read.
-    fn read_row(
+    /// When a row cannot be read.
+    fn read_rows(
         &self,
-        row: usize,
+        rows: &[u32],
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), Self::Error>;
@@ -47,21 +48,6 @@ pub trait RowSource: Sync {
     /// Whether rows are computed, not read, at less than what memory takes to find one.
     fn is_computed(&self) -> bool {
         false
-    }
-
-    /// The same of several rows, in any order if they are computed, else ascending, one after the other in `out`: for sources to which
-    /// beginning anew costs something.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    fn read_rows(
-        &self,
-        rows: &[u32],
-        coefficients: Range<usize>,
-        out: &mut [u128],
-    ) -> Result<(), Self::Error> {
-        std::iter::zip(rows, out.chunks_exact_mut(coefficients.len()))
-            .try_for_each(|(&row, out)| self.read_row(row as usize, coefficients.clone(), out))
     }
 }
 

@@ -222,7 +222,11 @@ fn upload_noise(job: &Job, row: usize) -> Vec<f64> {
     masks.fill(row, 0, &mut coefficients[..128]);
     let upload = job.upload(row..row + 1);
     upload
-        .read_row(row, 0..64, &mut coefficients[128..])
+        .read_rows(
+            &[u32::try_from(row).unwrap()],
+            0..64,
+            &mut coefficients[128..],
+        )
         .unwrap();
     let ciphertext = Accumulated::new(parameters, coefficients).unwrap();
     std::iter::zip(job.secret.phase(ciphertext.as_tfhe()), job.values.row(row))

@@ -258,7 +258,9 @@ fn tfhe_decrypts_ours() {
             let mut coefficients = vec![0; parameters.lattice_dimension() + size];
             let (mask, body) = coefficients.split_at_mut(parameters.lattice_dimension());
             masks.fill(row, 0, mask);
-            upload.read_row(row, 0..size, body).unwrap();
+            upload
+                .read_rows(&[u32::try_from(row).unwrap()], 0..size, body)
+                .unwrap();
             let ciphertext = GlweCiphertextOwned::from_container(
                 coefficients,
                 PolynomialSize(size),
@@ -392,7 +394,9 @@ fn heavy_weights_accumulate_exactly() {
             let (mask, body) = ciphertext.split_at_mut(10 * 512);
             let source = job.columns[entry] as usize;
             masks.fill(source, 0, mask);
-            upload.read_row(source, 0..512, body).unwrap();
+            upload
+                .read_rows(&[u32::try_from(source).unwrap()], 0..512, body)
+                .unwrap();
             let weight = i128::from(job.weights[entry]).cast_unsigned();
             for (sum, value) in std::iter::zip(&mut expected, ciphertext) {
                 *sum = sum.wrapping_add(value.wrapping_mul(weight));

@@ -65,7 +65,11 @@ fn fresh_rows_carry_the_fresh_noise() {
             let mut coefficients = vec![0; 2 * 8192];
             masks.fill(row, 0, &mut coefficients[..8192]);
             upload
-                .read_row(row, 0..8192, &mut coefficients[8192..])
+                .read_rows(
+                    &[u32::try_from(row).unwrap()],
+                    0..8192,
+                    &mut coefficients[8192..],
+                )
                 .unwrap();
             let ciphertext = Accumulated::new(parameters, coefficients).unwrap();
             let phase = job.secret.phase(ciphertext.as_tfhe());

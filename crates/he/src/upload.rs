@@ -59,18 +59,6 @@ pub struct MaskPolynomial<'a> {
 impl RowSource for MaskPolynomial<'_> {
     type Error = HeError;
 
-    fn read_row(
-        &self,
-        row: usize,
-        coefficients: Range<usize>,
-        out: &mut [u128],
-    ) -> Result<(), HeError> {
-        let size = self.masks.parameters.polynomial_size();
-        self.masks
-            .fill(row, self.index * size + coefficients.start, out);
-        Ok(())
-    }
-
     fn is_computed(&self) -> bool {
         Stream::is_fast()
     }
@@ -167,23 +155,27 @@ impl RowBodies {
 impl RowSource for RowBodies {
     type Error = HeError;
 
-    fn read_row(
+    fn read_rows(
         &self,
-        row: usize,
+        rows: &[u32],
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), HeError> {
-        if !self.rows.contains(&row) {
-            return Err(HeError::Shape {
-                what: "rows uploaded",
-                expected: row,
-                actual: self.rows.end,
-            });
-        }
         let row_bytes = self.parameters.upload_bytes_per_row();
-        let start = (row - self.rows.start) * row_bytes;
-        let bytes = &self.bytes[start..start + row_bytes];
-        decode_bodies(&self.parameters, bytes, coefficients.start, out)
+        for (&row, out) in std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())) {
+            let row = row as usize;
+            if !self.rows.contains(&row) {
+                return Err(HeError::Shape {
+                    what: "rows uploaded",
+                    expected: row,
+                    actual: self.rows.end,
+                });
+            }
+            let start = (row - self.rows.start) * row_bytes;
+            let bytes = &self.bytes[start..start + row_bytes];
+            decode_bodies(&self.parameters, bytes, coefficients.start, out)?;
+        }
+        Ok(())
     }
 }
 

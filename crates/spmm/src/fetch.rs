@@ -227,23 +227,23 @@ impl FetchedBodies {
 impl RowSource for FetchedBodies {
     type Error = SpmmError;
 
-    fn read_row(
+    fn read_rows(
         &self,
-        row: usize,
+        rows: &[u32],
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), SpmmError> {
-        let found = self
-            .rows
-            .binary_search_by(|&known| (known as usize).cmp(&row))
-            .ok();
-        let bytes = found.and_then(|index| self.bytes.get(index));
-        let bytes = bytes.ok_or(SpmmError::Shape {
-            what: "a fetched row",
-            expected: row as u64,
-            actual: 0,
-        })?;
-        Ok(decode_bodies(&self.glwe, bytes, coefficients.start, out)?)
+        for (&row, out) in std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())) {
+            let found = self.rows.binary_search(&row).ok();
+            let bytes = found.and_then(|index| self.bytes.get(index));
+            let bytes = bytes.ok_or(SpmmError::Shape {
+                what: "a fetched row",
+                expected: u64::from(row),
+                actual: 0,
+            })?;
+            decode_bodies(&self.glwe, bytes, coefficients.start, out)?;
+        }
+        Ok(())
     }
 }
 

@@ -85,14 +85,16 @@ struct Striped;
 impl RowSource for Striped {
     type Error = HeError;
 
-    fn read_row(
+    fn read_rows(
         &self,
-        row: usize,
+        rows: &[u32],
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), HeError> {
-        for (place, coefficient) in out.iter_mut().zip(coefficients) {
-            *place = (row as u128) << 64 | coefficient as u128;
+        for (&row, out) in std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())) {
+            for (place, coefficient) in out.iter_mut().zip(coefficients.clone()) {
+                *place = u128::from(row) << 64 | coefficient as u128;
+            }
         }
         Ok(())
     }

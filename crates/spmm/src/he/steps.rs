@@ -49,19 +49,6 @@ impl Bodies {
 impl RowSource for Bodies {
     type Error = SpmmError;
 
-    fn read_row(
-        &self,
-        row: usize,
-        coefficients: Range<usize>,
-        out: &mut [u128],
-    ) -> Result<(), SpmmError> {
-        match self {
-            Bodies::Memory(bodies) => Ok(bodies.read_row(row, coefficients, out)?),
-            Bodies::Stored(bodies) => bodies.read_row(row, coefficients, out),
-            Bodies::Fetched(bodies) => bodies.read_row(row, coefficients, out),
-        }
-    }
-
     fn read_rows(
         &self,
         rows: &[u32],

@@ -27,33 +27,9 @@ pub(crate) struct StoredBodies {
 impl RowSource for StoredBodies {
     type Error = SpmmError;
 
-    fn read_row(
-        &self,
-        row: usize,
-        coefficients: Range<usize>,
-        out: &mut [u128],
-    ) -> Result<(), SpmmError> {
-        self.read_with(&mut Vec::new(), row, coefficients, out)
-    }
-
     fn read_rows(
         &self,
         rows: &[u32],
-        coefficients: Range<usize>,
-        out: &mut [u128],
-    ) -> Result<(), SpmmError> {
-        let mut bytes = Vec::new();
-        std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())).try_for_each(
-            |(&row, out)| self.read_with(&mut bytes, row as usize, coefficients.clone(), out),
-        )
-    }
-}
-
-impl StoredBodies {
-    fn read_with(
-        &self,
-        bytes: &mut Vec<u8>,
-        row: usize,
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), SpmmError> {
@@ -62,14 +38,17 @@ impl StoredBodies {
         let skipped = coefficients.start % 8;
         let start = (coefficients.start - skipped) * bits / 8;
         let end = (coefficients.end * bits).div_ceil(8);
-        bytes.resize(end - start, 0);
-        let row_offset = row as u64 * self.glwe.upload_bytes_per_row() as u64;
-        self.storage.read_at(
-            Bulk::Upload,
-            self.offset_bytes + row_offset + start as u64,
-            bytes,
-        )?;
-        Ok(decode_bodies(&self.glwe, bytes, skipped, out)?)
+        let mut bytes = vec![0; end - start];
+        for (&row, out) in std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())) {
+            let row_offset = u64::from(row) * self.glwe.upload_bytes_per_row() as u64;
+            self.storage.read_at(
+                Bulk::Upload,
+                self.offset_bytes + row_offset + start as u64,
+                &mut bytes,
+            )?;
+            decode_bodies(&self.glwe, &bytes, skipped, out)?;
+        }
+        Ok(())
     }
 }
 
