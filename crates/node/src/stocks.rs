@@ -1,11 +1,11 @@
 //! Where stocks of masked columns lie, and their erasing.
 //!
 //! A stock serves one job: its directory `stocks/<job>` (0700) is made for the job and erased
-//! with the job's end, P0's secret key and P1's stock key first. It outlives the daemon while its
-//! job runs; what belongs to a job that has ended is erased at the next start.
+//! with the job's end: keys, shares and what the job goes on from are overwritten before they are
+//! removed. It outlives the daemon while its job runs; what belongs to a job that has ended is
+//! erased at the next start.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::kept::Kept;
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
-const STOCKS: Table = Table("stocks");
+pub(crate) const STOCKS: Table = Table("stocks");
 
 /// Attempts to erase a directory that a computing thread may still be writing to.
 const ATTEMPTS: u32 = 5;
@@ -55,7 +55,7 @@ impl Stocks {
         for entry in left.map_err(|source| broken(&stocks.root, source))? {
             let entry = entry.map_err(|source| broken(&stocks.root, source))?;
             if !entry.file_name().to_str().is_some_and(&goes_on) {
-                erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
+                DirectoryStorage::erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
             }
         }
         for (job, stock) in store.list::<v1::Stock>(STOCKS, "")? {
@@ -104,13 +104,13 @@ impl Stocks {
         if !path.exists() {
             return;
         }
-        let mut outcome = erase(&path);
+        let mut outcome = DirectoryStorage::erase(&path);
         for _ in 1..ATTEMPTS {
             if outcome.is_ok() {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(20));
-            outcome = erase(&path);
+            outcome = DirectoryStorage::erase(&path);
         }
         if let Err(error) = outcome {
             tracing::error!(
@@ -138,7 +138,7 @@ impl Stocks {
         let path = self.path(job);
         let discarded = match self.reopen(job) {
             Ok(storage) => {
-                let erased = erase(&path);
+                let erased = DirectoryStorage::erase(&path);
                 drop(storage);
                 erased
             }
@@ -208,27 +208,6 @@ fn erased(stock: v1::Stock) -> v1::Stock {
         updated_unix_ms: now_unix_ms(),
         ..stock
     }
-}
-
-/// Overwrites what holds the key, then removes everything: also under the hands of a computing
-/// thread that has the stock open still, whose next save then fails.
-fn erase(directory: &Path) -> io::Result<()> {
-    let kept = crate::kept::FILES
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), format!("{name}.next")]);
-    for name in ["record", "record.next"]
-        .map(String::from)
-        .into_iter()
-        .chain(kept)
-    {
-        // Copy-on-write file systems may keep more.
-        if let Ok(mut file) = OpenOptions::new().write(true).open(directory.join(name)) {
-            let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-            file.write_all(&vec![0; length])?;
-            file.sync_all()?;
-        }
-    }
-    std::fs::remove_dir_all(directory)
 }
 
 #[cfg(test)]
