@@ -14,7 +14,7 @@ use crate::ledger;
 use crate::platform::{PROPOSALS, Platform};
 use crate::session::Session;
 
-const APPROVALS: Table = Table("approvals");
+pub(crate) const APPROVALS: Table = Table("approvals");
 /// By lineage: what P1 has counted and we have not, because our records were lost.
 pub(crate) const MISSING: Table = Table("missing counters");
 

@@ -196,7 +196,7 @@ async fn phases(
         ))?;
     }
     let request = platform.request(&name)?;
-    let ratings = imports::load(platform, &name).await?;
+    let ratings = imports::load_proposed(platform, &proposal).await?;
     let users = ratings.users.len();
     let (ratings, plan) = blocking(move || {
         let plan = plan(&ratings, &request);

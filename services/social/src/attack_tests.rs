@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use s3rec_node::client::connect;
 use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings, SocialPeer,
-    SocialSettings, TlsSettings,
+    Limits, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings, Retention,
+    SocialPeer, SocialSettings, TlsSettings,
 };
 use s3rec_node::pki::{CertificateRole, issue, rotate};
 use s3rec_node::server::{Port, PortLimits};
@@ -70,6 +70,7 @@ impl Bare {
             log: LogSettings::default(),
             observability: ObservabilitySettings::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
         };
         let pins = settings.peer.pins().unwrap();
         let identity = Identity::load(&settings.tls, None, pins, CertificateRole::Social).unwrap();

@@ -24,6 +24,7 @@ mod args;
 #[cfg(test)]
 mod attack_tests;
 mod consent;
+mod expiry;
 mod imports;
 mod ledger;
 mod lifeline;

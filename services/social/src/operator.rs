@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::{CONSENTS, COSTS, Platform};
 use crate::policy::{Policy, Verdict};
-use crate::{approval, imports, ledger};
+use crate::{approval, ledger};
 
 /// Longest reason that people read, bytes.
 const MAX_REASON_BYTES: usize = 2000;
@@ -100,7 +100,7 @@ impl SocialPlatform for OperatorService {
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportLinksResponse>, Status> {
         let who = who(&request);
-        let imported = imports::import(&self.0, request.into_inner(), &who).await?;
+        let imported = self.0.datasets.import(request.into_inner(), &who).await?;
         Ok(Response::new(imported))
     }
 
@@ -131,7 +131,7 @@ impl SocialPlatform for OperatorService {
         let request = request.into_inner();
         let job = &request.job_id;
         self.0.proposal(job)?;
-        let dataset = imports::choose(&self.0, &request.dataset)?;
+        let dataset = self.0.datasets.choose(&request.dataset)?.to_string();
         match self.0.state(job) {
             JobState::Approved if self.0.consent(job)?.dataset == dataset => {}
             JobState::Approved => {
@@ -284,5 +284,44 @@ impl SocialPlatform for OperatorService {
             )
         })?;
         Ok(Response::new(cost))
+    }
+    async fn list_datasets(
+        &self,
+        _: Request<v1::ListDatasetsRequest>,
+    ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        Ok(Response::new(self.0.datasets.list()?))
+    }
+
+    async fn show_dataset(
+        &self,
+        request: Request<v1::ShowDatasetRequest>,
+    ) -> Result<Response<v1::ShowLinksResponse>, Status> {
+        let shown = self.0.datasets.show(&request.into_inner().dataset)?;
+        Ok(Response::new(v1::ShowLinksResponse {
+            dataset: Some(shown.dataset),
+            imported: Some(shown.imported),
+            header: Some(shown.header),
+        }))
+    }
+
+    async fn delete_dataset(
+        &self,
+        request: Request<v1::DeleteDatasetRequest>,
+    ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
+        let who = who(&request);
+        let dataset = request.into_inner().dataset;
+        self.0.datasets.delete(&dataset, &who)?;
+        Ok(Response::new(v1::DeleteDatasetResponse { dataset }))
+    }
+
+    async fn delete_job(
+        &self,
+        request: Request<v1::DeleteJobRequest>,
+    ) -> Result<Response<v1::DeleteJobResponse>, Status> {
+        let who = who(&request);
+        let job_id = request.into_inner().job_id;
+        self.0.proposal(&job_id)?;
+        self.0.ended.delete(&job_id, &who)?;
+        Ok(Response::new(v1::DeleteJobResponse { job_id }))
     }
 }

@@ -11,7 +11,7 @@ use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::spool;
+use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
@@ -19,6 +19,9 @@ use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::approval::APPROVALS;
+use crate::imports::LinkDatasets;
+use crate::ledger::DISCLOSURES;
 use crate::meetings::Meetings;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
@@ -28,10 +31,20 @@ pub(crate) const PROPOSALS: Table = Table("proposals");
 pub(crate) const CONSENTS: Table = Table("consents");
 pub(crate) const COSTS: Table = Table("costs");
 
+/// Where what belongs to a job is.
+const OF_JOBS: JobTables = JobTables {
+    details: &[PROPOSALS, CONSENTS, COSTS, APPROVALS],
+    ledger: DISCLOSURES,
+    holding: None,
+};
+
 /// The daemon's state.
 pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
+    pub(crate) datasets: LinkDatasets,
+    /// What ended jobs leave.
+    pub(crate) ended: EndedJobs,
     pub(crate) slot: Slot,
     pub(crate) limits: Limits,
     pub(crate) stocks: Arc<Stocks>,
@@ -70,22 +83,25 @@ impl Platform {
         let policy_file = settings.peer.policy.clone();
         let policy = read_policy(policy_file.as_deref()).map_err(Fault::from)?;
         let store = Store::open(&settings.data_dir)?;
-        spool::sweep(&settings.data_dir.join("links"))?;
         let journal = Journal::open(&store)?;
         let now = identity.now();
         let (role, certificate) = (CertificateRole::Social, now.material.certificate());
         let signer = now.material.signer()?;
         let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
-        let goes_on = |job: &str| {
-            let last = journal.last(job).unwrap_or_default();
-            crate::absence::goes_on(last.state())
-        };
+        let goes_on = |job: &str| crate::absence::goes_on(journal.state(job));
         let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
+        let is_open = |job: &str| journal.is_open(job);
+        let limit_bytes = settings.limits.import_bytes;
+        let datasets =
+            LinkDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_open)?;
+        let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
         let mut instance_nonce = [0; 16];
         // Without entropy the nonce only fails to tell a restart.
         let _ = getrandom::fill(&mut instance_nonce);
         let platform = Self {
             store,
+            datasets,
+            ended,
             probes: Allowance::default(),
             sight: PeerSight::default(),
             slot: Slot::new(journal.clone()),
@@ -102,10 +118,6 @@ impl Platform {
             data_dir: settings.data_dir.clone(),
         };
         Ok(Arc::new(platform))
-    }
-
-    pub(crate) fn links_dir(&self) -> PathBuf {
-        self.data_dir.join("links")
     }
 
     pub(crate) fn idle_limit(&self) -> Duration {
@@ -159,9 +171,7 @@ impl Platform {
 
     /// The newest state of a job.
     pub(crate) fn state(&self, job: &str) -> v1::JobState {
-        self.journal
-            .last(job)
-            .map_or(v1::JobState::Unspecified, |event| event.state())
+        self.journal.state(job)
     }
 
     /// Records a new state, unless the job has ended; then the first end stands.
@@ -271,7 +281,7 @@ impl Platform {
         // Keys, shares and the job's own link to its data go with it, whatever its end is.
         let erase = || {
             self.stocks.erase(&self.store, job);
-            crate::imports::release(self, job);
+            self.datasets.release(job);
         };
         if let Err(error) = self.journal.end(event, erase) {
             tracing::error!(job, "the job's end is not stored: {error}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FileArgs, JobArgs, ReasonedJobArgs};
+use super::{DatasetsVerb, FileArgs, JobArgs, JobsVerb, ReasonedJobArgs};
 use crate::connection::ConnectionArgs;
 
 /// `s3rec social …`.
@@ -31,6 +31,12 @@ pub enum SocialVerb {
     Policy(PolicyVerb),
     /// What a job cost this platform.
     Cost(JobArgs),
+    /// The imported data sets.
+    #[command(subcommand)]
+    Datasets(DatasetsVerb),
+    /// What ended jobs left; `proposals` lists them.
+    #[command(subcommand)]
+    Jobs(JobsVerb),
 }
 
 /// `import`.

@@ -4,11 +4,14 @@ use s3rec_wire::v1;
 use serde_json::json;
 
 use super::EventView;
+use super::stored_text;
 use super::rating::in_days;
 use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
-use crate::arguments::{JobArgs, PolicyVerb, ReasonedJobArgs, SocialVerb};
+use crate::arguments::{
+    DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs, SocialVerb,
+};
 use crate::client::{self, Columns, FileSource, SocialClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
@@ -102,6 +105,45 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
                 .await?
                 .into_inner();
             output.message(&answer, cost)
+        }
+        SocialVerb::Datasets(verb) => datasets(verb, output).await,
+        SocialVerb::Jobs(JobsVerb::Delete(JobArgs { job, connection })) => {
+            let request = v1::DeleteJobRequest { job_id: job };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_job(request).await?.into_inner();
+            output.message(&deleted, stored_text::job_deleted)
+        }
+    }
+}
+
+async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
+    match verb {
+        DatasetsVerb::List(connection) => {
+            let request = v1::ListDatasetsRequest {};
+            let mut client = connect(connection).await?;
+            let listed = client.list_datasets(request).await?.into_inner();
+            output.message(&listed, |listed| stored_text::datasets(listed, "links"))
+        }
+        DatasetsVerb::Show(DatasetArgs {
+            dataset,
+            connection,
+        }) => {
+            let request = v1::ShowDatasetRequest { dataset };
+            let mut client = connect(connection).await?;
+            let shown = client.show_dataset(request).await?.into_inner();
+            output.message(&shown, |shown| {
+                let found = shown.imported.as_ref().map(imported);
+                stored_text::dataset(shown.dataset.as_ref(), shown.header.as_ref(), found)
+            })
+        }
+        DatasetsVerb::Delete(DatasetArgs {
+            dataset,
+            connection,
+        }) => {
+            let request = v1::DeleteDatasetRequest { dataset };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_dataset(request).await?.into_inner();
+            output.message(&deleted, stored_text::dataset_deleted)
         }
     }
 }

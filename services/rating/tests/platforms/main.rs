@@ -5,6 +5,7 @@
 )]
 
 mod consent;
+mod datasets;
 mod endings;
 mod joint_training;
 mod killed;
