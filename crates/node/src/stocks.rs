@@ -14,7 +14,7 @@ use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
 
-use crate::kept::Kept;
+use crate::kept::{COMMON, Kept};
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
@@ -128,8 +128,9 @@ impl Stocks {
         }
     }
 
-    /// Throws away an unfinished stock, so that its job can begin again with another. Whoever had
-    /// it open before lets go first: what it writes later would be taken for the new one's.
+    /// Throws away an unfinished stock, so that its job can begin again with another, over the
+    /// same common users. Whoever had it open before lets go first: what it writes later would be
+    /// taken for the new one's.
     ///
     /// # Errors
     /// [`Reason::StorageFailed`](s3rec_wire::status::Reason::StorageFailed).
@@ -138,7 +139,7 @@ impl Stocks {
         let path = self.path(job);
         let discarded = match self.reopen(job) {
             Ok(storage) => {
-                let erased = erase(&path);
+                let erased = empty(&path, &[COMMON]);
                 drop(storage);
                 erased
             }
@@ -213,6 +214,27 @@ fn erased(stock: v1::Stock) -> v1::Stock {
 /// Overwrites what holds the key, then removes everything: also under the hands of a computing
 /// thread that has the stock open still, whose next save then fails.
 fn erase(directory: &Path) -> io::Result<()> {
+    overwrite(directory, &[])?;
+    std::fs::remove_dir_all(directory)
+}
+
+/// As [`erase`], but for the files `but` and the directory itself.
+fn empty(directory: &Path, but: &[&str]) -> io::Result<()> {
+    overwrite(directory, but)?;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if but.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => std::fs::remove_dir_all(entry.path())?,
+            false => std::fs::remove_file(entry.path())?,
+        }
+    }
+    std::fs::File::open(directory)?.sync_all()
+}
+
+fn overwrite(directory: &Path, but: &[&str]) -> io::Result<()> {
     let kept = crate::kept::FILES
         .iter()
         .flat_map(|name| [(*name).to_owned(), format!("{name}.next")]);
@@ -221,6 +243,9 @@ fn erase(directory: &Path) -> io::Result<()> {
         .into_iter()
         .chain(kept)
     {
+        if but.contains(&name.as_str()) {
+            continue;
+        }
         // Copy-on-write file systems may keep more.
         if let Ok(mut file) = OpenOptions::new().write(true).open(directory.join(name)) {
             let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
@@ -228,7 +253,7 @@ fn erase(directory: &Path) -> io::Result<()> {
             file.sync_all()?;
         }
     }
-    std::fs::remove_dir_all(directory)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -276,5 +301,25 @@ mod tests {
         assert!(status(&stocks).contains(&("second".into(), StockState::Erased, 0)));
         // Erasing what is not there is nothing.
         stocks.erase(&store, "third");
+    }
+
+    #[test]
+    fn common_users_outlive_a_stock_that_is_thrown_away_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let stocks = Stocks::open(directory.path(), &store, |_| true).unwrap();
+        stocks.kept("job").save(COMMON, &7_u32).unwrap();
+        stocks
+            .kept("job")
+            .save(crate::kept::AGREED, &8_u32)
+            .unwrap();
+        stocks.make("job").unwrap().save(b"the key").unwrap();
+        stocks.discard("job").unwrap();
+        let kept = stocks.kept("job");
+        assert_eq!(kept.load::<u32>(COMMON).unwrap(), Some(7));
+        assert_eq!(kept.load::<u32>(crate::kept::AGREED).unwrap(), None);
+        assert!(stocks.make("job").unwrap().load().unwrap().is_none());
+        stocks.erase(&store, "job");
+        assert!(!stocks.path("job").exists());
     }
 }

@@ -171,6 +171,18 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         }
         let proposal = platform.proposal(&message.job_id)?;
         let job = proposal.job;
+        // One whose approval is of a version before this, or gone, ends; it must not keep the
+        // daemon from starting.
+        let opened = match ledger::go_on(platform, &name) {
+            Ok(opened) => opened,
+            Err(fault) => {
+                let message = format!("the job cannot be taken up again: {}", fault.message);
+                let fault = Fault::new(Reason::StateLost, message);
+                let told = "The social platform cannot take the job up again. Propose it anew.";
+                platform.end_telling(&name, JobState::Failed, &fault.advice(), told);
+                continue;
+            }
+        };
         let kept = platform.stocks.kept(&name).load::<Kept>(AGREED);
         let kept = kept.map_err(storage)?;
         let openings = openings(platform, &name)?;
@@ -188,7 +200,6 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
             Some(peer) => peer,
             None => platform.consent(&name)?.peer,
         };
-        let opened = ledger::go_on(platform, &name, &peer)?;
         platform
             .slot
             .take_up(proposal, peer, opened, openings, counts);

@@ -12,6 +12,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tonic::Streaming;
 
+use crate::bounds::largest_degree;
 use crate::platform::Platform;
 
 pub(crate) const DATASETS: Table = Table("datasets");
@@ -55,6 +56,7 @@ pub(crate) async fn import(
         rows: report.rows,
         density: report.links as f64 / (users * (users - 1.0)).max(1.0),
         not_positive: report.not_positive_dropped,
+        largest_degree: largest_degree(&links),
     };
     let entry = [
         ("dataset", header.dataset.as_str().into()),

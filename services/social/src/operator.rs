@@ -1,11 +1,11 @@
 //! The verbs of the people at the social platform.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::tls::Caller;
+use s3rec_sparse::BoundsRule;
 use s3rec_wire::convert::{JobId, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -13,6 +13,7 @@ use s3rec_wire::v1::social_platform_server::SocialPlatform;
 use s3rec_wire::v1::{JobState, Phase};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
+use crate::bounds::Given;
 use crate::platform::{CONSENTS, COSTS, Platform};
 use crate::policy::{Policy, Verdict};
 use crate::{approval, imports, ledger};
@@ -77,6 +78,24 @@ fn who<T>(request: &Request<T>) -> String {
     caller.map(|caller| caller.name.clone()).unwrap_or_default()
 }
 
+/// What an approval states of the links.
+fn given(request: &v1::ApproveProposalRequest) -> Result<Given, Fault> {
+    let rule = match request.bounds_rule() {
+        v1::BoundsRule::Stated => Some(BoundsRule::Stated),
+        v1::BoundsRule::Ladder => Some(BoundsRule::Ladder),
+        v1::BoundsRule::Unspecified if request.bounds_rule == 0 => None,
+        v1::BoundsRule::Unspecified => {
+            let message = "bounds_rule is none that this version knows";
+            return Err(Fault::new(Reason::InvalidRequest, message).at("field", "bounds_rule"));
+        }
+    };
+    Ok(Given {
+        degree: Some(request.degree_bound).filter(|bound| *bound > 0),
+        links: Some(request.links_bound).filter(|bound| *bound > 0),
+        rule,
+    })
+}
+
 fn shown(policy: Option<&Policy>) -> v1::PolicyResponse {
     policy.map_or_else(v1::PolicyResponse::default, |policy| v1::PolicyResponse {
         path: policy.path.display().to_string(),
@@ -138,7 +157,11 @@ impl SocialPlatform for OperatorService {
                 let message = "the proposal was decided with another data set";
                 return Err(Fault::new(Reason::WrongState, message).into());
             }
-            _ => approval::give(&self.0, job, &dataset, request.expires_unix_ms, &who)?,
+            _ => {
+                let given = given(&request)?;
+                let end = request.expires_unix_ms;
+                approval::give(&self.0, job, &dataset, end, given, &who)?;
+            }
         }
         let state = self.0.state(job).into();
         Ok(Response::new(v1::ApproveProposalResponse { state }))
@@ -212,14 +235,13 @@ impl SocialPlatform for OperatorService {
         let stored = self.0.store.list::<v1::Disclosure>(ledger::DISCLOSURES, "");
         let stored = stored.map_err(Fault::from)?;
         let disclosures: Vec<_> = stored.into_iter().map(|(_, shown)| shown).collect();
-        let mut accounts = Vec::new();
-        let peers: BTreeSet<&str> = disclosures
-            .iter()
-            .map(|shown| shown.peer.as_str())
-            .collect();
-        for peer in peers {
-            accounts.extend(ledger::accounts(&self.0, peer)?);
-        }
+        // One rating platform, whatever its certificates were called; the newest name selects
+        // the rules that hold now.
+        let newest = disclosures.iter().max_by_key(|shown| shown.updated_unix_ms);
+        let accounts = match newest {
+            Some(newest) => ledger::accounts(&self.0, &newest.peer)?,
+            None => Vec::new(),
+        };
         Ok(Response::new(v1::ListSocialDisclosuresResponse {
             disclosures,
             accounts,

@@ -82,8 +82,8 @@ impl Platform {
         };
         let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
         let mut instance_nonce = [0; 16];
-        // Without entropy the nonce only fails to tell a restart.
-        let _ = getrandom::fill(&mut instance_nonce);
+        getrandom::fill(&mut instance_nonce)
+            .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
         let platform = Self {
             store,
             probes: Allowance::default(),
@@ -133,10 +133,12 @@ impl Platform {
     }
 
     /// Pins of P0's certificate, as it was last let through, and of ours.
-    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
-        let theirs = self.identity.peer_pin();
-        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
-        (theirs, self.identity.own().pin.digest())
+    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
+        let theirs = self.identity.peer_pin().ok_or_else(|| {
+            let message = "no certificate of the rating platform is pinned";
+            Fault::new(Reason::WrongPin, message)
+        })?;
+        Ok((theirs.digest(), self.identity.own().pin.digest()))
     }
 
     /// Waits until nobody else decides on a proposal.
@@ -154,7 +156,10 @@ impl Platform {
     }
 
     pub(crate) fn consent(&self, job: &str) -> Result<v1::ProposalSummary, Fault> {
-        Ok(self.store.get(CONSENTS, job)?.unwrap_or_default())
+        self.store.get(CONSENTS, job)?.ok_or_else(|| {
+            let message = format!("what was asked of the people here over {job} is gone");
+            Fault::new(Reason::StorageFailed, message).at("job", job)
+        })
     }
 
     /// The newest state of a job.
@@ -238,9 +243,14 @@ impl Platform {
         self.audit.note(kind, entry);
     }
 
-    /// Ends the running job of that name, and the job. Never fails: what cannot be stored is
-    /// logged, because the job has ended all the same.
+    /// Ends the running job of that name, and the job, for a reason that both sides' people may
+    /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
     pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
+        self.end_telling(job, state, message, "");
+    }
+
+    /// As [`Self::end`], with other words for the other platform unless `told` is empty.
+    pub(crate) fn end_telling(&self, job: &str, state: v1::JobState, message: &str, told: &str) {
         let phase = self
             .journal
             .last(job)
@@ -264,6 +274,7 @@ impl Platform {
             state: state.into(),
             phase: phase.into(),
             message: message.into(),
+            told: told.into(),
             waiting_for: v1::Role::Unspecified.into(),
             ..last
         };

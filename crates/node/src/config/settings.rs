@@ -218,6 +218,16 @@ pub struct Limits {
     /// How long a running job waits for the other platform to come back before it fails, seconds.
     /// Counted while this daemon runs, and anew after each of its starts.
     pub resume_seconds: u64,
+    /// Set intersections with the rating platform over one lineage of links, where no policy says
+    /// otherwise. The social platform's; so are the next three.
+    pub intersections: u32,
+    /// Ids that the rating platform may bring to them in all, likewise.
+    pub ids_asked: u64,
+    /// What is stated of the links of one user, both directions together, where neither the
+    /// approval nor a policy says otherwise.
+    pub degree_bound: u32,
+    /// What is stated of all links together, for each user in the data set, likewise.
+    pub links_per_user: u32,
 }
 
 impl Default for Limits {
@@ -235,6 +245,10 @@ impl Default for Limits {
             calls_per_second: 2000,
             stall_seconds: 30,
             resume_seconds: 3600,
+            intersections: 256,
+            ids_asked: 1 << 26,
+            degree_bound: 1024,
+            links_per_user: 16,
         }
     }
 }

@@ -16,3 +16,4 @@ mod preprocessed;
 mod refusals;
 mod replayed;
 mod retrieval;
+mod shown;

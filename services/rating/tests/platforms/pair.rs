@@ -253,6 +253,7 @@ impl Pair {
             job_id: job.into(),
             dataset: String::new(),
             expires_unix_ms: 0,
+            ..v1::ApproveProposalRequest::default()
         };
         self.social.approve_proposal(request).await.unwrap();
     }
