@@ -19,6 +19,9 @@ const VERSION: u8 = 1;
 pub const AGREED: &str = "agreed";
 /// How far the job is, written every round.
 pub const PROGRESS: &str = "progress";
+/// The common users, written once when they are found. They outlive a stock that is thrown away:
+/// a job that begins again has the same.
+pub const COMMON: &str = "common";
 
 /// The files of one job.
 #[derive(Clone, Debug)]

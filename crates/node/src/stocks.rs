@@ -14,7 +14,7 @@ use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
 
-use crate::kept::Kept;
+use crate::kept::{COMMON, Kept};
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
@@ -128,8 +128,9 @@ impl Stocks {
         }
     }
 
-    /// Throws away an unfinished stock, so that its job can begin again with another. Whoever had
-    /// it open before lets go first: what it writes later would be taken for the new one's.
+    /// Throws away an unfinished stock, so that its job can begin again with another, over the
+    /// same common users. Whoever had it open before lets go first: what it writes later would be
+    /// taken for the new one's.
     ///
     /// # Errors
     /// [`Reason::StorageFailed`](s3rec_wire::status::Reason::StorageFailed).
@@ -138,7 +139,7 @@ impl Stocks {
         let path = self.path(job);
         let discarded = match self.reopen(job) {
             Ok(storage) => {
-                let erased = DirectoryStorage::erase(&path);
+                let erased = DirectoryStorage::empty(&path, &[COMMON]);
                 drop(storage);
                 erased
             }
@@ -255,5 +256,25 @@ mod tests {
         assert!(status(&stocks).contains(&("second".into(), StockState::Erased, 0)));
         // Erasing what is not there is nothing.
         stocks.erase(&store, "third");
+    }
+
+    #[test]
+    fn common_users_outlive_a_stock_that_is_thrown_away_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let stocks = Stocks::open(directory.path(), &store, |_| true).unwrap();
+        stocks.kept("job").save(COMMON, &7_u32).unwrap();
+        stocks
+            .kept("job")
+            .save(crate::kept::AGREED, &8_u32)
+            .unwrap();
+        stocks.make("job").unwrap().save(b"the key").unwrap();
+        stocks.discard("job").unwrap();
+        let kept = stocks.kept("job");
+        assert_eq!(kept.load::<u32>(COMMON).unwrap(), Some(7));
+        assert_eq!(kept.load::<u32>(crate::kept::AGREED).unwrap(), None);
+        assert!(stocks.make("job").unwrap().load().unwrap().is_none());
+        stocks.erase(&store, "job");
+        assert!(!stocks.path("job").exists());
     }
 }

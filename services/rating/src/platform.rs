@@ -171,10 +171,12 @@ impl Platform {
     }
 
     /// Pins of our certificate, and of P1's as it was last let through.
-    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
-        let theirs = self.identity.peer_pin();
-        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
-        (self.identity.own().pin.digest(), theirs)
+    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
+        let theirs = self.identity.peer_pin().ok_or_else(|| {
+            let message = "no certificate of the social platform is pinned";
+            Fault::new(Reason::WrongPin, message)
+        })?;
+        Ok((self.identity.own().pin.digest(), theirs.digest()))
     }
 
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.

@@ -122,6 +122,7 @@ impl Bare {
             job_id: "0d9a1f6e-6a0e-4c6e-9f0e-3b1f6d1c2a01".into(),
             dataset: "links".into(),
             expires_unix_ms: 0,
+            ..v1::ApproveProposalRequest::default()
         };
         let mut people = SocialPlatformClient::new(channel.clone());
         let approved = people.approve_proposal(approve).await.map(drop);

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use s3rec_data::{IdRule, LinkOptions, LinkSet};
-use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule as rule_of, optional_column};
+use s3rec_data::{LinkOptions, LinkSet};
+use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, optional_column};
 use s3rec_node::datasets::{Content, Datasets, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
-use s3rec_wire::convert::JobId;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::platform::Platform;
+use crate::bounds::largest_degree;
 
 /// What the social platform imports.
 pub(crate) struct Links;
@@ -63,6 +62,7 @@ impl Content for Links {
             rows: report.rows,
             density: report.links as f64 / (users * (users - 1.0)).max(1.0),
             not_positive: report.not_positive_dropped,
+            largest_degree: largest_degree(links),
         }
     }
 
@@ -87,36 +87,7 @@ fn link_options(header: &v1::FileHeader) -> Result<LinkOptions, Fault> {
         weight,
         delimiter: delimiter(header)?,
         header: first_row(header),
-        ids: rule_of(header),
+        ids: id_rule(header),
         ..LinkOptions::default()
     })
-}
-
-/// How the user ids of a data set were normalised.
-pub(crate) fn id_rule(platform: &Platform, dataset: &str) -> Result<IdRule, Fault> {
-    platform.datasets.id_rule(dataset)
-}
-
-/// Gives a job its own copy of a data set, so that a later import under the same name does not
-/// change what the job is about.
-pub(crate) fn assign(platform: &Platform, dataset: &str, job: &str) -> Result<(), Fault> {
-    let dataset = platform.datasets.choose(dataset)?;
-    let copy = platform
-        .datasets
-        .copy(&dataset, JobId::parse("job_id", job)?)?;
-    copy.keep();
-    Ok(())
-}
-
-/// The version of its data set that a job was approved with.
-pub(crate) fn version_for(
-    platform: &Platform,
-    job: &str,
-) -> Result<Option<v1::DataVersion>, Fault> {
-    platform.datasets.version_for(job).map(Some)
-}
-
-/// Reads the data set that a job was approved with, which must be what was committed to then.
-pub(crate) async fn load_for(platform: &Platform, job: &str) -> Result<LinkSet, Fault> {
-    platform.datasets.load(job).await
 }

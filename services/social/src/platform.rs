@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
+use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::daemon::DaemonError;
@@ -43,6 +44,8 @@ pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
     pub(crate) datasets: LinkDatasets,
+    /// How many proposals the other platform may still make.
+    pub(crate) proposing: HourlyAllowance,
     /// What ended jobs leave.
     pub(crate) ended: EndedJobs,
     pub(crate) slot: Slot,
@@ -96,11 +99,12 @@ impl Platform {
             LinkDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_open)?;
         let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
         let mut instance_nonce = [0; 16];
-        // Without entropy the nonce only fails to tell a restart.
-        let _ = getrandom::fill(&mut instance_nonce);
+        getrandom::fill(&mut instance_nonce)
+            .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
         let platform = Self {
             store,
             datasets,
+            proposing: HourlyAllowance::new(settings.limits.proposals_per_hour),
             ended,
             probes: Allowance::default(),
             sight: PeerSight::default(),
@@ -145,10 +149,12 @@ impl Platform {
     }
 
     /// Pins of P0's certificate, as it was last let through, and of ours.
-    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
-        let theirs = self.identity.peer_pin();
-        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
-        (theirs, self.identity.own().pin.digest())
+    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
+        let theirs = self.identity.peer_pin().ok_or_else(|| {
+            let message = "no certificate of the rating platform is pinned";
+            Fault::new(Reason::WrongPin, message)
+        })?;
+        Ok((theirs.digest(), self.identity.own().pin.digest()))
     }
 
     /// Waits until nobody else decides on a proposal.
@@ -166,7 +172,10 @@ impl Platform {
     }
 
     pub(crate) fn consent(&self, job: &str) -> Result<v1::ProposalSummary, Fault> {
-        Ok(self.store.get(CONSENTS, job)?.unwrap_or_default())
+        self.store.get(CONSENTS, job)?.ok_or_else(|| {
+            let message = format!("what was asked of the people here over {job} is gone");
+            Fault::new(Reason::StorageFailed, message).at("job", job)
+        })
     }
 
     /// The newest state of a job.
@@ -248,9 +257,14 @@ impl Platform {
         self.audit.note(kind, entry);
     }
 
-    /// Ends the running job of that name, and the job. Never fails: what cannot be stored is
-    /// logged, because the job has ended all the same.
+    /// Ends the running job of that name, and the job, for a reason that both sides' people may
+    /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
     pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
+        self.end_telling(job, state, message, "");
+    }
+
+    /// As [`Self::end`], with other words for the other platform unless `told` is empty.
+    pub(crate) fn end_telling(&self, job: &str, state: v1::JobState, message: &str, told: &str) {
         let phase = self
             .journal
             .last(job)
@@ -274,6 +288,7 @@ impl Platform {
             state: state.into(),
             phase: phase.into(),
             message: message.into(),
+            told: told.into(),
             waiting_for: v1::Role::Unspecified.into(),
             ..last
         };

@@ -226,6 +226,16 @@ pub struct Limits {
     /// Days after which a proposal that no job has begun with ends, also where it states a later
     /// end.
     pub proposal_days: u32,
+    /// Set intersections with the rating platform over one lineage of links, where no policy says
+    /// otherwise. The social platform's; so are the next three.
+    pub intersections: u32,
+    /// Ids that the rating platform may bring to them in all, likewise.
+    pub ids_asked: u64,
+    /// What is stated of the links of one user, both directions together, where neither the
+    /// approval nor a policy says otherwise.
+    pub degree_bound: u32,
+    /// What is stated of all links together, for each user in the data set, likewise.
+    pub links_per_user: u32,
 }
 
 impl Default for Limits {
@@ -245,6 +255,10 @@ impl Default for Limits {
             resume_seconds: 3600,
             proposals_per_hour: 60,
             proposal_days: 30,
+            intersections: 256,
+            ids_asked: 1 << 26,
+            degree_bound: 1024,
+            links_per_user: 16,
         }
     }
 }

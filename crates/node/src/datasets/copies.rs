@@ -2,7 +2,7 @@
 //! job is about, and what it reads is what both platforms committed to.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use s3rec_data::IdRule;
 use s3rec_wire::convert::JobId;
@@ -10,9 +10,10 @@ use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{DataVersion, FileHeader};
 
-use super::{Content, DatasetName, Datasets, HEADERS, commit, header, read, storage};
+use super::{Content, DATASETS, DatasetName, Datasets, HEADERS, commit, header, read, storage};
 use crate::process::blocking;
 use crate::store::{Change, Table};
+use crate::versions;
 
 /// How the files of jobs' copies are read, by job.
 const COPY_HEADERS: Table = Table("job-headers");
@@ -177,6 +178,54 @@ impl<C: Content> Datasets<C> {
             self.release(job);
         }
         Ok(())
+    }
+
+    /// Takes over what an earlier version kept: the copies that are needed, under a name of a data
+    /// set then, get their own; the others go. None of them had a commitment of its own, so a
+    /// proposal that commits to one is not gone on with, while a model is served as before.
+    pub(super) fn adopt_former(&self, is_needed: impl Fn(&str) -> bool) -> Result<(), Fault> {
+        let store = &self.0.store;
+        for key in store.keys(HEADERS)? {
+            let Some(job) = key.strip_prefix("job/") else {
+                continue;
+            };
+            let name = format!("job-{job}");
+            let is_data_set = store.keys(DATASETS)?.contains(&name);
+            let former = self.0.directory.join(name);
+            if !is_data_set && is_needed(job) {
+                if let Err(fault) = self.adopt(job, &key, &former) {
+                    tracing::error!(job, "the job's data are not taken over: {fault}");
+                    continue;
+                }
+            } else if !is_data_set
+                && let Err(error) = std::fs::remove_file(&former)
+                && error.kind() != ErrorKind::NotFound
+            {
+                return Err(storage(&former, &error));
+            }
+            store.change(&[Change::Remove(HEADERS, &key)])?;
+        }
+        Ok(())
+    }
+
+    fn adopt(&self, job: &str, key: &str, former: &Path) -> Result<(), Fault> {
+        let store = &self.0.store;
+        let header: Option<FileHeader> = store.get(HEADERS, key)?;
+        let header = header.ok_or_else(|| no_copy(job))?;
+        let salt = versions::salt()?;
+        let data = read::<C>(former, &header, self.0.limit_bytes)?;
+        let version = DataVersion {
+            dataset: header.dataset.clone(),
+            salt: salt.to_vec(),
+            commitment: commit::<C>(&salt, &data)?.to_vec(),
+            ..DataVersion::default()
+        };
+        let own = self.copy_file(job)?;
+        std::fs::rename(former, &own).map_err(|error| storage(&own, &error))?;
+        Ok(store.put_all(&[
+            (COPY_HEADERS, job, header.to_record()),
+            (COPY_VERSIONS, job, version.to_record()),
+        ])?)
     }
 
     fn take_back(&self, job: &str) -> Result<(), Fault> {

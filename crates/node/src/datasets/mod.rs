@@ -113,6 +113,7 @@ impl<C: Content> Datasets<C> {
         };
         spool::sweep(&shared.directory)?;
         let datasets = Self(Arc::new(shared), PhantomData);
+        datasets.adopt_former(&is_needed)?;
         datasets.sweep_copies(is_needed)?;
         Ok(datasets)
     }

@@ -209,3 +209,28 @@ fn a_deleted_data_set_is_gone_and_its_lineage_is_not() {
     let again = home.datasets.show("mine").unwrap().dataset;
     assert_eq!((again.lineage, again.version), (lineage, 2));
 }
+
+#[tokio::test]
+async fn copies_of_an_earlier_version_are_taken_over_or_go() {
+    let home = Lined::new();
+    home.import("mine", "a\n").unwrap();
+    let header: FileHeader = home.home.store.get(HEADERS, "mine").unwrap().unwrap();
+    let jobs = [(); 3].map(|()| JobId::random().to_string());
+    let [served, over, taken] = &jobs;
+    for job in &jobs {
+        let key = format!("job/{job}");
+        home.home.store.put(HEADERS, &key, &header).unwrap();
+        std::fs::write(home.folder().join(format!("job-{job}")), "a\n").unwrap();
+    }
+    // Somebody imported under the name of a job's copy: the file is the data set now.
+    home.import(&format!("job-{taken}"), "other\n").unwrap();
+    let (path, store, audit) = (home.home.path(), &home.home.store, &home.home.audit);
+    let needed = |job: &str| job == served || job == taken;
+    let again = Datasets::<Lines>::open(path, store, audit, 1 << 20, needed).unwrap();
+    assert_eq!(again.load(served).await.unwrap(), ["a"]);
+    assert!(again.load(over).await.is_err() && again.load(taken).await.is_err());
+    assert!(!home.folder().join(format!("job-{over}")).exists());
+    assert!(home.folder().join(format!("job-{taken}")).exists());
+    assert_eq!(home.hidden(), 1);
+    assert_eq!(store.keys(HEADERS).unwrap().len(), 2);
+}

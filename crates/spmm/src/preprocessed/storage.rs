@@ -141,17 +141,34 @@ impl DirectoryStorage {
     /// # Errors
     /// The file system's.
     pub fn erase(directory: &Path) -> io::Result<()> {
+        Self::empty(directory, &[])?;
+        fs::remove_dir_all(directory)
+    }
+
+    /// As [`Self::erase`], but for the files `but` and the directory itself.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn empty(directory: &Path, but: &[&str]) -> io::Result<()> {
+        let mut files = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
-            let crossed = Bulk::ALL.iter().any(|bulk| {
-                entry.file_name() == bulk.file_name() && *bulk != Bulk::Shares
-            });
-            if !crossed && entry.file_type()?.is_file() {
-                let mut file = OpenOptions::new().write(true).open(entry.path())?;
-                overwrite(&mut file)?;
+            if !but.iter().any(|name| entry.file_name() == *name) && entry.file_type()?.is_file() {
+                files.push(entry);
             }
         }
-        fs::remove_dir_all(directory)
+        // All secrets before any name: what fails between is found and overwritten again.
+        for entry in &files {
+            let of = |bulk: &Bulk| entry.file_name() == bulk.file_name();
+            let crossed = Bulk::ALL.iter().find(|bulk| of(bulk));
+            if crossed.is_none_or(|bulk| *bulk == Bulk::Shares) {
+                overwrite(&mut OpenOptions::new().write(true).open(entry.path())?)?;
+            }
+        }
+        for entry in &files {
+            fs::remove_file(entry.path())?;
+        }
+        File::open(directory)?.sync_all()
     }
 
     fn file(&self, bulk: Bulk) -> io::Result<&BulkFile> {

@@ -29,7 +29,7 @@ pub use pki::{PkiArgs, PkiVerb, RotateArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
 pub use serve_load::ServeLoadArgs;
-pub use social::{PolicyVerb, SocialVerb};
+pub use social::{BoundsName, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
 
 use crate::connection::ConnectionArgs;

@@ -10,7 +10,8 @@ use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
 use crate::arguments::{
-    DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs, SocialVerb,
+    BoundsName, DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs,
+    SocialVerb,
 };
 use crate::client::{self, Columns, FileSource, SocialClient};
 use crate::connection::ConnectionArgs;
@@ -47,10 +48,18 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             )
         }
         SocialVerb::Approve(arguments) => {
+            let bounds_rule = match arguments.bounds {
+                None => v1::BoundsRule::Unspecified,
+                Some(BoundsName::Stated) => v1::BoundsRule::Stated,
+                Some(BoundsName::Ladder) => v1::BoundsRule::Ladder,
+            };
             let request = v1::ApproveProposalRequest {
                 job_id: arguments.job.job,
                 dataset: arguments.dataset,
                 expires_unix_ms: arguments.expires_days.map_or(0, in_days),
+                degree_bound: arguments.degree_bound.unwrap_or(0),
+                links_bound: arguments.links_bound.unwrap_or(0),
+                bounds_rule: bounds_rule.into(),
             };
             let mut client = connect(arguments.job.connection).await?;
             let approved = client.approve_proposal(request).await?.into_inner();
@@ -171,13 +180,15 @@ async fn connect(connection: ConnectionArgs) -> Result<SocialClient, Failure> {
 
 fn imported(answer: &v1::ImportLinksResponse) -> String {
     let mut text = format!(
-        "{}: {} links among {} users, density {:.4} % ({} repeated, {} to oneself left out)",
+        "{}: {} links among {} users, density {:.4} % ({} repeated, {} to oneself left out), at most \
+         {} of one user, both directions together",
         answer.dataset,
         count(answer.links),
         count(answer.users),
         100.0 * answer.density,
         count(answer.duplicates),
-        count(answer.self_links)
+        count(answer.self_links),
+        count(answer.largest_degree.into())
     );
     if answer.not_positive > 0 {
         let dropped = count(answer.not_positive);

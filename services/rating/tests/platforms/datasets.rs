@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::pair::{Pair, default_request, file, sent, small_data, upload};
+use s3rec_audit::record::MAGIC;
+use s3rec_audit::{Chain, Kind, Value};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -259,4 +261,114 @@ async fn an_upload_is_what_its_header_states_or_nothing() {
     }
     pair.rating.import_ratings(sent(whole(&ratings), &ratings)).await.unwrap();
     pair.social.import_links(file("links.tsv", &links)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_used_is_not_deleted_and_counters_survive_all_else() {
+    let mut pair = Pair::start().await;
+    pair.import().await;
+    let waiting = pair.propose(1).await;
+    pair.approve(&waiting).await;
+    let dataset = || v1::DeleteDatasetRequest {
+        dataset: "small".into(),
+    };
+    let of_job = |job: &str| v1::DeleteJobRequest { job_id: job.into() };
+    // Named, at both platforms, by every verb.
+    for refused in [
+        pair.rating.delete_dataset(dataset()).await.unwrap_err(),
+        pair.social.delete_dataset(dataset()).await.unwrap_err(),
+        pair.rating.delete_job(of_job(&waiting)).await.unwrap_err(),
+        pair.social.delete_job(of_job(&waiting)).await.unwrap_err(),
+    ] {
+        assert_eq!(reason(&refused), Reason::WrongState, "{refused}");
+        let fault = Fault::from_status(&refused).unwrap();
+        let named = fault.message.contains(&waiting) || fault.metadata.get("job") == Some(&waiting);
+        assert!(named, "{fault:?}");
+    }
+    pair.begin(&waiting).await;
+    pair.watch(&waiting).await;
+    pair.social_end(&waiting).await;
+    let (job, before) = (waiting, pair.shown().await);
+    let seen_before = pair.seen().await;
+    assert_eq!(before.disclosures.len(), 1);
+
+    // The links are free; the ratings serve the model.
+    let listed = pair.rating.list_datasets(v1::ListDatasetsRequest {}).await;
+    let listed = listed.unwrap().into_inner().datasets;
+    assert_eq!((listed[0].users, listed[0].jobs.clone()), (40, vec![job.clone()]));
+    let shown = v1::ShowDatasetRequest::default();
+    let shown = pair.social.show_dataset(shown).await.unwrap().into_inner();
+    assert_eq!(shown.imported.unwrap().users, 35);
+    assert!(shown.dataset.unwrap().jobs.is_empty());
+    let refused = pair.rating.delete_dataset(dataset()).await.unwrap_err();
+    assert_eq!(reason(&refused), Reason::WrongState);
+    let refused = pair.rating.delete_job(of_job(&job)).await.unwrap_err();
+    assert!(refused.message().contains("model"), "{refused}");
+
+    pair.social.delete_dataset(dataset()).await.unwrap();
+    let model = || v1::DeleteModelRequest {
+        model_id: job.clone(),
+    };
+    pair.rating.delete_model(model()).await.unwrap();
+    let gone = pair.rating.delete_model(model()).await.unwrap_err();
+    assert_eq!(reason(&gone), Reason::NotFound);
+    let asked = v1::PredictRequest::default();
+    let gone = pair.rating.predict(asked).await.unwrap_err();
+    assert_eq!(reason(&gone), Reason::NotFound);
+    assert_eq!(copies(&pair), (vec![], vec![]));
+    // Its report is the job's.
+    let report = || v1::JobReportRequest {
+        job_id: job.clone(),
+    };
+    pair.rating.job_report(report()).await.unwrap();
+    pair.rating.delete_dataset(dataset()).await.unwrap();
+    pair.rating.delete_job(of_job(&job)).await.unwrap();
+    pair.social.delete_job(of_job(&job)).await.unwrap();
+    let gone = pair.rating.job_report(report()).await.unwrap_err();
+    assert_eq!(reason(&gone), Reason::NotFound);
+    let jobs = pair.rating.list_jobs(v1::ListJobsRequest {}).await;
+    assert!(jobs.unwrap().into_inner().jobs.is_empty());
+
+    // Counters and disclosures survive, also a start, and count for what is imported later.
+    let after = pair.shown().await;
+    assert_eq!(after.disclosures, before.disclosures);
+    assert_eq!(after.accounts[0].counters, before.accounts[0].counters);
+    assert_eq!(pair.seen().await, seen_before);
+    let (directory, issued) = pair.stop().await;
+    let mut pair = Pair::start_in(directory, issued).await;
+    assert_eq!(pair.shown().await.disclosures, before.disclosures);
+    pair.import().await;
+    let (_, events) = pair.run(crate::pair::request(1)).await;
+    assert_eq!(events.last().unwrap().state(), JobState::Finished);
+    let accounts = pair.shown().await.accounts;
+    assert_eq!(accounts.len(), 1);
+    let openings = |accounts: &[v1::Account]| accounts[0].counters.unwrap().openings;
+    assert_eq!(openings(&accounts), openings(&before.accounts) + 1);
+
+    // Each stands in the audit log with who asked for it.
+    for (role, what) in [
+        ("rating", vec!["data set", "model", "job"]),
+        ("social", vec!["data set", "job"]),
+    ] {
+        let log = std::fs::read(pair.directory.path().join(role).join("audit.log")).unwrap();
+        let mut told: Vec<String> = Vec::new();
+        let mut rest = &log[MAGIC.len()..];
+        let mut chain = Chain::default();
+        while !rest.is_empty() {
+            let (entry, next, length) = chain.read(rest).unwrap();
+            if entry.kind == Kind::Deletion {
+                let field = |name: &str| match &entry.fields[name] {
+                    Value::Text(text) => text.clone(),
+                    other => panic!("{other:?}"),
+                };
+                assert!(!field("by").is_empty());
+                told.push(field("what"));
+            }
+            (chain, rest) = (next, &rest[length..]);
+        }
+        told.sort();
+        let mut expected: Vec<String> = what.iter().map(|what| (*what).to_owned()).collect();
+        expected.sort();
+        assert_eq!(told, expected, "{role}");
+    }
 }

@@ -7,6 +7,7 @@
 mod consent;
 mod datasets;
 mod endings;
+mod flood;
 mod joint_training;
 mod killed;
 mod ledgers;
@@ -17,3 +18,4 @@ mod preprocessed;
 mod refusals;
 mod replayed;
 mod retrieval;
+mod shown;

@@ -104,7 +104,7 @@ fn limits() -> Limits {
 }
 
 /// Starts a daemon, once the one before has let go of the store.
-async fn started<F>(start: impl Fn() -> F) -> Daemon
+pub(crate) async fn started<F>(start: impl Fn() -> F) -> Daemon
 where
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
@@ -256,6 +256,7 @@ impl Pair {
             job_id: job.into(),
             dataset: String::new(),
             expires_unix_ms: 0,
+            ..v1::ApproveProposalRequest::default()
         };
         self.social.approve_proposal(request).await.unwrap();
     }
