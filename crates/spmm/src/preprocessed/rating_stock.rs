@@ -63,7 +63,7 @@ impl RatingStock {
             cursor: 0,
             pending: None,
             answered_through: 0,
-            session: Nonces::default(),
+            session: Nonces::NEVER_MET,
             void: None,
         };
         record::save(storage.as_ref(), &record)?;

@@ -59,7 +59,7 @@ impl SocialStock {
             answered: None,
             openings: 0,
             renewals: 0,
-            session: Nonces::default(),
+            session: Nonces::NEVER_MET,
             tentative: None,
             closed: true,
             void: None,
@@ -277,10 +277,13 @@ impl SocialStock {
 
     /// The seed of an answer's release noise: a function of everything the answer depends on,
     /// so that a repeated answer repeats it.
-    pub(crate) fn noise_seed(&self, round: u32, message: &[u8; 32]) -> Seed {
-        let identity = self.record.identity.unwrap_or_default();
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] for a stock without a name.
+    pub(crate) fn noise_seed(&self, round: u32, message: &[u8; 32]) -> Result<Seed, SpmmError> {
+        let identity = self.record.sealed()?;
         let operand = self.operand.digest();
-        self.record.stock_key.seed().derive(
+        Ok(self.record.stock_key.seed().derive(
             "s3rec stock release noise",
             &[
                 &identity,
@@ -288,6 +291,6 @@ impl SocialStock {
                 &round.to_le_bytes(),
                 message,
             ],
-        )
+        ))
     }
 }
