@@ -8,8 +8,8 @@ use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::Paced;
 use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
 use s3rec_node::traces::join_trace;
-use s3rec_spmm::Frame;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
+use s3rec_spmm::{Frame, WorkingSpace};
 use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -218,7 +218,7 @@ async fn exchange(
         }
         Stage::Stocked(stocked) => stock::close(*stocked, channel).await,
         Stage::Keyed(keyed) => {
-            answer_round(header.round, &keyed, channel).await?;
+            answer_round(platform, header.round, &keyed, channel).await?;
             Ok(Stage::Keyed(keyed))
         }
         _ => Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
@@ -252,9 +252,18 @@ async fn receive_key(
     })))
 }
 
-async fn answer_round(round: u32, keyed: &Keyed, channel: &mut impl Channel) -> Result<(), Fault> {
+async fn answer_round(
+    platform: &Platform,
+    round: u32,
+    keyed: &Keyed,
+    channel: &mut impl Channel,
+) -> Result<(), Fault> {
     let at = Some(round);
-    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1);
+    let space = WorkingSpace {
+        memory_limit_bytes: usize::try_from(platform.limits.memory_bytes).unwrap_or(usize::MAX),
+        directory: platform.data_dir.clone(),
+    };
+    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1, &space);
     let mut answering = answering.map_err(|error| fault(error.into(), at))?;
     if let Some(fetch) = &keyed.fetch {
         answering = answering.with_fetch(fetch);

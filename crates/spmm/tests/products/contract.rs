@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::pair::{self, Honest};
@@ -48,7 +48,8 @@ fn homomorphic(world: &World) -> Vec<RingMatrix> {
         .then(|| stocks::queries(world));
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
-        let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
+        let mut social =
+            he::SocialRound::new(&social_keys, &world.operand, index, &space()).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
             (rating, social) = (
                 rating.with_fetch(rating_fetch),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingStock, SocialBlock, SocialClose,
     SocialOpening, SocialStock, StockStorage, StockSummary,
@@ -145,8 +145,11 @@ fn no_round_beyond_those_agreed_is_answered() {
     let mut taking = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
     pair::run(&mut sending, &mut taking, &mut pair::Honest).unwrap();
     let keys = Arc::new(taking.into_keys().unwrap());
-    assert!(he::SocialRound::new(&keys, &world.operand, world.parameters.rounds - 1).is_ok());
-    let error = he::SocialRound::new(&keys, &world.operand, world.parameters.rounds).err();
+    assert!(
+        he::SocialRound::new(&keys, &world.operand, world.parameters.rounds - 1, &space()).is_ok()
+    );
+    let error =
+        he::SocialRound::new(&keys, &world.operand, world.parameters.rounds, &space()).err();
     assert!(
         matches!(error, Some(SpmmError::OutOfRange { .. })),
         "{error:?}"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
 use s3rec_spmm::pair::{self, Honest, Side, Transcript};
 use s3rec_spmm::preprocessed::{
@@ -50,7 +50,8 @@ fn one_shot(world: &World) -> Job {
     let social_keys = Arc::new(receiving.into_keys().unwrap());
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
-        let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
+        let mut social =
+            he::SocialRound::new(&social_keys, &world.operand, index, &space()).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
             (rating, social) = (
                 rating.with_fetch(rating_fetch),
