@@ -60,6 +60,16 @@ pub enum AlgebraError {
         /// What was given.
         actual: f64,
     },
+    /// u_max is less than one unit at the largest scale that fits: everything would become zero.
+    #[error(
+        "u_max {u_max} is below one unit of the encoding, 2^-{scale_bits}: everything would become zero"
+    )]
+    BelowUnit {
+        /// The bound on |u|.
+        u_max: f64,
+        /// f_u, the largest scale that fits.
+        scale_bits: u32,
+    },
     /// The operating system gave no entropy.
     #[error("no entropy from the operating system: {source}")]
     Entropy {

@@ -30,7 +30,8 @@ impl FixedPoint {
     ///
     /// # Errors
     /// [`AlgebraError::Bound`] when u_max is not positive and finite, [`AlgebraError::Range`]
-    /// when not even f_u = 0 fits: the job is to be refused before any data moves.
+    /// when not even f_u = 0 fits, [`AlgebraError::BelowUnit`] when nothing but zero is within
+    /// u_max at the scale that fits: the job is to be refused before any data moves.
     pub fn fit(
         ring: RingBits,
         row_norm_bound: u64,
@@ -40,7 +41,7 @@ impl FixedPoint {
         if !(u_max.is_finite() && u_max > 0.0) {
             return Err(AlgebraError::Bound { actual: u_max });
         }
-        (0..=Self::MAX_SCALE_BITS)
+        let fitting = (0..=Self::MAX_SCALE_BITS)
             .rev()
             .map(|scale_bits| Self {
                 ring,
@@ -54,7 +55,19 @@ impl FixedPoint {
                 u_max,
                 guard_bits,
                 ring_bits: ring.bits(),
-            })
+            })?;
+        if fitting.largest() >= 1.0 {
+            return Ok(fitting);
+        }
+        Err(AlgebraError::BelowUnit {
+            u_max,
+            scale_bits: fitting.scale_bits,
+        })
+    }
+
+    /// The largest encoded magnitude, ⌊u_max·2^f_u⌋ units.
+    fn largest(&self) -> f64 {
+        (self.u_max * f64::from(self.scale_bits).exp2()).floor()
     }
 
     /// Whether every product under this row norm bound stays in the ring, with one unit to
@@ -107,7 +120,7 @@ impl FixedPoint {
     #[must_use]
     pub fn encode(&self, user_factors: &RealMatrix) -> (RingMatrix, Saturations) {
         let scale = f64::from(self.scale_bits).exp2();
-        let largest = (self.u_max * scale).floor();
+        let largest = self.largest();
         let mut saturations = Saturations::default();
         let values = user_factors
             .values()
@@ -213,6 +226,27 @@ mod tests {
         }
         assert!(FixedPoint::fit(ring(32), 1, 1e300, 2).is_err());
         assert!(FixedPoint::fit(ring(32), 1, 1.0, 40).is_err());
+    }
+
+    #[test]
+    fn a_bound_below_one_unit_is_refused() {
+        // f_u is 16 where the ring allows it, so that one unit is 2^-16.
+        let unit = (-16f64).exp2();
+        let fixed = FixedPoint::fit(ring(32), 1, unit, 2).unwrap();
+        let u = RealMatrix::from_vec(1, 2, vec![1.0, -unit]).unwrap();
+        let (encoded, saturations) = fixed.encode(&u);
+        assert_eq!(saturations, Saturations(1));
+        assert_eq!(fixed.decode_product(&encoded, 0).values(), [unit, -unit]);
+        for u_max in [unit * 0.999, 1e-9, f64::MIN_POSITIVE] {
+            let refused = FixedPoint::fit(ring(32), 1, u_max, 2);
+            let scale_bits = 16;
+            assert_eq!(refused, Err(AlgebraError::BelowUnit { u_max, scale_bits }));
+        }
+        // A large row norm leaves a coarser unit, which the bound must not be below either.
+        assert!(matches!(
+            FixedPoint::fit(ring(32), 1 << 28, 0.4, 2),
+            Err(AlgebraError::BelowUnit { scale_bits: 1, .. })
+        ));
     }
 
     #[test]

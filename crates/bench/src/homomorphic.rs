@@ -10,7 +10,7 @@ use s3rec_spmm::he::{
     RatingKeySetup, RatingKeys, RatingRound, SocialKeySetup, SocialRound, public_key_seed,
 };
 use s3rec_spmm::pair::{self, Honest, Side, Transcript};
-use s3rec_spmm::{Endpoint, ProductParameters, SocialOperand, Uncounted};
+use s3rec_spmm::{Endpoint, ProductParameters, SocialOperand, Uncounted, WorkingSpace};
 
 use crate::BenchError;
 use crate::record::PhaseRecord;
@@ -23,7 +23,11 @@ pub(crate) struct HomomorphicPair {
     pattern: Arc<PublicPattern>,
     operand: Arc<SocialOperand>,
     fetch: Option<(Arc<RatingFetch>, Arc<SocialFetch>)>,
+    space: WorkingSpace,
 }
+
+/// Memory of the social platform, as both daemons have it by default.
+const SOCIAL_MEMORY_BYTES: usize = 1 << 30;
 
 /// Bytes of expanded selectors that the rating platform keeps between rounds.
 const SELECTOR_BYTES: u64 = 1 << 30;
@@ -64,6 +68,10 @@ impl HomomorphicPair {
             pattern,
             operand: Arc::new(operand),
             fetch,
+            space: WorkingSpace {
+                memory_limit_bytes: SOCIAL_MEMORY_BYTES,
+                directory: std::env::temp_dir(),
+            },
         };
         Ok((pair, cost))
     }
@@ -75,7 +83,8 @@ impl HomomorphicPair {
         factors: &RingMatrix,
     ) -> Result<(RingMatrix, PhaseRecord), BenchError> {
         let mut rating = RatingRound::new(&self.rating, &self.pattern, factors)?;
-        let mut social = SocialRound::new(&self.social, &self.operand, round, Uncounted)?;
+        let mut social =
+            SocialRound::new(&self.social, &self.operand, round, Uncounted, &self.space)?;
         if let Some((rating_fetch, social_fetch)) = &self.fetch {
             rating = rating.with_fetch(rating_fetch);
             social = social.with_fetch(social_fetch);

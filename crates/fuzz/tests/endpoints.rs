@@ -14,7 +14,7 @@ use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingSession, RatingStock, SocialBlock, SocialSession,
     SocialStock, StockTerms,
 };
-use s3rec_spmm::{Endpoint, Protocol, Uncounted};
+use s3rec_spmm::{Endpoint, Protocol, Uncounted, WorkingSpace};
 
 fn world(protocol: Protocol) -> &'static World {
     static WORLDS: [OnceLock<World>; 4] = [const { OnceLock::new() }; 4];
@@ -26,6 +26,13 @@ fn world(protocol: Protocol) -> &'static World {
         Protocol::PreprocessedPir => preprocessed_pir,
     };
     cell.get_or_init(|| World::new(protocol).unwrap())
+}
+
+fn space() -> WorkingSpace {
+    WorkingSpace {
+        memory_limit_bytes: 64 << 20,
+        directory: std::env::temp_dir(),
+    }
 }
 
 fn terms(world: &World) -> StockTerms {
@@ -86,7 +93,7 @@ fn a_round_at_the_social_platform() {
     let world = world(Protocol::He);
     bolero::check!().for_each(|input: &[u8]| {
         attack(
-            SocialRound::new(&world.social, &world.operand, 0, Uncounted).unwrap(),
+            SocialRound::new(&world.social, &world.operand, 0, Uncounted, &space()).unwrap(),
             frames(input, 16),
         );
     });
@@ -143,7 +150,8 @@ fn answers_to_queries_at_the_social_platform() {
     bolero::check!()
         .with_iterations(200)
         .for_each(|input: &[u8]| {
-            let round = SocialRound::new(&world.social, &world.operand, 0, Uncounted).unwrap();
+            let round =
+                SocialRound::new(&world.social, &world.operand, 0, Uncounted, &space()).unwrap();
             attack(round.with_fetch(&fetch), frames(input, 512));
         });
 }

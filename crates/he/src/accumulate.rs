@@ -1,9 +1,10 @@
 //! Accumulation: Σ_f y_if·ct_f over the non-zeros, tile by tile. Step 2.
 //!
-//! Each of the κ + 1 polynomials is cut into tiles of coefficients; one tile of all needed rows
+//! Each of the κ + 1 polynomials is cut into tiles of coefficients; one tile of the needed rows
 //! is brought into memory (masks by expanding them, bodies from wherever the caller keeps
-//! them), then every response takes from it what its non-zeros ask for. Memory is therefore the
-//! caller's tile budget plus the responses being filled, never m·N.
+//! them), then every response takes from it what its non-zeros ask for. Where the narrowest tile
+//! of all needed rows is too large, some rows come at a time. Memory is therefore the caller's
+//! tile budget plus the responses being filled and their non-zeros, never m·N.
 
 mod kernel;
 mod plan;
@@ -21,6 +22,8 @@ pub(crate) use plan::Plan;
 const MIN_TILE: usize = kernel::BLOCK;
 /// Rows that a thread reads at a time.
 const ROWS_AT_ONCE: usize = 64;
+/// Coefficients of a tile of some of the needed rows: long enough to be read from a file.
+const PIECE_TILE: usize = 8 * MIN_TILE;
 /// Bytes of a tile whose rows are found in a cache, not in memory, wherever they lie.
 const CACHED_TILE_BYTES: usize = 8 << 20;
 /// Bytes of the rows of one row of Y, for the second-level cache of one core.
@@ -148,8 +151,8 @@ pub struct Accumulation<'a> {
 
 impl<'a> Accumulation<'a> {
     /// The rows of `weights`, in order, packed into responses. A tile takes at most
-    /// `tile_bytes` bytes as long as that allows 16 coefficients of every needed row; smaller
-    /// than the last-level cache is fastest for masks, larger reads files in longer pieces.
+    /// `tile_bytes` bytes, one row of 128 coefficients at least; smaller than the last-level cache
+    /// is fastest for masks, larger reads files in longer pieces.
     #[must_use]
     pub fn new(
         parameters: GlweParameters,
@@ -233,6 +236,23 @@ impl<'a> Accumulation<'a> {
         if source.is_computed() && narrowest_bytes > CACHED_TILE_BYTES {
             return self.add_computed(plan, source, out);
         }
+        if narrowest_bytes > self.tile_bytes {
+            let rows = self.tile_bytes / 16 / PIECE_TILE;
+            for piece in plan.pieces(rows.max(1)) {
+                self.add_tiles(&piece, source, out)?;
+            }
+            return Ok(());
+        }
+        self.add_tiles(plan, source, out)
+    }
+
+    /// One tile of all rows of `plan` after the other.
+    fn add_tiles<S: RowSource>(
+        &self,
+        plan: &Plan,
+        source: &S,
+        out: &mut [&mut [u128]],
+    ) -> Result<(), S::Error> {
         let size = self.parameters.polynomial_size();
         let width = self.tile_width(plan.needed.len());
         let mut tile = vec![0u128; plan.needed.len() * width];

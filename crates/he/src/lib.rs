@@ -53,6 +53,8 @@ mod lib_tests;
     reason = "tests cut known values short"
 )]
 mod noise_tests;
+#[cfg(test)]
+mod randomness_tests;
 
 pub use accumulate::{Accumulation, RowSource, SparseRows};
 pub use error::HeError;

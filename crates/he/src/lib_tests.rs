@@ -210,6 +210,7 @@ fn tiles_ranges_and_pieces_give_the_same_bytes() {
     assert!(whole == pieces);
     assert!(pieces.append(&job.upload(3..4)).is_err());
     let reference: Vec<_> = job.accumulate(usize::MAX / 64);
+    // Below 10 KiB the narrowest tile of all forty rows does not fit: one row at a time, then two.
     for tile_bytes in [0, 5000, 1 << 17] {
         for (a, b) in std::iter::zip(&reference, job.accumulate(tile_bytes)) {
             assert!(a.as_tfhe() == b.as_tfhe());

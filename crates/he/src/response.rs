@@ -60,14 +60,10 @@ impl Accumulated {
         workspace: &mut Workspace,
     ) -> Rerandomised {
         assert_eq!(key.parameters(), &self.parameters, "another key's response");
-        let mut v = Zeroizing::new(vec![0; self.parameters.lattice_dimension()]);
-        Stream::new(&seed.derive("s3rec he: v", &[])).fill_binary(&mut v);
+        let fresh = Fresh::draw(&self.parameters, seed);
         let coefficients = self.ciphertext.as_mut();
-        key.add_zero_encryption(&v, coefficients, workspace);
-        let mut noise = Zeroizing::new(vec![0; coefficients.len()]);
-        Stream::new(&seed.derive("s3rec he: e1, e2", &[]))
-            .fill_tuniform(self.parameters.noise_bits(), &mut noise);
-        for (coefficient, &e) in std::iter::zip(coefficients, noise.iter()) {
+        key.add_zero_encryption(&fresh.v, coefficients, workspace);
+        for (coefficient, &e) in std::iter::zip(coefficients, fresh.noise.iter()) {
             *coefficient = coefficient.wrapping_add(signed(e));
         }
         Rerandomised(self)
@@ -77,6 +73,29 @@ impl Accumulated {
     #[must_use]
     pub fn as_tfhe(&self) -> &GlweCiphertextOwned<u128> {
         &self.ciphertext
+    }
+}
+
+/// What hides one response: from its own seed, and nothing of it in any other response.
+pub(crate) struct Fresh {
+    /// κ binary polynomials.
+    pub(crate) v: Zeroizing<Vec<u8>>,
+    /// e₁, then e₂: κ + 1 polynomials of TUniform(b).
+    pub(crate) noise: Zeroizing<Vec<i64>>,
+}
+
+impl Fresh {
+    pub(crate) fn draw(parameters: &GlweParameters, seed: &Seed) -> Self {
+        let (key, all) = (
+            parameters.lattice_dimension(),
+            parameters.lattice_dimension() + parameters.polynomial_size(),
+        );
+        let mut v = Zeroizing::new(vec![0; key]);
+        Stream::new(&seed.derive("s3rec he: v", &[])).fill_binary(&mut v);
+        let mut noise = Zeroizing::new(vec![0; all]);
+        Stream::new(&seed.derive("s3rec he: e1, e2", &[]))
+            .fill_tuniform(parameters.noise_bits(), &mut noise);
+        Self { v, noise }
     }
 }
 
@@ -117,7 +136,7 @@ pub fn social_share(
     share_of_rho(ring, &rho(parameters, seed), used_slots)
 }
 
-fn rho(parameters: &GlweParameters, seed: &Seed) -> Zeroizing<Vec<u128>> {
+pub(crate) fn rho(parameters: &GlweParameters, seed: &Seed) -> Zeroizing<Vec<u128>> {
     let mut rho = Zeroizing::new(vec![0; parameters.polynomial_size()]);
     Stream::new(&seed.derive("s3rec he: rho", &[])).fill_u128(&mut rho);
     rho

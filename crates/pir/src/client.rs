@@ -255,7 +255,8 @@ pub struct FetchedRow {
     pub bytes: Vec<u8>,
 }
 
-/// Takes one round's answers frame by frame, holding the needed rows and one frame.
+/// Takes one round's answers frame by frame, holding the needed rows that were not taken away
+/// and one frame.
 pub struct Extraction<'a> {
     client: &'a ClientState,
     counter: FrameCounter,
@@ -291,13 +292,18 @@ impl Extraction<'_> {
         Ok(())
     }
 
+    /// The needed rows that have arrived since the last call, in no order that means anything.
+    pub fn take_rows(&mut self) -> Vec<FetchedRow> {
+        std::mem::take(&mut self.rows)
+    }
+
     /// Whether all answers have arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.counter.is_complete()
     }
 
-    /// The needed rows, ascending.
+    /// The needed rows, ascending, that were not [taken](Self::take_rows).
     ///
     /// # Errors
     /// [`PirError::Incomplete`] before the last frame.

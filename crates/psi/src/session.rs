@@ -180,6 +180,8 @@ mod tests {
             assert_ne!(base.id_key, other.id_key);
             assert_ne!(base.point_key, other.point_key);
             assert_ne!(base.tag_key, other.tag_key);
+            assert_ne!(base.proof_key, other.proof_key);
+            assert_ne!(base.order_key, other.order_key);
         }
     }
 }

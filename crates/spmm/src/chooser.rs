@@ -133,6 +133,7 @@ pub fn choose_parameters(request: &ProductRequest) -> Result<ProductParameters, 
 
 /// The narrowest ring that leaves the fractional bits asked for, and what it leaves.
 fn smallest_ring(request: &ProductRequest) -> Result<(u32, u32), SpmmError> {
+    let mut below_unit = None;
     for ring_bits in RingBits::MIN..=RingBits::MAX {
         let ring = RingBits::new(ring_bits)?;
         let fixed = FixedPoint::fit(
@@ -149,9 +150,19 @@ fn smallest_ring(request: &ProductRequest) -> Result<(u32, u32), SpmmError> {
                     return Ok((ring_bits, fixed.scale_bits()));
                 }
             }
-            Ok(_) | Err(AlgebraError::Range { .. }) => {}
+            // A wider ring may have a finer unit.
+            Err(AlgebraError::BelowUnit { u_max, scale_bits }) => {
+                below_unit = Some(SpmmError::BelowUnit {
+                    saturation_bound: u_max,
+                    scale_bits,
+                });
+            }
+            Ok(_) | Err(AlgebraError::Range { .. }) => below_unit = None,
             Err(error) => return Err(error.into()),
         }
+    }
+    if let Some(below_unit) = below_unit {
+        return Err(below_unit);
     }
     Err(SpmmError::Overflow {
         row_norm_bound: request.row_norm_bound,
@@ -342,6 +353,31 @@ mod tests {
             matches!(&error, SpmmError::NothingFits { closest, .. } if matches!(**closest, SpmmError::NoiseShows { .. })),
             "{error}"
         );
+    }
+
+    /// Such a u_max made every factor zero, and nobody was told.
+    #[test]
+    fn a_bound_below_one_unit_is_refused_with_the_least() {
+        let mut request = filmtrust(OperatorKind::Laplacian);
+        let unit = (-16f64).exp2();
+        request.saturation_bound = unit;
+        let least = choose_parameters(&request).unwrap();
+        assert_eq!(least.scale_bits, 16);
+        for saturation_bound in [unit / 2.0, 1e-9] {
+            request.saturation_bound = saturation_bound;
+            let error = choose_parameters(&request).unwrap_err();
+            assert!(
+                matches!(error, SpmmError::BelowUnit { saturation_bound: found, scale_bits: 16 }
+                    if found == saturation_bound),
+                "{error}"
+            );
+            assert!(error.to_string().contains("at least 2^-16"), "{error}");
+            // Nor does a peer get past the check with parameters of its own making.
+            let mut forged = least.clone();
+            forged.saturation_bound = saturation_bound;
+            let error = forged.validate().unwrap_err();
+            assert!(matches!(error, SpmmError::BelowUnit { .. }), "{error}");
+        }
     }
 
     #[test]

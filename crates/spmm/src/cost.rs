@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chunks::Chunks;
 use crate::fetch;
+use crate::he::Kept;
+use crate::he::answer::ciphertext_bytes;
 use crate::release::Release;
 use crate::{Exchange, ProductParameters, SpmmError, Step};
 
@@ -89,12 +91,13 @@ pub struct Footprint {
     pub social_memory_bytes: u64,
     /// P0's stock on disk: the shares W, and the encrypted rows where they are fetched from.
     pub rating_disk_bytes: u64,
-    /// P1's stock on disk: the shares R, P0's ciphertexts, and the answer under way.
+    /// P1's stock on disk: the shares R, P0's ciphertexts, and the answer under way; under `he`
+    /// what of an opening does not fit the memory.
     pub social_disk_bytes: u64,
 }
 
-/// Predicts memory and disk of a job, P1 keeping to `memory_limit_bytes` in offline blocks and P0 in
-/// the expanded selectors of a fetch.
+/// Predicts memory and disk of a job, P1 keeping to `memory_limit_bytes` in offline blocks and the
+/// openings of `he`, and P0 in the expanded selectors of a fetch.
 ///
 /// # Errors
 /// As [`predict`].
@@ -104,7 +107,8 @@ pub fn footprint(
 ) -> Result<Footprint, SpmmError> {
     let upload = Sizes::bodies(parameters)?.total_bytes() as u64;
     let rows = Sizes::rows(parameters)?.total_bytes() as u64;
-    let answer = Sizes::responses(parameters)?.total_bytes() as u64;
+    let responses = Sizes::responses(parameters)?;
+    let answer = responses.total_bytes() as u64;
     // Columns as u32, weights as i64; factors, masks and sums as u64.
     let operand = parameters.nonzeros_bound * 12;
     let opening = 8
@@ -117,10 +121,20 @@ pub fn footprint(
         (0, 0)
     };
     if !parameters.protocol.is_preprocessed() {
+        let kept = Kept::of(parameters)?.bytes();
+        let spilled = if kept > memory_limit_bytes / 2 {
+            kept
+        } else {
+            0
+        };
+        let whole = (answer / responses.item_bytes() as u64)
+            * ciphertext_bytes(&parameters.glwe()?) as u64
+            + u64::from(parameters.uploaded_rows) * 16 * u64::from(parameters.polynomial_size);
         return Ok(Footprint {
             rating_memory_bytes: opening + table + selectors,
-            social_memory_bytes: operand + upload + answer + HOMOMORPHIC_WORKING_BYTES,
-            ..Footprint::default()
+            social_memory_bytes: operand + (kept - spilled + whole).min(memory_limit_bytes),
+            rating_disk_bytes: 0,
+            social_disk_bytes: spilled,
         });
     }
     let layout = parameters.layout()?;
@@ -374,9 +388,6 @@ fn masked_round(parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> 
     Ok(cost)
 }
 
-/// P1's ciphertexts at full precision and its tile in one `he` round.
-const HOMOMORPHIC_WORKING_BYTES: u64 = 320 << 20;
-
 /// P0's shares before they are written, with what they are decrypted from.
 const BUFFERED_SHARES_BYTES: u64 = 64 << 20;
 
@@ -495,5 +506,26 @@ mod tests {
         // W: 4 bytes for each of 49,288 × 4,090 values.
         assert_eq!(needed.rating_disk_bytes, 4 * 49_288 * 4_090);
         assert!(needed.social_disk_bytes > needed.rating_disk_bytes);
+    }
+
+    /// Upload and answer of a million users, several gigabytes, do not stay in P1's memory.
+    #[test]
+    fn an_opening_of_he_keeps_to_the_limit_too() {
+        let request = ProductRequest {
+            row_norm_bound: 6144,
+            nonzeros_bound: 10 << 20,
+            ..ProductRequest::new(Protocol::He, OperatorKind::Laplacian, 1_000_000, 10, 3)
+        };
+        let parameters = choose_parameters(&request).unwrap();
+        let limit = 1 << 30;
+        let needed = footprint(&parameters, limit).unwrap();
+        assert_eq!(
+            needed.social_memory_bytes,
+            12 * parameters.nonzeros_bound + limit
+        );
+        assert!(needed.social_disk_bytes > 4_000_000_000, "{needed:?}");
+        let roomy = footprint(&parameters, 1 << 40).unwrap();
+        assert_eq!(roomy.social_disk_bytes, 0);
+        assert!(roomy.social_memory_bytes > needed.social_disk_bytes);
     }
 }

@@ -181,8 +181,31 @@ pub enum SpmmError {
         /// What it was combined with.
         with: &'static str,
     },
-    /// Caller or machine: a stock's storage failed; what was not saved was not sent.
-    #[error("the stock's storage failed: {0}")]
+    /// Caller: P1's memory limit holds neither one response nor one tile of rows.
+    #[error(
+        "{actual_bytes} bytes of memory are too few to compute one response; set limits.memory_bytes to at least \
+         {least_bytes}"
+    )]
+    MemoryLimit {
+        /// What these parameters need.
+        least_bytes: u64,
+        /// The limit.
+        actual_bytes: u64,
+    },
+    /// Caller: u_max is less than one unit of the encoding: every factor would become zero.
+    #[error(
+        "u_max = {saturation_bound} is below one unit of the encoding, 2^-{scale_bits}: every factor would become \
+         zero; take a u_max of at least 2^-{scale_bits}, or an operator with a smaller row norm"
+    )]
+    BelowUnit {
+        /// u_max.
+        saturation_bound: f64,
+        /// f_u.
+        scale_bits: u32,
+    },
+    /// Caller or machine: a stock's storage, or the place for an upload, failed; what was not saved
+    /// was not sent.
+    #[error("the storage failed: {0}")]
     Storage(#[from] std::io::Error),
     /// Caller: there is no stock in this storage.
     #[error("there is no stock here; make one with a new offline phase")]

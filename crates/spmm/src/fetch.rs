@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use s3rec_algebra::Seed;
 use s3rec_he::{GlweParameters, RowSource, decode_bodies};
-use s3rec_pir::{ClientState, PirParameters, QueryReceiver, RowTable, Selectors, ServerTable};
+use s3rec_pir::{
+    ClientState, FetchedRow, PirParameters, QueryReceiver, RowTable, Selectors, ServerTable,
+};
 use s3rec_sparse::{SocialOperator, ladder};
 
 use crate::chunks::{Chunks, Due, Numbering, not_due};
@@ -20,6 +22,7 @@ use crate::cost::Sizes;
 use crate::endpoint::Fuse;
 use crate::operand::SocialOperand;
 use crate::preprocessed::{Bulk, StockStorage};
+use crate::scratch::Scratch;
 use crate::{Endpoint, Frame, MAX_FRAME_BYTES, ProductParameters, SpmmError, Step};
 
 /// d_max as P1 announces it: the ladder value of the users linked to, and m where that is less.
@@ -186,22 +189,33 @@ pub struct SocialFetch {
 }
 
 impl SocialFetch {
-    /// The bodies of the needed rows, from all answers in frames of one mebibyte.
+    /// The bodies of the needed rows, from all answers in frames of one mebibyte; kept in `place`.
     pub(crate) fn extract(
         &self,
         glwe: GlweParameters,
+        mut place: Scratch,
         frames: impl Iterator<Item = Result<Vec<u8>, SpmmError>>,
     ) -> Result<FetchedBodies, SpmmError> {
         let mut extraction = self.client.extraction();
+        let mut places = Vec::new();
+        let mut keep = |fetched: Vec<FetchedRow>| -> Result<(), SpmmError> {
+            for fetched in fetched {
+                places.push((fetched.row, places.len() as u64));
+                place.append(&fetched.bytes)?;
+            }
+            Ok(())
+        };
         for frame in frames {
             extraction.receive(&frame?)?;
+            keep(extraction.take_rows())?;
         }
-        let fetched = extraction.finish()?;
+        keep(extraction.finish()?)?;
+        places.sort_unstable();
         Ok(FetchedBodies {
             glwe,
             query_digest: self.digest,
-            rows: fetched.iter().map(|row| row.row).collect(),
-            bytes: fetched.into_iter().map(|row| row.bytes).collect(),
+            places,
+            place,
         })
     }
 }
@@ -210,11 +224,26 @@ impl SocialFetch {
 pub(crate) struct FetchedBodies {
     glwe: GlweParameters,
     query_digest: [u8; 32],
-    rows: Vec<u32>,
-    bytes: Vec<Vec<u8>>,
+    /// Each row, ascending, and how many lie before it in `place`.
+    places: Vec<(u32, u64)>,
+    place: Scratch,
 }
 
 impl FetchedBodies {
+    /// None, for tests of what P1's randomness depends on.
+    #[cfg(test)]
+    pub(crate) fn of_no_rows(glwe: GlweParameters, query_digest: [u8; 32]) -> FetchedBodies {
+        FetchedBodies {
+            glwe,
+            query_digest,
+            places: Vec::new(),
+            place: Scratch::Memory {
+                bytes: Vec::new(),
+                total_bytes: 0,
+            },
+        }
+    }
+
     /// What P1's randomness depends on: the answers received, and the queries that they answer.
     pub(crate) fn content_digest(&self, answers: &[u8; 32]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 fetched upload v1");
@@ -233,15 +262,18 @@ impl RowSource for FetchedBodies {
         coefficients: Range<usize>,
         out: &mut [u128],
     ) -> Result<(), SpmmError> {
+        let mut bytes = vec![0; self.glwe.upload_bytes_per_row()];
         for (&row, out) in std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())) {
-            let found = self.rows.binary_search(&row).ok();
-            let bytes = found.and_then(|index| self.bytes.get(index));
-            let bytes = bytes.ok_or(SpmmError::Shape {
+            let found = self.places.binary_search_by_key(&row, |&(row, _)| row).ok();
+            let found = found.and_then(|index| self.places.get(index));
+            let &(_, before) = found.ok_or(SpmmError::Shape {
                 what: "a fetched row",
                 expected: u64::from(row),
                 actual: 0,
             })?;
-            decode_bodies(&self.glwe, bytes, coefficients.start, out)?;
+            self.place
+                .read_at(before * bytes.len() as u64, &mut bytes)?;
+            decode_bodies(&self.glwe, &bytes, coefficients.start, out)?;
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ mod policy;
 pub mod preprocessed;
 pub mod release;
 mod rows;
+mod scratch;
 
 pub use admission::{Admission, Asked, Uncounted};
 pub use chooser::{LinkProfile, ProductRequest, choose_parameters};
@@ -45,3 +46,4 @@ pub use operand::SocialOperand;
 pub use parameters::{Layout, ProductParameters, STATISTICAL_BITS};
 pub use policy::{Protocol, ReleasePolicy};
 pub use s3rec_sparse::{Disclosure, OperatorKind, PublicPattern};
+pub use scratch::WorkingSpace;

@@ -112,7 +112,8 @@ impl ProductParameters {
     /// The fixed-point encoding of U; its scale must be the one the ring and L allow.
     ///
     /// # Errors
-    /// [`SpmmError::Overflow`] unless L·u_max·2^f_u·2^guard < 2^(ℓ−1).
+    /// [`SpmmError::Overflow`] unless L·u_max·2^f_u·2^guard < 2^(ℓ−1), [`SpmmError::BelowUnit`]
+    /// when u_max·2^f_u is less than one.
     pub fn fixed_point(&self) -> Result<FixedPoint, SpmmError> {
         let ring = self.ring()?;
         let fixed = FixedPoint::fit(
@@ -128,6 +129,10 @@ impl ProductParameters {
             });
         }
         match fixed {
+            Err(AlgebraError::BelowUnit { u_max, scale_bits }) => Err(SpmmError::BelowUnit {
+                saturation_bound: u_max,
+                scale_bits,
+            }),
             Ok(fixed) if fixed.scale_bits() == self.scale_bits => Ok(fixed),
             Ok(fixed) if fixed.scale_bits() > self.scale_bits => Err(SpmmError::OutOfRange {
                 what: "scale bits",
@@ -226,8 +231,8 @@ impl ProductParameters {
     /// Checks every inequality of sections 2 and 3.1, before any data moves.
     ///
     /// # Errors
-    /// [`SpmmError::OutOfRange`], [`SpmmError::Overflow`], [`SpmmError::NoiseShows`],
-    /// [`SpmmError::Inexact`], and those of the scheme.
+    /// [`SpmmError::OutOfRange`], [`SpmmError::Overflow`], [`SpmmError::BelowUnit`],
+    /// [`SpmmError::NoiseShows`], [`SpmmError::Inexact`], and those of the scheme.
     pub fn validate(&self) -> Result<(), SpmmError> {
         in_range("users", self.users, 1, MOST_USERS)?;
         in_range(

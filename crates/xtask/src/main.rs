@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask arrows`, `cargo xtask check-report FILE`,
-//! `cargo xtask claims`, `cargo xtask ci`.
+//! `cargo xtask claims`, `cargo xtask mutants`, `cargo xtask ci`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +9,7 @@
 mod arrows;
 mod claims;
 mod metadata;
+mod mutants;
 mod thresholds;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ enum Task {
     },
     /// Checks that the tests exist which the manual's table of threats and faults names.
     Claims,
+    /// Changes the code that holds the secrets, one place at a time, and shows what no test notices.
+    Mutants(mutants::Options),
     /// Runs everything that CI runs.
     Ci,
 }
@@ -47,6 +50,9 @@ fn main() -> ExitCode {
             thresholds::findings(&file).map_err(|error| error.to_string())
         }
         Task::Claims => claims::findings(&workspace_root()).map_err(|error| error.to_string()),
+        Task::Mutants(options) => {
+            mutants::findings(&workspace_root(), &options).map_err(|error| error.to_string())
+        }
         Task::Ci => return ci(),
     };
     match findings {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::{self, Paced};
-use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
+use s3rec_link::{Channel, Counting, DriveError, drive};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
+use s3rec_spmm::WorkingSpace;
 use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -228,7 +229,7 @@ async fn exchange(
         }
         Stage::Stocked(stocked) => stock::close(*stocked, channel).await,
         Stage::Keyed(keyed) => {
-            answer_round(header.round, opening(), &keyed, channel).await?;
+            answer_round(platform, header.round, opening(), &keyed, channel).await?;
             Ok(Stage::Keyed(keyed))
         }
         _ => Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
@@ -264,13 +265,18 @@ async fn receive_key(
 }
 
 async fn answer_round(
+    platform: &Platform,
     round: u32,
     opening: Opening,
     keyed: &Keyed,
     channel: &mut impl Channel,
 ) -> Result<(), Fault> {
     let at = Some(round);
-    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1, opening);
+    let space = WorkingSpace {
+        memory_limit_bytes: usize::try_from(platform.limits.memory_bytes).unwrap_or(usize::MAX),
+        directory: platform.data_dir.clone(),
+    };
+    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1, opening, &space);
     let mut answering = answering.map_err(|error| fault(error.into(), at))?;
     if let Some(fetch) = &keyed.fetch {
         answering = answering.with_fetch(fetch);

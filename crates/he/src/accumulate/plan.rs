@@ -61,6 +61,31 @@ impl Plan {
         plan
     }
 
+    /// The same non-zeros by ranges of needed rows, at most `most_rows` of them at a time: the sums
+    /// of all pieces are those of the whole.
+    pub(super) fn pieces(&self, most_rows: usize) -> impl Iterator<Item = Self> {
+        (0..self.needed.len())
+            .step_by(most_rows)
+            .map(move |first| self.piece(first..(first + most_rows).min(self.needed.len())))
+    }
+
+    fn piece(&self, positions: Range<usize>) -> Self {
+        let mut piece = Self {
+            needed: self.needed[positions.clone()].to_vec(),
+            entries: Vec::new(),
+            offsets: vec![0],
+            response_rows: self.response_rows.clone(),
+        };
+        for row in self.offsets.windows(2) {
+            let own = self.entries[row[0]..row[1]].iter();
+            let within = own.filter(|entry| positions.contains(&entry.row()));
+            let moved = within.map(|entry| entry.at(entry.row() - positions.start));
+            piece.entries.extend(moved);
+            piece.offsets.push(piece.entries.len());
+        }
+        piece
+    }
+
     /// Positive weights, then the others: the kernel's branch on the sign is foreseen.
     fn push_row(&mut self, (columns, weights): (&[u32], &[i64])) {
         for positive in [true, false] {

@@ -206,7 +206,8 @@ pub struct Limits {
     pub product_values: u64,
     /// Jobs that may wait or run at a time; one of them runs.
     pub open_jobs: u32,
-    /// Most memory for the ciphertexts of one block of a stock, bytes.
+    /// Most memory for the ciphertexts of one block of a stock or one opening of `he`, bytes; the
+    /// rest of them lies in `data_dir` meanwhile.
     pub memory_bytes: u64,
     /// How often keys, pins and revocation lists are looked at for changes, seconds.
     pub reload_seconds: u64,

@@ -19,12 +19,16 @@
 //! P0 learns Y·U on the returned rows, P1 nothing about U. [`RatingRound`] and [`SocialRound`]
 //! are the two sides as [`Endpoint`](crate::Endpoint)s.
 
+pub(crate) mod answer;
 mod keys;
+#[cfg(test)]
+pub(crate) mod randomness_tests;
 pub(crate) mod rating;
 mod social;
 pub(crate) mod steps;
 
 pub use keys::{RatingKeySetup, RatingKeys, SocialKeySetup, SocialKeys, public_key_seed};
 pub use rating::{RatingRound, Upload};
+pub(crate) use social::Kept;
 pub use social::SocialRound;
 pub use steps::{Masked, Multiplied, Received, Rerandomised};

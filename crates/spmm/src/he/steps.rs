@@ -9,15 +9,22 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use s3rec_algebra::{PublicSeed, Seed, Stream};
-use s3rec_he::{Accumulated, Accumulation, RowBodies, RowPacking, RowSource, UploadMasks};
+use s3rec_he::{Accumulated, Accumulation, RowPacking, RowSource, UploadMasks};
 use zeroize::Zeroizing;
 
 use super::SocialKeys;
-use crate::SpmmError;
+use super::answer::StoredBodies;
 use crate::fetch::FetchedBodies;
 use crate::operand::SocialOperand;
-use crate::preprocessed::StoredBodies;
 use crate::release::Release;
+use crate::{Frame, SpmmError};
+
+/// The master mask seed that a frame carries.
+pub(crate) fn mask_seed(frame: &Frame) -> Result<PublicSeed, SpmmError> {
+    let seed = frame.payload.as_slice().try_into();
+    let malformed = |_| SpmmError::Malformed { step: frame.step };
+    seed.map(PublicSeed::from_bytes).map_err(malformed)
+}
 
 /// Digest of a whole upload: the master mask seed, then all bodies in order.
 pub(crate) fn upload_hasher(mask_seed: &PublicSeed) -> blake3::Hasher {
@@ -28,10 +35,8 @@ pub(crate) fn upload_hasher(mask_seed: &PublicSeed) -> blake3::Hasher {
 
 /// Where P1 keeps the bodies of an upload.
 pub(crate) enum Bodies {
-    /// In memory.
-    Memory(RowBodies),
-    /// In a stock's storage.
-    Stored(StoredBodies),
+    /// All of them, as they came.
+    All(StoredBodies),
     /// Only the rows that P1 fetched.
     Fetched(FetchedBodies),
 }
@@ -40,7 +45,7 @@ impl Bodies {
     /// Everything that decides the ciphertexts, given the digest of what crossed.
     fn content_digest(&self, upload: &[u8; 32]) -> [u8; 32] {
         match self {
-            Bodies::Memory(_) | Bodies::Stored(_) => *upload,
+            Bodies::All(_) => *upload,
             Bodies::Fetched(bodies) => bodies.content_digest(upload),
         }
     }
@@ -56,8 +61,7 @@ impl RowSource for Bodies {
         out: &mut [u128],
     ) -> Result<(), SpmmError> {
         match self {
-            Bodies::Memory(bodies) => Ok(bodies.read_rows(rows, coefficients, out)?),
-            Bodies::Stored(bodies) => bodies.read_rows(rows, coefficients, out),
+            Bodies::All(bodies) => bodies.read_rows(rows, coefficients, out),
             Bodies::Fetched(bodies) => bodies.read_rows(rows, coefficients, out),
         }
     }
@@ -99,6 +103,12 @@ impl Received {
             bodies,
             root,
         })
+    }
+
+    /// The root, for tests of what it depends on.
+    #[cfg(test)]
+    pub(crate) fn root(&self) -> &Seed {
+        &self.root
     }
 
     /// Step 2: c_i = Σ_f y_if · ct_f over the non-zeros, p rows rotated into each response.
@@ -152,6 +162,11 @@ impl Multiplied {
         })
     }
 
+    /// Which response of the block is the first of these.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
     /// Step 3: adds a fresh encryption of zero under P0's public key to each.
     pub fn rerandomise(self) -> Rerandomised {
         let seeds = seeds(
@@ -189,6 +204,12 @@ pub struct Rerandomised {
 }
 
 impl Rerandomised {
+    /// The ciphertexts, for tests of what hides them.
+    #[cfg(test)]
+    pub(crate) fn ciphertexts(&self) -> &[s3rec_he::Rerandomised] {
+        &self.fresh
+    }
+
     /// Step 4: adds ρ, uniform over all of Z_q, to every coefficient of every body; P1's share
     /// is R = −(ρ >> (128 − ℓ)).
     ///

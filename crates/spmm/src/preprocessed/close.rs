@@ -63,7 +63,7 @@ impl Endpoint for RatingClose {
         }
         let agreed = in_session(self.stock.in_session);
         self.fuse.guard(Step::Cursor, agreed)?;
-        let identity = self.stock.record.identity.unwrap_or_default();
+        let identity = self.stock.record.sealed()?;
         Ok(Some(self.numbering.frame(Step::Cursor, identity.to_vec())))
     }
 
@@ -75,7 +75,8 @@ impl Endpoint for RatingClose {
             Err(not_due(&frame))
         };
         self.fuse.guard(Step::Cursor, taken)?;
-        self.openings = Some(u32::from_le_bytes(Reader(&frame.payload).array()));
+        let openings = Reader::new(frame.step, &frame.payload).array()?;
+        self.openings = Some(u32::from_le_bytes(openings));
         Ok(())
     }
 
@@ -123,7 +124,8 @@ impl SocialClose {
         }
         in_session(self.stock.in_session)?;
         self.due.check(frame, &Sizes::identity()?, 0)?;
-        if Some(Reader(&frame.payload).array()) != self.stock.record.identity {
+        let named: [u8; 32] = Reader::new(frame.step, &frame.payload).array()?;
+        if named != self.stock.record.sealed()? {
             return Err(SpmmError::OtherStock);
         }
         self.stock.record.closed = true;

@@ -16,6 +16,8 @@
 
 mod close;
 mod opening;
+#[cfg(test)]
+mod randomness_tests;
 mod rating_block;
 mod rating_stock;
 mod record;
@@ -34,7 +36,6 @@ pub use record::{StockTerms, VoidReason};
 pub(crate) use session::meeting_sizes;
 pub use session::{RatingSession, SocialSession};
 pub use social_block::SocialBlock;
-pub(crate) use social_block::StoredBodies;
 pub use social_stock::SocialStock;
 pub use storage::{Bulk, DirectoryStorage, MemoryStorage, StockStorage, overwrite, replace};
 pub use summary::StockSummary;

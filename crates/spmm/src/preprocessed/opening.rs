@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use s3rec_algebra::{RingMatrix, Stream, packing};
 
-use super::rating_stock::named;
 use super::session::Reader;
 use super::{RatingStock, SocialStock};
 use crate::chunks::{Chunks, Due, not_due};
@@ -41,7 +40,7 @@ impl RatingOpening {
         let upload = gather(factors, &pattern.uploaded_rows)?;
         let reserved = stock.reserve(upload.as_ref())?;
         let parameters = stock.parameters();
-        let header = header(stock.record.identity, reserved.round)?;
+        let header = header(stock.record.sealed()?, reserved.round);
         Ok(RatingOpening {
             outgoing: Outgoing::new(masked_chunks(parameters)?, reserved.packed).headed(header),
             incoming: Incoming::new(Sizes::released_values(parameters)?)?,
@@ -93,7 +92,7 @@ impl Endpoint for RatingOpening {
 
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         let ready = self.outgoing.is_empty();
-        let expected = header(self.stock.record.identity, self.round)?;
+        let expected = header(self.stock.record.sealed()?, self.round);
         self.incoming.receive(&frame, ready, |found| {
             if found == expected {
                 Ok(())
@@ -185,7 +184,7 @@ impl SocialOpening {
         }
         let mut packed = Vec::new();
         packing::pack_u64(&values, bits, &mut packed)?;
-        let header = header(self.stock.record.identity, self.round)?;
+        let header = header(self.stock.record.sealed()?, self.round);
         Ok(Outgoing::new(Sizes::released_values(&parameters)?, packed).headed(header))
     }
 }
@@ -204,9 +203,9 @@ impl Endpoint for SocialOpening {
         let identity = self.stock.record.identity;
         let (round, admission) = (&mut self.round, &mut self.admission);
         self.incoming.receive(&frame, true, |found| {
-            let mut reader = Reader(found);
-            let named: [u8; 32] = reader.array();
-            *round = u32::from_le_bytes(reader.array());
+            let mut reader = Reader::new(Step::Opening, found);
+            let named: [u8; 32] = reader.array()?;
+            *round = u32::from_le_bytes(reader.array()?);
             if Some(named) == identity {
                 admission.named(*round)
             } else {
@@ -230,9 +229,8 @@ fn masked_chunks(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
 }
 
 /// Identity of the stock, then the round.
-fn header(identity: Option<[u8; 32]>, round: u32) -> Result<Vec<u8>, SpmmError> {
-    let identity = named(identity)?;
-    Ok([identity.as_slice(), &round.to_le_bytes()].concat())
+fn header(identity: [u8; 32], round: u32) -> Vec<u8> {
+    [identity.as_slice(), &round.to_le_bytes()].concat()
 }
 
 /// Values of which only the top bits were released, back at their place in the ring.

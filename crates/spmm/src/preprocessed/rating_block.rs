@@ -128,6 +128,12 @@ impl RatingBlock {
         }
     }
 
+    /// The stock in the middle of a block, for tests of what a block draws.
+    #[cfg(test)]
+    pub(crate) fn into_unfinished(self) -> RatingStock {
+        self.stock
+    }
+
     fn frames_to_send(&self) -> usize {
         self.seed.frames() + self.bodies.frames()
     }

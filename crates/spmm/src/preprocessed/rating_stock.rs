@@ -63,7 +63,7 @@ impl RatingStock {
             cursor: 0,
             pending: None,
             answered_through: 0,
-            session: Nonces::default(),
+            session: Nonces::NEVER_MET,
             void: None,
         };
         record::save(storage.as_ref(), &record)?;
@@ -261,13 +261,6 @@ pub(crate) fn message_digest(round: u32, packed: &[u8]) -> [u8; 32] {
     hasher.update(&round.to_le_bytes());
     hasher.update(packed);
     *hasher.finalize().as_bytes()
-}
-
-/// The name of a sealed stock; nothing stands in for a missing one.
-pub(crate) fn named(identity: Option<[u8; 32]>) -> Result<[u8; 32], SpmmError> {
-    identity.ok_or(SpmmError::Void {
-        reason: VoidReason::Interrupted,
-    })
 }
 
 pub(crate) fn refuse_void(void: Option<VoidReason>) -> Result<(), SpmmError> {

@@ -90,10 +90,18 @@ impl std::fmt::Display for VoidReason {
 }
 
 /// The pair of nonces that names a session over a stock: both sides' own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Nonces {
     pub(crate) rating: [u8; 16],
     pub(crate) social: [u8; 16],
+}
+
+impl Nonces {
+    /// Where both sides' records begin: they have not met over this stock. No meeting draws it.
+    pub(crate) const NEVER_MET: Nonces = Nonces {
+        rating: [0; 16],
+        social: [0; 16],
+    };
 }
 
 /// A nonce from the operating system.
@@ -169,6 +177,29 @@ pub(crate) struct SocialRecord {
     /// Did the last session end by agreement?
     pub(crate) closed: bool,
     pub(crate) void: Option<VoidReason>,
+}
+
+impl RatingRecord {
+    /// The stock's name.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] before the offline phase is done: nothing stands in for a name.
+    pub(crate) fn sealed(&self) -> Result<[u8; 32], SpmmError> {
+        sealed(self.identity)
+    }
+}
+
+impl SocialRecord {
+    /// As [`RatingRecord::sealed`].
+    pub(crate) fn sealed(&self) -> Result<[u8; 32], SpmmError> {
+        sealed(self.identity)
+    }
+}
+
+fn sealed(identity: Option<[u8; 32]>) -> Result<[u8; 32], SpmmError> {
+    identity.ok_or(SpmmError::Void {
+        reason: VoidReason::Interrupted,
+    })
 }
 
 /// Saves a record durably.

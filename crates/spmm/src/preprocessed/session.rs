@@ -102,7 +102,7 @@ impl RatingSession {
         if self.progress.received == 1 {
             return self.accept(&frame.payload);
         }
-        let confirmed = Reader(&frame.payload).nonces();
+        let confirmed = Reader::new(frame.step, &frame.payload).nonces()?;
         if confirmed != self.stock.record.session {
             return Err(SpmmError::OtherStock);
         }
@@ -122,11 +122,11 @@ impl RatingSession {
 
     /// Step 2: P1's view: which columns were or may have been sent.
     fn accept(&mut self, reply: &[u8]) -> Result<(), SpmmError> {
-        let mut reader = Reader(reply);
-        let identity: [u8; 32] = reader.array();
-        let (known, social) = (reader.nonces(), reader.array());
-        let cursor = u32::from_le_bytes(reader.array());
-        let closed = match reader.array() {
+        let mut reader = Reader::new(Step::Identity, reply);
+        let identity: [u8; 32] = reader.array()?;
+        let (known, social) = (reader.nonces()?, reader.array()?);
+        let cursor = u32::from_le_bytes(reader.array()?);
+        let closed = match reader.array()? {
             [0u8] => false,
             [1] => true,
             _ => {
@@ -136,7 +136,7 @@ impl RatingSession {
             }
         };
         let answered = Answered { cursor, closed };
-        if Some(identity) != self.stock.record.identity {
+        if identity != self.stock.record.sealed()? {
             return Err(SpmmError::OtherStock);
         }
         // P1 behind what it answered has been restored within the session: its count is wrong.
@@ -170,7 +170,7 @@ impl Endpoint for RatingSession {
         let record = &self.stock.record;
         Ok(match (self.progress.sent, self.progress.received) {
             (0, 0) => {
-                let identity = super::rating_stock::named(record.identity)?;
+                let identity = record.sealed()?;
                 let offer = [
                     identity.as_slice(),
                     &record.session.rating,
@@ -297,10 +297,10 @@ impl SocialSession {
 
     /// Step 1: P0's view must be of the last session, or of one whose step 4 it never saw.
     fn consider(&mut self, offer: &[u8]) -> Result<(), SpmmError> {
-        let mut reader = Reader(offer);
-        let identity: [u8; 32] = reader.array();
-        let (known, rating) = (reader.nonces(), reader.array());
-        if Some(identity) != self.stock.record.identity {
+        let mut reader = Reader::new(Step::Identity, offer);
+        let identity: [u8; 32] = reader.array()?;
+        let (known, rating) = (reader.nonces()?, reader.array()?);
+        if identity != self.stock.record.sealed()? {
             return Err(SpmmError::OtherStock);
         }
         let record = &mut self.stock.record;
@@ -322,7 +322,7 @@ impl SocialSession {
 
     /// Step 3: P0 has the new nonces on disk; from here on the old ones are refused.
     fn promote(&mut self, nonces: &[u8]) -> Result<(), SpmmError> {
-        let nonces = Reader(nonces).nonces();
+        let nonces = Reader::new(Step::Cursor, nonces).nonces()?;
         if self.stock.record.tentative != Some(nonces) {
             return Err(SpmmError::OtherStock);
         }
@@ -339,7 +339,7 @@ impl Endpoint for SocialSession {
         let record = &self.stock.record;
         Ok(match (self.progress.sent, self.progress.received) {
             (0, 1) => {
-                let identity = super::rating_stock::named(record.identity)?;
+                let identity = record.sealed()?;
                 let tentative = record.tentative.ok_or(SpmmError::Unfinished {
                     pending: Step::Identity,
                 })?;
@@ -404,26 +404,32 @@ impl Progress {
     }
 }
 
-/// Fixed-width fields of a payload whose length was checked; missing bytes read as zero.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+/// Fixed-width fields of a peer's payload, in their order. Nothing stands in for missing bytes.
+pub(crate) struct Reader<'a> {
+    step: Step,
+    rest: &'a [u8],
+}
 
-impl Reader<'_> {
-    pub(crate) fn array<const SIZE: usize>(&mut self) -> [u8; SIZE] {
-        let mut array = [0; SIZE];
-        let (head, tail) = self.0.split_at(SIZE.min(self.0.len()));
-        array
-            .iter_mut()
-            .zip(head)
-            .for_each(|(to, from)| *to = *from);
-        self.0 = tail;
-        array
+impl<'a> Reader<'a> {
+    pub(crate) fn new(step: Step, payload: &'a [u8]) -> Reader<'a> {
+        Reader {
+            step,
+            rest: payload,
+        }
     }
 
-    fn nonces(&mut self) -> Nonces {
-        Nonces {
-            rating: self.array(),
-            social: self.array(),
-        }
+    pub(crate) fn array<const SIZE: usize>(&mut self) -> Result<[u8; SIZE], SpmmError> {
+        let malformed = SpmmError::Malformed { step: self.step };
+        let (array, rest) = self.rest.split_first_chunk().ok_or(malformed)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    fn nonces(&mut self) -> Result<Nonces, SpmmError> {
+        Ok(Nonces {
+            rating: self.array()?,
+            social: self.array()?,
+        })
     }
 }
 

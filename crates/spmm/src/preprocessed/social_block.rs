@@ -1,54 +1,42 @@
 //! P1's side of one offline block: keep P0's ciphertexts, answer them within a memory budget.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use s3rec_algebra::PublicSeed;
-use s3rec_he::{GlweParameters, RowSource, decode_bodies};
 use zeroize::Zeroizing;
 
-use super::{Bulk, SocialStock, StockStorage};
+use super::{Bulk, SocialStock};
 use crate::chunks::{Chunks, Due, Numbering, not_due};
 use crate::cost::Sizes;
 use crate::endpoint::Fuse;
 use crate::fetch::{SocialFetch, frame_ranges};
 use crate::he::Received;
-use crate::he::steps::{Bodies, upload_hasher};
+use crate::he::answer::{Budget, StoredBodies, answer};
+use crate::he::steps::{Bodies, mask_seed, upload_hasher};
 use crate::parameters::in_range;
+use crate::scratch::Scratch;
 use crate::{Endpoint, Frame, SpmmError, Step};
 
-/// The bodies of one block in a stock's storage.
-pub(crate) struct StoredBodies {
-    storage: Arc<dyn StockStorage>,
-    glwe: GlweParameters,
-    offset_bytes: u64,
+/// The digest of a block's upload, which P1's randomness is bound to: there is none to fall back on.
+enum UploadDigest {
+    /// Nothing of the upload is here.
+    Awaited,
+    /// Its seed is, and perhaps bodies.
+    Hashing(Box<blake3::Hasher>),
+    /// It was uploaded before.
+    Known([u8; 32]),
 }
 
-impl RowSource for StoredBodies {
-    type Error = SpmmError;
-
-    fn read_rows(
-        &self,
-        rows: &[u32],
-        coefficients: Range<usize>,
-        out: &mut [u128],
-    ) -> Result<(), SpmmError> {
-        // Eight coefficients always end on a byte, so reading starts at the eighth before.
-        let bits = self.glwe.body_bits() as usize;
-        let skipped = coefficients.start % 8;
-        let start = (coefficients.start - skipped) * bits / 8;
-        let end = (coefficients.end * bits).div_ceil(8);
-        let mut bytes = vec![0; end - start];
-        for (&row, out) in std::iter::zip(rows, out.chunks_exact_mut(coefficients.len())) {
-            let row_offset = u64::from(row) * self.glwe.upload_bytes_per_row() as u64;
-            self.storage.read_at(
-                Bulk::Upload,
-                self.offset_bytes + row_offset + start as u64,
-                &mut bytes,
-            )?;
-            decode_bodies(&self.glwe, &bytes, skipped, out)?;
+impl UploadDigest {
+    /// Of the whole upload.
+    fn finish(&self) -> Result<[u8; 32], SpmmError> {
+        match self {
+            UploadDigest::Awaited => Err(SpmmError::Unfinished {
+                pending: Step::MaskSeed,
+            }),
+            UploadDigest::Hashing(hasher) => Ok(*hasher.finalize().as_bytes()),
+            UploadDigest::Known(digest) => Ok(*digest),
         }
-        Ok(())
     }
 }
 
@@ -59,12 +47,12 @@ pub struct SocialBlock {
     stock: SocialStock,
     block: u32,
     is_last: bool,
-    memory_limit_bytes: usize,
+    budget: Budget,
     seed: Chunks,
     bodies: Chunks,
     responses: Chunks,
     fetch: Option<Arc<SocialFetch>>,
-    hasher: Option<blake3::Hasher>,
+    upload: UploadDigest,
     numbering: Numbering,
     due: Due,
     received: usize,
@@ -74,16 +62,16 @@ pub struct SocialBlock {
 }
 
 impl SocialBlock {
-    /// The stock's next block; ciphertexts at full precision take at most `memory_limit_bytes`.
+    /// The stock's next block, computed within `memory_limit_bytes`.
     ///
     /// # Errors
-    /// [`SpmmError::Exhausted`] when all blocks are made.
+    /// [`SpmmError::Exhausted`] when all blocks are made; [`SpmmError::MemoryLimit`].
     pub fn new(stock: SocialStock, memory_limit_bytes: usize) -> Result<SocialBlock, SpmmError> {
         let made = stock.record.uploads.len();
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
             Ok(block) if block < blocks => {
-                SocialBlock::start(stock, block, memory_limit_bytes, true)
+                SocialBlock::start(stock, block, memory_limit_bytes, UploadDigest::Awaited)
             }
             _ => Err(SpmmError::Exhausted {
                 rounds: stock.parameters().rounds,
@@ -112,26 +100,29 @@ impl SocialBlock {
                 .ok_or(SpmmError::ColumnsUsed { round: first_round })?,
         );
         in_range("block to answer anew", block, due, due)?;
-        SocialBlock::start(stock, block, memory_limit_bytes, false)
+        let kept = stock.record.uploads.get(block as usize).copied();
+        let kept = UploadDigest::Known(kept.ok_or(SpmmError::UnreadableStock)?);
+        SocialBlock::start(stock, block, memory_limit_bytes, kept)
     }
 
     fn start(
         stock: SocialStock,
         block: u32,
         memory_limit_bytes: usize,
-        with_upload: bool,
+        upload: UploadDigest,
     ) -> Result<SocialBlock, SpmmError> {
         let parameters = stock.parameters();
+        let with_upload = matches!(upload, UploadDigest::Awaited);
         let (seed, bodies) = (Sizes::mask_seed()?, Sizes::bodies(parameters)?);
         Ok(SocialBlock {
             block,
             is_last: block + 1 == parameters.layout()?.blocks,
-            memory_limit_bytes,
+            budget: Budget::new(memory_limit_bytes, &parameters.glwe()?)?,
             seed: if with_upload { seed } else { seed.none() },
             bodies: if with_upload { bodies } else { bodies.none() },
             responses: Sizes::responses(parameters)?,
             fetch: None,
-            hasher: None,
+            upload,
             numbering: Numbering::default(),
             due: Due::default(),
             received: 0,
@@ -186,16 +177,16 @@ impl SocialBlock {
         };
         let items = self.due.check(frame, chunks, index)?;
         let mut offset = self.upload_offset()? + (items.start * chunks.item_bytes()) as u64;
-        match &mut self.hasher {
-            None => {
-                let mut seed = [0; 32];
-                seed.copy_from_slice(&frame.payload);
-                self.hasher = Some(upload_hasher(&PublicSeed::from_bytes(seed)));
+        match &mut self.upload {
+            UploadDigest::Awaited => {
+                let hasher = upload_hasher(&mask_seed(frame)?);
+                self.upload = UploadDigest::Hashing(Box::new(hasher));
             }
-            Some(hasher) => {
+            UploadDigest::Hashing(hasher) => {
                 hasher.update(&frame.payload);
                 offset += self.seed.total_bytes() as u64;
             }
+            UploadDigest::Known(_) => return Err(not_due(frame)),
         }
         self.stock
             .storage
@@ -214,16 +205,7 @@ impl SocialBlock {
         let mut mask_seed = [0; 32];
         storage.read_at(Bulk::Upload, self.upload_offset()?, &mut mask_seed)?;
         let mask_seed = PublicSeed::from_bytes(mask_seed);
-        let upload = match self.hasher.take() {
-            Some(hasher) => *hasher.finalize().as_bytes(),
-            None => self
-                .stock
-                .record
-                .uploads
-                .get(self.block as usize)
-                .copied()
-                .unwrap_or_default(),
-        };
+        let upload = self.upload.finish()?;
         let offset_bytes = self.upload_offset()? + Sizes::mask_seed()?.total_bytes() as u64;
         let bodies = if parameters.protocol.fetches_privately() {
             let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
@@ -234,10 +216,11 @@ impl SocialBlock {
                 storage.read_at(Bulk::Upload, offset_bytes + range.start as u64, &mut frame)?;
                 Ok(frame)
             });
-            Bodies::Fetched(fetch.extract(glwe, frames)?)
+            let rows = Scratch::stored(&storage, Bulk::Fetched);
+            Bodies::Fetched(fetch.extract(glwe, rows, frames)?)
         } else {
-            Bodies::Stored(StoredBodies {
-                storage: Arc::clone(&storage),
+            Bodies::All(StoredBodies {
+                place: Scratch::stored(&storage, Bulk::Upload),
                 glwe,
                 offset_bytes,
             })
@@ -250,32 +233,30 @@ impl SocialBlock {
             &upload,
             bodies,
         )?;
-        let budget = Budget::new(self.memory_limit_bytes, &glwe);
-        let count = parameters
-            .returned_rows
-            .div_ceil(parameters.layout()?.rows_per_response) as usize;
         let mut answer_bytes = 0;
-        for first in (0..count).step_by(budget.responses) {
-            let range = first..(first + budget.responses).min(count);
-            let mut multiplied =
-                received.multiply(&self.stock.operand, range, budget.tile_bytes)?;
-            let mut first = first;
-            while let Some(piece) = multiplied.take(budget.responses_at_once) {
-                let masked = piece.rerandomise().mask()?;
+        let (shares_on_disk, block) = (self.stock.shares, self.block);
+        let operand = &self.stock.operand;
+        answer(
+            &received,
+            operand,
+            &parameters,
+            self.budget,
+            |first, masked| {
                 let shares: Zeroizing<Vec<u64>> = masked
                     .shares()
                     .iter()
                     .flat_map(|share| share.iter().copied())
                     .collect::<Vec<_>>()
                     .into();
-                self.stock
-                    .shares
-                    .write_responses(storage.as_ref(), self.block, first, &shares)?;
-                first += masked.shares().len();
+                shares_on_disk.write_responses(storage.as_ref(), block, first, &shares)?;
                 let rounded = masked.round();
                 storage.write_at(Bulk::Answer, answer_bytes, &rounded)?;
                 answer_bytes += rounded.len() as u64;
-            }
+                Ok(())
+            },
+        )?;
+        if parameters.protocol.fetches_privately() {
+            storage.discard(Bulk::Fetched)?;
         }
         if self.stock.record.uploads.len() == self.block as usize {
             self.stock.record.uploads.push(upload);
@@ -302,26 +283,6 @@ impl SocialBlock {
             self.stock.finish_block(self.is_last)?;
         }
         Ok(self.numbering.frame(Step::Responses, payload))
-    }
-}
-
-/// How a memory limit is shared out: ciphertexts at full precision, and either a tile of expanded
-/// masks or the rounded form and the shares of some of them. What is left is for Y and its plan.
-struct Budget {
-    responses: usize,
-    responses_at_once: usize,
-    tile_bytes: usize,
-}
-
-impl Budget {
-    fn new(memory_limit_bytes: usize, glwe: &GlweParameters) -> Budget {
-        let ciphertext_bytes = 16 * (glwe.lattice_dimension() + glwe.polynomial_size());
-        let tile_bytes = (memory_limit_bytes / 16 * 3).clamp(1 << 20, 192 << 20);
-        Budget {
-            responses: (memory_limit_bytes / 8 * 5 / ciphertext_bytes).max(1),
-            responses_at_once: (tile_bytes / ciphertext_bytes).max(1),
-            tile_bytes,
-        }
     }
 }
 

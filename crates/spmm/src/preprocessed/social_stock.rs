@@ -5,7 +5,7 @@ use std::sync::Arc;
 use s3rec_algebra::Seed;
 use subtle::ConstantTimeEq;
 
-use super::rating_stock::{check_preprocessed, message_digest, named, refuse_refetch, refuse_void};
+use super::rating_stock::{check_preprocessed, message_digest, refuse_refetch, refuse_void};
 use super::record::{self, Nonces, SecretBytes, SocialRecord, Spent, VoidReason, identity};
 use super::shares::ShareFile;
 use super::{Bulk, StockStorage, StockTerms};
@@ -59,7 +59,7 @@ impl SocialStock {
             answered: None,
             openings: 0,
             renewals: 0,
-            session: Nonces::default(),
+            session: Nonces::NEVER_MET,
             tentative: None,
             closed: true,
             void: None,
@@ -293,8 +293,11 @@ impl SocialStock {
 
     /// The seed of an answer's release noise: a function of everything the answer depends on,
     /// so that a repeated answer repeats it.
+    ///
+    /// # Errors
+    /// [`SpmmError::Void`] for a stock without a name.
     pub(crate) fn noise_seed(&self, round: u32, message: &[u8; 32]) -> Result<Seed, SpmmError> {
-        let identity = named(self.record.identity)?;
+        let identity = self.record.sealed()?;
         let operand = self.operand.digest();
         Ok(self.record.stock_key.seed().derive(
             "s3rec stock release noise",

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::scratch::at;
+
 /// The bulk values of a stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bulk {
@@ -22,10 +24,18 @@ pub enum Bulk {
     Answer,
     /// P1: P0's public key, as received.
     PublicKey,
+    /// P1: the rows it fetched of the block being answered.
+    Fetched,
 }
 
 impl Bulk {
-    const ALL: [Bulk; 4] = [Bulk::Shares, Bulk::Upload, Bulk::Answer, Bulk::PublicKey];
+    const ALL: [Bulk; 5] = [
+        Bulk::Shares,
+        Bulk::Upload,
+        Bulk::Answer,
+        Bulk::PublicKey,
+        Bulk::Fetched,
+    ];
 
     fn file_name(self) -> &'static str {
         match self {
@@ -33,6 +43,7 @@ impl Bulk {
             Bulk::Upload => "upload",
             Bulk::Answer => "answer",
             Bulk::PublicKey => "public-key",
+            Bulk::Fetched => "fetched",
         }
     }
 }
@@ -223,11 +234,6 @@ pub fn replace(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     replaced().map_err(at(&next))
 }
 
-/// Adds the path to a file system's error; its kind stays.
-fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
-    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.read(true).write(true).mode(0o600)
 }
@@ -326,7 +332,7 @@ impl StockStorage for MemoryStorage {
         let stored = content
             .bulk
             .get(&bulk)
-            .and_then(|values| values.get(offset..offset + bytes.len()));
+            .and_then(|values| values.get(offset..)?.get(..bytes.len()));
         bytes.copy_from_slice(stored.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }

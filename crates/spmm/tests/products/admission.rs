@@ -8,7 +8,7 @@ use s3rec_spmm::preprocessed::{RatingOpening, SocialOpening, SocialStock};
 use s3rec_spmm::{Admission, Asked, Endpoint, Protocol, SpmmError, Step, he};
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 
 /// What was asked, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,7 +205,7 @@ fn an_upload_of_he_is_admitted_before_it_is_worked_on() {
             ..Recorder::default()
         };
         let mut answering =
-            he::SocialRound::new(&social_keys, &world.operand, 0, by.clone()).unwrap();
+            he::SocialRound::new(&social_keys, &world.operand, 0, by.clone(), &space()).unwrap();
         while let Some(frame) = sending.poll_send().unwrap() {
             answering.receive(frame).unwrap();
         }

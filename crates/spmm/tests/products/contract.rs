@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::pair::{self, Honest};
@@ -49,7 +49,7 @@ fn homomorphic(world: &World) -> Vec<RingMatrix> {
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
         let mut social =
-            he::SocialRound::new(&social_keys, &world.operand, index, Uncounted).unwrap();
+            he::SocialRound::new(&social_keys, &world.operand, index, Uncounted, &space()).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
             (rating, social) = (
                 rating.with_fetch(rating_fetch),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use proptest::prelude::*;
 use s3rec_sparse::OperatorKind;
 use s3rec_spmm::pair::{self, Honest, Interceptor, PairError, Side};
@@ -89,7 +89,8 @@ fn keys(world: &World, interceptor: &mut dyn Interceptor) -> Result<Keys, PairEr
 
 fn round(world: &World, keys: &Keys, interceptor: &mut dyn Interceptor) -> Result<(), PairError> {
     let mut rating = he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap();
-    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap();
+    let mut social =
+        he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted, &space()).unwrap();
     pair::run(&mut rating, &mut social, interceptor).map(|_| ())
 }
 
@@ -194,7 +195,8 @@ fn corrupt_values_never_show() {
 fn a_spent_endpoint_stays_spent() {
     let world = world();
     let keys = keys(&world, &mut Honest).unwrap();
-    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap();
+    let mut social =
+        he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted, &space()).unwrap();
     let wrong = Frame {
         step: Step::Bodies,
         sequence: 0,
@@ -227,7 +229,8 @@ fn nobody_answers_early() {
     let world = world();
     let keys = keys(&world, &mut Honest).unwrap();
     let mut rating = he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap();
-    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap();
+    let mut social =
+        he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted, &space()).unwrap();
     social
         .receive(rating.poll_send().unwrap().unwrap())
         .unwrap();
@@ -339,7 +342,7 @@ proptest! {
         let seed = he::public_key_seed(&[1; 32], &[2; 32], b"faults");
         let mut endpoints: Vec<Box<dyn Endpoint>> = vec![
             Box::new(he::SocialKeySetup::new(&world.parameters, &seed).unwrap()),
-            Box::new(he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap()),
+            Box::new(he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted, &space()).unwrap()),
             Box::new(he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap()),
             Box::new(RatingOpening::new(rating_stock, &stocked.factors[0]).unwrap()),
             Box::new(SocialOpening::new(social_stock, Uncounted).unwrap()),

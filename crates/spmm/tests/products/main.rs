@@ -10,6 +10,7 @@ mod contract;
 mod faults;
 mod filmtrust;
 mod pads;
+mod refusals;
 mod renewal;
 mod stocks;
 mod transcript;

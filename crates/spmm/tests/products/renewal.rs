@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingStock, SocialBlock, SocialClose,
     SocialOpening, SocialStock, StockStorage, StockSummary,
@@ -150,12 +150,19 @@ fn no_round_beyond_those_agreed_is_answered() {
             &keys,
             &world.operand,
             world.parameters.rounds - 1,
-            Uncounted
+            Uncounted,
+            &space()
         )
         .is_ok()
     );
-    let error =
-        he::SocialRound::new(&keys, &world.operand, world.parameters.rounds, Uncounted).err();
+    let error = he::SocialRound::new(
+        &keys,
+        &world.operand,
+        world.parameters.rounds,
+        Uncounted,
+        &space(),
+    )
+    .err();
     assert!(
         matches!(error, Some(SpmmError::OutOfRange { .. })),
         "{error:?}"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::stocks;
-use crate::world::{Shape, World};
+use crate::world::{Shape, World, space};
 use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
 use s3rec_spmm::pair::{self, Honest, Side, Transcript};
 use s3rec_spmm::preprocessed::{
@@ -53,7 +53,7 @@ fn one_shot(world: &World) -> Job {
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
         let mut social =
-            he::SocialRound::new(&social_keys, &world.operand, index, Uncounted).unwrap();
+            he::SocialRound::new(&social_keys, &world.operand, index, Uncounted, &space()).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
             (rating, social) = (
                 rating.with_fetch(rating_fetch),

@@ -8,8 +8,17 @@ use s3rec_sparse::{
     declassify, ladder,
 };
 use s3rec_spmm::{
-    ProductParameters, ProductRequest, Protocol, ReleasePolicy, SocialOperand, choose_parameters,
+    ProductParameters, ProductRequest, Protocol, ReleasePolicy, SocialOperand, WorkingSpace,
+    choose_parameters,
 };
+
+/// So little memory that most rounds of `he` are computed in pieces, from a file.
+pub(crate) fn space() -> WorkingSpace {
+    WorkingSpace {
+        memory_limit_bytes: 2 << 20,
+        directory: std::env::temp_dir(),
+    }
+}
 
 /// What a test varies.
 #[derive(Clone, Debug)]
