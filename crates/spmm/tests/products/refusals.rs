@@ -489,6 +489,8 @@ fn a_pattern_without_a_linked_user_is_a_local_error() {
     ));
     let unordered = operand(&|pattern| pattern.returned_rows = vec![1, 0, 6]);
     assert!(matches!(unordered, Err(SpmmError::Shape { .. })));
+    let twice = operand(&|pattern| pattern.returned_rows = vec![0, 0, 6]);
+    assert!(matches!(twice, Err(SpmmError::Shape { .. })));
     let beyond = operand(&|pattern| pattern.returned_rows = vec![0, 1, 7]);
     assert!(matches!(beyond, Err(SpmmError::Shape { .. })));
 }
@@ -545,6 +547,113 @@ fn noise_without_room_is_refused_whoever_proposes_it() {
             ..good.clone()
         };
         assert!(forged.validate().is_err(), "{delta}");
+    }
+    for (released_bits, is_meant) in [(7, false), (8, true), (32, true), (33, false)] {
+        let release = ReleasePolicy::Coarse { released_bits };
+        let forged = ProductParameters {
+            release,
+            ..good.clone()
+        };
+        assert_eq!(forged.ring_bits, 32);
+        assert_eq!(forged.validate().is_ok(), is_meant, "{released_bits} bits");
+    }
+}
+
+#[test]
+fn a_stock_is_of_a_protocol_that_has_one_and_of_some_rows() {
+    let world = world();
+    let refused = |change: fn(&mut ProductParameters)| {
+        let mut terms = stocks::terms(&world, &world.operand);
+        change(&mut terms.parameters);
+        RatingStock::create(disk(), terms, Arc::clone(&world.pattern)).err()
+    };
+    assert!(refused(|_| {}).is_none());
+    let other = refused(|parameters| parameters.protocol = Protocol::He);
+    assert!(
+        matches!(other, Some(SpmmError::Unsupported { .. })),
+        "{other:?}"
+    );
+    for change in [
+        (|parameters| parameters.uploaded_rows = 0) as fn(&mut ProductParameters),
+        |parameters| parameters.returned_rows = 0,
+        |parameters| {
+            parameters.pattern = Disclosure::ActiveRowsAndColumns;
+            parameters.uploaded_rows = 0;
+        },
+        |parameters| {
+            parameters.pattern = Disclosure::ActiveRowsAndColumns;
+            parameters.returned_rows = 0;
+        },
+    ] {
+        assert!(refused(change).is_some());
+    }
+}
+
+/// Other rows would have to be fetched than P1 asked for: which changed would show.
+#[test]
+fn a_fetched_stock_is_not_answered_for_another_operator() {
+    let shape = Shape {
+        operator: OperatorKind::OutAverage,
+        protocol: Protocol::PreprocessedPir,
+        ..shape()
+    };
+    let world = World::new(&shape, 21);
+    let (rating_disk, social_disk) = (disk(), disk());
+    let _ = stocks::offline(&world, rating_disk.clone(), social_disk.clone());
+    let operand = Arc::clone(&world.operand);
+    let social = SocialStock::open_for_new_operator(social_disk, &world.pattern, operand);
+    assert!(matches!(social, Err(SpmmError::Void { .. })));
+    let pattern = Arc::clone(&world.pattern);
+    let rating = RatingStock::open_for_new_operator(rating_disk, pattern, [1; 32]);
+    assert!(matches!(rating, Err(SpmmError::Void { .. })));
+}
+
+/// Columns may be given to the first message before the parties meet, once.
+#[test]
+fn the_first_message_takes_the_first_columns_and_only_those() {
+    let world = world();
+    let terms = stocks::terms(&world, &world.operand);
+    let pattern = Arc::clone(&world.pattern);
+    let mut unsealed = RatingStock::create(disk(), terms, pattern).unwrap();
+    unsealed.reserve_first(&world.factors[0]).unwrap();
+    assert_eq!(unsealed.cursor(), 0);
+    let (mut rating, social) = stocks::offline(&world, disk(), disk());
+    assert_eq!(rating.remaining_rounds(), 4);
+    rating.reserve_first(&world.factors[0]).unwrap();
+    rating.reserve_first(&world.factors[1]).unwrap();
+    assert_eq!((rating.cursor(), rating.remaining_rounds()), (1, 3));
+    let (_, (rating, social)) = open(&world, 0, stocks::meet(rating, social));
+    assert_eq!(
+        (rating.cursor(), social.cursor(), social.openings()),
+        (1, 1, 1)
+    );
+}
+
+/// Whoever makes an interrupted message again byte for byte burns nothing for it.
+#[test]
+fn kept_inputs_burn_no_columns() {
+    let world = world();
+    for (kept, next) in [(true, 2), (false, 3)] {
+        let (rating_disk, social_disk) = (disk(), disk());
+        let (rating, social) = stocks::offline(&world, rating_disk.clone(), social_disk.clone());
+        let (_, stocks_after) = open(&world, 0, stocks::meet(rating, social));
+        let (_, (rating, social)) = open(&world, 1, stocks_after);
+        drop((rating, social));
+        // Both start again in the middle of the session.
+        let rating = RatingStock::open(rating_disk, Arc::clone(&world.pattern)).unwrap();
+        let operand = Arc::clone(&world.operand);
+        let social = SocialStock::open(social_disk, &world.pattern, operand).unwrap();
+        let calling = if kept {
+            RatingSession::with_kept_inputs(rating)
+        } else {
+            RatingSession::new(rating)
+        };
+        let mut calling = calling.unwrap();
+        let mut called = SocialSession::new(social).unwrap();
+        pair::run(&mut calling, &mut called, &mut Honest).unwrap();
+        let rating = calling.into_stock().unwrap();
+        let opening = RatingOpening::new(rating, &world.factors[2]).unwrap();
+        assert_eq!(opening.round(), next);
     }
 }
 
