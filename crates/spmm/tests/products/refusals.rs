@@ -671,3 +671,68 @@ fn a_round_is_for_parameters_that_the_operand_was_made_for() {
     let refused = he::SocialRound::new(&keys, &other.operand, 0, &space()).err();
     assert!(matches!(refused, Some(SpmmError::Shape { .. })));
 }
+
+fn sent(endpoint: &mut dyn Endpoint) -> Vec<Vec<u8>> {
+    frames(endpoint)
+        .into_iter()
+        .map(|frame| frame.payload)
+        .collect()
+}
+
+/// Unrelated bytes agree in one of 256 places.
+fn unrelated(a: &[u8], b: &[u8]) -> bool {
+    assert_eq!(a.len(), b.len());
+    let equal = std::iter::zip(a, b).filter(|(a, b)| a == b).count();
+    equal < a.len() / 64 + 16
+}
+
+/// The same inputs again: keys, masks, errors and what P1 hides its answer with come from the
+/// system, anew for every job, upload and query.
+#[test]
+fn whatever_is_drawn_is_drawn_anew() {
+    let world = World::new(&Shape::new(40, 3, vec![(0, 1), (5, 9)]), 21);
+    let seed = he::public_key_seed(&[1; 32], &[2; 32], b"anew");
+    let rating = || Arc::new(he::RatingKeys::generate(&world.parameters, &seed).unwrap());
+    let (ours, others) = (rating(), rating());
+    let announced = |keys| sent(&mut he::RatingKeySetup::new(keys).unwrap()).concat();
+    assert!(unrelated(&announced(&ours), &announced(&others)));
+
+    // Two uploads of the same factors under one key.
+    let upload = || he::RatingRound::new(&ours, &world.pattern, &world.factors[0]).unwrap();
+    let (mut first, mut second) = (upload(), upload());
+    let (first, second) = (frames(&mut first), frames(&mut second));
+    for (first, second) in std::iter::zip(&first, &second) {
+        assert!(
+            unrelated(&first.payload, &second.payload),
+            "{:?}",
+            first.step
+        );
+    }
+
+    // The same upload at two of P1's sessions that nothing else tells apart.
+    let answer = || {
+        let mut sending = he::RatingKeySetup::new(&ours).unwrap();
+        let mut taking = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
+        pair::run(&mut sending, &mut taking, &mut Honest).unwrap();
+        let keys = Arc::new(taking.into_keys().unwrap());
+        let mut round = he::SocialRound::new(&keys, &world.operand, 0, &space()).unwrap();
+        for frame in &first {
+            round.receive(frame.clone()).unwrap();
+        }
+        sent(&mut round).concat()
+    };
+    assert!(unrelated(&answer(), &answer()));
+
+    // P1's queries for the same rows.
+    let shape = Shape {
+        operator: OperatorKind::OutAverage,
+        protocol: Protocol::HePir,
+        ..Shape::new(40, 3, vec![(0, 1), (5, 9)])
+    };
+    let world = World::new(&shape, 21);
+    let ask = || {
+        let queries = s3rec_spmm::fetch::SocialQueries::new(&world.parameters, &world.operand);
+        sent(&mut queries.unwrap()).concat()
+    };
+    assert!(unrelated(&ask(), &ask()));
+}
