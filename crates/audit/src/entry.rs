@@ -351,6 +351,33 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_body_is_written_and_read() {
+        let mut entry = sample();
+        entry.fields = fields([("much", Value::Bytes(Vec::new()))]);
+        let rest = MAX_BODY_BYTES - entry.encode().unwrap().len();
+        entry.fields = fields([("much", vec![7; rest].into())]);
+        let body = entry.encode().unwrap();
+        assert_eq!(body.len(), MAX_BODY_BYTES);
+        assert_eq!(Entry::decode(&body).unwrap(), entry);
+        entry.fields = fields([("much", vec![7; rest + 1].into())]);
+        let actual = MAX_BODY_BYTES + 1;
+        let most = MAX_BODY_BYTES;
+        assert_eq!(entry.encode(), Err(AuditError::TooLong { most, actual }));
+    }
+
+    #[test]
+    fn fields_are_read_by_name_and_type_only() {
+        let entry = sample();
+        assert_eq!(entry.text("job"), Some("j"));
+        assert_eq!(entry.number("round"), Some(4));
+        assert_eq!(entry.bytes("digest"), Some(&[1; 32][..]));
+        assert_eq!(entry.text("round"), None);
+        assert_eq!(entry.number("job"), None);
+        assert_eq!(entry.bytes("job"), None);
+        assert_eq!(entry.text("nothing"), None);
+    }
+
+    #[test]
     fn what_no_reader_takes_is_not_written() {
         let mut entry = sample();
         entry.fields = fields([("much", vec![0; MAX_BODY_BYTES].into())]);

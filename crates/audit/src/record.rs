@@ -176,6 +176,35 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_the_longest_body_is_read() {
+        let chain = Chain::default();
+        let much = |bytes: usize| fields([("much", vec![7; bytes].into())]);
+        let (short, _) = chain.next(1, Kind::Daemon, much(0)).unwrap();
+        let frame = LENGTH_BYTES + HASH_BYTES;
+        let rest = MAX_BODY_BYTES - (short.len() - frame);
+        let (bytes, after) = chain.next(1, Kind::Daemon, much(rest)).unwrap();
+        assert_eq!(bytes.len(), MAX_BODY_BYTES + frame);
+        let (_, read, length) = chain.read(&bytes).unwrap();
+        assert_eq!((read, length), (after, bytes.len()));
+        assert!(chain.next(1, Kind::Daemon, much(rest + 1)).is_err());
+    }
+
+    /// How much is missing at least, for whoever mends a torn tail.
+    #[test]
+    fn a_torn_record_says_how_much_is_missing() {
+        let chain = Chain::default();
+        let (bytes, _) = chain.next(1, Kind::Daemon, Fields::new()).unwrap();
+        let missing = |length: usize| match chain.read(&bytes[..length]) {
+            Err(AuditError::Torn { missing }) => missing,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(missing(0), 4);
+        assert_eq!(missing(3), 1);
+        assert_eq!(missing(4), bytes.len() as u64 - 4);
+        assert_eq!(missing(bytes.len() - 1), 1);
+    }
+
+    #[test]
     fn a_length_is_bounded_before_anything_else() {
         let bytes = [0xff; 64];
         assert!(matches!(

@@ -97,6 +97,108 @@ fn the_digest_names_the_common_ids_and_their_order() {
     let base = digest(&names(10..30), 1);
     assert_ne!(base, digest(&names(9..29), 1), "other common ids");
     assert_ne!(base, digest(&names(10..30), 2), "another order");
+    // The same masked ids of P1 in the same order, of which other ones are common.
+    let fewer = [names(0..19), names(70..71)].concat();
+    let (fewer, at_social, _) = run(&fewer, &names(10..30), 1);
+    assert_eq!(fewer.rows.len(), 9);
+    assert_ne!(base, fewer.digest, "one common id less");
+    assert_eq!(fewer.digest, at_social.digest);
+}
+
+/// Scalars and orders come from the system, anew for every run and each party: with known ones
+/// every guess of an id is confirmed.
+#[test]
+fn every_run_draws_secrets_of_its_own() {
+    let ids = names(0..40);
+    let sizes = sizes(&ids, &ids);
+    let ids = || ids.iter().map(String::as_str);
+    let mut seen = BTreeSet::new();
+    let mut orders = BTreeSet::new();
+    for _ in 0..3 {
+        let (rating, _) = rating::begin(&session(), sizes, ids()).unwrap();
+        let (social, _) = social::begin(&session(), sizes, ids()).unwrap();
+        for mut masking in [rating, social] {
+            let points = masking.next_chunk().unwrap();
+            seen.extend(points.chunks_exact(32).map(<[u8]>::to_vec));
+            orders.insert(masking.finish().unwrap().order);
+        }
+    }
+    // 40 ids under six scalars, in six orders.
+    assert_eq!((seen.len(), orders.len()), (6 * 40, 6));
+    let (mut known, _) = rating::begin_seeded(&session(), sizes, ids(), &[0; 32]).unwrap();
+    let known = known.next_chunk().unwrap();
+    assert!(known.chunks_exact(32).all(|point| !seen.contains(point)));
+}
+
+/// What each side has is told as it is: a step is due when all has come, not before.
+#[test]
+fn progress_is_told_exactly() {
+    let (p0, p1) = (names(0..5), names(3..10));
+    let (mut from_rating, mut matching) = rating_of(&p0, 7);
+    let sizes = sizes(&p0, &p1);
+    let ids = p1.iter().map(String::as_str);
+    let (mut from_social, mut answering) =
+        social::begin_seeded(&session(), sizes, ids, &[9; 32]).unwrap();
+    assert_eq!((from_rating.sent(), from_social.sent()), (0, 0));
+    let points = from_rating.next_chunk().unwrap();
+    assert_eq!(from_rating.sent(), 5);
+    assert!(from_rating.next_chunk().is_none());
+    let (head, tail) = points.split_at(64);
+    let (labels, more);
+    assert!(!answering.is_complete());
+    (answering, labels) = answering.answer(head).unwrap();
+    assert_eq!((answering.received(), answering.is_complete()), (2, false));
+    (answering, more) = answering.answer(tail).unwrap();
+    assert_eq!((answering.received(), answering.is_complete()), (5, true));
+
+    assert_eq!(
+        (matching.received(), matching.is_complete()),
+        ((0, 0), false)
+    );
+    matching = matching.take_labels(&labels).unwrap();
+    assert_eq!(
+        (matching.received(), matching.is_complete()),
+        ((0, 2), false)
+    );
+    matching = matching.take_labels(&more).unwrap();
+    assert_eq!(
+        (matching.received(), matching.is_complete()),
+        ((0, 5), false)
+    );
+    matching = matching
+        .take_points(&from_social.next_chunk().unwrap())
+        .unwrap();
+    assert_eq!(
+        (matching.received(), matching.is_complete()),
+        ((7, 5), true)
+    );
+    assert_eq!(from_social.sent(), 7);
+
+    let (common, claims) = matching.finish(from_rating.finish().unwrap()).unwrap();
+    let claims: Vec<u8> = claims.chunks().flatten().copied().collect();
+    assert_eq!(claims.len(), sizes.claims_bytes());
+    let mut waiting = answering.finish().unwrap();
+    for byte in &claims {
+        assert!(!waiting.is_complete());
+        waiting = waiting.take_claims(&[*byte]).unwrap();
+    }
+    assert!(waiting.is_complete());
+    let at_social = waiting.finish(from_social.finish().unwrap()).unwrap();
+    assert_eq!((common.rows.len(), common.digest), (2, at_social.digest));
+}
+
+#[test]
+fn a_message_of_labels_has_a_most() {
+    let most = MAX_CHUNK_BYTES / 8;
+    let ids = names(0..u32::try_from(most).unwrap() + 1);
+    let sizes = Sizes::new(ids.len() as u64, 1 << 6).unwrap();
+    assert_eq!(sizes.label_bytes(), 8);
+    let take = |labels: usize| {
+        let (_, matching) = rating_of(&ids, 1 << 6);
+        matching.take_labels(&vec![0; 8 * labels])
+    };
+    assert_eq!(take(most).unwrap().received(), (0, most as u64));
+    assert!(matches!(error(take(most + 1)), PsiError::Torn { .. }));
 }
 
 /// A run that stops before P1 answers, for a peer of the test's making.

@@ -62,3 +62,43 @@ impl ReceivedPoints {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_element_to_the_most_and_no_more_than_announced() {
+        let points = |count: usize| vec![7; count * POINT_BYTES];
+        let mut received = ReceivedPoints::expecting(40_000);
+        assert_eq!(
+            received.take(&points(MOST_POINTS)).unwrap().len(),
+            MOST_POINTS
+        );
+        assert_eq!(received.len(), MOST_POINTS as u64);
+        assert!(matches!(
+            received.take(&points(MOST_POINTS + 1)),
+            Err(PsiError::Torn { .. })
+        ));
+        let left = 40_000 - MOST_POINTS;
+        assert!(matches!(
+            received.take(&points(left + 1)),
+            Err(PsiError::Surplus { .. })
+        ));
+        assert_eq!(received.take(&points(left)).unwrap().len(), left);
+        assert!(matches!(
+            received.take(&points(1)),
+            Err(PsiError::Surplus { .. })
+        ));
+        assert_eq!(received.finish(), Err(PsiError::Duplicate));
+        assert!(ReceivedPoints::expecting(0).finish().is_ok());
+        assert!(matches!(
+            ReceivedPoints::expecting(1).finish(),
+            Err(PsiError::Unfinished {
+                expected: 1,
+                actual: 0,
+                ..
+            })
+        ));
+    }
+}

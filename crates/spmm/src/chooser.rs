@@ -389,6 +389,113 @@ mod tests {
         assert_eq!(parameters.scale_bits, 16);
     }
 
+    /// What an approval, a stock and a session are bound to: no field is left out of the name.
+    #[test]
+    fn the_digest_of_parameters_names_every_field() {
+        let good = choose_parameters(&filmtrust(OperatorKind::Laplacian)).unwrap();
+        let noised = |sigma, row_norm_beta, delta| ReleasePolicy::Noised {
+            sigma,
+            row_norm_beta,
+            delta,
+        };
+        let changes: Vec<Box<dyn Fn(&mut ProductParameters)>> = vec![
+            Box::new(|_| {}),
+            Box::new(|p| p.protocol = Protocol::HePir),
+            Box::new(|p| p.protocol = Protocol::Preprocessed),
+            Box::new(|p| p.protocol = Protocol::PreprocessedPir),
+            Box::new(|p| p.operator = OperatorKind::OutAverage),
+            Box::new(|p| p.operator = OperatorKind::NormalizedLaplacian),
+            Box::new(|p| p.pattern = Disclosure::ActiveRows),
+            Box::new(|p| p.pattern = Disclosure::ActiveRowsAndColumns),
+            Box::new(|p| p.release = ReleasePolicy::Coarse { released_bits: 20 }),
+            Box::new(|p| p.release = ReleasePolicy::Coarse { released_bits: 21 }),
+            Box::new(move |p| p.release = noised(1.0, 2.0, 3.0)),
+            Box::new(move |p| p.release = noised(2.0, 1.0, 3.0)),
+            Box::new(move |p| p.release = noised(1.0, 3.0, 2.0)),
+            Box::new(|p| p.users += 1),
+            Box::new(|p| p.uploaded_rows += 1),
+            Box::new(|p| p.returned_rows += 1),
+            Box::new(|p| p.fetched_rows_bound += 1),
+            Box::new(|p| p.columns += 1),
+            Box::new(|p| p.rounds += 1),
+            Box::new(|p| p.ring_bits += 1),
+            Box::new(|p| p.scale_bits += 1),
+            Box::new(|p| p.guard_bits += 1),
+            Box::new(|p| p.saturation_bound += 1.0),
+            Box::new(|p| p.row_norm_bound += 1),
+            Box::new(|p| p.nonzeros_bound += 1),
+            Box::new(|p| p.glwe_dimension += 1),
+            Box::new(|p| p.polynomial_size += 1),
+            Box::new(|p| p.noise_bits += 1),
+            Box::new(|p| p.dropped_body_bits += 1),
+        ];
+        let digests: std::collections::BTreeSet<[u8; 32]> = changes
+            .iter()
+            .map(|change| {
+                let mut changed = good.clone();
+                change(&mut changed);
+                changed.digest()
+            })
+            .collect();
+        assert_eq!(digests.len(), changes.len());
+    }
+
+    /// The privacy inequality at its very edge: 2^-40 is allowed, the next step is not.
+    #[test]
+    fn forty_bits_are_enough_and_thirty_nine_are_not() {
+        let mut parameters = choose_parameters(&filmtrust(OperatorKind::Laplacian)).unwrap();
+        parameters.dropped_body_bits = 0;
+        let bits = |parameters: &ProductParameters| parameters.statistical_bits().unwrap();
+        // Twice as many values leave one bit less.
+        let double = |p: &mut ProductParameters| {
+            if p.rounds <= 1 << 15 {
+                p.rounds *= 2;
+            } else {
+                (p.users, p.uploaded_rows, p.returned_rows) =
+                    (2 * p.users, 2 * p.users, 2 * p.users);
+            }
+        };
+        while bits(&parameters) > crate::STATISTICAL_BITS {
+            double(&mut parameters);
+        }
+        assert_eq!(bits(&parameters), crate::STATISTICAL_BITS);
+        parameters.validate().unwrap();
+        double(&mut parameters);
+        assert!(matches!(
+            parameters.validate(),
+            Err(SpmmError::NoiseShows {
+                available_bits: 39,
+                required_bits: 40
+            })
+        ));
+    }
+
+    #[test]
+    fn sizes_beyond_what_is_computed_with_are_refused() {
+        let good = choose_parameters(&filmtrust(OperatorKind::Laplacian)).unwrap();
+        let refused = |change: fn(&mut ProductParameters)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            matches!(bad.validate(), Err(SpmmError::OutOfRange { .. }))
+        };
+        assert!(!refused(|_| {}));
+        for change in [
+            (|p| p.users = 0) as fn(&mut ProductParameters),
+            |p| p.uploaded_rows = p.users + 1,
+            |p| p.returned_rows = p.users + 1,
+            |p| p.ring_bits = 49,
+            |p| p.scale_bits = 17,
+            |p| p.guard_bits = 9,
+            |p| p.nonzeros_bound = (1 << 40) + 1,
+            |p| p.fetched_rows_bound = 1,
+            |p| p.columns = 513,
+            |p| p.rounds = 0,
+            |p| p.rounds = (1 << 16) + 1,
+        ] {
+            assert!(refused(change));
+        }
+    }
+
     #[test]
     fn validation_refuses_what_a_peer_could_try() {
         let good = choose_parameters(&filmtrust(OperatorKind::Laplacian)).unwrap();

@@ -341,11 +341,11 @@ impl Endpoint for SocialQueries {
         if self.is_done() {
             return Ok(None);
         }
-        let payload = self
-            .bytes
-            .get(self.chunks.items_of(self.sent))
-            .unwrap_or_default()
-            .to_vec();
+        let payload = self.bytes.get(self.chunks.items_of(self.sent));
+        let payload = payload.ok_or(SpmmError::Unfinished {
+            pending: Step::Queries,
+        })?;
+        let payload = payload.to_vec();
         self.sent += 1;
         Ok(Some(self.numbering.frame(Step::Queries, payload)))
     }

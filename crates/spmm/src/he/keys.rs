@@ -97,8 +97,11 @@ impl Endpoint for RatingKeySetup {
         }
         let items = self.chunks.items_of(self.sent);
         let bytes = items.start * self.chunks.item_bytes()..items.end * self.chunks.item_bytes();
+        let payload = self.bytes.get(bytes).ok_or(SpmmError::Unfinished {
+            pending: Step::PublicKey,
+        })?;
+        let payload = payload.to_vec();
         self.sent += 1;
-        let payload = self.bytes.get(bytes).unwrap_or_default().to_vec();
         Ok(Some(self.numbering.frame(Step::PublicKey, payload)))
     }
 

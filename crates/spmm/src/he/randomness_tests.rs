@@ -130,6 +130,19 @@ fn randomness_is_bound_to_everything_it_answers() {
             content(|c| c.keys = keys(&c.keys.parameters, 9, 1, 1)),
         ),
         (
+            "A_pk under the same b_pk",
+            content(|c| {
+                let parameters = c.keys.parameters.clone();
+                let (key, entropy) = (Seed::from_bytes([1; 32]), Seed::from_bytes([1; 32]));
+                let seed = |session| public_key_seed(&[1; 32], &[2; 32], &[session]);
+                let rating = RatingKeys::from_entropy(&parameters, &seed(1), &entropy).unwrap();
+                let taking = SocialKeySetup::with_stock_key(&parameters, &seed(8), key);
+                let mut taking = taking.unwrap();
+                taking.restore(rating.public_key_bytes);
+                c.keys = Arc::new(taking.into_keys().unwrap());
+            }),
+        ),
+        (
             "b_pk",
             content(|c| c.keys = keys(&c.keys.parameters, 1, 9, 1)),
         ),

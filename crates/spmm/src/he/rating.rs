@@ -131,11 +131,11 @@ impl RatingRound {
             let rows = 0..self.keys.parameters.uploaded_rows as usize;
             self.answers = fetch.answer_memory(self.upload.bodies(rows)?)?;
         }
-        Ok(self
-            .answers
-            .get(self.bodies.items_of(index))
-            .unwrap_or_default()
-            .to_vec())
+        let answers = self.answers.get(self.bodies.items_of(index));
+        let answers = answers.ok_or(SpmmError::Unfinished {
+            pending: Step::Answers,
+        })?;
+        Ok(answers.to_vec())
     }
 
     /// Y·U, m × k, zero where no row is returned; exact when there are guard bits, else within

@@ -53,20 +53,19 @@ impl ShareFile {
         let first_row = first_response * self.layout.rows_per_response as usize;
         let rows = (values.len() / per_row.max(1)).min(self.rows.saturating_sub(first_row));
         let first_round = block as usize * self.layout.rounds_per_block as usize;
-        let mut bytes = Vec::with_capacity(rows * self.columns * self.value_bytes());
+        let length = rows * self.columns * self.value_bytes();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         for round in 0..self.layout.rounds_per_block as usize {
             bytes.clear();
             for row in values.chunks_exact(per_row).take(rows) {
-                let own = row
-                    .get(round * self.columns..(round + 1) * self.columns)
-                    .unwrap_or_default();
-                for value in own {
-                    bytes.extend_from_slice(
-                        value
-                            .to_le_bytes()
-                            .get(..self.value_bytes())
-                            .unwrap_or_default(),
-                    );
+                // A share that was left out would read as zero, and hide nothing.
+                let own = row.chunks_exact(self.columns).nth(round);
+                for value in own.ok_or(SpmmError::Shape {
+                    what: "columns of a response's row",
+                    expected: self.columns as u64 * (round as u64 + 1),
+                    actual: row.len() as u64,
+                })? {
+                    bytes.extend(value.to_le_bytes().into_iter().take(self.value_bytes()));
                 }
             }
             storage.write_at(
@@ -75,7 +74,6 @@ impl ShareFile {
                 &bytes,
             )?;
         }
-        bytes.zeroize();
         Ok(())
     }
 

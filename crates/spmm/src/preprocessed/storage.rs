@@ -417,6 +417,34 @@ mod tests {
         }
     }
 
+    /// A record that cannot be read is no missing record: a new stock would be made over it.
+    #[test]
+    fn a_record_that_cannot_be_read_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stock");
+        assert!(DirectoryStorage::peek(&path).unwrap().is_none());
+        fs::create_dir_all(path.join("record")).unwrap();
+        assert!(DirectoryStorage::peek(&path).is_err());
+        assert!(DirectoryStorage::open(&path).unwrap().load().is_err());
+    }
+
+    #[test]
+    fn nobody_else_reads_a_stock() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stock");
+        let storage = DirectoryStorage::open(&path).unwrap();
+        storage.write_at(Bulk::Shares, 0, b"share").unwrap();
+        storage.save(b"record").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        let files: Vec<_> = fs::read_dir(&path).unwrap().map(Result::unwrap).collect();
+        assert!(files.len() > Bulk::ALL.len());
+        for file in files {
+            assert_eq!(mode(&file.path()), 0o600, "{}", file.path().display());
+        }
+    }
+
     #[test]
     fn a_snapshot_is_a_backup() {
         let storage = MemoryStorage::default();

@@ -581,6 +581,19 @@ fn a_social_backup_within_a_session_voids_the_stock() {
     assert_eq!(simulation.opened, 3);
 }
 
+/// Set back by a single opening, too.
+#[test]
+fn a_social_backup_of_before_the_last_opening_voids_the_stock() {
+    let mut simulation = Simulation::new(ReleasePolicy::Exact);
+    simulation.run(whole(0));
+    simulation.run(Event::Backup { rating: false });
+    simulation.run(whole(1));
+    simulation.run(Event::Restore { rating: false });
+    simulation.run(whole(2));
+    assert!(simulation.void);
+    assert_eq!(simulation.opened, 2);
+}
+
 #[test]
 fn a_changed_operator_is_answered_anew_only_while_no_column_was_used() {
     let mut simulation = Simulation::new(ReleasePolicy::Exact);

@@ -489,6 +489,8 @@ fn a_pattern_without_a_linked_user_is_a_local_error() {
     ));
     let unordered = operand(&|pattern| pattern.returned_rows = vec![1, 0, 6]);
     assert!(matches!(unordered, Err(SpmmError::Shape { .. })));
+    let twice = operand(&|pattern| pattern.returned_rows = vec![0, 0, 6]);
+    assert!(matches!(twice, Err(SpmmError::Shape { .. })));
     let beyond = operand(&|pattern| pattern.returned_rows = vec![0, 1, 7]);
     assert!(matches!(beyond, Err(SpmmError::Shape { .. })));
 }
@@ -546,6 +548,113 @@ fn noise_without_room_is_refused_whoever_proposes_it() {
         };
         assert!(forged.validate().is_err(), "{delta}");
     }
+    for (released_bits, is_meant) in [(7, false), (8, true), (32, true), (33, false)] {
+        let release = ReleasePolicy::Coarse { released_bits };
+        let forged = ProductParameters {
+            release,
+            ..good.clone()
+        };
+        assert_eq!(forged.ring_bits, 32);
+        assert_eq!(forged.validate().is_ok(), is_meant, "{released_bits} bits");
+    }
+}
+
+#[test]
+fn a_stock_is_of_a_protocol_that_has_one_and_of_some_rows() {
+    let world = world();
+    let refused = |change: fn(&mut ProductParameters)| {
+        let mut terms = stocks::terms(&world, &world.operand);
+        change(&mut terms.parameters);
+        RatingStock::create(disk(), terms, Arc::clone(&world.pattern)).err()
+    };
+    assert!(refused(|_| {}).is_none());
+    let other = refused(|parameters| parameters.protocol = Protocol::He);
+    assert!(
+        matches!(other, Some(SpmmError::Unsupported { .. })),
+        "{other:?}"
+    );
+    for change in [
+        (|parameters| parameters.uploaded_rows = 0) as fn(&mut ProductParameters),
+        |parameters| parameters.returned_rows = 0,
+        |parameters| {
+            parameters.pattern = Disclosure::ActiveRowsAndColumns;
+            parameters.uploaded_rows = 0;
+        },
+        |parameters| {
+            parameters.pattern = Disclosure::ActiveRowsAndColumns;
+            parameters.returned_rows = 0;
+        },
+    ] {
+        assert!(refused(change).is_some());
+    }
+}
+
+/// Other rows would have to be fetched than P1 asked for: which changed would show.
+#[test]
+fn a_fetched_stock_is_not_answered_for_another_operator() {
+    let shape = Shape {
+        operator: OperatorKind::OutAverage,
+        protocol: Protocol::PreprocessedPir,
+        ..shape()
+    };
+    let world = World::new(&shape, 21);
+    let (rating_disk, social_disk) = (disk(), disk());
+    let _ = stocks::offline(&world, rating_disk.clone(), social_disk.clone());
+    let operand = Arc::clone(&world.operand);
+    let social = SocialStock::open_for_new_operator(social_disk, &world.pattern, operand);
+    assert!(matches!(social, Err(SpmmError::Void { .. })));
+    let pattern = Arc::clone(&world.pattern);
+    let rating = RatingStock::open_for_new_operator(rating_disk, pattern, [1; 32]);
+    assert!(matches!(rating, Err(SpmmError::Void { .. })));
+}
+
+/// Columns may be given to the first message before the parties meet, once.
+#[test]
+fn the_first_message_takes_the_first_columns_and_only_those() {
+    let world = world();
+    let terms = stocks::terms(&world, &world.operand);
+    let pattern = Arc::clone(&world.pattern);
+    let mut unsealed = RatingStock::create(disk(), terms, pattern).unwrap();
+    unsealed.reserve_first(&world.factors[0]).unwrap();
+    assert_eq!(unsealed.cursor(), 0);
+    let (mut rating, social) = stocks::offline(&world, disk(), disk());
+    assert_eq!(rating.remaining_rounds(), 4);
+    rating.reserve_first(&world.factors[0]).unwrap();
+    rating.reserve_first(&world.factors[1]).unwrap();
+    assert_eq!((rating.cursor(), rating.remaining_rounds()), (1, 3));
+    let (_, (rating, social)) = open(&world, 0, stocks::meet(rating, social));
+    assert_eq!(
+        (rating.cursor(), social.cursor(), social.openings()),
+        (1, 1, 1)
+    );
+}
+
+/// Whoever makes an interrupted message again byte for byte burns nothing for it.
+#[test]
+fn kept_inputs_burn_no_columns() {
+    let world = world();
+    for (kept, next) in [(true, 2), (false, 3)] {
+        let (rating_disk, social_disk) = (disk(), disk());
+        let (rating, social) = stocks::offline(&world, rating_disk.clone(), social_disk.clone());
+        let (_, stocks_after) = open(&world, 0, stocks::meet(rating, social));
+        let (_, (rating, social)) = open(&world, 1, stocks_after);
+        drop((rating, social));
+        // Both start again in the middle of the session.
+        let rating = RatingStock::open(rating_disk, Arc::clone(&world.pattern)).unwrap();
+        let operand = Arc::clone(&world.operand);
+        let social = SocialStock::open(social_disk, &world.pattern, operand).unwrap();
+        let calling = if kept {
+            RatingSession::with_kept_inputs(rating)
+        } else {
+            RatingSession::new(rating)
+        };
+        let mut calling = calling.unwrap();
+        let mut called = SocialSession::new(social).unwrap();
+        pair::run(&mut calling, &mut called, &mut Honest).unwrap();
+        let rating = calling.into_stock().unwrap();
+        let opening = RatingOpening::new(rating, &world.factors[2]).unwrap();
+        assert_eq!(opening.round(), next);
+    }
 }
 
 /// A round of `he` answers the one operand and number of rows it was agreed for.
@@ -561,4 +670,69 @@ fn a_round_is_for_parameters_that_the_operand_was_made_for() {
     let keys = Arc::new(taking.into_keys().unwrap());
     let refused = he::SocialRound::new(&keys, &other.operand, 0, Uncounted, &space()).err();
     assert!(matches!(refused, Some(SpmmError::Shape { .. })));
+}
+
+fn sent(endpoint: &mut dyn Endpoint) -> Vec<Vec<u8>> {
+    frames(endpoint)
+        .into_iter()
+        .map(|frame| frame.payload)
+        .collect()
+}
+
+/// Unrelated bytes agree in one of 256 places.
+fn unrelated(a: &[u8], b: &[u8]) -> bool {
+    assert_eq!(a.len(), b.len());
+    let equal = std::iter::zip(a, b).filter(|(a, b)| a == b).count();
+    equal < a.len() / 64 + 16
+}
+
+/// The same inputs again: keys, masks, errors and what P1 hides its answer with come from the
+/// system, anew for every job, upload and query.
+#[test]
+fn whatever_is_drawn_is_drawn_anew() {
+    let world = World::new(&Shape::new(40, 3, vec![(0, 1), (5, 9)]), 21);
+    let seed = he::public_key_seed(&[1; 32], &[2; 32], b"anew");
+    let rating = || Arc::new(he::RatingKeys::generate(&world.parameters, &seed).unwrap());
+    let (ours, others) = (rating(), rating());
+    let announced = |keys| sent(&mut he::RatingKeySetup::new(keys).unwrap()).concat();
+    assert!(unrelated(&announced(&ours), &announced(&others)));
+
+    // Two uploads of the same factors under one key.
+    let upload = || he::RatingRound::new(&ours, &world.pattern, &world.factors[0]).unwrap();
+    let (mut first, mut second) = (upload(), upload());
+    let (first, second) = (frames(&mut first), frames(&mut second));
+    for (first, second) in std::iter::zip(&first, &second) {
+        assert!(
+            unrelated(&first.payload, &second.payload),
+            "{:?}",
+            first.step
+        );
+    }
+
+    // The same upload at two of P1's sessions that nothing else tells apart.
+    let answer = || {
+        let mut sending = he::RatingKeySetup::new(&ours).unwrap();
+        let mut taking = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
+        pair::run(&mut sending, &mut taking, &mut Honest).unwrap();
+        let keys = Arc::new(taking.into_keys().unwrap());
+        let mut round = he::SocialRound::new(&keys, &world.operand, 0, &space()).unwrap();
+        for frame in &first {
+            round.receive(frame.clone()).unwrap();
+        }
+        sent(&mut round).concat()
+    };
+    assert!(unrelated(&answer(), &answer()));
+
+    // P1's queries for the same rows.
+    let shape = Shape {
+        operator: OperatorKind::OutAverage,
+        protocol: Protocol::HePir,
+        ..Shape::new(40, 3, vec![(0, 1), (5, 9)])
+    };
+    let world = World::new(&shape, 21);
+    let ask = || {
+        let queries = s3rec_spmm::fetch::SocialQueries::new(&world.parameters, &world.operand);
+        sent(&mut queries.unwrap()).concat()
+    };
+    assert!(unrelated(&ask(), &ask()));
 }
