@@ -715,7 +715,8 @@ fn whatever_is_drawn_is_drawn_anew() {
         let mut taking = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
         pair::run(&mut sending, &mut taking, &mut Honest).unwrap();
         let keys = Arc::new(taking.into_keys().unwrap());
-        let mut round = he::SocialRound::new(&keys, &world.operand, 0, &space()).unwrap();
+        let mut round =
+            he::SocialRound::new(&keys, &world.operand, 0, Uncounted, &space()).unwrap();
         for frame in &first {
             round.receive(frame.clone()).unwrap();
         }
