@@ -153,7 +153,10 @@ fn what_is_stored_is_listed_and_deleted(pair: &Pair, job: &str, users: u64) {
     let shown = at_rating(&["datasets", "show", &name]).json();
     assert_eq!(shown["imported"]["users"], users);
     let told = run_text(pair, "social", &["datasets", "list"]);
-    assert!(told.stdout.contains("links") && told.code == Some(0), "{told:?}");
+    assert!(
+        told.stdout.contains("links") && told.code == Some(0),
+        "{told:?}"
+    );
     let told = run_text(pair, "social", &["datasets", "show", &name]);
     assert!(told.stdout.contains("no job uses it"), "{told:?}");
 
@@ -174,7 +177,12 @@ fn what_is_stored_is_listed_and_deleted(pair: &Pair, job: &str, users: u64) {
         let again = at(pair, platform, &[verb, "delete", what]).error();
         assert_eq!(again["reason"], "NOT_FOUND", "{platform} {verb}");
     }
-    assert!(at_rating(&["jobs"]).json()["jobs"].as_array().unwrap().is_empty());
+    assert!(
+        at_rating(&["jobs"]).json()["jobs"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     let opened = at_social(&["disclosures"]).json();
     assert_eq!(opened["disclosures"][0]["openings"], 3, "{opened}");
     assert_eq!(opened["accounts"][0]["counters"]["openings"], 3, "{opened}");

@@ -131,12 +131,20 @@ async fn a_thousand_proposals_taken_back_leave_no_more_than_a_few() {
     let (disk, memory) = (alone.disk_bytes(), rss_bytes());
     let last = alone.propose_and_abort(1000).await;
     let (disk_now, memory_now) = (alone.disk_bytes(), rss_bytes());
-    assert!(disk_now.abs_diff(disk) <= 5 * MIB, "{disk} bytes on disk, then {disk_now}");
+    assert!(
+        disk_now.abs_diff(disk) <= 5 * MIB,
+        "{disk} bytes on disk, then {disk_now}"
+    );
     // Other tests of this process allocate too: what a proposal once took was 90 KiB.
-    assert!(memory_now.saturating_sub(memory) <= 60 * MIB, "{memory} resident, then {memory_now}");
+    assert!(
+        memory_now.saturating_sub(memory) <= 60 * MIB,
+        "{memory} resident, then {memory_now}"
+    );
     let listed = alone.listed().await;
     assert!((100..=120).contains(&listed), "{listed}");
-    let watched = alone.people.watch_proposal(v1::WatchProposalRequest { job_id: last });
+    let watched = alone
+        .people
+        .watch_proposal(v1::WatchProposalRequest { job_id: last });
     let mut watched = watched.await.unwrap().into_inner();
     let mut states = Vec::new();
     while let Some(event) = watched.message().await.unwrap() {
@@ -163,7 +171,9 @@ async fn proposals_have_a_rate_and_a_job_that_was_deleted_takes_no_counts_along(
     assert!(fault.message.contains("5 proposals an hour"), "{fault}");
     assert_eq!(alone.listed().await, 5);
 
-    let deleted = v1::DeleteJobRequest { job_id: job.clone() };
+    let deleted = v1::DeleteJobRequest {
+        job_id: job.clone(),
+    };
     alone.people.delete_job(deleted.clone()).await.unwrap();
     assert_eq!(alone.listed().await, 4);
     let gone = alone.people.delete_job(deleted).await.unwrap_err();
@@ -187,7 +197,9 @@ async fn a_proposal_that_nobody_begins_ends_by_itself() {
     let mut alone = alone_again(&pair, limits).await;
     let mut state = JobState::Proposed;
     for _ in 0..200 {
-        let listed = alone.people.list_proposals(v1::ListProposalsRequest::default());
+        let listed = alone
+            .people
+            .list_proposals(v1::ListProposalsRequest::default());
         let listed = listed.await.unwrap().into_inner().proposals;
         state = listed[0].last_event.as_ref().unwrap().state();
         if state == JobState::Failed {
