@@ -306,7 +306,7 @@ fn a_log_begins_with_its_own_identity_and_role() {
 fn what_a_log_names_is_told_as_it_is() {
     let (rating, _) = pair();
     let log = verified(&rating);
-    let certificate = vec![7; 40];
+    let certificate = [7; 40];
     let named: Vec<_> = log.certificates().collect();
     assert_eq!(
         named,

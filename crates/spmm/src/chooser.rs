@@ -393,41 +393,43 @@ mod tests {
     #[test]
     fn the_digest_of_parameters_names_every_field() {
         let good = choose_parameters(&filmtrust(OperatorKind::Laplacian)).unwrap();
-        let noised = |sigma, row_norm_beta, delta| ReleasePolicy::Noised {
-            sigma,
-            row_norm_beta,
-            delta,
-        };
-        let changes: Vec<Box<dyn Fn(&mut ProductParameters)>> = vec![
-            Box::new(|_| {}),
-            Box::new(|p| p.protocol = Protocol::HePir),
-            Box::new(|p| p.protocol = Protocol::Preprocessed),
-            Box::new(|p| p.protocol = Protocol::PreprocessedPir),
-            Box::new(|p| p.operator = OperatorKind::OutAverage),
-            Box::new(|p| p.operator = OperatorKind::NormalizedLaplacian),
-            Box::new(|p| p.pattern = Disclosure::ActiveRows),
-            Box::new(|p| p.pattern = Disclosure::ActiveRowsAndColumns),
-            Box::new(|p| p.release = ReleasePolicy::Coarse { released_bits: 20 }),
-            Box::new(|p| p.release = ReleasePolicy::Coarse { released_bits: 21 }),
-            Box::new(move |p| p.release = noised(1.0, 2.0, 3.0)),
-            Box::new(move |p| p.release = noised(2.0, 1.0, 3.0)),
-            Box::new(move |p| p.release = noised(1.0, 3.0, 2.0)),
-            Box::new(|p| p.users += 1),
-            Box::new(|p| p.uploaded_rows += 1),
-            Box::new(|p| p.returned_rows += 1),
-            Box::new(|p| p.fetched_rows_bound += 1),
-            Box::new(|p| p.columns += 1),
-            Box::new(|p| p.rounds += 1),
-            Box::new(|p| p.ring_bits += 1),
-            Box::new(|p| p.scale_bits += 1),
-            Box::new(|p| p.guard_bits += 1),
-            Box::new(|p| p.saturation_bound += 1.0),
-            Box::new(|p| p.row_norm_bound += 1),
-            Box::new(|p| p.nonzeros_bound += 1),
-            Box::new(|p| p.glwe_dimension += 1),
-            Box::new(|p| p.polynomial_size += 1),
-            Box::new(|p| p.noise_bits += 1),
-            Box::new(|p| p.dropped_body_bits += 1),
+        fn noised(sigma: f64, row_norm_beta: f64, delta: f64) -> ReleasePolicy {
+            ReleasePolicy::Noised {
+                sigma,
+                row_norm_beta,
+                delta,
+            }
+        }
+        let changes: [fn(&mut ProductParameters); 29] = [
+            |_| {},
+            |p| p.protocol = Protocol::HePir,
+            |p| p.protocol = Protocol::Preprocessed,
+            |p| p.protocol = Protocol::PreprocessedPir,
+            |p| p.operator = OperatorKind::OutAverage,
+            |p| p.operator = OperatorKind::NormalizedLaplacian,
+            |p| p.pattern = Disclosure::ActiveRows,
+            |p| p.pattern = Disclosure::ActiveRowsAndColumns,
+            |p| p.release = ReleasePolicy::Coarse { released_bits: 20 },
+            |p| p.release = ReleasePolicy::Coarse { released_bits: 21 },
+            |p| p.release = noised(1.0, 2.0, 3.0),
+            |p| p.release = noised(2.0, 1.0, 3.0),
+            |p| p.release = noised(1.0, 3.0, 2.0),
+            |p| p.users += 1,
+            |p| p.uploaded_rows += 1,
+            |p| p.returned_rows += 1,
+            |p| p.fetched_rows_bound += 1,
+            |p| p.columns += 1,
+            |p| p.rounds += 1,
+            |p| p.ring_bits += 1,
+            |p| p.scale_bits += 1,
+            |p| p.guard_bits += 1,
+            |p| p.saturation_bound += 1.0,
+            |p| p.row_norm_bound += 1,
+            |p| p.nonzeros_bound += 1,
+            |p| p.glwe_dimension += 1,
+            |p| p.polynomial_size += 1,
+            |p| p.noise_bits += 1,
+            |p| p.dropped_body_bits += 1,
         ];
         let digests: std::collections::BTreeSet<[u8; 32]> = changes
             .iter()

@@ -1,11 +1,7 @@
 //! P1's memory in an opening of `he`: one answer under any limit, a peak below it.
 //!
 //! Alone in its process: what is measured is the whole process's largest resident set.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test stops at the first surprise, and says what it measured"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
 use std::sync::Arc;

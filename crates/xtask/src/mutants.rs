@@ -41,7 +41,8 @@ pub(crate) struct Options {
     /// Only files that match, in place of all; may be given more than once.
     #[arg(long, value_name = "GLOB", default_values = FILES)]
     file: Vec<String>,
-    /// Judges what earlier runs left there (folders `mutants.out`) instead of running.
+    /// Judges what earlier runs left there (folders `mutants.out`) instead of running; what one
+    /// that is named later found replaces what an earlier one did.
     #[arg(long, value_name = "DIR")]
     results: Vec<PathBuf>,
     /// Where to leave what a run finds.
@@ -135,12 +136,11 @@ pub(crate) fn findings(root: &Path, options: &Options) -> Result<Vec<String>, Mu
         run(root, options)?;
         folders.push(root.join(&options.output).join("mutants.out"));
     }
-    let mut tried = Vec::new();
+    let mut tried = BTreeMap::new();
     for folder in &folders {
         tried.extend(read(folder)?);
     }
-    tried.sort();
-    tried.dedup();
+    let tried: Vec<_> = tried.into_iter().collect();
     let justified = fs::read_to_string(root.join(JUSTIFIED)).map_err(|source| {
         let path = JUSTIFIED.into();
         MutantsError::Read { path, source }

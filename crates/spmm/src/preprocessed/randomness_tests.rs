@@ -309,7 +309,7 @@ fn first_row_of(
     let rounded = |phase: &u128| phase.wrapping_add(1 << (delta_bits - 1)) >> delta_bits;
     let pads: Vec<u64> = phase[..width]
         .iter()
-        .map(|phase| rounded(phase) as u64)
+        .map(|phase| u64::try_from(rounded(phase) % (1 << ring.bits())).unwrap())
         .collect();
     let errors = phase
         .iter()
