@@ -18,6 +18,7 @@
 //! | [`kept`] | what a running job goes on from after a restart |
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
+//! | [`reading`] | what operators are told of how their files were read |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
 //! | [`process`] | tracing, signals, memory, disk |
@@ -37,6 +38,7 @@ pub mod observe;
 pub mod offer;
 pub mod pki;
 pub mod process;
+pub mod reading;
 pub mod server;
 pub mod spool;
 pub mod stocks;

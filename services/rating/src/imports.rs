@@ -4,10 +4,7 @@
 use std::path::Path;
 
 use s3rec_audit::Kind;
-use s3rec_data::{
-    Column, DataError, Delimiter, Header, IdRule, OutOfScale, RatingOptions, RatingSet, Scale,
-    Values,
-};
+use s3rec_data::{DataError, IdRule, RatingOptions, RatingSet};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::spool;
 use s3rec_node::store::Table;
@@ -17,6 +14,7 @@ use s3rec_wire::v1;
 use tonic::Streaming;
 
 use crate::platform::Platform;
+use crate::reading::{self, rating_options};
 
 const DATASETS: Table = Table("datasets");
 const HEADERS: Table = Table("headers");
@@ -61,6 +59,8 @@ pub(crate) async fn import(
         density: report.density,
         conflicting_duplicates: report.duplicates_conflicting,
         timestamped: !ratings.timestamps.is_empty(),
+        missing: report.missing_dropped,
+        reading: Some(reading::told(report)),
     };
     let entry = [
         ("dataset", header.dataset.as_str().into()),
@@ -141,7 +141,7 @@ pub(crate) fn job_id_rule(platform: &Platform, job: &str) -> Result<IdRule, Faul
     Ok(rule_of(&header.unwrap_or_default()))
 }
 
-fn rule_of(header: &v1::FileHeader) -> IdRule {
+pub(crate) fn rule_of(header: &v1::FileHeader) -> IdRule {
     match header.fold_case {
         true => IdRule::NfcTrimCaseFold,
         false => IdRule::NfcTrim,
@@ -193,56 +193,4 @@ pub(crate) fn digest(platform: &Platform, job: &str) -> Result<String, Fault> {
     let file = std::fs::File::open(&path).map_err(failed)?;
     hasher.update_reader(file).map_err(failed)?;
     Ok(hasher.finalize().to_hex().to_string())
-}
-
-/// How a file is to be read.
-///
-/// # Errors
-/// [`Reason::InvalidRequest`] naming the field of the header that makes no sense.
-pub fn rating_options(header: &v1::FileHeader) -> Result<RatingOptions, Fault> {
-    let delimiter = Delimiter::named(&header.delimiter, Path::new(&header.file_name));
-    let column = |text: &str, default, field| {
-        Column::named(text, default).map_err(|error| invalid(&error, field))
-    };
-    let timestamp = Column::optional(&header.timestamp_column);
-    let scale = match (header.scale_min, header.scale_max) {
-        (0.0, 0.0) => None,
-        (min, max) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "ratings are single precision"
-            )]
-            let scale = Scale::new(min as f32, max as f32);
-            Some(scale.map_err(|error| invalid(&error, "scale_min"))?)
-        }
-    };
-    Ok(RatingOptions {
-        delimiter: delimiter.map_err(|error| invalid(&error, "delimiter"))?,
-        header: if header.has_header {
-            Header::Present
-        } else {
-            Header::Detect
-        },
-        user: column(&header.user_column, 0, "user_column")?,
-        item: column(&header.item_column, 1, "item_column")?,
-        rating: column(&header.rating_column, 2, "rating_column")?,
-        timestamp: timestamp.map_err(|error| invalid(&error, "timestamp_column"))?,
-        values: if header.counts {
-            Values::Counts
-        } else {
-            Values::Ratings
-        },
-        scale,
-        out_of_scale: if header.drop_out_of_scale {
-            OutOfScale::Drop
-        } else {
-            OutOfScale::Refuse
-        },
-        ids: rule_of(header),
-        ..RatingOptions::default()
-    })
-}
-
-fn invalid(error: &DataError, field: &str) -> Fault {
-    Fault::new(Reason::InvalidRequest, error.to_string()).at("field", field)
 }

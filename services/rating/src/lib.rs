@@ -9,6 +9,7 @@
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
 //! | `runner` | a job from its approval to its end |
+//! | `reading` | how a ratings file is to be read |
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `session` | the connection to the social platform and its lifeline |
 //! | `align`, `setup`, `product`, `training` | the phases of a job |
@@ -33,6 +34,7 @@ pub mod plan;
 mod platform;
 mod product;
 mod queries;
+mod reading;
 mod resume;
 mod runner;
 mod serve;
@@ -44,8 +46,8 @@ mod stored;
 mod training;
 
 pub use args::{Args, Verb};
-pub use imports::rating_options;
 pub use plan::{Plan, plan};
+pub use reading::rating_options;
 pub use s3rec_node::daemon::{Daemon, DaemonError};
 pub use serve::start;
 

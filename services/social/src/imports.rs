@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use s3rec_audit::Kind;
-use s3rec_data::{Column, DataError, Delimiter, Header, IdRule, LinkOptions, LinkSet};
+use s3rec_data::{DataError, IdRule, LinkOptions, LinkSet};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::spool;
 use s3rec_node::store::Table;
@@ -13,6 +13,7 @@ use s3rec_wire::v1;
 use tonic::Streaming;
 
 use crate::platform::Platform;
+use crate::reading::link_options;
 
 pub(crate) const DATASETS: Table = Table("datasets");
 const HEADERS: Table = Table("headers");
@@ -55,6 +56,10 @@ pub(crate) async fn import(
         rows: report.rows,
         density: report.links as f64 / (users * (users - 1.0)).max(1.0),
         not_positive: report.not_positive_dropped,
+        missing: report.missing_dropped,
+        reading: Some(s3rec_node::reading::told(&report.reading)),
+        reversed: report.reversed_added,
+        empty_lists: report.empty_lists,
     };
     let entry = [
         ("dataset", header.dataset.as_str().into()),
@@ -103,7 +108,7 @@ pub(crate) fn id_rule(platform: &Platform, dataset: &str) -> Result<IdRule, Faul
     Ok(rule_of(&header.unwrap_or_default()))
 }
 
-fn rule_of(header: &v1::FileHeader) -> IdRule {
+pub(crate) fn rule_of(header: &v1::FileHeader) -> IdRule {
     match header.fold_case {
         true => IdRule::NfcTrimCaseFold,
         false => IdRule::NfcTrim,
@@ -192,30 +197,4 @@ fn read(path: &Path, header: &v1::FileHeader, limit_bytes: u64) -> Result<LinkSe
         let is_too_large = matches!(error, DataError::TooLarge { .. });
         spool::unreadable(path, header, &error.to_string(), is_too_large)
     })
-}
-
-/// How a file is to be read.
-fn link_options(header: &v1::FileHeader) -> Result<LinkOptions, Fault> {
-    let delimiter = Delimiter::named(&header.delimiter, Path::new(&header.file_name));
-    let column = |text: &str, default, field| {
-        Column::named(text, default).map_err(|error| invalid(&error, field))
-    };
-    let weight = Column::optional(&header.weight_column);
-    Ok(LinkOptions {
-        truster: column(&header.truster_column, 0, "truster_column")?,
-        trustee: column(&header.trustee_column, 1, "trustee_column")?,
-        weight: weight.map_err(|error| invalid(&error, "weight_column"))?,
-        delimiter: delimiter.map_err(|error| invalid(&error, "delimiter"))?,
-        header: if header.has_header {
-            Header::Present
-        } else {
-            Header::Detect
-        },
-        ids: rule_of(header),
-        ..LinkOptions::default()
-    })
-}
-
-fn invalid(error: &DataError, field: &str) -> Fault {
-    Fault::new(Reason::InvalidRequest, error.to_string()).at("field", field)
 }

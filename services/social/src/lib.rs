@@ -35,6 +35,7 @@ mod policy;
 mod probe;
 mod proposals;
 mod queries;
+mod reading;
 mod rounds;
 mod serve;
 mod session;
@@ -43,6 +44,7 @@ mod stock;
 
 pub use args::{Args, Verb};
 pub use policy::PolicyError;
+pub use reading::link_options;
 pub use s3rec_node::daemon::{Daemon, DaemonError};
 pub use serve::start;
 
