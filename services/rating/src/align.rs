@@ -73,6 +73,7 @@ pub(crate) async fn align(
     let (common, claims) = found.map_err(psi_fault)?;
 
     let overlap = alignment::overlap(sizes, &common);
+    let suspicions = &ratings.report.reading.suspicions;
     ledger.overlap = Some(overlap);
     platform
         .store
@@ -80,7 +81,7 @@ pub(crate) async fn align(
     platform.record(JobEvent {
         overlap: Some(overlap),
         phase_progress: 1.0,
-        message: format!("Found {}.", alignment::overlap_text(&overlap)),
+        message: alignment::overlap_told(&overlap, overlap.rating_users, suspicions),
         ..event(job, ledger)
     })?;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));

@@ -134,6 +134,7 @@ impl Exchange<'_> {
         let ours = alignment::opening(job, links.users.len(), rule.name())?;
         let (psi, sizes) = alignment::agree(&theirs, &ours)?;
         self.send(ours.to_wire()).await?;
+        let suspicions = links.report.reading.suspicions.clone();
         let begun = blocking(move || social::begin(&psi, sizes, links.users.names())).await?;
         let (masking, answering) = begun.map_err(psi_fault)?;
 
@@ -154,7 +155,7 @@ impl Exchange<'_> {
         platform
             .slot
             .with(job, |running| running.overlap = Some(overlap))?;
-        let found = format!("Found {}.", alignment::overlap_text(&overlap));
+        let found = alignment::overlap_told(&overlap, overlap.social_users, &suspicions);
         platform.record_overlap(&name, overlap, found)?;
         if common.rows.is_empty() {
             return Err(alignment::nobody(&overlap));
