@@ -67,11 +67,6 @@ impl Role {
         self.usual.is_some() || !matches!(self.column, Column::Usual)
     }
 
-    /// Whether one row may hold several.
-    pub(crate) fn is_list(&self) -> bool {
-        self.field == "friends"
-    }
-
     /// Whether a column of this name holds it where no other does: what Amazon calls the product
     /// of which an item is one variant.
     fn is_second(&self, name: &str) -> bool {

@@ -5,15 +5,14 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
+use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use parquet::record::reader::RowIter;
-use parquet::record::{Field, List, ListAccessor};
 use parquet::schema::types::{Type, TypePtr};
 
 use crate::DataError;
-use crate::json_rows::ELEMENTS;
 use crate::limits::Limits;
 use crate::parquet_pages;
 use crate::record::Record;
@@ -75,20 +74,14 @@ impl ParquetRows {
     }
 
     /// Reads only the columns at `places`, after a look at every page of theirs: what they say of
-    /// their sizes is not believed. `lists` are the fields that may hold a list.
-    pub(crate) fn select(
-        &mut self,
-        places: &[Option<usize>],
-        lists: &[bool],
-    ) -> Result<(), DataError> {
+    /// their sizes is not believed.
+    pub(crate) fn select(&mut self, places: &[Option<usize>]) -> Result<(), DataError> {
         self.places = places.to_vec();
         self.selected = places.iter().flatten().copied().collect();
         self.selected.sort_unstable();
         self.selected.dedup();
-        for (place, list) in places.iter().zip(lists) {
-            if let Some(place) = place {
-                self.check_type(*place, *list)?;
-            }
+        for place in &self.selected {
+            self.check_type(*place)?;
         }
         let refused = |error: ParquetError| refused(&self.file, 0, &error);
         let reader = open(&self.file)?;
@@ -110,16 +103,19 @@ impl ParquetRows {
     }
 
     /// Refuses what is neither a number nor text, by the name that its type has.
-    fn check_type(&self, place: usize, list: bool) -> Result<(), DataError> {
+    fn check_type(&self, place: usize) -> Result<(), DataError> {
         let column = &self.columns[place];
         let info = column.get_basic_info();
         let logical = info.logical_type_ref();
-        let (kind, remedy) = if column.is_group() {
+        let is_list = matches!(
+            (info.converted_type(), logical),
+            (ConvertedType::LIST, _) | (_, Some(LogicalType::List))
+        );
+        let is_repeated = info.has_repetition() && info.repetition() == Repetition::REPEATED;
+        let (kind, remedy) = if is_list || is_repeated {
+            ("a list", "write one row for each element")
+        } else if column.is_group() {
             match (info.converted_type(), logical) {
-                (ConvertedType::LIST, _) | (_, Some(LogicalType::List)) if list => return Ok(()),
-                (ConvertedType::LIST, _) | (_, Some(LogicalType::List)) => {
-                    ("a list", "write one row for each element")
-                }
                 (ConvertedType::MAP, _) | (_, Some(LogicalType::Map)) => {
                     ("a map", "write one row for each entry")
                 }
@@ -206,28 +202,11 @@ impl ParquetRows {
             Field::ULong(value) => value.to_string(),
             Field::Float(value) => value.to_string(),
             Field::Double(value) => value.to_string(),
-            Field::ListInternal(list) => self.list(place, list)?,
             _ => {
                 let kind = "neither a number nor text";
                 return Err(self.type_refused(place, kind, "write it as text"));
             }
         })
-    }
-
-    /// The elements of a list, which only some fields may be.
-    fn list(&self, place: usize, list: &List) -> Result<String, DataError> {
-        let elements = (0..list.len()).map(|element| match list.get_string(element) {
-            Ok(text) => Ok(text.clone()),
-            Err(_) => list
-                .get_long(element)
-                .map(|number| number.to_string())
-                .map_err(|_| {
-                    let kind = "a list of neither text nor whole numbers";
-                    self.type_refused(place, kind, "write one row for each element")
-                }),
-        });
-        let elements: Vec<String> = elements.collect::<Result<_, _>>()?;
-        Ok(elements.join(&ELEMENTS.to_string()))
     }
 }
 

@@ -197,10 +197,7 @@ impl<'a> Table<'a> {
                 }
             },
             Rows::Json(rows) => rows.select(&places),
-            Rows::Parquet(rows) => {
-                let lists: Vec<bool> = roles.iter().map(Role::is_list).collect();
-                rows.select(&places, &lists)?;
-            }
+            Rows::Parquet(rows) => rows.select(&places)?,
         }
         if !matches!(self.rows, Rows::Text(_)) {
             // Their records hold the selected fields alone.

@@ -9,7 +9,6 @@
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
 //! | `runner` | a job from its approval to its end |
-//! | `reading` | how a ratings file is to be read |
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `session` | the connection to the social platform and its lifeline |
 //! | `align`, `setup`, `product`, `training` | the phases of a job |
@@ -23,6 +22,7 @@ mod align;
 mod args;
 mod bounded;
 mod consent;
+mod expiry;
 mod imports;
 mod jobs;
 mod ledger;
@@ -34,7 +34,6 @@ pub mod plan;
 mod platform;
 mod product;
 mod queries;
-mod reading;
 mod resume;
 mod runner;
 mod serve;
@@ -46,8 +45,8 @@ mod stored;
 mod training;
 
 pub use args::{Args, Verb};
+pub use imports::rating_options;
 pub use plan::{Plan, plan};
-pub use reading::rating_options;
 pub use s3rec_node::daemon::{Daemon, DaemonError};
 pub use serve::start;
 

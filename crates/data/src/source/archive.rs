@@ -114,7 +114,7 @@ pub(super) fn tarred(
             .rsplit('/')
             .next()
             .is_some_and(|name| name.starts_with("._"));
-        if kind.is_dir() || added {
+        if kind.is_dir() || kind.is_pax_global_extensions() || added {
             continue;
         }
         files.push(name);

@@ -181,7 +181,7 @@ fn downloads_that_are_not_the_file() {
 }
 
 #[test]
-fn one_field_of_a_gibibyte_takes_no_memory() {
+fn a_field_without_end_is_refused_before_it_is_held() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ratings.csv.gz");
     let file = std::fs::File::create(&path).unwrap();

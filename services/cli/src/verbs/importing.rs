@@ -56,7 +56,8 @@ fn named(source: FileSource, arguments: &FileArgs) -> FileSource {
 /// Only people are asked; the answer of the platform tells everybody.
 fn asks(arguments: &FileArgs, output: Output) -> bool {
     let people = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    people && !arguments.yes && !output.is_json()
+    // What is read from a pipe is not there a second time.
+    people && arguments.file.is_file() && !arguments.yes && !output.is_json()
 }
 
 fn agree(suspicions: &[Suspicion]) -> Result<(), Failure> {

@@ -5,7 +5,9 @@
 )]
 
 mod consent;
+mod datasets;
 mod endings;
+mod flood;
 mod joint_training;
 mod killed;
 mod ledgers;
@@ -16,3 +18,4 @@ mod preprocessed;
 mod refusals;
 mod replayed;
 mod retrieval;
+mod shown;
