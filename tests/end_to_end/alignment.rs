@@ -87,6 +87,43 @@ async fn nobody_in_common_is_one_clear_end_on_both_sides() {
 }
 
 #[tokio::test]
+async fn a_small_overlap_is_explained_to_each_side_by_its_own_ids() {
+    let pair = Pair::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut files = Files::small(directory.path());
+    files.links = write(directory.path(), "zeros.tsv", "007\t008\n008\t009\n");
+    let mut job = Job::start(&pair, &files, 2).await;
+    let mut at_rating = Vec::new();
+    let told = client::rating_events(&mut job.rating, &job.id, |event| {
+        at_rating.push(event.message.clone());
+        Ok(())
+    });
+    told.await.unwrap();
+    let mut at_social = Vec::new();
+    let told = client::social_events(&mut job.social, &job.id, |event| {
+        at_social.push(event.message.clone());
+        Ok(())
+    });
+    told.await.unwrap();
+    let hint = "Of our own ids: 3 of 3 user ids beginning with 0";
+    assert!(
+        at_social.iter().any(|message| message.contains(hint)),
+        "{at_social:?}"
+    );
+    // How the other side writes its ids is not for this one, nor is any id.
+    assert!(
+        !at_rating
+            .iter()
+            .any(|message| message.contains("beginning with 0")),
+        "{at_rating:?}"
+    );
+    assert!(
+        !at_social.iter().any(|message| message.contains("007")),
+        "{at_social:?}"
+    );
+}
+
+#[tokio::test]
 async fn both_platforms_must_normalise_alike() {
     let pair = Pair::start();
     let directory = tempfile::tempdir().unwrap();

@@ -127,6 +127,53 @@ async fn columns_times_and_counts_are_read_as_told() {
 }
 
 #[tokio::test]
+async fn an_import_tells_how_it_read_and_what_looks_wrong() {
+    let pair = Pair::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut client = client::rating(&pair.rating_connection()).await.unwrap();
+    let swapped = b"item_id,user_id,rating\nx,01,5\ny,01,NULL\nx,02,3\n";
+    let mut source = write(directory.path(), "ratings.csv", swapped);
+    let refused = client::import_ratings(&mut client, &source)
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("--drop-missing"), "{refused}");
+    source.drop_missing = true;
+    let imported = client::import_ratings(&mut client, &source).await.unwrap();
+    assert_eq!(
+        (imported.users, imported.items, imported.missing),
+        (2, 1, 1)
+    );
+    let reading = imported.reading.unwrap();
+    assert_eq!(reading.sample_users, ["01", "02"]);
+    assert_eq!(reading.sample_items, ["x"]);
+    assert!(
+        reading.read_as.contains("user \"user_id\""),
+        "{}",
+        reading.read_as
+    );
+    assert_eq!(
+        (reading.suspicions.len(), reading.suspicions[0].count),
+        (1, 2)
+    );
+
+    let mut client = client::social(&pair.social_connection()).await.unwrap();
+    let mut source = write(directory.path(), "links.txt", b"# friends\n1: 2 3\n2: 1\n");
+    source.undirected = true;
+    let imported = client::import_links(&mut client, &source).await.unwrap();
+    assert_eq!(
+        (imported.links, imported.reversed, imported.duplicates),
+        (4, 1, 0)
+    );
+    assert_eq!(imported.reading.unwrap().comment_lines, 1);
+    source.has_header = true;
+    source.no_header = true;
+    let refused = client::import_links(&mut client, &source)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.reason(), "INVALID_REQUEST", "{refused}");
+}
+
+#[tokio::test]
 async fn chunks_out_of_order_are_refused() {
     use v1::file_chunk::Part;
     let pair = Pair::start();

@@ -1,11 +1,8 @@
 //! One fold of a data set, for what is measured of learning: whoever runs it holds both files.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use s3rec_data::{
-    LinkOptions, LinkSet, OutOfScale, RatingOptions, RatingSet, Scale, k_fold, ratio,
-};
+use s3rec_data::{BothFiles, LinkSet, OutOfScale, RatingSet, Scale, Values, k_fold, ratio};
 use s3rec_model::{Model, Predictor, Preset, Solver, SolverSettings, accuracy, solver};
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 
@@ -25,23 +22,18 @@ pub struct LearningFold {
 }
 
 impl LearningFold {
-    /// The first of five folds by `seed`; ratings off the preset's scale are dropped.
+    /// The first of five folds by `seed`; without a scale, ratings off the preset's are dropped.
     ///
     /// # Errors
     /// Those of the readers, naming file, line and field.
-    pub fn read(
-        ratings: &Path,
-        links: &Path,
-        preset: &Preset,
-        seed: u64,
-    ) -> Result<Self, BenchError> {
-        let options = RatingOptions {
-            scale: Some(Scale::new(preset.scale.0, preset.scale.1)?),
-            out_of_scale: OutOfScale::Drop,
-            ..RatingOptions::default()
-        };
-        let ratings = RatingSet::read(ratings, &options)?;
-        let links = LinkSet::read(links, &LinkOptions::default())?;
+    pub fn read(files: &BothFiles, preset: &Preset, seed: u64) -> Result<Self, BenchError> {
+        let mut files = files.clone();
+        let options = &mut files.rating_options;
+        if options.scale.is_none() && options.values == Values::Ratings {
+            options.scale = Some(Scale::new(preset.scale.0, preset.scale.1)?);
+            options.out_of_scale = OutOfScale::Drop;
+        }
+        let (ratings, links) = files.read()?;
         Self::new(&ratings, &links, preset.operator, seed)
     }
 

@@ -1,10 +1,9 @@
 //! What is multiplied: the links of a data set among the users of its ratings, and seeded
 //! factors.
 
-use std::path::Path;
 
 use s3rec_algebra::{RealMatrix, Seed, Stream};
-use s3rec_data::{LinkOptions, LinkSet, RatingOptions, RatingSet};
+use s3rec_data::BothFiles;
 use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator};
 
 use crate::BenchError;
@@ -29,19 +28,18 @@ pub enum UserChoice {
 }
 
 impl Workload {
-    /// Reads both files, gzipped or not; only links between chosen users count.
+    /// Reads both files; only links between chosen users count.
     ///
     /// # Errors
     /// Those of the readers, naming file, line and field.
     pub fn read(
-        ratings: &Path,
-        links: &Path,
+        files: &BothFiles,
         choice: UserChoice,
         rank: usize,
         rounds: u32,
     ) -> Result<Self, BenchError> {
-        let mut users = RatingSet::read(ratings, &RatingOptions::default())?.users;
-        let links = LinkSet::read(links, &LinkOptions::default())?;
+        let (ratings, links) = files.read()?;
+        let mut users = ratings.users;
         if choice == UserChoice::Either {
             for name in links.users.names() {
                 users.intern(name);

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use thiserror::Error;
 
+use crate::ColumnError;
+
 /// Why a file was refused: which file, which line, which field, and how to mend it.
 #[derive(Debug, Error)]
 pub enum DataError {
@@ -22,7 +24,7 @@ pub enum DataError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A gzip file ends before its data does, or is damaged.
+    /// A compressed file ends before its data does, or is damaged.
     #[error("{} is truncated or damaged after line {line} ({source}); fetch it again", file.display())]
     Truncated {
         /// The file.
@@ -32,7 +34,7 @@ pub enum DataError {
         /// What the decoder says.
         source: std::io::Error,
     },
-    /// A compressed file is longer than allowed once it is decompressed.
+    /// A file is longer than allowed once it is decompressed or decoded.
     #[error(
         "{} is longer than {limit} bytes once decompressed; split it, or allow longer files",
         file.display()
@@ -42,6 +44,62 @@ pub enum DataError {
         file: PathBuf,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// A file has more rows than are read.
+    #[error("{} has more than {limit} rows; split it", file.display())]
+    TooManyRows {
+        /// The file.
+        file: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// A row is longer than any row of ratings or links.
+    #[error(
+        "{}:{line}: this row is longer than {limit} bytes; is it text, one row a line?",
+        file.display()
+    )]
+    RowTooLong {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A file of a kind that is not read.
+    #[error("{} is {kind}; {remedy}", file.display())]
+    OtherKind {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        kind: String,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+    /// A line of JSON cannot be read.
+    #[error(
+        "{}:{line}: not JSON with one object a line and plain values: {reason}",
+        file.display()
+    )]
+    BadJson {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A Parquet column is of a type that is not read.
+    #[error("{}: column {column:?} holds {kind}; {remedy}", file.display())]
+    ParquetType {
+        /// The file.
+        file: PathBuf,
+        /// The column.
+        column: String,
+        /// What it holds.
+        kind: &'static str,
+        /// What to do instead.
+        remedy: &'static str,
     },
     /// A Parquet file cannot be read.
     #[error(
@@ -57,7 +115,7 @@ pub enum DataError {
         reason: String,
     },
     /// The text is not UTF-8.
-    #[error("{}:{line}: not UTF-8 text; save the file as UTF-8", file.display())]
+    #[error("{}:{line}: neither UTF-8 nor UTF-16 text; save the file as UTF-8", file.display())]
     NotText {
         /// The file.
         file: PathBuf,
@@ -67,7 +125,8 @@ pub enum DataError {
     /// A row has too few fields: a truncated line or another delimiter.
     #[error(
         "{}:{line}: field {field} is missing, the row has {actual} (expected at least {expected}, \
-         separated by {delimiter:?}); give the right delimiter, or mend or delete the line",
+         separated by {delimiter}); give the right delimiter (--delimiter), or mend or delete the \
+         line",
         file.display()
     )]
     MissingField {
@@ -82,7 +141,40 @@ pub enum DataError {
         /// Fields found.
         actual: usize,
         /// The delimiter used.
-        delimiter: char,
+        delimiter: &'static str,
+    },
+    /// A row is not as wide as the others.
+    #[error(
+        "{}:{line}: this row has {actual} fields and line {first_line} has {expected} (separated \
+         by {delimiter}); quote fields that hold the delimiter, or mend or delete the line; of \
+         links, rows that list all friends of a user are read with --adjacency",
+        file.display()
+    )]
+    WrongWidth {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// Fields of the line that it is held against.
+        expected: usize,
+        /// Fields found.
+        actual: usize,
+        /// That line.
+        first_line: u64,
+        /// The delimiter used.
+        delimiter: &'static str,
+    },
+    /// A quoted field does not end as it should.
+    #[error(
+        "{}:{line}: a quoted field is not closed, or goes on after its closing quote; double the \
+         quotes inside quoted fields, or mend or delete the line",
+        file.display()
+    )]
+    BadQuote {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
     },
     /// A field is empty.
     #[error("{}:{line}: field {field} is empty; fill it in or delete the line", file.display())]
@@ -133,18 +225,59 @@ pub enum DataError {
         /// The rule's name.
         rule: &'static str,
     },
-    /// A rating is not a finite number.
-    #[error("{}:{line}: field rating is {actual:?}, expected a number such as 3.5", file.display())]
+    /// A rating or a weight is not a finite number.
+    #[error(
+        "{}:{line}: field {field} is {actual:?}, expected a number such as 3.5; {remedy}",
+        file.display()
+    )]
     NotANumber {
         /// The file.
         file: PathBuf,
         /// The line.
         line: u64,
+        /// The field's name.
+        field: &'static str,
+        /// What to do.
+        remedy: &'static str,
         /// What stands there.
         actual: String,
     },
-    /// A time is not an integer.
-    #[error("{}:{line}: field timestamp is {actual:?}, expected an integer such as seconds since 1970", file.display())]
+    /// A field says that there is no value.
+    #[error(
+        "{}:{line}: field {field} is {actual:?}, no value; delete such rows, or have them dropped \
+         and counted (--drop-missing)",
+        file.display()
+    )]
+    Missing {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+        /// What stands there.
+        actual: String,
+    },
+    /// A count below one.
+    #[error(
+        "{}:{line}: field rating is the count {actual}, and counts begin at 1: who never chose an \
+         item has no row; delete such rows, or have counts of 0 dropped (--drop-missing)",
+        file.display()
+    )]
+    NotACount {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: u64,
+        /// What stands there.
+        actual: f32,
+    },
+    /// A time is none.
+    #[error(
+        "{}:{line}: field timestamp is {actual:?}, expected seconds or milliseconds since 1970, \
+         or ISO 8601 such as 2010-10-19T23:55:00Z; or read no times (--timestamp-column none)",
+        file.display()
+    )]
     NotATime {
         /// The file.
         file: PathBuf,
@@ -191,7 +324,7 @@ pub enum DataError {
         item: String,
     },
     /// A delimiter that nothing here is separated by.
-    #[error("the delimiter {actual:?} is none of a tab, ',', ';' or a space")]
+    #[error("the delimiter {actual:?} is none of a tab, ',', ';', '|', '::' or spaces")]
     BadDelimiter {
         /// What was given.
         actual: String,
@@ -202,15 +335,27 @@ pub enum DataError {
         /// What was given.
         actual: usize,
     },
-    /// A column asked for by name is not in the header.
-    #[error("{} has no column {name:?} (its header: {header:?})", file.display())]
-    NoSuchColumn {
+    /// An id that no platform gave to anybody: what made the file has damaged it.
+    #[error("{}:{line}: field {field} is {actual:?}, {damage}", file.display())]
+    DamagedId {
         /// The file.
         file: PathBuf,
-        /// The name asked for.
-        name: String,
-        /// What the header says.
-        header: Vec<String>,
+        /// The line.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+        /// What stands there.
+        actual: String,
+        /// What has happened to it, and what to do.
+        damage: &'static str,
+    },
+    /// It is not certain which column holds what.
+    #[error("{}: {source}", file.display())]
+    Columns {
+        /// The file.
+        file: PathBuf,
+        /// What is not certain, and what settles it.
+        source: ColumnError,
     },
     /// Nothing is left to learn from.
     #[error("{} has no usable row ({rows} read, {dropped} dropped)", file.display())]
@@ -223,7 +368,11 @@ pub enum DataError {
         dropped: u64,
     },
     /// All ratings are the same, so that there is nothing to predict.
-    #[error("every rating in {} is {value}; is it the right column?", file.display())]
+    #[error(
+        "every rating in {} is {value}: is it the right column? Purchases, plays and the like are \
+         read as counts (--counts)",
+        file.display()
+    )]
     Constant {
         /// The file.
         file: PathBuf,

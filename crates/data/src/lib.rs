@@ -4,28 +4,60 @@
 //!
 //! Nothing in a file is trusted: every row is either kept, merged or dropped under a stated
 //! rule and counted in a report, or refused with the file, line and field to mend.
+//!
+//! A file passes through a pipeline, each step in a file of its own: bytes out of any packing
+//! under limits (`source`), lines of bounded length out of any encoding (`text`), the delimiter
+//! told from the first of them (`delimiter`), fields (`record`), rows with a header and without
+//! comments (`text_rows`, beside `json_rows` and `parquet_rows`), columns by name (`columns`),
+//! rows of named fields (`table`), and at last ratings and links, numbers and ids, with the
+//! account of what was odd about them (`id_forms`, `value_forms`, `suspicions`, `report`).
 
-mod bounded;
+mod adjacency;
+mod both;
+mod column_error;
+mod column_names;
+mod columns;
+mod delimiter;
 mod error;
+mod id_forms;
 pub mod ids;
+mod json_rows;
+mod limits;
+mod link_options;
 pub mod links;
 pub mod normalise;
+mod numbers;
+mod parquet_pages;
 mod parquet_rows;
 pub mod power_law;
+mod rating_options;
 pub mod ratings;
+mod record;
 pub mod report;
+mod source;
 pub mod split;
+pub mod suspicions;
 pub mod synthetic;
 pub mod table;
+mod text;
+mod text_rows;
+mod value_forms;
 
-pub use bounded::MAX_DECOMPRESSED_BYTES;
+pub use both::BothFiles;
+pub use column_error::ColumnError;
+pub use columns::{Column, NO_COLUMN};
+pub use delimiter::Delimiter;
 pub use error::DataError;
 pub use ids::IdTable;
-pub use links::{LinkOptions, LinkSet};
+pub use limits::{MAX_DECOMPRESSED_BYTES, MAX_ROW_BYTES, MAX_ROWS};
+pub use link_options::{LinkOptions, LinkShape, Weights};
+pub use links::LinkSet;
 pub use normalise::IdRule;
 pub use power_law::power_law_links;
-pub use ratings::{Duplicates, OutOfScale, RatingOptions, RatingSet, Scale, Values};
-pub use report::{LinkReport, RatingReport};
+pub use rating_options::{Duplicates, OutOfScale, RatingOptions, Scale, Values};
+pub use ratings::RatingSet;
+pub use report::{LinkReport, RatingReport, Reading};
 pub use split::{Fold, k_fold, latest, ratio};
+pub use suspicions::{Suspicion, SuspicionKind, explain_overlap};
 pub use synthetic::{Synthetic, SyntheticSettings};
-pub use table::{Column, Delimiter, Header};
+pub use table::Header;

@@ -1,50 +1,23 @@
 //! Reading social links.
 
-use crate::normalise::Users;
-use crate::table::{Source, Table, open};
-use crate::{
-    Column, DataError, Delimiter, Header, IdRule, IdTable, LinkReport, MAX_DECOMPRESSED_BYTES,
-};
-use s3rec_sparse::{SocialMatrix, SparseError};
-use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
-/// How to read a link file. The default reads `truster trustee` and ignores what follows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LinkOptions {
-    /// What separates fields.
-    pub delimiter: Delimiter,
-    /// Whether there is a header line.
-    pub header: Header,
-    /// Where the id of the one who trusts or follows stands.
-    pub truster: Column,
-    /// Where the id of the one trusted or followed stands.
-    pub trustee: Column,
-    /// A weight column: rows whose weight is not positive are dropped and counted, all others
-    /// count alike (S is binary).
-    pub weight: Option<Column>,
-    /// How user ids are normalised.
-    pub ids: IdRule,
-    /// The most bytes that a compressed file may become.
-    pub max_decompressed_bytes: u64,
-}
+use s3rec_sparse::{SocialMatrix, SparseError};
 
-impl Default for LinkOptions {
-    fn default() -> Self {
-        Self {
-            delimiter: Delimiter::default(),
-            header: Header::default(),
-            truster: Column::Index(0),
-            trustee: Column::Index(1),
-            weight: None,
-            ids: IdRule::default(),
-            max_decompressed_bytes: MAX_DECOMPRESSED_BYTES,
-        }
-    }
-}
+use crate::adjacency;
+use crate::normalise::Users;
+use crate::numbers::{is_missing, number};
+use crate::ratings::reading;
+use crate::source::{Source, open};
+use crate::table::{Place, Table};
+use crate::{Column, DataError, IdTable, LinkOptions, LinkReport, LinkShape, Reading, Weights};
+
+/// Fields of a row, in the order of [`LinkOptions::pair`].
+const TRUSTER: usize = 0;
+const TRUSTEE: usize = 1;
+const WEIGHT: usize = 2;
 
 /// Links by index, with the ids behind the indices. P1's secret.
 #[derive(Clone)]
@@ -58,16 +31,15 @@ pub struct LinkSet {
 }
 
 impl LinkSet {
-    /// Reads a TSV or CSV file, gzipped or not, or a Parquet file; both kinds are told by their
-    /// content.
+    /// Reads delimited text, JSON lines or Parquet, packed or not; the kind is told by content.
     ///
     /// # Errors
     /// Any [`DataError`] that names a file.
     pub fn read(file: &Path, options: &LinkOptions) -> Result<Self, DataError> {
-        Self::read_source(file, open(file, options.max_decompressed_bytes)?, options)
+        Self::read_source(file, open(file, &options.limits())?, options)
     }
 
-    /// Reads already decompressed text, `name` standing for the file in messages.
+    /// Reads text that is not packed, `name` standing for the file in messages.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -76,7 +48,7 @@ impl LinkSet {
         source: impl Read + 'a,
         options: &LinkOptions,
     ) -> Result<Self, DataError> {
-        Self::read_source(name, Source::Text(Box::new(source)), options)
+        Self::read_source(name, Source::text(source), options)
     }
 
     fn read_source(
@@ -84,58 +56,31 @@ impl LinkSet {
         source: Source<'_>,
         options: &LinkOptions,
     ) -> Result<Self, DataError> {
-        let mut fields = vec![
-            ("truster", options.truster.clone()),
-            ("trustee", options.trustee.clone()),
-        ];
-        fields.extend(options.weight.clone().map(|column| ("weight", column)));
-        let weighted = options.weight.is_some();
-        let mut table = Table::new(name, source, options.delimiter, options.header, fields);
-        let mut users = Users::new(options.ids);
-        let mut links = Vec::new();
-        let mut seen = HashSet::new();
-        let mut report = LinkReport {
-            rows: 0,
-            users: 0,
-            links: 0,
-            duplicates_merged: 0,
-            self_links_dropped: 0,
-            not_positive_dropped: 0,
-        };
-        while table.advance(weighted.then_some(2))? {
-            report.rows += 1;
-            // Both are checked, also in rows that are dropped.
-            table.id(0)?;
-            table.id(1)?;
-            if weighted && !positive(&table, table.field(2)?)? {
-                report.not_positive_dropped += 1;
-                continue;
+        let mut all = options.pair().to_vec();
+        all.extend(options.list().into_iter().skip(1));
+        let ragged = options.shape == LinkShape::Lists;
+        let mut table = Table::open(
+            name,
+            source,
+            options.limits(),
+            options.layout(),
+            &all,
+            ragged,
+        )?;
+        let mut gathered = Gathered::new(options);
+        if options.is_lists(&table) {
+            table.place(options.list().to_vec(), false)?;
+            table.take_lists();
+            while table.advance()? {
+                gathered.take_list(&table)?;
             }
-            let link = (users.take(&table, 0)?, users.take(&table, 1)?);
-            if link.0 == link.1 {
-                report.self_links_dropped += 1;
-            } else if seen.insert(link) {
-                links.push(link);
-            } else {
-                report.duplicates_merged += 1;
+        } else {
+            table.place(options.pair().to_vec(), options.weight == Column::Usual)?;
+            while table.advance()? {
+                gathered.take_pair(&table, options)?;
             }
         }
-        if links.is_empty() {
-            let dropped = report.self_links_dropped + report.not_positive_dropped;
-            let file = name.to_path_buf();
-            return Err(DataError::Empty {
-                file,
-                rows: report.rows,
-                dropped,
-            });
-        }
-        report.users = users.len();
-        report.links = links.len();
-        Ok(Self {
-            users: users.into_table(),
-            links,
-            report,
-        })
+        gathered.finish(&table)
     }
 
     /// S over another platform's users, by id: row i is `users` index i; links with an end
@@ -153,13 +98,143 @@ impl LinkSet {
     }
 }
 
-fn positive(table: &Table<'_>, text: &str) -> Result<bool, DataError> {
-    match text.parse::<f64>() {
-        Ok(weight) if weight.is_finite() => Ok(weight > 0.0),
-        _ => Err(DataError::NotANumber {
-            file: table.file().to_path_buf(),
-            line: table.line(),
-            actual: text.chars().take(40).collect(),
-        }),
+struct Gathered {
+    users: Users,
+    links: Vec<(u32, u32)>,
+    seen: HashSet<(u32, u32)>,
+    undirected: bool,
+    report: LinkReport,
+}
+
+impl Gathered {
+    fn new(options: &LinkOptions) -> Self {
+        Self {
+            users: Users::new(options.ids),
+            links: Vec::new(),
+            seen: HashSet::new(),
+            undirected: options.undirected,
+            report: LinkReport {
+                rows: 0,
+                users: 0,
+                links: 0,
+                duplicates_merged: 0,
+                self_links_dropped: 0,
+                not_positive_dropped: 0,
+                missing_dropped: 0,
+                reversed_added: 0,
+                empty_lists: 0,
+                reading: Reading::default(),
+            },
+        }
     }
+
+    fn take_pair(&mut self, table: &Table<'_>, options: &LinkOptions) -> Result<(), DataError> {
+        self.report.rows += 1;
+        let (truster, trustee) = (table.raw(TRUSTER)?, table.raw(TRUSTEE)?);
+        // Both are checked, also in rows that are dropped.
+        table.at(TRUSTER).check(truster)?;
+        table.at(TRUSTEE).check(trustee)?;
+        if table.has(WEIGHT) {
+            match weight(table, options)? {
+                None => {
+                    self.report.missing_dropped += 1;
+                    return Ok(());
+                }
+                Some(weight) if weight <= 0.0 && options.weights == Weights::Positive => {
+                    self.report.not_positive_dropped += 1;
+                    return Ok(());
+                }
+                Some(_) => {}
+            }
+        }
+        self.link((table.at(TRUSTER), truster), (table.at(TRUSTEE), trustee))
+    }
+
+    fn take_list(&mut self, table: &Table<'_>) -> Result<(), DataError> {
+        self.report.rows += 1;
+        let (user, friends) = adjacency::row(table)?;
+        let (from, to) = (table.at(TRUSTER), table.at(TRUSTEE));
+        from.check(user)?;
+        self.report.empty_lists += u64::from(friends.is_empty());
+        for friend in friends {
+            to.check(friend)?;
+            self.link((from, user), (to, friend))?;
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, from: (Place<'_>, &str), to: (Place<'_>, &str)) -> Result<(), DataError> {
+        let link = (
+            self.users.take(from.0, from.1)?,
+            self.users.take(to.0, to.1)?,
+        );
+        if link.0 == link.1 {
+            self.report.self_links_dropped += 1;
+        } else if self.seen.insert(link) {
+            self.links.push(link);
+        } else {
+            self.report.duplicates_merged += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, table: &Table<'_>) -> Result<LinkSet, DataError> {
+        let mut report = self.report;
+        if self.links.is_empty() {
+            let dropped = report.self_links_dropped
+                + report.not_positive_dropped
+                + report.missing_dropped
+                + report.empty_lists;
+            return Err(DataError::Empty {
+                file: table.file().to_path_buf(),
+                rows: report.rows,
+                dropped,
+            });
+        }
+        if self.undirected {
+            for (truster, trustee) in self.links.clone() {
+                if self.seen.insert((trustee, truster)) {
+                    self.links.push((trustee, truster));
+                    report.reversed_added += 1;
+                }
+            }
+        }
+        report.users = self.users.len();
+        report.links = self.links.len();
+        let found = self.users.suspicions(table.file())?;
+        report.reading = reading(table, self.users.table(), found);
+        Ok(LinkSet {
+            users: self.users.into_table(),
+            links: self.links,
+            report,
+        })
+    }
+}
+
+/// The weight of a row; none where it has none and such rows are dropped.
+fn weight(table: &Table<'_>, options: &LinkOptions) -> Result<Option<f64>, DataError> {
+    let text = table.raw(WEIGHT)?;
+    let place = table.at(WEIGHT);
+    let (file, line, field) = (|| place.file.to_path_buf(), place.line, place.field);
+    let actual = || text.chars().take(40).collect();
+    if is_missing(text) {
+        return match options.drop_missing {
+            true => Ok(None),
+            false => Err(DataError::Missing {
+                file: file(),
+                line,
+                field,
+                actual: actual(),
+            }),
+        };
+    }
+    let weight = number(text, options.decimal()).ok_or_else(|| DataError::NotANumber {
+        file: file(),
+        line,
+        field,
+        actual: actual(),
+        remedy: "name the column of the weight (--weight-column), or read none (--weight-column \
+                 none) where every row is a link",
+    })?;
+    Ok(Some(weight))
 }

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 
 use caseless::Caseless;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use crate::table::Table;
-use crate::{DataError, IdTable};
+use crate::table::Place;
+use crate::{DataError, IdTable, Suspicion, id_forms};
 
 /// How user ids are normalised at import. Both platforms of a job must use the same rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,16 +73,17 @@ impl Users {
         }
     }
 
-    /// The index of the user in `field` of the current row.
-    pub(crate) fn take(&mut self, row: &Table<'_>, field: usize) -> Result<u32, DataError> {
-        let (file, line, name) = (|| row.file().to_path_buf(), row.line(), row.name(field));
-        let written = row.id(field)?.trim();
+    /// The index of the user who is `written` so at `place`.
+    pub(crate) fn take(&mut self, place: Place<'_>, written: &str) -> Result<u32, DataError> {
+        let Place { file, line, field } = place;
+        let file = || file.to_path_buf();
+        let written = written.trim();
         let normal = self.rule.normalise(written);
         if normal.is_empty() {
             return Err(DataError::EmptyField {
                 file: file(),
                 line,
-                field: name,
+                field,
             });
         }
         let index = self
@@ -89,10 +91,11 @@ impl Users {
             .intern(&normal)
             .ok_or_else(|| DataError::TooManyIds {
                 file: file(),
-                field: name,
+                field,
                 limit: u32::MAX,
             })?;
         let Some(first_line) = self.lines.get(index as usize) else {
+            place.check(written)?;
             self.lines.push(line);
             if normal != written {
                 self.spellings.insert(index, written.into());
@@ -104,7 +107,7 @@ impl Users {
             return Err(DataError::TwoSpellings {
                 file: file(),
                 line,
-                field: name,
+                field,
                 written: written.to_owned(),
                 first: first.to_owned(),
                 first_line: *first_line,
@@ -112,6 +115,30 @@ impl Users {
             });
         }
         Ok(index)
+    }
+
+    /// What is odd about all of them; refused where somebody is there twice for certain.
+    pub(crate) fn suspicions(&self, file: &Path) -> Result<Vec<Suspicion>, DataError> {
+        if let Some(twin) = id_forms::invisible_twins(&self.table) {
+            return Err(DataError::DamagedId {
+                file: file.to_path_buf(),
+                line: self.lines.get(twin as usize).copied().unwrap_or_default(),
+                field: "user",
+                actual: self
+                    .table
+                    .name(twin)
+                    .unwrap_or_default()
+                    .escape_unicode()
+                    .to_string(),
+                damage: "another user of the file but for characters that cannot be seen; \
+                         remove these",
+            });
+        }
+        Ok(id_forms::of_ids("user", &self.table))
+    }
+
+    pub(crate) fn table(&self) -> &IdTable {
+        &self.table
     }
 
     pub(crate) fn into_table(self) -> IdTable {

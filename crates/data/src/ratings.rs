@@ -1,131 +1,26 @@
 //! Reading ratings.
 
-use crate::normalise::Users;
-use crate::table::{Source, Table, open};
-use crate::{
-    Column, DataError, Delimiter, Header, IdRule, IdTable, MAX_DECOMPRESSED_BYTES, RatingReport,
-};
-use s3rec_sparse::Rating;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-/// The lowest and highest rating there can be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Scale {
-    /// Lowest rating.
-    pub min: f32,
-    /// Highest rating.
-    pub max: f32,
-}
+use s3rec_sparse::Rating;
 
-impl Scale {
-    /// A scale from `min` to `max`.
-    ///
-    /// # Errors
-    /// [`DataError::BadScale`] unless both are finite and `min < max`.
-    pub fn new(min: f32, max: f32) -> Result<Self, DataError> {
-        if min.is_finite() && max.is_finite() && min < max {
-            Ok(Self { min, max })
-        } else {
-            Err(DataError::BadScale { min, max })
-        }
-    }
+use crate::normalise::Users;
+use crate::numbers::{Decimal, is_missing, number, time_ms};
+use crate::report::samples;
+use crate::source::{Source, open};
+use crate::table::Table;
+use crate::{
+    DataError, Duplicates, IdTable, OutOfScale, RatingOptions, RatingReport, Reading, Scale,
+    Suspicion, SuspicionKind, Values, id_forms, value_forms,
+};
 
-    fn contains(self, value: f32) -> bool {
-        (self.min..=self.max).contains(&value)
-    }
-}
-
-/// What a second rating of the same item by the same user means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Duplicates {
-    /// The later row replaces the earlier one: the user changed their mind.
-    #[default]
-    Last,
-    /// The earlier row stays.
-    First,
-    /// The mean of all rows of the pair.
-    Mean,
-    /// The file is refused.
-    Refuse,
-}
-
-/// What to do with a rating outside the scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutOfScale {
-    /// Refuse the file.
-    #[default]
-    Refuse,
-    /// Drop and count the row.
-    Drop,
-}
-
-/// What the rating column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Values {
-    /// Ratings on a scale.
-    #[default]
-    Ratings,
-    /// How often a user chose an item (plays, purchases): rows of one pair add up, and the
-    /// rating is log₂(1 + count), so that twice as often is about one point more. The scale is
-    /// 1 (once) to that of the largest count.
-    Counts,
-}
-
-/// How to read a rating file. The default reads `user item rating` in this order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RatingOptions {
-    /// What separates fields.
-    pub delimiter: Delimiter,
-    /// Whether there is a header line.
-    pub header: Header,
-    /// Where the user's id stands.
-    pub user: Column,
-    /// Where the item's id stands.
-    pub item: Column,
-    /// Where the rating stands.
-    pub rating: Column,
-    /// Where the time of the rating stands: an integer, say seconds since 1970. With it, the
-    /// later of two rows is the one with the later time.
-    pub timestamp: Option<Column>,
-    /// What the rating column holds.
-    pub values: Values,
-    /// The scale; without one, the lowest and highest rating in the file.
-    pub scale: Option<Scale>,
-    /// What to do with ratings outside a given scale.
-    pub out_of_scale: OutOfScale,
-    /// What to do with repeated pairs.
-    pub duplicates: Duplicates,
-    /// How user ids are normalised. Item ids stay as written: nobody else has them.
-    pub ids: IdRule,
-    /// The most bytes that a compressed file may become.
-    pub max_decompressed_bytes: u64,
-}
-
-impl Default for RatingOptions {
-    fn default() -> Self {
-        Self {
-            delimiter: Delimiter::default(),
-            header: Header::default(),
-            user: Column::Index(0),
-            item: Column::Index(1),
-            rating: Column::Index(2),
-            timestamp: None,
-            values: Values::default(),
-            scale: None,
-            out_of_scale: OutOfScale::default(),
-            duplicates: Duplicates::default(),
-            ids: IdRule::default(),
-            max_decompressed_bytes: MAX_DECOMPRESSED_BYTES,
-        }
-    }
-}
+/// Fields of a row, in the order of [`RatingOptions::roles`].
+const USER: usize = 0;
+const ITEM: usize = 1;
+const RATING: usize = 2;
+const TIMESTAMP: usize = 3;
 
 /// Ratings by index, with the ids behind the indices.
 #[derive(Clone)]
@@ -136,23 +31,23 @@ pub struct RatingSet {
     pub items: IdTable,
     /// Distinct pairs, by first appearance.
     pub ratings: Vec<Rating>,
-    /// The time of each rating, in the same order; empty without a timestamp column.
+    /// The time of each rating in milliseconds since 1970, in the same order; empty without a
+    /// timestamp column.
     pub timestamps: Vec<i64>,
     /// The account.
     pub report: RatingReport,
 }
 
 impl RatingSet {
-    /// Reads a TSV or CSV file, gzipped or not, or a Parquet file; both kinds are told by their
-    /// content.
+    /// Reads delimited text, JSON lines or Parquet, packed or not; the kind is told by content.
     ///
     /// # Errors
     /// Any [`DataError`] that names a file.
     pub fn read(file: &Path, options: &RatingOptions) -> Result<Self, DataError> {
-        Self::read_source(file, open(file, options.max_decompressed_bytes)?, options)
+        Self::read_source(file, open(file, &options.limits())?, options)
     }
 
-    /// Reads already decompressed text, `name` standing for the file in messages.
+    /// Reads text that is not packed, `name` standing for the file in messages.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -161,7 +56,7 @@ impl RatingSet {
         source: impl Read + 'a,
         options: &RatingOptions,
     ) -> Result<Self, DataError> {
-        Self::read_source(name, Source::Text(Box::new(source)), options)
+        Self::read_source(name, Source::text(source), options)
     }
 
     fn read_source(
@@ -169,32 +64,25 @@ impl RatingSet {
         source: Source<'_>,
         options: &RatingOptions,
     ) -> Result<Self, DataError> {
-        let mut fields = vec![
-            ("user", options.user.clone()),
-            ("item", options.item.clone()),
-            ("rating", options.rating.clone()),
-        ];
-        fields.extend(
-            options
-                .timestamp
-                .clone()
-                .map(|column| ("timestamp", column)),
-        );
-        if options.values == Values::Counts && options.scale.is_some() {
-            return Err(DataError::CountsHaveNoScale);
-        }
-        if let Some(scale) = options.scale {
-            Scale::new(scale.min, scale.max)?;
-        }
-        let mut table = Table::new(name, source, options.delimiter, options.header, fields);
+        options.check()?;
+        let roles = options.roles();
+        let mut table = Table::open(
+            name,
+            source,
+            options.limits(),
+            options.layout(),
+            &roles,
+            false,
+        )?;
+        table.place(roles.to_vec(), false)?;
         let mut gathered = Gathered {
             users: Users::new(options.ids),
             ..Gathered::default()
         };
-        while table.advance(Some(2))? {
+        while table.advance()? {
             gathered.take(&table, options)?;
         }
-        gathered.finish(name, options)
+        gathered.finish(&table, options)
     }
 }
 
@@ -210,25 +98,25 @@ struct Gathered {
     duplicates_merged: u64,
     duplicates_conflicting: u64,
     out_of_scale_dropped: u64,
+    missing_dropped: u64,
 }
 
 impl Gathered {
     fn take(&mut self, table: &Table<'_>, options: &RatingOptions) -> Result<(), DataError> {
         self.rows += 1;
-        let (user, item) = (table.id(0)?, table.id(1)?);
-        let value = number(table, table.field(2)?)?;
-        let time = match options.timestamp {
-            Some(_) => Some(integer(table, table.field(3)?)?),
-            None => None,
+        let (user, item) = (table.raw(USER)?, table.raw(ITEM)?);
+        // Checked also in rows that are dropped.
+        table.at(USER).check(user)?;
+        table.at(ITEM).check(item)?;
+        let Some(value) = rating(table, options)? else {
+            self.missing_dropped += 1;
+            return Ok(());
         };
-        let scale = match options.values {
-            Values::Ratings => options.scale,
-            Values::Counts => Some(Scale {
-                min: 1.0,
-                max: f32::MAX,
-            }),
+        let time = match table.has(TIMESTAMP) {
+            true => Some(time(table, options.decimal())?),
+            false => None,
         };
-        if let Some(scale) = scale.filter(|scale| !scale.contains(value)) {
+        if let Some(scale) = options.scale.filter(|scale| !scale.contains(value)) {
             match options.out_of_scale {
                 OutOfScale::Drop => {
                     self.out_of_scale_dropped += 1;
@@ -251,61 +139,73 @@ impl Gathered {
             limit: u32::MAX,
         };
         let pair = (
-            self.users.take(table, 0)?,
+            self.users.take(table.at(USER), user)?,
             self.items.intern(item).ok_or_else(full)?,
         );
-        match self.seen.get_mut(&pair) {
-            None => {
-                self.seen.insert(pair, (self.ratings.len(), 1));
-                self.timestamps.extend(time);
-                self.ratings.push(Rating {
-                    user: pair.0,
-                    item: pair.1,
-                    value,
+        if let Some((place, rows)) = self.seen.get(&pair).copied() {
+            if options.duplicates == Duplicates::Refuse {
+                return Err(DataError::Duplicate {
+                    file: table.file().to_path_buf(),
+                    line: table.line(),
+                    user: user.to_owned(),
+                    item: item.to_owned(),
                 });
             }
-            Some((position, rows)) => {
-                if options.duplicates == Duplicates::Refuse {
-                    return Err(DataError::Duplicate {
-                        file: table.file().to_path_buf(),
-                        line: table.line(),
-                        user: user.to_owned(),
-                        item: item.to_owned(),
-                    });
-                }
-                let kept = &mut self.ratings[*position].value;
-                *rows += 1;
-                self.duplicates_merged += 1;
-                self.duplicates_conflicting += u64::from(*kept != value);
-                let kept_time = self.timestamps.get_mut(*position);
-                let later = kept_time
-                    .as_ref()
-                    .zip(time)
-                    .is_none_or(|(kept, time)| time >= **kept);
-                match (options.values, options.duplicates) {
-                    (Values::Counts, _) => *kept += value,
-                    (_, Duplicates::Last) if later => *kept = value,
-                    (_, Duplicates::Mean) => *kept += (value - *kept) / *rows as f32,
-                    (_, Duplicates::Last | Duplicates::First | Duplicates::Refuse) => {}
-                }
-                if let (Some(kept), Some(time)) = (kept_time, time)
-                    && options.duplicates != Duplicates::First
-                {
-                    *kept = time.max(*kept);
-                }
-            }
+            self.seen.insert(pair, (place, rows + 1));
+            self.merge(place, rows + 1, value, time, options);
+            return Ok(());
         }
+        self.seen.insert(pair, (self.ratings.len(), 1));
+        self.timestamps.extend(time);
+        self.ratings.push(Rating {
+            user: pair.0,
+            item: pair.1,
+            value,
+        });
         Ok(())
     }
 
-    fn finish(mut self, name: &Path, options: &RatingOptions) -> Result<RatingSet, DataError> {
-        let file = name.to_path_buf();
+    /// The `rows`th row of the pair whose rating stands at `place`.
+    fn merge(
+        &mut self,
+        place: usize,
+        rows: u32,
+        value: f32,
+        time: Option<i64>,
+        options: &RatingOptions,
+    ) {
+        let kept = &mut self.ratings[place].value;
+        self.duplicates_merged += 1;
+        self.duplicates_conflicting += u64::from(*kept != value);
+        let kept_time = self.timestamps.get_mut(place);
+        let later = kept_time
+            .as_ref()
+            .zip(time)
+            .is_none_or(|(kept, time)| time >= **kept);
+        match (options.values, options.duplicates) {
+            (Values::Counts, _) => *kept += value,
+            (_, Duplicates::Last) if later => *kept = value,
+            (_, Duplicates::Mean) => *kept += (value - *kept) / rows as f32,
+            (_, Duplicates::Last | Duplicates::First | Duplicates::Refuse) => {}
+        }
+        if let (Some(kept), Some(time)) = (kept_time, time)
+            && options.duplicates != Duplicates::First
+        {
+            *kept = time.max(*kept);
+        }
+    }
+
+    fn finish(
+        mut self,
+        table: &Table<'_>,
+        options: &RatingOptions,
+    ) -> Result<RatingSet, DataError> {
+        let file = || table.file().to_path_buf();
         if self.ratings.is_empty() {
-            let (rows, dropped) = (self.rows, self.out_of_scale_dropped);
             return Err(DataError::Empty {
-                file,
-                rows,
-                dropped,
+                file: file(),
+                rows: self.rows,
+                dropped: self.out_of_scale_dropped + self.missing_dropped,
             });
         }
         if options.values == Values::Counts {
@@ -314,11 +214,25 @@ impl Gathered {
             }
         }
         let values = || self.ratings.iter().map(|rating| rating.value);
-        let (min, max) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), v| {
+        let (mut min, max) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), v| {
             (min.min(v), max.max(v))
         });
         if min == max {
-            return Err(DataError::Constant { file, value: min });
+            match options.values {
+                Values::Ratings => {
+                    return Err(DataError::Constant {
+                        file: file(),
+                        value: min,
+                    });
+                }
+                // Whoever has no row has never chosen the item.
+                Values::Counts => min = 0.0,
+            }
+        }
+        let mut found = self.users.suspicions(table.file())?;
+        found.extend(id_forms::of_ids("item", &self.items));
+        if options.values == Values::Ratings && options.scale.is_none() {
+            found.extend(value_forms::of_values(values()));
         }
         let report = RatingReport {
             rows: self.rows,
@@ -332,6 +246,9 @@ impl Gathered {
             duplicates_merged: self.duplicates_merged,
             duplicates_conflicting: self.duplicates_conflicting,
             out_of_scale_dropped: self.out_of_scale_dropped,
+            missing_dropped: self.missing_dropped,
+            reading: reading(table, self.users.table(), found),
+            sample_items: samples(&self.items),
         };
         Ok(RatingSet {
             users: self.users.into_table(),
@@ -343,19 +260,87 @@ impl Gathered {
     }
 }
 
-fn number(table: &Table<'_>, text: &str) -> Result<f32, DataError> {
-    text.parse::<f32>()
-        .ok()
-        .filter(|value| value.is_finite())
-        .ok_or_else(|| DataError::NotANumber {
-            file: table.file().to_path_buf(),
-            line: table.line(),
-            actual: text.chars().take(40).collect(),
-        })
+/// How a table was read, and what was odd about it.
+pub(crate) fn reading(
+    table: &Table<'_>,
+    users: &IdTable,
+    mut suspicions: Vec<Suspicion>,
+) -> Reading {
+    let (comment_lines, like_rows) = table.comments();
+    if like_rows > 0 {
+        suspicions.push(Suspicion {
+            kind: SuspicionKind::CommentLikeRow,
+            field: "line".into(),
+            count: like_rows,
+            of: comment_lines,
+            example: "#".into(),
+        });
+    }
+    Reading {
+        read_as: table.read_as(),
+        comment_lines,
+        sample_users: samples(users),
+        suspicions,
+    }
 }
 
-fn integer(table: &Table<'_>, text: &str) -> Result<i64, DataError> {
-    text.parse().map_err(|_| DataError::NotATime {
+/// The rating of a row; none where it has none and such rows are dropped.
+fn rating(table: &Table<'_>, options: &RatingOptions) -> Result<Option<f32>, DataError> {
+    let text = table.raw(RATING)?;
+    let place = table.at(RATING);
+    let (file, line) = (|| place.file.to_path_buf(), place.line);
+    let cut = || text.chars().take(40).collect();
+    if is_missing(text) {
+        return match options.drop_missing {
+            true => Ok(None),
+            false => Err(DataError::Missing {
+                file: file(),
+                line,
+                field: place.field,
+                actual: cut(),
+            }),
+        };
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "ratings are single precision"
+    )]
+    let value = number(text, options.decimal()).map(|value| value as f32);
+    let value = value
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| DataError::NotANumber {
+            file: file(),
+            line,
+            field: place.field,
+            remedy: match text.contains(',') {
+                true if options.decimal_comma => {
+                    "a comma is decimal and points stand between thousands"
+                }
+                true => "where a comma is decimal, say so (--decimal-comma)",
+                false => {
+                    "is it the right column (--rating-column), and is line 1 a header (--header)?"
+                }
+            },
+            actual: cut(),
+        })?;
+    if options.values == Values::Counts && value < 1.0 {
+        let is_dropped =
+            (value == 0.0 && options.drop_missing) || options.out_of_scale == OutOfScale::Drop;
+        return match is_dropped {
+            true => Ok(None),
+            false => Err(DataError::NotACount {
+                file: file(),
+                line,
+                actual: value,
+            }),
+        };
+    }
+    Ok(Some(value))
+}
+
+fn time(table: &Table<'_>, decimal: Decimal) -> Result<i64, DataError> {
+    let text = table.raw(TIMESTAMP)?;
+    time_ms(text, decimal).ok_or_else(|| DataError::NotATime {
         file: table.file().to_path_buf(),
         line: table.line(),
         actual: text.chars().take(40).collect(),

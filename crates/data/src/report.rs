@@ -1,7 +1,12 @@
-//! What was read, kept, merged and dropped.
+//! What was read, kept, merged and dropped, and what was odd about it.
 
-use crate::Scale;
 use serde::{Deserialize, Serialize};
+
+use crate::suspicions::Suspicion;
+use crate::{IdTable, Scale};
+
+/// Ids shown of a file.
+const SAMPLES: usize = 10;
 
 /// The account of a rating file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +31,15 @@ pub struct RatingReport {
     pub duplicates_conflicting: u64,
     /// Rows dropped because their rating lies outside the scale.
     pub out_of_scale_dropped: u64,
+    /// Rows dropped because they have no rating, or a count of 0.
+    #[serde(default)]
+    pub missing_dropped: u64,
+    /// How it was read.
+    #[serde(flatten)]
+    pub reading: Reading,
+    /// The first items, as they are kept.
+    #[serde(default)]
+    pub sample_items: Vec<String>,
 }
 
 /// The account of a link file.
@@ -37,10 +51,42 @@ pub struct LinkReport {
     pub users: usize,
     /// Distinct directed links kept.
     pub links: usize,
-    /// Rows that repeated a link.
+    /// Rows, or entries of lists, that repeated a link.
     pub duplicates_merged: u64,
-    /// Rows linking a user with themselves.
+    /// Rows, or entries of lists, linking a user with themselves.
     pub self_links_dropped: u64,
-    /// Rows whose weight column is given and not positive.
+    /// Rows whose weight is not positive.
     pub not_positive_dropped: u64,
+    /// Rows dropped because they have no weight.
+    #[serde(default)]
+    pub missing_dropped: u64,
+    /// Links added because every link was to count in both directions.
+    #[serde(default)]
+    pub reversed_added: u64,
+    /// Rows that list nobody.
+    #[serde(default)]
+    pub empty_lists: u64,
+    /// How it was read.
+    #[serde(flatten)]
+    pub reading: Reading,
+}
+
+/// How a file was read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reading {
+    /// Kind, header and columns, in words.
+    pub read_as: String,
+    /// Lines skipped as comments.
+    pub comment_lines: u64,
+    /// The first users, as they are kept.
+    pub sample_users: Vec<String>,
+    /// What is odd about the data.
+    pub suspicions: Vec<Suspicion>,
+}
+
+/// The first ids, each cut to what a line can show.
+pub(crate) fn samples(ids: &IdTable) -> Vec<String> {
+    let shown = |id: &str| id.chars().take(60).collect();
+    ids.names().take(SAMPLES).map(shown).collect()
 }

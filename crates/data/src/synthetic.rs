@@ -3,7 +3,7 @@
 //! set the social term visibly helps.
 
 use crate::split::generator;
-use crate::{DataError, IdTable, LinkReport, LinkSet, RatingReport, RatingSet, Scale};
+use crate::{DataError, IdTable, LinkReport, LinkSet, RatingReport, RatingSet, Reading, Scale};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use s3rec_sparse::Rating;
@@ -185,6 +185,9 @@ impl SyntheticSettings {
             duplicates_merged: 0,
             duplicates_conflicting: 0,
             out_of_scale_dropped: 0,
+            missing_dropped: 0,
+            reading: Reading::default(),
+            sample_items: Vec::new(),
         };
         RatingSet {
             users,
@@ -234,6 +237,10 @@ impl SyntheticSettings {
             duplicates_merged: 0,
             self_links_dropped: 0,
             not_positive_dropped: 0,
+            missing_dropped: 0,
+            reversed_added: 0,
+            empty_lists: 0,
+            reading: Reading::default(),
         };
         LinkSet {
             users,

@@ -1,81 +1,29 @@
-//! Delimited text, plain or gzipped, or Parquet, row by row with positions for error messages.
+//! Rows of named fields out of any file, with positions for messages.
 
-use crate::DataError;
-use crate::bounded::{self, Bounded};
-use crate::parquet_rows::{MAGIC, ParquetRows};
-use flate2::read::MultiGzDecoder;
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{Role, by_name, by_order};
+use crate::id_forms::damage;
+use crate::json_rows::{self, JsonRows};
+use crate::limits::Limits;
+use crate::parquet_rows::ParquetRows;
+use crate::record::Record;
+use crate::source::Source;
+use crate::text::Lines;
+use crate::text_rows::{Ahead, TextRows, has_index};
+use crate::{Column, ColumnError, DataError, Delimiter};
 
 /// Ids longer than this are taken for a wrong delimiter.
 pub const MAX_ID_BYTES: usize = 512;
-
-/// What separates fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Delimiter {
-    /// By file extension: `.csv` comma, everything else tab; `.gz` is looked through.
-    #[default]
-    ByExtension,
-    /// Tab.
-    Tab,
-    /// Comma.
-    Comma,
-    /// Semicolon.
-    Semicolon,
-    /// One space.
-    Space,
-}
-
-impl Delimiter {
-    /// The delimiter that people name by the character itself; nothing means
-    /// [`Delimiter::ByExtension`] of `file_name`, which may not be the name that is opened.
-    ///
-    /// # Errors
-    /// [`DataError::BadDelimiter`].
-    pub fn named(text: &str, file_name: &Path) -> Result<Self, DataError> {
-        Ok(match text {
-            "" if Self::ByExtension.byte(file_name) == b',' => Self::Comma,
-            "" | "\t" => Self::Tab,
-            "," => Self::Comma,
-            ";" => Self::Semicolon,
-            " " => Self::Space,
-            _ => {
-                let actual = text.chars().take(8).collect();
-                return Err(DataError::BadDelimiter { actual });
-            }
-        })
-    }
-
-    fn byte(self, file: &Path) -> u8 {
-        match self {
-            Self::Tab => b'\t',
-            Self::Comma => b',',
-            Self::Semicolon => b';',
-            Self::Space => b' ',
-            Self::ByExtension => {
-                let name = file
-                    .file_name()
-                    .map(|n| n.to_string_lossy().to_ascii_lowercase());
-                let name = name.unwrap_or_default();
-                if name.trim_end_matches(".gz").ends_with(".csv") {
-                    b','
-                } else {
-                    b'\t'
-                }
-            }
-        }
-    }
-}
 
 /// Whether the first line names the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Header {
-    /// A first line is a header when a column is asked for by name, or its rating is no
-    /// number, or its first field is a usual column name.
+    /// The first line, or the comment before it, is a header when a column is asked for by name,
+    /// or when it holds two usual column names and no number.
     #[default]
     Detect,
     /// The first line is a header.
@@ -84,136 +32,181 @@ pub enum Header {
     Absent,
 }
 
-/// Where a field stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Column {
-    /// Counted from 0.
-    Index(usize),
-    /// By the header's name, compared without case.
-    Name(String),
+/// How text is laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Layout {
+    pub(crate) delimiter: Delimiter,
+    pub(crate) header: Header,
+    /// The first column numbers the rows and has no meaning.
+    pub(crate) index_column: bool,
 }
 
-impl Column {
-    /// A column as people write it: a number counts from 1, all else is a name in the header;
-    /// nothing is the column at `default`, counted from 0.
-    ///
-    /// # Errors
-    /// [`DataError::BadColumn`] for a number below 1.
-    pub fn named(text: &str, default: usize) -> Result<Self, DataError> {
-        if text.is_empty() {
-            return Ok(Self::Index(default));
+/// Where something stands, for messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'p> {
+    pub(crate) file: &'p Path,
+    pub(crate) line: u64,
+    pub(crate) field: &'static str,
+}
+
+impl Place<'_> {
+    /// Refuses what cannot be an id.
+    pub(crate) fn check(self, id: &str) -> Result<(), DataError> {
+        let Self { file, line, field } = self;
+        let file = || file.to_path_buf();
+        if id.is_empty() {
+            return Err(DataError::EmptyField {
+                file: file(),
+                line,
+                field,
+            });
         }
-        match text.parse::<usize>() {
-            Ok(number) if (1..=MAX_COLUMNS).contains(&number) => Ok(Self::Index(number - 1)),
-            Ok(actual) => Err(DataError::BadColumn { actual }),
-            Err(_) => Ok(Self::Name(text.into())),
+        if id.len() > MAX_ID_BYTES {
+            return Err(DataError::IdTooLong {
+                file: file(),
+                line,
+                field,
+                limit: MAX_ID_BYTES,
+                actual: id.len(),
+            });
+        }
+        match damage(id) {
+            None => Ok(()),
+            Some(damage) => Err(DataError::DamagedId {
+                file: file(),
+                line,
+                field,
+                actual: id.chars().take(60).collect(),
+                damage,
+            }),
         }
     }
-
-    /// As [`Self::named`] where the column may be absent.
-    ///
-    /// # Errors
-    /// As [`Self::named`].
-    pub fn optional(text: &str) -> Result<Option<Self>, DataError> {
-        match text {
-            "" => Ok(None),
-            text => Self::named(text, 0).map(Some),
-        }
-    }
 }
 
-/// No file that people keep has more columns.
-const MAX_COLUMNS: usize = 1 << 16;
-
-/// First fields that mark a header line.
-const HEADER_NAMES: [&str; 12] = [
-    "user", "user_id", "userid", "uid", "truster", "trustor", "follower", "source", "src", "from",
-    "user1", "id",
-];
-
-/// Where rows come from.
-pub(crate) enum Source<'a> {
-    /// Delimited text.
-    Text(Box<dyn Read + 'a>),
-    /// Parquet, whose first row is the names of its columns.
-    Parquet(ParquetRows),
-}
-
-/// Opens `file`, telling gzip and Parquet by their magic bytes rather than by name. What is
-/// compressed may be at most `limit_bytes` long once it is not.
-pub(crate) fn open(file: &Path, limit_bytes: u64) -> Result<Source<'static>, DataError> {
-    let refused = |source| DataError::Open {
-        file: file.to_path_buf(),
-        source,
-    };
-    let opened = File::open(file).map_err(refused)?;
-    if opened.metadata().map_err(refused)?.is_dir() {
-        return Err(refused(std::io::ErrorKind::IsADirectory.into()));
-    }
-    let mut reader = BufReader::with_capacity(1 << 16, opened);
-    let start = std::io::BufRead::fill_buf(&mut reader).map_err(refused)?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        let text = Bounded::new(MultiGzDecoder::new(reader), limit_bytes);
-        Ok(Source::Text(Box::new(text)))
-    } else if start.starts_with(MAGIC) {
-        Ok(Source::Parquet(ParquetRows::open(file, limit_bytes)?))
-    } else {
-        Ok(Source::Text(Box::new(reader)))
-    }
-}
-
-enum Reader<'a> {
-    Text(csv::Reader<Box<dyn Read + 'a>>),
-    Parquet(ParquetRows),
+enum Rows<'a> {
+    Text(TextRows<'a>),
+    Json(JsonRows<'a>),
+    Parquet(Box<ParquetRows>),
 }
 
 /// Rows of selected fields, with their line numbers; Parquet counts rows from 1.
 pub(crate) struct Table<'a> {
     file: PathBuf,
-    reader: Reader<'a>,
-    fields: Vec<(&'static str, Column)>,
-    positions: Vec<usize>,
-    delimiter: u8,
-    header: Header,
-    record: csv::StringRecord,
-    started: bool,
-    line: u64,
+    rows: Rows<'a>,
+    limits: Limits,
+    layout: Layout,
+    roles: Vec<Role>,
+    /// Where the fields of `roles` stand in a record.
+    places: Vec<Option<usize>>,
+    /// Columns that nothing names and that must therefore say nothing.
+    must_be_empty: bool,
+    /// A third column may also be 1 throughout.
+    ones_allowed: bool,
+    read: u64,
+    bytes: u64,
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn new(
+    /// `roles` are all that the file may have; `ragged` rows may differ in width.
+    pub(crate) fn open(
         file: &Path,
         source: Source<'a>,
-        delimiter: Delimiter,
-        header: Header,
-        fields: Vec<(&'static str, Column)>,
-    ) -> Self {
-        let delimiter = delimiter.byte(file);
-        let (reader, header) = match source {
-            Source::Text(source) => {
-                let mut reader = csv::ReaderBuilder::new();
-                reader
-                    .delimiter(delimiter)
-                    .has_headers(false)
-                    .flexible(true)
-                    .quoting(delimiter != b'\t')
-                    .trim(csv::Trim::All);
-                (Reader::Text(reader.from_reader(source)), header)
+        limits: Limits,
+        layout: Layout,
+        roles: &[Role],
+        ragged: bool,
+    ) -> Result<Self, DataError> {
+        let rows = match source {
+            Source::Parquet(rows) => Rows::Parquet(rows),
+            Source::Text(text) => {
+                let lines = Ahead::new(Lines::new(file, text)?)?;
+                let json = lines
+                    .rows()
+                    .first()
+                    .is_some_and(|line| json_rows::begins(line));
+                match json && layout.delimiter == Delimiter::Detect {
+                    true => Rows::Json(JsonRows::new(file, lines)?),
+                    false => Rows::Text(TextRows::new(file, lines, &layout, roles, ragged)?),
+                }
             }
-            Source::Parquet(rows) => (Reader::Parquet(rows), Header::Present),
         };
-        Self {
+        Ok(Self {
             file: file.to_path_buf(),
-            reader,
-            positions: vec![0; fields.len()],
-            fields,
-            delimiter,
-            header,
-            record: csv::StringRecord::new(),
-            started: false,
-            line: 0,
+            rows,
+            limits,
+            layout,
+            roles: Vec::new(),
+            places: Vec::new(),
+            must_be_empty: false,
+            ones_allowed: false,
+            read: 0,
+            bytes: 0,
+        })
+    }
+
+    /// The columns' names, where the file has them.
+    pub(crate) fn names(&self) -> Option<&[String]> {
+        match &self.rows {
+            Rows::Text(rows) => rows.names.as_deref(),
+            Rows::Json(rows) => Some(&rows.names),
+            Rows::Parquet(rows) => Some(&rows.names),
         }
+    }
+
+    /// Finds the fields that are read from here on. `ones_allowed`: a third column that nothing
+    /// names may be 1 throughout.
+    pub(crate) fn place(&mut self, roles: Vec<Role>, ones_allowed: bool) -> Result<(), DataError> {
+        let usual = roles
+            .iter()
+            .any(|role| role.usual.is_some() && role.column == Column::Usual);
+        let names: Option<Vec<&str>> = self
+            .names()
+            .map(|names| names.iter().map(String::as_str).collect());
+        let unclear = |source| DataError::Columns {
+            file: self.file.clone(),
+            source,
+        };
+        let mut places = match &names {
+            Some(names) => by_name(&roles, names).map_err(unclear)?,
+            None => {
+                let named = roles.iter().find_map(|role| match &role.column {
+                    Column::Name(name) if !role.column.is_none() => Some(name),
+                    _ => None,
+                });
+                if let Some(name) = named {
+                    let (name, header) = (name.clone(), Vec::new());
+                    return Err(unclear(ColumnError::NoSuchColumn { name, header }));
+                }
+                by_order(&roles).map_err(unclear)?
+            }
+        };
+        match &mut self.rows {
+            Rows::Text(rows) => match &rows.names {
+                Some(names) if has_index(names) && usual && !self.layout.index_column => {
+                    return Err(rows.index_column(names, "the first column has no name"));
+                }
+                Some(_) => {}
+                None => {
+                    self.must_be_empty = usual;
+                    let shift = usize::from(self.layout.index_column);
+                    for (place, role) in places.iter_mut().zip(&roles) {
+                        if role.column == Column::Usual {
+                            *place = place.map(|place| place + shift);
+                        }
+                    }
+                }
+            },
+            Rows::Json(rows) => rows.select(&places),
+            Rows::Parquet(rows) => rows.select(&places)?,
+        }
+        if !matches!(self.rows, Rows::Text(_)) {
+            // Their records hold the selected fields alone.
+            for (field, place) in places.iter_mut().enumerate() {
+                *place = place.map(|_| field);
+            }
+        }
+        (self.roles, self.places, self.ones_allowed) = (roles, places, ones_allowed);
+        Ok(())
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -222,152 +215,175 @@ impl<'a> Table<'a> {
 
     /// The line of the row last read.
     pub(crate) fn line(&self) -> u64 {
-        self.line
-    }
-
-    /// A field's name.
-    pub(crate) fn name(&self, field: usize) -> &'static str {
-        self.fields[field].0
-    }
-
-    /// Goes to the next row of data; false at the end of the file. `numeric` is the field, if
-    /// any, that is a number in every row but a header.
-    pub(crate) fn advance(&mut self, numeric: Option<usize>) -> Result<bool, DataError> {
-        if !self.started {
-            self.started = true;
-            if !self.read()? {
-                return Ok(false);
-            }
-            if !self.place_columns(numeric)? {
-                return Ok(true);
-            }
+        match &self.rows {
+            Rows::Text(rows) => rows.line(),
+            Rows::Json(rows) => rows.line(),
+            Rows::Parquet(rows) => rows.row(),
         }
-        self.read()
     }
 
-    /// A field of the current row.
-    pub(crate) fn field(&self, field: usize) -> Result<&str, DataError> {
-        let (name, _) = self.fields[field];
-        let value =
-            self.record
-                .get(self.positions[field])
-                .ok_or_else(|| DataError::MissingField {
-                    file: self.file.clone(),
-                    line: self.line,
-                    field: name,
-                    expected: self.positions.iter().max().map_or(0, |last| last + 1),
-                    actual: self.record.len(),
-                    delimiter: char::from(self.delimiter),
-                })?;
-        if value.is_empty() {
-            let (file, line) = (self.file.clone(), self.line);
-            return Err(DataError::EmptyField {
-                file,
-                line,
-                field: name,
-            });
+    /// Where a field of the current row stands.
+    pub(crate) fn at(&self, field: usize) -> Place<'_> {
+        Place {
+            file: &self.file,
+            line: self.line(),
+            field: self.roles[field].field,
         }
-        Ok(value)
     }
 
-    /// A field that is an id: not empty, not absurdly long.
-    pub(crate) fn id(&self, field: usize) -> Result<&str, DataError> {
-        let value = self.field(field)?;
-        if value.len() > MAX_ID_BYTES {
-            return Err(DataError::IdTooLong {
-                file: self.file.clone(),
-                line: self.line,
-                field: self.fields[field].0,
-                limit: MAX_ID_BYTES,
-                actual: value.len(),
-            });
+    /// Whether rows have a field.
+    pub(crate) fn has(&self, field: usize) -> bool {
+        self.places[field].is_some()
+    }
+
+    /// Lines skipped as comments, and those of them that look like rows.
+    pub(crate) fn comments(&self) -> (u64, u64) {
+        match &self.rows {
+            Rows::Text(rows) => (rows.comments, rows.comments_like_rows),
+            Rows::Json(_) | Rows::Parquet(_) => (0, 0),
         }
-        Ok(value)
     }
 
-    fn read(&mut self) -> Result<bool, DataError> {
-        let reader = match &mut self.reader {
-            Reader::Text(reader) => reader,
-            Reader::Parquet(rows) => {
-                let read = rows.read(&mut self.record, &self.positions)?;
-                self.line = rows.row();
-                return Ok(read);
-            }
+    /// How the file was understood, in words.
+    pub(crate) fn read_as(&self) -> String {
+        let kind = match &self.rows {
+            Rows::Text(rows) => match rows.names {
+                Some(_) => format!("{} separated with a header", rows.delimiter.word()),
+                None => format!("{} separated without a header", rows.delimiter.word()),
+            },
+            Rows::Json(_) => "JSON lines".into(),
+            Rows::Parquet(_) => "Parquet".into(),
         };
-        match reader.read_record(&mut self.record) {
-            Ok(true) => {
-                self.line = self
-                    .record
-                    .position()
-                    .map_or(self.line + 1, csv::Position::line);
-                Ok(true)
-            }
-            Ok(false) => Ok(false),
-            Err(error) => Err(self.explain(error)),
-        }
-    }
-
-    /// Finds the columns; true when the current row is a header and not data.
-    fn place_columns(&mut self, numeric: Option<usize>) -> Result<bool, DataError> {
-        let by_name = self
-            .fields
-            .iter()
-            .any(|(_, column)| matches!(column, Column::Name(_)));
-        for (position, (_, column)) in self.positions.iter_mut().zip(&self.fields) {
-            *position = match column {
-                Column::Index(index) => *index,
-                Column::Name(name) => self
-                    .record
-                    .iter()
-                    .position(|found| found.eq_ignore_ascii_case(name))
-                    .ok_or_else(|| DataError::NoSuchColumn {
-                        file: self.file.clone(),
-                        name: name.clone(),
-                        header: self.record.iter().take(32).map(String::from).collect(),
-                    })?,
+        let names = self.names();
+        let columns = self.roles.iter().enumerate().filter_map(|(field, role)| {
+            let place = match &self.rows {
+                Rows::Text(_) => self.places[field]?,
+                Rows::Json(rows) => rows.place(field)?,
+                Rows::Parquet(rows) => rows.place(field)?,
             };
-        }
-        Ok(match self.header {
-            Header::Present => true,
-            Header::Absent => by_name,
-            Header::Detect => by_name || self.looks_like_header(numeric),
-        })
-    }
-
-    fn looks_like_header(&self, numeric: Option<usize>) -> bool {
-        let names_a_column = self.record.get(0).is_some_and(|first| {
-            let first = first.trim_start_matches('#').to_ascii_lowercase();
-            HEADER_NAMES.contains(&first.as_str())
+            let column = match names.and_then(|names| names.get(place)) {
+                Some(name) => format!("{:?}", name.chars().take(40).collect::<String>()),
+                None => format!("column {}", place + 1),
+            };
+            Some(format!("{} {column}", role.field))
         });
-        match numeric.and_then(|field| self.record.get(self.positions[field])) {
-            Some(value) => names_a_column && value.parse::<f64>().is_err(),
-            None => names_a_column,
+        format!("{kind}: {}", columns.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The current row.
+    pub(crate) fn record(&self) -> &Record {
+        match &self.rows {
+            Rows::Text(rows) => rows.record(),
+            Rows::Json(rows) => rows.record(),
+            Rows::Parquet(rows) => rows.record(),
         }
     }
 
-    fn explain(&self, error: csv::Error) -> DataError {
-        let (file, line) = (self.file.clone(), self.line);
-        match error.into_kind() {
-            csv::ErrorKind::Io(source) => match source.kind() {
-                std::io::ErrorKind::FileTooLarge => DataError::TooLarge {
-                    file,
-                    limit: bounded::limit_of(&source),
+    /// Goes to the next row of data; false at the end of the file.
+    pub(crate) fn advance(&mut self) -> Result<bool, DataError> {
+        let more = match &mut self.rows {
+            Rows::Text(rows) => rows.read()?,
+            Rows::Json(rows) => rows.read()?,
+            Rows::Parquet(rows) => rows.read()?,
+        };
+        if !more {
+            return Ok(false);
+        }
+        self.read += 1;
+        if self.read > self.limits.rows {
+            return Err(DataError::TooManyRows {
+                file: self.file.clone(),
+                limit: self.limits.rows,
+            });
+        }
+        // As the same row would be in text, whatever a compact form makes of it.
+        self.bytes += (self.record().bytes() + self.record().len()) as u64;
+        if self.bytes > self.limits.bytes {
+            return Err(DataError::TooLarge {
+                file: self.file.clone(),
+                limit: self.limits.bytes,
+            });
+        }
+        if self.must_be_empty {
+            self.check_surplus()?;
+        }
+        Ok(true)
+    }
+
+    /// Columns that nothing names must say nothing.
+    fn check_surplus(&self) -> Result<(), DataError> {
+        let record = self.record();
+        let skipped = usize::from(self.layout.index_column);
+        for (place, field) in record.iter().enumerate().skip(skipped) {
+            if field.is_empty() || self.places.contains(&Some(place)) {
+                continue;
+            }
+            let one = self.ones_allowed && record.len() == 3 + skipped && place == 2 + skipped;
+            if one && field.parse() == Ok(1.0) {
+                continue;
+            }
+            let numbers = record
+                .iter()
+                .filter(|field| field.parse::<f64>().is_ok())
+                .count();
+            let named = self.roles.iter().map(|role| role.flag);
+            let is_link = self.roles.iter().any(|role| role.field == "trustee");
+            let lists = is_link.then_some("--adjacency where rows are lists");
+            let source = ColumnError::Surplus {
+                line: self.line(),
+                column: place + 1,
+                actual: field.chars().take(40).collect(),
+                width: record.len(),
+                is_matrix: record.len() >= 8 && numbers + 1 >= record.len(),
+                flags: named.chain(lists).collect(),
+            };
+            let file = self.file.clone();
+            return Err(DataError::Columns { file, source });
+        }
+        Ok(())
+    }
+
+    /// A field of the current row as it stands there, perhaps empty.
+    pub(crate) fn raw(&self, field: usize) -> Result<&str, DataError> {
+        let place = self.places[field].unwrap_or(usize::MAX);
+        self.record()
+            .get(place)
+            .ok_or_else(|| DataError::MissingField {
+                file: self.file.clone(),
+                line: self.line(),
+                field: self.roles[field].field,
+                expected: self
+                    .places
+                    .iter()
+                    .flatten()
+                    .max()
+                    .map_or(0, |last| last + 1),
+                actual: self.record().len(),
+                delimiter: match &self.rows {
+                    Rows::Text(rows) => rows.delimiter.word(),
+                    Rows::Json(_) | Rows::Parquet(_) => "",
                 },
-                std::io::ErrorKind::UnexpectedEof
-                | std::io::ErrorKind::InvalidInput
-                | std::io::ErrorKind::InvalidData => DataError::Truncated { file, line, source },
-                _ => DataError::Read { file, line, source },
-            },
-            csv::ErrorKind::Utf8 { pos, .. } => DataError::NotText {
-                file,
-                line: pos.map_or(line + 1, |pos| pos.line()),
-            },
-            // The reader is flexible and neither seeks nor deserialises: nothing else occurs.
-            other => DataError::Read {
-                file,
-                line,
-                source: std::io::Error::other(format!("{other:?}")),
-            },
+            })
+    }
+
+    /// The column of a field.
+    pub(crate) fn column(&self, field: usize) -> Option<usize> {
+        self.places[field]
+    }
+
+    /// Rows are lists of any length from here on.
+    pub(crate) fn take_lists(&mut self) {
+        self.must_be_empty = false;
+        if let Rows::Text(rows) = &mut self.rows {
+            rows.ragged = true;
+        }
+    }
+
+    /// Whether every row begins with an id and a colon, as adjacency lists are written.
+    pub(crate) fn begins_with_colons(&self) -> bool {
+        match &self.rows {
+            Rows::Text(rows) => rows.begins_with_colons(),
+            Rows::Json(_) | Rows::Parquet(_) => false,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use flate2::{Compression, write::GzEncoder};
 use s3rec_data::{
-    Column, DataError, Delimiter, Duplicates, Header, LinkOptions, LinkSet, OutOfScale,
-    RatingOptions, RatingSet, Scale, Values,
+    Column, ColumnError, DataError, Delimiter, Duplicates, Header, LinkOptions, LinkSet,
+    OutOfScale, RatingOptions, RatingSet, Scale, Values,
 };
 use std::io::Write;
 use std::path::Path;
@@ -50,7 +50,13 @@ fn takes_csv_with_header_quotes_and_columns_by_name() {
         ..options
     };
     let refused = RatingSet::read_from(Path::new("r.csv"), text.as_bytes(), &options);
-    assert!(matches!(refused, Err(DataError::NoSuchColumn { .. })));
+    assert!(matches!(
+        refused,
+        Err(DataError::Columns {
+            source: ColumnError::NoSuchColumn { .. },
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -73,13 +79,9 @@ fn finds_a_header_only_where_there_is_one() {
             .rows,
         2
     );
-    assert_eq!(
-        read("a,x,3\nb,x,4\nc,x,5\n", Header::Present)
-            .unwrap()
-            .report
-            .rows,
-        2
-    );
+    // A header that says nothing known is not passed over.
+    let refused = message(read("a,x,3\nb,x,4\nc,x,5\n", Header::Present));
+    assert!(refused.contains("--user-column"), "{refused}");
     let refused = message(read(with, Header::Absent));
     assert!(
         refused.contains("r:1") && refused.contains("\"rating\""),
@@ -97,7 +99,7 @@ fn names_file_line_and_field() {
     );
     let refused = message(ratings("a\tx\t3\nb\ty", &options));
     assert!(
-        refused.contains("r.tsv:2: field rating is missing"),
+        refused.contains("r.tsv:2: this row has 2 fields and line 1 has 3"),
         "{refused}"
     );
     let refused = message(ratings("a\tx\t3\n\ty\t3\n", &options));
@@ -105,7 +107,11 @@ fn names_file_line_and_field() {
         refused.contains("r.tsv:2: field user is empty"),
         "{refused}"
     );
-    let refused = message(ratings("a,x,3\nb,y,2\n", &options));
+    let by_tabs = RatingOptions {
+        delimiter: Delimiter::Tab,
+        ..RatingOptions::default()
+    };
+    let refused = message(ratings("a,x,3\nb,y,2\n", &by_tabs));
     assert!(refused.contains("field item is missing") && refused.contains("delimiter"));
     for not_finite in ["NaN", "inf"] {
         assert!(ratings(&format!("a\tx\t{not_finite}\n"), &options).is_err());
@@ -228,21 +234,31 @@ fn reads_gzip_and_notices_a_truncated_file() {
 #[test]
 fn links_drop_self_links_and_merge_repeats() {
     let text = "a\tb\t1\nb\ta\t1\na\ta\t1\na\tb\t1\nc\ta\t0\n";
-    let read = |options: &LinkOptions| {
-        LinkSet::read_from(Path::new("l.tsv"), text.as_bytes(), options).unwrap()
-    };
-    let set = read(&LinkOptions::default());
+    let attempt =
+        |options: &LinkOptions| LinkSet::read_from(Path::new("l.tsv"), text.as_bytes(), options);
+    let read = |options: &LinkOptions| attempt(options).unwrap();
+    // A third column that is not 1 throughout means something.
+    let refused = attempt(&LinkOptions::default()).err().unwrap().to_string();
+    assert!(
+        refused.contains("line 5") && refused.contains("--weight-column"),
+        "{refused}"
+    );
+    let set = read(&LinkOptions {
+        truster: Column::Index(0),
+        trustee: Column::Index(1),
+        ..LinkOptions::default()
+    });
     assert_eq!(set.links, [(0, 1), (1, 0), (2, 0)]);
     assert_eq!(
         (set.report.self_links_dropped, set.report.duplicates_merged),
         (1, 1)
     );
     let set = read(&LinkOptions {
-        weight: Some(Column::Index(2)),
+        weight: Column::Index(2),
         ..LinkOptions::default()
     });
     assert_eq!((set.report.links, set.report.not_positive_dropped), (2, 1));
-    let one_field = LinkSet::read_from(Path::new("l.tsv"), &b"a b\n"[..], &LinkOptions::default());
+    let one_field = LinkSet::read_from(Path::new("l.tsv"), &b"a\n"[..], &LinkOptions::default());
     assert!(
         one_field
             .err()
@@ -269,20 +285,28 @@ fn links_meet_ratings_by_id() {
 fn the_later_time_wins_over_the_later_row() {
     let text = "a\tx\t1\t200\na\tx\t5\t100\nb\ty\t3\t50\n";
     let options = RatingOptions {
-        timestamp: Some(Column::Index(3)),
+        timestamp: Column::Index(3),
         ..RatingOptions::default()
     };
     let set = ratings(text, &options).unwrap();
-    assert_eq!((set.ratings[0].value, set.timestamps), (1.0, vec![200, 50]));
     assert_eq!(
-        ratings(text, &RatingOptions::default()).unwrap().ratings[0].value,
-        5.0
+        (set.ratings[0].value, set.timestamps),
+        (1.0, vec![200_000, 50_000])
     );
+    let without = RatingOptions {
+        user: Column::Index(0),
+        item: Column::Index(1),
+        rating: Column::Index(2),
+        ..RatingOptions::default()
+    };
+    assert_eq!(ratings(text, &without).unwrap().ratings[0].value, 5.0);
+    let refused = message(ratings(text, &RatingOptions::default()));
+    assert!(refused.contains("--timestamp-column"), "{refused}");
     let first = RatingOptions {
         duplicates: Duplicates::First,
         ..options.clone()
     };
-    assert_eq!(ratings(text, &first).unwrap().timestamps, [200, 50]);
+    assert_eq!(ratings(text, &first).unwrap().timestamps, [200_000, 50_000]);
     let refused = message(ratings("a\tx\t1\tnoon\n", &options));
     assert!(
         refused.contains("r.tsv:1: field timestamp is \"noon\""),
@@ -301,7 +325,7 @@ fn counts_add_up_and_are_scaled() {
     assert_eq!(set.report.scale, Scale { min: 1.0, max: 3.0 });
     assert!(matches!(
         ratings("a\tx\t0\nb\tx\t2\n", &options),
-        Err(DataError::OutOfScale { line: 1, .. })
+        Err(DataError::NotACount { line: 1, .. })
     ));
     let scaled = RatingOptions {
         scale: Some(Scale { min: 1.0, max: 5.0 }),
@@ -384,22 +408,12 @@ fn a_gzip_bomb_is_refused_naming_the_limit() {
 }
 
 #[test]
-fn columns_and_delimiters_are_read_as_people_write_them() {
-    let file = Path::new("r.csv.gz");
-    assert_eq!(Column::named("", 2).unwrap(), Column::Index(2));
-    assert_eq!(Column::named("3", 0).unwrap(), Column::Index(2));
+fn columns_are_read_as_people_write_them() {
+    assert_eq!(Column::named("").unwrap(), Column::Usual);
+    assert_eq!(Column::named("3").unwrap(), Column::Index(2));
     assert_eq!(
-        Column::named("stars", 0).unwrap(),
+        Column::named("stars").unwrap(),
         Column::Name("stars".into())
     );
-    assert!(Column::named("0", 0).is_err());
-    assert_eq!(Column::optional("").unwrap(), None);
-    assert_eq!(Delimiter::named("", file).unwrap(), Delimiter::Comma);
-    assert_eq!(
-        Delimiter::named("", Path::new("r.txt")).unwrap(),
-        Delimiter::Tab
-    );
-    assert_eq!(Delimiter::named(";", file).unwrap(), Delimiter::Semicolon);
-    let refused = Delimiter::named("::", file).unwrap_err();
-    assert!(refused.to_string().contains("::"), "{refused}");
+    assert!(Column::named("0").is_err());
 }

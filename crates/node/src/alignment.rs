@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use s3rec_data::{Suspicion, explain_overlap};
 use s3rec_link::LinkError;
 use s3rec_psi::{PsiError, Session, Sizes};
 use s3rec_wire::WireError;
@@ -126,6 +127,17 @@ pub fn overlap_text(overlap: &v1::Overlap) -> String {
         overlap.social_users,
         share(overlap.social_users),
     )
+}
+
+/// The overlap for one platform's own people, with what in its own ids would explain a small one.
+/// Never for the other platform.
+#[must_use]
+pub fn overlap_told(overlap: &v1::Overlap, users: u64, suspicions: &[Suspicion]) -> String {
+    let mut text = format!("Found {}.", overlap_text(overlap));
+    for hint in explain_overlap(suspicions, overlap.common_users, users) {
+        text.push_str(&format!(" Of our own ids: {hint}."));
+    }
+    text
 }
 
 /// The end of a job whose platforms share nobody: a result, told alike on both sides.

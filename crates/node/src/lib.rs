@@ -21,6 +21,7 @@
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
 //! | [`retention`] | what ended jobs leave, and for how long |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
+//! | [`reading`] | what operators are told of how their files were read |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
 //! | [`process`] | tracing, signals, memory, disk |
@@ -44,6 +45,7 @@ pub mod observe;
 pub mod offer;
 pub mod pki;
 pub mod process;
+pub mod reading;
 pub mod retention;
 pub mod server;
 pub mod spool;

@@ -78,6 +78,7 @@ pub(crate) async fn align(
     let (common, claims) = found.map_err(psi_fault)?;
 
     let overlap = alignment::overlap(sizes, &common);
+    let suspicions = &ratings.report.reading.suspicions;
     ledger.overlap = Some(overlap);
     platform
         .store
@@ -85,7 +86,7 @@ pub(crate) async fn align(
     platform.record(JobEvent {
         overlap: Some(overlap),
         phase_progress: 1.0,
-        message: format!("Found {}.", alignment::overlap_text(&overlap)),
+        message: alignment::overlap_told(&overlap, overlap.rating_users, suspicions),
         ..event(job, ledger)
     })?;
     // Before P1 can know them: once it does, they are the job's, and found no second time.

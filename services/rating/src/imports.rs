@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
-use s3rec_node::datasets::header::{
-    column, delimiter, distinct, first_row, id_rule, invalid, optional_column,
-};
+use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
 use s3rec_node::datasets::{Content, Datasets, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
@@ -67,6 +65,11 @@ impl Content for Ratings {
             density: report.density,
             conflicting_duplicates: report.duplicates_conflicting,
             timestamped: !ratings.timestamps.is_empty(),
+            missing: report.missing_dropped,
+            reading: Some(v1::DataReading {
+                sample_items: report.sample_items.clone(),
+                ..s3rec_node::reading::told(&report.reading)
+            }),
         }
     }
 
@@ -106,23 +109,26 @@ pub fn rating_options(header: &v1::FileHeader) -> Result<RatingOptions, Fault> {
             Some(scale.map_err(|error| invalid(&error, "scale_min"))?)
         }
     };
-    let user = column(&header.user_column, 0, "user_column")?;
-    let item = column(&header.item_column, 1, "item_column")?;
-    let rating = column(&header.rating_column, 2, "rating_column")?;
-    let timestamp = optional_column(&header.timestamp_column, "timestamp_column")?;
+    let user = column(&header.user_column, "user_column")?;
+    let item = column(&header.item_column, "item_column")?;
+    let rating = column(&header.rating_column, "rating_column")?;
+    let timestamp = column(&header.timestamp_column, "timestamp_column")?;
     distinct(&[
-        ("user_column", Some(&user)),
-        ("item_column", Some(&item)),
-        ("rating_column", Some(&rating)),
-        ("timestamp_column", timestamp.as_ref()),
+        ("user_column", &user),
+        ("item_column", &item),
+        ("rating_column", &rating),
+        ("timestamp_column", &timestamp),
     ])?;
     Ok(RatingOptions {
         delimiter: delimiter(header)?,
-        header: first_row(header),
+        header: first_row(header)?,
+        index_column: header.index_column,
         user,
         item,
         rating,
         timestamp,
+        decimal_comma: header.decimal_comma,
+        drop_missing: header.drop_missing,
         values: if header.counts {
             Values::Counts
         } else {

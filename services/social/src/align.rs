@@ -197,6 +197,7 @@ impl Exchange<'_> {
         let ids = u64::from(sizes.rating());
         let cleared = disclosing::clear(platform, job, Leaving::Intersection { ids })?;
         self.show(&cleared, ours.to_wire()).await?;
+        let suspicions = links.report.reading.suspicions.clone();
         let begun = blocking(move || social::begin(&psi, sizes, links.users.names())).await?;
         let (masking, answering) = begun.map_err(psi_fault)?;
 
@@ -217,7 +218,7 @@ impl Exchange<'_> {
         platform
             .slot
             .with(job, |running| running.overlap = Some(overlap))?;
-        let found = format!("Found {}.", alignment::overlap_text(&overlap));
+        let found = alignment::overlap_told(&overlap, overlap.social_users, &suspicions);
         platform.record_overlap(&name, overlap, found)?;
         if common.rows.is_empty() {
             return Err(alignment::nobody(&overlap));

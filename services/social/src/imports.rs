@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use s3rec_data::{LinkOptions, LinkSet};
-use s3rec_node::datasets::header::{
-    column, delimiter, distinct, first_row, id_rule, optional_column,
-};
+use s3rec_data::{LinkOptions, LinkSet, LinkShape, Weights};
+use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule};
 use s3rec_node::datasets::{Content, Datasets, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
@@ -65,6 +63,10 @@ impl Content for Links {
             density: report.links as f64 / (users * (users - 1.0)).max(1.0),
             not_positive: report.not_positive_dropped,
             largest_degree: largest_degree(links),
+            missing: report.missing_dropped,
+            reading: Some(s3rec_node::reading::told(&report.reading)),
+            reversed: report.reversed_added,
+            empty_lists: report.empty_lists,
         }
     }
 
@@ -74,21 +76,38 @@ impl Content for Links {
 }
 
 /// How a file is to be read.
-fn link_options(header: &v1::FileHeader) -> Result<LinkOptions, Fault> {
-    let truster = column(&header.truster_column, 0, "truster_column")?;
-    let trustee = column(&header.trustee_column, 1, "trustee_column")?;
-    let weight = optional_column(&header.weight_column, "weight_column")?;
+///
+/// # Errors
+/// [`Reason::InvalidRequest`] naming the field of the header that makes no sense.
+pub fn link_options(header: &v1::FileHeader) -> Result<LinkOptions, Fault> {
+    let truster = column(&header.truster_column, "truster_column")?;
+    let trustee = column(&header.trustee_column, "trustee_column")?;
+    let weight = column(&header.weight_column, "weight_column")?;
     distinct(&[
-        ("truster_column", Some(&truster)),
-        ("trustee_column", Some(&trustee)),
-        ("weight_column", weight.as_ref()),
+        ("truster_column", &truster),
+        ("trustee_column", &trustee),
+        ("weight_column", &weight),
     ])?;
     Ok(LinkOptions {
         truster,
         trustee,
         weight,
         delimiter: delimiter(header)?,
-        header: first_row(header),
+        header: first_row(header)?,
+        index_column: header.index_column,
+        shape: if header.adjacency {
+            LinkShape::Lists
+        } else {
+            LinkShape::Detect
+        },
+        weights: if header.any_weight {
+            Weights::Any
+        } else {
+            Weights::Positive
+        },
+        undirected: header.undirected,
+        decimal_comma: header.decimal_comma,
+        drop_missing: header.drop_missing,
         ids: id_rule(header),
         ..LinkOptions::default()
     })

@@ -49,6 +49,7 @@ mod setup_tests;
 mod stock;
 
 pub use args::{Args, Verb};
+pub use imports::link_options;
 pub use policy::PolicyError;
 pub use s3rec_node::daemon::{Daemon, DaemonError};
 pub use serve::start;

@@ -45,50 +45,49 @@ impl Unread {
     }
 }
 
-/// Which character is between fields.
+/// What stands between fields.
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`].
 pub fn delimiter(header: &FileHeader) -> Result<Delimiter, Fault> {
-    let named = Delimiter::named(&header.delimiter, Path::new(&header.file_name));
-    named.map_err(|error| invalid(&error, "delimiter"))
+    Delimiter::named(&header.delimiter).map_err(|error| invalid(&error, "delimiter"))
 }
 
 /// Whether the first row names the columns.
-#[must_use]
-pub fn first_row(header: &FileHeader) -> Header {
-    match header.has_header {
-        true => Header::Present,
-        false => Header::Detect,
+///
+/// # Errors
+/// [`Reason::InvalidRequest`] where it is said to and not to.
+pub fn first_row(header: &FileHeader) -> Result<Header, Fault> {
+    match (header.has_header, header.no_header) {
+        (false, false) => Ok(Header::Detect),
+        (true, false) => Ok(Header::Present),
+        (false, true) => Ok(Header::Absent),
+        (true, true) => {
+            let message = "the first row is either a header or data";
+            Err(Fault::new(Reason::InvalidRequest, message).at("field", "no_header"))
+        }
     }
 }
 
-/// A column of the field `field`, by default the one at `default`, counted from 0.
+/// A column of the field `field`.
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`].
-pub fn column(text: &str, default: usize, field: &str) -> Result<Column, Fault> {
-    Column::named(text, default).map_err(|error| invalid(&error, field))
-}
-
-/// A column that may be absent.
-///
-/// # Errors
-/// [`Reason::InvalidRequest`].
-pub fn optional_column(text: &str, field: &str) -> Result<Option<Column>, Fault> {
-    Column::optional(text).map_err(|error| invalid(&error, field))
+pub fn column(text: &str, field: &str) -> Result<Column, Fault> {
+    Column::named(text).map_err(|error| invalid(&error, field))
 }
 
 /// Refuses a file two of whose fields would be read from one column.
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`] naming the second of them.
-pub fn distinct(columns: &[(&str, Option<&Column>)]) -> Result<(), Fault> {
+pub fn distinct(columns: &[(&str, &Column)]) -> Result<(), Fault> {
     for (place, (field, column)) in columns.iter().enumerate() {
         let before = columns.iter().take(place);
+        // Where the usual ones stand, the file says.
         let twin = before
             .clone()
-            .find(|(_, other)| column.is_some() && other == column);
+            .find(|(_, other)| **column != Column::Usual && other == column);
         if let Some((other, _)) = twin {
             let message = format!("{field} and {other} are one column");
             return Err(Fault::new(Reason::InvalidRequest, message).at("field", field));

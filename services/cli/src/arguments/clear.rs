@@ -6,20 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    AllArgs, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs, PsiPartyArgs,
-    RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs,
+    AllArgs, BothFiles, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs,
+    PsiPartyArgs, RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs,
 };
-
-/// Both files in the clear, for whoever holds both.
-#[derive(Args, Clone, Debug)]
-pub struct BothFiles {
-    /// Ratings file: user, item, rating; gzip is recognised by the ending .gz.
-    #[arg(long, value_name = "FILE")]
-    pub ratings: PathBuf,
-    /// Links file: truster, trustee.
-    #[arg(long, value_name = "FILE")]
-    pub links: PathBuf,
-}
 
 /// Settings found by search on the published sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

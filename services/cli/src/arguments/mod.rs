@@ -9,6 +9,7 @@ mod measure;
 mod pki;
 mod psi;
 mod rating;
+mod reading;
 mod serve_load;
 mod social;
 mod training;
@@ -19,17 +20,20 @@ use clap::{Args, Parser, Subcommand};
 
 pub use audit::{AuditVerb, LogArgs};
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
-pub use clear::{
-    BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs,
-};
+pub use clear::{BenchVerb, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs};
 pub use doctor::DoctorArgs;
 pub use learning::{ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
 pub use pki::{PkiArgs, PkiVerb, RotateArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
-pub use rating::{JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
+pub use rating::{ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
+pub use reading::{
+    BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, TextArgs,
+    ValueArgs,
+};
+pub(crate) use reading::{link_options, links_source, rating_options, ratings_source};
 pub use serve_load::ServeLoadArgs;
-pub use social::{BoundsName, PolicyVerb, SocialVerb};
+pub use social::{BoundsName, ImportLinksArgs, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
 
 use crate::connection::ConnectionArgs;
@@ -141,21 +145,22 @@ pub enum Platform {
 /// A data file and how to read it.
 #[derive(Args, Clone, Debug)]
 pub struct FileArgs {
-    /// The file; gzip is recognised by the ending .gz.
+    /// The file: delimited text, JSON lines or Parquet, also packed by gzip, zstd, xz or bzip2 or
+    /// alone in a zip or tar archive.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Name of the data set; what it held before is replaced.
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub dataset: String,
-    /// Character between fields; by the file's ending unless given (.csv comma, else tab).
-    #[arg(long, value_name = "CHARACTER")]
-    pub delimiter: Option<char>,
-    /// The first row names the columns.
+    /// How the text is laid out.
+    #[command(flatten)]
+    pub text: TextArgs,
+    /// How values are written.
+    #[command(flatten)]
+    pub values: ValueArgs,
+    /// Do not ask when something looks wrong with the data; on a terminal, import asks.
     #[arg(long)]
-    pub header: bool,
-    /// Upper and lower case of user ids count alike; both platforms must do the same.
-    #[arg(long)]
-    pub fold_case: bool,
+    pub yes: bool,
     /// The data set whose data these are a newer version of, where it has another name: what was
     /// disclosed of one counts for the other.
     #[arg(

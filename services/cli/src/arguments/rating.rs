@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice, ReasonedJobArgs,
-    ReleaseArgs, TrainingArgs,
+    DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice, RatingColumnArgs,
+    ReasonedJobArgs, ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -52,49 +52,9 @@ pub struct ImportRatingsArgs {
     /// What to read.
     #[command(flatten)]
     pub file: FileArgs,
-    /// Lowest and highest value of the scale, for example 1:5; taken from the data unless given.
-    #[arg(long, value_name = "MIN:MAX", value_parser = scale, allow_hyphen_values = true)]
-    pub scale: Option<(f64, f64)>,
-    /// Drop and count rows outside the scale instead of refusing the file.
-    #[arg(long, requires = "scale")]
-    pub drop_out_of_scale: bool,
-    /// Column of the user, by name or by number from 1; the first unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub user_column: String,
-    /// Column of the item; the second unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub item_column: String,
-    /// Column of the rating; the third unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub rating_column: String,
-    /// Column of the rating's time, a whole number such as seconds since 1970; the later of two
-    /// ratings counts.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub timestamp_column: String,
-    /// The rating column counts plays, purchases or the like: counts of a pair add up, and the
-    /// rating is log2(1 + count).
-    #[arg(long, conflicts_with = "scale")]
-    pub counts: bool,
+    /// Where the fields stand.
+    #[command(flatten)]
+    pub columns: RatingColumnArgs,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -250,28 +210,4 @@ pub struct ExportArgs {
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-}
-
-fn scale(text: &str) -> Result<(f64, f64), String> {
-    let bounds = text
-        .split_once(':')
-        .and_then(|(min, max)| Some((min.parse().ok()?, max.parse().ok()?)));
-    match bounds {
-        Some((min, max)) if min < max => Ok((min, max)),
-        _ => Err("expected MIN:MAX with MIN below MAX, for example 1:5".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scale_has_a_lower_and_a_higher_end() {
-        assert_eq!(scale("0.5:4"), Ok((0.5, 4.0)));
-        assert_eq!(scale("-1:1"), Ok((-1.0, 1.0)));
-        for text in ["5:1", "1", "1:", "a:b", "NaN:1", ""] {
-            assert!(scale(text).is_err(), "{text}");
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DatasetsVerb, FileArgs, JobArgs, JobsVerb, ReasonedJobArgs};
+use super::{DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs, ReasonedJobArgs};
 use crate::connection::ConnectionArgs;
 
 /// `s3rec social …`.
@@ -45,30 +45,9 @@ pub struct ImportLinksArgs {
     /// What to read.
     #[command(flatten)]
     pub file: FileArgs,
-    /// Column of who trusts or follows, by name or by number from 1; the first unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub truster_column: String,
-    /// Column of who is trusted or followed; the second unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub trustee_column: String,
-    /// Column of a weight: rows where it is not positive are dropped. All links count alike.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "COLUMN"
-    )]
-    pub weight_column: String,
+    /// Where the fields stand.
+    #[command(flatten)]
+    pub columns: LinkColumnArgs,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

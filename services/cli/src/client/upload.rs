@@ -20,14 +20,22 @@ const CHUNKS_AHEAD: usize = 4;
 /// A data file on this machine and how the platform shall read it.
 #[derive(Clone, Debug, Default)]
 pub struct FileSource {
-    /// The file; an ending `.gz` means gzip.
+    /// The file.
     pub path: PathBuf,
     /// Data set to create or replace.
     pub dataset: String,
-    /// Character between fields; `None`: by the ending.
-    pub delimiter: Option<char>,
+    /// What stands between fields; empty: told from the first lines.
+    pub delimiter: String,
     /// The first row names the columns.
     pub has_header: bool,
+    /// The first row is data.
+    pub no_header: bool,
+    /// The first column only numbers the rows.
+    pub index_column: bool,
+    /// Numbers have a decimal comma.
+    pub decimal_comma: bool,
+    /// Drop rows without a rating or weight.
+    pub drop_missing: bool,
     /// Lowest and highest rating; `None`: as in the data.
     pub scale: Option<(f64, f64)>,
     /// Drop rows outside the scale.
@@ -38,11 +46,18 @@ pub struct FileSource {
     pub columns: Columns,
     /// The ratings are counts.
     pub counts: bool,
+    /// Rows are a user and all whom they trust.
+    pub adjacency: bool,
+    /// Links count in both directions.
+    pub undirected: bool,
+    /// Links of any weight count.
+    pub any_weight: bool,
     /// The data set whose lineage this goes on with; empty: the one of the same name.
     pub lineage: String,
 }
 
-/// Columns by name or by number from 1; empty: the first ones, and no optional one.
+/// Columns by name or by number from 1; empty: by the names that the file has, or else the first
+/// ones.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     /// User, or truster.
@@ -74,8 +89,15 @@ impl FileSource {
         v1::FileHeader {
             file_name: self.path.display().to_string(),
             dataset: self.dataset.clone(),
-            delimiter: self.delimiter.map(String::from).unwrap_or_default(),
+            delimiter: self.delimiter.clone(),
             has_header: self.has_header,
+            no_header: self.no_header,
+            index_column: self.index_column,
+            decimal_comma: self.decimal_comma,
+            drop_missing: self.drop_missing,
+            adjacency: self.adjacency,
+            undirected: self.undirected,
+            any_weight: self.any_weight,
             scale_min,
             scale_max,
             drop_out_of_scale: self.drop_out_of_scale,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use s3rec_wire::v1;
 
-use crate::arguments::{PatternChoice, ProtocolChoice, TrainingArgs};
+use crate::arguments::{BothReadingArgs, PatternChoice, ProtocolChoice, TrainingArgs};
 use crate::client::FileSource;
 use crate::connection::{Connection, ConnectionArgs};
 use crate::failure::Failure;
@@ -19,6 +19,9 @@ pub struct DemoArgs {
     /// Links file: truster, trustee.
     #[arg(long, value_name = "FILE", requires = "ratings")]
     pub links: Option<PathBuf>,
+    /// How both files are read.
+    #[command(flatten)]
+    pub reading: BothReadingArgs,
     /// How the product is computed.
     #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
     pub protocol: ProtocolChoice,
@@ -70,11 +73,24 @@ impl DemoArgs {
 
     /// The ratings file as the preset reads it: its scale, rows outside it dropped.
     pub(super) fn ratings_source(&self, path: &Path) -> FileSource {
-        let preset = self.training.preset();
+        let mut source = self.reading.ratings(path.to_owned());
+        source.dataset = super::conversation::DATASET.into();
+        if let Some(preset) = self
+            .training
+            .preset()
+            .filter(|_| source.scale.is_none() && !source.counts)
+        {
+            source.scale = Some((preset.scale.0.into(), preset.scale.1.into()));
+            source.drop_out_of_scale = true;
+        }
+        source
+    }
+
+    /// The links file as it is to be read.
+    pub(super) fn links_source(&self, path: &Path) -> FileSource {
         FileSource {
-            scale: preset.map(|preset| (preset.scale.0.into(), preset.scale.1.into())),
-            drop_out_of_scale: self.training.preset.is_some(),
-            ..FileSource::new(path, super::conversation::DATASET)
+            dataset: super::conversation::DATASET.into(),
+            ..self.reading.links(path.to_owned())
         }
     }
 

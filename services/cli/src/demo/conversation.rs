@@ -10,7 +10,7 @@ use super::DemoArgs;
 use super::files::Files;
 use super::oracle::{self, Oracle};
 use super::workspace::Platform;
-use crate::client::{self, ExportedModel, FileSource, RatingClient, SocialClient};
+use crate::client::{self, ExportedModel, RatingClient, SocialClient};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::note;
@@ -68,7 +68,7 @@ impl Conversation {
         self.agree(arguments, &links, &tell).await?;
         let mut oracle = tokio::task::spawn_blocking({
             let ratings = ratings.clone();
-            let links = files.links.clone();
+            let links = arguments.links_source(&files.links);
             let proposal = arguments.proposal();
             move || oracle::train(&ratings, &links, &proposal)
         });
@@ -122,7 +122,7 @@ impl Conversation {
     ) -> Result<v1::ImportLinksResponse, Failure> {
         let ratings = arguments.ratings_source(&files.ratings);
         client::import_ratings(&mut self.rating, &ratings).await?;
-        let links = FileSource::new(&files.links, DATASET);
+        let links = arguments.links_source(&files.links);
         client::import_links(&mut self.social, &links).await
     }
 

@@ -1,15 +1,15 @@
 //! The same training in the clear. It needs both sides' data, which only a demonstration has.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use s3rec_algebra::RealMatrix;
-use s3rec_data::{IdTable, LinkOptions, LinkSet, RatingSet};
+use s3rec_data::{IdTable, LinkSet, RatingSet};
 use s3rec_model::{Accuracy, Model, accuracy};
 use s3rec_sparse::SocialOperator;
 use s3rec_train::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_wire::v1;
 
+use crate::arguments::{link_options, rating_options};
 use crate::client::{ExportedModel, ExportedRow, FileSource};
 use crate::failure::Failure;
 
@@ -25,13 +25,12 @@ pub(super) struct Oracle {
 /// Trains as the rating platform does, with the clear product in float64.
 pub(super) fn train(
     ratings: &FileSource,
-    links: &Path,
+    links: &FileSource,
     proposal: &v1::ProposeJobRequest,
 ) -> Result<Oracle, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::Oracle(error.to_string());
-    let options = s3rec_rating::rating_options(&ratings.header()).map_err(|e| failed(&e))?;
-    let ratings = RatingSet::read(&ratings.path, &options)?;
-    let links = LinkSet::read(links, &LinkOptions::default())?;
+    let ratings = RatingSet::read(&ratings.path, &rating_options(ratings)?)?;
+    let links = LinkSet::read(&links.path, &link_options(links)?)?;
     let plan = s3rec_rating::plan(&ratings, proposal).map_err(|fault| failed(&fault))?;
 
     let social_matrix = links

@@ -53,7 +53,7 @@ fn products(arguments: &ProductsArgs, output: Output) -> Result<(), Failure> {
     } else {
         arguments.rounds
     };
-    let workload = Workload::read(&files.ratings, &files.links, choice, rank, rounds)?;
+    let workload = Workload::read(&files.inputs()?, choice, rank, rounds)?;
     let mut options = ProductsOptions {
         measured_rounds: arguments.measured_rounds,
         repeats: record.repeats(3),

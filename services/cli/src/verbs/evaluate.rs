@@ -1,6 +1,6 @@
 //! `s3rec evaluate`: what the social term is worth, over folds, in the clear.
 
-use s3rec_data::{LinkOptions, LinkSet, OutOfScale, RatingOptions, RatingSet, Scale, k_fold};
+use s3rec_data::{OutOfScale, Scale, Values, k_fold};
 use s3rec_model::evaluate::{Bucket, EvaluationReport, ModelQuality};
 use s3rec_model::{EvaluationData, EvaluationSettings, Preset, Split, evaluate as evaluate_folds};
 
@@ -15,13 +15,14 @@ use crate::output::{Output, Table, note};
 pub fn evaluate(arguments: &EvaluateArgs, output: Output) -> Result<(), Failure> {
     let preset = Preset::named(arguments.preset.name())
         .ok_or_else(|| Failure::Usage(format!("no preset {}", arguments.preset.name())))?;
-    let options = RatingOptions {
-        scale: Some(Scale::new(preset.scale.0, preset.scale.1)?),
-        out_of_scale: OutOfScale::Drop,
-        ..RatingOptions::default()
-    };
-    let ratings = RatingSet::read(&arguments.files.ratings, &options)?;
-    let links = LinkSet::read(&arguments.files.links, &LinkOptions::default())?;
+    let mut files = arguments.files.inputs()?;
+    let options = &mut files.rating_options;
+    if options.scale.is_none() && options.values == Values::Ratings {
+        options.scale = Some(Scale::new(preset.scale.0, preset.scale.1)?);
+        options.out_of_scale = OutOfScale::Drop;
+    }
+    let (ratings, links) = files.read()?;
+    let scale = ratings.report.scale;
     let social = links.social_matrix(&ratings.users).map_err(clear)?;
     let splits: Vec<Split> = k_fold(
         ratings.ratings.len(),
@@ -45,7 +46,7 @@ pub fn evaluate(arguments: &EvaluateArgs, output: Output) -> Result<(), Failure>
     let data = EvaluationData {
         users: ratings.users.len(),
         items: ratings.items.len(),
-        scale: (f64::from(preset.scale.0), f64::from(preset.scale.1)),
+        scale: (f64::from(scale.min), f64::from(scale.max)),
         social: &social,
         splits: &splits,
     };

@@ -23,7 +23,7 @@ pub(super) fn fold(
 ) -> Result<(Preset, LearningFold), Failure> {
     let preset = Preset::named(preset.name())
         .ok_or_else(|| Failure::Usage(format!("no preset {}", preset.name())))?;
-    let fold = LearningFold::read(&files.ratings, &files.links, &preset, seed)?;
+    let fold = LearningFold::read(&files.inputs()?, &preset, seed)?;
     Ok((preset, fold))
 }
 
@@ -176,6 +176,7 @@ mod tests {
     use std::fmt::Write;
     use std::path::Path;
 
+    use crate::arguments::BothReadingArgs;
     use s3rec_data::SyntheticSettings;
     use s3rec_model::SolverKind;
 
@@ -199,6 +200,7 @@ mod tests {
         let files = BothFiles {
             ratings: directory.join("ratings.tsv"),
             links: directory.join("links.tsv"),
+            reading: BothReadingArgs::default(),
         };
         std::fs::write(&files.ratings, ratings).unwrap();
         std::fs::write(&files.links, links).unwrap();

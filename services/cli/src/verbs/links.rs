@@ -107,6 +107,7 @@ fn demonstration(arguments: &LinksArgs, protocol: &str) -> Result<DemoArgs, Fail
     Ok(DemoArgs {
         ratings: Some(arguments.files.ratings.clone()),
         links: Some(arguments.files.links.clone()),
+        reading: arguments.files.reading.clone(),
         ..line.demo
     })
 }

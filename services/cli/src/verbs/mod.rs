@@ -7,6 +7,7 @@ mod estimate;
 mod evaluate;
 mod growth;
 mod healthcheck;
+mod importing;
 mod learning;
 mod links;
 mod pki;
@@ -36,25 +37,9 @@ pub use tune::tune;
 
 use s3rec_wire::v1;
 
-use crate::arguments::FileArgs;
-use crate::client::FileSource;
 use crate::failure::Failure;
 use crate::output::{Output, name, to_json};
 use crate::progress::Progress;
-
-impl From<FileArgs> for FileSource {
-    fn from(arguments: FileArgs) -> Self {
-        Self {
-            path: arguments.file,
-            dataset: arguments.dataset,
-            delimiter: arguments.delimiter,
-            has_header: arguments.header,
-            fold_case: arguments.fold_case,
-            lineage: arguments.lineage,
-            ..Self::default()
-        }
-    }
-}
 
 /// Shows events as they come: a bar or lines for people, the elements of one JSON array for
 /// programs.

@@ -4,12 +4,12 @@ use s3rec_model::StopRule;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{EventView, rating_text, shared_text, stored_text};
+use super::{EventView, importing, rating_text, shared_text, stored_text};
 use crate::arguments::{
     DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
     RatingVerb, ReasonedJobArgs,
 };
-use crate::client::{self, Columns, FileSource, RatingClient};
+use crate::client::{self, RatingClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -21,19 +21,8 @@ use crate::output::Output;
 pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
     match verb {
         RatingVerb::Import(arguments) => {
+            let source = importing::ratings(&arguments, output)?;
             let mut client = connect(arguments.connection).await?;
-            let source = FileSource {
-                scale: arguments.scale,
-                drop_out_of_scale: arguments.drop_out_of_scale,
-                columns: Columns {
-                    from: arguments.user_column,
-                    to: arguments.item_column,
-                    value: arguments.rating_column,
-                    timestamp: arguments.timestamp_column,
-                },
-                counts: arguments.counts,
-                ..FileSource::from(arguments.file)
-            };
             let imported = client::import_ratings(&mut client, &source).await?;
             output.message(&imported, rating_text::imported)
         }

@@ -2,6 +2,7 @@
 
 use s3rec_wire::v1;
 
+use super::importing;
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state, waiting};
 use crate::client::WrittenModel;
 use crate::output::{Table, bytes, count};
@@ -31,6 +32,13 @@ pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
             count(answer.out_of_scale)
         ));
     }
+    if answer.missing > 0 {
+        text.push_str(&format!(
+            "\n{} rows without a rating were dropped",
+            count(answer.missing)
+        ));
+    }
+    text.push_str(&importing::reading_text(answer.reading.as_ref()));
     text
 }
 

@@ -3,17 +3,16 @@
 use s3rec_wire::v1;
 use serde_json::json;
 
-use super::EventView;
 use super::rating::in_days;
 use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
-use super::stored_text;
+use super::{EventView, importing, stored_text};
 use crate::arguments::{
     BoundsName, DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs,
     SocialVerb,
 };
-use crate::client::{self, Columns, FileSource, SocialClient};
+use crate::client::{self, SocialClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
 use crate::output::{Output, bytes, count, name};
@@ -25,16 +24,8 @@ use crate::output::{Output, bytes, count, name};
 pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
     match verb {
         SocialVerb::Import(arguments) => {
+            let source = importing::links(&arguments, output)?;
             let mut client = connect(arguments.connection).await?;
-            let source = FileSource {
-                columns: Columns {
-                    from: arguments.truster_column,
-                    to: arguments.trustee_column,
-                    value: arguments.weight_column,
-                    ..Columns::default()
-                },
-                ..FileSource::from(arguments.file)
-            };
             output.message(&client::import_links(&mut client, &source).await?, imported)
         }
         SocialVerb::Proposals(arguments) => {
@@ -193,9 +184,19 @@ fn imported(answer: &v1::ImportLinksResponse) -> String {
     if answer.not_positive > 0 {
         let dropped = count(answer.not_positive);
         text.push_str(&format!(
-            "\n{dropped} rows without a positive weight were dropped"
+            "\n{dropped} rows without a positive weight were dropped (read them with --any-weight)"
         ));
     }
+    for (number, what) in [
+        (answer.missing, "rows without a weight were dropped"),
+        (answer.reversed, "links were added in the other direction"),
+        (answer.empty_lists, "rows list nobody"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!("\n{} {what}", count(number)));
+        }
+    }
+    text.push_str(&importing::reading_text(answer.reading.as_ref()));
     text
 }
 

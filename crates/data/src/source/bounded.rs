@@ -3,9 +3,6 @@
 
 use std::io::{Error, ErrorKind, Read, Result};
 
-/// What is read of compressed files where the caller says nothing else: 16 GiB.
-pub const MAX_DECOMPRESSED_BYTES: u64 = 16 << 30;
-
 /// Gives at most so many bytes, and an error of the kind `FileTooLarge` where more would come.
 pub(crate) struct Bounded<R> {
     inner: R,

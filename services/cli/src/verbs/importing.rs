@@ -1,0 +1,177 @@
+//! Before and after an import: what looks wrong with a file, asked and told.
+
+use std::io::{IsTerminal, Write};
+
+use s3rec_data::{LinkSet, RatingSet, Suspicion};
+use s3rec_wire::v1;
+
+use crate::arguments::{
+    FileArgs, ImportLinksArgs, ImportRatingsArgs, link_options, links_source, rating_options,
+    ratings_source,
+};
+use crate::client::FileSource;
+use crate::failure::Failure;
+use crate::output::{Output, count};
+
+/// The ratings to import, once nothing looks wrong with them or it was agreed to.
+pub(super) fn ratings(
+    arguments: &ImportRatingsArgs,
+    output: Output,
+) -> Result<FileSource, Failure> {
+    let FileArgs { text, values, .. } = &arguments.file;
+    let source = named(
+        ratings_source(text, values, &arguments.columns),
+        &arguments.file,
+    );
+    if asks(&arguments.file, output) {
+        let set = RatingSet::read(&source.path, &rating_options(&source)?)?;
+        agree(&set.report.reading.suspicions)?;
+    }
+    Ok(source)
+}
+
+/// The links to import, once nothing looks wrong with them or it was agreed to.
+pub(super) fn links(arguments: &ImportLinksArgs, output: Output) -> Result<FileSource, Failure> {
+    let FileArgs { text, values, .. } = &arguments.file;
+    let source = named(
+        links_source(text, values, &arguments.columns),
+        &arguments.file,
+    );
+    if asks(&arguments.file, output) {
+        let set = LinkSet::read(&source.path, &link_options(&source)?)?;
+        agree(&set.report.reading.suspicions)?;
+    }
+    Ok(source)
+}
+
+fn named(source: FileSource, arguments: &FileArgs) -> FileSource {
+    FileSource {
+        path: arguments.file.clone(),
+        dataset: arguments.dataset.clone(),
+        lineage: arguments.lineage.clone(),
+        ..source
+    }
+}
+
+/// Only people are asked; the answer of the platform tells everybody.
+fn asks(arguments: &FileArgs, output: Output) -> bool {
+    let people = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    // What is read from a pipe is not there a second time.
+    people && arguments.file.is_file() && !arguments.yes && !output.is_json()
+}
+
+fn agree(suspicions: &[Suspicion]) -> Result<(), Failure> {
+    if suspicions.is_empty() {
+        return Ok(());
+    }
+    let stdin = std::io::stdin();
+    confirm(suspicions, &mut stdin.lock(), &mut std::io::stderr())
+}
+
+/// Shows what looks wrong and reads whether to go on; no answer is a no.
+fn confirm(
+    suspicions: &[Suspicion],
+    answers: &mut impl std::io::BufRead,
+    shown: &mut impl Write,
+) -> Result<(), Failure> {
+    let failed = |source| Failure::File {
+        path: "the terminal".into(),
+        source,
+    };
+    for suspicion in suspicions {
+        writeln!(shown, "{suspicion}").map_err(failed)?;
+    }
+    write!(shown, "Import the file as it is? [y/N] ").map_err(failed)?;
+    shown.flush().map_err(failed)?;
+    let mut answer = String::new();
+    answers.read_line(&mut answer).map_err(failed)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Usage("nothing was imported".into())),
+    }
+}
+
+/// How a file was read and what looks wrong with it, each on a line of its own.
+pub(super) fn reading_text(reading: Option<&v1::DataReading>) -> String {
+    let Some(reading) = reading else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if !reading.read_as.is_empty() {
+        text.push_str(&format!("\nread as {}", reading.read_as));
+    }
+    if reading.comment_lines > 0 {
+        let skipped = count(reading.comment_lines);
+        text.push_str(&format!("\n{skipped} lines were skipped as comments"));
+    }
+    for (what, samples) in [
+        ("users", &reading.sample_users),
+        ("items", &reading.sample_items),
+    ] {
+        if !samples.is_empty() {
+            text.push_str(&format!("\n{what} such as {}", samples.join(", ")));
+        }
+    }
+    for suspicion in &reading.suspicions {
+        text.push_str(&format!("\nWARNING: {}", suspicion.text));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use s3rec_data::SuspicionKind;
+
+    use super::*;
+
+    #[test]
+    fn only_a_yes_goes_on() {
+        let suspicion = Suspicion {
+            kind: SuspicionKind::LeadingZeros,
+            field: "user".into(),
+            count: 9,
+            of: 30,
+            example: "01".into(),
+        };
+        for (answer, goes_on) in [
+            ("y\n", true),
+            ("Yes\n", true),
+            ("\n", false),
+            ("no\n", false),
+            ("", false),
+        ] {
+            let mut shown = Vec::new();
+            let asked = confirm(&[suspicion.clone()], &mut answer.as_bytes(), &mut shown);
+            assert_eq!(asked.is_ok(), goes_on, "{answer:?}");
+            let shown = String::from_utf8(shown).unwrap();
+            assert!(
+                shown.contains("9 of 30 user ids") && shown.ends_with("[y/N] "),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_looks_wrong_is_told_with_the_import() {
+        let reading = v1::DataReading {
+            read_as: "tab separated without a header".into(),
+            comment_lines: 3,
+            sample_users: vec!["u1".into(), "u2".into()],
+            suspicions: vec![v1::DataSuspicion {
+                text: "2 of 8 user ids".into(),
+                ..v1::DataSuspicion::default()
+            }],
+            ..v1::DataReading::default()
+        };
+        let text = reading_text(Some(&reading));
+        for part in [
+            "read as tab",
+            "3 lines were skipped",
+            "users such as u1, u2",
+            "WARNING: 2 of 8",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert_eq!(reading_text(None), "");
+    }
+}
