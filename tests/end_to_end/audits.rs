@@ -1,9 +1,10 @@
 //! `s3rec audit` over the logs that two daemons have written, and `s3rec social policy check`.
 
 use std::path::Path;
+use std::time::Duration;
 
-use s3rec_node::audit::LOG_FILE;
-use s3rec_tests::command::{Run, run};
+use s3rec_node::audit::{HEAD_FILE, LOG_FILE};
+use s3rec_tests::command::{Run, flags, run};
 use s3rec_tests::data::Files;
 use s3rec_tests::job::Job;
 use s3rec_tests::pair::Pair;
@@ -64,6 +65,63 @@ async fn logs_are_checked_compared_and_exported_without_a_daemon() {
     });
     tampered(data.path(), rating, |bytes| bytes.truncate(bytes.len() - 1));
     tampered(data.path(), rating, Vec::clear);
+}
+
+/// A platform that has lost its audit log gets no job until a person at the other one has named
+/// the new log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_log_is_refused_until_a_person_accepts_it() {
+    let mut pair = Pair::lasting();
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::small(data.path());
+    let mut job = Job::start(&pair, &files, 1).await;
+    assert_eq!(job.end_at_rating().await.state(), JobState::Finished);
+
+    for (lost, other) in [("rating", "social"), ("social", "rating")] {
+        let directory = pair.home.data_dir(lost);
+        let daemon = match lost {
+            "rating" => &mut pair.rating,
+            _ => &mut pair.social,
+        };
+        daemon.terminate();
+        assert!(daemon.wait(Duration::from_secs(30)).success());
+        for file in [LOG_FILE, HEAD_FILE] {
+            std::fs::remove_file(directory.join(file)).unwrap();
+        }
+        daemon.restart();
+        let mut job = Job::start(&pair, &files, 1).await;
+        let ended = job.end_at_rating().await;
+        assert_eq!(ended.state(), JobState::Failed, "{}", ended.message);
+        let remedy = format!("s3rec {other} accept-log ");
+        for words in ["has begun another audit log", &remedy] {
+            assert!(ended.message.contains(words), "{}", ended.message);
+        }
+        assert_eq!(ended.rounds.min(ended.round), 0, "nothing was opened");
+
+        // Its people read the new log's id to the others.
+        let directory = directory.to_str().unwrap();
+        let verified = ["audit", "verify", "--json", "--data-dir", directory];
+        let id = run(data.path(), &verified).json()["id"].clone();
+        let id = id.as_str().unwrap();
+        assert!(ended.message.contains(id), "{}", ended.message);
+        let connection = match other {
+            "rating" => pair.rating_connection(),
+            _ => pair.social_connection(),
+        };
+        let flags = flags(&connection);
+        let accept = |log: &str| {
+            let flags = flags.iter().map(String::as_str);
+            let verb = [other, "accept-log", log, "--json"].into_iter();
+            run(data.path(), &verb.chain(flags).collect::<Vec<_>>())
+        };
+        let wrong = accept(&"ab".repeat(32)).error();
+        assert_eq!(wrong["reason"], "INVALID_REQUEST", "{wrong}");
+        accept(id).json();
+        assert_eq!(accept(id).error()["reason"], "WRONG_STATE");
+        let mut job = Job::start(&pair, &files, 1).await;
+        let ended = job.end_at_rating().await;
+        assert_eq!(ended.state(), JobState::Finished, "{}", ended.message);
+    }
 }
 
 /// A changed copy is refused, by the entry.

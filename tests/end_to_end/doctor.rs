@@ -58,6 +58,8 @@ fn a_pair_that_is_well_passes_at_both_sides() {
         "clock",
         "disk for the job",
         "memory for the job",
+        "time for the job",
+        "operators",
     ] {
         assert_eq!(verdict(&document, check), "ok", "{check}: {document}");
     }

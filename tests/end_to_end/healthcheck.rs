@@ -76,6 +76,82 @@ fn operators_of_another_authority_do_not_lock_the_daemon_out_of_its_own_health()
     assert_eq!(listed.code, Some(0), "{listed:?}");
 }
 
+#[test]
+fn platforms_with_an_authority_each_are_well_and_tell_so() {
+    let pair = Pair::with_two_authorities();
+    for (program, name) in [(Program::Rating, "rating"), (Program::Social, "social")] {
+        let configuration = pair.home.path().join(format!("{name}.toml"));
+        let asked = ask(program, &configuration);
+        assert_eq!(asked.code, Some(0), "{asked:?}");
+        let configuration = configuration.to_str().unwrap();
+        let doctor = ["doctor", "--json", "--config", configuration];
+        let examined = run(pair.home.path(), &doctor);
+        assert_eq!(examined.code, Some(0), "{examined:?}");
+        let document: serde_json::Value = serde_json::from_str(&examined.stdout).unwrap();
+        let verdict = |check: &str| {
+            let lines = document["checks"].as_array().unwrap();
+            let line = lines.iter().find(|line| line["check"] == check).unwrap();
+            line["verdict"].as_str().unwrap().to_owned()
+        };
+        let port = if name == "social" { "peer port" } else { "tls" };
+        for check in ["chain", "operators", "pin", "daemon", port] {
+            assert_eq!(verdict(check), "ok", "{check}: {document}");
+        }
+    }
+    // Each platform's people are let in, and the other platform's authority makes none.
+    let connection = pair.social_connection();
+    assert_eq!(proposals(&pair.home, &connection).code, Some(0));
+    let theirs = pair.home.path().join("rating-keys");
+    let posing = s3rec_cli::connection::Connection {
+        certificate: theirs.join("social-operator.pem"),
+        key: theirs.join("social-operator.key"),
+        ..connection
+    };
+    assert_ne!(proposals(&pair.home, &posing).code, Some(0));
+}
+
+#[test]
+fn a_platform_that_leaves_its_operators_to_the_other_authority_does_not_start() {
+    let home = Home::with_two_authorities();
+    let configuration = home.social_configuration();
+    let text = text_of(&configuration).replace("ca = \"social-keys/ca.pem\"\n", "");
+    std::fs::write(&configuration, &text).unwrap();
+    let mut social = Daemon::spawn(Program::Social, &configuration);
+    assert!(!social.wait(Duration::from_secs(30)).success());
+    assert!(social.log().contains("set operator.ca"), "{}", social.log());
+    let doctor = [
+        "doctor",
+        "--json",
+        "--config",
+        configuration.to_str().unwrap(),
+    ];
+    let examined = run(home.path(), &doctor);
+    assert_eq!(examined.code, Some(1), "{examined:?}");
+    let words = &examined.stdout;
+    assert!(words.contains("Set operator.ca"), "{words}");
+    assert!(!words.contains("tls.ca must hold"), "no bundling: {words}");
+
+    // Whoever bundles both all the same gets its own authority's operators, and no others.
+    let both = ["rating-keys", "social-keys"].map(|keys| home.path().join(keys).join("ca.pem"));
+    let both = both
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .concat();
+    std::fs::write(home.path().join("both.pem"), both).unwrap();
+    let bundled = text.replace("rating-keys/ca.pem", "both.pem");
+    std::fs::write(&configuration, bundled).unwrap();
+    let social = Daemon::start(Program::Social, &configuration, &home.data_dir("social"));
+    assert_eq!(ask(Program::Social, &configuration).code, Some(0));
+    let connection = home.connection(CertificateRole::SocialOperator, &social.operator_address);
+    assert_eq!(proposals(&home, &connection).code, Some(0));
+    let theirs = home.path().join("rating-keys");
+    let posing = s3rec_cli::connection::Connection {
+        certificate: theirs.join("social-operator.pem"),
+        key: theirs.join("social-operator.key"),
+        ..connection
+    };
+    assert_ne!(proposals(&home, &posing).code, Some(0));
+}
+
 fn proposals(home: &Home, connection: &s3rec_cli::connection::Connection) -> Run {
     let flags = flags(connection);
     let verb = ["social", "proposals"].into_iter();

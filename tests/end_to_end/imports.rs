@@ -109,7 +109,7 @@ async fn columns_times_and_counts_are_read_as_told() {
 
     let proposal = |held_out_latest| v1::ProposeJobRequest {
         held_out_latest,
-        held_out_share: 0.5,
+        held_out_share: Some(0.5),
         ..s3rec_tests::job::proposal(1)
     };
     client.propose_job(proposal(true)).await.unwrap();

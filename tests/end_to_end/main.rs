@@ -23,5 +23,6 @@ mod python_client;
 mod rotation;
 mod samples;
 mod shutdown;
+mod slow_links;
 mod traces;
 mod versions;

@@ -1,8 +1,11 @@
 //! A day at both platforms with the command, as a user types it.
 
+use std::time::Duration;
+
 use s3rec_tests::command::{Run, flags, run};
 use s3rec_tests::data::Files;
 use s3rec_tests::pair::Pair;
+use s3rec_tests::processes::wait_until;
 use serde_json::Value;
 
 #[test]
@@ -44,11 +47,31 @@ fn from_import_to_recommendation() {
         at_rating(&["start", &job]).error()["reason"],
         "NOT_APPROVED"
     );
-    assert_eq!(
-        at_social(&["approve", &job]).json()["state"],
-        "JOB_STATE_APPROVED"
-    );
-    at_rating(&["start", &job, "--wait"]).json();
+    // It really waits: the command ends when somebody has decided, and not before.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| at_rating(&["start", &job, "--wait"]).json());
+        wait_until("the job waits", Duration::from_secs(30), || {
+            at_rating(&["start", &job]).error()["reason"] == "BUSY"
+        });
+        // Whoever is in the way is named, and how to get by.
+        let other = at_rating(&["propose", "--purpose", "another", "--rounds", "1"]).json();
+        let other = other["job_id"].as_str().unwrap();
+        let busy = at_rating(&["start", other]).error();
+        assert_eq!(busy["reason"], "BUSY");
+        assert!(busy["message"].as_str().unwrap().contains(&job), "{busy}");
+        assert!(
+            busy["remedy"].as_str().unwrap().contains("cancel"),
+            "{busy}"
+        );
+        at_rating(&["cancel", other, "--reason", "a test"]).json();
+        assert!(!waiting.is_finished(), "nobody has decided yet");
+        assert_eq!(
+            at_social(&["approve", &job]).json()["state"],
+            "JOB_STATE_APPROVED"
+        );
+        let started = waiting.join().unwrap();
+        assert_ne!(started["state"], "JOB_STATE_PROPOSED", "{started}");
+    });
     let events = at_rating(&["watch", &job]).json();
     let states: Vec<&Value> = events
         .as_array()
@@ -111,12 +134,13 @@ fn from_import_to_recommendation() {
             .len(),
         1
     );
+    // And the one that was in the way.
     assert_eq!(
         at_rating(&["jobs"]).json()["jobs"]
             .as_array()
             .unwrap()
             .len(),
-        1
+        2
     );
 
     let user = text(&exported["users"][0]["id"]);

@@ -75,6 +75,39 @@ async fn a_client_in_python_hears_what_ours_hears() {
     assert_eq!(said[2], best.join(" "));
 }
 
+#[test]
+fn a_client_that_only_reflects_calls_every_verb_of_both_platforms() {
+    let Some(python) = std::env::var_os("S3REC_PYTHON") else {
+        eprintln!("SKIPPED: S3REC_PYTHON names no Python with grpcio-reflection");
+        return;
+    };
+    let mut pair = Pair::start();
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::small(data.path());
+    for (file, name) in [(&files.ratings, "ratings.tsv"), (&files.links, "links.tsv")] {
+        let place = data.path().join(name);
+        if *file != place {
+            std::fs::copy(file, place).unwrap();
+        }
+    }
+    let mut client = Command::new(&python);
+    client
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/generic.py"))
+        .arg(pair.home.path().join("keys"))
+        .arg(data.path())
+        .args([&pair.rating.operator_address, &pair.social.operator_address]);
+    let said = succeed(&mut client);
+    for (service, verb) in [
+        ("s3rec.v1.RatingPlatform ", " ProposeJob "),
+        ("s3rec.v1.SocialPlatform ", " ApproveProposal "),
+    ] {
+        let line = said.lines().find(|line| line.starts_with(service));
+        assert!(line.unwrap().contains(verb), "{said}");
+    }
+    pair.rating.assert_well();
+    pair.social.assert_well();
+}
+
 fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -127,6 +127,42 @@ async fn a_revoked_operator_is_refused_also_on_an_open_connection() {
     list_jobs(&connection).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_certificate_that_ends_is_refused_also_on_an_open_connection() {
+    let pair = Pair::start();
+    let lives = Duration::from_secs(6);
+    for role in [CertificateRole::RatingOperator, CertificateRole::Rating] {
+        let address = match role {
+            CertificateRole::Rating => pair.peer_address(),
+            _ => pair.rating.operator_address.clone(),
+        };
+        let (certificate, key) = pair.home.ending(role, lives);
+        let connection = Connection {
+            certificate,
+            key,
+            ..pair.home.connection(role, &address)
+        };
+        if role == CertificateRole::Rating {
+            let pin = pin_of(&connection.certificate);
+            std::fs::write(pair.home.pin_file("social"), pin.to_string()).unwrap();
+            until_served("the certificate that ends soon", &connection).await;
+        }
+        let channel = raw::channel(&connection).await.unwrap();
+        let (mut people, mut peers) =
+            (RatingClient::new(channel.clone()), PeerClient::new(channel));
+        let mut call = async || match role {
+            CertificateRole::Rating => peers.hello(crate::peer_port::hello()).await.map(drop),
+            _ => people.list_jobs(v1::ListJobsRequest {}).await.map(drop),
+        };
+        call().await.unwrap();
+        tokio::time::sleep(lives + Duration::from_secs(1)).await;
+        let status = call().await.unwrap_err();
+        let fault = s3rec_wire::status::Fault::from_status(&status).unwrap();
+        assert_eq!(fault.reason, s3rec_wire::status::Reason::NotInForce);
+        assert!(fault.message.contains("has ended"), "{fault}");
+    }
+}
+
 #[test]
 fn a_daemon_whose_key_others_can_read_does_not_start() {
     use std::os::unix::fs::PermissionsExt;

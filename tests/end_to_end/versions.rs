@@ -11,7 +11,7 @@ use s3rec_node::audit::LOG_FILE;
 use s3rec_node::config::{Limits, TlsSettings};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::server::{Port, PortLimits};
-use s3rec_node::tls::TlsMaterial;
+use s3rec_node::tls::{Clients, TlsMaterial};
 use s3rec_tests::binaries::Program;
 use s3rec_tests::data::Files;
 use s3rec_tests::job::proposal;
@@ -191,7 +191,7 @@ impl OlderPlatform {
         let listen = "127.0.0.1:0".parse().unwrap();
         let port = Port::bind("older", listen, home.path()).await.unwrap();
         let address = port.address();
-        let tls = Arc::new(material.server_config(None).unwrap());
+        let tls = Arc::new(material.server_config(Clients::Platforms).unwrap());
         let mut routes = RoutesBuilder::default();
         routes.add_service(PeerServer::new(platform.clone()));
         let (stop, stopped) = watch::channel(false);

@@ -17,8 +17,14 @@ impl Files {
     /// A set small enough for a round of milliseconds.
     #[must_use]
     pub fn small(directory: &Path) -> Self {
+        Self::of_users(directory, 80)
+    }
+
+    /// A set of that many users, as thin as [`small`](Self::small).
+    #[must_use]
+    pub fn of_users(directory: &Path, users: usize) -> Self {
         let settings = SyntheticSettings {
-            users: 80,
+            users,
             items: 60,
             communities: 4,
             ratings_per_user: 12,

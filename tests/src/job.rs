@@ -72,12 +72,17 @@ impl Job {
     pub async fn start_with(pair: &Pair, files: &Files, request: v1::ProposeJobRequest) -> Self {
         let mut job = Self::propose_with(pair, files, request).await;
         job.approve().await;
+        job.begin().await;
+        job
+    }
+
+    /// The rating platform starts.
+    pub async fn begin(&mut self) {
         let request = v1::StartJobRequest {
-            job_id: job.id.clone(),
+            job_id: self.id.clone(),
             wait_for_approval: true,
         };
-        job.rating.start_job(request).await.unwrap();
-        job
+        self.rating.start_job(request).await.unwrap();
     }
 
     /// The social platform consents.

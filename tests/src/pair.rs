@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SanType};
+use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustix::process::Signal;
 use s3rec_cli::connection::Connection;
 use s3rec_node::pki::{self, CertificateRole, Issuance};
@@ -179,7 +179,10 @@ pub struct Pair {
 #[derive(Debug)]
 pub struct Home {
     directory: TempDir,
-    issued: Issuance,
+    /// Whose authority issued what each platform and its people have; the same for both, unless
+    /// each has its own.
+    rating: Issuance,
+    social: Issuance,
 }
 
 impl Home {
@@ -188,7 +191,31 @@ impl Home {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let issued = pki::issue(&directory.path().join("keys"), &[]).unwrap();
-        Self { directory, issued }
+        Self {
+            directory,
+            rating: issued.clone(),
+            social: issued,
+        }
+    }
+
+    /// As [`new`](Home::new), with an authority for each platform, as two real platforms have
+    /// them: each believes the other's where it calls, and its own for its people.
+    #[must_use]
+    pub fn with_two_authorities() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let issued = |name: &str| pki::issue(&directory.path().join(name), &[]).unwrap();
+        Self {
+            rating: issued("rating-keys"),
+            social: issued("social-keys"),
+            directory,
+        }
+    }
+
+    fn issued(&self, role: CertificateRole) -> &Issuance {
+        match role {
+            CertificateRole::Rating | CertificateRole::RatingOperator => &self.rating,
+            CertificateRole::Social | CertificateRole::SocialOperator => &self.social,
+        }
     }
 
     /// The directory.
@@ -206,7 +233,7 @@ impl Home {
     /// Certificate and key of a role.
     #[must_use]
     pub fn identity(&self, role: CertificateRole) -> (PathBuf, PathBuf) {
-        let identity = self.issued.identity(role).unwrap();
+        let identity = self.issued(role).identity(role).unwrap();
         (identity.certificate_path.clone(), identity.key_path.clone())
     }
 
@@ -225,18 +252,25 @@ impl Home {
         })
     }
 
+    /// A certificate of `role` that ends that much from now, and its key.
+    #[must_use]
+    pub fn ending(&self, role: CertificateRole, within: Duration) -> (PathBuf, PathBuf) {
+        self.further(role, "ending", |params| {
+            let now = std::time::SystemTime::now();
+            params.not_before = (now - Duration::from_secs(3600)).into();
+            params.not_after = (now + within).into();
+        })
+    }
+
     fn further(
         &self,
         role: CertificateRole,
         stem: &str,
         change: impl FnOnce(&mut CertificateParams),
     ) -> (PathBuf, PathBuf) {
-        let authority_key = std::fs::read_to_string(self.path().join("keys/ca.key")).unwrap();
-        let mut authority = CertificateParams::new([]).unwrap();
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "s3rec authority");
-        let issuer = Issuer::new(authority, KeyPair::from_pem(&authority_key).unwrap());
+        let of = |name: &str| std::fs::read_to_string(self.path().join(name)).unwrap();
+        let key = KeyPair::from_pem(&of("keys/ca.key")).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&of("keys/ca.pem"), key).unwrap();
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params
             .subject_alt_names
@@ -257,7 +291,13 @@ impl Home {
     #[must_use]
     pub fn connection(&self, role: CertificateRole, address: &str) -> Connection {
         let (certificate, key) = self.identity(role);
-        let ca = self.issued.ca_path.clone();
+        // A platform calls the other one, people their own.
+        let ca = match role {
+            CertificateRole::Rating => &self.social.ca_path,
+            CertificateRole::Social => &self.rating.ca_path,
+            role => &self.issued(role).ca_path,
+        };
+        let ca = ca.clone();
         Connection {
             address: format!("https://{address}"),
             ca,
@@ -293,12 +333,26 @@ impl Home {
     }
 
     fn configuration(&self, name: &str, pinned: CertificateRole, peer: &str) -> PathBuf {
-        let pin = self.issued.identity(pinned).unwrap().pin;
+        let pin = self.issued(pinned).identity(pinned).unwrap().pin;
+        let (own, theirs) = match name {
+            "rating" => (&self.rating, &self.social),
+            _ => (&self.social, &self.rating),
+        };
+        let keys = own.ca_path.parent().unwrap().file_name().unwrap();
+        let (keys, other) = (
+            keys.to_str().unwrap(),
+            theirs.ca_path.parent().unwrap().file_name().unwrap(),
+        );
+        let other = other.to_str().unwrap();
+        let operators = match keys == other {
+            true => String::new(),
+            false => format!("ca = \"{keys}/ca.pem\"\n"),
+        };
         let text = format!(
             "data_dir = \"{name}-data\"\nname = \"{name}.test\"\n\
-             [operator]\nlisten = \"127.0.0.1:0\"\n\
+             [operator]\n{operators}listen = \"127.0.0.1:0\"\n\
              [peer]\n{peer}\npin_file = \"{name}-peer.pin\"\n\
-             [tls]\nca = \"keys/ca.pem\"\ncertificate = \"keys/{name}.pem\"\nkey = \"keys/{name}.key\"\nrevoked = \"keys/ca.crl\"\n\
+             [tls]\nca = \"{other}/ca.pem\"\ncertificate = \"{keys}/{name}.pem\"\nkey = \"{keys}/{name}.key\"\nrevoked = \"{other}/ca.crl\"\n\
              [limits]\nreload_seconds = 1\n\
              [observability]\nlisten = \"127.0.0.1:0\"\n\
              [log]\nfilter = \"debug,h2=info,hyper=info,tonic=info,tower=info,rustls=info\"\n"
@@ -338,17 +392,33 @@ impl Pair {
         Self::configured(|_| ())
     }
 
+    /// Starts both daemons, each with an authority of its own.
+    #[must_use]
+    pub fn with_two_authorities() -> Self {
+        let home = Home::with_two_authorities();
+        Self::start_at(home, "127.0.0.1:0", |_| (), |_| Vec::new(), str::to_owned)
+    }
+
+    /// Starts both daemons with something between them: `between` gets the social platform's
+    /// `host:port` and gives where the rating platform calls instead.
+    #[must_use]
+    pub fn through(between: impl FnOnce(&str) -> String) -> Self {
+        Self::start_at(Home::new(), "127.0.0.1:0", |_| (), |_| Vec::new(), between)
+    }
+
     /// Starts both daemons so that either can be started again, each with the variables that
     /// `environment` gives for its data directory.
     #[must_use]
     pub fn lasting_in(environment: impl Fn(&Path) -> Environment) -> Self {
-        Self::start_at(&free_address(), |_| (), environment)
+        let straight = str::to_owned;
+        Self::start_at(Home::new(), &free_address(), |_| (), environment, straight)
     }
 
     /// Starts both daemons after `edit` of their configurations, `rating.toml` and `social.toml`.
     #[must_use]
     pub fn configured(edit: impl Fn(&Path)) -> Self {
-        Self::start_at("127.0.0.1:0", edit, |_| Vec::new())
+        let straight = str::to_owned;
+        Self::start_at(Home::new(), "127.0.0.1:0", edit, |_| Vec::new(), straight)
     }
 
     /// Starts both daemons so that either can be started again: the social platform keeps its
@@ -359,18 +429,19 @@ impl Pair {
     }
 
     fn start_at(
+        home: Home,
         peer: &str,
         edit: impl Fn(&Path),
         environment: impl Fn(&Path) -> Environment,
+        between: impl FnOnce(&str) -> String,
     ) -> Self {
-        let home = Home::new();
         let social_data = home.data_dir("social");
         let configuration = home.social_configuration_at(peer);
         edit(&configuration);
         let around = environment(&social_data);
         let social = Daemon::start_in(Program::Social, &configuration, &social_data, around);
         let peer_address = std::fs::read_to_string(social_data.join("peer.addr")).unwrap();
-        let configuration = home.rating_configuration(peer_address.trim());
+        let configuration = home.rating_configuration(&between(peer_address.trim()));
         edit(&configuration);
         let rating_data = home.data_dir("rating");
         let around = environment(&rating_data);

@@ -11,7 +11,7 @@ use s3rec_fuzz::edited;
 use s3rec_node::Overrides;
 use s3rec_node::config::{RatingPeer, SocialPeer, TlsSettings, load};
 use s3rec_node::pki::{CertificateRole, Pin, inspect, issue};
-use s3rec_node::tls::{PinSource, Revocations, TlsMaterial};
+use s3rec_node::tls::{Clients, PinSource, Revocations, TlsMaterial};
 
 const CONFIGURATION: &str = include_str!("../../../deploy/rating.toml");
 
@@ -172,7 +172,8 @@ fn key_files() {
             }
             if let Ok(material) = TlsMaterial::load(&settings, CertificateRole::Rating) {
                 let _ = material.client_config();
-                let _ = material.server_config(None);
+                let _ = material.server_config(Clients::Platforms);
+                let _ = material.server_config(Clients::Operators(None));
             }
         });
 }

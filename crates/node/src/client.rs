@@ -14,18 +14,23 @@ use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::tls::{Authorize, TlsError, TlsMaterial};
+use crate::alive::Alive;
+use crate::tls::{Authorize, Judged, TlsError, TlsMaterial};
 
 /// Longest wait for TCP and TLS to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A peer that answers no ping for this long after the next has vanished.
+/// How often a ping asks the other end of a quiet connection for a byte. Whether it lives is judged
+/// by bytes (see `alive`); an answer may stand in line behind much else on a slow link, so its own
+/// limit is long.
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Flow-control windows: a few frames of 1 MiB in flight.
-pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Flow-control windows: what may be on its way unread, which over a slow link is also how long
+/// anything else waits. The connection's is larger, so that a call whose bytes nobody takes yet
+/// leaves room for others. 2 MiB fill 100 Mbit/s at 160 ms.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +59,8 @@ impl From<ConnectError> for Fault {
     }
 }
 
-/// Connects to `address`; whoever answers must satisfy `expected`. Reconnects are checked too.
+/// Connects to `address`; whoever answers must satisfy `expected`, and go on to: a connection to
+/// somebody whose certificate ends or is revoked breaks. Reconnects are checked too.
 ///
 /// # Errors
 /// [`ConnectError`], with the reason and the remedy.
@@ -77,19 +83,24 @@ pub async fn connect(
         .to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|_| wrong())?;
     let endpoint = endpoint(&uri).ok_or_else(wrong)?;
-    dial(endpoint, host, port, name, material, expected, address).await
+    let to = Place {
+        host,
+        port,
+        name,
+        tls: TlsConnector::from(Arc::new(material.client_config()?)),
+        expected,
+    };
+    dial(endpoint, to, address).await
 }
 
-/// Connects to a daemon where it is, whatever name its certificate is for: `name`, which is
-/// verified as in [`connect`].
+/// Connects to the daemon at `address`, which must be our own: it presents our certificate, of
+/// whatever authority, and that must be valid now.
 ///
 /// # Errors
 /// [`ConnectError`], with the reason and the remedy.
-pub async fn connect_as(
+pub async fn connect_to_itself(
     address: SocketAddr,
-    name: ServerName<'static>,
     material: &TlsMaterial,
-    expected: Authorize,
 ) -> Result<Channel, ConnectError> {
     let shown = format!("https://{address}");
     let uri = shown.parse().ok();
@@ -98,7 +109,15 @@ pub async fn connect_as(
         address: shown.clone(),
     })?;
     let (host, port) = (address.ip().to_string(), address.port());
-    dial(endpoint, host, port, name, material, expected, &shown).await
+    let name = ServerName::IpAddress(address.ip().into());
+    let to = Place {
+        host,
+        port,
+        name,
+        tls: TlsConnector::from(Arc::new(material.client_config_to_itself()?)),
+        expected: Authorize::role(material.own().role),
+    };
+    dial(endpoint, to, &shown).await
 }
 
 /// How calls to `uri` go. TLS is ours, so tonic sees a plain scheme beneath and the true one in
@@ -118,56 +137,58 @@ fn endpoint(uri: &Uri) -> Option<Endpoint> {
     Some(endpoint)
 }
 
-async fn dial(
-    endpoint: Endpoint,
+/// Where to connect, and who must answer.
+#[derive(Clone)]
+struct Place {
     host: String,
     port: u16,
     name: ServerName<'static>,
-    material: &TlsMaterial,
+    tls: TlsConnector,
     expected: Authorize,
-    shown: &str,
-) -> Result<Channel, ConnectError> {
-    let tls = TlsConnector::from(Arc::new(material.client_config()?));
+}
+
+async fn dial(endpoint: Endpoint, to: Place, shown: &str) -> Result<Channel, ConnectError> {
     let connector = service_fn(move |_: Uri| {
-        let (host, name, tls) = (host.clone(), name.clone(), tls.clone());
-        let expected = expected.clone();
-        async move {
-            let stream = open(&host, port, name, &tls, expected).await?;
-            Ok::<_, Fault>(TokioIo::new(stream))
-        }
+        let to = to.clone();
+        async move { Ok::<_, Fault>(TokioIo::new(to.open().await?)) }
     });
     let connected = endpoint.connect_with_connector(connector).await;
     connected.map_err(|error| ConnectError::Refused(reason_of(&error, shown)))
 }
 
-async fn open(
-    host: &str,
-    port: u16,
-    name: ServerName<'static>,
-    tls: &TlsConnector,
-    expected: Authorize,
-) -> Result<TlsStream<TcpStream>, Fault> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| {
-        let message = format!("nobody answers at {host}:{port} ({error})");
-        Fault::new(Reason::Unreachable, message)
-    })?;
-    // Small messages wait for nothing; a failure only costs time.
-    let _ = stream.set_nodelay(true);
-    let stream = tls.connect(name, stream).await.map_err(|error| {
-        let message = format!("TLS with {host}:{port} failed: {error}");
-        Fault::new(Reason::TlsFailed, message)
-    })?;
-    let (_, session) = stream.get_ref();
-    let leaf = session.peer_certificates().and_then(<[_]>::first);
-    let leaf = leaf.ok_or_else(|| {
-        let message = format!("{host}:{port} presented no certificate");
-        Fault::new(Reason::NoCertificate, message)
-    })?;
-    expected.judge(leaf).map_err(|mut fault| {
-        fault.message = format!("{host}:{port}: {}", fault.message);
-        fault
-    })?;
-    Ok(stream)
+impl Place {
+    async fn open(self) -> Result<Judged<TlsStream<Alive<TcpStream>>>, Fault> {
+        let Self {
+            host,
+            port,
+            name,
+            tls,
+            expected,
+        } = self;
+        let stream = TcpStream::connect((host.as_str(), port)).await;
+        let stream = stream.map_err(|error| {
+            let message = format!("nobody answers at {host}:{port} ({error})");
+            Fault::new(Reason::Unreachable, message)
+        })?;
+        let stream = tls
+            .connect(name, Alive::over(stream))
+            .await
+            .map_err(|error| {
+                let message = format!("TLS with {host}:{port} failed: {error}");
+                Fault::new(Reason::TlsFailed, message)
+            })?;
+        let (_, session) = stream.get_ref();
+        let leaf = session.peer_certificates().and_then(<[_]>::first);
+        let leaf = leaf.ok_or_else(|| {
+            let message = format!("{host}:{port} presented no certificate");
+            Fault::new(Reason::NoCertificate, message)
+        })?;
+        let leaf = leaf.clone().into_owned();
+        Judged::new(stream, leaf, expected).map_err(|mut fault| {
+            fault.message = format!("{host}:{port}: {}", fault.message);
+            fault
+        })
+    }
 }
 
 /// Finds our own reason beneath tonic's "transport error".

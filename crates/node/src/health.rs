@@ -1,5 +1,6 @@
 //! Asks the daemon on this machine whether it serves, as an operator would reach it: over its own
-//! port, with mutual TLS. An expired certificate is found here as every caller would find it.
+//! port, with mutual TLS. Both know the daemon's own certificate, so that no authority needs to be
+//! believed for it; one that has ended is found here as every caller would find it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,10 +12,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::Overrides;
-use crate::client::{ConnectError, connect_as};
+use crate::client::{ConnectError, connect_to_itself};
 use crate::config::{ConfigError, Settings, load};
 use crate::pki::{PkiError, inspect_file};
-use crate::tls::{Authorize, TlsError, TlsMaterial};
+use crate::tls::{TlsError, TlsMaterial};
 
 /// Longest wait for the answer: who takes longer serves nobody.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -28,7 +29,7 @@ pub enum HealthError {
     /// The daemon's certificate and key.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The daemon's certificate cannot be read, or names no host under which to call it.
+    /// The daemon's certificate cannot be read.
     #[error("{path}: {source}")]
     Certificate {
         /// The file.
@@ -82,22 +83,15 @@ pub fn check(file: &std::path::Path, overrides: &Overrides) -> Result<(), Health
 }
 
 async fn ask(settings: &Settings<IgnoredAny>) -> Result<(), HealthError> {
-    let (own, names) =
+    let (own, _) =
         inspect_file(&settings.tls.certificate).map_err(|source| HealthError::Certificate {
             path: settings.tls.certificate.clone(),
             source,
         })?;
     let material = TlsMaterial::load(&settings.tls, own.role)?;
     let address = listening(settings)?;
-    let name = names
-        .into_iter()
-        .next()
-        .ok_or_else(|| HealthError::Certificate {
-            path: settings.tls.certificate.clone(),
-            source: PkiError::NoHost,
-        })?;
     let asking = async {
-        let channel = connect_as(address, name, &material, Authorize::role(own.role)).await?;
+        let channel = connect_to_itself(address, &material).await?;
         let request = HealthCheckRequest::default();
         let call = |status| HealthError::Call {
             address,

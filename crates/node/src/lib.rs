@@ -27,6 +27,7 @@
 //! | [`process`] | tracing, signals, memory, disk |
 
 pub mod alignment;
+mod alive;
 pub mod allowance;
 pub mod audit;
 pub mod client;

@@ -70,6 +70,16 @@ pub fn stop_on_signals(stop: watch::Sender<bool>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What tells one start of a daemon from another: 16 random bytes.
+///
+/// # Errors
+/// The system's, when it gives no randomness; nothing stands in for it.
+pub fn fresh_nonce() -> std::io::Result<[u8; 16]> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce)?;
+    Ok(nonce)
+}
+
 /// The process's largest resident set so far, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn peak_rss_bytes() -> u64 {

@@ -167,10 +167,10 @@ pub async fn receive(
 async fn next(chunks: &mut Streaming<FileChunk>) -> Result<Option<FileChunk>, Fault> {
     match timeout(IDLE_LIMIT, chunks.message()).await {
         Ok(Ok(chunk)) => Ok(chunk),
-        Ok(Err(status)) => Err(Fault::new(
-            Reason::InvalidRequest,
-            format!("the upload broke off: {}", status.message()),
-        )),
+        Ok(Err(status)) => Err(Fault::unread(&status).unwrap_or_else(|| {
+            let message = format!("the upload broke off: {}", status.message());
+            Fault::new(Reason::InvalidRequest, message)
+        })),
         Err(_) => Err(Fault::new(Reason::InvalidRequest, "the upload stalled")),
     }
 }

@@ -113,6 +113,9 @@ reasons! {
     /// The certificate was taken back by its authority.
     Revoked, "REVOKED", PermissionDenied, None,
         "Use the certificate that replaced it (s3rec pki rotate), or ask the authority for a new one.";
+    /// The certificate has ended, or is not valid yet.
+    NotInForce, "CERTIFICATE_NOT_IN_FORCE", PermissionDenied, None,
+        "Use a certificate that is valid now (s3rec pki rotate makes the next one), and compare both machines' clocks.";
     /// No certificate was presented.
     NoCertificate, "NO_CERTIFICATE", Unauthenticated, None,
         "Connect with TLS and a certificate of the configured authority.";
@@ -131,6 +134,9 @@ reasons! {
     /// The peer stayed away for longer than a running job waits.
     PeerStayedAway, "PEER_STAYED_AWAY", Unavailable, Some(60),
         "Look at the other platform's daemon and the network between, then propose the job anew; limits.resume_seconds is how long a job waits.";
+    /// A running job breaks off at the same place over and over.
+    NoProgress, "NO_PROGRESS", Unavailable, None,
+        "Examine the link (s3rec doctor --config FILE at the rating platform) and what stands between the platforms: a proxy that ends long connections, or limits sizes or times, breaks a job at the same place every time. Both logs tell each attempt and its cause. Then propose the job anew.";
     /// One side lacks what it must have kept of a running job.
     StateLost, "STATE_LOST", FailedPrecondition, None,
         "Propose the job anew; never restore a data directory while one of its jobs runs.";
@@ -195,6 +201,36 @@ pub const fn storage_remedy(kind: ErrorKind) -> Option<&'static str> {
     }
 }
 
+/// What of a client's own words an answer repeats, characters.
+const ECHOED: usize = 100;
+
+/// Most bytes of a fault's message and of its remedy on the wire: clients take 8 KiB of headers,
+/// which hold the message twice and percent-encoded.
+const TOLD_BYTES: usize = 1000;
+
+/// A client's or a peer's own words, as answers and logs repeat them: at most 100 characters,
+/// control characters replaced.
+#[must_use]
+pub fn echo(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(ECHOED)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(ECHOED).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn told(mut text: String) -> String {
+    if text.len() > TOLD_BYTES {
+        text.truncate(text.floor_char_boundary(TOLD_BYTES));
+        text.push('…');
+    }
+    text
+}
+
 /// An error on its way to somebody: what, why, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -232,10 +268,10 @@ impl Fault {
         }
     }
 
-    /// Adds where it happened.
+    /// Adds where it happened, as [`echo`] repeats it.
     #[must_use]
     pub fn at(mut self, key: &str, value: impl ToString) -> Self {
-        self.metadata.insert(key.into(), value.to_string());
+        self.metadata.insert(key.into(), echo(&value.to_string()));
         self
     }
 
@@ -283,9 +319,19 @@ impl Fault {
         format!("{}. {}", self.message.trim_end_matches('.'), self.remedy)
     }
 
-    /// The status to answer with.
+    /// There is no job of that name, which may be anything.
     #[must_use]
-    pub fn into_status(self) -> Status {
+    pub fn no_job(name: &str) -> Self {
+        let message = format!("there is no job {}", echo(name));
+        Self::new(Reason::NotFound, message).at("job", name)
+    }
+
+    /// The status to answer with. However long what is told has become, it arrives: a message or
+    /// a remedy is cut to 1,000 bytes.
+    #[must_use]
+    pub fn into_status(mut self) -> Status {
+        self.message = told(self.message);
+        self.remedy = told(self.remedy);
         let mut details = ErrorDetails::new();
         let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
         details.set_error_info(self.reason.name(), DOMAIN, metadata);
@@ -297,6 +343,33 @@ impl Fault {
             details.add_bad_request_violation(field, &self.message);
         }
         Status::with_error_details(self.reason.code(), self.message, details)
+    }
+
+    /// What a server's own gRPC says of a message that no service has seen: one that does not
+    /// decode, or is larger than [`MAX_MESSAGE_BYTES`](crate::MAX_MESSAGE_BYTES). `None` for
+    /// every other status. Services report faults; what has these codes and is none of ours is
+    /// gRPC's.
+    #[must_use]
+    pub fn unread(status: &Status) -> Option<Self> {
+        if Self::from_status(status).is_some() {
+            return None;
+        }
+        let detail = echo(status.message());
+        match status.code() {
+            Code::Internal => {
+                let message = format!("a message of the call does not decode ({detail})");
+                Some(Self::new(Reason::InvalidRequest, message).remedied_by(
+                    "Send messages of proto/s3rec/v1, as reflection and s3rec descriptor give it.",
+                ))
+            }
+            Code::OutOfRange | Code::ResourceExhausted => {
+                let message = format!("a message of the call is too large ({detail})");
+                let fault = Self::new(Reason::LimitExceeded, message)
+                    .remedied_by("Send less in one message; files are sent in chunks.");
+                Some(fault.at("most_bytes", crate::MAX_MESSAGE_BYTES))
+            }
+            _ => None,
+        }
     }
 
     /// Reads a status of ours; `None` for one that somebody else made (a proxy, gRPC itself).
@@ -386,6 +459,25 @@ mod tests {
         }
         let theirs = Fault::new(Reason::BeyondConsent, "most_values").at("field", "most_values");
         assert_eq!(theirs.clone().outward(), theirs);
+    }
+
+    #[test]
+    fn what_is_repeated_of_a_clients_words_is_cut() {
+        assert_eq!(echo("job"), "job");
+        assert_eq!(echo("a\nb\u{1b}[2J"), "a\u{fffd}b\u{fffd}[2J");
+        assert_eq!(echo(&"é".repeat(100)), "é".repeat(100));
+        assert_eq!(echo(&"é".repeat(4000)), "é".repeat(100) + "…");
+        for name in ["x".repeat(4000), "é".repeat(4000), "\u{1f600}".repeat(4000)] {
+            let fault = Fault::new(Reason::NotFound, format!("there is no {name}"));
+            let status = fault.at("job", &name).at("field", &name).into_status();
+            let headers = status.to_header_map().unwrap();
+            let bytes: usize = headers.values().map(|value| value.len()).sum();
+            assert!(bytes < 8 << 10, "{bytes}");
+            let read = Fault::from_status(&status).unwrap();
+            assert_eq!(read.metadata["job"].chars().count(), 101);
+        }
+        let fault = Fault::no_job(&"x".repeat(4000));
+        assert!(fault.message.len() < 200 && fault.reason == Reason::NotFound);
     }
 
     #[test]

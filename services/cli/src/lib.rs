@@ -9,6 +9,7 @@
 //! | [`demo`] | both platforms on this machine, from keys to report |
 //! | [`doctor`] | examines one platform and says how to mend it |
 //! | [`progress`] | a running job on stderr |
+//! | [`shaped`] | slow links for measurements and tests |
 //! | [`output`] | text for people, one JSON document for programs |
 //! | [`failure`] | what can go wrong, with reasons and exit codes |
 
@@ -20,11 +21,11 @@ pub mod doctor;
 pub mod failure;
 pub mod output;
 pub mod progress;
+pub mod shaped;
 pub mod verbs;
 
 mod daemon;
 mod interrupt;
-mod shaped;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use s3rec_wire::convert::protocol_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
+use s3rec_wire::v1::{JobState, Phase};
 
 use crate::platform::{DISCLOSURES, PROPOSALS, Platform};
 
@@ -14,13 +14,21 @@ use crate::platform::{DISCLOSURES, PROPOSALS, Platform};
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
+/// An attempt that gets no further than this many before it is the last.
+const SAME_PLACE: u32 = 3;
+
 /// The time since the job last got on.
 pub(crate) struct Absence {
     limit: Duration,
     /// Of this process's own clock: nothing that happens to the wall clock ends a job.
     since: Instant,
     farthest: Mark,
+    /// Attempts of this process, over a connection or for one.
     attempts: u32,
+    /// Of them, since the job last got on.
+    waited: u32,
+    /// Attempts over a connection since the one that got farthest, none of which got further.
+    no_further: u32,
     waits: ExponentialBackoff,
 }
 
@@ -35,32 +43,58 @@ impl Absence {
             since: Instant::now(),
             farthest: Mark(0, 0, 0.0),
             attempts: 0,
+            waited: 0,
+            no_further: 0,
             waits: waits(),
         }
     }
 
-    /// After an attempt that broke off: how long to wait before the next.
+    /// After an attempt that broke off, `over` a connection to P1 or before there was one: how
+    /// long to wait before the next.
     ///
     /// # Errors
-    /// The end of the job: what will not pass, or has lasted for too long.
+    /// The end of the job: what will not pass, has lasted for too long, or breaks off at the same
+    /// place every time ([`Reason::NoProgress`]).
     pub(crate) fn after(
         &mut self,
         platform: &Platform,
         job: &str,
         fault: Fault,
+        over: Over,
     ) -> Result<Duration, Fault> {
+        self.attempts += 1;
+        let last = platform.journal.last(job).unwrap_or_default();
+        let mark = Mark(last.phase, last.round, last.phase_progress);
+        let place = place(&last);
+        tracing::warn!(
+            job,
+            attempt = self.attempts,
+            reason = fault.reason.name(),
+            connected = over == Over::Connection,
+            place,
+            "an attempt broke off: {fault}"
+        );
         if !can_pass(platform, job, &fault)? {
             return Err(fault);
         }
-        let last = platform.journal.last(job).unwrap_or_default();
-        let mark = Mark(last.phase, last.round, last.phase_progress);
         let is_waiting_for_people = last.state() == JobState::Proposed;
         // Getting on over and over at the same place is not getting on.
         if mark > self.farthest || (is_waiting_for_people && fault.reason != Reason::Unreachable) {
             *self = Self {
                 farthest: mark,
+                attempts: self.attempts,
                 ..Self::new(platform)
             };
+        } else if over == Over::Connection {
+            self.no_further += 1;
+            if self.no_further >= SAME_PLACE {
+                let message = format!(
+                    "the job broke off {} times and got no further than {place}; the last time: {}",
+                    self.no_further + 1,
+                    fault.message
+                );
+                return Err(Fault::new(Reason::NoProgress, message));
+            }
         }
         if self.since.elapsed() >= self.limit {
             let message = format!(
@@ -70,7 +104,7 @@ impl Absence {
             );
             return Err(Fault::new(Reason::PeerStayedAway, message));
         }
-        self.attempts += 1;
+        self.waited += 1;
         let wait = self.waits.next().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         let wait = wait.min(self.limit.saturating_sub(self.since.elapsed()));
         let event = v1::JobEvent {
@@ -78,19 +112,41 @@ impl Absence {
             message: format!(
                 "Waiting for the social platform, attempt {}: {}. The job goes on when it is \
                  back; it is given up after {} s.",
-                self.attempts,
+                self.waited,
                 fault.message.trim_end_matches('.'),
                 self.limit.as_secs()
             ),
             ..last
         };
         // The first word stays in the history, its repetitions do not.
-        if self.attempts == 1 {
+        if self.waited == 1 {
             platform.record(event)?;
         } else {
             platform.journal.mention(event);
         }
         Ok(wait)
+    }
+}
+
+/// What an attempt that broke off had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Nobody who answered.
+    Nothing,
+    /// P1, and the job's lifeline.
+    Connection,
+}
+
+/// Where a job is, for people.
+fn place(last: &v1::JobEvent) -> String {
+    let percent = 100.0 * last.phase_progress;
+    match last.phase() {
+        Phase::Alignment => format!("{percent:.0} % of finding the common users"),
+        Phase::Setup => "agreeing on parameters and keys".into(),
+        Phase::Offline => format!("{percent:.0} % of multiplying masks"),
+        Phase::Online => format!("round {} of {}", last.round, last.rounds),
+        Phase::Evaluation => "the end of training".into(),
+        Phase::Consent | Phase::Unspecified => "its approval".into(),
     }
 }
 

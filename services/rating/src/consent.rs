@@ -37,7 +37,7 @@ pub(crate) fn accept(
     }
     let signed = kept.as_ref().unwrap_or(heard);
     let proposed: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    let between = platform.pins()?;
+    let between = platform.pins();
     let approval = check(signed, proposed.as_ref(), &session.social_key, between)?;
     if kept.is_none() {
         let entry = [

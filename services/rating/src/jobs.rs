@@ -135,9 +135,7 @@ pub(crate) async fn start(
     platform: &Arc<Platform>,
     request: v1::StartJobRequest,
 ) -> Result<v1::StartJobResponse, Fault> {
-    let job = JobId::parse("job_id", &request.job_id)?;
-    let name = job.to_string();
-    platform.request(&name)?;
+    let (job, name) = known(platform, &request.job_id)?;
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
         let message = format!("the job is {}", state_words(state));
@@ -173,6 +171,12 @@ pub(crate) async fn start(
     })
 }
 
+/// A job that was proposed here; a name that is no job's is not found, whatever its form.
+fn known(platform: &Platform, name: &str) -> Result<(JobId, String), Fault> {
+    platform.request(name)?;
+    Ok((JobId::parse("job_id", name)?, name.to_owned()))
+}
+
 /// Goes on with the job that was started before this daemon's start.
 pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
     let Some(job) = platform.started()? else {
@@ -194,9 +198,7 @@ pub(crate) async fn cancel(
     platform: &Platform,
     request: v1::CancelJobRequest,
 ) -> Result<v1::CancelJobResponse, Fault> {
-    let job = JobId::parse("job_id", &request.job_id)?;
-    let name = job.to_string();
-    platform.request(&name)?;
+    let (job, name) = known(platform, &request.job_id)?;
     let state = platform.state(&name);
     if is_terminal(state) {
         let message = format!("the job is {} already", state_words(state));

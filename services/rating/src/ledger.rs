@@ -147,7 +147,7 @@ pub(crate) fn account(
         .filter(|(job, disclosure)| disclosure.lineage == lineage && Some(job.as_str()) != except);
     let disclosures = counted.map(|(_, disclosure)| disclosure);
     let mut account = counting::account(lineage, disclosures, missing.unwrap_or_default());
-    account.peer_pin = platform.pins()?.1.to_vec();
+    account.peer_pin = platform.pins().1.to_vec();
     Ok(account)
 }
 

@@ -3,8 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use s3rec_node::audit::PeerLog;
 use s3rec_node::journal::{EventStream, state_words};
+use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Caller;
+use s3rec_wire::convert::head_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -209,6 +212,9 @@ impl RatingPlatform for OperatorService {
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
         let job = request.into_inner().job_id;
+        if !job.is_empty() {
+            self.0.request(&job)?;
+        }
         let status = self.0.stocks.status(&self.0.store, &job, used);
         Ok(Response::new(status.map_err(Fault::from)?))
     }
@@ -278,5 +284,18 @@ impl RatingPlatform for OperatorService {
         let job_id = request.into_inner().job_id;
         jobs::delete(&self.0, &job_id, &who)?;
         Ok(Response::new(v1::DeleteJobResponse { job_id }))
+    }
+
+    async fn accept_peer_log(
+        &self,
+        request: Request<v1::AcceptPeerLogRequest>,
+    ) -> Result<Response<v1::AcceptPeerLogResponse>, Status> {
+        let who = who(&request);
+        let log = request.into_inner().log;
+        let theirs = PeerLog::of(CertificateRole::Social, &self.0.store);
+        let head = theirs.accept(&self.0.audit, &log, &who)?;
+        Ok(Response::new(v1::AcceptPeerLogResponse {
+            head: Some(head_to_wire(&head)),
+        }))
     }
 }

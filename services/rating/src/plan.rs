@@ -115,8 +115,9 @@ fn split(
         return Ok((ratings.ratings.clone(), Vec::new()));
     }
     let share = match request.held_out_share {
-        0.0 => HELD_OUT_SHARE,
-        share if share > 0.0 && share <= 0.5 => share,
+        None => HELD_OUT_SHARE,
+        Some(0.0) => return Ok((ratings.ratings.clone(), Vec::new())),
+        Some(share) if share > 0.0 && share <= 0.5 => share,
         _ => {
             let fault = Fault::new(Reason::InvalidRequest, "held_out_share must be 0 to 0.5");
             return Err(fault.at("field", "held_out_share"));

@@ -11,6 +11,7 @@ use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::process::fresh_nonce;
 use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::server::stopped;
 use s3rec_node::stocks::Stocks;
@@ -112,9 +113,6 @@ impl Platform {
         let datasets =
             RatingDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_needed)?;
         let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
-        let mut instance_nonce = [0; 16];
-        // Without entropy the nonce only fails to tell a restart.
-        let _ = getrandom::fill(&mut instance_nonce);
         let platform = Self {
             store,
             journal,
@@ -127,7 +125,7 @@ impl Platform {
             audit,
             models: Cache::default(),
             sight: PeerSight::default(),
-            instance_nonce,
+            instance_nonce: fresh_nonce()?,
             data_dir: settings.data_dir.clone(),
             running: Mutex::new(None),
         };
@@ -150,9 +148,7 @@ impl Platform {
     /// What was asked for when the job was proposed.
     pub(crate) fn request(&self, job: &str) -> Result<v1::ProposeJobRequest, Fault> {
         let request: Option<v1::ProposeJobRequest> = self.store.get(REQUESTS, job)?;
-        request.ok_or_else(|| {
-            Fault::new(Reason::NotFound, format!("there is no job {job}")).at("job", job)
-        })
+        request.ok_or_else(|| Fault::no_job(job))
     }
 
     /// Stores an event, unless the job has ended; then the first end stands.
@@ -169,12 +165,11 @@ impl Platform {
     }
 
     /// Pins of our certificate, and of P1's as it was last let through.
-    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
-        let theirs = self.identity.peer_pin().ok_or_else(|| {
-            let message = "no certificate of the social platform is pinned";
-            Fault::new(Reason::WrongPin, message)
-        })?;
-        Ok((self.identity.own().pin.digest(), theirs.digest()))
+    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
+        (
+            self.identity.own().pin.digest(),
+            self.identity.peer_pin().digest(),
+        )
     }
 
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
@@ -235,12 +230,22 @@ impl Platform {
     pub(crate) fn begin(self: &Arc<Self>, job: JobId) -> Result<Place, Fault> {
         let mut running = self.running();
         if let Some(running) = &*running {
-            let message = if running.job == job {
-                "this job runs already"
-            } else {
-                "another job is running or waiting for its approval"
+            let in_the_way = running.job.to_string();
+            let does = match self.state(&in_the_way) {
+                v1::JobState::Proposed => "waits for the social platform's decision",
+                _ => "is running",
             };
-            return Err(Fault::new(Reason::Busy, message).at("running_job", running.job));
+            let fault = if running.job == job {
+                Fault::new(Reason::Busy, format!("this job {does} already"))
+            } else {
+                let message = format!("one job runs at a time, and the job {in_the_way} {does}");
+                let remedy = format!(
+                    "Wait until it has ended (s3rec rating watch {in_the_way}), or cancel it: \
+                     s3rec rating cancel {in_the_way}"
+                );
+                Fault::new(Reason::Busy, message).remedied_by(remedy)
+            };
+            return Err(fault.at("running_job", in_the_way));
         }
         let (ask, asked) = watch::channel(Ask::Run);
         *running = Some(Running { job, ask });

@@ -12,7 +12,7 @@ use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
-use crate::absence::{self, Absence};
+use crate::absence::{self, Absence, Over};
 use crate::imports::{self, blocking};
 use crate::ledger::Ledger;
 use crate::plan::{Plan, plan};
@@ -47,7 +47,8 @@ pub(crate) async fn run(begun: Begun) {
         let mut asked = place.asked.clone();
         let mut absence = Absence::new(&platform);
         let ended = loop {
-            let mut attempt = Box::pin(attempt(&platform, job, connected.take()));
+            let mut over = Over::Nothing;
+            let mut attempt = Box::pin(attempt(&platform, job, connected.take(), &mut over));
             let ran = tokio::select! {
                 // In this order: a person's word says more than the broken call that it causes.
                 biased;
@@ -69,7 +70,7 @@ pub(crate) async fn run(begun: Begun) {
                 }
                 Err(Some(fault)) => fault,
             };
-            match absence.after(&platform, &name, fault) {
+            match absence.after(&platform, &name, fault, over) {
                 Err(fault) => break Some(fault),
                 Ok(wait) => {
                     let waited = tokio::select! {
@@ -124,6 +125,7 @@ async fn attempt(
     platform: &Arc<Platform>,
     job: JobId,
     connected: Option<(Session, Lifeline)>,
+    over: &mut Over,
 ) -> Result<(), Fault> {
     let (mut session, lifeline) = match connected {
         Some(connected) => connected,
@@ -133,6 +135,7 @@ async fn attempt(
             (session, lifeline)
         }
     };
+    *over = Over::Connection;
     // A P1 that has finished waits for nothing more, and ends nothing.
     let is_finished = lifeline.first().await? == JobState::Finished;
     tokio::select! {

@@ -52,7 +52,12 @@ pub async fn start(
     tracing::info!(%operator, peer = settings.peer.address, name = settings.name, %own_pin, "serving");
 
     let mut operator_routes = RoutesBuilder::default();
-    add_health_and_reflection(&mut operator_routes)?;
+    let asking = Authorize::unrevoked_or_itself(CertificateRole::RatingOperator, &identity);
+    add_health_and_reflection::<RatingPlatformServer<OperatorService>>(
+        &mut operator_routes,
+        &asking,
+    )
+    .await?;
     let service = RatingPlatformServer::new(OperatorService::new(Arc::clone(&platform)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let service = LogCalls::new(service, platform.audit.clone());

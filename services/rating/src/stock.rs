@@ -141,7 +141,7 @@ fn note(
 /// An empty stock on disk under the terms that both sides hold.
 async fn create(platform: &Platform, setup: &Setup, ledger: &Ledger) -> Result<RatingStock, Fault> {
     let job = ledger.job.to_string();
-    let (rating_party, social_party) = platform.pins()?;
+    let (rating_party, social_party) = platform.pins();
     let terms = StockTerms {
         stock_id: setup.stock_id,
         rating_party,

@@ -124,6 +124,7 @@ pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
         platform.end(&name, JobState::Failed, &message);
         return;
     }
+    tracing::warn!(job = name, "the job waits for the rating platform: {why}");
     let limit = Duration::from_secs(platform.limits.resume_seconds);
     tell(
         platform,

@@ -67,7 +67,7 @@ pub(crate) fn give(
     let copy = platform.datasets.copy(&name, proposal.job)?;
     let version = &copy.version;
     let before = ledger::account(platform, &version.lineage, Some(job))?;
-    let (rating_pin, social_pin) = platform.pins()?;
+    let (rating_pin, social_pin) = platform.pins();
     let approval = Approval {
         social_commitment: stored(&version.commitment)?,
         social_lineage: stored(&version.lineage)?,

@@ -4,15 +4,13 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use s3rec_audit::{Head, Meeting, PublicKey, Signature};
-use s3rec_node::store::Table;
+use s3rec_node::audit::PeerLog;
+use s3rec_node::pki::CertificateRole;
 use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse, JobState};
 
 use crate::platform::Platform;
-
-const PEER_HEADS: Table = Table("peer heads");
 
 /// What we signed and P0 has not yet.
 #[derive(Default)]
@@ -34,7 +32,7 @@ pub(crate) fn answer(
     if request.social_head.is_some() {
         return keep(platform, request, rating, rating_key);
     }
-    never_shorter(platform, rating)?;
+    PeerLog::of(CertificateRole::Rating, &platform.store).check(&rating)?;
     let meeting = Meeting {
         job: request.job_id.clone(),
         phase: request.phase().as_str_name().into(),
@@ -77,35 +75,8 @@ fn keep(
         Fault::new(Reason::InvalidRequest, message).at("field", "signature")
     })?;
     platform.audit.keep_meeting(&meeting, &theirs, &ours)?;
-    let seen = v1::PeerHead {
-        log: rating.log.to_vec(),
-        sequence: rating.sequence,
-        hash: rating.hash.to_vec(),
-    };
-    platform.store.put(PEER_HEADS, "rating", &seen)?;
+    PeerLog::of(CertificateRole::Rating, &platform.store).signed(&rating)?;
     Ok(CrossSignResponse::default())
-}
-
-/// A log that both have signed does not become shorter or another one.
-fn never_shorter(platform: &Platform, rating: Head) -> Result<(), Fault> {
-    let seen: Option<v1::PeerHead> = platform.store.get(PEER_HEADS, "rating")?;
-    let Some(seen) = seen else {
-        return Ok(());
-    };
-    if seen.log != rating.log {
-        // Visible for good: both logs were signed. The people here should know today.
-        tracing::warn!("the rating platform has begun a new audit log");
-        return Ok(());
-    }
-    let same = rating.sequence == seen.sequence && rating.hash == *seen.hash;
-    if rating.sequence > seen.sequence || same {
-        return Ok(());
-    }
-    let message = format!(
-        "the rating platform's audit log ends at entry {}; it has signed entry {} before",
-        rating.sequence, seen.sequence
-    );
-    Err(Fault::new(Reason::LedgersDiffer, message))
 }
 
 fn pending(platform: &Platform) -> std::sync::MutexGuard<'_, Option<(Meeting, Signature)>> {

@@ -5,10 +5,12 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
+use s3rec_node::audit::PeerLog;
 use s3rec_node::journal::{EventStream, state_words};
+use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Caller;
 use s3rec_sparse::BoundsRule;
-use s3rec_wire::convert::{JobId, parameters_to_wire};
+use s3rec_wire::convert::{JobId, head_to_wire, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_server::SocialPlatform;
@@ -300,6 +302,9 @@ impl SocialPlatform for OperatorService {
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
         let job = request.into_inner().job_id;
+        if !job.is_empty() {
+            self.0.proposal(&job)?;
+        }
         let status = self.0.stocks.status(&self.0.store, &job, used);
         Ok(Response::new(status.map_err(Fault::from)?))
     }
@@ -373,5 +378,18 @@ impl SocialPlatform for OperatorService {
         self.0.proposal(&job_id)?;
         self.0.ended.delete(&job_id, &who)?;
         Ok(Response::new(v1::DeleteJobResponse { job_id }))
+    }
+
+    async fn accept_peer_log(
+        &self,
+        request: Request<v1::AcceptPeerLogRequest>,
+    ) -> Result<Response<v1::AcceptPeerLogResponse>, Status> {
+        let who = who(&request);
+        let log = request.into_inner().log;
+        let theirs = PeerLog::of(CertificateRole::Rating, &self.0.store);
+        let head = theirs.accept(&self.0.audit, &log, &who)?;
+        Ok(Response::new(v1::AcceptPeerLogResponse {
+            head: Some(head_to_wire(&head)),
+        }))
     }
 }

@@ -12,12 +12,13 @@ use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::process::fresh_nonce;
 use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::Proposal;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 
 use crate::approval::APPROVALS;
@@ -98,9 +99,6 @@ impl Platform {
         let datasets =
             LinkDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_open)?;
         let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
-        let mut instance_nonce = [0; 16];
-        getrandom::fill(&mut instance_nonce)
-            .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
         let platform = Self {
             store,
             datasets,
@@ -112,7 +110,7 @@ impl Platform {
             journal,
             limits: settings.limits.clone(),
             stocks,
-            instance_nonce,
+            instance_nonce: fresh_nonce()?,
             identity,
             audit,
             meetings: Meetings::default(),
@@ -149,12 +147,11 @@ impl Platform {
     }
 
     /// Pins of P0's certificate, as it was last let through, and of ours.
-    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
-        let theirs = self.identity.peer_pin().ok_or_else(|| {
-            let message = "no certificate of the rating platform is pinned";
-            Fault::new(Reason::WrongPin, message)
-        })?;
-        Ok((theirs.digest(), self.identity.own().pin.digest()))
+    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
+        (
+            self.identity.peer_pin().digest(),
+            self.identity.own().pin.digest(),
+        )
     }
 
     /// Waits until nobody else decides on a proposal.
@@ -165,9 +162,7 @@ impl Platform {
     /// A stored proposal.
     pub(crate) fn proposal(&self, job: &str) -> Result<Proposal, Fault> {
         let message: Option<v1::PeerProposal> = self.store.get(PROPOSALS, job)?;
-        let message = message.ok_or_else(|| {
-            Fault::new(Reason::NotFound, format!("there is no proposal {job}")).at("job", job)
-        })?;
+        let message = message.ok_or_else(|| Fault::no_job(job))?;
         Ok(Proposal::from_wire(&message)?)
     }
 

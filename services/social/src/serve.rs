@@ -55,7 +55,12 @@ pub async fn start(
     tracing::info!(%operator, %peer, name = settings.name, own_pin = %identity.own().pin, "serving");
 
     let mut operator_routes = RoutesBuilder::default();
-    add_health_and_reflection(&mut operator_routes)?;
+    let asking = Authorize::unrevoked_or_itself(CertificateRole::SocialOperator, &identity);
+    add_health_and_reflection::<SocialPlatformServer<OperatorService>>(
+        &mut operator_routes,
+        &asking,
+    )
+    .await?;
     let service = SocialPlatformServer::new(OperatorService::new(Arc::clone(&platform)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let service = LogCalls::new(service, platform.audit.clone());

@@ -36,7 +36,7 @@ pub(crate) async fn begin(
 ) -> Result<Stage, Fault> {
     let name = job.to_string();
     let (rating_half, social_half) = (&agreed.rating_half, &agreed.social_half);
-    let (rating_party, social_party) = platform.pins()?;
+    let (rating_party, social_party) = platform.pins();
     let terms = StockTerms {
         stock_id: agreed.stock_id,
         rating_party,

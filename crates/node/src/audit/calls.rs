@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures::future::{Either, Ready, ready};
 use s3rec_audit::Kind;
-use s3rec_wire::status::Fault;
+use s3rec_wire::status::{Fault, Reason};
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
@@ -52,10 +52,13 @@ impl<S> LogCalls<S> {
         if LOOKING.contains(&verb) {
             return Ok(());
         }
-        let (name, pin) = match caller {
-            Some(caller) => (caller.name.clone(), caller.pin.to_string()),
-            None => Default::default(),
-        };
+        let caller = caller.ok_or_else(|| {
+            Fault::new(
+                Reason::Bug,
+                "an operator's call came past the check of its caller",
+            )
+        })?;
+        let (name, pin) = (caller.name.clone(), caller.pin.to_string());
         let call = [
             ("verb", verb.into()),
             ("who", name.into()),

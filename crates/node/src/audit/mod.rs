@@ -2,9 +2,11 @@
 
 mod calls;
 mod file;
+mod peers;
 
 pub use calls::LogCalls;
 pub use file::{AuditFileError, HEAD_FILE, LOG_FILE, LogFile, last_acknowledged};
+pub use peers::PeerLog;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

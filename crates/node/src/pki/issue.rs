@@ -11,7 +11,7 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use super::rotate::revoke_nobody;
-use super::{CertificateRole, Pin, PkiError, signer_uri};
+use super::{CertificateRole, Pin, PkiError, check_host, signer_uri};
 use s3rec_audit::{PublicKey, Signer};
 
 /// Days that an issued identity is valid; the authority lives ten times as long.
@@ -60,6 +60,7 @@ impl Issuance {
 /// [`PkiError::Exists`] rather than overwriting anything, [`PkiError::Host`],
 /// [`PkiError::File`].
 pub fn issue(directory: &Path, hosts: &[String]) -> Result<Issuance, PkiError> {
+    hosts.iter().try_for_each(|host| check_host(host))?;
     std::fs::create_dir_all(directory).map_err(|source| PkiError::File {
         path: directory.to_owned(),
         source,

@@ -6,7 +6,7 @@ mod role;
 mod rotate;
 
 pub use issue::{Issuance, IssuedIdentity, issue};
-pub use names::{inspect_file, server_names};
+pub use names::{check_host, inspect_file, server_names};
 pub use role::{CertificateRole, Inspected, Pin, PinError, inspect, signer_uri};
 pub use rotate::{activate, certificate_in, revoke, rotate};
 
@@ -44,7 +44,9 @@ pub enum PkiError {
     #[error("{0}")]
     Exposed(String),
     /// A host name does not fit a certificate.
-    #[error("{host:?} is neither a host name nor an IP address")]
+    #[error(
+        "{host:?} is neither a host name nor an IP address; give it without port, scheme and path"
+    )]
     Host {
         /// What was given.
         host: String,
@@ -58,9 +60,6 @@ pub enum PkiError {
         /// How many were found.
         found: usize,
     },
-    /// A certificate that is for no host.
-    #[error("the certificate is for no host name and no address")]
-    NoHost,
     /// An existing file would be overwritten.
     #[error("{path} exists already; choose an empty directory")]
     Exists {

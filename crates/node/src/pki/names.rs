@@ -3,10 +3,29 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls_pki_types::{CertificateDer, DnsName, ServerName, pem::PemObject};
+use s3rec_wire::status::echo;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{Inspected, PkiError, inspect};
+
+/// Whether a certificate can be for `host`: an address, or a DNS name, of which the first label
+/// may be `*`. No port, no scheme, no path.
+///
+/// # Errors
+/// [`PkiError::Host`].
+pub fn check_host(host: &str) -> Result<(), PkiError> {
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    // An address that is none, such as 10.0.0.300, is no name either.
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_named = DnsName::try_from(name).is_ok()
+        && !name.ends_with('.')
+        && !name.rsplit('.').next().is_none_or(is_number);
+    if is_named || host.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    Err(PkiError::Host { host: echo(host) })
+}
 
 /// What the first certificate of a PEM file says, and the hosts that it is for in their order.
 ///
@@ -76,6 +95,49 @@ mod tests {
                 "daemon.p0.example"
             ]
         );
+    }
+
+    #[test]
+    fn hosts_are_names_and_addresses_and_nothing_else() {
+        for host in [
+            "p0",
+            "p0.example",
+            "*.p0.example",
+            "rating_1",
+            "10.0.0.3",
+            "::1",
+        ] {
+            check_host(host).unwrap();
+        }
+        for host in [
+            "",
+            " ",
+            "p0 example",
+            "p0.example:7200",
+            "https://p0.example",
+            "p0.example/",
+            "p0.example.",
+            "10.0.0.300",
+            "10.0.0.3/8",
+            "[::1]",
+            "*",
+            "*.",
+            "a*.example",
+            "-p0",
+            "zoë.example",
+            "a,b",
+            "user@host",
+            &"a".repeat(64),
+            &"a.".repeat(200),
+        ] {
+            let refused = check_host(host);
+            assert!(matches!(refused, Err(PkiError::Host { .. })), "{host:?}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let hosts = ["p0.example:7200".to_owned()];
+        assert!(issue(directory.path(), &hosts).is_err());
+        let left = std::fs::read_dir(directory.path()).unwrap();
+        assert_eq!(left.count(), 0, "nothing was written");
     }
 
     #[test]

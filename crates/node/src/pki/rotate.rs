@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::issue::{identity, write_new};
-use super::{CertificateRole, IssuedIdentity, PkiError, inspect};
+use super::{CertificateRole, IssuedIdentity, PkiError, check_host, inspect};
 use crate::tls::refuse_exposed;
 
 /// How long a revocation list says it is current; nobody refuses an older one.
@@ -31,6 +31,7 @@ pub fn rotate(
     role: CertificateRole,
     hosts: &[String],
 ) -> Result<IssuedIdentity, PkiError> {
+    hosts.iter().try_for_each(|host| check_host(host))?;
     let authority = authority(directory)?;
     identity(directory, role, &format!("{role}.next"), hosts, &authority)
 }

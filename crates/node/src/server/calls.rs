@@ -88,8 +88,16 @@ where
         Box::pin(async move {
             let response = answered.await?;
             // A stream that fails later counts with the job that it ends.
-            let refused = Status::from_header_map(response.headers())
-                .and_then(|status| Fault::from_status(&status));
+            let Some(status) = Status::from_header_map(response.headers()) else {
+                return Ok(response);
+            };
+            let (refused, response) = match Fault::from_status(&status) {
+                Some(fault) => (Some(fault), response),
+                None => match Fault::unread(&status) {
+                    Some(fault) => (Some(fault.clone()), fault.into_status().into_http()),
+                    None => (None, response),
+                },
+            };
             if let Some(fault) = refused {
                 observe::call_refused(port, fault.reason);
             }

@@ -1,5 +1,6 @@
 //! Listens with mutual TLS, answers health and reflection, drains at the end.
 
+mod about;
 mod calls;
 mod connections;
 mod progress;
@@ -19,9 +20,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server;
 
+pub use about::add_health_and_reflection;
 use calls::WatchCalls;
 use connections::{Guarded, Guests};
 
+use crate::alive::Alive;
 use crate::client::{
     CONNECTION_WINDOW_BYTES, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW_BYTES,
 };
@@ -106,6 +109,12 @@ pub enum ServeError {
     /// The reflection service refused our descriptors.
     #[error("the descriptors do not serve: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// A service that our descriptors do not describe.
+    #[error("the descriptors do not describe {service}")]
+    Descriptors {
+        /// The service.
+        service: &'static str,
+    },
 }
 
 /// A bound port, not yet served.
@@ -207,21 +216,6 @@ impl Port {
     }
 }
 
-/// Adds gRPC health (all services serving) and reflection.
-///
-/// # Errors
-/// [`ServeError::Reflection`].
-pub fn add_health_and_reflection(routes: &mut RoutesBuilder) -> Result<(), ServeError> {
-    let (_, health) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(s3rec_wire::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
-    routes.add_service(health);
-    routes.add_service(reflection);
-    Ok(())
-}
-
 /// Waits until `stop` turns true, or whoever could turn it is gone.
 pub async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that the sender is gone, which stops too.
@@ -240,7 +234,7 @@ impl Entrance {
         self,
         listener: TcpListener,
         tls: impl Fn() -> Arc<ServerConfig> + Send,
-        accepted: mpsc::Sender<std::io::Result<Guarded<TlsStream<TcpStream>>>>,
+        accepted: mpsc::Sender<std::io::Result<Guarded<TlsStream<Alive<TcpStream>>>>>,
     ) {
         let (port, stall) = (self.port, self.stall);
         let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
@@ -263,8 +257,7 @@ impl Entrance {
             let (acceptor, accepted) = (TlsAcceptor::from(tls()), accepted.clone());
             tokio::spawn(async move {
                 let _permit = permit;
-                // Small messages wait for nothing; a failure only costs time.
-                let _ = stream.set_nodelay(true);
+                let stream = Alive::over(stream);
                 match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let guarded = Guarded::new(stream, guest, stall);

@@ -7,13 +7,18 @@ use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
 use super::Identity;
-use crate::pki::{CertificateRole, Pin, inspect};
+use crate::pki::{CertificateRole, Inspected, Pin, inspect};
+use crate::process::latest_unix_ms;
 
-/// Lets through callers of one role, of the pinned certificates where there are pins, and
-/// nobody whose certificate was revoked.
+/// Lets through callers of a role, of the pinned certificates where there are pins, and nobody
+/// whose certificate has ended or was revoked.
+///
+/// All of it is asked at every call, not only where a connection begins: a certificate may end
+/// while a connection lives.
 #[derive(Clone)]
 pub struct Authorize {
-    pub(super) role: CertificateRole,
+    /// Any of them.
+    pub(super) roles: Vec<CertificateRole>,
     pub(super) pinned: bool,
     pub(super) identity: Option<Arc<Identity>>,
 }
@@ -36,7 +41,7 @@ impl Authorize {
     #[must_use]
     pub fn role(role: CertificateRole) -> Self {
         Self {
-            role,
+            roles: vec![role],
             pinned: false,
             identity: None,
         }
@@ -46,17 +51,25 @@ impl Authorize {
     #[must_use]
     pub fn unrevoked(role: CertificateRole, identity: &Arc<Identity>) -> Self {
         Self {
-            role,
+            roles: vec![role],
             pinned: false,
             identity: Some(Arc::clone(identity)),
         }
+    }
+
+    /// As [`unrevoked`](Self::unrevoked), and the daemon itself, which asks how it is.
+    #[must_use]
+    pub fn unrevoked_or_itself(role: CertificateRole, identity: &Arc<Identity>) -> Self {
+        let mut rule = Self::unrevoked(role, identity);
+        rule.roles.push(identity.own().role);
+        rule
     }
 
     /// The certificates of that role that `identity` pins at each call, unless revoked.
     #[must_use]
     pub fn pinned(role: CertificateRole, identity: &Arc<Identity>) -> Self {
         Self {
-            role,
+            roles: vec![role],
             pinned: true,
             identity: Some(Arc::clone(identity)),
         }
@@ -65,23 +78,27 @@ impl Authorize {
     /// Judges a certificate.
     ///
     /// # Errors
-    /// [`Reason::WrongRole`], [`Reason::Revoked`] or [`Reason::WrongPin`], naming what was
-    /// expected and what came.
+    /// [`Reason::WrongRole`], [`Reason::NotInForce`], [`Reason::Revoked`] or
+    /// [`Reason::WrongPin`], naming what was expected and what came.
     pub fn judge(&self, certificate_der: &[u8]) -> Result<Caller, Fault> {
+        self.judge_at(certificate_der, latest_unix_ms().div_euclid(1000))
+    }
+
+    fn judge_at(&self, certificate_der: &[u8], now_unix_s: i64) -> Result<Caller, Fault> {
+        let roles: Vec<&str> = self.roles.iter().map(|role| role.name()).collect();
+        let roles = roles.join(" or ");
         let inspected = inspect(certificate_der).map_err(|error| {
-            let message = format!(
-                "a certificate of the role {} is needed, but {error}",
-                self.role
-            );
+            let message = format!("a certificate of the role {roles} is needed, but {error}");
             Fault::new(Reason::WrongRole, message)
         })?;
-        if inspected.role != self.role {
+        if !self.roles.contains(&inspected.role) {
             let message = format!(
-                "a certificate of the role {} is needed; the one presented has the role {}",
-                self.role, inspected.role
+                "a certificate of the role {roles} is needed; the one presented has the role {}",
+                inspected.role
             );
             return Err(Fault::new(Reason::WrongRole, message));
         }
+        in_force(&inspected, now_unix_s)?;
         if let Some(identity) = &self.identity {
             if identity.has_revoked(&inspected) {
                 let message = format!("the certificate presented ({}) was revoked", inspected.pin);
@@ -106,6 +123,23 @@ impl Authorize {
             certificate: certificate_der.to_vec(),
         })
     }
+}
+
+fn in_force(certificate: &Inspected, now_unix_s: i64) -> Result<(), Fault> {
+    let ended = certificate.not_after_unix_s < now_unix_s;
+    if !ended && certificate.not_before_unix_s <= now_unix_s {
+        return Ok(());
+    }
+    let message = format!(
+        "the certificate presented ({}) {}",
+        certificate.pin,
+        if ended {
+            "has ended"
+        } else {
+            "is not valid yet"
+        }
+    );
+    Err(Fault::new(Reason::NotInForce, message))
 }
 
 impl Interceptor for Authorize {
@@ -169,6 +203,16 @@ mod tests {
         }
         for name in ["social.pem", "rating-operator.pem", "social-operator.pem"] {
             assert_eq!(reason(&peers, name), Some(Reason::WrongRole), "{name}");
+        }
+        let seen = inspect(&certificate("rating.pem")).unwrap();
+        for (at, expected) in [
+            (seen.not_before_unix_s - 1, Some(Reason::NotInForce)),
+            (seen.not_before_unix_s, None),
+            (seen.not_after_unix_s, None),
+            (seen.not_after_unix_s + 1, Some(Reason::NotInForce)),
+        ] {
+            let judged = peers.judge_at(&certificate("rating.pem"), at);
+            assert_eq!(judged.err().map(|fault| fault.reason), expected, "{at}");
         }
         rotate(directory.path(), CertificateRole::Rating, &[]).unwrap();
         assert_eq!(reason(&peers, "rating.next.pem"), Some(Reason::WrongPin));

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use super::{PinSource, TlsError, TlsMaterial};
+use super::{Clients, PinSource, TlsError, TlsMaterial};
 use crate::config::TlsSettings;
 use crate::observe;
 use crate::pki::{CertificateRole, Inspected, Pin};
@@ -26,6 +26,8 @@ pub struct Presented {
     pub operators: Arc<ServerConfig>,
     /// For the other platform's port.
     pub peers: Arc<ServerConfig>,
+    /// The first configured one, and all.
+    first_pin: Pin,
     pins: Vec<Pin>,
 }
 
@@ -86,8 +88,8 @@ impl Identity {
     /// The other platform's certificate: the one it was last let through with, or the first
     /// configured one before that.
     #[must_use]
-    pub fn peer_pin(&self) -> Option<Pin> {
-        (*self.met()).or_else(|| self.now().pins.first().copied())
+    pub fn peer_pin(&self) -> Pin {
+        (*self.met()).unwrap_or_else(|| self.now().first_pin)
     }
 
     /// Whether `pin` is one that the other platform may present now.
@@ -162,10 +164,12 @@ impl Presented {
         role: CertificateRole,
     ) -> Result<Self, TlsError> {
         let material = TlsMaterial::load(settings, role)?;
+        let pins = pins.read()?;
         Ok(Self {
-            operators: Arc::new(material.server_config(operator_ca)?),
-            peers: Arc::new(material.server_config(None)?),
-            pins: pins.read()?,
+            operators: Arc::new(material.server_config(Clients::Operators(operator_ca))?),
+            peers: Arc::new(material.server_config(Clients::Platforms)?),
+            first_pin: pins.first().copied().ok_or(TlsError::Pins)?,
+            pins,
             material,
         })
     }
@@ -235,9 +239,9 @@ mod tests {
         std::fs::write(at("social.pin"), format!("{social}\n{}\n", announced.pin)).unwrap();
         assert!(identity.look());
         identity.meets(social).unwrap();
-        assert_eq!(identity.peer_pin(), Some(social));
+        assert_eq!(identity.peer_pin(), social);
         identity.meets(announced.pin).unwrap();
-        assert_eq!(identity.peer_pin(), Some(announced.pin));
+        assert_eq!(identity.peer_pin(), announced.pin);
     }
 
     #[test]

@@ -4,22 +4,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use s3rec_audit::Signer;
 
 use super::Revocations;
 use super::SignerError;
-use super::itself::OrItself;
 use crate::config::TlsSettings;
 use crate::pki::{CertificateRole, Inspected, PkiError, inspect};
-
-/// HTTP/2 is all that gRPC speaks.
-const ALPN: &[u8] = b"h2";
 
 /// Failures of reading our TLS files. Each names the file to mend.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +93,19 @@ pub enum TlsError {
         /// Why.
         source: Box<rustls::Error>,
     },
+    /// `operator.ca` is unset, and no authority in `tls.ca` issued our own certificate: whoever
+    /// is there is the other platform's, and would make operators of ours.
+    #[error(
+        "operator.ca is unset, and {certificate} was not issued by an authority in {authorities}: \
+         the other platform's authority would decide who operates this one; set operator.ca to \
+         the authority of your own operators' certificates"
+    )]
+    OperatorAuthority {
+        /// Our certificate.
+        certificate: PathBuf,
+        /// `tls.ca`.
+        authorities: PathBuf,
+    },
     /// The authorities cannot verify clients.
     #[error("the authorities in {path} cannot verify anybody: {detail}")]
     Authority {
@@ -109,14 +116,29 @@ pub enum TlsError {
     },
 }
 
+impl TlsError {
+    /// Whether a certificate was not let in because another authority issued it.
+    #[must_use]
+    pub fn is_of_another_authority(&self) -> bool {
+        use rustls::CertificateError::{BadSignature, UnknownIssuer};
+        let Self::Unverified { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            **source,
+            rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature)
+        )
+    }
+}
+
 /// Our certificate, key and authorities, read and checked once.
 pub struct TlsMaterial {
-    settings: TlsSettings,
-    roots: Arc<RootCertStore>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    own: Inspected,
-    revocations: Revocations,
+    pub(super) settings: TlsSettings,
+    pub(super) roots: Arc<RootCertStore>,
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+    pub(super) own: Inspected,
+    pub(super) revocations: Revocations,
 }
 
 impl TlsMaterial {
@@ -148,7 +170,7 @@ impl TlsMaterial {
         })?;
         Ok(Self {
             settings: settings.clone(),
-            roots: roots(&settings.ca)?,
+            roots: store(&settings.ca, certificates(&settings.ca)?)?,
             chain,
             key,
             own,
@@ -181,107 +203,6 @@ impl TlsMaterial {
     pub fn revocations(&self) -> &Revocations {
         &self.revocations
     }
-
-    /// Whether the authorities in `tls.ca` would let us in now, as the other platform's would.
-    ///
-    /// # Errors
-    /// [`TlsError::Unverified`] with what TLS says: ended, revoked, or of another authority.
-    pub fn verify_own(&self) -> Result<(), TlsError> {
-        let (leaf, rest) = self.chain.split_first().ok_or_else(|| TlsError::Pem {
-            path: self.settings.certificate.clone(),
-            expected: "certificate",
-        })?;
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
-                .with_crls(self.revocations.lists().iter().cloned())
-                .only_check_end_entity_revocation()
-                .allow_unknown_revocation_status()
-                .build()
-                .map_err(|error| TlsError::Authority {
-                    path: self.settings.ca.clone(),
-                    detail: error.to_string(),
-                })?;
-        let verified = verifier.verify_client_cert(leaf, rest, UnixTime::now());
-        verified.map(drop).map_err(|source| TlsError::Unverified {
-            certificate: self.settings.certificate.clone(),
-            authority: self.settings.ca.clone(),
-            source: Box::new(source),
-        })
-    }
-
-    /// For a listener: clients must present a certificate of `client_ca`, or of the general
-    /// authorities without one.
-    ///
-    /// # Errors
-    /// [`TlsError`].
-    pub fn server_config(&self, client_ca: Option<&Path>) -> Result<ServerConfig, TlsError> {
-        let (path, clients) = match client_ca {
-            Some(path) => (path, roots(path)?),
-            None => (self.settings.ca.as_path(), Arc::clone(&self.roots)),
-        };
-        let verifier = WebPkiClientVerifier::builder_with_provider(clients, provider())
-            .with_crls(self.revocations.lists().iter().cloned())
-            .only_check_end_entity_revocation()
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(|error| TlsError::Authority {
-                path: path.to_owned(),
-                detail: error.to_string(),
-            })?;
-        let verifier = match (client_ca, self.chain.first()) {
-            (Some(_), Some(own)) => OrItself::new(verifier, own.clone()),
-            _ => verifier,
-        };
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder
-                    .with_client_cert_verifier(verifier)
-                    .with_single_cert(self.chain.clone(), self.key.clone_key())
-            })
-            .map_err(|source| self.unfit(source))?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(config)
-    }
-
-    /// For connecting; role and pin of whoever answers are checked by the client.
-    ///
-    /// # Errors
-    /// [`TlsError`].
-    pub fn client_config(&self) -> Result<ClientConfig, TlsError> {
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
-                .with_crls(self.revocations.lists().iter().cloned())
-                .only_check_end_entity_revocation()
-                .allow_unknown_revocation_status()
-                .build()
-                .map_err(|error| TlsError::Authority {
-                    path: self.settings.ca.clone(),
-                    detail: error.to_string(),
-                })?;
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder
-                    .with_webpki_verifier(verifier)
-                    .with_client_auth_cert(self.chain.clone(), self.key.clone_key())
-            })
-            .map_err(|source| self.unfit(source))?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(config)
-    }
-
-    fn unfit(&self, source: rustls::Error) -> TlsError {
-        TlsError::Unfit {
-            key: self.settings.key.clone(),
-            certificate: self.settings.certificate.clone(),
-            source: Box::new(source),
-        }
-    }
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// Refuses a secret file that its group or others can read.
@@ -303,7 +224,7 @@ pub fn refuse_exposed(path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = std::fs::read(path).map_err(|source| TlsError::File {
         path: path.to_owned(),
         source,
@@ -315,15 +236,17 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     })
 }
 
-fn roots(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+/// Authorities that are believed; `path` is where they come from.
+pub(super) fn store(
+    path: &Path,
+    authorities: Vec<CertificateDer<'static>>,
+) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError::Authority {
-                path: path.to_owned(),
-                detail: error.to_string(),
-            })?;
+    for authority in authorities {
+        roots.add(authority).map_err(|error| TlsError::Authority {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?;
     }
     if roots.is_empty() {
         return Err(TlsError::Pem {

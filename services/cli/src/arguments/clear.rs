@@ -69,10 +69,10 @@ pub struct EstimateArgs {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Bound on the absolute row sums of the operator, in units of its weights.
-    #[arg(long, default_value_t = 8192)]
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u64).range(1..))]
     pub row_norm_bound: u64,
     /// Bound on the non-zeros of the operator.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub nonzeros_bound: u64,
     /// What the social platform derives from its links.
     #[arg(long, value_enum, default_value_t = OperatorChoice::NormalizedLaplacian)]
@@ -90,11 +90,14 @@ pub struct EstimateArgs {
     /// Bytes that each side's offline computation may hold at once, as 512MiB or 1GiB.
     #[arg(long, default_value = "1GiB", value_parser = memory_bytes, value_name = "SIZE")]
     pub memory_limit: usize,
-    /// Rate of the link in Mbit/s.
-    #[arg(long, default_value_t = 100.0)]
+    /// Rate of the link in Mbit/s, 0.001 to 1,000,000.
+    #[arg(long, default_value_t = 100.0, value_parser = megabits)]
     pub megabits_per_second: f64,
+    /// Round trip of the link, milliseconds, up to 60,000.
+    #[arg(long, default_value_t = 0.0, value_parser = round_trip_ms)]
+    pub round_trip_ms: f64,
     /// Cores that each side gives to the job.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub cores: u32,
     /// Only this protocol.
     #[arg(long, value_enum)]
@@ -201,8 +204,23 @@ pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
         .parse::<usize>()
         .ok()
         .and_then(|number| number.checked_mul(1 << shift))
-        .filter(|bytes| *bytes >= 64 << 20)
-        .ok_or_else(|| "give at least 64MiB".to_owned())
+        .filter(|bytes| (64 << 20..=MOST_MEMORY).contains(bytes))
+        .ok_or_else(|| "give 64MiB to 65536GiB".to_owned())
+}
+
+/// No machine has more.
+const MOST_MEMORY: usize = 1 << 46;
+
+fn round_trip_ms(text: &str) -> Result<f64, String> {
+    let trip = text.parse::<f64>().ok();
+    trip.filter(|trip| (0.0..=60_000.0).contains(trip))
+        .ok_or_else(|| "expected milliseconds, 0 to 60000".into())
+}
+
+fn megabits(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok();
+    rate.filter(|rate| (1e-3..=1e6).contains(rate))
+        .ok_or_else(|| "expected Mbit/s, 0.001 to 1000000".into())
 }
 
 #[cfg(test)]

@@ -205,6 +205,17 @@ pub struct DatasetArgs {
     pub connection: ConnectionArgs,
 }
 
+/// `accept-log`.
+#[derive(Args, Clone, Debug)]
+pub struct AcceptLogArgs {
+    /// The log, as the refusal names it and the other platform's `s3rec audit verify` shows it.
+    #[arg(value_name = "LOG")]
+    pub log: String,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
 /// `jobs …`.
 #[derive(Debug, Subcommand)]
 pub enum JobsVerb {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use s3rec_node::pki::CertificateRole;
+use s3rec_node::pki::{CertificateRole, check_host};
 
 /// `s3rec pki`: alone it makes an authority and all identities.
 #[derive(Args, Debug)]
@@ -20,7 +20,7 @@ pub struct PkiArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub shares: Option<PathBuf>,
     /// A further host name or address the daemons are reached under; may be repeated.
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub hosts: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub struct RotateArgs {
     #[arg(long, value_name = "ROLE", value_parser = role)]
     pub role: CertificateRole,
     /// A further host name or address the daemon is reached under; may be repeated.
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub hosts: Vec<String>,
     /// Put it into place at once: for operators, whom nobody pins.
     #[arg(long)]
@@ -72,6 +72,11 @@ pub struct RevokeArgs {
     /// The certificate to revoke, PEM; after a rotation NAME.old.pem.
     #[arg(value_name = "CERTIFICATE")]
     pub certificate: PathBuf,
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let checked = check_host(text).map(|()| text.to_owned());
+    checked.map_err(|error| error.to_string())
 }
 
 fn role(text: &str) -> Result<CertificateRole, String> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice, RatingColumnArgs,
-    ReasonedJobArgs, ReleaseArgs, TrainingArgs,
+    AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice,
+    RatingColumnArgs, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -44,6 +44,9 @@ pub enum RatingVerb {
     Disclosures(ConnectionArgs),
     /// The stocks of masked columns: made, used, left.
     Stock(ConnectionArgs),
+    /// Let the social platform's audit log go on from where it was refused, after its people have
+    /// confirmed it.
+    AcceptLog(AcceptLogArgs),
 }
 
 /// `import`.
@@ -84,8 +87,8 @@ pub struct ProposeArgs {
     /// Seed of split and initialisation; stays at the rating platform.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Share of the ratings held out for the metrics.
-    #[arg(long, default_value_t = 0.2, conflicts_with = "no_held_out")]
+    /// Share of the ratings held out for the metrics, up to 0.5; 0 trains on everything.
+    #[arg(long, default_value_t = 0.2, value_parser = held_out_share, conflicts_with = "no_held_out")]
     pub held_out_share: f64,
     /// Hold out the latest ratings instead of random ones.
     #[arg(long, conflicts_with = "no_held_out")]
@@ -107,7 +110,8 @@ pub struct StartArgs {
     /// Which job, and where.
     #[command(flatten)]
     pub job: JobArgs,
-    /// Wait for the social platform's decision instead of failing.
+    /// Wait until the social platform has decided, instead of failing. The job waits by itself
+    /// when this command is interrupted.
     #[arg(long)]
     pub wait: bool,
 }
@@ -210,4 +214,11 @@ pub struct ExportArgs {
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+fn held_out_share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok();
+    share
+        .filter(|share| (0.0..=0.5).contains(share))
+        .ok_or_else(|| "expected a share from 0 to 0.5".into())
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs, ReasonedJobArgs};
+use super::{
+    AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs, ReasonedJobArgs,
+};
 use crate::connection::ConnectionArgs;
 
 /// `s3rec social …`.
@@ -37,6 +39,9 @@ pub enum SocialVerb {
     /// What ended jobs left; `proposals` lists them.
     #[command(subcommand)]
     Jobs(JobsVerb),
+    /// Let the rating platform's audit log go on from where it was refused, after its people have
+    /// confirmed it.
+    AcceptLog(AcceptLogArgs),
 }
 
 /// `import`.

@@ -22,6 +22,26 @@ pub async fn rating_events(
     follow(client.watch_job(request).await?.into_inner(), on_event).await
 }
 
+/// Waits until the social platform has decided on a job; gives the first event that says so, of a
+/// job that may have ended with it.
+///
+/// # Errors
+/// As [`rating_events`].
+pub async fn decision(client: &mut RatingClient, job_id: &str) -> Result<v1::JobEvent, Failure> {
+    let request = v1::WatchJobRequest {
+        job_id: job_id.to_owned(),
+    };
+    let mut events = client.watch_job(request).await?.into_inner();
+    while let Some(event) = events.message().await? {
+        if event.state() != v1::JobState::Proposed {
+            return Ok(event);
+        }
+    }
+    Err(Failure::Incomplete {
+        missing: "the event that tells the decision",
+    })
+}
+
 /// Follows a job at the social platform, as [`rating_events`].
 ///
 /// # Errors

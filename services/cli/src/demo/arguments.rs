@@ -139,7 +139,7 @@ impl DemoArgs {
             }),
             purpose: "demonstration on one machine".into(),
             seed: self.seed,
-            held_out_share: HELD_OUT_SHARE,
+            held_out_share: Some(HELD_OUT_SHARE),
             ..v1::ProposeJobRequest::default()
         }
     }

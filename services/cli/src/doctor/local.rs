@@ -6,7 +6,7 @@ use std::sync::Arc;
 use s3rec_node::config::{PeerSettings, Settings};
 use s3rec_node::pki::{CertificateRole, inspect_file};
 use s3rec_node::process::{free_disk_bytes, now_unix_ms};
-use s3rec_node::tls::{Identity, TlsMaterial};
+use s3rec_node::tls::{Identity, TlsError, TlsMaterial};
 
 use super::Findings;
 use crate::arguments::DoctorArgs;
@@ -128,14 +128,7 @@ fn keys<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>) -> Opt
     match TlsMaterial::load(&settings.tls, role) {
         Ok(material) => {
             findings.ok("keys", settings.tls.key.display().to_string());
-            match material.verify_own() {
-                Ok(()) => findings.ok("chain", format!("signed by {}", settings.tls.ca.display())),
-                Err(error) => {
-                    let remedy = "tls.ca must hold the authority that signed tls.certificate; an \
-                                  ended or revoked certificate is replaced with s3rec pki rotate.";
-                    findings.wrong("chain", error.to_string(), remedy);
-                }
-            }
+            chain(findings, settings, &material);
             match material.signer() {
                 Ok(_) => findings.ok("signing key", "fits the certificate"),
                 Err(error) => findings.wrong("signing key", error.to_string(), remedy),
@@ -149,10 +142,21 @@ fn keys<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>) -> Opt
     let operator_ca = settings.operator.ca.as_deref();
     let pins = settings.peer.pins();
     let identity = pins.and_then(|pins| Identity::load(&settings.tls, operator_ca, pins, role));
+    if let Err(error @ TlsError::OperatorAuthority { .. }) = &identity {
+        let remedy = "Set operator.ca to the authority of your own operators' certificates, and \
+                      leave tls.ca to the other platform's.";
+        findings.wrong("operators", error.to_string(), remedy);
+        findings.skipped("pin", "not before it is known who the operators are");
+        return None;
+    }
     match identity {
         Ok(identity) => {
-            let pin = identity.peer_pin().map(|pin| pin.to_string());
-            findings.ok("pin", pin.unwrap_or_default());
+            let whose = match operator_ca {
+                Some(path) => format!("of the authority in {}", path.display()),
+                None => "of the authority of our own certificate".into(),
+            };
+            findings.ok("operators", whose);
+            findings.ok("pin", identity.peer_pin().to_string());
             Some(identity)
         }
         Err(error) => {
@@ -162,4 +166,28 @@ fn keys<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>) -> Opt
             None
         }
     }
+}
+
+/// Whether our own certificate is as good as the other platform needs it. It need not be of an
+/// authority that we believe: the other platform believes it, and we know the certificate.
+fn chain<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>, material: &TlsMaterial) {
+    let known = [
+        Some(settings.tls.ca.as_path()),
+        settings.operator.ca.as_deref(),
+    ];
+    for authority in known.into_iter().flatten() {
+        match material.verify_own(authority) {
+            Ok(()) => {
+                return findings.ok("chain", format!("signed by {}", authority.display()));
+            }
+            Err(error) if error.is_of_another_authority() => {}
+            Err(error) => {
+                let remedy = "An ended or revoked certificate is replaced with s3rec pki rotate.";
+                return findings.wrong("chain", error.to_string(), remedy);
+            }
+        }
+    }
+    let why = "our certificate is of neither tls.ca nor operator.ca, as it may be. The other platform \
+               has to believe its authority: run s3rec doctor there";
+    findings.skipped("chain", why);
 }

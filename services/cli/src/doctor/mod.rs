@@ -83,12 +83,8 @@ pub async fn doctor(arguments: DoctorArgs, output: Output) -> Result<(), Failure
                 findings.ok("configuration", arguments.config.display().to_string());
                 let found = local::examine(&mut findings, &arguments, &settings).await;
                 peer::examine_port(&mut findings, &settings, found).await;
-                plan::examine(
-                    &mut findings,
-                    &arguments,
-                    &settings.data_dir,
-                    &settings.limits,
-                );
+                let (place, limits) = (&settings.data_dir, &settings.limits);
+                plan::examine(&mut findings, &arguments, place, limits, None);
             }
             Err(error) => unread(&mut findings, &error),
         }
@@ -98,13 +94,9 @@ pub async fn doctor(arguments: DoctorArgs, output: Output) -> Result<(), Failure
             Ok(settings) => {
                 findings.ok("configuration", arguments.config.display().to_string());
                 let found = local::examine(&mut findings, &arguments, &settings).await;
-                peer::examine_peer(&mut findings, &settings, found).await;
-                plan::examine(
-                    &mut findings,
-                    &arguments,
-                    &settings.data_dir,
-                    &settings.limits,
-                );
+                let link = peer::examine_peer(&mut findings, &settings, found).await;
+                let (place, limits) = (&settings.data_dir, &settings.limits);
+                plan::examine(&mut findings, &arguments, place, limits, link);
             }
             Err(error) => unread(&mut findings, &error),
         }

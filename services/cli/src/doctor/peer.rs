@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use s3rec_node::client::{connect, connect_as};
+use s3rec_node::client::{connect, connect_to_itself};
 use s3rec_node::config::{RatingSettings, SocialSettings};
-use s3rec_node::pki::{CertificateRole, inspect_file};
-use s3rec_node::process::now_unix_ms;
+use s3rec_node::pki::CertificateRole;
+use s3rec_node::process::{fresh_nonce, now_unix_ms};
 use s3rec_node::tls::{Authorize, Identity};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1::peer_client::PeerClient;
@@ -20,14 +19,22 @@ use tonic::transport::Channel;
 use super::Findings;
 use crate::output::{bytes, duration};
 
-/// Longest wait for any one answer.
+/// Longest wait for a short answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Echoes for the round trip, and what is sent each way for the rate.
+/// Echoes for the round trip.
 const ECHOES: usize = 9;
-const RATE_MESSAGES: usize = 16;
-const RATE_MESSAGE_BYTES: usize = 1 << 20;
+
+/// How long each way's rate is measured, and the most bytes for it: whichever comes first.
+const MEASURED_FOR: Duration = Duration::from_secs(3);
+const MEASURED_BYTES: usize = 24 << 20;
+
+/// Probes at a time, and their size: the first's, and twice as much as long as they are answered
+/// soon.
 const IN_FLIGHT: usize = 4;
+const FIRST_PROBE_BYTES: usize = 8 << 10;
+const LARGEST_PROBE_BYTES: usize = 1 << 20;
+const SOON: Duration = Duration::from_millis(500);
 
 /// Bytes of a message around its padding.
 const AROUND_BYTES: usize = 64;
@@ -44,16 +51,37 @@ const OVER_THE_LINK: [&str; 5] = [
     "clock",
 ];
 
+/// The link as it was measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    /// To the social platform.
+    pub(super) bytes_per_second_up: f64,
+    /// From it.
+    pub(super) bytes_per_second_down: f64,
+    /// The shortest one.
+    pub(super) round_trip: Duration,
+}
+
+impl Measured {
+    /// How long that many bytes to the social platform and from it take, one after the other.
+    fn takes(&self, up: usize, down: usize) -> Duration {
+        let seconds = up as f64 / self.bytes_per_second_up.max(1.0)
+            + down as f64 / self.bytes_per_second_down.max(1.0);
+        Duration::from_secs_f64(seconds.min(86_400.0)) + self.round_trip
+    }
+}
+
 /// From the rating platform: everything up to the social platform's answers.
 pub(super) async fn examine_peer(
     findings: &mut Findings,
     settings: &RatingSettings,
     identity: Option<Arc<Identity>>,
-) {
+) -> Option<Measured> {
     let address = &settings.peer.address;
     reach(findings, address).await;
     let Some(identity) = identity else {
-        return skip(findings, "tls", "our own keys are not in order");
+        skip(findings, "tls", "our own keys are not in order");
+        return None;
     };
     let expected = Authorize::pinned(CertificateRole::Social, &identity);
     let connected = connect(address, &identity.now().material, expected).await;
@@ -65,14 +93,14 @@ pub(super) async fn examine_peer(
             for check in OVER_THE_LINK {
                 findings.skipped(check, "no connection");
             }
-            return;
+            return None;
         }
     };
     findings.ok(
         "tls",
         "mutual, with the pinned certificate of the social platform",
     );
-    link(findings, client).await;
+    link(findings, client).await
 }
 
 /// From the social platform: whether its peer port is served as the rating platform needs it.
@@ -92,13 +120,7 @@ pub(super) async fn examine_port(
     if bound.ip().is_unspecified() {
         bound.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let names = inspect_file(&settings.tls.certificate).map(|(_, names)| names);
-    let name = names.ok().and_then(|names| names.into_iter().next());
-    let Some(name) = name else {
-        return skip(findings, "peer port", "our certificate is for no host");
-    };
-    let expected = Authorize::role(CertificateRole::Social);
-    match connect_as(bound, name, &identity.now().material, expected).await {
+    match connect_to_itself(bound, &identity.now().material).await {
         Ok(_) => findings.ok("peer port", format!("{bound} answers with our certificate")),
         Err(error) => {
             let fault = Fault::from(error);
@@ -141,12 +163,20 @@ async fn reach(findings: &mut Findings, address: &str) {
     }
 }
 
-async fn link(findings: &mut Findings, mut client: PeerClient<Channel>) {
+async fn link(findings: &mut Findings, mut client: PeerClient<Channel>) -> Option<Measured> {
+    let nonce = match fresh_nonce() {
+        Ok(nonce) => nonce,
+        Err(error) => {
+            let remedy = "Look at this machine's source of randomness.";
+            findings.wrong("protocol version", error.to_string(), remedy);
+            return None;
+        }
+    };
     let hello = v1::HelloRequest {
         protocol_version: PROTOCOL_VERSION,
         software_version: env!("CARGO_PKG_VERSION").into(),
         role: v1::Role::Rating.into(),
-        instance_nonce: vec![0; 16],
+        instance_nonce: nonce.to_vec(),
     };
     match timeout(ANSWER, client.hello(hello)).await {
         Ok(Ok(answer)) => {
@@ -162,23 +192,26 @@ async fn link(findings: &mut Findings, mut client: PeerClient<Channel>) {
         Ok(Err(status)) => refused(findings, "protocol version", &status),
         Err(_) => findings.wrong("protocol version", "no answer", "Look at the other daemon."),
     }
-    echoes(findings, &mut client).await;
-    rate(findings, &client).await;
-    largest(findings, &mut client).await;
+    let round_trip = echoes(findings, &mut client).await?;
+    let measured = rate(findings, &client, round_trip).await;
+    largest(findings, &mut client, measured.as_ref()).await;
+    measured
 }
 
 /// Round trip and clock, by the shortest echo.
-async fn echoes(findings: &mut Findings, client: &mut PeerClient<Channel>) {
+async fn echoes(findings: &mut Findings, client: &mut PeerClient<Channel>) -> Option<Duration> {
     let mut trips = Vec::new();
     let mut skew_ms = 0;
     for _ in 0..ECHOES {
         let (began, sent_ms) = (Instant::now(), now_unix_ms());
-        let answer = match probe(client, 0, 0).await {
+        let answer = match probe(client, 0, 0, ANSWER).await {
             Ok(answer) => answer,
             Err(status) => {
                 refused(findings, "round trip", &status);
-                findings.skipped("clock", "no echo");
-                return;
+                for check in ["bandwidth", "largest message", "clock"] {
+                    findings.skipped(check, "no echo");
+                }
+                return None;
             }
         };
         let took = began.elapsed();
@@ -205,41 +238,80 @@ async fn echoes(findings: &mut Findings, client: &mut PeerClient<Channel>) {
     } else {
         findings.ok("clock", format!("their clock is {seconds:+.3} s from ours"));
     }
+    trips.first().copied()
 }
 
-async fn rate(findings: &mut Findings, client: &PeerClient<Channel>) {
-    let mut rates = Vec::new();
-    for (up, down) in [(RATE_MESSAGE_BYTES, 0), (0, RATE_MESSAGE_BYTES)] {
-        let began = Instant::now();
-        let sent = futures::stream::iter(0..RATE_MESSAGES)
-            .map(|_| {
-                let mut client = client.clone();
-                async move { probe(&mut client, up, down).await }
-            })
-            .buffer_unordered(IN_FLIGHT)
-            .collect::<Vec<_>>()
-            .await;
-        if let Some(status) = sent.into_iter().find_map(Result::err) {
-            return refused(findings, "bandwidth", &status);
+/// Measures both ways for a fixed time each, however slow the link is: a slow link is a number,
+/// not a fault.
+async fn rate(
+    findings: &mut Findings,
+    client: &PeerClient<Channel>,
+    round_trip: Duration,
+) -> Option<Measured> {
+    let mut rates = [0.0; 2];
+    for (rate, is_up) in rates.iter_mut().zip([true, false]) {
+        match one_way(client, is_up, round_trip).await {
+            Ok(measured) => *rate = measured,
+            Err(status) => {
+                refused(findings, "bandwidth", &status);
+                return None;
+            }
         }
-        let all = (RATE_MESSAGES * RATE_MESSAGE_BYTES) as f64;
-        rates.push(all * 8e-6 / began.elapsed().as_secs_f64());
     }
-    if let [up, down] = rates[..] {
-        findings.ok(
-            "bandwidth",
-            format!("{up:.0} Mbit/s to them, {down:.0} from them"),
-        );
+    let [up, down] = rates;
+    let shown = |rate: f64| match rate * 8e-6 {
+        megabits if megabits < 10.0 => format!("{megabits:.2}"),
+        megabits => format!("{megabits:.0}"),
+    };
+    let detail = format!("{} Mbit/s to them, {} from them", shown(up), shown(down));
+    findings.ok("bandwidth", detail);
+    Some(Measured {
+        bytes_per_second_up: up,
+        bytes_per_second_down: down,
+        round_trip,
+    })
+}
+
+/// Bytes a second, of the fastest batch: earlier ones wait for TCP to open up.
+async fn one_way(
+    client: &PeerClient<Channel>,
+    is_up: bool,
+    round_trip: Duration,
+) -> Result<f64, tonic::Status> {
+    let (began, mut moved, mut size, mut best) = (Instant::now(), 0, FIRST_PROBE_BYTES, 0.0_f64);
+    while began.elapsed() < MEASURED_FOR && moved < MEASURED_BYTES {
+        let (up, down) = if is_up { (size, 0) } else { (0, size) };
+        let batch = Instant::now();
+        let probes = (0..IN_FLIGHT).map(|_| {
+            let mut client = client.clone();
+            async move { probe(&mut client, up, down, ANSWER).await.map(drop) }
+        });
+        futures::future::try_join_all(probes).await?;
+        let took = batch.elapsed();
+        moved += IN_FLIGHT * size;
+        // Of which one round trip moved nothing; but at least a quarter was moving.
+        let moving = took.saturating_sub(round_trip).max(took / 4);
+        best = best.max((IN_FLIGHT * size) as f64 / moving.as_secs_f64().max(1e-9));
+        if took < SOON {
+            size = (2 * size).min(LARGEST_PROBE_BYTES);
+        }
     }
+    Ok(best)
 }
 
 /// The largest message that passes; the conversation needs all of what the versions agree on.
-async fn largest(findings: &mut Findings, client: &mut PeerClient<Channel>) {
+/// It takes as long as the link takes.
+async fn largest(
+    findings: &mut Findings,
+    client: &mut PeerClient<Channel>,
+    measured: Option<&Measured>,
+) {
     let needed = MAX_MESSAGE_BYTES - AROUND_BYTES;
     let mut last = None;
     let mut size = needed;
     while size >= 1024 {
-        match probe(client, size, size).await {
+        let takes = measured.map_or(Duration::ZERO, |link| link.takes(size, size));
+        match probe(client, size, size, ANSWER + 3 * takes).await {
             Ok(_) if size == needed => {
                 return findings.ok(
                     "largest message",
@@ -265,12 +337,13 @@ async fn probe(
     client: &mut PeerClient<Channel>,
     up: usize,
     down: usize,
+    within: Duration,
 ) -> Result<v1::ProbeResponse, tonic::Status> {
     let request = v1::ProbeRequest {
         answer_bytes: u32::try_from(down).unwrap_or(u32::MAX),
         padding: vec![0; up],
     };
-    match timeout(ANSWER, client.probe(request)).await {
+    match timeout(within, client.probe(request)).await {
         Ok(answered) => Ok(answered?.into_inner()),
         Err(_) => Err(tonic::Status::deadline_exceeded("no answer")),
     }

@@ -15,7 +15,7 @@ use s3rec_bench::links::{LinkShape, Shaping};
 use crate::demo::{DemoArgs, MeasuredTraining, Placement, train_over};
 use crate::failure::Failure;
 use namespaces::Namespaces;
-use relay::Relay;
+pub use relay::{Buffers, Relay};
 
 /// How links are shaped here, and why not otherwise.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Shaper {
             Shaping::TokenBucket => {
                 let mut relay = None;
                 let through = |address: &str| {
-                    let started = Relay::start(address, link)?;
+                    let started = Relay::start(address, link, Buffers::Large)?;
                     let address = started.address();
                     relay = Some(started);
                     Ok(address)

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use s3rec_bench::links::LinkShape;
+use socket2::SockRef;
 
 use super::pacing::{Line, wait_until};
 use crate::failure::Failure;
@@ -23,9 +24,40 @@ const PIECES: usize = 4_096;
 /// How often an idle relay looks whether it should end.
 const IDLE: Duration = Duration::from_millis(10);
 
+/// What a relay holds besides what the line itself does.
+#[derive(Clone, Copy, Debug)]
+pub enum Buffers {
+    /// As much as the system gives.
+    Large,
+    /// So many bytes at each socket, as a proxy with small buffers has.
+    Small(usize),
+}
+
+impl Buffers {
+    fn limit(self, socket: SockRef<'_>) -> std::io::Result<()> {
+        let Self::Small(bytes) = self else {
+            return Ok(());
+        };
+        socket.set_recv_buffer_size(bytes)?;
+        socket.set_send_buffer_size(bytes)
+    }
+
+    /// Pieces on the line at once.
+    fn pieces(self, link: &LinkShape) -> usize {
+        let Self::Small(bytes) = self else {
+            return PIECES;
+        };
+        let delay = Duration::from_secs_f64(link.round_trip_ms / 2_000.0);
+        let on_the_way = u128::from(link.bits_per_second / 8) * delay.as_millis() / 1_000;
+        let on_the_way = usize::try_from(on_the_way).unwrap_or(usize::MAX);
+        let pieces = on_the_way.saturating_add(bytes).div_ceil(PIECE_BYTES) + 1;
+        pieces.min(PIECES)
+    }
+}
+
 /// Ends with its value.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub struct Relay {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     carried: Arc<AtomicU64>,
@@ -37,12 +69,16 @@ impl Relay {
     ///
     /// # Errors
     /// [`Failure::Shaping`].
-    pub(super) fn start(target: &str, link: &LinkShape) -> Result<Self, Failure> {
+    pub fn start(target: &str, link: &LinkShape, buffers: Buffers) -> Result<Self, Failure> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::Shaping(format!("the relay cannot {what}: {error}"))
         };
         let target: SocketAddr = target.parse().map_err(|e| failed("read its target", &e))?;
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| failed("listen", &e))?;
+        // What is accepted has the listener's buffers.
+        let limited = buffers.limit(SockRef::from(&listener));
+        limited.map_err(|e| failed("limit its buffers", &e))?;
+        let pieces = buffers.pieces(link);
         let address = listener.local_addr().map_err(|e| failed("listen", &e))?;
         listener
             .set_nonblocking(true)
@@ -53,7 +89,16 @@ impl Relay {
         let (stop, carried) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let accepting = thread::spawn({
             let (stop, carried) = (Arc::clone(&stop), Arc::clone(&carried));
-            move || accept(&listener, target, &lines, &stop, &carried)
+            move || {
+                accept(
+                    &listener,
+                    target,
+                    &lines,
+                    (buffers, pieces),
+                    &stop,
+                    &carried,
+                )
+            }
         });
         Ok(Self {
             address,
@@ -64,12 +109,14 @@ impl Relay {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> String {
+    #[must_use]
+    pub fn address(&self) -> String {
         self.address.to_string()
     }
 
     /// Bytes passed on so far, both ways.
-    pub(super) fn carried_bytes(&self) -> u64 {
+    #[must_use]
+    pub fn carried_bytes(&self) -> u64 {
         self.carried.load(Ordering::Relaxed)
     }
 }
@@ -89,6 +136,7 @@ fn accept(
     listener: &TcpListener,
     target: SocketAddr,
     [up, down]: &[Arc<Line>; 2],
+    (buffers, pieces): (Buffers, usize),
     stop: &AtomicBool,
     carried: &Arc<AtomicU64>,
 ) {
@@ -106,7 +154,8 @@ fn accept(
         let Ok(far) = TcpStream::connect(target) else {
             continue;
         };
-        if let Ok(streams) = join(&near, &far, up, down, carried) {
+        let _ = buffers.limit(SockRef::from(&far));
+        if let Ok(streams) = join(&near, &far, [up, down], pieces, carried) {
             open.extend(streams);
         }
     }
@@ -119,21 +168,27 @@ fn accept(
 fn join(
     near: &TcpStream,
     far: &TcpStream,
-    up: &Arc<Line>,
-    down: &Arc<Line>,
+    [up, down]: [&Arc<Line>; 2],
+    pieces: usize,
     carried: &Arc<AtomicU64>,
 ) -> std::io::Result<[TcpStream; 2]> {
     near.set_nonblocking(false)?;
     near.set_nodelay(true)?;
     far.set_nodelay(true)?;
-    pump(near.try_clone()?, far.try_clone()?, up, carried);
-    pump(far.try_clone()?, near.try_clone()?, down, carried);
+    pump(near.try_clone()?, far.try_clone()?, up, pieces, carried);
+    pump(far.try_clone()?, near.try_clone()?, down, pieces, carried);
     Ok([near.try_clone()?, far.try_clone()?])
 }
 
 /// One direction: one thread puts pieces on the line, another takes them off as they arrive.
-fn pump(mut from: TcpStream, to: TcpStream, line: &Arc<Line>, carried: &Arc<AtomicU64>) {
-    let (sender, receiver) = sync_channel::<(Instant, Vec<u8>)>(PIECES);
+fn pump(
+    mut from: TcpStream,
+    to: TcpStream,
+    line: &Arc<Line>,
+    pieces: usize,
+    carried: &Arc<AtomicU64>,
+) {
+    let (sender, receiver) = sync_channel::<(Instant, Vec<u8>)>(pieces);
     thread::spawn(move || deliver(to, &receiver));
     let (line, carried) = (Arc::clone(line), Arc::clone(carried));
     thread::spawn(move || {
@@ -186,7 +241,7 @@ mod tests {
             stream.read_to_end(&mut received).unwrap();
             stream.write_all(&received).unwrap();
         });
-        let relay = Relay::start(&target, &link(800_000_000, 10.0)).unwrap();
+        let relay = Relay::start(&target, &link(800_000_000, 10.0), Buffers::Large).unwrap();
         let started = Instant::now();
         let mut stream = TcpStream::connect(relay.address()).unwrap();
         let sent: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
@@ -205,7 +260,7 @@ mod tests {
     fn a_relay_that_is_dropped_cuts_its_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap().to_string();
-        let relay = Relay::start(&target, &link(8_000_000, 0.1)).unwrap();
+        let relay = Relay::start(&target, &link(8_000_000, 0.1), Buffers::Small(64 << 10)).unwrap();
         let mut stream = TcpStream::connect(relay.address()).unwrap();
         let (_held, _) = listener.accept().unwrap();
         // The connection is passed on before it is remembered: one byte through makes sure.

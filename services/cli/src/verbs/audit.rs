@@ -128,7 +128,13 @@ fn meet(path: &Path, log: &Verified, other_path: &Path, other: &Verified) -> Res
 }
 
 fn tell(path: &Path, log: &Verified, compared: bool, output: Output) -> Result<(), Failure> {
-    let head = log.head().map_or([0; 32], |head| head.hash);
+    let head = log
+        .head()
+        .ok_or_else(|| bad(path, "the log has no entry"))?;
+    let (id, head) = (
+        export::hexadecimal(&head.log),
+        export::hexadecimal(&head.hash),
+    );
     let document = json!({
         "log": path,
         "role": log.role,
@@ -136,18 +142,18 @@ fn tell(path: &Path, log: &Verified, compared: bool, output: Output) -> Result<(
         "approvals": log.approvals,
         "meetings": log.meetings.len(),
         "compared": compared,
-        "head": export::hexadecimal(&head),
+        "id": id,
+        "head": head,
     });
     output.value(&document, || {
         let mut text = format!(
             "{}: sound; {} entries of a {} platform, {} signed approvals, {} heads signed by both\n\
-             head {}\n",
+             log  {id}\nhead {head}\n",
             path.display(),
             log.entries.len(),
             log.role,
             log.approvals,
             log.meetings.len(),
-            export::hexadecimal(&head)
         );
         if !compared {
             text.push_str(

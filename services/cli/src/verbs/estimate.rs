@@ -15,6 +15,7 @@ use crate::output::{Output, Table, bytes};
 /// # Errors
 /// [`Failure::Usage`] when no protocol fits, with the reason of each.
 pub fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), Failure> {
+    possible(arguments)?;
     let rows = rows(arguments);
     let best = rows
         .iter()
@@ -35,6 +36,36 @@ pub fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), Failure>
         "estimates": rows.iter().map(|(protocol, row)| to_json(*protocol, row)).collect::<Vec<_>>(),
     });
     output.value(&document, || text(&rows, best))
+}
+
+/// Numbers that contradict each other are no job.
+fn possible(arguments: &EstimateArgs) -> Result<(), Failure> {
+    let users = u64::from(arguments.users);
+    let counts = [
+        (
+            "--nonzeros-bound",
+            Some(arguments.nonzeros_bound),
+            users * users,
+        ),
+        (
+            "--active-users",
+            arguments.active_users.map(u64::from),
+            users,
+        ),
+        (
+            "--linked-to-users",
+            arguments.linked_to_users.map(u64::from),
+            users,
+        ),
+    ];
+    for (flag, given, most) in counts {
+        if let Some(given) = given.filter(|given| *given > most) {
+            let message =
+                format!("{flag} is {given}; with --users {users} there are at most {most}");
+            return Err(Failure::Usage(message));
+        }
+    }
+    Ok(())
 }
 
 /// Every protocol that is asked for, or that goes with the operator.
@@ -85,7 +116,9 @@ impl Row {
         let total = estimate.total();
         let computing =
             (total.rating_seconds + total.social_seconds) / f64::from(link.cores.max(1));
-        let seconds = total.bytes() as f64 / link.bytes_per_second.max(1.0) + computing;
+        let waits = f64::from(exchanges(parameters.layout()?.blocks, arguments.rounds));
+        let waiting = waits * arguments.round_trip_ms / 1000.0;
+        let seconds = total.bytes() as f64 / link.bytes_per_second.max(1.0) + computing + waiting;
         Ok(Self {
             parameters,
             estimate,
@@ -93,6 +126,13 @@ impl Row {
             seconds,
         })
     }
+}
+
+/// Exchanges of a job, each a round trip at least: of blocks, of openings, and of what begins and
+/// ends it.
+pub(crate) fn exchanges(blocks: u32, rounds: u32) -> u32 {
+    const AROUND: u32 = 24;
+    blocks.saturating_add(rounds).saturating_add(AROUND)
 }
 
 fn operator(arguments: &EstimateArgs) -> OperatorKind {
@@ -241,6 +281,32 @@ mod tests {
                 .rating_memory_bytes
         };
         assert!(memory(1) > 1 << 30 && memory(1) < 3 << 30, "{}", memory(1));
+    }
+
+    #[test]
+    fn machines_and_jobs_that_cannot_be_are_refused() {
+        let line = |more: &str| {
+            let words = format!("estimate --users 100 --nonzeros-bound 1000 {more}");
+            Line::try_parse_from(words.split_whitespace().map(str::to_owned))
+        };
+        assert!(possible(&line("").unwrap().arguments).is_ok());
+        for wrong in [
+            "--cores 0",
+            "--cores 5000",
+            "--megabits-per-second 0",
+            "--megabits-per-second -1",
+            "--megabits-per-second NaN",
+            "--megabits-per-second inf",
+            "--memory-limit 0",
+            "--memory-limit 99999999GiB",
+            "--row-norm-bound 0",
+        ] {
+            assert!(line(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["--active-users 101", "--linked-to-users 101"] {
+            let refused = possible(&line(wrong).unwrap().arguments).unwrap_err();
+            assert!(refused.to_string().contains("at most 100"), "{refused}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub use audit::audit;
 pub use bench::bench;
 pub use descriptor::descriptor;
 pub use estimate::estimate;
+pub(crate) use estimate::exchanges;
 pub use evaluate::evaluate;
 pub use healthcheck::healthcheck;
 pub use pki::pki;
@@ -83,6 +84,14 @@ impl EventView {
         }
         Ok(())
     }
+}
+
+fn accepted_log(answer: &v1::AcceptPeerLogResponse) -> String {
+    let sequence = answer.head.as_ref().map(|head| head.sequence);
+    format!(
+        "accepted: the other platform's audit log goes on from its entry {}; propose the job anew",
+        sequence.map_or_else(String::new, |sequence| sequence.to_string())
+    )
 }
 
 /// A job that ended otherwise than with a model is a failure of the command.

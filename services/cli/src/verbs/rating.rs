@@ -32,8 +32,20 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 job_id: arguments.job.job,
                 wait_for_approval: arguments.wait,
             };
+            let job = request.job_id.clone();
             let mut client = connect(arguments.job.connection).await?;
-            let started = client.start_job(request).await?.into_inner();
+            let mut started = client.start_job(request).await?.into_inner();
+            if arguments.wait && started.state() == v1::JobState::Proposed {
+                crate::output::note(
+                    "Waiting for the social platform's decision; the job goes on waiting by \
+                     itself when this command is interrupted.",
+                );
+                let decided = client::decision(&mut client, &job).await?;
+                started.state = decided.state;
+                if client::is_terminal(decided.state()) {
+                    super::finished(&decided)?;
+                }
+            }
             output.message(&started, |started| shared_text::state(started.state()))
         }
         RatingVerb::Watch(JobArgs { job, connection }) => {
@@ -85,6 +97,12 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let mut client = connect(connection).await?;
             let status = client.stock_status(request).await?.into_inner();
             output.message(&status, |status| shared_text::stocks(&status.stocks))
+        }
+        RatingVerb::AcceptLog(arguments) => {
+            let request = v1::AcceptPeerLogRequest { log: arguments.log };
+            let mut client = connect(arguments.connection).await?;
+            let accepted = client.accept_peer_log(request).await?.into_inner();
+            output.message(&accepted, super::accepted_log)
         }
         RatingVerb::Disclosures(connection) => {
             let request = v1::ListRatingDisclosuresRequest {};
@@ -164,11 +182,11 @@ impl ProposeArgs {
             release_policy: Some(self.release.policy()),
             purpose: self.purpose.clone(),
             seed: self.seed,
-            held_out_share: if self.no_held_out {
+            held_out_share: Some(if self.no_held_out {
                 0.0
             } else {
                 self.held_out_share
-            },
+            }),
             no_held_out: self.no_held_out,
             held_out_latest: self.held_out_latest,
             expires_unix_ms: in_days(self.expires_days),
@@ -244,6 +262,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::Jobs(_)
         | RatingVerb::Cancel(_)
         | RatingVerb::Report(_)
+        | RatingVerb::AcceptLog(_)
         | RatingVerb::Disclosures(_)
         | RatingVerb::Datasets(_)
         | RatingVerb::Stock(_) => Ok(()),

@@ -86,6 +86,12 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             let status = client.stock_status(request).await?.into_inner();
             output.message(&status, |status| stocks(&status.stocks))
         }
+        SocialVerb::AcceptLog(arguments) => {
+            let request = v1::AcceptPeerLogRequest { log: arguments.log };
+            let mut client = connect(arguments.connection).await?;
+            let accepted = client.accept_peer_log(request).await?.into_inner();
+            output.message(&accepted, super::accepted_log)
+        }
         SocialVerb::Disclosures(connection) => {
             let request = v1::ListSocialDisclosuresRequest {};
             let mut client = connect(connection).await?;
