@@ -134,9 +134,7 @@ pub(crate) fn account(
         .filter(|(job, disclosure)| disclosure.lineage == lineage && Some(job.as_str()) != except);
     let disclosures = counted.map(|(_, disclosure)| disclosure);
     let mut account = counting::account(lineage, disclosures, Counters::default());
-    if let Some(pin) = platform.identity.peer_pin() {
-        account.peer_pin = pin.digest().to_vec();
-    }
+    account.peer_pin = platform.identity.peer_pin().digest().to_vec();
     Ok(account)
 }
 

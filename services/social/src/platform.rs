@@ -18,7 +18,7 @@ use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::Proposal;
-use s3rec_wire::status::Fault;
+use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::approval::APPROVALS;

@@ -139,7 +139,7 @@ async fn copies_go_with_their_jobs_whatever_their_end() {
     unbounded.model.as_mut().unwrap().rank = 100_000;
     pair.rating.propose_job(unbounded).await.unwrap_err();
     let mut unknown = crate::pair::request(1);
-    unknown.held_out_share = 0.9;
+    unknown.held_out_share = Some(0.9);
     pair.rating.propose_job(unknown).await.unwrap_err();
     assert_eq!(copies(&pair), none);
 
