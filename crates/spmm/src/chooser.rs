@@ -243,6 +243,7 @@ fn weigh(parameters: &ProductParameters, link: &LinkProfile) -> Result<f64, Spmm
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_sparse::StatedBounds;
 
     /// FilmTrust as the demonstration runs it: 740 common users, 20 rounds of 10 columns.
     fn filmtrust(operator: OperatorKind) -> ProductRequest {
@@ -377,6 +378,55 @@ mod tests {
             forged.saturation_bound = saturation_bound;
             let error = forged.validate().unwrap_err();
             assert!(matches!(error, SpmmError::BelowUnit { .. }), "{error}");
+        }
+    }
+
+    /// What operators would state of FilmTrust, Ciao and Epinions, and what the configuration states
+    /// of the first two where they state nothing.
+    #[test]
+    fn parameters_are_found_for_what_is_stated_of_real_data() {
+        for (users, degree, links) in [
+            (1508, 128, 4096),
+            (1508, 1024, 16 * 1642),
+            (7317, 1024, 131_072),
+            (49_288, 4096, 1 << 20),
+        ] {
+            let stated = StatedBounds { degree, links };
+            for operator in [
+                OperatorKind::Laplacian,
+                OperatorKind::NormalizedLaplacian,
+                OperatorKind::OutAverage,
+            ] {
+                let bounds = stated.bounds(operator, users);
+                for (protocol, rounds) in [(Protocol::Preprocessed, 20), (Protocol::He, 3)] {
+                    let request = ProductRequest {
+                        row_norm_bound: bounds.row_norm,
+                        nonzeros_bound: bounds.nonzeros,
+                        ..ProductRequest::new(protocol, operator, users, 11, rounds)
+                    };
+                    let parameters = choose_parameters(&request).unwrap();
+                    assert!(parameters.ring_bits <= 36, "{parameters:?}");
+                    assert!(parameters.scale_bits >= 10, "{parameters:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn noise_does_not_go_with_an_exact_list_of_who_has_links() {
+        for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+            let noised = |pattern| ProductRequest {
+                pattern,
+                release: ReleasePolicy::Noised {
+                    sigma: 4.0,
+                    row_norm_beta: 1.0,
+                    delta: 1e-6,
+                },
+                ..filmtrust(OperatorKind::Laplacian)
+            };
+            choose_parameters(&noised(Disclosure::Nothing)).unwrap();
+            let refused = choose_parameters(&noised(pattern)).unwrap_err();
+            assert!(refused.to_string().contains("noised"), "{refused}");
         }
     }
 
