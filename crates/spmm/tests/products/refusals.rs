@@ -737,3 +737,31 @@ fn whatever_is_drawn_is_drawn_anew() {
     };
     assert!(unrelated(&ask(), &ask()));
 }
+
+/// What P0 may see of Y names it, and says nothing to whoever lacks the salt.
+#[test]
+fn a_commitment_is_to_every_link_under_the_salt() {
+    let commitment = |links: &[(u32, u32)], disclosure, salt| {
+        let shape = Shape {
+            disclosure,
+            ..Shape::new(9, 3, links.to_vec())
+        };
+        let world = World::with_bounds(&shape, (16, 64), salt);
+        world.operand.commitment()
+    };
+    let links: &[(u32, u32)] = &[(0, 1), (1, 2), (5, 6)];
+    let nothing = Disclosure::Nothing;
+    let all = [
+        commitment(links, nothing, 1),
+        commitment(links, nothing, 2),
+        commitment(&links[..2], nothing, 1),
+        commitment(&[(0, 1), (1, 2), (5, 7)], nothing, 1),
+        commitment(&[(0, 1), (1, 2), (5, 6), (6, 5)], nothing, 1),
+        commitment(&[], nothing, 1),
+        commitment(links, Disclosure::ActiveRows, 1),
+    ];
+    for (index, one) in all.iter().enumerate() {
+        assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
+    }
+    assert_eq!(all[0], commitment(links, nothing, 1));
+}
