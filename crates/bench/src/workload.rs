@@ -1,7 +1,6 @@
 //! What is multiplied: the links of a data set among the users of its ratings, and seeded
 //! factors.
 
-
 use s3rec_algebra::{RealMatrix, Seed, Stream};
 use s3rec_data::BothFiles;
 use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator};
