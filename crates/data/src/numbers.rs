@@ -59,8 +59,8 @@ pub(crate) fn time_ms(text: &str, decimal: Decimal) -> Option<i64> {
         // Seconds reach 10^11 in the year 5138, milliseconds have reached it in 1973, and so on.
         return match whole.unsigned_abs() {
             0..100_000_000_000 => whole.checked_mul(1000),
-            0..100_000_000_000_000 => Some(whole),
-            0..100_000_000_000_000_000 => Some(whole / 1000),
+            100_000_000_000..100_000_000_000_000 => Some(whole),
+            100_000_000_000_000..100_000_000_000_000_000 => Some(whole / 1000),
             _ => Some(whole / 1_000_000),
         };
     }
