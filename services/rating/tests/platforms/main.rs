@@ -4,8 +4,11 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod bounded;
+mod commitments;
 mod consent;
 mod endings;
+mod impostors;
 mod joint_training;
 mod killed;
 mod ledgers;
