@@ -121,6 +121,7 @@ async fn both_platforms_must_normalise_alike() {
         expires_unix_ms: 0,
         job_id: id.clone(),
         dataset: String::new(),
+        ..v1::ApproveProposalRequest::default()
     };
     let refused = social.approve_proposal(approve()).await.unwrap_err();
     let failure = Failure::from(refused);
@@ -176,6 +177,7 @@ async fn hostile(parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
         session_half: vec![3; 32],
         total: 2,
         id_rule: "nfc-trim".into(),
+        ..v1::AlignOpening::default()
     });
     let chunks: Vec<_> = std::iter::once(opening)
         .chain(parts)

@@ -101,6 +101,7 @@ async fn a_clock_that_is_set_back_brings_no_approval_back() {
         job_id: job.id.clone(),
         dataset: String::new(),
         expires_unix_ms: now_unix_ms() + 3000,
+        ..v1::ApproveProposalRequest::default()
     };
     job.social.approve_proposal(approve).await.unwrap();
     // By both clocks there is now the better part of an hour left.

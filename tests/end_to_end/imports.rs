@@ -133,7 +133,10 @@ async fn chunks_out_of_order_are_refused() {
     let mut client = client::rating(&pair.rating_connection()).await.unwrap();
     let header = || {
         Part::Header(v1::FileHeader {
+            file_name: "f".into(),
             dataset: "d".into(),
+            length: 1 << 21,
+            digest: vec![0; 32],
             ..Default::default()
         })
     };

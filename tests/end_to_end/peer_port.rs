@@ -162,6 +162,7 @@ async fn calls_out_of_order_are_refused() {
         session_half: vec![3; 32],
         total: 1,
         id_rule: "nfc-trim".into(),
+        ..v1::AlignOpening::default()
     }));
     first_refused(client.align(tokio_stream::iter([align])).await).await;
     pair.social.assert_well();

@@ -86,6 +86,7 @@ impl Job {
             expires_unix_ms: 0,
             job_id: self.id.clone(),
             dataset: String::new(),
+            ..v1::ApproveProposalRequest::default()
         };
         let approved = self
             .social

@@ -62,6 +62,10 @@ kinds! {
     Policy = 12, "policy";
     /// A stock of masked columns was uploaded or answered again.
     Stock = 13, "stock";
+    /// Something that depends on links or ids is about to leave, beside the openings.
+    Showing = 14, "showing";
+    /// A data set, a model, or the details of ended jobs were deleted.
+    Deletion = 20, "deletion";
 }
 
 /// What a field holds.

@@ -10,7 +10,7 @@ use s3rec_spmm::he::{
     RatingKeySetup, RatingKeys, RatingRound, SocialKeySetup, SocialRound, public_key_seed,
 };
 use s3rec_spmm::pair::{self, Honest, Side, Transcript};
-use s3rec_spmm::{Endpoint, ProductParameters, SocialOperand};
+use s3rec_spmm::{Endpoint, ProductParameters, SocialOperand, Uncounted};
 
 use crate::BenchError;
 use crate::record::PhaseRecord;
@@ -75,7 +75,7 @@ impl HomomorphicPair {
         factors: &RingMatrix,
     ) -> Result<(RingMatrix, PhaseRecord), BenchError> {
         let mut rating = RatingRound::new(&self.rating, &self.pattern, factors)?;
-        let mut social = SocialRound::new(&self.social, &self.operand, round)?;
+        let mut social = SocialRound::new(&self.social, &self.operand, round, Uncounted)?;
         if let Some((rating_fetch, social_fetch)) = &self.fetch {
             rating = rating.with_fetch(rating_fetch);
             social = social.with_fetch(social_fetch);

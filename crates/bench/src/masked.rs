@@ -10,7 +10,7 @@ use s3rec_spmm::preprocessed::{
     DirectoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, SocialBlock,
     SocialOpening, SocialSession, SocialStock, StockTerms,
 };
-use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError, he};
+use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError, Uncounted, he};
 
 use crate::BenchError;
 use crate::homomorphic::exchange;
@@ -88,7 +88,7 @@ impl MaskedPair {
         factors: &RingMatrix,
     ) -> Result<(RingMatrix, PhaseRecord, Self), BenchError> {
         let (opening, opening_seconds) = timed(|| RatingOpening::new(self.rating, factors))?;
-        let (answering, answering_seconds) = timed(|| SocialOpening::new(self.social))?;
+        let (answering, answering_seconds) = timed(|| SocialOpening::new(self.social, Uncounted))?;
         let (cost, opening, answering) = exchange(opening, answering)?;
         let ((product, rating), product_seconds) = timed(|| opening.into_product())?;
         let cost = cost.then(computing(

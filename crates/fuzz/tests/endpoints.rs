@@ -14,7 +14,7 @@ use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingSession, RatingStock, SocialBlock, SocialSession,
     SocialStock, StockTerms,
 };
-use s3rec_spmm::{Endpoint, Protocol};
+use s3rec_spmm::{Endpoint, Protocol, Uncounted};
 
 fn world(protocol: Protocol) -> &'static World {
     static WORLDS: [OnceLock<World>; 4] = [const { OnceLock::new() }; 4];
@@ -86,7 +86,7 @@ fn a_round_at_the_social_platform() {
     let world = world(Protocol::He);
     bolero::check!().for_each(|input: &[u8]| {
         attack(
-            SocialRound::new(&world.social, &world.operand, 0).unwrap(),
+            SocialRound::new(&world.social, &world.operand, 0, Uncounted).unwrap(),
             frames(input, 16),
         );
     });
@@ -143,7 +143,7 @@ fn answers_to_queries_at_the_social_platform() {
     bolero::check!()
         .with_iterations(200)
         .for_each(|input: &[u8]| {
-            let round = SocialRound::new(&world.social, &world.operand, 0).unwrap();
+            let round = SocialRound::new(&world.social, &world.operand, 0, Uncounted).unwrap();
             attack(round.with_fetch(&fetch), frames(input, 512));
         });
 }

@@ -13,9 +13,12 @@ use s3rec_wire::v1;
 /// A policy with every field, as the manual shows it.
 const POLICY: &str = "default = \"ask\"\n[[rule]]\npeer = \"*\"\ndataset = \"links\"\n\
     decide = \"approve\"\nprotocols = [\"preprocessed\", \"he\"]\npatterns = [\"nothing\"]\n\
-    releases = [\"exact\", \"noised\"]\nlargest_rank = 10\nmost_columns_per_day = 200\n\
+    releases = [\"exact\", \"noised\"]\nlargest_rank = 10\nmost_intersections = 20\n\
+    most_ids_asked = 100000\nmost_columns_per_day = 200\n\
     most_values_per_day = 1000000\nmost_columns = 2000\nmost_values = 100000000\n\
-    most_stocks = 20\nmost_epsilon = 3.5\nleast_common_users = 100\nlongest_days = 14\n\
+    most_stocks = 20\nmost_rho = 0.5\nmost_epsilon = 3.5\ndelta = 1e-6\n\
+    least_common_users = 100\ndegree_bound = 128\nlinks_bound = 65536\nbounds = \"stated\"\n\
+    longest_days = 14\n\
     expires = \"2030-01-01T00:00:00Z\"\n";
 
 #[test]

@@ -24,6 +24,10 @@ impl From<DriveError> for Fault {
     fn from(error: DriveError) -> Self {
         match error {
             DriveError::Link(error) => error.into(),
+            DriveError::Protocol(SpmmError::Refused(why)) => match why.downcast::<Self>() {
+                Ok(fault) => *fault,
+                Err(why) => Self::new(Reason::BeyondConsent, why.to_string()),
+            },
             DriveError::Protocol(error) => match &error {
                 SpmmError::Storage(source) => Self::storage(error.to_string(), source.kind()),
                 error if error.blames_peer() => Self::new(Reason::PeerMalformed, error.to_string()),

@@ -137,7 +137,7 @@ impl GrpcChannel {
     pub async fn refuse(self, fault: Fault) {
         if let Some(Outgoing::Callee(answer)) = self.outgoing {
             // A caller that is gone needs no reason.
-            let _ = timeout(LAST_WORDS, answer.send(Err(fault.into_status()))).await;
+            let _ = timeout(LAST_WORDS, answer.send(Err(fault.outward().into_status()))).await;
         }
     }
 

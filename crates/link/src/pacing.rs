@@ -55,11 +55,28 @@ impl AnswerTimes {
         })
     }
 
+    /// When what P1 reads its links for may leave (Setup's answers, the meeting after an absence),
+    /// by what it stated of them and the number of common users.
+    #[must_use]
+    pub fn setup(stated_links: u64, users: u32) -> Duration {
+        let seconds = cost::setup_not_before(stated_links, users);
+        Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time| time.min(LONGEST))
+    }
+
     /// The longest that P1 keeps still.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.block.max(self.round).max(self.queries)
     }
+}
+
+/// Waits until `answer_time` has passed since `began`, whatever was done meanwhile. Where that
+/// took longer, which shows, gives how much longer, for P1's log.
+pub async fn hold(began: Instant, answer_time: Duration) -> Option<Duration> {
+    let due = began + answer_time;
+    let late = Instant::now().saturating_duration_since(due);
+    sleep_until(due).await;
+    (!late.is_zero()).then_some(late)
 }
 
 /// A channel that holds back the first frame of each answer.
@@ -68,6 +85,8 @@ pub struct Paced<C> {
     answer_time: Duration,
     /// When the last frame came in, until the answer to it has begun.
     received: Option<Instant>,
+    /// By how much the latest answer missed its time.
+    late: Option<Duration>,
 }
 
 impl<C> Paced<C> {
@@ -77,6 +96,7 @@ impl<C> Paced<C> {
             inner,
             answer_time,
             received: None,
+            late: None,
         }
     }
 
@@ -87,6 +107,11 @@ impl<C> Paced<C> {
             received: Some(Instant::now()),
             ..self
         }
+    }
+
+    /// By how much an answer missed its time: P1's people should know, since it shows.
+    pub fn late(&self) -> Option<Duration> {
+        self.late
     }
 
     /// The channel itself.
@@ -103,8 +128,10 @@ impl<C> Paced<C> {
 #[async_trait]
 impl<C: Channel> Channel for Paced<C> {
     async fn send(&mut self, frame: Frame) -> Result<(), LinkError> {
-        if let Some(received) = self.received.take() {
-            sleep_until(received + self.answer_time).await;
+        if let Some(received) = self.received.take()
+            && !self.answer_time.is_zero()
+        {
+            self.late = hold(received, self.answer_time).await.max(self.late);
         }
         self.inner.send(frame).await
     }
@@ -171,6 +198,37 @@ mod tests {
                 "{times:?}"
             );
         }
+    }
+
+    /// An answer that missed its time says by how much, once; one in time says nothing.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_late_is_known_here() {
+        let answer_time = Duration::from_millis(400);
+        for (computing_ms, late) in [(399, None), (650, Some(Duration::from_millis(250)))] {
+            let began = Instant::now();
+            tokio::time::sleep(Duration::from_millis(computing_ms)).await;
+            assert_eq!(hold(began, answer_time).await, late);
+            assert!(began.elapsed() >= answer_time);
+
+            let (social, mut rating) = memory::pair(Duration::from_secs(60));
+            let mut social = Paced::new(social, answer_time);
+            rating.send(frame(0)).await.unwrap();
+            social.receive().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(computing_ms)).await;
+            social.send(frame(0)).await.unwrap();
+            social.send(frame(1)).await.unwrap();
+            assert_eq!(social.late(), late);
+        }
+    }
+
+    #[test]
+    fn setups_follow_what_was_stated_and_the_users_alone() {
+        let narrow = AnswerTimes::setup(4096, 1508);
+        assert!(AnswerTimes::setup(1 << 20, 1508) > narrow);
+        assert!(AnswerTimes::setup(4096, 100_000) > narrow);
+        // Measured: 252 ms at 360,000 links.
+        assert!(AnswerTimes::setup(360_000, 10_000) > Duration::from_millis(500));
+        assert_eq!(AnswerTimes::setup(u64::MAX, 1), LONGEST);
     }
 
     /// What needs no frame to begin is held back all the same.

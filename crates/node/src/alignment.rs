@@ -7,8 +7,11 @@ use s3rec_link::LinkError;
 use s3rec_psi::{PsiError, Session, Sizes};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, digest_of};
+use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+
+use crate::kept::{COMMON, Kept};
 
 pub use s3rec_psi::Common;
 
@@ -29,6 +32,24 @@ pub fn opening(
         session_half,
         total: total as u64,
         id_rule: id_rule.into(),
+        common_digest: None,
+    })
+}
+
+/// P1's opening of a job whose common users it has found before: no ids are compared.
+///
+/// # Errors
+/// As [`opening`].
+pub fn opening_again(
+    job: s3rec_wire::convert::JobId,
+    id_rule: &str,
+    common: &Common,
+    overlap: &v1::Overlap,
+) -> Result<AlignOpening, Fault> {
+    let total = usize::try_from(overlap.social_users).unwrap_or(usize::MAX);
+    Ok(AlignOpening {
+        common_digest: Some(common.digest),
+        ..opening(job, total, id_rule)?
     })
 }
 
@@ -142,9 +163,35 @@ impl Work {
     }
 }
 
+/// Keeps the result durably: the common users of a job are found once.
+///
+/// # Errors
+/// [`Reason::StorageFailed`].
+pub fn keep(files: &Kept, common: &Common, overlap: &v1::Overlap) -> Result<(), Fault> {
+    let record = to_record(common, overlap).to_record();
+    files.save(COMMON, &record).map_err(storage)
+}
+
+/// The result as it was kept, if it was.
+///
+/// # Errors
+/// [`Reason::StorageFailed`].
+pub fn kept(files: &Kept) -> Result<Option<(Common, v1::Overlap)>, Fault> {
+    let record: Option<Vec<u8>> = files.load(COMMON).map_err(storage)?;
+    let Some(record) = record else {
+        return Ok(None);
+    };
+    let record = v1::CommonUsers::from_record(&record)?;
+    let torn = |error: WireError| Fault::new(Reason::StorageFailed, error.to_string());
+    from_record(record).map(Some).map_err(torn)
+}
+
+fn storage(error: std::io::Error) -> Fault {
+    Fault::storage(error.to_string(), error.kind())
+}
+
 /// The result as it is stored.
-#[must_use]
-pub fn to_record(common: &Common, overlap: &v1::Overlap) -> v1::CommonUsers {
+fn to_record(common: &Common, overlap: &v1::Overlap) -> v1::CommonUsers {
     v1::CommonUsers {
         rows: common.rows.clone(),
         digest: common.digest.to_vec(),
@@ -156,7 +203,7 @@ pub fn to_record(common: &Common, overlap: &v1::Overlap) -> v1::CommonUsers {
 ///
 /// # Errors
 /// [`WireError`] for a torn record.
-pub fn from_record(record: v1::CommonUsers) -> Result<(Common, v1::Overlap), WireError> {
+fn from_record(record: v1::CommonUsers) -> Result<(Common, v1::Overlap), WireError> {
     let overlap = record
         .overlap
         .ok_or(WireError::Missing { field: "overlap" })?;

@@ -1,8 +1,9 @@
 //! What a job has opened, and what all jobs together have: counted by both platforms with this
 //! code, each from its own records.
 
+use s3rec_sparse::{OperatorKind, PublicBounds};
 use s3rec_spmm::{ProductParameters, ReleasePolicy, release};
-use s3rec_wire::convert::{Proposal, add, pattern_to_wire, release_to_wire};
+use s3rec_wire::convert::{Proposal, add, bounds_to_wire, pattern_to_wire, release_to_wire};
 use s3rec_wire::v1;
 use s3rec_wire::v1::Counters;
 
@@ -29,6 +30,12 @@ pub struct Counted<'a> {
     pub bytes: u64,
     /// What was opened on which day.
     pub days: Vec<v1::OpenedDay>,
+    /// What P1 states of its links, once it has consented.
+    pub bounds: Option<PublicBounds>,
+    /// What left before or beside the openings; P1's own count.
+    pub shown: Option<v1::Shown>,
+    /// Pin of the other platform's certificate; P1's own record.
+    pub peer_pin: Vec<u8>,
 }
 
 impl Counted<'_> {
@@ -62,7 +69,8 @@ impl Counted<'_> {
         let common_users = self.overlap.map_or(0, |overlap| overlap.common_users);
         let common_users = u32::try_from(common_users).unwrap_or(u32::MAX);
         let bound = self.parameters.map(|agreed| agreed.row_norm_bound);
-        let rating = learnt::by_rating(proposal, self.openings, common_users, bound);
+        let rule = self.bounds.map(|bounds| bounds.rule);
+        let rating = learnt::by_rating(proposal, self.openings, common_users, bound, rule);
         let social = learnt::by_social(proposal, self.openings, common_users);
         let (statements, own_statements) = match of_rating {
             true => (rating, social),
@@ -91,6 +99,9 @@ impl Counted<'_> {
             days: self.days.clone(),
             own_statements,
             overlap: self.overlap,
+            shown: self.shown,
+            peer_pin: self.peer_pin.clone(),
+            bounds: self.bounds.as_ref().map(bounds_to_wire),
         }
     }
 
@@ -108,24 +119,44 @@ impl Counted<'_> {
             return None;
         };
         let bound = agreed.row_norm_bound;
-        let sensitivity = release::sensitivity(agreed.operator, bound, row_norm_beta);
-        let nano = (release::zcdp(1, sensitivity, sigma) * NANO).ceil();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "not negative, and a cast stops at the largest number"
-        )]
-        Some(nano as u64)
+        Some(nano_rho(agreed.operator, bound, row_norm_beta, sigma))
     }
 }
 
 const NANO: f64 = 1e9;
 
-fn epsilon_of(nano_rho: u64, delta: f64) -> f64 {
+/// ρ of one noised opening in units of 10⁻⁹, rounded up.
+#[must_use]
+pub fn nano_rho(
+    operator: OperatorKind,
+    row_norm_bound: u64,
+    row_norm_beta: f64,
+    sigma: f64,
+) -> u64 {
+    let sensitivity = release::sensitivity(operator, row_norm_bound, row_norm_beta);
+    let nano = (release::zcdp(1, sensitivity, sigma) * NANO).ceil();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a cast stops at the largest number"
+    )]
+    let nano = nano as u64;
+    nano
+}
+
+/// ρ from units of 10⁻⁹.
+#[must_use]
+pub fn rho_of(nano_rho: u64) -> f64 {
+    nano_rho as f64 / NANO
+}
+
+/// The least ε at `delta` for a count of ρ.
+#[must_use]
+pub fn epsilon_of(nano_rho: u64, delta: f64) -> f64 {
     if nano_rho == 0 {
         return 0.0;
     }
-    release::epsilon(nano_rho as f64 / NANO, delta)
+    release::epsilon(rho_of(nano_rho), delta)
 }
 
 /// What `disclosures` of one peer and lineage come to, and what is left out of them, `missing`:
@@ -169,6 +200,21 @@ fn add_job(account: &mut v1::Account, job: &v1::Disclosure) {
     }
     for opened in &job.days {
         count_day(&mut account.days, *opened);
+    }
+    if let Some(shown) = job.shown {
+        account.shown = Some(add_shown(account.shown.unwrap_or_default(), shown));
+    }
+}
+
+/// What two counts come to.
+#[must_use]
+pub fn add_shown(before: v1::Shown, more: v1::Shown) -> v1::Shown {
+    v1::Shown {
+        intersections: before.intersections.saturating_add(more.intersections),
+        ids_asked: before.ids_asked.saturating_add(more.ids_asked),
+        bounds: before.bounds.saturating_add(more.bounds),
+        pattern_rows: before.pattern_rows.saturating_add(more.pattern_rows),
+        commitments: before.commitments.saturating_add(more.commitments),
     }
 }
 
@@ -251,6 +297,13 @@ mod tests {
                 columns: 11,
                 values: 550,
             }],
+            bounds: None,
+            shown: Some(v1::Shown {
+                intersections: 1,
+                ids_asked: 60,
+                ..v1::Shown::default()
+            }),
+            peer_pin: vec![5; 32],
         };
         counted.disclosure(true)
     }
@@ -279,6 +332,8 @@ mod tests {
         assert!((1_000_000_000..=1_000_000_004).contains(&counters.nano_rho));
         assert!((account.epsilon - release::epsilon(1.0, 1e-6)).abs() < 1e-6);
         assert_eq!(account.bytes, 2000);
+        let shown = account.shown.unwrap();
+        assert_eq!((shown.intersections, shown.ids_asked), (2, 120));
         assert_eq!((account.days.len(), account.days[0].columns), (1, 22));
         // Exact openings are beyond any ε.
         let words = account.statements.join("\n");

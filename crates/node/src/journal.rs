@@ -1,10 +1,14 @@
 //! Events of jobs: stored in order, and handed to whoever watches as they come.
+//!
+//! Only open jobs have a place in memory and among the watchers. What is known of an ended one is
+//! its state; the rest is on disk, until [`Journal::forget`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use s3rec_wire::record::Record;
 use s3rec_wire::v1::{JobEvent, JobState, Role};
 use tokio::sync::broadcast;
 use tokio_stream::Stream;
@@ -13,11 +17,13 @@ use tonic::Status;
 
 use crate::observe;
 use crate::process::now_unix_ms;
-use crate::store::{Store, StoreError, Table};
+use crate::store::{Change, Store, StoreError, Table};
 
 pub(crate) const EVENTS: Table = Table("events");
-/// How jobs end, before they have.
+/// By job: its last event; before it is among the events, how the job is about to end.
 pub(crate) const ENDINGS: Table = Table("endings");
+/// The jobs that have begun and not ended; nothing is stored but their names.
+pub(crate) const OPEN: Table = Table("open jobs");
 
 /// Events that a slow watcher may be behind before it misses progress.
 const BUFFERED_EVENTS: usize = 256;
@@ -29,7 +35,13 @@ pub type EventStream = Pin<Box<dyn Stream<Item = Result<JobEvent, Status>> + Sen
 #[derive(Clone)]
 pub struct Journal {
     store: Store,
-    jobs: Arc<Mutex<HashMap<String, Live>>>,
+    jobs: Arc<Mutex<Jobs>>,
+}
+
+#[derive(Default)]
+struct Jobs {
+    open: HashMap<String, Live>,
+    ended: HashMap<String, JobState>,
 }
 
 struct Live {
@@ -37,7 +49,8 @@ struct Live {
     last: JobEvent,
     /// Since when the time of its phase is not counted yet.
     counted: Instant,
-    watchers: broadcast::Sender<JobEvent>,
+    /// Once somebody watches.
+    watchers: Option<broadcast::Sender<JobEvent>>,
 }
 
 impl Journal {
@@ -46,39 +59,55 @@ impl Journal {
     /// # Errors
     /// [`StoreError`].
     pub fn open(store: &Store) -> Result<Self, StoreError> {
-        let mut jobs = HashMap::new();
-        for (_, event) in store.list::<JobEvent>(EVENTS, "")? {
-            let live = jobs.entry(event.job_id.clone()).or_insert_with(Live::new);
-            live.next += 1;
-            live.last = event;
+        let mut jobs = Jobs::default();
+        for job in store.keys(OPEN)? {
+            let last = store.last::<JobEvent>(EVENTS, &format!("{job}/"))?;
+            if let Some((key, last)) = last {
+                let number = key.rsplit('/').next().and_then(|number| number.parse().ok());
+                let next = number.map_or(0, |number: u32| number.saturating_add(1));
+                jobs.open.insert(job, Live::at(next, last));
+            }
+        }
+        let mut cut_short = Vec::new();
+        for (job, ending) in store.list::<JobEvent>(ENDINGS, "")? {
+            match jobs.open.contains_key(&job) {
+                true => cut_short.push(ending),
+                false => drop(jobs.ended.insert(job, ending.state())),
+            }
         }
         let journal = Self {
             store: store.clone(),
             jobs: Arc::new(Mutex::new(jobs)),
         };
-        for (job, ending) in store.list::<JobEvent>(ENDINGS, "")? {
-            let last = journal.last(&job).unwrap_or_default();
-            if !is_terminal(last.state()) {
-                journal.record(ending)?;
-            }
+        for ending in cut_short {
+            journal.record(ending)?;
         }
         Ok(journal)
     }
 
     /// Ends a job: that it ends is on disk before anything is erased, and everything is erased
-    /// before anybody is told. Whatever is cut short is made up for at the next start.
+    /// before anybody is told. Whatever is cut short is made up for at the next start. The first
+    /// end stands.
     ///
     /// # Errors
     /// [`StoreError`]; `erase` has run and the watchers are told all the same.
     pub fn end(&self, event: JobEvent, erase: impl FnOnce()) -> Result<(), StoreError> {
-        let intended = self.store.put(ENDINGS, &event.job_id, &event);
+        let intend = || {
+            let jobs = self.lock();
+            match jobs.open.contains_key(&event.job_id) {
+                true => self.store.put(ENDINGS, &event.job_id, &event),
+                false => Ok(()),
+            }
+        };
+        let intended = intend();
         erase();
         // What was erased may have made the room that the first try lacked.
-        let again = intended.or_else(|_| self.store.put(ENDINGS, &event.job_id, &event));
+        let again = intended.or_else(|_| intend());
         self.record(event).and(again)
     }
 
-    /// Stores an event, stamped with the time, and tells the watchers.
+    /// Stores an event, stamped with the time, and tells the watchers. A job that has ended takes
+    /// no more of them.
     ///
     /// # Errors
     /// [`StoreError`]; the watchers are told all the same.
@@ -93,53 +122,133 @@ impl Journal {
     }
 
     fn tell(&self, mut event: JobEvent, stored: bool) -> Result<(), StoreError> {
-        event.time_unix_ms = now_unix_ms();
         let mut jobs = self.lock();
-        let live = jobs.entry(event.job_id.clone()).or_insert_with(Live::new);
+        let job = event.job_id.clone();
+        let ends = is_terminal(event.state());
+        // A job begins with what is stored and is no end.
+        let begins = stored && !ends && !jobs.ended.contains_key(&job);
+        let live = match jobs.open.get_mut(&job) {
+            Some(live) => live,
+            None if begins => jobs.open.entry(job.clone()).or_insert_with(Live::new),
+            None => return Ok(()),
+        };
+        event.time_unix_ms = now_unix_ms();
         live.count_phase();
         event.waiting_since_unix_ms = live.waiting_since(event.waiting_for());
-        if is_terminal(event.state()) && !is_terminal(live.last.state()) {
-            observe::state_ended(event.state());
-        }
         let outcome = if stored {
-            let key = key(&event.job_id, live.next);
+            let key = key(&job, live.next);
+            let mut changes = vec![Change::Put(EVENTS, &key, event.to_record())];
+            match (ends, live.next) {
+                (true, _) => {
+                    changes.push(Change::Put(ENDINGS, &job, event.to_record()));
+                    changes.push(Change::Remove(OPEN, &job));
+                }
+                (false, 0) => changes.push(Change::Put(OPEN, &job, Vec::new())),
+                (false, _) => {}
+            }
             live.next += 1;
-            self.store.put(EVENTS, &key, &event)
+            self.store.change(&changes)
         } else {
             Ok(())
         };
         live.last = event.clone();
-        // Without watchers nobody is told.
-        let _ = live.watchers.send(event);
+        if let Some(watchers) = &live.watchers {
+            // Whoever watched may have gone away.
+            let _ = watchers.send(event.clone());
+        }
+        if ends {
+            observe::state_ended(event.state());
+            jobs.open.remove(&job);
+            jobs.ended.insert(job, event.state());
+        }
         outcome
     }
 
     /// Notes who is waited for from now on, without a word to the watchers: it shows in the
     /// job's status.
     pub fn awaits(&self, job: &str, role: Role) {
-        if let Some(live) = self.lock().get_mut(job)
-            && !is_terminal(live.last.state())
-        {
+        if let Some(live) = self.lock().open.get_mut(job) {
             live.last.waiting_since_unix_ms = live.waiting_since(role);
             live.last.waiting_for = role.into();
         }
     }
 
-    /// The newest event of every job.
+    /// The newest event of every open job.
     #[must_use]
     pub fn newest(&self) -> Vec<JobEvent> {
-        self.lock().values().map(|live| live.last.clone()).collect()
+        let jobs = self.lock();
+        jobs.open.values().map(|live| live.last.clone()).collect()
+    }
+
+    /// How many jobs have ended in each state, of those that are not forgotten.
+    #[must_use]
+    pub fn ended_by_state(&self) -> BTreeMap<i32, u64> {
+        let mut counts = BTreeMap::new();
+        for state in self.lock().ended.values() {
+            *counts.entry(i32::from(*state)).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The jobs that have begun and not ended.
+    #[must_use]
+    pub fn open_jobs(&self) -> Vec<String> {
+        self.lock().open.keys().cloned().collect()
+    }
+
+    /// Whether a job has begun and not ended.
+    #[must_use]
+    pub fn is_open(&self, job: &str) -> bool {
+        self.lock().open.contains_key(job)
     }
 
     /// Counts the time that open jobs have spent in their phases since it was last counted.
     pub fn count_phases(&self) {
-        self.lock().values_mut().for_each(Live::count_phase);
+        self.lock().open.values_mut().for_each(Live::count_phase);
     }
 
-    /// The newest event of a job.
+    /// The newest state of a job.
+    #[must_use]
+    pub fn state(&self, job: &str) -> JobState {
+        let jobs = self.lock();
+        let open = jobs.open.get(job).map(|live| live.last.state());
+        let ended = jobs.ended.get(job).copied();
+        open.or(ended).unwrap_or(JobState::Unspecified)
+    }
+
+    /// The newest event of a job; of an ended one whose event cannot be read, its state alone.
     #[must_use]
     pub fn last(&self, job: &str) -> Option<JobEvent> {
-        self.lock().get(job).map(|live| live.last.clone())
+        let state = {
+            let jobs = self.lock();
+            if let Some(live) = jobs.open.get(job) {
+                return Some(live.last.clone());
+            }
+            *jobs.ended.get(job)?
+        };
+        let stored = self.store.get::<JobEvent>(ENDINGS, job).unwrap_or_else(|error| {
+            tracing::error!(job, "how the job ended cannot be read: {error}");
+            None
+        });
+        Some(stored.unwrap_or_else(|| JobEvent {
+            job_id: job.into(),
+            state: state.into(),
+            ..JobEvent::default()
+        }))
+    }
+
+    /// The last event of every ended job, the one that ended first before the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn ended(&self) -> Result<Vec<JobEvent>, StoreError> {
+        let endings = self.store.list::<JobEvent>(ENDINGS, "")?.into_iter();
+        let mut ended: Vec<_> = endings
+            .filter(|(job, _)| !self.is_open(job))
+            .map(|(_, event)| event)
+            .collect();
+        ended.sort_by_key(|event| event.time_unix_ms);
+        Ok(ended)
     }
 
     /// The stored events of a job, oldest first.
@@ -151,46 +260,87 @@ impl Journal {
         Ok(events.into_iter().map(|(_, event)| event).collect())
     }
 
+    /// Drops all events of an ended job but the last; true when there were others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shorten(&self, job: &str) -> Result<bool, StoreError> {
+        let events = format!("{job}/");
+        let all = self.store.list::<JobEvent>(EVENTS, &events)?;
+        let Some((key, last)) = all.last().filter(|_| all.len() > 1 && !self.is_open(job)) else {
+            return Ok(false);
+        };
+        self.store.change(&[
+            Change::RemoveAll(EVENTS, &events),
+            Change::Put(EVENTS, key, last.to_record()),
+        ])?;
+        Ok(true)
+    }
+
+    /// Forgets an ended job, and makes `changes` with it: all or nothing. An open job stays as it
+    /// is; false then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget(&self, job: &str, changes: Vec<Change<'_>>) -> Result<bool, StoreError> {
+        let mut jobs = self.lock();
+        if jobs.open.contains_key(job) {
+            return Ok(false);
+        }
+        let events = format!("{job}/");
+        let mut all = changes;
+        all.push(Change::RemoveAll(EVENTS, &events));
+        all.push(Change::Remove(ENDINGS, job));
+        self.store.change(&all)?;
+        jobs.ended.remove(job);
+        Ok(true)
+    }
+
     /// Stored events of a job, then new ones until a terminal one.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn watch(&self, job: &str) -> Result<EventStream, StoreError> {
         // Under the lock, so that no event falls between history and subscription.
-        let (history, watched) = {
-            let mut jobs = self.lock();
-            let live = jobs.entry(job.to_owned()).or_insert_with(Live::new);
-            let watched = live.watchers.subscribe();
-            let stored = self.store.list::<JobEvent>(EVENTS, &format!("{job}/"))?;
-            let history: Vec<_> = stored.into_iter().map(|(_, event)| event).collect();
-            (history, watched)
-        };
+        let mut jobs = self.lock();
+        let watched = jobs.open.get_mut(job).map(Live::subscribe);
+        let history = self.history(job)?;
         Ok(stream(history, watched))
     }
 
     /// The newest event of a job, then new ones until a terminal one.
     #[must_use]
     pub fn follow(&self, job: &str) -> EventStream {
-        let mut jobs = self.lock();
-        let live = jobs.entry(job.to_owned()).or_insert_with(Live::new);
-        stream(vec![live.last.clone()], live.watchers.subscribe())
+        let watched = {
+            let mut jobs = self.lock();
+            let live = jobs.open.get_mut(job);
+            live.map(|live| (live.last.clone(), live.subscribe()))
+        };
+        match watched {
+            Some((last, watched)) => stream(vec![last], Some(watched)),
+            None => stream(self.last(job).into_iter().collect(), None),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn stream(history: Vec<JobEvent>, mut watched: broadcast::Receiver<JobEvent>) -> EventStream {
+/// `watched` is absent where nothing more comes.
+fn stream(history: Vec<JobEvent>, watched: Option<broadcast::Receiver<JobEvent>>) -> EventStream {
     let (sender, receiver) = tokio::sync::mpsc::channel(16);
     tokio::spawn(async move {
-        let mut ended = false;
+        let mut ended = watched.is_none();
         for event in history {
-            ended = is_terminal(event.state());
+            ended |= is_terminal(event.state());
             if sender.send(Ok(event)).await.is_err() {
                 return;
             }
         }
+        let Some(mut watched) = watched else {
+            return;
+        };
         while !ended {
             let received = tokio::select! {
                 received = watched.recv() => received,
@@ -212,12 +362,22 @@ fn stream(history: Vec<JobEvent>, mut watched: broadcast::Receiver<JobEvent>) ->
 
 impl Live {
     fn new() -> Self {
+        Self::at(0, JobEvent::default())
+    }
+
+    fn at(next: u32, last: JobEvent) -> Self {
         Self {
-            next: 0,
-            last: JobEvent::default(),
+            next,
+            last,
             counted: Instant::now(),
-            watchers: broadcast::channel(BUFFERED_EVENTS).0,
+            watchers: None,
         }
+    }
+
+    fn subscribe(&mut self) -> broadcast::Receiver<JobEvent> {
+        let watchers = &mut self.watchers;
+        let watchers = watchers.get_or_insert_with(|| broadcast::channel(BUFFERED_EVENTS).0);
+        watchers.subscribe()
     }
 
     /// Since when `role` is waited for: as long as before, if it was waited for already.
@@ -300,6 +460,80 @@ mod tests {
             Journal::open(&store).unwrap().history("job").unwrap().len(),
             2
         );
+    }
+
+    #[tokio::test]
+    async fn ended_jobs_have_no_place_in_memory_and_take_no_more_events() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let journal = Journal::open(&store).unwrap();
+        for number in 0..20 {
+            let job = |state| JobEvent {
+                job_id: format!("job-{number}"),
+                ..event(state)
+            };
+            journal.record(job(JobState::Proposed)).unwrap();
+            let watched = journal.watch(&format!("job-{number}")).unwrap();
+            journal.end(job(JobState::Cancelled), || {}).unwrap();
+            assert_eq!(watched.collect::<Vec<_>>().await.len(), 2);
+            // A late word of a call that was cut off.
+            journal.record(job(JobState::Running)).unwrap();
+            journal.mention(job(JobState::Running));
+            journal.end(job(JobState::Failed), || {}).unwrap();
+        }
+        let asked = ["unknown", "job-3"];
+        for job in asked {
+            journal.awaits(job, Role::Social);
+            let _ = journal.follow(job);
+            let _ = journal.watch(job).unwrap();
+        }
+        assert!(journal.lock().open.is_empty());
+        assert!(journal.open_jobs().is_empty() && journal.newest().is_empty());
+        for journal in [journal.clone(), Journal::open(&store).unwrap()] {
+            assert_eq!(journal.state("job-7"), JobState::Cancelled);
+            assert_eq!(journal.last("job-7").unwrap().state(), JobState::Cancelled);
+            assert_eq!(journal.history("job-7").unwrap().len(), 2);
+            assert_eq!(journal.ended().unwrap().len(), 20);
+            let counts = journal.ended_by_state();
+            assert_eq!(counts[&i32::from(JobState::Cancelled)], 20);
+        }
+    }
+
+    #[test]
+    fn a_job_is_forgotten_once_it_has_ended_and_with_all_that_belongs_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let journal = Journal::open(&store).unwrap();
+        let others = Table("others");
+        for job in ["job", "job2"] {
+            let of = |state| JobEvent {
+                job_id: job.into(),
+                ..event(state)
+            };
+            journal.record(of(JobState::Proposed)).unwrap();
+            journal.record(of(JobState::Approved)).unwrap();
+            store.put(others, job, &event(JobState::Running)).unwrap();
+        }
+        assert!(!journal.forget("job", vec![Change::Remove(others, "job")]).unwrap());
+        assert!(!journal.shorten("job").unwrap());
+        assert_eq!(store.keys(others).unwrap().len(), 2);
+        journal.end(event(JobState::Failed), || {}).unwrap();
+
+        assert!(journal.shorten("job").unwrap());
+        assert!(!journal.shorten("job").unwrap());
+        let left = journal.history("job").unwrap();
+        assert_eq!((left.len(), left[0].state()), (1, JobState::Failed));
+
+        assert!(journal.forget("job", vec![Change::Remove(others, "job")]).unwrap());
+        assert_eq!(store.keys(others).unwrap(), ["job2"]);
+        assert!(journal.history("job").unwrap().is_empty());
+        assert_eq!(journal.state("job"), JobState::Unspecified);
+        // Nothing late brings it back.
+        journal.end(event(JobState::Cancelled), || {}).unwrap();
+        let again = Journal::open(&store).unwrap();
+        assert_eq!(again.last("job"), None);
+        assert_eq!(again.history("job2").unwrap().len(), 2);
+        assert_eq!(again.open_jobs(), ["job2"]);
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 //! What a running job goes on from after a restart of its daemon: small files beside its stock,
-//! each written whole or not at all, readable by us alone, and erased with the stock.
+//! each written whole or not at all, readable by us alone, and overwritten when it is replaced,
+//! and when the stock is erased.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
+use s3rec_spmm::preprocessed::replace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -17,7 +19,9 @@ const VERSION: u8 = 1;
 pub const AGREED: &str = "agreed";
 /// How far the job is, written every round.
 pub const PROGRESS: &str = "progress";
-pub(crate) const FILES: [&str; 2] = [AGREED, PROGRESS];
+/// The common users, written once when they are found. They outlive a stock that is thrown away:
+/// a job that begins again has the same.
+pub const COMMON: &str = "common";
 
 /// The files of one job.
 #[derive(Clone, Debug)]
@@ -37,23 +41,13 @@ impl Kept {
     pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let encoded = postcard::to_extend(value, vec![VERSION]).map_err(io::Error::other)?;
         let encoded = Zeroizing::new(encoded);
-        let next = self.directory.join(format!("{name}.next"));
-        let replaced = || {
-            let mut builder = DirBuilder::new();
-            builder
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.directory)?;
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&next)?;
-            file.write_all(&encoded)?;
-            file.sync_all()?;
-            std::fs::rename(&next, self.directory.join(name))?;
-            File::open(&self.directory)?.sync_all()
-        };
-        replaced()
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", next.display())))
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(&self.directory);
+        made.map_err(|error| {
+            let path = self.directory.display();
+            io::Error::new(error.kind(), format!("{path}: {error}"))
+        })?;
+        replace(&self.directory, name, &encoded)
     }
 
     /// What was saved last; `None` when nothing was.

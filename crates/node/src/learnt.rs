@@ -1,7 +1,7 @@
 //! What each platform could have learnt from a job, in words (design page, section 4). Both
 //! platforms show both, in the same words.
 
-use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
 use s3rec_spmm::{Protocol, ReleasePolicy, release};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::v1;
@@ -13,15 +13,14 @@ pub fn by_rating(
     openings: u32,
     common_users: u32,
     row_norm_bound: Option<u64>,
+    rule: Option<BoundsRule>,
 ) -> Vec<String> {
     let columns = proposal.columns();
-    let mut statements = vec![
-        format!(
-            "Which {common_users} users both platforms have, and how many the social platform has; nothing \
+    let mut statements = vec![format!(
+        "Which {common_users} users both platforms have, and how many the social platform has; nothing \
              about any other user."
-        ),
-        "Ladder bounds on the largest row sum and the number of non-zeros of the operator.".into(),
-    ];
+    )];
+    statements.extend(rule.map(|rule| of_bounds(rule).into()));
     statements.extend(of_fetch(proposal.protocol).map(String::from));
     statements.extend(of_pattern(proposal.pattern).map(String::from));
     if openings > 0 {
@@ -55,12 +54,30 @@ pub fn by_social(proposal: &Proposal, openings: u32, common_users: u32) -> Vec<S
     )]
 }
 
+/// What the public bounds of the operator show.
+#[must_use]
+pub fn of_bounds(rule: BoundsRule) -> &'static str {
+    match rule {
+        BoundsRule::Stated => {
+            "Bounds on the largest row sum and the number of non-zeros of the operator, which \
+             follow from what the social platform's operators stated of all of their links and \
+             from the number of common users: nothing of the links themselves."
+        }
+        BoundsRule::Ladder => {
+            "Bounds on the largest row sum and the number of non-zeros of the operator, which \
+             follow from the links among the common users (the next of the powers of two and \
+             their halves between): something of those links. About two users it is whether they \
+             are linked."
+        }
+    }
+}
+
 /// What retrieval shows of the rows that are fetched.
 #[must_use]
 pub fn of_fetch(protocol: Protocol) -> Option<&'static str> {
     protocol.fetches_privately().then_some(
-        "Rows are fetched privately: the rating platform learns a bound from the ladder on how \
-         many common users are linked to, and not which.",
+        "Rows are fetched privately: the rating platform learns a bound, by the same rule as the \
+         operator's, on how many common users are linked to, and not which.",
     )
 }
 
@@ -126,13 +143,26 @@ const WIDE_BOUND: u64 = 32_768;
 /// What the rating platform could have learnt from all jobs on one lineage together.
 pub(crate) fn in_all(account: &v1::Account) -> Vec<String> {
     let counters = account.counters.unwrap_or_default();
-    if counters.openings == 0 && counters.stocks == 0 {
-        return vec!["Nothing of this data was opened so far.".into()];
+    let mut statements = vec![match counters.openings {
+        0 => "Nothing of this data was opened so far.".into(),
+        openings => format!(
+            "{openings} openings in {} jobs: {} columns, {} values.",
+            counters.jobs, counters.opened_columns, counters.opened_values
+        ),
+    }];
+    if let Some(shown) = account.shown.filter(|shown| shown.intersections > 0) {
+        statements.push(format!(
+            "{} set intersections, to which the rating platform brought {} ids in all, each time \
+             learning which of them this platform has.",
+            shown.intersections, shown.ids_asked
+        ));
+        if shown.bounds > 0 {
+            statements.push(format!(
+                "Bounds of the operator in {} answers; {} users shown by pattern policies.",
+                shown.bounds, shown.pattern_rows
+            ));
+        }
     }
-    let mut statements = vec![format!(
-        "{} openings in {} jobs: {} columns, {} values.",
-        counters.openings, counters.jobs, counters.opened_columns, counters.opened_values
-    )];
     if counters.exact_values > 0 {
         statements.push(format!(
             "{} of the values without noise: no ε bounds them. Treat the links of every user with \

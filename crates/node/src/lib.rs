@@ -9,26 +9,33 @@
 //! | [`health`] | asks the daemon on this machine whether it serves |
 //! | [`server`] | listens with mutual TLS, answers health and reflection, drains |
 //! | [`store`] | records on disk, with a schema version |
+//! | [`datasets`] | imported data sets, and the copies of them that jobs keep |
 //! | [`spool`] | imported files, bounded, on their way to disk |
 //! | [`journal`] | events of a job: stored, and watched as they come |
 //! | [`audit`] | the audit log: its file, operators' calls, meetings with the peer's |
+//! | [`allowance`] | how often something may be done |
 //! | [`alignment`] | what both daemons share of finding the common users |
 //! | [`versions`] | versions of imported data, their lineage and salted commitment |
 //! | [`counting`], [`learnt`] | what was opened over all jobs, and what could be learnt from it |
 //! | [`kept`] | what a running job goes on from after a restart |
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
+//! | [`retention`] | what ended jobs leave, and for how long |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
 //! | [`process`] | tracing, signals, memory, disk |
 
 pub mod alignment;
+pub mod allowance;
 pub mod audit;
 pub mod client;
 pub mod config;
 pub mod counting;
 pub mod daemon;
+pub mod datasets;
 pub mod health;
+#[cfg(test)]
+mod home;
 pub mod journal;
 pub mod kept;
 pub mod learnt;
@@ -37,6 +44,7 @@ pub mod observe;
 pub mod offer;
 pub mod pki;
 pub mod process;
+pub mod retention;
 pub mod server;
 pub mod spool;
 pub mod stocks;

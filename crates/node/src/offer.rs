@@ -13,6 +13,10 @@ pub const PROTOCOLS: [Protocol; 4] = [
     Protocol::HePir,
 ];
 
+/// The δ of (ε, δ) statements. With a larger one a mechanism that shows everything of one user
+/// in a thousand would keep the statement; a smaller one is beyond what ε is computed to.
+pub const DELTAS: std::ops::RangeInclusive<f64> = 1e-12..=1e-3;
+
 /// Refuses what this version does not do, before anybody is asked.
 ///
 /// # Errors
@@ -46,6 +50,14 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
                       the rows of linked-to users only.";
         return refuse("pattern_policy", message, remedy);
     }
+    if let ReleasePolicy::Noised { .. } = proposal.release
+        && proposal.pattern != Disclosure::Nothing
+    {
+        let message = "the release policy noised does not go with a pattern policy that shows who has \
+                       a link: no noise covers that";
+        let remedy = "Choose the pattern policy nothing.";
+        return refuse("pattern_policy", message.into(), remedy);
+    }
     match proposal.release {
         ReleasePolicy::Exact => Ok(()),
         ReleasePolicy::Coarse { .. } if !protocol.is_preprocessed() => {
@@ -57,8 +69,13 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
             refuse("release_policy", message, remedy)
         }
         ReleasePolicy::Coarse { .. } => Ok(()),
-        ReleasePolicy::Noised { delta, .. } if delta >= 1.0 => {
-            let message = format!("δ is {delta}; a statement needs less than 1");
+        // The wish of who proposes, for statements only: limits are kept at a δ of P1's own.
+        ReleasePolicy::Noised { delta, .. } if !DELTAS.contains(&delta) => {
+            let message = format!(
+                "δ is {delta}; a statement needs one from {:e} to {:e}",
+                DELTAS.start(),
+                DELTAS.end()
+            );
             let remedy = "Choose a small δ, for example 1e-6.";
             refuse("release_policy.delta", message, remedy)
         }
@@ -105,10 +122,10 @@ mod tests {
             row_norm_beta: 1.0,
             delta: 1e-6,
         };
-        let certain = ReleasePolicy::Noised {
+        let at = |delta| ReleasePolicy::Noised {
             sigma: 4.0,
             row_norm_beta: 1.0,
-            delta: 1.0,
+            delta,
         };
         for (protocol, operator, release) in [
             (Preprocessed, NormalizedLaplacian, coarse),
@@ -131,12 +148,24 @@ mod tests {
             ),
             (HePir, OutAverage, coarse, "coarse"),
             (He, Laplacian, coarse, "coarse"),
-            (Preprocessed, Laplacian, certain, "δ is 1"),
+            (Preprocessed, Laplacian, at(1.0), "δ is 1;"),
+            (Preprocessed, Laplacian, at(0.999_999), "δ is 0.999999"),
+            (Preprocessed, Laplacian, at(1.1e-3), "δ is 0.0011"),
+            (Preprocessed, Laplacian, at(0.9e-12), "from 1e-12 to 1e-3"),
         ] {
             let fault = check(&proposal(protocol, operator, release)).unwrap_err();
             assert_eq!(fault.reason, Reason::Unsupported);
             assert!(fault.message.contains(named), "{fault:?}");
             assert!(fault.advice().contains("Choose"), "{fault:?}");
+        }
+        for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+            let exact_list = Proposal {
+                pattern,
+                ..proposal(Preprocessed, Laplacian, noised)
+            };
+            let fault = check(&exact_list).unwrap_err();
+            assert_eq!(fault.metadata["field"], "pattern_policy", "{fault:?}");
+            assert!(fault.message.contains("no noise covers"), "{fault:?}");
         }
         let trimmed = Proposal {
             pattern: Disclosure::ActiveRowsAndColumns,

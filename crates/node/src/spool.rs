@@ -10,11 +10,13 @@ use s3rec_wire::v1::{FileChunk, FileHeader, file_chunk::Part};
 use tokio::time::timeout;
 use tonic::Streaming;
 
+use crate::datasets::DatasetName;
+
 /// Longest silence of a client that uploads.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Longest name of a data set, bytes.
-const MAX_NAME_BYTES: usize = 64;
+/// Longest name of a file that people import: as long as their systems' paths.
+const MAX_FILE_NAME_BYTES: usize = 4096;
 
 /// How the names of files on their way in begin: as no data set's name does.
 const SPOOLED: &str = ".spool-";
@@ -44,6 +46,8 @@ pub fn sweep(directory: &Path) -> Result<(), Fault> {
 pub struct Spooled {
     /// How to read it.
     pub header: FileHeader,
+    /// The name that it asks for.
+    pub name: DatasetName,
     path: PathBuf,
 }
 
@@ -54,14 +58,30 @@ impl Spooled {
         &self.path
     }
 
-    /// Keeps the file as `directory/name`, replacing one of that name at once.
+    /// Keeps the file as `kept`, in the same directory, replacing one there at once. On disk
+    /// when this returns.
     ///
     /// # Errors
     /// [`Reason::StorageFailed`].
-    pub fn keep(self, directory: &Path, name: &str) -> Result<PathBuf, Fault> {
-        let kept = directory.join(name);
-        std::fs::rename(&self.path, &kept).map_err(|error| storage(&kept, &error))?;
-        Ok(kept)
+    pub fn keep(self, kept: &Path) -> Result<(), Fault> {
+        std::fs::rename(&self.path, kept).map_err(|error| storage(kept, &error))?;
+        let directory = kept.parent().unwrap_or(Path::new("."));
+        let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| storage(directory, &error))
+    }
+}
+
+#[cfg(test)]
+impl Spooled {
+    /// A file of that text, as if it had been received.
+    pub(crate) fn for_tests(header: FileHeader, path: &Path, text: &str) -> Result<Self, Fault> {
+        let name = DatasetName::parse(&header.dataset)?;
+        std::fs::write(path, text).map_err(|error| storage(path, &error))?;
+        Ok(Self {
+            header,
+            name,
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -75,8 +95,9 @@ impl Drop for Spooled {
 /// Receives a file of at most `limit_bytes` into `directory` (made with mode 0700).
 ///
 /// # Errors
-/// [`Reason::InvalidRequest`] for a broken stream of chunks or a bad name,
-/// [`Reason::LimitExceeded`], [`Reason::StorageFailed`].
+/// [`Reason::InvalidRequest`] for a header that makes no sense, a broken stream of chunks, or
+/// one that is not what the header states; [`Reason::LimitExceeded`], [`Reason::StorageFailed`].
+/// Nothing is left of a file that is not complete.
 pub async fn receive(
     mut chunks: Streaming<FileChunk>,
     directory: &Path,
@@ -87,7 +108,10 @@ pub async fn receive(
         let message = "the first message of an import must be the file's header";
         return Err(Fault::new(Reason::InvalidRequest, message).at("field", "header"));
     };
-    check_name(&header.dataset)?;
+    let name = check(&header)?;
+    if header.length > limit_bytes {
+        return Err(too_long(limit_bytes));
+    }
 
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -102,11 +126,14 @@ pub async fn receive(
         .mode(0o600)
         .open(&path)
         .map_err(failed)?;
+    let (length, digest) = (header.length, header.digest.clone());
     let spooled = Spooled {
         header,
+        name,
         path: path.clone(),
     };
     let mut received_bytes = 0_u64;
+    let mut hasher = blake3::Hasher::new();
     while let Some(chunk) = next(&mut chunks).await? {
         let Some(Part::Data(data)) = chunk.part else {
             let message = "every message of an import after the first must be data";
@@ -114,10 +141,24 @@ pub async fn receive(
         };
         received_bytes += data.len() as u64;
         if received_bytes > limit_bytes {
-            let message = format!("the file is larger than limits.import_bytes = {limit_bytes}");
-            return Err(Fault::new(Reason::LimitExceeded, message));
+            return Err(too_long(limit_bytes));
         }
+        if received_bytes > length {
+            break;
+        }
+        hasher.update(&data);
         file.write_all(&data).map_err(failed)?;
+    }
+    if received_bytes != length {
+        let message = match received_bytes < length {
+            true => format!("the upload ended after {received_bytes} of {length} bytes"),
+            false => format!("the upload goes on after the {length} bytes that its header states"),
+        };
+        return Err(incomplete(message, "length"));
+    }
+    if hasher.finalize().as_bytes().as_slice() != digest {
+        let message = "what arrived is not what the header's digest states";
+        return Err(incomplete(message.into(), "digest"));
     }
     file.sync_all().map_err(failed)?;
     Ok(spooled)
@@ -134,18 +175,49 @@ async fn next(chunks: &mut Streaming<FileChunk>) -> Result<Option<FileChunk>, Fa
     }
 }
 
-/// Data set names become file names, so they are plain words.
-fn check_name(name: &str) -> Result<(), Fault> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let good = (1..=MAX_NAME_BYTES).contains(&name.len())
-        && name.chars().all(plain)
-        && !name.starts_with('.');
-    if good {
-        return Ok(());
+/// A header that makes sense before anything of the file is seen; gives the name asked for.
+fn check(header: &FileHeader) -> Result<DatasetName, Fault> {
+    let refused = |message: &str, field: &str| {
+        Err(Fault::new(Reason::InvalidRequest, message).at("field", field))
+    };
+    if header.file_name.is_empty() {
+        return refused("file_name is empty; it is how errors name the file", "file_name");
     }
-    let message =
-        "a data set's name is 1 to 64 letters, digits, '-', '_' or '.', not beginning with '.'";
-    Err(Fault::new(Reason::InvalidRequest, message).at("field", "dataset"))
+    if header.file_name.len() > MAX_FILE_NAME_BYTES {
+        return refused("file_name has more than 4096 bytes", "file_name");
+    }
+    if header.digest.len() != blake3::OUT_LEN {
+        let message = "digest must be the BLAKE3 of the file, 32 bytes, and length its bytes";
+        return refused(message, "digest");
+    }
+    let texts = [
+        ("file_name", &header.file_name),
+        ("user_column", &header.user_column),
+        ("item_column", &header.item_column),
+        ("rating_column", &header.rating_column),
+        ("timestamp_column", &header.timestamp_column),
+        ("truster_column", &header.truster_column),
+        ("trustee_column", &header.trustee_column),
+        ("weight_column", &header.weight_column),
+    ];
+    if let Some((field, _)) = texts.iter().find(|(_, text)| text.contains(char::is_control)) {
+        return refused(&format!("{field} has a control character"), field);
+    }
+    if !header.lineage.is_empty() {
+        DatasetName::parse(&header.lineage).map_err(|fault| fault.at("field", "lineage"))?;
+    }
+    DatasetName::parse(&header.dataset)
+}
+
+fn too_long(limit_bytes: u64) -> Fault {
+    let message = format!("the file is larger than limits.import_bytes = {limit_bytes}");
+    Fault::new(Reason::LimitExceeded, message)
+}
+
+fn incomplete(message: String, field: &str) -> Fault {
+    Fault::new(Reason::InvalidRequest, message)
+        .at("field", field)
+        .remedied_by("Import the file again; nothing was changed.")
 }
 
 /// A name that no other import of this process has.
@@ -160,32 +232,49 @@ fn storage(path: &Path, error: &std::io::Error) -> Fault {
     Fault::storage(format!("{}: {error}", path.display()), error.kind())
 }
 
-/// The fault of a kept file that cannot be read: the operator knows it by its own name, not by
-/// where it was spooled. `is_too_large` where it outgrew `limits.import_bytes` once decompressed.
-#[must_use]
-pub fn unreadable(path: &Path, header: &FileHeader, error: &str, is_too_large: bool) -> Fault {
-    let message = error.replace(&path.display().to_string(), &header.file_name);
-    let reason = match is_too_large {
-        true => Reason::LimitExceeded,
-        false => Reason::InvalidFile,
-    };
-    let fault = Fault::new(reason, message).at("file", &header.file_name);
-    match reason {
-        Reason::LimitExceeded => fault.remedied_by("The limit is limits.import_bytes."),
-        _ => fault,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_that_makes_no_sense_is_refused_by_field() {
+        let good = FileHeader {
+            file_name: "my links.tsv".into(),
+            dataset: "links".into(),
+            delimiter: "\t".into(),
+            user_column: "who, whom".into(),
+            digest: vec![0; 32],
+            ..FileHeader::default()
+        };
+        assert_eq!(check(&good).unwrap().as_str(), "links");
+        type Change = fn(&mut FileHeader);
+        let cases: [(&str, Change); 9] = [
+            ("file_name", |h| h.file_name.clear()),
+            ("file_name", |h| h.file_name = "a\u{1b}[2Jb".into()),
+            ("file_name", |h| h.file_name = "x".repeat(5000)),
+            ("digest", |h| h.digest.clear()),
+            ("digest", |h| h.digest = vec![0; 31]),
+            ("item_column", |h| h.item_column = "a\nb".into()),
+            ("weight_column", |h| h.weight_column = "\u{85}".into()),
+            ("lineage", |h| h.lineage = "../links".into()),
+            ("dataset", |h| h.dataset = "a\0".into()),
+        ];
+        for (field, change) in cases {
+            let mut header = good.clone();
+            change(&mut header);
+            let refused = check(&header).unwrap_err();
+            assert_eq!(refused.reason, Reason::InvalidRequest, "{field}");
+            let named = refused.metadata.get("field");
+            assert_eq!(named.map(String::as_str), Some(field));
+        }
+    }
 
     #[test]
     fn what_an_import_left_is_swept_and_no_data_set_is() {
         let directory = tempfile::tempdir().unwrap();
         assert!(sweep(&directory.path().join("not there yet")).is_ok());
         let left = format!("{SPOOLED}{:032x}", unique());
-        assert!(check_name(&left).is_err(), "a data set may have this name");
+        assert!(DatasetName::parse(&left).is_err(), "a data set may have this name");
         let kept = ["links", "spool-of-links", ".job-1"];
         for name in kept.into_iter().chain([left.as_str()]) {
             std::fs::write(directory.path().join(name), "x").unwrap();
@@ -193,22 +282,5 @@ mod tests {
         sweep(directory.path()).unwrap();
         assert!(!directory.path().join(left).exists());
         assert!(kept.iter().all(|name| directory.path().join(name).exists()));
-    }
-
-    #[test]
-    fn names_that_leave_the_directory_are_refused() {
-        for name in [
-            "",
-            "..",
-            ".hidden",
-            "a/b",
-            "../x",
-            "a b",
-            &"x".repeat(65),
-            "ü",
-        ] {
-            assert!(check_name(name).is_err(), "{name}");
-        }
-        assert!(check_name("film-trust_2.tsv").is_ok());
     }
 }

@@ -1,11 +1,11 @@
 //! Where stocks of masked columns lie, and their erasing.
 //!
 //! A stock serves one job: its directory `stocks/<job>` (0700) is made for the job and erased
-//! with the job's end, P0's secret key and P1's stock key first. It outlives the daemon while its
-//! job runs; what belongs to a job that has ended is erased at the next start.
+//! with the job's end: keys, shares and what the job goes on from are overwritten before they are
+//! removed. It outlives the daemon while its job runs; what belongs to a job that has ended is
+//! erased at the next start.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,11 +14,11 @@ use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
 
-use crate::kept::Kept;
+use crate::kept::{COMMON, Kept};
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
-const STOCKS: Table = Table("stocks");
+pub(crate) const STOCKS: Table = Table("stocks");
 
 /// Attempts to erase a directory that a computing thread may still be writing to.
 const ATTEMPTS: u32 = 5;
@@ -55,7 +55,7 @@ impl Stocks {
         for entry in left.map_err(|source| broken(&stocks.root, source))? {
             let entry = entry.map_err(|source| broken(&stocks.root, source))?;
             if !entry.file_name().to_str().is_some_and(&goes_on) {
-                erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
+                DirectoryStorage::erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
             }
         }
         for (job, stock) in store.list::<v1::Stock>(STOCKS, "")? {
@@ -104,13 +104,13 @@ impl Stocks {
         if !path.exists() {
             return;
         }
-        let mut outcome = erase(&path);
+        let mut outcome = DirectoryStorage::erase(&path);
         for _ in 1..ATTEMPTS {
             if outcome.is_ok() {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(20));
-            outcome = erase(&path);
+            outcome = DirectoryStorage::erase(&path);
         }
         if let Err(error) = outcome {
             tracing::error!(
@@ -128,8 +128,9 @@ impl Stocks {
         }
     }
 
-    /// Throws away an unfinished stock, so that its job can begin again with another. Whoever had
-    /// it open before lets go first: what it writes later would be taken for the new one's.
+    /// Throws away an unfinished stock, so that its job can begin again with another, over the
+    /// same common users. Whoever had it open before lets go first: what it writes later would be
+    /// taken for the new one's.
     ///
     /// # Errors
     /// [`Reason::StorageFailed`](s3rec_wire::status::Reason::StorageFailed).
@@ -138,7 +139,7 @@ impl Stocks {
         let path = self.path(job);
         let discarded = match self.reopen(job) {
             Ok(storage) => {
-                let erased = erase(&path);
+                let erased = DirectoryStorage::empty(&path, &[COMMON]);
                 drop(storage);
                 erased
             }
@@ -210,27 +211,6 @@ fn erased(stock: v1::Stock) -> v1::Stock {
     }
 }
 
-/// Overwrites what holds the key, then removes everything: also under the hands of a computing
-/// thread that has the stock open still, whose next save then fails.
-fn erase(directory: &Path) -> io::Result<()> {
-    let kept = crate::kept::FILES
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), format!("{name}.next")]);
-    for name in ["record", "record.next"]
-        .map(String::from)
-        .into_iter()
-        .chain(kept)
-    {
-        // Copy-on-write file systems may keep more.
-        if let Ok(mut file) = OpenOptions::new().write(true).open(directory.join(name)) {
-            let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-            file.write_all(&vec![0; length])?;
-            file.sync_all()?;
-        }
-    }
-    std::fs::remove_dir_all(directory)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,5 +256,25 @@ mod tests {
         assert!(status(&stocks).contains(&("second".into(), StockState::Erased, 0)));
         // Erasing what is not there is nothing.
         stocks.erase(&store, "third");
+    }
+
+    #[test]
+    fn common_users_outlive_a_stock_that_is_thrown_away_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let stocks = Stocks::open(directory.path(), &store, |_| true).unwrap();
+        stocks.kept("job").save(COMMON, &7_u32).unwrap();
+        stocks
+            .kept("job")
+            .save(crate::kept::AGREED, &8_u32)
+            .unwrap();
+        stocks.make("job").unwrap().save(b"the key").unwrap();
+        stocks.discard("job").unwrap();
+        let kept = stocks.kept("job");
+        assert_eq!(kept.load::<u32>(COMMON).unwrap(), Some(7));
+        assert_eq!(kept.load::<u32>(crate::kept::AGREED).unwrap(), None);
+        assert!(stocks.make("job").unwrap().load().unwrap().is_none());
+        stocks.erase(&store, "job");
+        assert!(!stocks.path("job").exists());
     }
 }

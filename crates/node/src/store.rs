@@ -18,6 +18,9 @@ use crate::migrations;
 /// Version of the tables. A newer daemon migrates, an older one refuses.
 const SCHEMA_VERSION: u64 = migrations::STEPS.len() as u64 + 1;
 
+/// Memory for pages of the file: all that is read often fits.
+const CACHE_BYTES: usize = 8 << 20;
+
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// Failures of the store.
@@ -134,6 +137,47 @@ impl Table {
     }
 }
 
+/// One change of the store's records.
+#[derive(Clone, Debug)]
+pub enum Change<'a> {
+    /// Writes a record over any of the same key.
+    Put(Table, &'a str, Vec<u8>),
+    /// Removes the record of a key, if there is one.
+    Remove(Table, &'a str),
+    /// Removes every record whose key begins so.
+    RemoveAll(Table, &'a str),
+}
+
+impl Change<'_> {
+    fn make(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        match self {
+            Self::Put(table, key, record) => {
+                let mut table = transaction.open_table(table.definition())?;
+                table.insert(*key, record.as_slice())?;
+            }
+            Self::Remove(table, key) => {
+                transaction.open_table(table.definition())?.remove(*key)?;
+            }
+            Self::RemoveAll(table, prefix) => {
+                let mut table = transaction.open_table(table.definition())?;
+                let begins = |key: &str| key.starts_with(prefix);
+                let mut keys = Vec::new();
+                for entry in table.range(*prefix..)? {
+                    let (key, _) = entry?;
+                    if !begins(key.value()) {
+                        break;
+                    }
+                    keys.push(key.value().to_owned());
+                }
+                for key in keys {
+                    table.remove(key.as_str())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The open store; clones share it. Every write is on disk when it returns.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
@@ -160,7 +204,7 @@ impl Store {
             })?;
         restrict(data_dir)?;
         let path = data_dir.join("store.redb");
-        let database = match Database::create(&path) {
+        let database = match database_file(&path) {
             Ok(database) => database,
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
                 return Err(StoreError::InUse { path });
@@ -192,6 +236,19 @@ impl Store {
             for (table, key, record) in records {
                 let mut table = transaction.open_table(table.definition())?;
                 table.insert(*key, record.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes changes in their order: all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn change(&self, changes: &[Change<'_>]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            for change in changes {
+                change.make(transaction)?;
             }
             Ok(())
         })
@@ -246,7 +303,7 @@ impl Store {
         };
         // The file is locked by whoever has it open.
         drop(database.take());
-        **database = Some(Database::create(&self.0.path)?);
+        **database = Some(database_file(&self.0.path)?);
         Ok(())
     }
 
@@ -293,6 +350,55 @@ impl Store {
             Ok(records)
         })
     }
+
+    /// The keys of a table, in order; no record is read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keys(&self, table: Table) -> Result<Vec<String>, StoreError> {
+        self.read(|transaction| {
+            let table = match transaction.open_table(table.definition()) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let keys = table.iter()?;
+            keys.map(|entry| Ok(entry?.0.value().to_owned())).collect()
+        })
+    }
+
+    /// The last record whose key begins with `prefix`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last<R: Record>(
+        &self,
+        table: Table,
+        prefix: &str,
+    ) -> Result<Option<(String, R)>, StoreError> {
+        // Above every key that begins so: no character of a key is larger.
+        let above = format!("{prefix}{}", char::MAX);
+        self.read(|transaction| {
+            let table = match transaction.open_table(table.definition()) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            let last = table.range(prefix..above.as_str())?.next_back();
+            let last = last.transpose()?.map(|(key, bytes)| {
+                let record = R::from_record(bytes.value())?;
+                Ok((key.value().to_owned(), record))
+            });
+            last.transpose()
+        })
+    }
+}
+
+/// Opens or makes the file.
+fn database_file(path: &Path) -> Result<Database, redb::DatabaseError> {
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create(path)
 }
 
 /// Takes away what group and others may do in a directory of ours: keys and salts lie in it,
@@ -386,6 +492,30 @@ mod tests {
         let keys: Vec<_> = listed.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["a/1", "a/2"]);
         assert_eq!(store.get(EVENTS, "b/1").unwrap(), Some(event("b/1")));
+    }
+
+    #[test]
+    fn records_are_removed_by_key_and_by_prefix_with_what_is_written_beside() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        for key in ["a", "a/1", "a/2", "ab/1", "b/1"] {
+            store.put(EVENTS, key, &event(key)).unwrap();
+        }
+        let last = store.last::<JobEvent>(EVENTS, "a/").unwrap();
+        assert_eq!(last, Some(("a/2".into(), event("a/2"))));
+        assert_eq!(store.last::<JobEvent>(EVENTS, "c/").unwrap(), None);
+        let other = Table("others");
+        store
+            .change(&[
+                Change::RemoveAll(EVENTS, "a/"),
+                Change::Remove(EVENTS, "b/1"),
+                Change::Remove(EVENTS, "not there"),
+                Change::Put(other, "x", event("x").to_record()),
+            ])
+            .unwrap();
+        assert_eq!(store.keys(EVENTS).unwrap(), ["a", "ab/1"]);
+        assert_eq!(store.keys(other).unwrap(), ["x"]);
+        assert!(store.keys(Table("never made")).unwrap().is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use s3rec_wire::v1::DataVersion;
 use crate::process::now_unix_ms;
 use crate::store::{Store, Table};
 
-const VERSIONS: Table = Table("data versions");
+pub(crate) const VERSIONS: Table = Table("data versions");
 
 /// A commitment under construction.
 pub struct Commitment(blake3::Hasher);
@@ -58,10 +58,10 @@ pub fn next(
     salt: [u8; 32],
     commitment: [u8; 32],
 ) -> Result<DataVersion, Fault> {
-    let known = of(store, dataset)?;
+    let known = ever(store, dataset)?;
     let elder = match continues {
         "" => known.clone(),
-        name => Some(of(store, name)?.ok_or_else(|| {
+        name => Some(ever(store, name)?.ok_or_else(|| {
             let message = format!("there is no data set {name:?} whose lineage could go on");
             Fault::new(Reason::NotFound, message).at("field", "lineage")
         })?),
@@ -99,10 +99,26 @@ pub fn keep(store: &Store, version: &DataVersion) -> Result<(), Fault> {
 /// # Errors
 /// [`Reason::StorageFailed`].
 pub fn of(store: &Store, dataset: &str) -> Result<Option<DataVersion>, Fault> {
+    let known = ever(store, dataset)?;
+    Ok(known.filter(|known| !known.commitment.is_empty()))
+}
+
+/// The newest version of a data set, also of a deleted one.
+fn ever(store: &Store, dataset: &str) -> Result<Option<DataVersion>, Fault> {
     Ok(store.get(VERSIONS, dataset)?)
 }
 
-/// The newest versions of all data sets.
+/// What stays of a deleted data set: its lineage, under which a later import of its name counts,
+/// and how many versions there were. The salt goes, so that nothing says what the data were.
+pub(crate) fn deleted(version: DataVersion) -> DataVersion {
+    DataVersion {
+        salt: Vec::new(),
+        commitment: Vec::new(),
+        ..version
+    }
+}
+
+/// The newest versions of all data sets, the deleted ones too.
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].

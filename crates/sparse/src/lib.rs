@@ -6,7 +6,7 @@
 //! | S | [`SocialMatrix`] | m × m binary | P1, the social platform |
 //! | Y | [`SocialOperator`], derived from S | m × m integers at scale 2^f_y | P1 |
 //! | R | [`RatingMatrix`] | users × items | P0, the rating platform |
-//! | L | [`SocialOperator::row_norm_bound`], a [`ladder`] value | integer | public |
+//! | L | [`StatedBounds::bounds`], or [`SocialOperator::row_norm_bound`], a [`ladder`] value | integer | public |
 //!
 //! Nothing here talks to a peer. What may be told about a pattern is decided by the types of
 //! [`pattern`]: only [`declassify`] turns a [`SecretPattern`] into a [`PublicPattern`].
@@ -18,6 +18,7 @@ mod operator;
 pub mod pattern;
 mod ratings;
 mod social;
+mod stated;
 
 pub use error::SparseError;
 pub use ladder::ladder;
@@ -25,3 +26,4 @@ pub use operator::{OperatorKind, SocialOperator};
 pub use pattern::{Disclosure, PublicPattern, SecretPattern, declassify};
 pub use ratings::{Rating, RatingMatrix};
 pub use social::SocialMatrix;
+pub use stated::{BoundsRule, OperatorBounds, PublicBounds, StatedBounds};

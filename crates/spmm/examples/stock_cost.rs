@@ -17,7 +17,7 @@ use s3rec_spmm::preprocessed::{
     DirectoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, SocialBlock,
     SocialOpening, SocialSession, SocialStock, StockTerms,
 };
-use s3rec_spmm::{ProductRequest, Protocol, SocialOperand, choose_parameters, cost, he};
+use s3rec_spmm::{ProductRequest, Protocol, SocialOperand, Uncounted, choose_parameters, cost, he};
 
 const LINKS_PER_USER: u32 = 9;
 const COLUMNS: u32 = 10;
@@ -117,7 +117,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let mut sending = RatingOpening::new(rating, &factors)?;
         let reserved = start.elapsed();
-        let mut answering = SocialOpening::new(social)?;
+        let mut answering = SocialOpening::new(social, Uncounted)?;
         let transcript = pair::run(&mut sending, &mut answering, &mut Honest)?;
         let exchanged = start.elapsed();
         let (product, stock) = sending.into_product()?;

@@ -161,6 +161,20 @@ pub fn answer_not_before(parameters: &ProductParameters, step: Step) -> Result<f
     Ok(ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS)
 }
 
+/// P1's seconds for a link that it reads, checks against its commitment and makes Y of, and for a
+/// common user: what an honest one stays well under.
+const READING_LINK_SECONDS: f64 = 1e-6;
+const PLACING_USER_SECONDS: f64 = 0.5e-6;
+
+/// The earliest time at which P1 answers what it must read its links for, without the product:
+/// Setup's answers, and the meeting after an absence; in seconds after the request or the header.
+/// Of what P1 stated of its links, and of the common users, alone.
+pub fn setup_not_before(stated_links: u64, users: u32) -> f64 {
+    let seconds =
+        READING_LINK_SECONDS * stated_links as f64 + PLACING_USER_SECONDS * f64::from(users);
+    ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
+}
+
 /// The cost of a whole job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {

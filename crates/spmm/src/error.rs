@@ -214,6 +214,9 @@ pub enum SpmmError {
         /// The round.
         round: u32,
     },
+    /// Caller (P1): whoever admits inputs does not admit this one; nothing was answered.
+    #[error("{0}")]
+    Refused(Box<dyn std::error::Error + Send + Sync>),
     /// Numbers of the ring, shapes, seeds.
     #[error(transparent)]
     Algebra(#[from] AlgebraError),

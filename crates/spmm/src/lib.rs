@@ -15,6 +15,7 @@
 //! | [`ideal`] | the functionality, and the product in the clear, for tests and benchmarks |
 //! | [`pair`] | both endpoints in one process, with an interceptor, for tests and benchmarks |
 
+mod admission;
 mod chooser;
 mod chunks;
 pub mod cost;
@@ -34,6 +35,7 @@ pub mod preprocessed;
 pub mod release;
 mod rows;
 
+pub use admission::{Admission, Asked, Uncounted};
 pub use chooser::{LinkProfile, ProductRequest, choose_parameters};
 pub use crossings::{Crossing, Exchange};
 pub use endpoint::Endpoint;

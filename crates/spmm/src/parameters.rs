@@ -7,7 +7,7 @@
 //! | ℓ | `ring_bits` | values live in Z_{2^ℓ} |
 //! | f_u, f_y | `scale_bits`, `weight_bits` | fractional bits of U and of Y |
 //! | u_max | `saturation_bound` | public bound on the entries of U |
-//! | L | `row_norm_bound` | ladder bound on the absolute row sums of Y |
+//! | L | `row_norm_bound` | public bound on the absolute row sums of Y |
 //! | N, κ, b, t | `polynomial_size`, `glwe_dimension`, `noise_bits`, `dropped_body_bits` | the ciphertexts |
 //! | p | [`Layout::rows_per_response`] | rows packed into one response |
 
@@ -47,7 +47,7 @@ pub struct ProductParameters {
     pub uploaded_rows: u32,
     /// Rows of Y·U that P1 returns; m unless the pattern policy trims them.
     pub returned_rows: u32,
-    /// d_max, the most rows that P1 fetches privately, a ladder value; 0 when it receives all.
+    /// d_max, the most rows that P1 fetches privately; 0 when it receives all.
     pub fetched_rows_bound: u32,
     /// k, columns of one opening.
     pub columns: u32,
@@ -61,9 +61,9 @@ pub struct ProductParameters {
     pub guard_bits: u32,
     /// u_max, set without looking at U.
     pub saturation_bound: f64,
-    /// L, from the ladder, in units of 2^-f_y.
+    /// L, stated or from the ladder, in units of 2^-f_y.
     pub row_norm_bound: u64,
-    /// Ladder bound on the non-zeros of Y.
+    /// Public bound on the non-zeros of Y.
     pub nonzeros_bound: u64,
     /// κ.
     pub glwe_dimension: u32,
@@ -253,6 +253,15 @@ impl ProductParameters {
         if self.pattern == Disclosure::ActiveRows && !self.operator.is_symmetric() {
             // Its columns stay secret: only a symmetric operator's show with the rows.
             self.same("uploaded rows", self.uploaded_rows)?;
+        }
+        if matches!(self.release, ReleasePolicy::Noised { .. })
+            && self.pattern != Disclosure::Nothing
+        {
+            // An exact list of who has links stands beside no (ε, δ) statement.
+            return Err(SpmmError::Unsupported {
+                what: "the release policy noised",
+                with: "a pattern policy that shows who has a link",
+            });
         }
         self.check_fetching()?;
         self.release.validate(self.ring_bits)?;

@@ -19,7 +19,7 @@ mod field;
 pub use error::WireError;
 
 /// Version of the conversation; a side refuses what it does not speak.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Largest message that either side accepts: a frame of 1 MiB and 4 KiB around it.
 pub const MAX_MESSAGE_BYTES: usize = (1 << 20) + (4 << 10);

@@ -246,6 +246,37 @@ impl Fault {
         self
     }
 
+    /// Whether it is about this machine alone: its files, its disk, its bugs.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::StorageFailed | Reason::Bug | Reason::InvalidFile
+        )
+    }
+
+    /// What the other platform is told of it: that this machine failed, and not where or how; and
+    /// of the places only those that both platforms know. Whoever sends this logs the rest.
+    #[must_use]
+    pub fn outward(mut self) -> Self {
+        const SHARED: [&str; 4] = ["job", "round", "field", "running_job"];
+        self.metadata
+            .retain(|key, _| SHARED.contains(&key.as_str()));
+        if !self.is_own() {
+            return self;
+        }
+        let message = match self.reason {
+            Reason::Bug => "an error of that platform's own",
+            _ => "the storage of that platform failed",
+        };
+        let fault = Self::new(self.reason, message)
+            .remedied_by("Ask that platform's operators, whose log has the details.");
+        Self {
+            metadata: self.metadata,
+            ..fault
+        }
+    }
+
     /// What happened and what to do, in one line for people.
     #[must_use]
     pub fn advice(&self) -> String {
@@ -336,6 +367,25 @@ mod tests {
         assert!(remedy(ErrorKind::ReadOnlyFilesystem).contains("writable"));
         assert!(remedy(ErrorKind::PermissionDenied).contains("chown"));
         assert_eq!(remedy(ErrorKind::Other), Reason::StorageFailed.remedy());
+    }
+
+    #[test]
+    fn the_other_platform_hears_nothing_of_our_files() {
+        let ours = Fault::storage(
+            "/var/lib/s3rec/stocks/7/record: No space left on device",
+            ErrorKind::StorageFull,
+        )
+        .at("job", "7")
+        .at("file", "/var/lib/s3rec/links/default");
+        let told = ours.outward();
+        assert_eq!(told.reason, Reason::StorageFailed);
+        assert_eq!(told.metadata.get("job").map(String::as_str), Some("7"));
+        let words = format!("{told:?}");
+        for secret in ["/var", "No space", "disk", "record"] {
+            assert!(!words.contains(secret), "{words}");
+        }
+        let theirs = Fault::new(Reason::BeyondConsent, "most_values").at("field", "most_values");
+        assert_eq!(theirs.clone().outward(), theirs);
     }
 
     #[test]

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("s3rec-bench", &["s3rec-train", "s3rec-data", "s3rec-psi"]),
     ("s3rec-rating", &["s3rec-node", "s3rec-data"]),
     ("s3rec-social", &["s3rec-node", "s3rec-data"]),
-    ("s3rec-node", &["s3rec-link"]),
+    ("s3rec-node", &["s3rec-link", "s3rec-data"]),
     // Its entries are its own: it needs nothing of ours, and no I/O.
     ("s3rec-audit", &[]),
     ("s3rec-link", &["s3rec-wire"]),

@@ -9,7 +9,7 @@ use s3rec_psi::{Claims, Masking, RatingMatching, Sent, rating};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{JobId, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
-use s3rec_wire::status::Fault;
+use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::align_chunk::Part;
 use s3rec_wire::v1::{AlignChunk, JobEvent, JobState, Phase};
 use tokio::sync::mpsc;
@@ -51,6 +51,11 @@ pub(crate) async fn align(
     };
     let first = link.next().await?.ok_or(LinkError::Ended)?;
     let theirs = align_opening(first).map_err(malformed)?;
+    if let Some(digest) = theirs.common_digest {
+        drop(sender);
+        let common = found_before(platform, job, digest, &mut link, ledger).await?;
+        return Ok((ratings, common));
+    }
     let (psi, sizes) = alignment::agree(&ours, &theirs)?;
 
     let (ratings, begun) = blocking(move || {
@@ -83,6 +88,10 @@ pub(crate) async fn align(
         message: format!("Found {}.", alignment::overlap_text(&overlap)),
         ..event(job, ledger)
     })?;
+    // Before P1 can know them: once it does, they are the job's, and found no second time.
+    let files = platform.stocks.kept(&job.to_string());
+    let kept = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
+    let common = kept.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
     if let Some(nobody) = &nobody {
         runner::end_now(platform, job, nobody);
@@ -92,6 +101,39 @@ pub(crate) async fn align(
         Some(nobody) => Err(nobody),
         None => told.map(|()| (ratings, common)),
     }
+}
+
+/// P1 has found the job's common users before, with these ids: we have them still, or the job
+/// cannot go on.
+async fn found_before(
+    platform: &Platform,
+    job: JobId,
+    digest: [u8; 32],
+    link: &mut Link,
+    ledger: &mut Ledger,
+) -> Result<Common, Fault> {
+    if link.next().await?.is_some() {
+        return Err(LinkError::Surplus.into());
+    }
+    let files = platform.stocks.kept(&job.to_string());
+    let kept = blocking(move || alignment::kept(&files)).await??;
+    let kept = kept.filter(|(common, _)| common.digest == digest);
+    let Some((common, overlap)) = kept else {
+        let message = "the social platform has found this job's common users before, and this \
+                       platform no longer has them";
+        return Err(Fault::new(Reason::StateLost, message));
+    };
+    ledger.overlap = Some(overlap);
+    platform.record(JobEvent {
+        overlap: Some(overlap),
+        phase_progress: 1.0,
+        message: format!(
+            "Going on with the {} common users found before.",
+            overlap.common_users
+        ),
+        ..event(job, ledger)
+    })?;
+    Ok(common)
 }
 
 /// Masks our ids, a chunk at a time on a thread that may block, and sends them.

@@ -14,7 +14,7 @@ use crate::ledger;
 use crate::platform::{PROPOSALS, Platform};
 use crate::session::Session;
 
-const APPROVALS: Table = Table("approvals");
+pub(crate) const APPROVALS: Table = Table("approvals");
 /// By lineage: what P1 has counted and we have not, because our records were lost.
 pub(crate) const MISSING: Table = Table("missing counters");
 
@@ -37,7 +37,7 @@ pub(crate) fn accept(
     }
     let signed = kept.as_ref().unwrap_or(heard);
     let proposed: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    let between = platform.pins();
+    let between = platform.pins()?;
     let approval = check(signed, proposed.as_ref(), &session.social_key, between)?;
     if kept.is_none() {
         let entry = [
@@ -127,7 +127,7 @@ fn not_signed(message: &str) -> Fault {
 mod tests {
     use super::*;
     use s3rec_audit::Signer;
-    use s3rec_sparse::OperatorKind;
+    use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
     use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
     use s3rec_testkit::fields::one_field_changed;
     use s3rec_wire::convert::{JobId, Proposal, Terms};
@@ -172,6 +172,13 @@ mod tests {
             rating_pin: BETWEEN.0,
             social_pin: BETWEEN.1,
             before: Counters::default(),
+            bounds: PublicBounds {
+                stated: StatedBounds {
+                    degree: 128,
+                    links: 4096,
+                },
+                rule: BoundsRule::Stated,
+            },
         }
     }
 

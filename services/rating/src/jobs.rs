@@ -6,14 +6,14 @@ use s3rec_audit::Kind;
 use s3rec_node::journal::{is_terminal, state_words};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_node::versions;
 use s3rec_wire::convert::{ALIGNMENT_PSI, JobId, Proposal, Terms};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::imports::{self, blocking};
+use crate::imports::blocking;
+use crate::models::MODELS;
 use crate::plan::{fill_defaults, plan};
 use crate::platform::{JOBS, PROPOSALS, Platform, REQUESTS, STARTED};
 use crate::runner;
@@ -38,16 +38,15 @@ pub(crate) async fn propose(
     let terms = Terms::default();
     let job = JobId::random();
     let name = job.to_string();
-    let dataset = imports::named(platform, &request.dataset)?.0;
-    let version = versions::of(&platform.store, &dataset)?;
-    let version = version.ok_or_else(|| {
-        let message = format!("the data set {dataset:?} was imported by an older version");
-        Fault::new(Reason::WrongState, message).remedied_by("Import the ratings again.")
-    })?;
+    let dataset = platform.datasets.choose(&request.dataset)?;
+    request.dataset = dataset.to_string();
+    // Until the proposal stands, whatever ends this takes the copy back.
+    let copy = platform.datasets.copy(&dataset, job)?;
     let expires_unix_ms = match request.expires_unix_ms {
         0 => now_unix_ms() + VALID_MS,
         given => given,
     };
+    let users = platform.datasets.imported(dataset.as_str())?.users;
     let columns = request.model.as_ref().map_or(0, |model| {
         model
             .rank
@@ -63,12 +62,12 @@ pub(crate) async fn propose(
         alignment: ALIGNMENT_PSI.into(),
         saturation_bound: SATURATION_BOUND,
         guard_bits: GUARD_BITS,
-        id_rule: imports::id_rule(platform, &dataset)?.name().into(),
-        rating_commitment: version.commitment,
-        rating_lineage: version.lineage,
+        id_rule: copy.id_rule.name().into(),
+        rating_commitment: copy.version.commitment.clone(),
+        rating_lineage: copy.version.lineage.clone(),
         columns,
         bounds: Some(v1::ParameterBounds {
-            most_common_users: imports::users(platform, &dataset)?,
+            most_common_users: u32::try_from(users).unwrap_or(u32::MAX),
             least_security_bits: terms.least_security_bits,
             least_statistical_bits: terms.least_statistical_bits,
         }),
@@ -77,17 +76,12 @@ pub(crate) async fn propose(
     let proposal = Proposal::from_wire(&message)?;
     offer::check(&proposal)?;
 
-    let open = platform.store.list::<v1::JobSummary>(JOBS, "")?;
-    let open = open
-        .iter()
-        .filter(|(job, _)| !is_terminal(platform.state(job)));
-    let open = open.count();
+    let open = platform.journal.open_jobs().len();
     if open >= platform.limits.open_jobs as usize {
         let message = format!("{open} jobs are open, which is the limit; cancel those not wanted");
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    request.dataset = imports::assign(platform, &request.dataset, &name)?;
-    let ratings = imports::load(platform, &name).await?;
+    let ratings = platform.datasets.load(&name).await?;
     let checked = request.clone();
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 
@@ -108,18 +102,27 @@ pub(crate) async fn propose(
         created_unix_ms: now_unix_ms(),
         model_id: String::new(),
     };
-    platform.store.put(REQUESTS, &name, &request)?;
-    platform.store.put(PROPOSALS, &name, &message)?;
-    platform.store.put(JOBS, &name, &summary)?;
-    platform.record(v1::JobEvent {
-        job_id: name.clone(),
-        state: JobState::Proposed.into(),
-        phase: Phase::Consent.into(),
-        rounds: proposal.rounds,
-        waiting_for: v1::Role::Social.into(),
-        message: "Proposed to the social platform, whose operator decides.".into(),
-        ..v1::JobEvent::default()
-    })?;
+    let stored = platform.store.put_all(&[
+        (REQUESTS, &name, request.to_record()),
+        (PROPOSALS, &name, message.to_record()),
+        (JOBS, &name, summary.to_record()),
+    ]);
+    let stored = stored.map_err(Fault::from).and_then(|()| {
+        platform.record(v1::JobEvent {
+            job_id: name.clone(),
+            state: JobState::Proposed.into(),
+            phase: Phase::Consent.into(),
+            rounds: proposal.rounds,
+            waiting_for: v1::Role::Social.into(),
+            message: "Proposed to the social platform, whose operator decides.".into(),
+            ..v1::JobEvent::default()
+        })
+    });
+    if let Err(fault) = stored {
+        session.abort(job, &fault.message).await;
+        return Err(fault);
+    }
+    copy.keep();
     tracing::info!(%job, "proposed");
     Ok(v1::ProposeJobResponse {
         job_id: name,
@@ -225,4 +228,20 @@ pub(crate) async fn cancel(
     Ok(v1::CancelJobResponse {
         state: platform.state(&name).into(),
     })
+}
+
+/// Deletes the details of an ended job, whose model is gone too.
+pub(crate) fn delete(platform: &Platform, job: &str, who: &str) -> Result<(), Fault> {
+    platform.request(job)?;
+    let model: Option<v1::ModelSummary> = platform.store.get(MODELS, job)?;
+    if model.is_some() && !platform.journal.is_open(job) {
+        let message = format!("the model of the job {job} is there");
+        let fault = Fault::new(Reason::WrongState, message).at("job", job);
+        return Err(fault.remedied_by(format!(
+            "Delete the model first: s3rec rating models delete {job}"
+        )));
+    }
+    platform.ended.delete(job, who)?;
+    platform.datasets.release(job);
+    Ok(())
 }

@@ -6,6 +6,7 @@ use s3rec_audit::export;
 use s3rec_link::Meter;
 use s3rec_node::counting::{self, Counted};
 use s3rec_node::observe::{self, Stage};
+use s3rec_sparse::PublicBounds;
 use s3rec_spmm::ProductParameters;
 use s3rec_wire::convert::{Approval, JobId, Proposal};
 use s3rec_wire::status::Fault;
@@ -29,6 +30,8 @@ pub(crate) struct Ledger {
     /// Uploads that P1 has answered.
     pub(crate) stocks: u32,
     pub(crate) rounds: Vec<TrainingProgress>,
+    /// What P1 has stated of its links.
+    pub(crate) bounds: PublicBounds,
     /// P1's data, and what all other jobs have opened of it.
     lineage: Vec<u8>,
     before: v1::Account,
@@ -60,6 +63,7 @@ impl Ledger {
             openings: 0,
             stocks: 0,
             rounds: Vec::new(),
+            bounds: approval.bounds,
             before: account(platform, &lineage, Some(&name))?,
             lineage: lineage.to_vec(),
             began: Instant::now(),
@@ -115,6 +119,9 @@ impl Ledger {
             parameters,
             bytes: bytes(&self.offline) + bytes(&self.online),
             days: Vec::new(),
+            bounds: Some(self.bounds),
+            shown: None,
+            peer_pin: Vec::new(),
         };
         counted.disclosure(false)
     }
@@ -140,7 +147,7 @@ pub(crate) fn account(
         .filter(|(job, disclosure)| disclosure.lineage == lineage && Some(job.as_str()) != except);
     let disclosures = counted.map(|(_, disclosure)| disclosure);
     let mut account = counting::account(lineage, disclosures, missing.unwrap_or_default());
-    account.peer_pin = platform.pins().1.to_vec();
+    account.peer_pin = platform.pins()?.1.to_vec();
     Ok(account)
 }
 

@@ -22,6 +22,7 @@ mod align;
 mod args;
 mod bounded;
 mod consent;
+mod expiry;
 mod imports;
 mod jobs;
 mod ledger;

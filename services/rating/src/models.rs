@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use s3rec_data::{IdRule, IdTable};
 use s3rec_model::{Biases, GlobalMean, Recommendation, Recommender};
-use s3rec_node::store::{Store, StoreError, Table};
+use s3rec_audit::Kind;
+use s3rec_node::store::{Change, Store, StoreError, Table};
+use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::Semaphore;
 
-use crate::imports::{self, blocking};
+use crate::imports::blocking;
 use crate::outcome::metrics;
 use crate::plan::{Plan, plan};
-use crate::platform::Platform;
+use crate::platform::{JOBS, Platform};
 use crate::stored::StoredModel;
 
 pub(crate) const MODELS: Table = Table("models");
@@ -80,6 +82,16 @@ impl Cache {
         held.last().cloned()
     }
 
+    /// Lets go of a model that is deleted.
+    fn drop(&self, id: &str) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|model| model.model_id != id);
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.as_deref() == Some(id) {
+            *newest = None;
+        }
+    }
+
     fn keep(&self, served: &Arc<Served>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= HELD_MODELS {
@@ -133,8 +145,8 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     if let Some(held) = platform.models.find(id) {
         return Ok(held);
     }
-    let ratings = imports::load(platform, &summary.job_id).await?;
-    let ids = imports::job_id_rule(platform, &summary.job_id)?;
+    let ratings = platform.datasets.load(&summary.job_id).await?;
+    let ids = platform.datasets.id_rule_for(&summary.job_id)?;
     let request = platform.request(&summary.job_id)?;
     let (directory, name) = (platform.models_dir(), id.clone());
     let served = blocking(move || {
@@ -153,6 +165,45 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     let served = Arc::new(served.await??);
     platform.models.keep(&served);
     Ok(served)
+}
+
+/// Deletes a model, its numbers and the copy of the ratings that it is served with. What its job
+/// disclosed, and its report, stay with the job.
+pub(crate) fn delete(platform: &Platform, id: &str, who: &str) -> Result<(), Fault> {
+    let found: Option<v1::ModelSummary> = platform.store.get(MODELS, id)?;
+    let found = found.ok_or_else(|| {
+        Fault::new(Reason::NotFound, "there is no such model").at("field", "model_id")
+    })?;
+    let job = found.job_id;
+    if platform.journal.is_open(&job) {
+        let message = format!("the job {job} is not done with the model");
+        return Err(Fault::new(Reason::WrongState, message).at("job", job));
+    }
+    let entry = [
+        ("what", "model".into()),
+        ("model", id.into()),
+        ("dataset", found.dataset.as_str().into()),
+        ("by", who.into()),
+    ];
+    platform.audit.record(Kind::Deletion, entry)?;
+    platform.models.drop(id);
+    // The numbers first: what is cut short leaves a name without them, to be deleted again.
+    StoredModel::remove(&platform.models_dir(), id)?;
+    platform.datasets.release(&job);
+    let mut changes = vec![Change::Remove(EVALUATIONS, id), Change::Remove(MODELS, id)];
+    let summary: Option<v1::JobSummary> = platform.store.get(JOBS, &job)?;
+    if let Some(summary) = summary {
+        let without = v1::JobSummary {
+            model_id: String::new(),
+            ..summary
+        };
+        changes.push(Change::Put(JOBS, &job, without.to_record()));
+    }
+    platform.store.change(&changes)?;
+    // Whoever loaded it meanwhile has put it back.
+    platform.models.drop(id);
+    tracing::info!(model = id, "deleted");
+    Ok(())
 }
 
 /// The best items for a user, off the executor.

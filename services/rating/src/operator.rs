@@ -14,7 +14,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
-use crate::{imports, jobs, ledger, models};
+use crate::{jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -38,15 +38,20 @@ impl OperatorService {
     }
 }
 
+/// The certificate's name of whoever calls.
+fn who<T>(request: &Request<T>) -> String {
+    let caller = request.extensions().get::<Caller>();
+    caller.map(|caller| caller.name.clone()).unwrap_or_default()
+}
+
 #[async_trait]
 impl RatingPlatform for OperatorService {
     async fn import_ratings(
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportRatingsResponse>, Status> {
-        let caller = request.extensions().get::<Caller>();
-        let who = caller.map(|caller| caller.name.clone()).unwrap_or_default();
-        let imported = imports::import(&self.0, request.into_inner(), &who).await?;
+        let who = who(&request);
+        let imported = self.0.datasets.import(request.into_inner(), &who).await?;
         Ok(Response::new(imported))
     }
 
@@ -225,5 +230,53 @@ impl RatingPlatform for OperatorService {
             disclosures,
             accounts: ledger::accounts(&self.0)?,
         }))
+    }
+    async fn list_datasets(
+        &self,
+        _: Request<v1::ListDatasetsRequest>,
+    ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        Ok(Response::new(self.0.datasets.list()?))
+    }
+
+    async fn show_dataset(
+        &self,
+        request: Request<v1::ShowDatasetRequest>,
+    ) -> Result<Response<v1::ShowRatingsResponse>, Status> {
+        let shown = self.0.datasets.show(&request.into_inner().dataset)?;
+        Ok(Response::new(v1::ShowRatingsResponse {
+            dataset: Some(shown.dataset),
+            imported: Some(shown.imported),
+            header: Some(shown.header),
+        }))
+    }
+
+    async fn delete_dataset(
+        &self,
+        request: Request<v1::DeleteDatasetRequest>,
+    ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
+        let who = who(&request);
+        let dataset = request.into_inner().dataset;
+        self.0.datasets.delete(&dataset, &who)?;
+        Ok(Response::new(v1::DeleteDatasetResponse { dataset }))
+    }
+
+    async fn delete_model(
+        &self,
+        request: Request<v1::DeleteModelRequest>,
+    ) -> Result<Response<v1::DeleteModelResponse>, Status> {
+        let who = who(&request);
+        let model_id = request.into_inner().model_id;
+        models::delete(&self.0, &model_id, &who)?;
+        Ok(Response::new(v1::DeleteModelResponse { model_id }))
+    }
+
+    async fn delete_job(
+        &self,
+        request: Request<v1::DeleteJobRequest>,
+    ) -> Result<Response<v1::DeleteJobResponse>, Status> {
+        let who = who(&request);
+        let job_id = request.into_inner().job_id;
+        jobs::delete(&self.0, &job_id, &who)?;
+        Ok(Response::new(v1::DeleteJobResponse { job_id }))
     }
 }

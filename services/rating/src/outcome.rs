@@ -11,7 +11,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::imports::{self, blocking};
+use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::models;
 use crate::plan::Plan;
@@ -179,7 +179,7 @@ fn store(
         ratings,
         rounds: ledger.rounds.clone(),
         product_error_bound: error_bound(ledger),
-        data_digest: imports::digest(platform, &job)?,
+        data_digest: platform.datasets.digest_for(&job)?,
         scale_min: plan.scale.0,
         scale_max: plan.scale.1,
     };

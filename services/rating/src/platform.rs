@@ -11,8 +11,8 @@ use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::server::stopped;
-use s3rec_node::spool;
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
@@ -21,7 +21,9 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
 
-use crate::models::Cache;
+use crate::consent::APPROVALS;
+use crate::imports::RatingDatasets;
+use crate::models::{Cache, MODELS};
 
 pub(crate) const JOBS: Table = Table("jobs");
 pub(crate) const REQUESTS: Table = Table("requests");
@@ -31,10 +33,20 @@ pub(crate) const REPORTS: Table = Table("reports");
 pub(crate) const STARTED: Table = Table("started");
 pub(crate) const DISCLOSURES: Table = Table("disclosures");
 
+/// Where what belongs to a job is.
+const OF_JOBS: JobTables = JobTables {
+    details: &[JOBS, REQUESTS, PROPOSALS, REPORTS, STARTED, APPROVALS],
+    ledger: DISCLOSURES,
+    holding: Some(MODELS),
+};
+
 /// The daemon's state.
 pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
+    pub(crate) datasets: RatingDatasets,
+    /// What ended jobs leave.
+    pub(crate) ended: EndedJobs,
     pub(crate) limits: Limits,
     pub(crate) stocks: Arc<Stocks>,
     pub(crate) peer: RatingPeer,
@@ -86,23 +98,30 @@ impl Platform {
         identity: Arc<Identity>,
     ) -> Result<Arc<Self>, DaemonError> {
         let store = Store::open(&settings.data_dir)?;
-        spool::sweep(&settings.data_dir.join("ratings"))?;
         let journal = Journal::open(&store)?;
-        let goes_on = |job: &str| {
-            let last = journal.last(job).unwrap_or_default();
-            last.state() == v1::JobState::Running
-        };
+        let goes_on = |job: &str| journal.state(job) == v1::JobState::Running;
         let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
         let now = identity.now();
         let (role, certificate) = (CertificateRole::Rating, now.material.certificate());
         let signer = now.material.signer()?;
         let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
+        // A finished job's model is served with the ratings that it was trained on.
+        let models = store.keys(MODELS)?;
+        let is_needed = |job: &str| {
+            journal.is_open(job) || models.iter().any(|model| model == job)
+        };
+        let limit_bytes = settings.limits.import_bytes;
+        let datasets =
+            RatingDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_needed)?;
+        let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
         let mut instance_nonce = [0; 16];
         // Without entropy the nonce only fails to tell a restart.
         let _ = getrandom::fill(&mut instance_nonce);
         let platform = Self {
             store,
             journal,
+            datasets,
+            ended,
             limits: settings.limits.clone(),
             stocks,
             peer: settings.peer.clone(),
@@ -117,10 +136,6 @@ impl Platform {
         Ok(Arc::new(platform))
     }
 
-    pub(crate) fn ratings_dir(&self) -> PathBuf {
-        self.data_dir.join("ratings")
-    }
-
     pub(crate) fn models_dir(&self) -> PathBuf {
         self.data_dir.join("models")
     }
@@ -131,9 +146,7 @@ impl Platform {
 
     /// The newest state of a job.
     pub(crate) fn state(&self, job: &str) -> v1::JobState {
-        self.journal
-            .last(job)
-            .map_or(v1::JobState::Unspecified, |event| event.state())
+        self.journal.state(job)
     }
 
     /// What was asked for when the job was proposed.
@@ -158,10 +171,12 @@ impl Platform {
     }
 
     /// Pins of our certificate, and of P1's as it was last let through.
-    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
-        let theirs = self.identity.peer_pin();
-        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
-        (self.identity.own().pin.digest(), theirs)
+    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
+        let theirs = self.identity.peer_pin().ok_or_else(|| {
+            let message = "no certificate of the social platform is pinned";
+            Fault::new(Reason::WrongPin, message)
+        })?;
+        Ok((self.identity.own().pin.digest(), theirs.digest()))
     }
 
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
@@ -190,22 +205,28 @@ impl Platform {
     }
 
     /// Ends a job with its last event; its keys, masks and state are erased before anybody is
-    /// told. The first end stands.
+    /// told, and its copy of the ratings, unless there is a model that is served with them. The
+    /// first end stands.
     pub(crate) fn end(&self, event: v1::JobEvent) -> Result<(), Fault> {
         let job = event.job_id.clone();
         if is_terminal(self.state(&job)) {
             return Ok(());
         }
         self.note_step(&job, event.state(), event.phase(), &event.message);
-        Ok(self
-            .journal
-            .end(event, || self.stocks.erase(&self.store, &job))?)
+        let has_model = event.state() == v1::JobState::Finished;
+        Ok(self.journal.end(event, || {
+            self.stocks.erase(&self.store, &job);
+            if !has_model {
+                self.datasets.release(&job);
+            }
+        })?)
     }
 
     /// The job that was started and has not ended, when there is one.
     pub(crate) fn started(&self) -> Result<Option<JobId>, Fault> {
-        for (job, _) in self.store.list::<v1::StartJobRequest>(STARTED, "")? {
-            if !is_terminal(self.state(&job)) {
+        for job in self.journal.open_jobs() {
+            let started: Option<v1::StartJobRequest> = self.store.get(STARTED, &job)?;
+            if started.is_some() {
                 return Ok(Some(JobId::parse("job_id", &job)?));
             }
         }

@@ -147,7 +147,7 @@ async fn attempt(
                 );
                 // While the lifeline stands, or P1 would hear of a loss first.
                 if !is_theirs && !absence::can_pass(platform, &job.to_string(), &fault)? {
-                    session.abort(job, &fault.message).await;
+                    session.abort(job, &fault.clone().outward().message).await;
                 }
                 Err(fault)
             }
@@ -196,7 +196,7 @@ async fn phases(
         ))?;
     }
     let request = platform.request(&name)?;
-    let ratings = imports::load(platform, &name).await?;
+    let ratings = imports::load_proposed(platform, &proposal).await?;
     let users = ratings.users.len();
     let (ratings, plan) = blocking(move || {
         let plan = plan(&ratings, &request);
@@ -294,6 +294,7 @@ async fn prepare(
         platform,
         session,
         &ledger.proposal,
+        &ledger.bounds,
         &common,
         &ledger.offline,
     );

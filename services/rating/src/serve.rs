@@ -8,6 +8,7 @@ use s3rec_node::config::{PeerSettings, RatingSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::observe::Observed;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::retention;
 use s3rec_node::server::{Port, PortLimits, add_health_and_reflection};
 use s3rec_node::tls::{Authorize, Identity};
 use s3rec_wire::MAX_MESSAGE_BYTES;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
 
+use crate::expiry;
 use crate::jobs;
 use crate::operator::OperatorService;
 use crate::platform::{DISCLOSURES, Platform};
@@ -66,6 +68,14 @@ pub async fn start(
         }
         let every = Duration::from_secs(reload_seconds.max(1));
         tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));
+        let tidied = Arc::clone(&platform);
+        tokio::spawn(retention::follow(
+            move || {
+                expiry::end_what_has_expired(&tidied);
+                tidied.ended.look();
+            },
+            stop.clone(),
+        ));
         let operators = move || Arc::clone(&identity.now().operators);
         let people = operator_port.serve(operators, operator_routes, limits, stop.clone(), drain);
         let jobs = platform.drain(stop, drain);

@@ -1,11 +1,11 @@
-//! P0's side of agreeing on parameters: derived from P1's ladder bounds, refused before any
+//! P0's side of agreeing on parameters: derived from P1's public bounds, refused before any
 //! data moves where none fit.
 
 use std::sync::Arc;
 
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::Common;
-use s3rec_sparse::{Disclosure, ladder};
+use s3rec_sparse::{BoundsRule, Disclosure, PublicBounds, ladder};
 use s3rec_spmm::{ProductParameters, ProductRequest, PublicPattern, choose_parameters};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{
@@ -40,6 +40,7 @@ pub(crate) async fn agree(
     platform: &Platform,
     session: &mut Session,
     proposal: &Proposal,
+    stated: &PublicBounds,
     common: &Common,
     meter: &Meter,
 ) -> Result<Setup, Fault> {
@@ -72,7 +73,7 @@ pub(crate) async fn agree(
     }
     let social_half = half_of("seed_half", &bounds.seed_half).map_err(malformed)?;
     let pattern = pattern(proposal, &bounds).map_err(malformed)?;
-    check_fetched(proposal, &bounds).map_err(malformed)?;
+    check_bounds(proposal, stated, &bounds).map_err(malformed)?;
     let wanted = product_request(proposal, &bounds, &pattern);
     let parameters = blocking(move || choose_parameters(&wanted)).await?;
     let parameters = parameters.map_err(refused)?;
@@ -144,19 +145,48 @@ fn pattern(proposal: &Proposal, bounds: &SetupResponse) -> Result<PublicPattern,
     })
 }
 
-/// d_max is announced where rows are fetched privately, and nowhere else.
-fn check_fetched(proposal: &Proposal, bounds: &SetupResponse) -> Result<(), WireError> {
-    let (bound, users) = (bounds.fetched_rows_bound, bounds.common_users);
-    let is_due = if proposal.protocol.fetches_privately() {
-        let is_rung = bound == users || ladder(bound.into()) == u64::from(bound);
-        is_rung && (1..=users).contains(&bound)
-    } else {
-        bound == 0
+/// The bounds are those that follow from what P1 has signed that it states of its links, or
+/// values of the ladder where it has signed that; d_max is announced where rows are fetched
+/// privately, and nowhere else.
+fn check_bounds(
+    proposal: &Proposal,
+    stated: &PublicBounds,
+    bounds: &SetupResponse,
+) -> Result<(), WireError> {
+    let users = bounds.common_users;
+    let fetches = proposal.protocol.fetches_privately();
+    let expected = "what follows from the bounds of the approval, and 0 where nothing is fetched";
+    let fields = match stated.rule {
+        BoundsRule::Stated => {
+            let follows = stated.stated.bounds(proposal.operator, users);
+            let linked_to = if fetches { follows.linked_to } else { 0 };
+            [
+                ("row_norm_bound", bounds.row_norm_bound == follows.row_norm),
+                ("nonzeros_bound", bounds.nonzeros_bound == follows.nonzeros),
+                ("fetched_rows_bound", bounds.fetched_rows_bound == linked_to),
+            ]
+        }
+        BoundsRule::Ladder => {
+            let is_rung = |bound: u64| ladder(bound) == bound;
+            let d_max = bounds.fetched_rows_bound;
+            let is_due = match fetches {
+                true => {
+                    let fits = d_max == users || is_rung(d_max.into());
+                    fits && (1..=users).contains(&d_max)
+                }
+                false => d_max == 0,
+            };
+            [
+                ("row_norm_bound", is_rung(bounds.row_norm_bound)),
+                ("nonzeros_bound", is_rung(bounds.nonzeros_bound)),
+                ("fetched_rows_bound", is_due),
+            ]
+        }
     };
-    is_due.then_some(()).ok_or(WireError::Form {
-        field: "fetched_rows_bound",
-        expected: "a bound of the ladder up to the common users, and 0 where nothing is fetched",
-    })
+    match fields.into_iter().find(|(_, follows)| !follows) {
+        None => Ok(()),
+        Some((field, _)) => Err(WireError::Form { field, expected }),
+    }
 }
 
 fn product_request(

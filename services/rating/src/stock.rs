@@ -141,13 +141,11 @@ fn note(
 /// An empty stock on disk under the terms that both sides hold.
 async fn create(platform: &Platform, setup: &Setup, ledger: &Ledger) -> Result<RatingStock, Fault> {
     let job = ledger.job.to_string();
+    let (rating_party, social_party) = platform.pins()?;
     let terms = StockTerms {
         stock_id: setup.stock_id,
-        rating_party: platform.identity.own().pin.digest(),
-        social_party: platform
-            .identity
-            .peer_pin()
-            .map_or([0; 32], |pin| pin.digest()),
+        rating_party,
+        social_party,
         users_digest: setup.users_digest,
         operator_commitment: setup.operator_commitment,
         key_seed: public_key_seed(&setup.rating_half, &setup.social_half, job.as_bytes()),

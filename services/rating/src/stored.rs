@@ -84,6 +84,18 @@ impl StoredModel {
         Ok(stored)
     }
 
+    /// Removes the file; one that is not there is no error.
+    pub(crate) fn remove(directory: &Path, name: &str) -> Result<(), Fault> {
+        let path = directory.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Fault::storage(
+                format!("{}: {error}", path.display()),
+                error.kind(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn into_model(self) -> Result<(Model, IdTable, IdTable), Fault> {
         let corrupt = |_| Fault::new(Reason::StorageFailed, "a stored model has torn matrices");
         let model = Model {

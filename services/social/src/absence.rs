@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::align::common_operator;
-use crate::imports::{self, blocking};
+use crate::imports::blocking;
 use crate::ledger;
-use crate::platform::{PROPOSALS, Platform};
+use crate::platform::Platform;
 use crate::session::{Agreed, Stocked};
 use crate::stock::{self, Progress};
 
@@ -66,7 +66,7 @@ pub(crate) async fn restore(
     parameters_digest: [u8; 32],
 ) -> Result<Stocked, Fault> {
     let name = job.to_string();
-    let links = imports::load_for(platform, &name).await?;
+    let links = platform.datasets.load(&name).await?;
     let (operator, at) = (platform.proposal(&name)?.operator, Arc::clone(platform));
     let restored = blocking(move || {
         let kept: Option<Kept> = at.stocks.kept(&name).load(AGREED).map_err(storage)?;
@@ -165,12 +165,24 @@ fn tell(platform: &Platform, job: &str, message: String) {
 
 /// Takes up the job that ran when the daemon last ended: it waits for P0.
 pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
-    for (name, message) in platform.store.list::<v1::PeerProposal>(PROPOSALS, "")? {
+    for name in platform.journal.open_jobs() {
         if platform.state(&name) != JobState::Running {
             continue;
         }
-        let proposal = platform.proposal(&message.job_id)?;
+        let proposal = platform.proposal(&name)?;
         let job = proposal.job;
+        // One whose approval is of a version before this, or gone, ends; it must not keep the
+        // daemon from starting.
+        let opened = match ledger::go_on(platform, &name) {
+            Ok(opened) => opened,
+            Err(fault) => {
+                let message = format!("the job cannot be taken up again: {}", fault.message);
+                let fault = Fault::new(Reason::StateLost, message);
+                let told = "The social platform cannot take the job up again. Propose it anew.";
+                platform.end_telling(&name, JobState::Failed, &fault.advice(), told);
+                continue;
+            }
+        };
         let kept = platform.stocks.kept(&name).load::<Kept>(AGREED);
         let kept = kept.map_err(storage)?;
         let openings = openings(platform, &name)?;
@@ -188,7 +200,6 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
             Some(peer) => peer,
             None => platform.consent(&name)?.peer,
         };
-        let opened = ledger::go_on(platform, &name, &peer)?;
         platform
             .slot
             .take_up(proposal, peer, opened, openings, counts);

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use s3rec_data::LinkSet;
 use s3rec_link::{LinkError, Meter};
-use s3rec_node::alignment::{self, Work, psi_fault};
+use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
 use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
 use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator, SparseError};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
+use s3rec_wire::convert::{AlignOpening, JobId, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::align_chunk::Part;
-use s3rec_wire::v1::{AlignChunk, JobState, Phase};
+use s3rec_wire::v1::{AlignChunk, JobState, Overlap, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::Stream;
@@ -23,16 +23,18 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
-use crate::imports::{self, blocking};
+use crate::disclosing::{self, Cleared, Leaving};
+use crate::imports::blocking;
 use crate::ledger;
-use crate::peer::{blamed, fail};
+use crate::peer::{blamed, fail, outward};
 use crate::platform::Platform;
 use crate::rounds::{stale, unless_ended};
 use crate::session::Stage;
 
 pub(crate) type AlignStream = Pin<Box<dyn Stream<Item = Result<AlignChunk, Status>> + Send>>;
 
-/// Begins the job: checks consent, takes the place of the running job, and answers.
+/// Begins the job: checks consent and the whole rule in force, takes the place of the running job,
+/// and answers: by comparing ids, or where the job's common users were found before, by those.
 pub(crate) async fn answer(
     platform: &Arc<Platform>,
     mut chunks: Streaming<AlignChunk>,
@@ -61,7 +63,15 @@ pub(crate) async fn answer(
         let message = "the rating platform's id_rule differs from its proposal's";
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
-    let opened = ledger::begin(platform, &name, &peer)?;
+    let files = platform.stocks.kept(&name);
+    let found = blocking(move || alignment::kept(&files)).await??;
+    let begun = ledger::begin(platform, &name).and_then(|opened| {
+        let common_users = found.as_ref().map(|(_, overlap)| overlap.common_users);
+        let common_users = common_users.map(|users| u32::try_from(users).unwrap_or(u32::MAX));
+        disclosing::may_begin(platform, &proposal, &peer, &opened, common_users)?;
+        Ok(opened)
+    });
+    let opened = begun.map_err(|fault| refuse_to_begin(platform, job, fault))?;
     platform
         .slot
         .begin(proposal, peer, opened)
@@ -79,14 +89,25 @@ pub(crate) async fn answer(
             meter: Meter::default(),
             idle,
         };
-        if let Err(fault) = exchange.align(theirs, first_bytes, chunks).await {
+        if let Err(fault) = exchange.align(theirs, first_bytes, chunks, found).await {
             let fault = fail(&platform, job, fault);
             // A caller that is gone needs no reason.
-            let _ = sender.send(Err(fault.into_status())).await;
+            let _ = sender.send(Err(outward(fault))).await;
         }
     };
     tokio::spawn(work.instrument(span));
     Ok(Box::pin(ReceiverStream::new(receiver)))
+}
+
+/// A job that the approval or the rule in force no longer allows ends with the reason, whether it
+/// has begun or not; one that is not to begin for another reason stays as it is.
+fn refuse_to_begin(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
+    if matches!(fault.reason, Reason::BeyondConsent | Reason::Expired) {
+        let told = fault.clone().outward().advice();
+        let (name, state) = (job.to_string(), JobState::Failed);
+        platform.end_telling(&name, state, &fault.advice(), &told);
+    }
+    fault.at("job", job)
 }
 
 /// One call of Align.
@@ -103,6 +124,7 @@ impl Exchange<'_> {
         theirs: AlignOpening,
         first_bytes: u64,
         chunks: Streaming<AlignChunk>,
+        found: Option<(Common, Overlap)>,
     ) -> Result<(), Fault> {
         let taken = self.platform.slot.take(theirs.job, false)?;
         let Stage::Approved = taken.stage else {
@@ -112,9 +134,47 @@ impl Exchange<'_> {
         self.meter = taken.meter;
         self.meter.received(first_bytes);
         let (platform, job, epoch) = (self.platform, theirs.job, taken.epoch);
-        let work = self.intersect(theirs, chunks, epoch);
+        let work = async {
+            match found {
+                Some((common, overlap)) => self.find_again(theirs, common, overlap, epoch).await,
+                None => self.intersect(theirs, chunks, epoch).await,
+            }
+        };
         let worked = unless_ended(taken.cancelled, work).await;
         worked.map_err(|fault| stale(platform, job, epoch, fault))
+    }
+
+    /// The common users of a job are found once: a P0 that begins again gets their digest, which
+    /// it has seen, and compares no other ids.
+    async fn find_again(
+        &self,
+        theirs: AlignOpening,
+        common: Common,
+        overlap: Overlap,
+        epoch: u64,
+    ) -> Result<(), Fault> {
+        let (platform, job) = (self.platform, theirs.job);
+        let name = job.to_string();
+        let (state, phase) = (JobState::Running, Phase::Alignment);
+        platform.advance(
+            &name,
+            state,
+            phase,
+            "Beginning again with the same common users.",
+        )?;
+        if theirs.total != overlap.rating_users {
+            let message = format!(
+                "the rating platform now has {} users; the common ones of this job were found among {}",
+                theirs.total, overlap.rating_users
+            );
+            return Err(Fault::new(Reason::Contradiction, message));
+        }
+        platform
+            .slot
+            .with(job, |running| running.overlap = Some(overlap))?;
+        let ours = alignment::opening_again(job, &theirs.id_rule, &common, &overlap)?;
+        self.send(ours.to_wire()).await?;
+        platform.slot.leave(job, epoch, Stage::Aligned(common))
     }
 
     async fn intersect(
@@ -128,12 +188,15 @@ impl Exchange<'_> {
         let (state, phase) = (JobState::Running, Phase::Alignment);
         platform.advance(&name, state, phase, "Finding the common users.")?;
 
-        let dataset = platform.consent(&name)?.dataset;
-        let rule = imports::id_rule(platform, &dataset)?;
-        let links = imports::load_for(platform, &name).await?;
+        let rule = platform.datasets.id_rule_for(&name)?;
+        let links = platform.datasets.load(&name).await?;
         let ours = alignment::opening(job, links.users.len(), rule.name())?;
         let (psi, sizes) = alignment::agree(&theirs, &ours)?;
-        self.send(ours.to_wire()).await?;
+        // From here on everything says something of our ids. Refused by what P0 announced, before
+        // anything is masked; it can bring no more.
+        let ids = u64::from(sizes.rating());
+        let cleared = disclosing::clear(platform, job, Leaving::Intersection { ids })?;
+        self.show(&cleared, ours.to_wire()).await?;
         let begun = blocking(move || social::begin(&psi, sizes, links.users.names())).await?;
         let (masking, answering) = begun.map_err(psi_fault)?;
 
@@ -143,8 +206,8 @@ impl Exchange<'_> {
             platform.mention_progress(&name, Phase::Alignment, share);
         };
         let (sent, waiting) = tokio::try_join!(
-            self.send_masked(masking, &telling),
-            self.answer_masked(answering, &mut chunks, &telling),
+            self.send_masked(&cleared, masking, &telling),
+            self.answer_masked(&cleared, answering, &mut chunks, &telling),
         )?;
         let waiting = self.receive_claims(waiting, &mut chunks).await?;
         let common = blocking(move || waiting.finish(sent)).await?;
@@ -159,7 +222,18 @@ impl Exchange<'_> {
         if common.rows.is_empty() {
             return Err(alignment::nobody(&overlap));
         }
+        // Kept before anything is made of them; with so few that the rule ends the job, nothing of
+        // Y is even read.
+        let files = platform.stocks.kept(&name);
+        let common = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
+        let common = common.await??;
+        disclosing::may_go_on(platform, job)?;
         platform.slot.leave(job, epoch, Stage::Aligned(common))
+    }
+
+    /// Sends what depends on our ids.
+    async fn show(&self, _: &Cleared, chunk: AlignChunk) -> Result<(), Fault> {
+        self.send(chunk).await
     }
 
     async fn send(&self, chunk: AlignChunk) -> Result<(), Fault> {
@@ -175,6 +249,7 @@ impl Exchange<'_> {
     /// Masks our ids, a chunk at a time on a thread that may block, and sends them.
     async fn send_masked(
         &self,
+        cleared: &Cleared,
         mut masking: Masking,
         telling: &impl Fn(u64),
     ) -> Result<Sent, Fault> {
@@ -189,7 +264,8 @@ impl Exchange<'_> {
                 return masking.finish().map_err(psi_fault);
             };
             let elements = points.len() as u64 / 32;
-            self.send(align_chunk(Part::Points(points))).await?;
+            self.show(cleared, align_chunk(Part::Points(points)))
+                .await?;
             telling(elements);
         }
     }
@@ -197,6 +273,7 @@ impl Exchange<'_> {
     /// Labels P0's masked ids as they come.
     async fn answer_masked(
         &self,
+        cleared: &Cleared,
         mut answering: SocialAnswering,
         chunks: &mut Streaming<AlignChunk>,
         telling: &impl Fn(u64),
@@ -210,7 +287,8 @@ impl Exchange<'_> {
             (answering, labels) = blocking(move || answering.answer(&points))
                 .await?
                 .map_err(psi_fault)?;
-            self.send(align_chunk(Part::Labels(labels))).await?;
+            self.show(cleared, align_chunk(Part::Labels(labels)))
+                .await?;
             telling(2 * elements);
         }
         blocking(move || answering.finish())

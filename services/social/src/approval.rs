@@ -4,28 +4,31 @@
 use s3rec_audit::Kind;
 use s3rec_node::alignment::same_rule;
 use s3rec_node::audit::APPROVAL_LABEL;
+use s3rec_node::datasets::DatasetName;
 use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_node::store::Table;
-use s3rec_node::versions;
 use s3rec_wire::convert::{Approval, Proposal};
+use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::imports;
+use crate::bounds::{self, Given};
 use crate::ledger;
 use crate::platform::{CONSENTS, PROPOSALS, Platform};
-use crate::policy::Verdict;
+use crate::policy::{Standing, Verdict};
 
 pub(crate) const APPROVALS: Table = Table("approvals");
 
 /// Signs the consent to a proposal that waits for it. `latest_end` 0 leaves the end to the
-/// proposal and the policy. `by` is who decided, for our own log only.
+/// proposal and the policy; `given` is what is stated of the links. `by` is who decided, for our
+/// own log only.
 pub(crate) fn give(
     platform: &Platform,
     job: &str,
     dataset: &str,
     latest_end: i64,
+    given: Given,
     by: &str,
 ) -> Result<(), Fault> {
     let _one_at_a_time = platform.deciding();
@@ -43,27 +46,28 @@ pub(crate) fn give(
         given => given.min(proposal.terms.expires_unix_ms),
     };
     let mut consent = platform.consent(job)?;
-    let id_rule = imports::id_rule(platform, dataset)?;
+    let id_rule = platform.datasets.id_rule(dataset)?;
     same_rule(&proposal.id_rule, id_rule.name())?;
     let policy = platform.policy();
     let rule = match &policy {
         Some(policy) => policy.rule(&consent.peer, dataset)?,
         None => None,
     };
-    let planned = ledger::planned(platform, &consent.peer, dataset, Some(&proposal))?;
+    let bounds = bounds::stated(platform, dataset, rule, given)?;
+    let planned = ledger::planned(platform, dataset, Some((&proposal, &bounds)))?;
     let planned = planned.ok_or_else(|| no_version(dataset))?;
     if let Some(rule) = rule {
-        rule.check(&proposal)?;
-        rule.check_plan(&proposal, &planned)?;
+        rule.permits(&Standing::planned(&proposal, bounds.rule, &planned))?;
     }
     let end = rule.map_or(end, |rule| end.min(rule.latest_end()));
     not_expired(end)?;
 
     // The job keeps these links, whatever is imported later.
-    imports::assign(platform, dataset, job)?;
-    let version = versions::of(&platform.store, dataset)?.ok_or_else(|| no_version(dataset))?;
-    let before = ledger::account(platform, &consent.peer, &version.lineage, Some(job))?;
-    let (rating_pin, social_pin) = platform.pins();
+    let name = DatasetName::parse(dataset)?;
+    let copy = platform.datasets.copy(&name, proposal.job)?;
+    let version = &copy.version;
+    let before = ledger::account(platform, &version.lineage, Some(job))?;
+    let (rating_pin, social_pin) = platform.pins()?;
     let approval = Approval {
         social_commitment: stored(&version.commitment)?,
         social_lineage: stored(&version.lineage)?,
@@ -72,6 +76,7 @@ pub(crate) fn give(
         rating_pin,
         social_pin,
         before: before.counters.unwrap_or_default(),
+        bounds,
         proposal,
     };
     let approval = approval.encode();
@@ -89,9 +94,12 @@ pub(crate) fn give(
         approval,
         signature: signature.to_vec(),
     };
-    platform.store.put(APPROVALS, job, &signed)?;
     consent.dataset = dataset.into();
-    platform.store.put(CONSENTS, job, &consent)?;
+    platform.store.put_all(&[
+        (APPROVALS, job, signed.to_record()),
+        (CONSENTS, job, consent.to_record()),
+    ])?;
+    copy.keep();
     let message = "Approved by the social platform.";
     platform.advance(job, JobState::Approved, Phase::Consent, message)?;
     tracing::info!(job, by, "approved");
@@ -105,7 +113,16 @@ pub(crate) fn by_policy(platform: &Platform, job: &str, proposal: &Proposal) -> 
     };
     match verdict(platform, job, proposal)? {
         Verdict::Ask => Ok(()),
-        Verdict::Approve { dataset } => give(platform, job, &dataset, 0, "policy"),
+        Verdict::Approve { dataset } => {
+            let id_rule = platform.datasets.id_rule(&dataset)?;
+            same_rule(&proposal.id_rule, id_rule.name())?;
+            // Whatever else stands against it is about our data or disk: it waits for people
+            // here, and the other platform hears nothing of why.
+            if let Err(fault) = give(platform, job, &dataset, 0, Given::default(), "policy") {
+                tracing::warn!(job, "the policy approves it, but: {}", fault.advice());
+            }
+            Ok(())
+        }
         Verdict::Deny { why } => {
             let path = policy.path.display().to_string();
             let entry = [
@@ -132,8 +149,8 @@ pub(crate) fn verdict(
     let Some(policy) = platform.policy() else {
         return Ok(Verdict::Ask);
     };
-    policy.judge(&peer, proposal, |dataset| {
-        ledger::planned(platform, &peer, dataset, Some(proposal))
+    policy.judge(&peer, proposal, |dataset, bounds| {
+        ledger::planned(platform, dataset, Some((proposal, bounds)))
     })
 }
 

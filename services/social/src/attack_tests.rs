@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use s3rec_node::client::connect;
 use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings, SocialPeer,
-    SocialSettings, TlsSettings,
+    Limits, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings, Retention,
+    SocialPeer, SocialSettings, TlsSettings,
 };
 use s3rec_node::pki::{CertificateRole, issue, rotate};
 use s3rec_node::server::{Port, PortLimits};
@@ -70,6 +70,7 @@ impl Bare {
             log: LogSettings::default(),
             observability: ObservabilitySettings::default(),
             limits: Limits::default(),
+            retention: Retention::default(),
         };
         let pins = settings.peer.pins().unwrap();
         let identity = Identity::load(&settings.tls, None, pins, CertificateRole::Social).unwrap();
@@ -121,6 +122,7 @@ impl Bare {
             job_id: "0d9a1f6e-6a0e-4c6e-9f0e-3b1f6d1c2a01".into(),
             dataset: "links".into(),
             expires_unix_ms: 0,
+            ..v1::ApproveProposalRequest::default()
         };
         let mut people = SocialPlatformClient::new(channel.clone());
         let approved = people.approve_proposal(approve).await.map(drop);

@@ -1,7 +1,6 @@
 //! What consenting gives away, in words, with the figures measured on the design page.
 
 use s3rec_node::learnt;
-use s3rec_sparse::OperatorKind;
 use s3rec_spmm::ReleasePolicy;
 use s3rec_wire::convert::Proposal;
 
@@ -39,14 +38,15 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
          brings, which both sides are shown."
             .into(),
     );
-    warnings.push(format!(
-        "The rating platform also learns bounds from a ladder of powers of two and their halves \
-         between: the largest row sum of the operator{}, and the number of non-zeros.",
-        match proposal.operator {
-            OperatorKind::Laplacian => " (twice the largest number of links of a user)",
-            OperatorKind::NormalizedLaplacian | OperatorKind::OutAverage => "",
-        }
-    ));
+    warnings.push(
+        "The rating platform also learns bounds of the operator: on its largest row sum and its \
+         number of non-zeros. Unless you choose otherwise they follow from what you state of all of \
+         your links, --degree-bound and --links-bound or the policy's, and say nothing of the links: \
+         state round numbers with room, not what the links come to. With --bounds ladder, or the \
+         policy's bounds = \"ladder\", they follow from the links among the common users and say \
+         something of those: of two users, whether they are linked."
+            .into(),
+    );
     warnings.extend(learnt::of_fetch(proposal.protocol).map(String::from));
     if let Some(pattern) = learnt::of_pattern(proposal.pattern) {
         warnings.push(pattern.into());
@@ -57,11 +57,38 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_node::learnt::by_rating as statements;
-    use s3rec_sparse::Disclosure;
+    use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
     use s3rec_spmm::Protocol;
     use s3rec_wire::convert::{JobId, Terms};
     use s3rec_wire::v1::Solver;
+
+    fn statements(
+        proposal: &Proposal,
+        openings: u32,
+        users: u32,
+        bound: Option<u64>,
+    ) -> Vec<String> {
+        learnt::by_rating(proposal, openings, users, bound, Some(BoundsRule::Stated))
+    }
+
+    #[test]
+    fn what_the_bounds_show_is_said_for_either_choice() {
+        let text = warnings(&sample(OperatorKind::Laplacian)).join("\n");
+        for words in [
+            "--degree-bound",
+            "say nothing of the links",
+            "whether they are linked",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let shown = |rule| {
+            let proposal = sample(OperatorKind::Laplacian);
+            learnt::by_rating(&proposal, 0, 5, None, rule).join("\n")
+        };
+        assert!(shown(Some(BoundsRule::Stated)).contains("nothing of the links themselves"));
+        assert!(shown(Some(BoundsRule::Ladder)).contains("whether they are linked"));
+        assert!(!shown(None).contains("Bounds on"));
+    }
 
     fn sample(operator: OperatorKind) -> Proposal {
         Proposal {

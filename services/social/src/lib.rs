@@ -15,7 +15,9 @@
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `stock` | the columns that `preprocessed` multiplies before the rounds |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
-//! | `ledger` | what was opened, written before the answer leaves |
+//! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
+//! | `ledger` | what was opened and shown over all jobs, and what it cost |
+//! | `bounds` | what the people here state of their links, and what follows for an operator |
 
 mod absence;
 mod align;
@@ -23,7 +25,10 @@ mod approval;
 mod args;
 #[cfg(test)]
 mod attack_tests;
+mod bounds;
 mod consent;
+mod disclosing;
+mod expiry;
 mod imports;
 mod ledger;
 mod lifeline;

@@ -44,12 +44,15 @@ pub(crate) fn open(
             }
             told = event.state();
             // Before the state was told, the approval was stored.
-            let signed = approval::signed(&platform, &name).ok().flatten();
+            let signed = match told {
+                JobState::Proposed | JobState::Rejected => None,
+                _ => approval::signed(&platform, &name).ok().flatten(),
+            };
             let signed = signed.unwrap_or_default();
             let decision = v1::Decision {
                 job_id: name.clone(),
                 state: told.into(),
-                reason: event.message,
+                reason: words_for_peer(event),
                 approval: signed.approval,
                 approval_signature: signed.signature,
             };
@@ -60,6 +63,16 @@ pub(crate) fn open(
         }
     });
     ReceiverStream::new(receiver)
+}
+
+/// Of a decision and of an end the reason. What a running job does is told to the people here, in
+/// words that are not the other platform's to hear.
+fn words_for_peer(event: v1::JobEvent) -> String {
+    match event.state() {
+        JobState::Proposed | JobState::Running | JobState::Unspecified => String::new(),
+        _ if event.told.is_empty() => event.message,
+        _ => event.told,
+    }
 }
 
 fn lost(platform: &Arc<Platform>, job: JobId, number: u64) {

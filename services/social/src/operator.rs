@@ -1,11 +1,13 @@
 //! The verbs of the people at the social platform.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::tls::Caller;
+use s3rec_sparse::BoundsRule;
 use s3rec_wire::convert::{JobId, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -13,9 +15,10 @@ use s3rec_wire::v1::social_platform_server::SocialPlatform;
 use s3rec_wire::v1::{JobState, Phase};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
+use crate::bounds::Given;
 use crate::platform::{CONSENTS, COSTS, Platform};
 use crate::policy::{Policy, Verdict};
-use crate::{approval, imports, ledger};
+use crate::{approval, consent, ledger};
 
 /// Longest reason that people read, bytes.
 const MAX_REASON_BYTES: usize = 2000;
@@ -28,21 +31,34 @@ impl OperatorService {
     }
 
     /// Adds where a proposal stands, what its peer was shown before, and what is left.
-    fn with_accounts(&self, job: &str, consent: v1::ProposalSummary) -> v1::ProposalSummary {
-        let state = self.0.state(job);
-        let judged = self.0.proposal(job);
-        let judged = judged.and_then(|proposal| approval::verdict(&self.0, job, &proposal));
-        let policy = match (state, self.0.policy().is_some(), judged) {
-            (JobState::Proposed, true, Ok(Verdict::Deny { why })) => format!("denies: {why}"),
-            (JobState::Proposed, true, Ok(_)) => "allows it; people decide".into(),
-            (_, _, Err(fault)) => fault.message,
-            _ => String::new(),
+    fn with_accounts(
+        &self,
+        job: &str,
+        summary: v1::ProposalSummary,
+        accounts: &[v1::Account],
+    ) -> v1::ProposalSummary {
+        let proposal = self.0.proposal(job);
+        let warnings = match &proposal {
+            Ok(proposal) => consent::warnings(proposal),
+            Err(fault) => vec![fault.message.clone()],
+        };
+        let is_asked = self.0.state(job) == JobState::Proposed && self.0.policy().is_some();
+        let judged = proposal.and_then(|proposal| match is_asked {
+            true => approval::verdict(&self.0, job, &proposal).map(Some),
+            false => Ok(None),
+        });
+        let policy = match judged {
+            Ok(Some(Verdict::Deny { why })) => format!("denies: {why}"),
+            Ok(Some(_)) => "allows it; people decide".into(),
+            Err(fault) => fault.message,
+            Ok(None) => String::new(),
         };
         v1::ProposalSummary {
             last_event: self.0.journal.last(job),
-            accounts: ledger::accounts(&self.0, &consent.peer).unwrap_or_default(),
+            accounts: accounts.to_vec(),
+            warnings,
             policy,
-            ..consent
+            ..summary
         }
     }
 
@@ -77,6 +93,24 @@ fn who<T>(request: &Request<T>) -> String {
     caller.map(|caller| caller.name.clone()).unwrap_or_default()
 }
 
+/// What an approval states of the links.
+fn given(request: &v1::ApproveProposalRequest) -> Result<Given, Fault> {
+    let rule = match request.bounds_rule() {
+        v1::BoundsRule::Stated => Some(BoundsRule::Stated),
+        v1::BoundsRule::Ladder => Some(BoundsRule::Ladder),
+        v1::BoundsRule::Unspecified if request.bounds_rule == 0 => None,
+        v1::BoundsRule::Unspecified => {
+            let message = "bounds_rule is none that this version knows";
+            return Err(Fault::new(Reason::InvalidRequest, message).at("field", "bounds_rule"));
+        }
+    };
+    Ok(Given {
+        degree: Some(request.degree_bound).filter(|bound| *bound > 0),
+        links: Some(request.links_bound).filter(|bound| *bound > 0),
+        rule,
+    })
+}
+
 fn shown(policy: Option<&Policy>) -> v1::PolicyResponse {
     policy.map_or_else(v1::PolicyResponse::default, |policy| v1::PolicyResponse {
         path: policy.path.display().to_string(),
@@ -100,7 +134,7 @@ impl SocialPlatform for OperatorService {
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportLinksResponse>, Status> {
         let who = who(&request);
-        let imported = imports::import(&self.0, request.into_inner(), &who).await?;
+        let imported = self.0.datasets.import(request.into_inner(), &who).await?;
         Ok(Response::new(imported))
     }
 
@@ -110,15 +144,22 @@ impl SocialPlatform for OperatorService {
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let pending_only = request.into_inner().pending_only;
         let consents = self.0.store.list::<v1::ProposalSummary>(CONSENTS, "");
-        let mut proposals: Vec<_> = consents
-            .map_err(Fault::from)?
-            .into_iter()
-            .map(|(job, consent)| self.with_accounts(&job, consent))
-            .filter(|proposal| {
-                let state = proposal.last_event.as_ref().map(v1::JobEvent::state);
-                !pending_only || state == Some(JobState::Proposed)
-            })
-            .collect();
+        let consents = consents.map_err(Fault::from)?.into_iter();
+        let listed =
+            consents.filter(|(job, _)| !pending_only || self.0.state(job) == JobState::Proposed);
+        // The same for all of one peer, and every one of them reads the whole ledger.
+        let mut accounts: BTreeMap<String, Vec<v1::Account>> = BTreeMap::new();
+        let mut proposals = Vec::new();
+        for (job, consent) in listed {
+            let of_peer = match accounts.entry(consent.peer.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let of_peer = ledger::accounts(&self.0, &consent.peer);
+                    new.insert(of_peer.unwrap_or_default())
+                }
+            };
+            proposals.push(self.with_accounts(&job, consent, of_peer));
+        }
         proposals.sort_by_key(|proposal| proposal.created_unix_ms);
         Ok(Response::new(v1::ListProposalsResponse { proposals }))
     }
@@ -131,14 +172,18 @@ impl SocialPlatform for OperatorService {
         let request = request.into_inner();
         let job = &request.job_id;
         self.0.proposal(job)?;
-        let dataset = imports::choose(&self.0, &request.dataset)?;
+        let dataset = self.0.datasets.choose(&request.dataset)?.to_string();
         match self.0.state(job) {
             JobState::Approved if self.0.consent(job)?.dataset == dataset => {}
             JobState::Approved => {
                 let message = "the proposal was decided with another data set";
                 return Err(Fault::new(Reason::WrongState, message).into());
             }
-            _ => approval::give(&self.0, job, &dataset, request.expires_unix_ms, &who)?,
+            _ => {
+                let given = given(&request)?;
+                let end = request.expires_unix_ms;
+                approval::give(&self.0, job, &dataset, end, given, &who)?;
+            }
         }
         let state = self.0.state(job).into();
         Ok(Response::new(v1::ApproveProposalResponse { state }))
@@ -212,14 +257,13 @@ impl SocialPlatform for OperatorService {
         let stored = self.0.store.list::<v1::Disclosure>(ledger::DISCLOSURES, "");
         let stored = stored.map_err(Fault::from)?;
         let disclosures: Vec<_> = stored.into_iter().map(|(_, shown)| shown).collect();
-        let mut accounts = Vec::new();
-        let peers: BTreeSet<&str> = disclosures
-            .iter()
-            .map(|shown| shown.peer.as_str())
-            .collect();
-        for peer in peers {
-            accounts.extend(ledger::accounts(&self.0, peer)?);
-        }
+        // One rating platform, whatever its certificates were called; the newest name selects
+        // the rules that hold now.
+        let newest = disclosures.iter().max_by_key(|shown| shown.updated_unix_ms);
+        let accounts = match newest {
+            Some(newest) => ledger::accounts(&self.0, &newest.peer)?,
+            None => Vec::new(),
+        };
         Ok(Response::new(v1::ListSocialDisclosuresResponse {
             disclosures,
             accounts,
@@ -284,5 +328,44 @@ impl SocialPlatform for OperatorService {
             )
         })?;
         Ok(Response::new(cost))
+    }
+    async fn list_datasets(
+        &self,
+        _: Request<v1::ListDatasetsRequest>,
+    ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        Ok(Response::new(self.0.datasets.list()?))
+    }
+
+    async fn show_dataset(
+        &self,
+        request: Request<v1::ShowDatasetRequest>,
+    ) -> Result<Response<v1::ShowLinksResponse>, Status> {
+        let shown = self.0.datasets.show(&request.into_inner().dataset)?;
+        Ok(Response::new(v1::ShowLinksResponse {
+            dataset: Some(shown.dataset),
+            imported: Some(shown.imported),
+            header: Some(shown.header),
+        }))
+    }
+
+    async fn delete_dataset(
+        &self,
+        request: Request<v1::DeleteDatasetRequest>,
+    ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
+        let who = who(&request);
+        let dataset = request.into_inner().dataset;
+        self.0.datasets.delete(&dataset, &who)?;
+        Ok(Response::new(v1::DeleteDatasetResponse { dataset }))
+    }
+
+    async fn delete_job(
+        &self,
+        request: Request<v1::DeleteJobRequest>,
+    ) -> Result<Response<v1::DeleteJobResponse>, Status> {
+        let who = who(&request);
+        let job_id = request.into_inner().job_id;
+        self.0.proposal(&job_id)?;
+        self.0.ended.delete(&job_id, &who)?;
+        Ok(Response::new(v1::DeleteJobResponse { job_id }))
     }
 }

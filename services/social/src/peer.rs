@@ -23,6 +23,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 use tracing::Instrument;
 
+use crate::align::AlignStream;
 use crate::platform::Platform;
 use crate::{absence, align, ledger, lifeline, meetings, probe, proposals, rounds, setup};
 
@@ -61,7 +62,8 @@ pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault 
         if state == JobState::Failed {
             observe::job_failed(fault.reason);
         }
-        platform.end(&job.to_string(), state, &fault.advice());
+        let told = fault.clone().outward().advice();
+        platform.end_telling(&job.to_string(), state, &fault.advice(), &told);
     }
     fault
 }
@@ -94,46 +96,60 @@ pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {
     fault
 }
 
-fn caller<T>(request: &Request<T>) -> String {
+/// P0's name, by its certificate.
+fn caller<T>(request: &Request<T>) -> Result<String, Fault> {
     let caller = request.extensions().get::<Caller>();
-    caller.map(|caller| caller.name.clone()).unwrap_or_default()
+    let caller = caller.ok_or_else(|| Fault::new(Reason::NoCertificate, "nobody has called"))?;
+    Ok(caller.name.clone())
 }
 
 /// The key of P0's signatures, as its certificate names it.
 fn rating_key<T>(platform: &Platform, request: &Request<T>) -> Result<PublicKey, Fault> {
     let caller = request.extensions().get::<Caller>();
-    let certificate = caller.map_or(&[][..], |caller| &caller.certificate);
-    platform.audit.peer(certificate)
+    let caller = caller.ok_or_else(|| Fault::new(Reason::NoCertificate, "nobody has called"))?;
+    platform.audit.peer(&caller.certificate)
+}
+
+/// The only way by which a fault leaves for P0: without what is about this machine alone.
+pub(crate) fn outward(fault: Fault) -> Status {
+    if fault.is_own() {
+        tracing::error!("told to the rating platform as a failure of ours: {fault}");
+    }
+    fault.outward().into_status()
+}
+
+fn told<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
+    answer.map(Response::new).map_err(outward)
 }
 
 fn job_of(text: &str) -> Result<JobId, Fault> {
     Ok(JobId::parse("job_id", text)?)
 }
 
-#[async_trait]
-impl Peer for PeerService {
-    async fn hello(
+/// The calls, before their faults are made fit to leave.
+impl PeerService {
+    async fn take_hello(
         &self,
         request: Request<v1::HelloRequest>,
-    ) -> Result<Response<v1::HelloResponse>, Status> {
+    ) -> Result<v1::HelloResponse, Fault> {
         let hello = request.into_inner();
         if hello.protocol_version != PROTOCOL_VERSION {
             let message = format!(
                 "the social platform speaks version {PROTOCOL_VERSION} of the conversation, the rating platform {}",
                 hello.protocol_version
             );
-            return Err(Fault::new(Reason::VersionMismatch, message).into());
+            return Err(Fault::new(Reason::VersionMismatch, message));
         }
         if hello.role() != v1::Role::Rating {
             let fault = Fault::new(Reason::InvalidRequest, "role must be the rating platform's");
-            return Err(fault.at("field", "role").into());
+            return Err(fault.at("field", "role"));
         }
         if hello.instance_nonce.len() != self.0.instance_nonce.len() {
             let fault = Fault::new(Reason::InvalidRequest, "instance_nonce must have 16 bytes");
-            return Err(fault.at("field", "instance_nonce").into());
+            return Err(fault.at("field", "instance_nonce"));
         }
         self.0.sight.seen();
-        Ok(Response::new(v1::HelloResponse {
+        Ok(v1::HelloResponse {
             protocol_version: PROTOCOL_VERSION,
             software_version: env!("CARGO_PKG_VERSION").into(),
             role: v1::Role::Social.into(),
@@ -141,52 +157,47 @@ impl Peer for PeerService {
             max_frame_bytes: u32::try_from(MAX_FRAME_BYTES).unwrap_or(u32::MAX),
             protocols: PROTOCOLS.map(|p| protocol_to_wire(p).into()).to_vec(),
             certificate: self.0.identity.now().material.certificate().to_vec(),
-        }))
+        })
     }
 
-    async fn propose(
+    async fn take_propose(
         &self,
         request: Request<v1::PeerProposal>,
-    ) -> Result<Response<v1::PeerProposalReceipt>, Status> {
-        let peer = caller(&request);
+    ) -> Result<v1::PeerProposalReceipt, Fault> {
+        let peer = caller(&request)?;
         // Whoever proposes must be able to sign.
         rating_key(&self.0, &request)?;
         let message = request.into_inner();
-        let proposal = Proposal::from_wire(&message).map_err(Fault::from)?;
+        let proposal = Proposal::from_wire(&message)?;
         let state = proposals::receive(&self.0, &proposal, &message, peer)?;
-        Ok(Response::new(v1::PeerProposalReceipt {
+        Ok(v1::PeerProposalReceipt {
             job_id: message.job_id,
             state: state.into(),
-        }))
+        })
     }
 
-    type WatchDecisionStream = Pin<Box<dyn Stream<Item = Result<v1::Decision, Status>> + Send>>;
-
-    async fn watch_decision(
+    async fn take_watch_decision(
         &self,
         request: Request<v1::WatchDecisionRequest>,
-    ) -> Result<Response<Self::WatchDecisionStream>, Status> {
+    ) -> Result<DecisionStream, Fault> {
         let job = job_of(&request.into_inner().job_id)?;
         self.0.proposal(&job.to_string())?;
         let decisions = lifeline::open(Arc::clone(&self.0), job);
-        Ok(Response::new(Box::pin(decisions)))
+        Ok(Box::pin(decisions))
     }
 
-    type AlignStream = align::AlignStream;
-
-    async fn align(
+    async fn take_align(
         &self,
         request: Request<Streaming<v1::AlignChunk>>,
-    ) -> Result<Response<Self::AlignStream>, Status> {
-        let peer = caller(&request);
-        let answer = align::answer(&self.0, request.into_inner(), peer).await?;
-        Ok(Response::new(answer))
+    ) -> Result<AlignStream, Fault> {
+        let peer = caller(&request)?;
+        align::answer(&self.0, request.into_inner(), peer).await
     }
 
-    async fn setup(
+    async fn take_setup(
         &self,
         request: Request<v1::SetupRequest>,
-    ) -> Result<Response<v1::SetupResponse>, Status> {
+    ) -> Result<v1::SetupResponse, Fault> {
         let request = request.into_inner();
         let job = job_of(&request.job_id)?;
         let received_bytes = request.wire_bytes();
@@ -200,31 +211,28 @@ impl Peer for PeerService {
         let answered = answered.instrument(span).await;
         let response = answered.map_err(|fault| self.fail(job, fault))?;
         meter.sent(response.wire_bytes());
-        Ok(Response::new(response))
+        Ok(response)
     }
 
-    type ExchangeStream = AnswerStream;
-
-    async fn exchange(
+    async fn take_exchange(
         &self,
         request: Request<Streaming<v1::ExchangeChunk>>,
-    ) -> Result<Response<AnswerStream>, Status> {
-        let answer = rounds::answer(&self.0, request.into_inner()).await?;
-        Ok(Response::new(answer))
+    ) -> Result<AnswerStream, Fault> {
+        rounds::answer(&self.0, request.into_inner()).await
     }
 
-    async fn finish(
+    async fn take_finish(
         &self,
         request: Request<v1::FinishRequest>,
-    ) -> Result<Response<v1::FinishResponse>, Status> {
+    ) -> Result<v1::FinishResponse, Fault> {
         let request = request.into_inner();
         let job = job_of(&request.job_id)?;
         // A P0 that did not hear the answer asks again.
         if self.0.state(&job.to_string()) == JobState::Finished {
             let disclosed = self.0.store.get(ledger::DISCLOSURES, &job.to_string());
-            let disclosed: Option<v1::Disclosure> = disclosed.map_err(Fault::from)?;
+            let disclosed: Option<v1::Disclosure> = disclosed?;
             let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
-            return Ok(Response::new(v1::FinishResponse { openings }));
+            return Ok(v1::FinishResponse { openings });
         }
         let openings = self.0.slot.with(job, |running| running.openings)?;
         if openings != request.openings {
@@ -232,42 +240,37 @@ impl Peer for PeerService {
                 "the rating platform counts {} openings, the social platform {openings}",
                 request.openings
             );
-            return Err(self
-                .fail(job, Fault::new(Reason::Contradiction, message))
-                .into());
+            return Err(self.fail(job, Fault::new(Reason::Contradiction, message)));
         }
         ledger::compare(&self.0, job, None, request.counters)
             .map_err(|fault| self.fail(job, fault))?;
         let message = format!("The rating platform has its model after {openings} openings.");
         self.0.end(&job.to_string(), JobState::Finished, &message);
-        Ok(Response::new(v1::FinishResponse { openings }))
+        Ok(v1::FinishResponse { openings })
     }
 
-    async fn probe(
+    async fn take_probe(
         &self,
         request: Request<v1::ProbeRequest>,
-    ) -> Result<Response<v1::ProbeResponse>, Status> {
-        let answered = probe::answer(&self.0.probes, &request.into_inner())?;
-        Ok(Response::new(answered))
+    ) -> Result<v1::ProbeResponse, Fault> {
+        probe::answer(&self.0.probes, &request.into_inner())
     }
 
-    async fn cross_sign(
+    async fn take_cross_sign(
         &self,
         request: Request<v1::CrossSignRequest>,
-    ) -> Result<Response<v1::CrossSignResponse>, Status> {
+    ) -> Result<v1::CrossSignResponse, Fault> {
         let key = rating_key(&self.0, &request)?;
         let request = request.into_inner();
         let job = job_of(&request.job_id)?;
         let answered = meetings::answer(&self.0, &request, &key);
-        Ok(Response::new(
-            answered.map_err(|fault| self.fail(job, fault))?,
-        ))
+        answered.map_err(|fault| self.fail(job, fault))
     }
 
-    async fn abort(
+    async fn take_abort(
         &self,
         request: Request<v1::AbortRequest>,
-    ) -> Result<Response<v1::AbortResponse>, Status> {
+    ) -> Result<v1::AbortResponse, Fault> {
         let request = request.into_inner();
         let job = job_of(&request.job_id)?.to_string();
         self.0.proposal(&job)?;
@@ -280,6 +283,87 @@ impl Peer for PeerService {
         let message = format!("The rating platform ended the job: {reason}");
         self.0.end(&job, JobState::Cancelled, &message);
         let state = self.0.state(&job).into();
-        Ok(Response::new(v1::AbortResponse { state }))
+        Ok(v1::AbortResponse { state })
+    }
+}
+
+type DecisionStream = Pin<Box<dyn Stream<Item = Result<v1::Decision, Status>> + Send>>;
+
+#[async_trait]
+impl Peer for PeerService {
+    async fn hello(
+        &self,
+        request: Request<v1::HelloRequest>,
+    ) -> Result<Response<v1::HelloResponse>, Status> {
+        told(self.take_hello(request).await)
+    }
+
+    async fn propose(
+        &self,
+        request: Request<v1::PeerProposal>,
+    ) -> Result<Response<v1::PeerProposalReceipt>, Status> {
+        told(self.take_propose(request).await)
+    }
+
+    type WatchDecisionStream = DecisionStream;
+
+    async fn watch_decision(
+        &self,
+        request: Request<v1::WatchDecisionRequest>,
+    ) -> Result<Response<DecisionStream>, Status> {
+        told(self.take_watch_decision(request).await)
+    }
+
+    type AlignStream = AlignStream;
+
+    async fn align(
+        &self,
+        request: Request<Streaming<v1::AlignChunk>>,
+    ) -> Result<Response<AlignStream>, Status> {
+        told(self.take_align(request).await)
+    }
+
+    async fn setup(
+        &self,
+        request: Request<v1::SetupRequest>,
+    ) -> Result<Response<v1::SetupResponse>, Status> {
+        told(self.take_setup(request).await)
+    }
+
+    type ExchangeStream = AnswerStream;
+
+    async fn exchange(
+        &self,
+        request: Request<Streaming<v1::ExchangeChunk>>,
+    ) -> Result<Response<AnswerStream>, Status> {
+        told(self.take_exchange(request).await)
+    }
+
+    async fn finish(
+        &self,
+        request: Request<v1::FinishRequest>,
+    ) -> Result<Response<v1::FinishResponse>, Status> {
+        told(self.take_finish(request).await)
+    }
+
+    async fn probe(
+        &self,
+        request: Request<v1::ProbeRequest>,
+    ) -> Result<Response<v1::ProbeResponse>, Status> {
+        told(self.take_probe(request).await)
+    }
+
+    async fn cross_sign(
+        &self,
+        request: Request<v1::CrossSignRequest>,
+    ) -> Result<Response<v1::CrossSignResponse>, Status> {
+        told(self.take_cross_sign(request).await)
+    }
+
+    async fn abort(
+        &self,
+        request: Request<v1::AbortRequest>,
+    ) -> Result<Response<v1::AbortResponse>, Status> {
+        told(self.take_abort(request).await)
     }
 }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
+use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::daemon::DaemonError;
 use s3rec_node::journal::{Journal, is_terminal};
 use s3rec_node::observe::PeerSight;
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::spool;
+use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
@@ -19,6 +20,9 @@ use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::approval::APPROVALS;
+use crate::imports::LinkDatasets;
+use crate::ledger::DISCLOSURES;
 use crate::meetings::Meetings;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
@@ -28,10 +32,22 @@ pub(crate) const PROPOSALS: Table = Table("proposals");
 pub(crate) const CONSENTS: Table = Table("consents");
 pub(crate) const COSTS: Table = Table("costs");
 
+/// Where what belongs to a job is.
+const OF_JOBS: JobTables = JobTables {
+    details: &[PROPOSALS, CONSENTS, COSTS, APPROVALS],
+    ledger: DISCLOSURES,
+    holding: None,
+};
+
 /// The daemon's state.
 pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
+    pub(crate) datasets: LinkDatasets,
+    /// How many proposals the other platform may still make.
+    pub(crate) proposing: HourlyAllowance,
+    /// What ended jobs leave.
+    pub(crate) ended: EndedJobs,
     pub(crate) slot: Slot,
     pub(crate) limits: Limits,
     pub(crate) stocks: Arc<Stocks>,
@@ -70,22 +86,26 @@ impl Platform {
         let policy_file = settings.peer.policy.clone();
         let policy = read_policy(policy_file.as_deref()).map_err(Fault::from)?;
         let store = Store::open(&settings.data_dir)?;
-        spool::sweep(&settings.data_dir.join("links"))?;
         let journal = Journal::open(&store)?;
         let now = identity.now();
         let (role, certificate) = (CertificateRole::Social, now.material.certificate());
         let signer = now.material.signer()?;
         let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
-        let goes_on = |job: &str| {
-            let last = journal.last(job).unwrap_or_default();
-            crate::absence::goes_on(last.state())
-        };
+        let goes_on = |job: &str| crate::absence::goes_on(journal.state(job));
         let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
+        let is_open = |job: &str| journal.is_open(job);
+        let limit_bytes = settings.limits.import_bytes;
+        let datasets =
+            LinkDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_open)?;
+        let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
         let mut instance_nonce = [0; 16];
-        // Without entropy the nonce only fails to tell a restart.
-        let _ = getrandom::fill(&mut instance_nonce);
+        getrandom::fill(&mut instance_nonce)
+            .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
         let platform = Self {
             store,
+            datasets,
+            proposing: HourlyAllowance::new(settings.limits.proposals_per_hour),
+            ended,
             probes: Allowance::default(),
             sight: PeerSight::default(),
             slot: Slot::new(journal.clone()),
@@ -102,10 +122,6 @@ impl Platform {
             data_dir: settings.data_dir.clone(),
         };
         Ok(Arc::new(platform))
-    }
-
-    pub(crate) fn links_dir(&self) -> PathBuf {
-        self.data_dir.join("links")
     }
 
     pub(crate) fn idle_limit(&self) -> Duration {
@@ -133,10 +149,12 @@ impl Platform {
     }
 
     /// Pins of P0's certificate, as it was last let through, and of ours.
-    pub(crate) fn pins(&self) -> ([u8; 32], [u8; 32]) {
-        let theirs = self.identity.peer_pin();
-        let theirs = theirs.map_or([0; 32], |pin| pin.digest());
-        (theirs, self.identity.own().pin.digest())
+    pub(crate) fn pins(&self) -> Result<([u8; 32], [u8; 32]), Fault> {
+        let theirs = self.identity.peer_pin().ok_or_else(|| {
+            let message = "no certificate of the rating platform is pinned";
+            Fault::new(Reason::WrongPin, message)
+        })?;
+        Ok((theirs.digest(), self.identity.own().pin.digest()))
     }
 
     /// Waits until nobody else decides on a proposal.
@@ -154,14 +172,15 @@ impl Platform {
     }
 
     pub(crate) fn consent(&self, job: &str) -> Result<v1::ProposalSummary, Fault> {
-        Ok(self.store.get(CONSENTS, job)?.unwrap_or_default())
+        self.store.get(CONSENTS, job)?.ok_or_else(|| {
+            let message = format!("what was asked of the people here over {job} is gone");
+            Fault::new(Reason::StorageFailed, message).at("job", job)
+        })
     }
 
     /// The newest state of a job.
     pub(crate) fn state(&self, job: &str) -> v1::JobState {
-        self.journal
-            .last(job)
-            .map_or(v1::JobState::Unspecified, |event| event.state())
+        self.journal.state(job)
     }
 
     /// Records a new state, unless the job has ended; then the first end stands.
@@ -238,9 +257,14 @@ impl Platform {
         self.audit.note(kind, entry);
     }
 
-    /// Ends the running job of that name, and the job. Never fails: what cannot be stored is
-    /// logged, because the job has ended all the same.
+    /// Ends the running job of that name, and the job, for a reason that both sides' people may
+    /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
     pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
+        self.end_telling(job, state, message, "");
+    }
+
+    /// As [`Self::end`], with other words for the other platform unless `told` is empty.
+    pub(crate) fn end_telling(&self, job: &str, state: v1::JobState, message: &str, told: &str) {
         let phase = self
             .journal
             .last(job)
@@ -264,6 +288,7 @@ impl Platform {
             state: state.into(),
             phase: phase.into(),
             message: message.into(),
+            told: told.into(),
             waiting_for: v1::Role::Unspecified.into(),
             ..last
         };
@@ -271,7 +296,7 @@ impl Platform {
         // Keys, shares and the job's own link to its data go with it, whatever its end is.
         let erase = || {
             self.stocks.erase(&self.store, job);
-            crate::imports::release(self, job);
+            self.datasets.release(job);
         };
         if let Err(error) = self.journal.end(event, erase) {
             tracing::error!(job, "the job's end is not stored: {error}");

@@ -1,7 +1,6 @@
 //! Takes proposals in, for the people here to decide on.
 
 use s3rec_audit::Kind;
-use s3rec_node::journal::is_terminal;
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::convert::Proposal;
@@ -11,7 +10,7 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::approval;
-use crate::consent;
+use crate::ledger::DISCLOSURES;
 use crate::platform::{CONSENTS, PROPOSALS, Platform};
 
 /// Stores a proposal; the same one again is answered alike.
@@ -31,11 +30,21 @@ pub(crate) fn receive(
         let message = "another proposal has this job's id";
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
-    let stored = platform.store.list::<v1::ProposalSummary>(CONSENTS, "")?;
-    let open = stored
-        .iter()
-        .filter(|(job, _)| !is_terminal(platform.state(job)))
-        .count();
+    let shown: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &job)?;
+    if shown.is_some() {
+        // Its details are forgotten, what it has disclosed is not.
+        let message = "a job of this id has been before";
+        return Err(Fault::new(Reason::Contradiction, message).at("job", job));
+    }
+    platform.proposing.take().map_err(|wait| {
+        let most = platform.limits.proposals_per_hour;
+        let message = format!("the social platform takes {most} proposals an hour");
+        Fault::new(Reason::LimitExceeded, message).remedied_by(format!(
+            "Propose again in {} s.",
+            wait.as_secs().saturating_add(1)
+        ))
+    })?;
+    let open = platform.journal.open_jobs().len();
     if open >= platform.limits.open_jobs as usize {
         let message = format!("{open} proposals are open, which is the limit");
         return Err(Fault::new(Reason::LimitExceeded, message));
@@ -50,7 +59,8 @@ pub(crate) fn receive(
         release_policy: message.release_policy,
         last_event: None,
         created_unix_ms: now_unix_ms(),
-        warnings: consent::warnings(proposal),
+        // Told anew whenever somebody asks.
+        warnings: Vec::new(),
         dataset: String::new(),
         accounts: Vec::new(),
         policy: String::new(),
@@ -62,8 +72,10 @@ pub(crate) fn receive(
         ("proposal", message.to_record().into()),
     ];
     platform.audit.record(Kind::Proposal, entry)?;
-    platform.store.put(PROPOSALS, &job, message)?;
-    platform.store.put(CONSENTS, &job, &consent)?;
+    platform.store.put_all(&[
+        (PROPOSALS, &job, message.to_record()),
+        (CONSENTS, &job, consent.to_record()),
+    ])?;
     platform.journal.record(v1::JobEvent {
         job_id: job.clone(),
         state: JobState::Proposed.into(),
@@ -73,6 +85,7 @@ pub(crate) fn receive(
         message: "Waiting for the decision of the social platform's operator.".into(),
         ..v1::JobEvent::default()
     })?;
+    platform.ended.make_room();
     approval::by_policy(platform, &job, proposal)?;
     Ok(platform.state(&job))
 }

@@ -7,13 +7,18 @@ use s3rec_link::{Channel, drive};
 use s3rec_spmm::fetch::SocialQueries;
 use s3rec_wire::status::Fault;
 
+use crate::disclosing::Cleared;
 use crate::imports::blocking;
 use crate::rounds::fault;
 use crate::session::{Agreed, Asked, Stage};
 
 /// Makes the queries and sends them. How long the making takes follows the links, so `channel`
 /// holds the first frame back until a public time.
-pub(crate) async fn send(agreed: Agreed, channel: &mut impl Channel) -> Result<Stage, Fault> {
+pub(crate) async fn send(
+    _: &Cleared,
+    agreed: Agreed,
+    channel: &mut impl Channel,
+) -> Result<Stage, Fault> {
     let (parameters, operand) = (agreed.parameters.clone(), Arc::clone(&agreed.operand));
     let made = blocking(move || SocialQueries::new(&parameters, &operand)).await?;
     let queries = made.map_err(|error| fault(error.into(), None))?;

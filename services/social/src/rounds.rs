@@ -5,24 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
-use s3rec_link::pacing::Paced;
+use s3rec_link::pacing::{self, Paced};
 use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
 use s3rec_node::traces::join_trace;
-use s3rec_spmm::Frame;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_wire::convert::{ChunkHeader, JobId};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
-use tonic::{Streaming, async_trait};
+use tokio::time::Instant;
+use tonic::Streaming;
 use tracing::Instrument;
 
+use crate::disclosing::{self, Cleared, Leaving, Opening};
 use crate::imports::blocking;
 use crate::ledger;
 use crate::peer::{blamed, fail};
 use crate::platform::Platform;
 use crate::session::{Agreed, Keyed, Stage, Taken, superseded};
+use crate::setup::{pacing_missed, reading_time};
 use crate::{absence, queries, stock};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
@@ -49,13 +51,8 @@ pub(crate) async fn answer(
     let platform = Arc::clone(platform);
     let epoch = taken.epoch;
     let work = async move {
-        let gate = Gate {
-            channel: Counting::new(channel, meter),
-            opening: (header.phase == Phase::Online)
-                .then(|| (Arc::clone(&platform), header.clone())),
-            refusal: None,
-        };
-        let mut paced = Paced::new(gate, answer_time(&taken.stage));
+        let time = answer_time(&taken.stage);
+        let mut paced = Paced::new(Counting::new(channel, meter), time);
         if speaks_first(&taken.stage) {
             paced = paced.speaking_first();
         }
@@ -64,14 +61,15 @@ pub(crate) async fn answer(
         let exchanged = unless_ended(cancelled, exchanged).await;
         let left = exchanged.and_then(|stage| platform.slot.leave(job, epoch, stage));
         let left = left.map_err(|fault| stale(&platform, job, epoch, fault));
-        let mut gate = paced.into_inner();
+        if let Some(late) = paced.late() {
+            pacing_missed("an exchange", job, time, late);
+        }
         if let Err(fault) = left {
-            let fault = gate.refusal.take().unwrap_or(fault);
             let fault = match platform.slot.is_current(job, epoch) {
                 true => fail(&platform, job, fault),
                 false => fault.at("job", job),
             };
-            gate.channel.into_inner().refuse(fault).await;
+            paced.into_inner().into_inner().refuse(fault).await;
         }
     };
     tokio::spawn(work.instrument(span));
@@ -195,30 +193,42 @@ async fn exchange(
     platform: &Arc<Platform>,
     header: &ChunkHeader,
     taken: Taken,
-    channel: &mut Paced<Gate>,
+    channel: &mut Paced<Counting<GrpcChannel>>,
 ) -> Result<Stage, Fault> {
     let job = header.job;
-    if let Stage::Agreed(_) = taken.stage {
-        ledger::answer_upload(platform, job)?;
-    }
+    let began = Instant::now();
+    let opening = || Opening::new(platform, job, header.round, taken.epoch);
     match taken.stage {
-        Stage::Agreed(agreed) if agreed.is_to_ask() => queries::send(*agreed, channel).await,
-        Stage::Agreed(agreed) if agreed.parameters.protocol.is_preprocessed() => {
-            stock::begin(platform, job, *agreed, channel).await
+        Stage::Agreed(agreed) if agreed.is_to_ask() => {
+            let cleared = disclosing::clear(platform, job, Leaving::Upload)?;
+            queries::send(&cleared, *agreed, channel).await
         }
-        Stage::Agreed(agreed) => receive_key(job, *agreed, channel).await,
+        Stage::Agreed(agreed) => {
+            // Whatever is answered under this key from here on, blocks or rounds.
+            let cleared = disclosing::clear(platform, job, Leaving::Upload)?;
+            match agreed.parameters.protocol.is_preprocessed() {
+                true => stock::begin(&cleared, platform, job, *agreed, channel).await,
+                false => receive_key(&cleared, job, *agreed, channel).await,
+            }
+        }
         Stage::Stocking(stocked) => stock::block(platform, job, *stocked, channel).await,
         Stage::Away => {
-            let stocked = absence::restore(platform, job, header.parameters_digest).await?;
-            stock::meet(platform, job, stocked, channel).await
+            disclosing::may_go_on(platform, job)?;
+            let time = platform.slot.with(job, |running| reading_time(running))?;
+            let restored = absence::restore(platform, job, header.parameters_digest).await;
+            // It reads the links, as Setup does.
+            if let Some(late) = pacing::hold(began, time).await {
+                pacing_missed("a meeting after an absence", job, time, late);
+            }
+            stock::meet(platform, job, restored?, channel).await
         }
         Stage::Sealed(stocked) => stock::meet(platform, job, *stocked, channel).await,
         Stage::Stocked(stocked) if header.phase == Phase::Online => {
-            stock::open(header.round, *stocked, channel).await
+            stock::open(header.round, opening(), *stocked, channel).await
         }
         Stage::Stocked(stocked) => stock::close(*stocked, channel).await,
         Stage::Keyed(keyed) => {
-            answer_round(header.round, &keyed, channel).await?;
+            answer_round(header.round, opening(), &keyed, channel).await?;
             Ok(Stage::Keyed(keyed))
         }
         _ => Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
@@ -226,6 +236,7 @@ async fn exchange(
 }
 
 async fn receive_key(
+    _: &Cleared,
     job: JobId,
     agreed: Agreed,
     channel: &mut impl Channel,
@@ -252,9 +263,14 @@ async fn receive_key(
     })))
 }
 
-async fn answer_round(round: u32, keyed: &Keyed, channel: &mut impl Channel) -> Result<(), Fault> {
+async fn answer_round(
+    round: u32,
+    opening: Opening,
+    keyed: &Keyed,
+    channel: &mut impl Channel,
+) -> Result<(), Fault> {
     let at = Some(round);
-    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1);
+    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1, opening);
     let mut answering = answering.map_err(|error| fault(error.into(), at))?;
     if let Some(fetch) = &keyed.fetch {
         answering = answering.with_fetch(fetch);
@@ -276,37 +292,5 @@ pub(crate) fn fault(error: DriveError, round: Option<u32>) -> Fault {
                 None => fault,
             }
         }
-    }
-}
-
-/// Lets the first frame of an answer through only after the opening is on disk.
-struct Gate {
-    channel: Counting<GrpcChannel>,
-    opening: Option<(Arc<Platform>, ChunkHeader)>,
-    refusal: Option<Fault>,
-}
-
-#[async_trait]
-impl Channel for Gate {
-    async fn send(&mut self, frame: Frame) -> Result<(), LinkError> {
-        if let Some((platform, header)) = self.opening.take()
-            && let Err(fault) = ledger::open(&platform, header.job, header.round)
-        {
-            self.refusal = Some(fault.clone());
-            return Err(LinkError::Refused(Box::new(fault)));
-        }
-        self.channel.send(frame).await
-    }
-
-    async fn receive(&mut self) -> Result<Frame, LinkError> {
-        self.channel.receive().await
-    }
-
-    async fn gone(&mut self) {
-        self.channel.gone().await;
-    }
-
-    async fn finish(&mut self) -> Result<(), LinkError> {
-        self.channel.finish().await
     }
 }

@@ -8,6 +8,7 @@ use s3rec_node::config::{PeerSettings, SocialSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::observe::Observed;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::retention;
 use s3rec_node::server::{Port, PortLimits, add_health_and_reflection, stopped};
 use s3rec_node::tls::{Authorize, Identity};
 use s3rec_wire::MAX_MESSAGE_BYTES;
@@ -19,6 +20,7 @@ use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
 
 use crate::absence;
+use crate::expiry;
 use crate::ledger::DISCLOSURES;
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
@@ -76,6 +78,14 @@ pub async fn start(
         }
         let every = Duration::from_secs(reload_seconds.max(1));
         tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));
+        let tidied = Arc::clone(&platform);
+        tokio::spawn(retention::follow(
+            move || {
+                expiry::end_what_has_expired(&tidied);
+                tidied.ended.look();
+            },
+            stop.clone(),
+        ));
         let presented = Arc::clone(&identity);
         let operators = move || Arc::clone(&presented.now().operators);
         let peers = move || Arc::clone(&identity.now().peers);

@@ -11,7 +11,7 @@ use s3rec_link::{Count, Meter};
 use s3rec_node::alignment::Common;
 use s3rec_node::journal::Journal;
 use s3rec_node::observe;
-use s3rec_sparse::SocialOperator;
+use s3rec_sparse::{OperatorBounds, SocialOperator};
 use s3rec_spmm::fetch::SocialFetch;
 use s3rec_spmm::he::SocialKeys;
 use s3rec_spmm::preprocessed::SocialStock;
@@ -52,6 +52,8 @@ pub(crate) enum Stage {
 pub(crate) struct Bounded {
     pub(crate) operator: Arc<SocialOperator>,
     pub(crate) pattern: PublicPattern,
+    /// As announced.
+    pub(crate) bounds: OperatorBounds,
     /// d_max as announced; 0 unless rows are fetched privately.
     pub(crate) fetched_rows_bound: u32,
     pub(crate) users_digest: [u8; 32],
@@ -224,6 +226,11 @@ impl Running {
             cancel: watch::channel(false).0,
             epoch: 0,
         }
+    }
+
+    /// Whether P0's connection is still the one of that number.
+    pub(crate) fn is_of(&self, epoch: u64) -> bool {
+        self.epoch == epoch
     }
 }
 

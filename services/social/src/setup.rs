@@ -1,28 +1,71 @@
-//! P1's side of agreeing on parameters: it announces ladder bounds, and checks for itself
+//! P1's side of agreeing on parameters: it announces the public bounds of Y, and checks for itself
 //! whatever P0 derives from them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use s3rec_algebra::Seed;
-use s3rec_link::pacing::AnswerTimes;
+use s3rec_link::pacing::{self, AnswerTimes};
 use s3rec_node::alignment::Common;
-use s3rec_sparse::{Disclosure, SecretPattern, SparseError, declassify};
-use s3rec_spmm::{ProductParameters, SocialOperand, fetch};
+use s3rec_sparse::{
+    Disclosure, OperatorBounds, SecretPattern, SocialOperator, SparseError, declassify,
+};
+use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError};
 use s3rec_wire::convert::{
     JobId, Proposal, bitmap, digest_of, half_of, parameters_digest, parameters_from_wire,
 };
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, SetupResponse};
+use tokio::time::Instant;
 
 use crate::align::common_operator;
-use crate::imports::{self, blocking};
-use crate::ledger;
-use crate::platform::Platform;
-use crate::session::{Agreed, Bounded, Stage, Taken};
+use crate::bounds;
+use crate::disclosing::{self, Cleared, Leaving};
+use crate::imports::blocking;
+use crate::platform::{CONSENTS, Platform};
+use crate::session::{Agreed, Bounded, Running, Stage, Taken};
 
-/// The first call gets the bounds, the second the agreement.
+/// The first call gets the bounds, the second the agreement; neither before a public time, in
+/// which P1 reads its links and makes Y of them.
 pub(crate) async fn answer(
+    platform: &Arc<Platform>,
+    job: JobId,
+    request: v1::SetupRequest,
+    taken: Taken,
+) -> Result<SetupResponse, Fault> {
+    let began = Instant::now();
+    let time = platform.slot.with(job, |running| reading_time(running))?;
+    let answered = answer_now(platform, job, request, taken).await;
+    if let Some(late) = pacing::hold(began, time).await {
+        pacing_missed("Setup", job, time, late);
+    }
+    answered
+}
+
+/// How long P1 may take to read and arrange its links, by what P0 knows: what was stated of them,
+/// and how many users both have.
+pub(crate) fn reading_time(running: &Running) -> Duration {
+    let overlap = running.overlap.unwrap_or_default();
+    let own = overlap.social_users;
+    let links = running.opened.bounds.stated.links;
+    let links = links.min(own.saturating_mul(own.saturating_sub(1)));
+    let common = u32::try_from(overlap.common_users).unwrap_or(u32::MAX);
+    AnswerTimes::setup(links, common)
+}
+
+/// P1's people should know: what was late shows something of the links.
+pub(crate) fn pacing_missed(what: &str, job: JobId, time: Duration, late: Duration) {
+    tracing::warn!(
+        %job,
+        "{what} was answered {} ms later than its public time of {} ms, which the rating platform \
+         sees; give this daemon more processor time, or state larger bounds",
+        late.as_millis(),
+        time.as_millis()
+    );
+}
+
+async fn answer_now(
     platform: &Arc<Platform>,
     job: JobId,
     request: v1::SetupRequest,
@@ -86,7 +129,12 @@ async fn bound(
         );
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    let links = imports::load_for(platform, &proposal.job.to_string()).await?;
+    // The whole rule, with the users and what the job comes to, before anything of Y is read.
+    disclosing::may_go_on(platform, proposal.job)?;
+    let stated = platform
+        .slot
+        .with(proposal.job, |running| running.opened.bounds)?;
+    let links = platform.datasets.load(&proposal.job.to_string()).await?;
     let (kind, disclosure) = (proposal.operator, proposal.pattern);
     let rows = Arc::new(rows);
     let common_rows = Arc::clone(&rows);
@@ -101,32 +149,47 @@ async fn bound(
     let mut social_half = [0; 32];
     getrandom::fill(&mut social_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
-    let fetched_rows_bound = if proposal.protocol.fetches_privately() {
-        fetch::rows_bound_of(&operator)
-    } else {
-        0
+    let bounds = bounds::of_operator(&stated, &operator);
+    keeps_stated(&bounds, &operator)?;
+    let fetched_rows_bound = match proposal.protocol.fetches_privately() {
+        true => bounds.linked_to,
+        false => 0,
+    };
+    if operator.nonzeros() == 0 {
+        tell_of_no_links(platform, proposal.job, users);
+    }
+    let leaving = Leaving::Bounds {
+        row_norm: bounds.row_norm,
+        pattern_rows: match disclosure {
+            Disclosure::Nothing => 0,
+            Disclosure::ActiveRows => pattern.returned_rows.len() as u64,
+            Disclosure::ActiveRowsAndColumns => {
+                (pattern.returned_rows.len() + pattern.uploaded_rows.len()) as u64
+            }
+        },
+    };
+    let cleared = disclosing::clear(platform, proposal.job, leaving)?;
+    let announced = Announced {
+        users,
+        social_half,
+        bounds,
+        fetched_rows_bound,
     };
     let response = SetupResponse {
-        job_id: proposal.job.to_string(),
-        seed_half: social_half.to_vec(),
-        common_users: users,
-        row_norm_bound: operator.row_norm_bound(),
-        nonzeros_bound: operator.nonzeros_bound(),
-        fetched_rows_bound,
         active_rows: match disclosure {
             Disclosure::Nothing => Vec::new(),
             _ => bitmap(users, &pattern.returned_rows),
         },
-        parameters_digest: Vec::new(),
         active_columns: match disclosure {
             Disclosure::ActiveRowsAndColumns => bitmap(users, &pattern.uploaded_rows),
             _ => Vec::new(),
         },
-        operator_commitment: Vec::new(),
+        ..announced.respond(proposal.job, &cleared)
     };
     let bounded = Bounded {
         operator: Arc::new(operator),
         pattern,
+        bounds,
         fetched_rows_bound,
         users_digest: digest,
         rating_half,
@@ -135,6 +198,77 @@ async fn bound(
         rows,
     };
     Ok((Stage::Bounded(Box::new(bounded)), response))
+}
+
+/// What both answers say alike.
+struct Announced {
+    users: u32,
+    social_half: [u8; 32],
+    bounds: OperatorBounds,
+    fetched_rows_bound: u32,
+}
+
+impl Announced {
+    /// The answer; nothing of Y leaves without proof that it was counted.
+    fn respond(&self, job: JobId, _: &Cleared) -> SetupResponse {
+        SetupResponse {
+            job_id: job.to_string(),
+            seed_half: self.social_half.to_vec(),
+            common_users: self.users,
+            row_norm_bound: self.bounds.row_norm,
+            nonzeros_bound: self.bounds.nonzeros,
+            fetched_rows_bound: self.fetched_rows_bound,
+            ..SetupResponse::default()
+        }
+    }
+}
+
+/// All of the data keeps what was stated when it was approved, so any part of it does. That it
+/// does not is an error of this platform alone, which the other one must not tell from any other.
+fn keeps_stated(bounds: &OperatorBounds, operator: &SocialOperator) -> Result<(), Fault> {
+    let linked_to = operator.active_columns().len();
+    let kept = operator.row_norm() <= bounds.row_norm
+        && operator.nonzeros() as u64 <= bounds.nonzeros
+        && (operator.kind().is_symmetric() || linked_to <= bounds.linked_to as usize);
+    if kept {
+        return Ok(());
+    }
+    let message = format!(
+        "the links exceed what was stated of them: row norm {} of {}, {} of {} non-zeros, {linked_to} \
+         users linked to of {}",
+        operator.row_norm(),
+        bounds.row_norm,
+        operator.nonzeros(),
+        bounds.nonzeros,
+        bounds.linked_to
+    );
+    Err(Fault::new(Reason::Bug, message))
+}
+
+/// Every opening of such a job is zeros. The people here are told before the first one; for the
+/// other platform nothing changes, neither words nor times.
+fn tell_of_no_links(platform: &Platform, job: JobId, users: u32) {
+    let message = format!(
+        "None of the {users} common users has a link to another of them: every opening of this job \
+         will be zeros (and noise, where there is any). It goes on, so that the rating platform does \
+         not learn this from its end; revoke the approval to spare the openings."
+    );
+    tracing::warn!(%job, "{message}");
+    let name = job.to_string();
+    let last = platform.journal.last(&name).unwrap_or_default();
+    let told = platform.journal.record(v1::JobEvent {
+        message: message.clone(),
+        ..last
+    });
+    let noted = platform.consent(&name).and_then(|mut consent| {
+        if !consent.warnings.contains(&message) {
+            consent.warnings.push(message);
+        }
+        Ok(platform.store.put(CONSENTS, &name, &consent)?)
+    });
+    if let Err(fault) = told.map_err(Fault::from).and(noted) {
+        tracing::error!(%job, "that nobody is linked is not stored: {fault}");
+    }
 }
 
 async fn agree(
@@ -146,12 +280,10 @@ async fn agree(
     let parameters = parameters_from_wire(message)?;
     check(proposal, &bounded, &parameters)?;
     keeps(proposal, &parameters)?;
-    ledger::whole_job_fits(platform, proposal.job, &parameters)?;
     let users = parameters.users;
     let digest = parameters_digest(message);
     let operator = Arc::clone(&bounded.operator);
     let pattern = bounded.pattern.clone();
-    let (row_norm_bound, nonzeros_bound) = (operator.row_norm_bound(), operator.nonzeros_bound());
     let made_for = parameters.clone();
     let operand = blocking(move || {
         made_for.validate()?;
@@ -160,10 +292,19 @@ async fn agree(
         let operand = SocialOperand::new(&made_for, &pattern, &operator, &salt)?;
         Ok((operand, salt))
     });
-    let (operand, salt) = operand.await?.map_err(|error: s3rec_spmm::SpmmError| {
+    let (operand, salt) = operand.await?.map_err(|error: SpmmError| {
         let message = format!("the social platform refuses the parameters: {error}");
-        Fault::new(Reason::ParametersRefused, message)
+        let reason = match error {
+            // Of the links themselves: ours alone.
+            SpmmError::AboveBound { .. } => Reason::Bug,
+            _ => Reason::ParametersRefused,
+        };
+        Fault::new(reason, message)
     })?;
+    let leaving = Leaving::Commitment {
+        row_norm: bounded.bounds.row_norm,
+    };
+    let cleared = disclosing::clear(platform, proposal.job, leaving)?;
     let text = format!(
         "Agreed: {users} common users, {} columns an opening, {} openings.",
         parameters.columns, parameters.rounds
@@ -174,17 +315,16 @@ async fn agree(
         Phase::Setup,
         text,
     )?;
-    let response = SetupResponse {
-        job_id: proposal.job.to_string(),
-        seed_half: bounded.social_half.to_vec(),
-        common_users: users,
-        row_norm_bound,
-        nonzeros_bound,
+    let announced = Announced {
+        users,
+        social_half: bounded.social_half,
+        bounds: bounded.bounds,
         fetched_rows_bound: parameters.fetched_rows_bound,
-        active_rows: Vec::new(),
+    };
+    let response = SetupResponse {
         parameters_digest: digest.to_vec(),
-        active_columns: Vec::new(),
         operator_commitment: operand.commitment().to_vec(),
+        ..announced.respond(proposal.job, &cleared)
     };
     let answer_times = AnswerTimes::of(&parameters)
         .map_err(|error| Fault::new(Reason::ParametersRefused, error.to_string()))?;
@@ -207,8 +347,7 @@ async fn agree(
 
 /// Refuses parameters beyond the proposal's bounds.
 fn keeps(proposal: &Proposal, parameters: &ProductParameters) -> Result<(), Fault> {
-    let refused =
-        |error: s3rec_spmm::SpmmError| Fault::new(Reason::ParametersRefused, error.to_string());
+    let refused = |error: SpmmError| Fault::new(Reason::ParametersRefused, error.to_string());
     let terms = &proposal.terms;
     let statistical = parameters.statistical_bits().map_err(refused)?;
     let kept = [
@@ -256,11 +395,11 @@ fn check(
         ("users", parameters.users as usize == operator.users()),
         (
             "row_norm_bound",
-            parameters.row_norm_bound == operator.row_norm_bound(),
+            parameters.row_norm_bound == bounded.bounds.row_norm,
         ),
         (
             "nonzeros_bound",
-            parameters.nonzeros_bound == operator.nonzeros_bound(),
+            parameters.nonzeros_bound == bounded.bounds.nonzeros,
         ),
         (
             "returned_rows",

@@ -11,11 +11,12 @@ use s3rec_spmm::preprocessed::{
 };
 use s3rec_spmm::{ProductParameters, SpmmError, cost};
 use s3rec_wire::convert::JobId;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, StockState};
 
 use crate::absence;
+use crate::disclosing::{Cleared, Opening};
 use crate::imports::blocking;
 use crate::ledger;
 use crate::platform::Platform;
@@ -27,6 +28,7 @@ const WORD_EVERY: Duration = Duration::from_millis(250);
 
 /// Makes an empty stock and receives P0's public key for it.
 pub(crate) async fn begin(
+    _: &Cleared,
     platform: &Arc<Platform>,
     job: JobId,
     agreed: Agreed,
@@ -34,13 +36,11 @@ pub(crate) async fn begin(
 ) -> Result<Stage, Fault> {
     let name = job.to_string();
     let (rating_half, social_half) = (&agreed.rating_half, &agreed.social_half);
+    let (rating_party, social_party) = platform.pins()?;
     let terms = StockTerms {
         stock_id: agreed.stock_id,
-        rating_party: platform
-            .identity
-            .peer_pin()
-            .map_or([0; 32], |pin| pin.digest()),
-        social_party: platform.identity.own().pin.digest(),
+        rating_party,
+        social_party,
         users_digest: agreed.users_digest,
         operator_commitment: agreed.operand.commitment(),
         key_seed: public_key_seed(rating_half, social_half, name.as_bytes()),
@@ -134,24 +134,18 @@ pub(crate) async fn meet(
     Ok(Stage::Stocked(Box::new(Stocked { stock, ..stocked })))
 }
 
-/// Answers one opening: T, whose columns are answered, on disk, before it exists.
+/// Answers one opening: T, whose columns are answered and counted, on disk, before it exists.
 pub(crate) async fn open(
     round: u32,
+    admission: Opening,
     stocked: Stocked,
     channel: &mut impl Channel,
 ) -> Result<Stage, Fault> {
     let at = Some(round);
-    let opening = SocialOpening::new(stocked.stock).map_err(|e| fault(e.into(), at))?;
+    let opening = SocialOpening::new(stocked.stock, admission);
+    let opening = opening.map_err(|e| fault(e.into(), at))?;
     let opened = drive(opening, channel, |_| {}).await;
     let stock = opened.map_err(|e| fault(e, at))?.into_stock();
-    if stock.openings() != round || stock.cursor() != round {
-        let message = format!(
-            "round {round} used the columns of round {} of the stock, whose opening it is the {}th",
-            stock.cursor(),
-            stock.openings()
-        );
-        return Err(Fault::new(Reason::Contradiction, message).at("round", round));
-    }
     Ok(Stage::Stocked(Box::new(Stocked {
         stock,
         may_repeat: false,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use s3rec_algebra::Seed;
 use s3rec_model::{LaplacianObjective, Solver, SolverKind, SolverSettings, solver};
@@ -16,7 +17,10 @@ use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage,
     StockSummary, StockTerms,
 };
-use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, SocialOperand, choose_parameters};
+use s3rec_spmm::{
+    Admission, Asked, ProductParameters, ProductRequest, Protocol, SocialOperand, SpmmError,
+    choose_parameters,
+};
 use s3rec_testkit::datasets::Dataset;
 use s3rec_train::{Advance, CommonUsers, JointTraining, TrainingState};
 
@@ -114,6 +118,33 @@ impl End {
             End::Finished(_) => "finished".into(),
             End::Named { rating, .. } => rating.clone(),
         }
+    }
+}
+
+/// P1's ledger, on a disk that may die.
+struct Counting {
+    life: Life,
+    /// The opening that P1 knows to be due before it reads anything.
+    due: u32,
+    counted: Arc<AtomicU32>,
+}
+
+impl Admission for Counting {
+    fn named(&mut self, round: u32) -> Result<(), SpmmError> {
+        assert_eq!(round + 1, self.due);
+        Ok(())
+    }
+
+    fn permit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        assert_eq!(asked.number, self.due);
+        Ok(())
+    }
+
+    fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        Ok(self.life.spend(|| {
+            self.counted.store(asked.number, Ordering::Relaxed);
+            Ok(())
+        })?)
     }
 }
 
@@ -231,7 +262,7 @@ impl<'w> Job<'w> {
             let mut meeting = RatingSession::with_kept_inputs(rating).map_err(of(Side::Rating))?;
             let mut met = SocialSession::new(social).map_err(of(Side::Social))?;
             self.network(misfortune, &messages)
-                .exchange(&mut meeting, &mut met, || Ok(()))?;
+                .exchange(&mut meeting, &mut met)?;
             rating = meeting.into_stock().map_err(of(Side::Rating))?;
             social = met.into_stock().map_err(of(Side::Social))?;
             self.counted = self.counted.max(social.openings());
@@ -242,20 +273,17 @@ impl<'w> Job<'w> {
                 let is_due = round == self.counted + 1 || (may_repeat && round == self.counted);
                 assert!(is_due, "round {round} after {} counted", self.counted);
                 let mut sending = RatingOpening::new(rating, &factors).map_err(of(Side::Rating))?;
-                let mut answering = SocialOpening::new(social).map_err(of(Side::Social))?;
-                let mut counted = self.counted;
-                let exchanged = self.network(misfortune, &messages).exchange(
-                    &mut sending,
-                    &mut answering,
-                    || {
-                        let ledger = social_life.spend(|| {
-                            counted = round;
-                            Ok(())
-                        });
-                        ledger.map_err(|_| Stop::Broken)
-                    },
-                );
-                self.counted = counted;
+                let ledger = Counting {
+                    life: social_life.clone(),
+                    due: round,
+                    counted: Arc::new(AtomicU32::new(self.counted)),
+                };
+                let counted = Arc::clone(&ledger.counted);
+                let mut answering = SocialOpening::new(social, ledger).map_err(of(Side::Social))?;
+                let exchanged = self
+                    .network(misfortune, &messages)
+                    .exchange(&mut sending, &mut answering);
+                self.counted = counted.load(Ordering::Relaxed);
                 exchanged?;
                 social = answering.into_stock();
                 assert_eq!((social.openings(), social.cursor()), (round, round));
@@ -272,7 +300,7 @@ impl<'w> Job<'w> {
             }
             let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
             self.network(misfortune, &messages)
-                .exchange(&mut closing, &mut closed, || Ok(()))?;
+                .exchange(&mut closing, &mut closed)?;
             let (_, theirs) = closing.into_stock().map_err(of(Side::Rating))?;
             assert_eq!(theirs, self.seen);
         }
@@ -378,7 +406,7 @@ impl<'w> Job<'w> {
         let mut receiving = social.key_setup().map_err(of(Side::Social))?;
         self.transcript.about(vec![self.stocks]);
         self.network(misfortune, messages)
-            .exchange(&mut announcing, &mut receiving, || Ok(()))?;
+            .exchange(&mut announcing, &mut receiving)?;
         social.accept_key(receiving).map_err(of(Side::Social))?;
         for block in 0..world.parameters.layout().unwrap().blocks {
             let mut sending = RatingBlock::new(rating).map_err(of(Side::Rating))?;
@@ -386,7 +414,7 @@ impl<'w> Job<'w> {
             let about = [&[self.stocks][..], &block.to_le_bytes()].concat();
             self.transcript.about(about);
             self.network(misfortune, messages)
-                .exchange(&mut sending, &mut answering, || Ok(()))?;
+                .exchange(&mut sending, &mut answering)?;
             rating = sending.into_stock().map_err(of(Side::Rating))?;
             social = answering.into_stock().map_err(of(Side::Social))?;
         }

@@ -57,12 +57,11 @@ impl Way {
 }
 
 impl Network<'_> {
-    /// Both endpoints to their ends. `before_answer` runs before P1's first frame leaves.
+    /// Both endpoints to their ends.
     pub(crate) fn exchange<R: Endpoint, S: Endpoint>(
         &mut self,
         rating: &mut R,
         social: &mut S,
-        before_answer: impl FnOnce() -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let header = ChunkHeader {
             job: JobId::random(),
@@ -73,7 +72,6 @@ impl Network<'_> {
         };
         let mut to_social = Way::from(&header, v1::Role::Rating);
         let mut to_rating = Way::from(&header, v1::Role::Social);
-        let mut before_answer = Some(before_answer);
         loop {
             let mut moved = false;
             while let Some(frame) = rating.poll_send().map_err(of(Side::Rating))? {
@@ -81,9 +79,6 @@ impl Network<'_> {
                 moved = true;
             }
             while let Some(frame) = social.poll_send().map_err(of(Side::Social))? {
-                if let Some(before_answer) = before_answer.take() {
-                    before_answer()?;
-                }
                 self.send(Side::Social, frame, &mut to_rating)?;
                 moved = true;
             }

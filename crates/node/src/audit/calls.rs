@@ -15,7 +15,7 @@ use super::Audit;
 use crate::tls::Caller;
 
 /// Verbs that only look. Every other one is logged, so that a new verb is unless it stands here.
-const LOOKING: [&str; 14] = [
+const LOOKING: [&str; 16] = [
     "WatchJob",
     "ListJobs",
     "JobReport",
@@ -29,6 +29,8 @@ const LOOKING: [&str; 14] = [
     "WatchProposal",
     "JobCost",
     "ShowPolicy",
+    "ListDatasets",
+    "ShowDataset",
     "Status",
 ];
 

@@ -10,7 +10,7 @@ use super::{PeerSettings, Settings};
 const ENVIRONMENT_PREFIX: &str = "S3REC_";
 
 /// Sections of the file, which is what an environment variable may name.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "data_dir",
     "name",
     "operator",
@@ -19,6 +19,7 @@ const SECTIONS: [&str; 8] = [
     "log",
     "observability",
     "limits",
+    "retention",
 ];
 
 /// Flags that override the file and the environment.
@@ -166,7 +167,10 @@ impl Overrides {
     }
 }
 
-/// Sets one value, making tables on the way. Numbers occur in `[limits]` only.
+/// Sections whose values are numbers; no other has any.
+const NUMBERS: [&str; 2] = ["limits", "retention"];
+
+/// Sets one value, making tables on the way.
 fn set(table: &mut Table, levels: &[String], value: &str) -> Result<(), ConfigError> {
     let refused = || ConfigError::Override {
         given: format!("{}={value}", levels.join(".")),
@@ -184,7 +188,11 @@ fn set(table: &mut Table, levels: &[String], value: &str) -> Result<(), ConfigEr
     }
     let number = value.parse::<i64>().ok();
     let value = match number {
-        Some(number) if parents.first().is_some_and(|first| first == "limits") => {
+        Some(number)
+            if parents
+                .first()
+                .is_some_and(|first| NUMBERS.contains(&first.as_str())) =>
+        {
             Value::Integer(number)
         }
         _ => Value::String(value.to_owned()),

@@ -7,5 +7,5 @@ mod settings;
 pub use layers::{ConfigError, Overrides, load};
 pub use settings::{
     Limits, LogFormat, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings,
-    RatingPeer, RatingSettings, Settings, SocialPeer, SocialSettings, TlsSettings,
+    RatingPeer, RatingSettings, Retention, Settings, SocialPeer, SocialSettings, TlsSettings,
 };

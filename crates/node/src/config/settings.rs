@@ -32,6 +32,9 @@ pub struct Settings<P> {
     /// Bounds on memory, disk and time.
     #[serde(default)]
     pub limits: Limits,
+    /// How long what is over is kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// Settings of the rating platform.
@@ -218,6 +221,21 @@ pub struct Limits {
     /// How long a running job waits for the other platform to come back before it fails, seconds.
     /// Counted while this daemon runs, and anew after each of its starts.
     pub resume_seconds: u64,
+    /// Proposals that the other platform may make in an hour, on average; as many at once.
+    pub proposals_per_hour: u32,
+    /// Days after which a proposal that no job has begun with ends, also where it states a later
+    /// end.
+    pub proposal_days: u32,
+    /// Set intersections with the rating platform over one lineage of links, where no policy says
+    /// otherwise. The social platform's; so are the next three.
+    pub intersections: u32,
+    /// Ids that the rating platform may bring to them in all, likewise.
+    pub ids_asked: u64,
+    /// What is stated of the links of one user, both directions together, where neither the
+    /// approval nor a policy says otherwise.
+    pub degree_bound: u32,
+    /// What is stated of all links together, for each user in the data set, likewise.
+    pub links_per_user: u32,
 }
 
 impl Default for Limits {
@@ -235,6 +253,40 @@ impl Default for Limits {
             calls_per_second: 2000,
             stall_seconds: 30,
             resume_seconds: 3600,
+            proposals_per_hour: 60,
+            proposal_days: 30,
+            intersections: 256,
+            ids_asked: 1 << 26,
+            degree_bound: 1024,
+            links_per_user: 16,
+        }
+    }
+}
+
+/// `[retention]`: how long details of what is over are kept. Counters of what was disclosed, and
+/// the audit log, are kept for ever.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days after its end that a job is known: its proposal, consent, events and costs. One with
+    /// a model is, until the model is deleted.
+    pub jobs_days: u32,
+    /// Likewise, of a job that ended before it disclosed anything.
+    pub unopened_days: u32,
+    /// Days after a job's end that its events before the last are kept.
+    pub events_days: u32,
+    /// Ended jobs that are known at most. Those that disclosed nothing make room first, and of
+    /// them those that ended first.
+    pub ended_jobs: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            jobs_days: 365,
+            unopened_days: 30,
+            events_days: 30,
+            ended_jobs: 500,
         }
     }
 }

@@ -135,11 +135,12 @@ impl Observed {
 
     fn jobs(&self) {
         self.journal.count_phases();
-        let last = self.journal.newest();
+        let (last, ended) = (self.journal.newest(), self.journal.ended_by_state());
         for state in STATES {
-            let count = last.iter().filter(|event| event.state() == state).count();
+            let open = last.iter().filter(|event| event.state() == state).count() as u64;
+            let count = open + ended.get(&i32::from(state)).copied().unwrap_or_default();
             let state = label(state.as_str_name(), "JOB_STATE_").unwrap_or_default();
-            gauge!("s3rec_jobs", "state" => state).set(float(count as u64));
+            gauge!("s3rec_jobs", "state" => state).set(float(count));
         }
         let now = now_unix_ms();
         for role in [Role::Rating, Role::Social] {

@@ -14,7 +14,7 @@ use crate::fetch::{SocialFetch, frame_ranges};
 use crate::operand::SocialOperand;
 use crate::parameters::in_range;
 use crate::release::Release;
-use crate::{Endpoint, Frame, SpmmError, Step};
+use crate::{Admission, Asked, Endpoint, Frame, SpmmError, Step};
 
 /// Responses computed at a time: bounds the memory for ciphertexts at full precision.
 const RESPONSES_AT_ONCE_BYTES: usize = 256 << 20;
@@ -29,6 +29,7 @@ const TILE_BYTES: usize = 64 << 20;
 pub struct SocialRound {
     keys: Arc<SocialKeys>,
     operand: Arc<SocialOperand>,
+    admission: Box<dyn Admission>,
     round: u32,
     seed: Chunks,
     bodies: Chunks,
@@ -45,7 +46,8 @@ pub struct SocialRound {
 }
 
 impl SocialRound {
-    /// Waits for the upload of `round` and will answer it with `operand`.
+    /// Waits for the upload of `round` and will answer it with `operand`, by the word of
+    /// `admission`.
     ///
     /// # Errors
     /// [`SpmmError::OutOfRange`] for sizes that no frame carries and for a round beyond those that
@@ -54,6 +56,7 @@ impl SocialRound {
         keys: &Arc<SocialKeys>,
         operand: &Arc<SocialOperand>,
         round: u32,
+        admission: impl Admission + 'static,
     ) -> Result<SocialRound, SpmmError> {
         operand.check_made_for(&keys.parameters)?;
         in_range(
@@ -65,6 +68,7 @@ impl SocialRound {
         Ok(SocialRound {
             keys: Arc::clone(keys),
             operand: Arc::clone(operand),
+            admission: Box::new(admission),
             round,
             seed: Sizes::mask_seed()?,
             bodies: Sizes::bodies(&keys.parameters)?,
@@ -105,6 +109,15 @@ impl SocialRound {
         let seed = PublicSeed::from_bytes(self.mask_seed);
         let upload = std::mem::take(&mut self.upload);
         let digest = *upload_hasher(&seed).update(&upload).finalize().as_bytes();
+        // Frames of `he` name no round: it is the one that this endpoint was made for, once.
+        let asked = Asked {
+            round: self.round,
+            number: self.round + 1,
+            digest,
+            is_repeat: false,
+        };
+        self.admission.permit(&asked)?;
+        self.admission.count(&asked)?;
         let glwe = parameters.glwe()?;
         let bodies = if parameters.protocol.fetches_privately() {
             let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {

@@ -36,5 +36,5 @@ pub use session::{RatingSession, SocialSession};
 pub use social_block::SocialBlock;
 pub(crate) use social_block::StoredBodies;
 pub use social_stock::SocialStock;
-pub use storage::{Bulk, DirectoryStorage, MemoryStorage, StockStorage};
+pub use storage::{Bulk, DirectoryStorage, MemoryStorage, StockStorage, overwrite, replace};
 pub use summary::StockSummary;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use s3rec_algebra::{RingMatrix, Stream, packing};
 
+use super::rating_stock::named;
 use super::session::Reader;
 use super::{RatingStock, SocialStock};
 use crate::chunks::{Chunks, Due, not_due};
@@ -12,7 +13,7 @@ use crate::endpoint::Fuse;
 use crate::ideal::{Outgoing, unpack};
 use crate::release::Release;
 use crate::rows::{check_shape, gather, scatter};
-use crate::{Endpoint, Frame, ProductParameters, SpmmError, Step};
+use crate::{Admission, Endpoint, Frame, ProductParameters, SpmmError, Step};
 
 /// P0's side of an opening as an endpoint.
 pub struct RatingOpening {
@@ -40,7 +41,7 @@ impl RatingOpening {
         let upload = gather(factors, &pattern.uploaded_rows)?;
         let reserved = stock.reserve(upload.as_ref())?;
         let parameters = stock.parameters();
-        let header = header(stock.record.identity, reserved.round);
+        let header = header(stock.record.identity, reserved.round)?;
         Ok(RatingOpening {
             outgoing: Outgoing::new(masked_chunks(parameters)?, reserved.packed).headed(header),
             incoming: Incoming::new(Sizes::released_values(parameters)?)?,
@@ -92,7 +93,7 @@ impl Endpoint for RatingOpening {
 
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         let ready = self.outgoing.is_empty();
-        let expected = header(self.stock.record.identity, self.round);
+        let expected = header(self.stock.record.identity, self.round)?;
         self.incoming.receive(&frame, ready, |found| {
             if found == expected {
                 Ok(())
@@ -111,20 +112,26 @@ impl Endpoint for RatingOpening {
     }
 }
 
-/// P1's side of an opening as an endpoint.
+/// P1's side of an opening as an endpoint. What is answered is decided in one place, when the
+/// whole input is here: what the frames name and what the stock's record holds, then the word of
+/// an [`Admission`], then the record, then the count, and only then the product.
 pub struct SocialOpening {
     stock: SocialStock,
+    admission: Box<dyn Admission>,
     round: u32,
     incoming: Incoming,
     outgoing: Option<Outgoing>,
 }
 
 impl SocialOpening {
-    /// Waits for a masked input.
+    /// Waits for a masked input, to be answered by the word of `admission`.
     ///
     /// # Errors
     /// [`SpmmError::Unfinished`] before the parties have met in this process.
-    pub fn new(stock: SocialStock) -> Result<SocialOpening, SpmmError> {
+    pub fn new(
+        stock: SocialStock,
+        admission: impl Admission + 'static,
+    ) -> Result<SocialOpening, SpmmError> {
         if !stock.in_session {
             return Err(SpmmError::Unfinished {
                 pending: Step::Identity,
@@ -135,6 +142,7 @@ impl SocialOpening {
             incoming: Incoming::new(masked_chunks(parameters)?)?,
             round: 0,
             outgoing: None,
+            admission: Box::new(admission),
             stock,
         })
     }
@@ -150,7 +158,10 @@ impl SocialOpening {
         let bytes = std::mem::take(&mut self.incoming.bytes);
         let parameters = self.stock.parameters().clone();
         let masked = unpack(&parameters, parameters.uploaded_rows as usize, &bytes)?;
-        let message = self.stock.admit(self.round, &bytes)?;
+        let asked = self.stock.examine(self.round, &bytes)?;
+        self.admission.permit(&asked)?;
+        self.stock.admit(&asked)?;
+        self.admission.count(&asked)?;
         let mut product = self.stock.operand.multiply_ring(&masked)?;
         let storage = self.stock.storage.as_ref();
         self.stock
@@ -160,7 +171,7 @@ impl SocialOpening {
         let mut values = product.into_values();
         release.add_noise(
             &mut values,
-            &mut Stream::new(&self.stock.noise_seed(self.round, &message)),
+            &mut Stream::new(&self.stock.noise_seed(self.round, &asked.digest)?),
         );
         let bits = release.released_bits(parameters.ring_bits);
         let ring = parameters.ring()?;
@@ -174,7 +185,7 @@ impl SocialOpening {
         }
         let mut packed = Vec::new();
         packing::pack_u64(&values, bits, &mut packed)?;
-        let header = header(self.stock.record.identity, self.round);
+        let header = header(self.stock.record.identity, self.round)?;
         Ok(Outgoing::new(Sizes::released_values(&parameters)?, packed).headed(header))
     }
 }
@@ -191,13 +202,13 @@ impl Endpoint for SocialOpening {
 
     fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
         let identity = self.stock.record.identity;
-        let round = &mut self.round;
+        let (round, admission) = (&mut self.round, &mut self.admission);
         self.incoming.receive(&frame, true, |found| {
             let mut reader = Reader(found);
             let named: [u8; 32] = reader.array();
             *round = u32::from_le_bytes(reader.array());
             if Some(named) == identity {
-                Ok(())
+                admission.named(*round)
             } else {
                 Err(SpmmError::OtherStock)
             }
@@ -219,12 +230,9 @@ fn masked_chunks(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
 }
 
 /// Identity of the stock, then the round.
-fn header(identity: Option<[u8; 32]>, round: u32) -> Vec<u8> {
-    [
-        identity.unwrap_or_default().as_slice(),
-        &round.to_le_bytes(),
-    ]
-    .concat()
+fn header(identity: Option<[u8; 32]>, round: u32) -> Result<Vec<u8>, SpmmError> {
+    let identity = named(identity)?;
+    Ok([identity.as_slice(), &round.to_le_bytes()].concat())
 }
 
 /// Values of which only the top bits were released, back at their place in the ring.

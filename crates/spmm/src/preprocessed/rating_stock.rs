@@ -263,6 +263,13 @@ pub(crate) fn message_digest(round: u32, packed: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+/// The name of a sealed stock; nothing stands in for a missing one.
+pub(crate) fn named(identity: Option<[u8; 32]>) -> Result<[u8; 32], SpmmError> {
+    identity.ok_or(SpmmError::Void {
+        reason: VoidReason::Interrupted,
+    })
+}
+
 pub(crate) fn refuse_void(void: Option<VoidReason>) -> Result<(), SpmmError> {
     match void {
         None => Ok(()),

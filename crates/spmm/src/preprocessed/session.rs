@@ -170,7 +170,7 @@ impl Endpoint for RatingSession {
         let record = &self.stock.record;
         Ok(match (self.progress.sent, self.progress.received) {
             (0, 0) => {
-                let identity = record.identity.unwrap_or_default();
+                let identity = super::rating_stock::named(record.identity)?;
                 let offer = [
                     identity.as_slice(),
                     &record.session.rating,
@@ -339,8 +339,10 @@ impl Endpoint for SocialSession {
         let record = &self.stock.record;
         Ok(match (self.progress.sent, self.progress.received) {
             (0, 1) => {
-                let identity = record.identity.unwrap_or_default();
-                let tentative = record.tentative.unwrap_or_default();
+                let identity = super::rating_stock::named(record.identity)?;
+                let tentative = record.tentative.ok_or(SpmmError::Unfinished {
+                    pending: Step::Identity,
+                })?;
                 let reply = [
                     identity.as_slice(),
                     &record.session.rating,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use s3rec_algebra::Seed;
 use subtle::ConstantTimeEq;
 
-use super::rating_stock::{check_preprocessed, message_digest, refuse_refetch, refuse_void};
+use super::rating_stock::{check_preprocessed, message_digest, named, refuse_refetch, refuse_void};
 use super::record::{self, Nonces, SecretBytes, SocialRecord, Spent, VoidReason, identity};
 use super::shares::ShareFile;
 use super::{Bulk, StockStorage, StockTerms};
 use crate::cost::Sizes;
 use crate::he::{SocialKeySetup, SocialKeys};
-use crate::{ProductParameters, PublicPattern, SocialOperand, SpmmError};
+use crate::{Asked, ProductParameters, PublicPattern, SocialOperand, SpmmError};
 
 /// P1's side of a stock of preprocessed columns.
 pub struct SocialStock {
@@ -248,39 +248,55 @@ impl SocialStock {
         self.save()
     }
 
-    /// Gives the message M, as packed, the right to an answer, on disk before it returns. Columns that were
-    /// answered are answered again for the identical message only; the count of openings
-    /// stays. Columns passed over are burnt.
-    pub(crate) fn admit(&mut self, round: u32, packed: &[u8]) -> Result<[u8; 32], SpmmError> {
+    /// What the message M, as packed, is by this record: the very message that was answered last, or
+    /// one for columns that were never answered. Changes nothing.
+    pub(crate) fn examine(&self, round: u32, packed: &[u8]) -> Result<Asked, SpmmError> {
         let digest = message_digest(round, packed);
-        if let Some(answered) = self
-            .record
-            .answered
-            .filter(|answered| answered.round == round)
-        {
-            let same = bool::from(digest.ct_eq(&answered.digest));
-            return if same {
-                Ok(digest)
-            } else {
-                Err(SpmmError::ColumnsUsed { round })
+        let answered = self.record.answered;
+        if let Some(answered) = answered.filter(|answered| answered.round == round) {
+            return match bool::from(digest.ct_eq(&answered.digest)) {
+                true => Ok(Asked {
+                    round,
+                    number: self.record.openings,
+                    digest,
+                    is_repeat: true,
+                }),
+                false => Err(SpmmError::ColumnsUsed { round }),
             };
         }
         if round < self.record.cursor || round >= self.parameters().rounds {
             return Err(SpmmError::ColumnsUsed { round });
         }
-        self.record.cursor = round + 1;
-        self.record.answered = Some(Spent { round, digest });
-        self.record.openings += 1;
-        self.save()?;
-        Ok(digest)
+        Ok(Asked {
+            round,
+            number: self.record.openings + 1,
+            digest,
+            is_repeat: false,
+        })
+    }
+
+    /// Gives what [`examine`](Self::examine) found the right to an answer, on disk before it
+    /// returns. Columns that were answered are answered again for the identical message only; the
+    /// count of openings stays. Columns passed over are burnt.
+    pub(crate) fn admit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        if asked.is_repeat {
+            return Ok(());
+        }
+        self.record.cursor = asked.round + 1;
+        self.record.answered = Some(Spent {
+            round: asked.round,
+            digest: asked.digest,
+        });
+        self.record.openings = asked.number;
+        self.save()
     }
 
     /// The seed of an answer's release noise: a function of everything the answer depends on,
     /// so that a repeated answer repeats it.
-    pub(crate) fn noise_seed(&self, round: u32, message: &[u8; 32]) -> Seed {
-        let identity = self.record.identity.unwrap_or_default();
+    pub(crate) fn noise_seed(&self, round: u32, message: &[u8; 32]) -> Result<Seed, SpmmError> {
+        let identity = named(self.record.identity)?;
         let operand = self.operand.digest();
-        self.record.stock_key.seed().derive(
+        Ok(self.record.stock_key.seed().derive(
             "s3rec stock release noise",
             &[
                 &identity,
@@ -288,6 +304,6 @@ impl SocialStock {
                 &round.to_le_bytes(),
                 message,
             ],
-        )
+        ))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,20 +134,41 @@ impl DirectoryStorage {
         }
     }
 
-    /// Removes the stock: its key is worth nothing to anyone who may still answer it.
+    /// Overwrites and removes a stock and what lies beside it, also under the hands of a computing
+    /// thread that has it open still, whose next save then fails. What crossed the wire is only
+    /// removed. See [`overwrite`] for what that is worth.
     ///
     /// # Errors
     /// The file system's.
-    pub fn erase(self) -> io::Result<()> {
-        let record = self.directory.join("record");
-        if let Ok(length) = fs::metadata(&record).map(|metadata| metadata.len()) {
-            // Overwritten before it is unlinked; copy-on-write file systems may keep more.
-            let zeros = vec![0u8; usize::try_from(length).unwrap_or(0)];
-            let mut file = OpenOptions::new().write(true).open(&record)?;
-            file.write_all(&zeros)?;
-            file.sync_all()?;
+    pub fn erase(directory: &Path) -> io::Result<()> {
+        Self::empty(directory, &[])?;
+        fs::remove_dir_all(directory)
+    }
+
+    /// As [`Self::erase`], but for the files `but` and the directory itself.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn empty(directory: &Path, but: &[&str]) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            if !but.iter().any(|name| entry.file_name() == *name) && entry.file_type()?.is_file() {
+                files.push(entry);
+            }
         }
-        fs::remove_dir_all(&self.directory)
+        // All secrets before any name: what fails between is found and overwritten again.
+        for entry in &files {
+            let of = |bulk: &Bulk| entry.file_name() == bulk.file_name();
+            let crossed = Bulk::ALL.iter().find(|bulk| of(bulk));
+            if crossed.is_none_or(|bulk| *bulk == Bulk::Shares) {
+                overwrite(&mut OpenOptions::new().write(true).open(entry.path())?)?;
+            }
+        }
+        for entry in &files {
+            fs::remove_file(entry.path())?;
+        }
+        File::open(directory)?.sync_all()
     }
 
     fn file(&self, bulk: Bulk) -> io::Result<&BulkFile> {
@@ -155,6 +176,51 @@ impl DirectoryStorage {
             .get(&bulk)
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
+}
+
+/// Overwrites a whole file with zeros, on disk when this returns.
+///
+/// On a file system that writes in place, on a disk that does, the content is gone then. File
+/// systems that copy on write (btrfs, ZFS, snapshots of any) and flash storage, which moves what
+/// is written, may keep the old content where only somebody with the device finds it.
+///
+/// # Errors
+/// The file system's.
+pub fn overwrite(file: &mut File) -> io::Result<()> {
+    const AT_ONCE: usize = 1 << 16;
+    let zeros = [0; AT_ONCE];
+    let mut left = file.metadata()?.len();
+    file.seek(SeekFrom::Start(0))?;
+    while left > 0 {
+        let now = usize::try_from(left).map_or(AT_ONCE, |left| left.min(AT_ONCE));
+        file.write_all(zeros.get(..now).unwrap_or(&zeros))?;
+        left -= now as u64;
+    }
+    file.sync_all()
+}
+
+/// Writes a secret file for this user alone, over one that may be there: when this returns, a
+/// crash keeps the new content; before, the old one. The old one is [overwritten](overwrite).
+///
+/// # Errors
+/// The file system's, with the path.
+pub fn replace(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let (path, next) = (directory.join(name), directory.join(format!("{name}.next")));
+    let replaced = || {
+        let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&next)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        // Held open, it can be overwritten once nothing leads to it any more.
+        let old = match OpenOptions::new().write(true).open(&path) {
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        fs::rename(&next, &path)?;
+        File::open(directory)?.sync_all()?;
+        old.map_or(Ok(()), |mut old| overwrite(&mut old))
+    };
+    replaced().map_err(at(&next))
 }
 
 /// Adds the path to a file system's error; its kind stays.
@@ -178,15 +244,7 @@ impl StockStorage for DirectoryStorage {
                 synced.map_err(at(&self.directory.join(kind.file_name())))?;
             }
         }
-        let next = self.directory.join("record.next");
-        let replaced = || {
-            let mut file = private(OpenOptions::new().create(true).truncate(true)).open(&next)?;
-            file.write_all(record)?;
-            file.sync_all()?;
-            fs::rename(&next, self.directory.join("record"))?;
-            File::open(&self.directory)?.sync_all()
-        };
-        replaced().map_err(at(&next))
+        replace(&self.directory, "record", record)
     }
 
     fn write_at(&self, bulk: Bulk, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
@@ -312,8 +370,45 @@ mod tests {
         drop(opened);
         let reopened = DirectoryStorage::open(&path).unwrap();
         assert_eq!(reopened.load().unwrap().unwrap(), b"second, longer");
-        reopened.erase().unwrap();
+        DirectoryStorage::erase(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    /// What can still be read of a secret through a hard link, as an undelete would.
+    #[test]
+    fn nothing_secret_is_left_where_it_was_replaced_or_erased() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stock");
+        let storage = DirectoryStorage::open(&path).unwrap();
+        let secret = b"a key that decrypts everything".repeat(5000);
+        let linked = |name: &str, at: &str| {
+            let link = directory.path().join(at);
+            fs::hard_link(path.join(name), &link).unwrap();
+            link
+        };
+        let is_gone = |link: &Path| {
+            let left = fs::read(link).unwrap();
+            left.len() == secret.len() && left.iter().all(|byte| *byte == 0)
+        };
+        storage.save(&secret).unwrap();
+        let replaced = linked("record", "replaced");
+        storage.save(&secret).unwrap();
+        assert!(is_gone(&replaced));
+        assert_eq!(storage.load().unwrap().unwrap(), secret);
+
+        for bulk in Bulk::ALL {
+            storage.write_at(bulk, 0, &secret).unwrap();
+        }
+        replace(&path, "progress", &secret).unwrap();
+        // Cut short before its rename.
+        fs::write(path.join("agreed.next"), &secret).unwrap();
+        let names = ["record", "progress", "agreed.next", "shares"];
+        let erased = names.map(|name| linked(name, name));
+        DirectoryStorage::erase(&path).unwrap();
+        assert!(!path.exists());
+        for link in erased {
+            assert!(is_gone(&link), "{}", link.display());
+        }
     }
 
     #[test]

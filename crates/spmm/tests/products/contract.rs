@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::pair::{self, Honest};
 use s3rec_spmm::preprocessed::{RatingOpening, SocialOpening};
-use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy, he, ideal};
+use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy, Uncounted, he, ideal};
 
 /// Computes every round of a world.
 type Product = fn(&World) -> Vec<RingMatrix>;
@@ -48,7 +48,8 @@ fn homomorphic(world: &World) -> Vec<RingMatrix> {
         .then(|| stocks::queries(world));
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
-        let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
+        let mut social =
+            he::SocialRound::new(&social_keys, &world.operand, index, Uncounted).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
             (rating, social) = (
                 rating.with_fetch(rating_fetch),
@@ -66,7 +67,7 @@ fn preprocessed(world: &World) -> Vec<RingMatrix> {
     let mut products = Vec::new();
     for factors in &world.factors {
         let mut sending = RatingOpening::new(rating, factors).unwrap();
-        let mut answering = SocialOpening::new(social).unwrap();
+        let mut answering = SocialOpening::new(social, Uncounted).unwrap();
         pair::run(&mut sending, &mut answering, &mut Honest).unwrap();
         let (product, stock) = sending.into_product().unwrap();
         (rating, social) = (stock, answering.into_stock());

@@ -9,7 +9,7 @@ use s3rec_spmm::pair::{self, Honest, Interceptor, PairError, Side};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingOpening, RatingSession, SocialOpening, SocialSession,
 };
-use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, he};
+use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, Uncounted, he};
 
 use crate::stocks;
 
@@ -89,7 +89,7 @@ fn keys(world: &World, interceptor: &mut dyn Interceptor) -> Result<Keys, PairEr
 
 fn round(world: &World, keys: &Keys, interceptor: &mut dyn Interceptor) -> Result<(), PairError> {
     let mut rating = he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap();
-    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0).unwrap();
+    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap();
     pair::run(&mut rating, &mut social, interceptor).map(|_| ())
 }
 
@@ -194,7 +194,7 @@ fn corrupt_values_never_show() {
 fn a_spent_endpoint_stays_spent() {
     let world = world();
     let keys = keys(&world, &mut Honest).unwrap();
-    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0).unwrap();
+    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap();
     let wrong = Frame {
         step: Step::Bodies,
         sequence: 0,
@@ -227,7 +227,7 @@ fn nobody_answers_early() {
     let world = world();
     let keys = keys(&world, &mut Honest).unwrap();
     let mut rating = he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap();
-    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0).unwrap();
+    let mut social = he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap();
     social
         .receive(rating.poll_send().unwrap().unwrap())
         .unwrap();
@@ -312,7 +312,7 @@ fn stock_life(interceptor: &mut dyn Interceptor) -> Result<(), PairError> {
     let rating = calling.into_stock().unwrap();
     let social = called.into_stock().unwrap();
     let mut sending = RatingOpening::new(rating, &world.factors[0]).unwrap();
-    let mut answering = SocialOpening::new(social).unwrap();
+    let mut answering = SocialOpening::new(social, Uncounted).unwrap();
     pair::run(&mut sending, &mut answering, interceptor)?;
     assert_eq!(sending.into_product().unwrap().0, world.expected(0));
     Ok(())
@@ -339,10 +339,10 @@ proptest! {
         let seed = he::public_key_seed(&[1; 32], &[2; 32], b"faults");
         let mut endpoints: Vec<Box<dyn Endpoint>> = vec![
             Box::new(he::SocialKeySetup::new(&world.parameters, &seed).unwrap()),
-            Box::new(he::SocialRound::new(&keys.social, &world.operand, 0).unwrap()),
+            Box::new(he::SocialRound::new(&keys.social, &world.operand, 0, Uncounted).unwrap()),
             Box::new(he::RatingRound::new(&keys.rating, &world.pattern, &world.factors[0]).unwrap()),
             Box::new(RatingOpening::new(rating_stock, &stocked.factors[0]).unwrap()),
-            Box::new(SocialOpening::new(social_stock).unwrap()),
+            Box::new(SocialOpening::new(social_stock, Uncounted).unwrap()),
             Box::new(RatingSession::new(resting_rating).unwrap()),
             Box::new(SocialSession::new(resting_social).unwrap()),
         ];

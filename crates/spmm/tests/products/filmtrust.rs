@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::world::{Shape, World};
 use s3rec_sparse::OperatorKind;
 use s3rec_spmm::pair::{self, Honest};
-use s3rec_spmm::{cost, he};
+use s3rec_spmm::{Uncounted, cost, he};
 
 /// As many users and links as FilmTrust's common users have, at the worst degrees it has.
 #[test]
@@ -37,7 +37,7 @@ fn a_round_of_filmtrust_is_small() {
         let start = Instant::now();
         let mut rating =
             he::RatingRound::new(&rating_keys, &world.pattern, &world.factors[0]).unwrap();
-        let mut social = he::SocialRound::new(&social_keys, &world.operand, 0).unwrap();
+        let mut social = he::SocialRound::new(&social_keys, &world.operand, 0, Uncounted).unwrap();
         let transcript = pair::run(&mut rating, &mut social, &mut Honest).unwrap();
         let seconds = start.elapsed().as_secs_f64();
         assert_eq!(rating.into_product().unwrap(), world.expected(0));

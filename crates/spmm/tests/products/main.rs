@@ -5,6 +5,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod admission;
 mod contract;
 mod faults;
 mod filmtrust;

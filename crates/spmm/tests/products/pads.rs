@@ -14,7 +14,7 @@ use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage,
     StockSummary, VoidReason,
 };
-use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step};
+use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step, Uncounted};
 
 const ROUNDS: u32 = 12;
 const USERS: u32 = 6;
@@ -226,7 +226,7 @@ impl Simulation {
             Ok(sending) => sending,
             Err(error) => return self.refused(error),
         };
-        let mut answering = SocialOpening::new(social).unwrap();
+        let mut answering = SocialOpening::new(social, Uncounted).unwrap();
         let round = sending.round();
         let (mut masked, mut answer) = (None, None);
         let result = exchange(
@@ -620,7 +620,7 @@ fn a_peer_that_masks_twice_is_refused() {
         simulation.world().factors[1].clone(),
     );
     let mut sending = RatingOpening::new(rating, &factors).unwrap();
-    let mut answering = SocialOpening::new(social).unwrap();
+    let mut answering = SocialOpening::new(social, Uncounted).unwrap();
     while let Some(mut frame) = sending.poll_send().unwrap() {
         if frame.step == Step::Opening {
             frame.payload.truncate(32);

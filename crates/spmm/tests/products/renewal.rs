@@ -9,7 +9,7 @@ use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingStock, SocialBlock, SocialClose,
     SocialOpening, SocialStock, StockStorage, StockSummary,
 };
-use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, he, pair};
+use s3rec_spmm::{Endpoint, Frame, Protocol, SpmmError, Step, Uncounted, he, pair};
 
 /// Twenty rounds of 512 columns: more than one block whatever the parameters.
 const ROUNDS: u32 = 20;
@@ -87,7 +87,7 @@ fn no_block_keeps_shares_of_the_old_operator() {
     let (mut rating, mut social) = stocks::meet(rating, social);
     for round in 0..ROUNDS as usize {
         let mut asking = RatingOpening::new(rating, &new.factors[round]).unwrap();
-        let mut answering = SocialOpening::new(social).unwrap();
+        let mut answering = SocialOpening::new(social, Uncounted).unwrap();
         pair::run(&mut asking, &mut answering, &mut pair::Honest).unwrap();
         let (product, stock) = asking.into_product().unwrap();
         assert!(product == new.expected(round), "round {round}");
@@ -145,8 +145,17 @@ fn no_round_beyond_those_agreed_is_answered() {
     let mut taking = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
     pair::run(&mut sending, &mut taking, &mut pair::Honest).unwrap();
     let keys = Arc::new(taking.into_keys().unwrap());
-    assert!(he::SocialRound::new(&keys, &world.operand, world.parameters.rounds - 1).is_ok());
-    let error = he::SocialRound::new(&keys, &world.operand, world.parameters.rounds).err();
+    assert!(
+        he::SocialRound::new(
+            &keys,
+            &world.operand,
+            world.parameters.rounds - 1,
+            Uncounted
+        )
+        .is_ok()
+    );
+    let error =
+        he::SocialRound::new(&keys, &world.operand, world.parameters.rounds, Uncounted).err();
     assert!(
         matches!(error, Some(SpmmError::OutOfRange { .. })),
         "{error:?}"

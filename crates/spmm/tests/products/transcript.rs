@@ -9,7 +9,9 @@ use s3rec_spmm::pair::{self, Honest, Side, Transcript};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingStock, SocialBlock, SocialOpening, SocialStock,
 };
-use s3rec_spmm::{Disclosure, Exchange, OperatorKind, Protocol, ReleasePolicy, Step, cost, he};
+use s3rec_spmm::{
+    Disclosure, Exchange, OperatorKind, Protocol, ReleasePolicy, Step, Uncounted, cost, he,
+};
 
 /// What crossed before the first round, and in each round.
 #[derive(Debug, PartialEq)]
@@ -50,7 +52,8 @@ fn one_shot(world: &World) -> Job {
     let social_keys = Arc::new(receiving.into_keys().unwrap());
     let round = |(index, factors)| {
         let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
-        let mut social = he::SocialRound::new(&social_keys, &world.operand, index).unwrap();
+        let mut social =
+            he::SocialRound::new(&social_keys, &world.operand, index, Uncounted).unwrap();
         if let Some((rating_fetch, social_fetch)) = &fetches {
             (rating, social) = (
                 rating.with_fetch(rating_fetch),
@@ -99,7 +102,7 @@ fn preprocessed(world: &World) -> Job {
     let mut rounds = Vec::new();
     for factors in &world.factors {
         let mut sending = RatingOpening::new(rating, factors).unwrap();
-        let mut answering = SocialOpening::new(social).unwrap();
+        let mut answering = SocialOpening::new(social, Uncounted).unwrap();
         rounds.push(pair::run(&mut sending, &mut answering, &mut Honest).unwrap());
         (rating, social) = (sending.into_product().unwrap().1, answering.into_stock());
     }

@@ -18,6 +18,8 @@ pub struct AlignOpening {
     pub total: u64,
     /// How the sender normalised them.
     pub id_rule: String,
+    /// From P1, where the job's common users were found before: their digest.
+    pub common_digest: Option<[u8; 32]>,
 }
 
 impl AlignOpening {
@@ -29,6 +31,7 @@ impl AlignOpening {
             session_half: self.session_half.to_vec(),
             total: self.total,
             id_rule: self.id_rule.clone(),
+            common_digest: self.common_digest.map_or_else(Vec::new, |d| d.to_vec()),
         }))
     }
 }
@@ -46,6 +49,10 @@ pub fn align_opening(message: v1::AlignChunk) -> Result<AlignOpening, WireError>
         session_half: half_of("session_half", &opening.session_half)?,
         total: opening.total,
         id_rule: rule(&opening.id_rule)?,
+        common_digest: match opening.common_digest.as_slice() {
+            [] => None,
+            digest => Some(super::digest_of("common_digest", digest)?),
+        },
     })
 }
 
@@ -90,13 +97,19 @@ mod tests {
             session_half: [7; 32],
             total: 12,
             id_rule: "nfc-trim-casefold".into(),
+            common_digest: Some([9; 32]),
         }
     }
 
     #[test]
     fn an_opening_survives_the_wire() {
-        let opening = opening();
-        assert_eq!(align_opening(opening.to_wire()).unwrap(), opening);
+        for common_digest in [None, Some([9; 32])] {
+            let opening = AlignOpening {
+                common_digest,
+                ..opening()
+            };
+            assert_eq!(align_opening(opening.to_wire()).unwrap(), opening);
+        }
     }
 
     #[test]
@@ -121,5 +134,6 @@ mod tests {
         assert!(spoilt(|o| o.job_id.clear()).contains("job_id"));
         assert!(spoilt(|o| o.session_half.truncate(31)).contains("session_half"));
         assert!(spoilt(|o| o.id_rule = "none".into()).contains("id_rule"));
+        assert!(spoilt(|o| o.common_digest.truncate(31)).contains("common_digest"));
     }
 }

@@ -1,6 +1,8 @@
 //! What P1 signs when it consents, in its one encoding.
 
-use super::Proposal;
+use s3rec_sparse::PublicBounds;
+
+use super::{Proposal, bounds_from_wire, bounds_to_wire};
 use crate::record::Record;
 use crate::{WireError, field, v1};
 
@@ -26,6 +28,8 @@ pub struct Approval {
     pub social_pin: [u8; 32],
     /// What P1 has counted of this lineage and P0 before this job.
     pub before: v1::Counters,
+    /// What P1 states of its links, and whether the bounds of Y follow from that alone.
+    pub bounds: PublicBounds,
 }
 
 impl Approval {
@@ -42,6 +46,7 @@ impl Approval {
             rating_pin: self.rating_pin.to_vec(),
             social_pin: self.social_pin.to_vec(),
             before: Some(self.before),
+            bounds: Some(bounds_to_wire(&self.bounds)),
         }
         .to_record()
     }
@@ -70,6 +75,7 @@ impl Approval {
             rating_pin: field::array("rating_pin", &message.rating_pin)?,
             social_pin: field::array("social_pin", &message.social_pin)?,
             before: message.before.ok_or_else(|| missing("before"))?,
+            bounds: bounds_from_wire(message.bounds)?,
         };
         if approval.expires_unix_ms > approval.proposal.terms.expires_unix_ms
             || approval.encode() != bytes

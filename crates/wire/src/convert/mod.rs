@@ -2,6 +2,7 @@
 
 mod alignment;
 mod approval;
+mod bounds;
 mod counters;
 mod frame;
 mod head;
@@ -13,6 +14,7 @@ mod setup;
 
 pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
 pub use approval::{Approval, MAX_APPROVAL_BYTES};
+pub use bounds::{bounds_from_wire, bounds_to_wire};
 pub use counters::{add, as_counted, contains, less};
 pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
 pub use head::{head_from_wire, head_to_wire};

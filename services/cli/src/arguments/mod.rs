@@ -27,9 +27,9 @@ pub use learning::{ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
 pub use pki::{PkiArgs, PkiVerb, RotateArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
-pub use rating::{ProposeArgs, RatingVerb};
+pub use rating::{JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
 pub use serve_load::ServeLoadArgs;
-pub use social::{PolicyVerb, SocialVerb};
+pub use social::{BoundsName, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
 
 use crate::connection::ConnectionArgs;
@@ -176,6 +176,35 @@ pub struct JobArgs {
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+/// `datasets …`.
+#[derive(Debug, Subcommand)]
+pub enum DatasetsVerb {
+    /// List the imported data sets, and the jobs that keep a copy.
+    List(ConnectionArgs),
+    /// What the import of one of them found.
+    Show(DatasetArgs),
+    /// Delete one that no job uses; its lineage goes on with a later import of its name.
+    Delete(DatasetArgs),
+}
+
+/// One data set.
+#[derive(Args, Clone, Debug)]
+pub struct DatasetArgs {
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub dataset: String,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `jobs …`.
+#[derive(Debug, Subcommand)]
+pub enum JobsVerb {
+    /// Delete the details of a job that has ended; what it disclosed stays counted.
+    Delete(JobArgs),
 }
 
 /// One job, and why.

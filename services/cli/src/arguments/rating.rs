@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    FileArgs, JobArgs, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
+    DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -20,14 +20,17 @@ pub enum RatingVerb {
     Start(StartArgs),
     /// Follow a job until it ends.
     Watch(JobArgs),
-    /// List the jobs.
-    Jobs(ConnectionArgs),
+    /// List the jobs, or delete what an ended one left.
+    Jobs(JobsArgs),
     /// End a job before its next opening.
     Cancel(ReasonedJobArgs),
     /// Cost, parameters, quality and disclosure of a finished job.
     Report(JobArgs),
-    /// List the models.
-    Models(ConnectionArgs),
+    /// List the models, or delete one.
+    Models(ModelsArgs),
+    /// The imported data sets.
+    #[command(subcommand)]
+    Datasets(DatasetsVerb),
     /// Metrics of a model on its held-out ratings.
     Evaluate(ModelArgs),
     /// Predict one rating.
@@ -146,6 +149,44 @@ pub struct StartArgs {
     /// Wait for the social platform's decision instead of failing.
     #[arg(long)]
     pub wait: bool,
+}
+
+/// `jobs`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct JobsArgs {
+    /// Lists them unless given.
+    #[command(subcommand)]
+    pub verb: Option<JobsVerb>,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `models`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ModelsArgs {
+    /// Lists them unless given.
+    #[command(subcommand)]
+    pub verb: Option<ModelsVerb>,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `models …`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsVerb {
+    /// Delete a model with the copy of the ratings that it is served with.
+    Delete {
+        /// Id of the model, as `models` shows it.
+        #[arg(value_name = "MODEL")]
+        model: String,
+        /// Where to connect.
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
 }
 
 /// A model, or the newest.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::{FileArgs, JobArgs, ReasonedJobArgs};
+use super::{DatasetsVerb, FileArgs, JobArgs, JobsVerb, ReasonedJobArgs};
 use crate::connection::ConnectionArgs;
 
 /// `s3rec social …`.
@@ -31,6 +31,12 @@ pub enum SocialVerb {
     Policy(PolicyVerb),
     /// What a job cost this platform.
     Cost(JobArgs),
+    /// The imported data sets.
+    #[command(subcommand)]
+    Datasets(DatasetsVerb),
+    /// What ended jobs left; `proposals` lists them.
+    #[command(subcommand)]
+    Jobs(JobsVerb),
 }
 
 /// `import`.
@@ -96,6 +102,26 @@ pub struct ApproveArgs {
     /// Days until the approval ends; with the proposal unless given, and never after it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub expires_days: Option<u16>,
+    /// State that no user has more links than this, both directions together. The rating platform
+    /// learns the number; the policy's or the configuration's unless given.
+    #[arg(long, value_name = "LINKS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub degree_bound: Option<u32>,
+    /// State that there are no more links than this in all, likewise.
+    #[arg(long, value_name = "LINKS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub links_bound: Option<u64>,
+    /// Where the bounds that the rating platform learns of the operator come from: what is stated
+    /// (says nothing of the links), or the links among the common users, by a ladder.
+    #[arg(long, value_enum)]
+    pub bounds: Option<BoundsName>,
+}
+
+/// `--bounds`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum BoundsName {
+    /// From what is stated.
+    Stated,
+    /// From the links among the common users.
+    Ladder,
 }
 
 /// `policy …`.

@@ -1,5 +1,6 @@
 //! Files to a platform, in bounded chunks.
 
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use s3rec_wire::v1;
@@ -65,7 +66,7 @@ impl FileSource {
         }
     }
 
-    /// What the platform is told before the file.
+    /// What the platform is told before the file, whose content it does not state yet.
     #[must_use]
     pub fn header(&self) -> v1::FileHeader {
         let (scale_min, scale_max) = self.scale.unwrap_or_default();
@@ -90,8 +91,47 @@ impl FileSource {
             weight_column: columns.value.clone(),
             timestamp_column: columns.timestamp.clone(),
             counts: self.counts,
+            ..v1::FileHeader::default()
         }
     }
+
+    /// The file, open at its beginning, and the header that states its length and digest.
+    async fn open(&self) -> Result<(tokio::fs::File, v1::FileHeader), std::io::Error> {
+        let path = self.path.clone();
+        let opened = tokio::task::spawn_blocking(move || stated(&path)).await;
+        let (file, length, digest) = opened.map_err(std::io::Error::other)??;
+        let header = v1::FileHeader {
+            length,
+            digest: digest.as_bytes().to_vec(),
+            ..self.header()
+        };
+        Ok((tokio::fs::File::from_std(file), header))
+    }
+}
+
+/// A file open at its beginning, its length and its digest. What can be read only once, a pipe,
+/// is copied to a temporary file that nobody else can open.
+fn stated(path: &Path) -> Result<(std::fs::File, u64, blake3::Hash), std::io::Error> {
+    let mut file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        let mut copy = tempfile::tempfile()?;
+        std::io::copy(&mut file, &mut copy)?;
+        copy.flush()?;
+        copy.seek(SeekFrom::Start(0))?;
+        file = copy;
+    }
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut buffer)?;
+        match buffer.get(..read) {
+            Some([]) | None => break,
+            Some(data) => hasher.update(data),
+        };
+    }
+    let length = file.stream_position()?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok((file, length, hasher.finalize()))
 }
 
 /// Imports a ratings file.
@@ -127,8 +167,8 @@ async fn send<R>(
     Ok(answer?.into_inner())
 }
 
-/// Sends header and data. A file that stops being readable must not look to the platform like
-/// a file that ends here, so a chunk without content follows, which it refuses.
+/// Sends header and data. A file that stops being readable, or changes meanwhile, is not what
+/// its header states, and the platform refuses it; a chunk without content says so at once.
 async fn chunks(source: &FileSource, sender: mpsc::Sender<v1::FileChunk>) -> Result<(), Failure> {
     let failure = match contents(source, &sender).await {
         Ok(()) => return Ok(()),
@@ -145,8 +185,8 @@ async fn contents(
     source: &FileSource,
     sender: &mpsc::Sender<v1::FileChunk>,
 ) -> Result<(), std::io::Error> {
-    let mut file = tokio::fs::File::open(&source.path).await?;
-    let mut part = Part::Header(source.header());
+    let (mut file, header) = source.open().await?;
+    let mut part = Part::Header(header);
     loop {
         // A closed channel means that the call has ended, which the caller sees by itself.
         if sender
@@ -183,7 +223,10 @@ mod tests {
         let source = FileSource::new(&path, "d");
         let received = send(&source, async |mut chunks| {
             let header = chunks.next().await.unwrap().part.unwrap();
-            assert!(matches!(header, Part::Header(h) if h.gzip && h.dataset == "d"));
+            let Part::Header(header) = header else {
+                panic!("no header")
+            };
+            assert!(header.gzip && header.dataset == "d");
             let mut received = Vec::new();
             while let Some(chunk) = chunks.next().await {
                 let Some(Part::Data(data)) = chunk.part else {
@@ -192,6 +235,8 @@ mod tests {
                 assert!(data.len() <= CHUNK_BYTES);
                 received.extend_from_slice(&data);
             }
+            assert_eq!(header.length, received.len() as u64);
+            assert_eq!(header.digest, blake3::hash(&received).as_bytes());
             Ok(tonic::Response::new(received))
         });
         assert_eq!(received.await.unwrap(), content);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use s3rec_sparse::ladder;
 use s3rec_wire::v1;
 use tokio::time::timeout;
 
@@ -64,7 +65,7 @@ impl Conversation {
         let ratings = arguments.ratings_source(&files.ratings);
         let links = self.import(arguments, files).await?;
 
-        self.agree(arguments, &tell).await?;
+        self.agree(arguments, &links, &tell).await?;
         let mut oracle = tokio::task::spawn_blocking({
             let ratings = ratings.clone();
             let links = files.links.clone();
@@ -134,10 +135,11 @@ impl Conversation {
     }
 
     /// The rating platform proposes, the social platform sees what it would give away and
-    /// consents.
+    /// consents; of its links it states the next round numbers, as people would who leave room.
     pub(super) async fn agree(
         &mut self,
         arguments: &DemoArgs,
+        links: &v1::ImportLinksResponse,
         tell: &impl Fn(&str),
     ) -> Result<(), Failure> {
         let proposed = self
@@ -163,12 +165,17 @@ impl Conversation {
             tell(&format!("  ! {warning}"));
         }
         let request = v1::ApproveProposalRequest {
-            expires_unix_ms: 0,
             job_id: self.job_id.clone(),
             dataset: DATASET.into(),
+            degree_bound: u32::try_from(ladder(links.largest_degree.into())).unwrap_or(u32::MAX),
+            links_bound: ladder(links.links),
+            ..v1::ApproveProposalRequest::default()
         };
+        tell(&format!(
+            "Approved, stating at most {} links of one user and {} in all.",
+            request.degree_bound, request.links_bound
+        ));
         self.social.approve_proposal(request).await?;
-        tell("Approved.");
         Ok(())
     }
 

@@ -81,7 +81,7 @@ async fn train(
     files: &Files,
 ) -> Result<MeasuredTraining, Failure> {
     let links = conversation.import(arguments, files).await?;
-    conversation.agree(arguments, &|_: &str| {}).await?;
+    conversation.agree(arguments, &links, &|_: &str| {}).await?;
     let started = Instant::now();
     conversation.train(true).await?;
     let seconds = started.elapsed().as_secs_f64();

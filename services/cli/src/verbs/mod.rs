@@ -18,6 +18,7 @@ mod records;
 mod serve_load;
 mod shared_text;
 mod social;
+mod stored_text;
 mod tune;
 mod whole;
 

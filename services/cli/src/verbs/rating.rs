@@ -4,8 +4,11 @@ use s3rec_model::StopRule;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{EventView, rating_text, shared_text};
-use crate::arguments::{JobArgs, ProposeArgs, RatingVerb, ReasonedJobArgs};
+use super::{EventView, rating_text, shared_text, stored_text};
+use crate::arguments::{
+    DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
+    RatingVerb, ReasonedJobArgs,
+};
 use crate::client::{self, Columns, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
@@ -61,9 +64,18 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 shared_text::state(cancelled.state())
             })
         }
-        RatingVerb::Jobs(connection) => {
+        RatingVerb::Jobs(JobsArgs {
+            verb: Some(JobsVerb::Delete(JobArgs { job, connection })),
+            ..
+        }) => {
+            let request = v1::DeleteJobRequest { job_id: job };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_job(request).await?.into_inner();
+            output.message(&deleted, stored_text::job_deleted)
+        }
+        RatingVerb::Jobs(arguments) => {
             let request = v1::ListJobsRequest {};
-            let jobs = connect(connection)
+            let jobs = connect(arguments.connection)
                 .await?
                 .list_jobs(request)
                 .await?
@@ -95,7 +107,40 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 text
             })
         }
+        RatingVerb::Datasets(verb) => datasets(verb, output).await,
         verb => model_verb(verb, output).await,
+    }
+}
+
+async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
+    match verb {
+        DatasetsVerb::List(connection) => {
+            let request = v1::ListDatasetsRequest {};
+            let mut client = connect(connection).await?;
+            let listed = client.list_datasets(request).await?.into_inner();
+            output.message(&listed, |listed| stored_text::datasets(listed, "ratings"))
+        }
+        DatasetsVerb::Show(DatasetArgs {
+            dataset,
+            connection,
+        }) => {
+            let request = v1::ShowDatasetRequest { dataset };
+            let mut client = connect(connection).await?;
+            let shown = client.show_dataset(request).await?.into_inner();
+            output.message(&shown, |shown| {
+                let imported = shown.imported.as_ref().map(rating_text::imported);
+                stored_text::dataset(shown.dataset.as_ref(), shown.header.as_ref(), imported)
+            })
+        }
+        DatasetsVerb::Delete(DatasetArgs {
+            dataset,
+            connection,
+        }) => {
+            let request = v1::DeleteDatasetRequest { dataset };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_dataset(request).await?.into_inner();
+            output.message(&deleted, stored_text::dataset_deleted)
+        }
     }
 }
 
@@ -185,9 +230,18 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 rating_text::written(&written)
             })
         }
-        RatingVerb::Models(connection) => {
+        RatingVerb::Models(ModelsArgs {
+            verb: Some(ModelsVerb::Delete { model, connection }),
+            ..
+        }) => {
+            let request = v1::DeleteModelRequest { model_id: model };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_model(request).await?.into_inner();
+            output.message(&deleted, stored_text::model_deleted)
+        }
+        RatingVerb::Models(arguments) => {
             let request = v1::ListModelsRequest {};
-            let models = connect(connection)
+            let models = connect(arguments.connection)
                 .await?
                 .list_models(request)
                 .await?
@@ -202,6 +256,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::Cancel(_)
         | RatingVerb::Report(_)
         | RatingVerb::Disclosures(_)
+        | RatingVerb::Datasets(_)
         | RatingVerb::Stock(_) => Ok(()),
     }
 }

@@ -4,11 +4,15 @@ use s3rec_wire::v1;
 use serde_json::json;
 
 use super::EventView;
+use super::stored_text;
 use super::rating::in_days;
 use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
-use crate::arguments::{JobArgs, PolicyVerb, ReasonedJobArgs, SocialVerb};
+use crate::arguments::{
+    BoundsName, DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs,
+    SocialVerb,
+};
 use crate::client::{self, Columns, FileSource, SocialClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
@@ -44,10 +48,18 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             )
         }
         SocialVerb::Approve(arguments) => {
+            let bounds_rule = match arguments.bounds {
+                None => v1::BoundsRule::Unspecified,
+                Some(BoundsName::Stated) => v1::BoundsRule::Stated,
+                Some(BoundsName::Ladder) => v1::BoundsRule::Ladder,
+            };
             let request = v1::ApproveProposalRequest {
                 job_id: arguments.job.job,
                 dataset: arguments.dataset,
                 expires_unix_ms: arguments.expires_days.map_or(0, in_days),
+                degree_bound: arguments.degree_bound.unwrap_or(0),
+                links_bound: arguments.links_bound.unwrap_or(0),
+                bounds_rule: bounds_rule.into(),
             };
             let mut client = connect(arguments.job.connection).await?;
             let approved = client.approve_proposal(request).await?.into_inner();
@@ -103,6 +115,45 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
                 .into_inner();
             output.message(&answer, cost)
         }
+        SocialVerb::Datasets(verb) => datasets(verb, output).await,
+        SocialVerb::Jobs(JobsVerb::Delete(JobArgs { job, connection })) => {
+            let request = v1::DeleteJobRequest { job_id: job };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_job(request).await?.into_inner();
+            output.message(&deleted, stored_text::job_deleted)
+        }
+    }
+}
+
+async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
+    match verb {
+        DatasetsVerb::List(connection) => {
+            let request = v1::ListDatasetsRequest {};
+            let mut client = connect(connection).await?;
+            let listed = client.list_datasets(request).await?.into_inner();
+            output.message(&listed, |listed| stored_text::datasets(listed, "links"))
+        }
+        DatasetsVerb::Show(DatasetArgs {
+            dataset,
+            connection,
+        }) => {
+            let request = v1::ShowDatasetRequest { dataset };
+            let mut client = connect(connection).await?;
+            let shown = client.show_dataset(request).await?.into_inner();
+            output.message(&shown, |shown| {
+                let found = shown.imported.as_ref().map(imported);
+                stored_text::dataset(shown.dataset.as_ref(), shown.header.as_ref(), found)
+            })
+        }
+        DatasetsVerb::Delete(DatasetArgs {
+            dataset,
+            connection,
+        }) => {
+            let request = v1::DeleteDatasetRequest { dataset };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_dataset(request).await?.into_inner();
+            output.message(&deleted, stored_text::dataset_deleted)
+        }
     }
 }
 
@@ -129,13 +180,15 @@ async fn connect(connection: ConnectionArgs) -> Result<SocialClient, Failure> {
 
 fn imported(answer: &v1::ImportLinksResponse) -> String {
     let mut text = format!(
-        "{}: {} links among {} users, density {:.4} % ({} repeated, {} to oneself left out)",
+        "{}: {} links among {} users, density {:.4} % ({} repeated, {} to oneself left out), at most \
+         {} of one user, both directions together",
         answer.dataset,
         count(answer.links),
         count(answer.users),
         100.0 * answer.density,
         count(answer.duplicates),
-        count(answer.self_links)
+        count(answer.self_links),
+        count(answer.largest_degree.into())
     );
     if answer.not_positive > 0 {
         let dropped = count(answer.not_positive);

@@ -128,6 +128,7 @@ impl Operators {
             expires_unix_ms: 0,
             job_id: job.clone(),
             dataset: String::new(),
+            ..v1::ApproveProposalRequest::default()
         };
         self.social.approve_proposal(approve).await.unwrap();
         let start = v1::StartJobRequest {

@@ -15,7 +15,7 @@ use s3rec_wire::v1::JobState;
 const DISCLOSURES: Table = Table("disclosures");
 
 /// One job of 3 × 4 columns may be shown, and no second one.
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [[rule]]
 peer = "s3rec rating"
 dataset = "small"
@@ -24,13 +24,18 @@ protocols = ["he", "preprocessed"]
 patterns = ["nothing"]
 releases = ["exact"]
 largest_rank = 4
+most_intersections = 100
+most_ids_asked = 10000
 most_columns_per_day = 100
 most_values_per_day = 100000
 most_columns = 20
 most_values = 100000
 most_stocks = 10
+most_rho = 0.0
 most_epsilon = 0.0
 least_common_users = 30
+degree_bound = 8
+links_bound = 100
 longest_days = 7
 "#;
 
@@ -42,13 +47,13 @@ async fn accounts(pair: &mut Pair) -> (v1::Account, v1::Account) {
 }
 
 /// Runs a job that somebody or something else approves.
-async fn run_approved(pair: &mut Pair) -> v1::JobEvent {
+pub(crate) async fn run_approved(pair: &mut Pair) -> v1::JobEvent {
     let job = pair.propose(3).await;
     pair.begin(&job).await;
     pair.watch(&job).await.pop().unwrap()
 }
 
-async fn denied(pair: &mut Pair, field: &str) {
+pub(crate) async fn denied(pair: &mut Pair, field: &str) {
     let job = pair.propose(3).await;
     let last = pair.social_end(&job).await;
     assert_eq!(last.state(), JobState::Rejected, "{}", last.message);
@@ -217,7 +222,7 @@ async fn ledgers_that_differ_end_the_job_by_name_and_lost_ones_are_made_up() {
     assert_eq!(seen.counters, shown.counters);
 }
 
-fn change(data_dir: &Path, job: &str, change: impl FnOnce(&mut v1::Disclosure)) {
+pub(crate) fn change(data_dir: &Path, job: &str, change: impl FnOnce(&mut v1::Disclosure)) {
     let store = Store::open(data_dir).unwrap();
     let mut disclosure: v1::Disclosure = store.get(DISCLOSURES, job).unwrap().unwrap();
     change(&mut disclosure);

@@ -7,7 +7,9 @@
 mod bounded;
 mod commitments;
 mod consent;
+mod datasets;
 mod endings;
+mod flood;
 mod impostors;
 mod joint_training;
 mod killed;
@@ -19,3 +21,4 @@ mod preprocessed;
 mod refusals;
 mod replayed;
 mod retrieval;
+mod shown;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use s3rec_node::client::connect;
 use s3rec_node::config::{
     Limits, LogSettings, ObservabilitySettings, OperatorSettings, RatingPeer, RatingSettings,
+    Retention,
     SocialPeer, SocialSettings, TlsSettings,
 };
 use s3rec_node::daemon::{Daemon, DaemonError};
@@ -64,6 +65,7 @@ pub(crate) fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> Socia
         log: LogSettings::default(),
         observability: ObservabilitySettings::default(),
         limits: limits(),
+        retention: Retention::default(),
     }
 }
 
@@ -89,6 +91,7 @@ pub(crate) fn rating_settings(
         log: LogSettings::default(),
         observability: ObservabilitySettings::default(),
         limits: limits(),
+        retention: Retention::default(),
     }
 }
 
@@ -101,7 +104,7 @@ fn limits() -> Limits {
 }
 
 /// Starts a daemon, once the one before has let go of the store.
-async fn started<F>(start: impl Fn() -> F) -> Daemon
+pub(crate) async fn started<F>(start: impl Fn() -> F) -> Daemon
 where
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
@@ -253,6 +256,7 @@ impl Pair {
             job_id: job.into(),
             dataset: String::new(),
             expires_unix_ms: 0,
+            ..v1::ApproveProposalRequest::default()
         };
         self.social.approve_proposal(request).await.unwrap();
     }
@@ -358,6 +362,27 @@ pub(crate) fn file(
         dataset: "small".into(),
         ..v1::FileHeader::default()
     };
+    upload(header, text)
+}
+
+/// An upload of `text` under that header, which states its length and digest.
+pub(crate) fn upload(
+    header: v1::FileHeader,
+    text: &str,
+) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
+    let header = v1::FileHeader {
+        length: text.len() as u64,
+        digest: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
+        ..header
+    };
+    sent(header, text)
+}
+
+/// As [`upload`], the header as it is.
+pub(crate) fn sent(
+    header: v1::FileHeader,
+    text: &str,
+) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
     let part = |part| v1::FileChunk { part: Some(part) };
     let mut chunks = vec![part(Part::Header(header))];
     chunks.extend(

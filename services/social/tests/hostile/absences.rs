@@ -59,16 +59,14 @@ async fn a_social_platform_that_was_restored_opens_nothing_twice() {
     let stock = attacker.meet(&agreed, stock).await.unwrap();
     let backup = target.aside("backup");
     let (to, from) = (backup.clone(), target.data_dir().to_owned());
-    target.restart(|_| copy(&from, &to)).await;
-
-    let mut attacker = target.attacker().await;
+    let mut attacker = target.restart(attacker, |_| copy(&from, &to)).await;
     attacker.attach(proposal.job).await.unwrap();
     let stock = attacker.meet(&agreed, stock).await.unwrap();
     let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
     let (_, stock) = opened.await.unwrap();
     let (to, from) = (target.data_dir().to_owned(), backup.clone());
-    target
-        .restart(|_| {
+    let mut attacker = target
+        .restart(attacker, |_| {
             std::fs::remove_dir_all(&to).unwrap();
             copy(&from, &to);
         })
@@ -76,7 +74,6 @@ async fn a_social_platform_that_was_restored_opens_nothing_twice() {
     assert_eq!(target.counters().await.openings, 0);
 
     // The stock's sessions tell: what was restored is void, and no column is answered.
-    let mut attacker = target.attacker().await;
     attacker.attach(proposal.job).await.unwrap();
     let met = attacker.meet(&agreed, stock).await;
     met.map(drop)

@@ -23,8 +23,7 @@ async fn begun_after(change: impl FnOnce(&Store, &Proposal)) -> Reason {
     let proposal = proposal(Protocol::Preprocessed, 2);
     attacker.approved(&proposal).await;
     let changed = |data_dir: &Path| change(&Store::open(data_dir).unwrap(), &proposal);
-    target.restart(changed).await;
-    let mut attacker = target.attacker().await;
+    let mut attacker = target.restart(attacker, changed).await;
     attacker.attach(proposal.job).await.unwrap();
     let aligned = attacker.align(proposal.job, &everybody()).await;
     let fault = aligned.map(drop).expect_err("begun");
@@ -46,8 +45,7 @@ async fn an_approval_outlives_a_restart() {
     let mut attacker = target.attacker().await;
     let proposal = proposal(Protocol::Preprocessed, 2);
     attacker.approved(&proposal).await;
-    target.restart(|_| ()).await;
-    let mut attacker = target.attacker().await;
+    let mut attacker = target.restart(attacker, |_| ()).await;
     attacker.attach(proposal.job).await.unwrap();
     attacker.align(proposal.job, &everybody()).await.unwrap();
 }
@@ -122,8 +120,7 @@ async fn the_approval_of_another_job_begins_nothing() {
             .put(APPROVALS, &wide.job.to_string(), &signed)
             .unwrap();
     };
-    target.restart(moved).await;
-    let mut attacker = target.attacker().await;
+    let mut attacker = target.restart(attacker, moved).await;
     attacker.attach(wide.job).await.unwrap();
     attacker
         .align(wide.job, &everybody())

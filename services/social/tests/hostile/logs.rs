@@ -50,13 +50,13 @@ fn head(log: u8, sequence: u64, hash: u8) -> Head {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_has_become_shorter_or_another_one_is_refused() {
     let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
     for later in [
         head(1, 40, 9),
         head(1, 50, 8),
         head(1, 0, 9),
         head(2, 60, 9),
     ] {
-        let mut attacker = target.attacker().await;
         let proposal = proposal(Protocol::Preprocessed, 1);
         attacker.approved(&proposal).await;
         let met = target.log().meetings.len();
@@ -73,10 +73,9 @@ async fn a_log_that_has_become_shorter_or_another_one_is_refused() {
         assert_eq!(fault.reason, Reason::LedgersDiffer, "{later:?}: {fault:?}");
         assert_eq!(target.log().meetings.len(), met);
         // Also not by way of a restart.
-        target.restart(|_| ()).await;
+        attacker = target.restart(attacker, |_| ()).await;
     }
     // The same head, or a later one of the same log, is what honest platforms show.
-    let mut attacker = target.attacker().await;
     let proposal = proposal(Protocol::Preprocessed, 1);
     attacker.approved(&proposal).await;
     attacker

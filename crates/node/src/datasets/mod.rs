@@ -1,0 +1,273 @@
+//! Imported data sets of a platform, and the copies of them that jobs keep.
+//!
+//! | file in the folder | what it is |
+//! |---|---|
+//! | `NAME` | the newest version of a data set |
+//! | `.job-ID` | a job's own link to the version that it was proposed or approved with |
+//! | `.spool-…` | a file on its way in |
+//!
+//! A job's copy has a name that no [`DatasetName`] has, is read only where it is what was
+//! committed to, and goes with its job.
+
+mod copies;
+pub mod header;
+mod name;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use s3rec_audit::Kind;
+use s3rec_data::IdRule;
+use s3rec_wire::record::Record;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::{DataVersion, FileChunk, FileHeader};
+use tonic::Streaming;
+
+pub use copies::JobCopy;
+pub use header::Unread;
+pub use name::DatasetName;
+pub use verbs::Shown;
+
+use crate::audit::Audit;
+use crate::process::blocking;
+use crate::spool::{self, Spooled};
+use crate::store::{Store, Table};
+use crate::versions::{self, Commitment};
+
+/// What was found in each data set, as its import was answered.
+const DATASETS: Table = Table("datasets");
+/// How each data set's file is read.
+const HEADERS: Table = Table("headers");
+
+/// What a platform imports: ratings or links.
+pub trait Content: Send + Sync + 'static {
+    /// Folder of the files in `data_dir`.
+    const FOLDER: &'static str;
+    /// What a row is, in the plural: `ratings`.
+    const ROWS: &'static str;
+    /// The data in memory.
+    type Data: Send + 'static;
+    /// The answer to an import.
+    type Imported: Record + Clone + Send + 'static;
+
+    /// Reads a file of at most `limit_bytes` once decompressed.
+    ///
+    /// # Errors
+    /// [`Unread`].
+    fn read(path: &Path, header: &FileHeader, limit_bytes: u64) -> Result<Self::Data, Unread>;
+
+    /// Every row in canonical order. The commitment must not depend on the order in the file.
+    ///
+    /// # Errors
+    /// [`Reason::Bug`] where the data refer to an id that they do not have.
+    fn commit(data: &Self::Data, commitment: &mut Commitment) -> Result<(), Fault>;
+
+    /// What was found in it.
+    fn imported(data: &Self::Data, header: &FileHeader) -> Self::Imported;
+
+    /// Users and rows of it.
+    fn sizes(imported: &Self::Imported) -> (u64, u64);
+}
+
+/// The data sets of one platform; clones share them.
+pub struct Datasets<C>(Arc<Shared>, PhantomData<C>);
+
+impl<C> Clone for Datasets<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), PhantomData)
+    }
+}
+
+struct Shared {
+    store: Store,
+    audit: Audit,
+    directory: PathBuf,
+    limit_bytes: u64,
+    /// Held while file and records of a data set change, or a job takes its copy of both.
+    changing: Mutex<()>,
+}
+
+impl<C: Content> Datasets<C> {
+    /// The data sets in `data_dir`, without what an import left that its daemon's end cut short,
+    /// and without the copies of jobs that nothing needs any more, by `is_needed`.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn open(
+        data_dir: &Path,
+        store: &Store,
+        audit: &Audit,
+        limit_bytes: u64,
+        is_needed: impl Fn(&str) -> bool,
+    ) -> Result<Self, Fault> {
+        let shared = Shared {
+            store: store.clone(),
+            audit: audit.clone(),
+            directory: data_dir.join(C::FOLDER),
+            limit_bytes,
+            changing: Mutex::default(),
+        };
+        spool::sweep(&shared.directory)?;
+        let datasets = Self(Arc::new(shared), PhantomData);
+        datasets.adopt_former(&is_needed)?;
+        datasets.sweep_copies(is_needed)?;
+        Ok(datasets)
+    }
+
+    /// Receives a file, reads it whole, and only then lets it take its name.
+    ///
+    /// # Errors
+    /// [`Fault`] with the file's line, the header's field, or the limit; nothing was changed.
+    pub async fn import(
+        &self,
+        chunks: Streaming<FileChunk>,
+        who: &str,
+    ) -> Result<C::Imported, Fault> {
+        let Shared {
+            directory,
+            limit_bytes,
+            ..
+        } = &*self.0;
+        let spooled = spool::receive(chunks, directory, *limit_bytes).await?;
+        let (path, header, limit_bytes) = (
+            spooled.path().to_owned(),
+            spooled.header.clone(),
+            *limit_bytes,
+        );
+        let salt = versions::salt()?;
+        let (imported, commitment) = blocking(move || {
+            let data = read::<C>(&path, &header, limit_bytes)?;
+            let commitment = commit::<C>(&salt, &data)?;
+            Ok::<_, Fault>((C::imported(&data, &header), commitment))
+        })
+        .await??;
+        self.keep(spooled, &imported, salt, commitment, who)?;
+        Ok(imported)
+    }
+
+    /// The file takes its name, and its records go with it.
+    fn keep(
+        &self,
+        spooled: Spooled,
+        imported: &C::Imported,
+        salt: [u8; 32],
+        commitment: [u8; 32],
+        who: &str,
+    ) -> Result<(), Fault> {
+        let _changing = self.changing();
+        let (header, name) = (spooled.header.clone(), spooled.name.clone());
+        let Shared { store, audit, .. } = &*self.0;
+        let version = versions::next(store, name.as_str(), &header.lineage, salt, commitment)?;
+        let (users, rows) = C::sizes(imported);
+        let entry = [
+            ("dataset", name.as_str().into()),
+            ("lineage", version.lineage.as_slice().into()),
+            ("version", version.version.into()),
+            ("commitment", commitment.into()),
+            ("users", users.into()),
+            (C::ROWS, rows.into()),
+            ("by", who.into()),
+        ];
+        audit.record(Kind::Import, entry)?;
+        // A crash between leaves a file that is not what was committed to, which no job reads.
+        spooled.keep(&self.file(&name))?;
+        store.put_all(&[
+            (versions::VERSIONS, name.as_str(), version.to_record()),
+            (HEADERS, name.as_str(), header.to_record()),
+            (DATASETS, name.as_str(), imported.to_record()),
+        ])?;
+        tracing::info!(dataset = name.as_str(), "{} imported", C::ROWS);
+        Ok(())
+    }
+
+    /// An existing data set; an empty name means the only one.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`]; [`Reason::InvalidRequest`] where there are several to choose from.
+    pub fn choose(&self, name: &str) -> Result<DatasetName, Fault> {
+        let known = self.0.store.keys(DATASETS)?;
+        let rows = C::ROWS;
+        let refused = |reason, message: String| Err(Fault::new(reason, message).at("field", "dataset"));
+        match (&known[..], name) {
+            ([only], "") => DatasetName::parse(only),
+            ([], _) => Err(
+                Fault::new(Reason::NotFound, format!("no {rows} have been imported yet"))
+                    .at("field", "dataset")
+                    .remedied_by(format!("Import a file of {rows} first.")),
+            ),
+            (_, "") => {
+                let message = format!("there are several data sets, name one: {}", known.join(", "));
+                refused(Reason::InvalidRequest, message)
+            }
+            (_, name) if known.iter().any(|one| one == name) => DatasetName::parse(name),
+            _ => {
+                let name = DatasetName::parse(name)?;
+                let message = format!("there is no data set {name}, but: {}", known.join(", "));
+                refused(Reason::NotFound, message)
+            }
+        }
+    }
+
+    /// What was found in a data set.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`], [`Reason::StorageFailed`].
+    pub fn imported(&self, dataset: &str) -> Result<C::Imported, Fault> {
+        let imported = self.0.store.get(DATASETS, dataset)?;
+        imported.ok_or_else(|| not_there(dataset))
+    }
+
+    /// How the user ids of a data set were normalised.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`], [`Reason::StorageFailed`].
+    pub fn id_rule(&self, dataset: &str) -> Result<IdRule, Fault> {
+        let header: Option<FileHeader> = self.0.store.get(HEADERS, dataset)?;
+        let header = header.ok_or_else(|| not_there(dataset))?;
+        Ok(header::id_rule(&header))
+    }
+
+    /// The newest version of a data set.
+    fn version(&self, name: &DatasetName) -> Result<DataVersion, Fault> {
+        versions::of(&self.0.store, name.as_str())?.ok_or_else(|| {
+            let message = format!("the data set {name} was imported by an older version");
+            Fault::new(Reason::WrongState, message)
+                .at("field", "dataset")
+                .remedied_by(format!("Import the {} again.", C::ROWS))
+        })
+    }
+
+    fn file(&self, name: &DatasetName) -> PathBuf {
+        self.0.directory.join(name.as_str())
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.0
+            .changing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read<C: Content>(path: &Path, header: &FileHeader, limit_bytes: u64) -> Result<C::Data, Fault> {
+    C::read(path, header, limit_bytes).map_err(|unread| unread.fault(path, header))
+}
+
+/// The salted commitment to data.
+fn commit<C: Content>(salt: &[u8; 32], data: &C::Data) -> Result<[u8; 32], Fault> {
+    let mut commitment = Commitment::new(salt);
+    C::commit(data, &mut commitment)?;
+    Ok(commitment.finish())
+}
+
+fn not_there(dataset: &str) -> Fault {
+    Fault::new(Reason::NotFound, format!("there is no data set {dataset:?}")).at("field", "dataset")
+}
+
+fn storage(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::storage(format!("{}: {error}", path.display()), error.kind())
+}

@@ -1,0 +1,118 @@
+//! What people do with data sets besides importing them: list, show, delete.
+
+use std::io::ErrorKind;
+
+use s3rec_audit::Kind;
+use s3rec_wire::record::Record;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::{DatasetSummary, FileHeader, ListDatasetsResponse};
+
+use super::{Content, DATASETS, DatasetName, Datasets, HEADERS, not_there, storage};
+use crate::store::Change;
+use crate::versions::{self, VERSIONS};
+
+/// One data set, with what its import found and how its file is read.
+pub struct Shown<I> {
+    /// As it is listed.
+    pub dataset: DatasetSummary,
+    /// As its import was answered.
+    pub imported: I,
+    /// The header of its upload.
+    pub header: FileHeader,
+}
+
+impl<C: Content> Datasets<C> {
+    /// All data sets, by name.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn list(&self) -> Result<ListDatasetsResponse, Fault> {
+        let names = self.0.store.keys(DATASETS)?;
+        let summaries = names.iter().map(|name| {
+            let imported = self.imported(name)?;
+            self.summary(&DatasetName::parse(name)?, &imported)
+        });
+        Ok(ListDatasetsResponse {
+            datasets: summaries.collect::<Result<_, Fault>>()?,
+        })
+    }
+
+    /// One of them; an empty name means the only one.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
+    pub fn show(&self, dataset: &str) -> Result<Shown<C::Imported>, Fault> {
+        let name = self.choose(dataset)?;
+        let header: Option<FileHeader> = self.0.store.get(HEADERS, name.as_str())?;
+        let imported = self.imported(name.as_str())?;
+        Ok(Shown {
+            dataset: self.summary(&name, &imported)?,
+            imported,
+            header: header.ok_or_else(|| not_there(name.as_str()))?,
+        })
+    }
+
+    /// Removes a data set; its lineage stays, so that what was disclosed of it stays counted for
+    /// whatever is imported under its name later. `who` stands in the audit log.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`]; [`Reason::WrongState`] naming the jobs that keep a copy of it.
+    pub fn delete(&self, dataset: &str, who: &str) -> Result<(), Fault> {
+        let name = DatasetName::parse(dataset)?;
+        let _changing = self.changing();
+        let store = &self.0.store;
+        if !store.keys(DATASETS)?.iter().any(|known| known == dataset) {
+            return Err(not_there(dataset));
+        }
+        let jobs = self.jobs_with(&name)?;
+        if !jobs.is_empty() {
+            let message = format!("the data set {name} is used by: {}", jobs.join(", "));
+            let fault = Fault::new(Reason::WrongState, message).at("field", "dataset");
+            return Err(fault.remedied_by(
+                "End those jobs first; a finished one keeps its copy until its model is deleted.",
+            ));
+        }
+        let version = versions::of(store, dataset)?;
+        let lineage = version.as_ref().map(|version| version.lineage.as_slice());
+        let entry = [
+            ("what", "data set".into()),
+            ("dataset", dataset.into()),
+            ("lineage", lineage.unwrap_or_default().into()),
+            ("by", who.into()),
+        ];
+        self.0.audit.record(Kind::Deletion, entry)?;
+        let path = self.file(&name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(storage(&path, &error));
+            }
+            _ => {}
+        }
+        let mut changes = vec![
+            Change::Remove(DATASETS, dataset),
+            Change::Remove(HEADERS, dataset),
+        ];
+        if let Some(version) = version {
+            let left = versions::deleted(version).to_record();
+            changes.push(Change::Put(VERSIONS, dataset, left));
+        }
+        store.change(&changes)?;
+        tracing::info!(dataset, "deleted");
+        Ok(())
+    }
+
+    fn summary(&self, name: &DatasetName, imported: &C::Imported) -> Result<DatasetSummary, Fault> {
+        let version = versions::of(&self.0.store, name.as_str())?.unwrap_or_default();
+        let (users, rows) = C::sizes(imported);
+        Ok(DatasetSummary {
+            dataset: name.to_string(),
+            version: version.version,
+            imported_unix_ms: version.imported_unix_ms,
+            lineage: version.lineage,
+            users,
+            rows,
+            bytes: std::fs::metadata(self.file(name)).map_or(0, |file| file.len()),
+            jobs: self.jobs_with(name)?,
+        })
+    }
+}

@@ -1,0 +1,497 @@
+//! What leaves P1 before and beside the openings: limited, counted and logged before it leaves, and
+//! the same whatever the links are.
+
+use std::path::Path;
+use std::time::Duration;
+
+use s3rec_audit::verify;
+use s3rec_node::audit::LOG_FILE;
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobState, Phase};
+
+use crate::ledgers::{POLICY, change, denied, run_approved};
+use crate::pair::{Pair, default_request, file};
+
+async fn reload(pair: &mut Pair, policy: &str) {
+    std::fs::write(pair.directory.path().join("policy.toml"), policy).unwrap();
+    let reloaded = pair.social.reload_policy(v1::PolicyRequest {}).await;
+    reloaded.unwrap();
+}
+
+/// Names of P1's audit entries of a job that tell of something leaving.
+fn left(directory: &Path, job: &str) -> Vec<String> {
+    let log = verify(&std::fs::read(directory.join("social").join(LOG_FILE)).unwrap()).unwrap();
+    let entries = log.entries.iter().map(|(entry, _)| entry);
+    let entries = entries.filter(|entry| entry.text("job") == Some(job));
+    let named = entries.filter_map(|entry| match entry.kind.name() {
+        "showing" => entry.text("what").map(String::from),
+        kind @ ("opening" | "stock") => Some(kind.to_owned()),
+        _ => None,
+    });
+    named.collect()
+}
+
+async fn account(pair: &mut Pair) -> v1::Account {
+    pair.shown().await.accounts.remove(0)
+}
+
+/// What a job was approved under may become tighter: it ends by name, before anything leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tightened_policy_reaches_a_job_that_was_approved() {
+    let wide = POLICY.replace("most_columns = 20", "most_columns = 2000");
+    let mut pair = Pair::start_under(&wide).await;
+    pair.import().await;
+    let nothing: &[&str] = &[];
+    for (field, loose, tight, leaves) in [
+        (
+            "releases",
+            "releases = [\"exact\"]",
+            "releases = [\"noised\"]",
+            nothing,
+        ),
+        (
+            "protocols",
+            "[\"he\", \"preprocessed\"]",
+            "[\"preprocessed\"]",
+            nothing,
+        ),
+        (
+            "patterns",
+            "patterns = [\"nothing\"]",
+            "patterns = [\"active-rows\"]",
+            nothing,
+        ),
+        (
+            "largest_rank",
+            "largest_rank = 4",
+            "largest_rank = 3",
+            nothing,
+        ),
+        (
+            "no rule allows",
+            "peer = \"s3rec rating\"",
+            "peer = \"another\"",
+            nothing,
+        ),
+        (
+            "longest_days",
+            "longest_days = 7",
+            "longest_days = 0",
+            nothing,
+        ),
+        (
+            "expired",
+            "longest_days = 7",
+            "longest_days = 7\nexpires = \"2020-01-01T00:00:00Z\"",
+            nothing,
+        ),
+        (
+            "most_columns_per_day",
+            "per_day = 100\n",
+            "per_day = 11\n",
+            nothing,
+        ),
+        (
+            "most_columns",
+            "most_columns = 2000",
+            "most_columns = 11",
+            nothing,
+        ),
+        (
+            "most_stocks",
+            "most_stocks = 10",
+            "most_stocks = 0",
+            nothing,
+        ),
+        (
+            "most_intersections",
+            "most_intersections = 100",
+            "most_intersections = 0",
+            nothing,
+        ),
+        (
+            "most_ids_asked",
+            "most_ids_asked = 10000",
+            "most_ids_asked = 39",
+            nothing,
+        ),
+        // Of what only the users in common tell: before anything of the links is read.
+        (
+            "most_values",
+            "most_values = 100000",
+            "most_values = 359",
+            &["intersection"],
+        ),
+        (
+            "least_common_users",
+            "least_common_users = 30",
+            "least_common_users = 31",
+            &["intersection"],
+        ),
+    ] {
+        let job = pair.propose(3).await;
+        let tightened = wide.replace(loose, tight);
+        assert_ne!(tightened, wide, "{field}");
+        reload(&mut pair, &tightened).await;
+        pair.begin(&job).await;
+        let last = pair.watch(&job).await.pop().unwrap();
+        assert_eq!(last.state(), JobState::Failed, "{field}: {}", last.message);
+        assert!(last.message.contains(field), "{field}: {}", last.message);
+        let ended = pair.social_end(&job).await;
+        assert!(ended.message.contains(field), "{field}: {}", ended.message);
+        let shown = pair.shown().await.disclosures;
+        let shown = shown.iter().find(|shown| shown.job_id == job);
+        assert!(shown.is_none_or(|shown| shown.openings == 0));
+        assert_eq!(left(pair.directory.path(), &job), leaves, "{field}");
+        reload(&mut pair, &wide).await;
+    }
+    // Nothing was lost: the next job runs, and only what left counts.
+    let last = run_approved(&mut pair).await;
+    assert_eq!(last.state(), JobState::Finished, "{}", last.message);
+    let account = account(&mut pair).await;
+    assert_eq!(account.counters.unwrap().opened_columns, 12);
+    let shown = account.shown.unwrap();
+    assert_eq!((shown.intersections, shown.ids_asked), (3, 120));
+    assert_eq!((shown.bounds, shown.commitments), (1, 1));
+}
+
+/// Also without any policy: people decide, and the other platform still does not ask without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn intersections_are_counted_over_all_jobs_and_end() {
+    let policy = POLICY
+        .replace("most_intersections = 100", "most_intersections = 2")
+        .replace("most_columns = 20", "most_columns = 2000")
+        .replace("least_common_users = 30", "least_common_users = 31");
+    let mut pair = Pair::start_under(&policy).await;
+    pair.import().await;
+    for expected in [
+        "least_common_users",
+        "least_common_users",
+        "most_intersections",
+    ] {
+        let last = run_approved(&mut pair).await;
+        assert_eq!(last.state(), JobState::Failed);
+        assert!(last.message.contains(expected), "{}", last.message);
+    }
+    let shown = account(&mut pair).await.shown.unwrap();
+    assert_eq!((shown.intersections, shown.ids_asked), (2, 80));
+    let words = account(&mut pair).await.statements.join("\n");
+    assert!(
+        words.contains("2 set intersections") && words.contains("80 ids"),
+        "{words}"
+    );
+    assert!(words.contains("0 of 2 intersections"), "{words}");
+    // Not even a restart begins anew.
+    let (directory, issued) = pair.stop().await;
+    let mut pair = Pair::start_in(directory, issued).await;
+    let last = run_approved(&mut pair).await;
+    assert!(
+        last.message.contains("most_intersections"),
+        "{}",
+        last.message
+    );
+}
+
+/// The account is the pinned platform's: a certificate with another name and key begins nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_certificate_of_the_rating_platform_begins_no_new_account() {
+    let mut pair = Pair::start_under(POLICY).await;
+    pair.import().await;
+    let job = pair.propose(3).await;
+    pair.begin(&job).await;
+    assert_eq!(
+        pair.watch(&job).await.pop().unwrap().state(),
+        JobState::Finished
+    );
+    let (directory, issued) = pair.stop().await;
+    // The job was another certificate's, that the operators had pinned before this one.
+    change(&directory.path().join("social"), &job, |disclosure| {
+        assert_eq!(disclosure.peer_pin.len(), 32);
+        disclosure.peer = "the same platform, as it was called before".into();
+        disclosure.peer_pin = vec![9; 32];
+    });
+    let mut pair = Pair::start_in(directory, issued).await;
+    denied(&mut pair, "most_columns").await;
+    assert_eq!(
+        account(&mut pair).await.counters.unwrap().opened_columns,
+        12
+    );
+}
+
+/// Links of 35 users of whom 30 are common, by what a test wants among those.
+fn links_among(common: impl Iterator<Item = (u32, u32)>) -> String {
+    // Everybody has a link to somebody whom the rating platform does not know.
+    let own = (10..45).map(|user| (user, 40 + (user + 1) % 5));
+    let all = own.chain(common).filter(|(from, to)| from != to);
+    all.map(|(from, to)| format!("u{from}\tu{to}\n")).collect()
+}
+
+/// The property: under equal statements everything that P0 receives before the first opening is
+/// the same in every number, whatever the links among the common users are.
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_opening_nothing_depends_on_the_links() {
+    let mut pair = Pair::start().await;
+    let (ratings, _) = crate::pair::small_data();
+    let imported = pair.rating.import_ratings(file("ratings.tsv", &ratings));
+    imported.await.unwrap();
+    let mut state = 5_u32;
+    let mut below = |bound: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % bound
+    };
+    let mut random = |count: usize| -> Vec<(u32, u32)> {
+        (0..count)
+            .map(|_| (10 + below(30), 10 + below(30)))
+            .collect()
+    };
+    let star = (11..40).map(|leaf| (10, leaf)).collect();
+    let link_sets = [Vec::new(), vec![(10, 11)], star, random(40), random(300)];
+    let mut views = Vec::new();
+    for (number, links) in link_sets.iter().enumerate() {
+        let links = links_among(links.iter().copied());
+        let imported = pair.social.import_links(file("links.tsv", &links)).await;
+        let imported = imported.unwrap().into_inner();
+        assert_eq!(imported.users, 35);
+        for protocol in [v1::Protocol::Preprocessed, v1::Protocol::He] {
+            let mut proposal = default_request(1);
+            proposal.set_protocol(protocol);
+            let proposed = pair.rating.propose_job(proposal).await.unwrap();
+            let job = proposed.into_inner().job_id;
+            let approve = v1::ApproveProposalRequest {
+                job_id: job.clone(),
+                degree_bound: 70,
+                links_bound: 400,
+                ..v1::ApproveProposalRequest::default()
+            };
+            pair.social.approve_proposal(approve).await.unwrap();
+            pair.begin(&job).await;
+            let events = pair.watch(&job).await;
+            let last = events.last().unwrap();
+            assert_eq!(last.state(), JobState::Finished, "{}", last.message);
+            let report = v1::JobReportRequest {
+                job_id: job.clone(),
+            };
+            let report = pair.rating.job_report(report).await.unwrap().into_inner();
+            let offline = report.offline.unwrap();
+            views.push((
+                protocol,
+                report.parameters.unwrap(),
+                (
+                    offline.bytes_to_rating,
+                    offline.bytes_to_social,
+                    offline.messages,
+                ),
+            ));
+            // P1's people are told that the openings are for nothing, and P0's are not.
+            let told = |words: &str| words.contains("None of the 30 common users has a link");
+            assert!(!events.iter().any(|event| told(&event.message)));
+            let watch = v1::WatchProposalRequest {
+                job_id: job.clone(),
+            };
+            let mut watched = pair
+                .social
+                .watch_proposal(watch)
+                .await
+                .unwrap()
+                .into_inner();
+            let mut is_told = false;
+            while let Some(event) = watched.message().await.unwrap() {
+                if told(&event.message) {
+                    assert!(event.phase() == Phase::Setup && event.round == 0);
+                    is_told = true;
+                }
+            }
+            assert_eq!(is_told, number == 0, "{protocol:?} with {number}");
+            let listed = v1::ListProposalsRequest::default();
+            let listed = pair.social.list_proposals(listed).await.unwrap();
+            let proposals = listed.into_inner().proposals;
+            let summary = proposals.iter().find(|one| one.job_id == job).unwrap();
+            assert_eq!(told(&summary.warnings.join("\n")), number == 0);
+        }
+    }
+    for view in &views {
+        let (protocol, ..) = view;
+        let first = views.iter().find(|(other, ..)| other == protocol);
+        assert_eq!(Some(view), first);
+    }
+}
+
+/// The ladder is a choice, and stated where it is made: its bounds do follow the links.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ladder_shows_the_links_and_says_so() {
+    let mut pair = Pair::start().await;
+    pair.import().await;
+    let mut bounds = Vec::new();
+    for links in [Vec::new(), (11..40).map(|leaf| (10, leaf)).collect()] {
+        let links = links_among(links.into_iter());
+        let imported = pair.social.import_links(file("links.tsv", &links)).await;
+        imported.unwrap();
+        let job = pair.propose(1).await;
+        let approve = v1::ApproveProposalRequest {
+            job_id: job.clone(),
+            bounds_rule: v1::BoundsRule::Ladder.into(),
+            ..v1::ApproveProposalRequest::default()
+        };
+        pair.social.approve_proposal(approve).await.unwrap();
+        pair.begin(&job).await;
+        let last = pair.watch(&job).await.pop().unwrap();
+        assert_eq!(last.state(), JobState::Finished, "{}", last.message);
+        let cost = v1::JobCostRequest {
+            job_id: job.clone(),
+        };
+        let cost = pair.social.job_cost(cost).await.unwrap().into_inner();
+        bounds.push(cost.parameters.unwrap().nonzeros_bound);
+        let shown = pair.shown().await.disclosures;
+        let shown = shown.iter().find(|shown| shown.job_id == job).unwrap();
+        assert!(
+            shown
+                .statements
+                .join("\n")
+                .contains("whether they are linked")
+        );
+        assert_eq!(shown.bounds.unwrap().rule(), v1::BoundsRule::Ladder);
+    }
+    assert_eq!(bounds[0], 1);
+    assert!(bounds[1] > 60, "{bounds:?}");
+}
+
+/// What the data exceed is told to the people here, before anybody is asked for anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn data_beyond_what_is_stated_is_an_error_of_this_platform_alone() {
+    let tight = POLICY.replace("links_bound = 100", "links_bound = 69");
+    let mut pair = Pair::start_under(&tight).await;
+    pair.import().await;
+    // The policy would approve it, and cannot: it waits, and P0 hears nothing of why.
+    let job = pair.propose(3).await;
+    let approve = |degree_bound, links_bound| v1::ApproveProposalRequest {
+        job_id: job.clone(),
+        degree_bound,
+        links_bound,
+        ..v1::ApproveProposalRequest::default()
+    };
+    for (degree, links) in [(0, 0), (3, 70), (4, 69)] {
+        let refused = pair.social.approve_proposal(approve(degree, links)).await;
+        let words = refused.unwrap_err().message().to_owned();
+        assert!(words.contains("has 70 links and a user with 4"), "{words}");
+    }
+    let watch = v1::WatchJobRequest {
+        job_id: job.clone(),
+    };
+    let mut events = pair.rating.watch_job(watch).await.unwrap().into_inner();
+    let heard = events.message().await.unwrap().unwrap();
+    assert_eq!(heard.state(), JobState::Proposed);
+    assert!(!heard.message.contains("70"), "{}", heard.message);
+    pair.social.approve_proposal(approve(4, 70)).await.unwrap();
+    pair.begin(&job).await;
+    let last = pair.watch(&job).await.pop().unwrap();
+    assert_eq!(last.state(), JobState::Finished, "{}", last.message);
+}
+
+/// Waits until the job is behind its intersection, and stops both daemons there.
+async fn stopped_after_alignment(
+    pair: Pair,
+    job: &str,
+) -> (tempfile::TempDir, s3rec_node::pki::Issuance) {
+    let mut pair = pair;
+    let watch = v1::WatchJobRequest { job_id: job.into() };
+    let mut events = pair.rating.watch_job(watch).await.unwrap().into_inner();
+    while let Some(event) = events.message().await.unwrap() {
+        assert!(event.state() != JobState::Failed, "{}", event.message);
+        assert!(event.phase() != Phase::Online, "too late to begin again");
+        if event.phase() == Phase::Offline {
+            break;
+        }
+    }
+    drop(events);
+    pair.stop().await
+}
+
+/// A job that begins again has the common users that it had, and asks for no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_common_users_of_a_job_are_found_once() {
+    for is_lost in [false, true] {
+        let mut pair = Pair::start().await;
+        pair.import().await;
+        let proposed = pair.rating.propose_job(default_request(20_000)).await;
+        let job = proposed.unwrap().into_inner().job_id;
+        pair.approve(&job).await;
+        pair.begin(&job).await;
+        let (directory, issued) = stopped_after_alignment(pair, &job).await;
+        let kept = directory
+            .path()
+            .join("rating/stocks")
+            .join(&job)
+            .join("common");
+        assert!(kept.exists());
+        if is_lost {
+            std::fs::remove_file(&kept).unwrap();
+        }
+        let mut pair = Pair::start_in(directory, issued).await;
+        let watch = v1::WatchJobRequest {
+            job_id: job.clone(),
+        };
+        let mut events = pair.rating.watch_job(watch).await.unwrap().into_inner();
+        let (mut again, mut last) = (false, None);
+        let until = async {
+            while let Some(event) = events.message().await.unwrap() {
+                again |= event.message.contains("common users found before");
+                let is_over = event.phase() == Phase::Online || event.state() == JobState::Failed;
+                last = Some(event);
+                if is_over {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), until)
+            .await
+            .unwrap();
+        let last = last.unwrap();
+        assert_eq!(again, !is_lost, "{}", last.message);
+        assert_eq!(
+            last.state() == JobState::Failed,
+            is_lost,
+            "{}",
+            last.message
+        );
+        if is_lost {
+            assert!(
+                last.message.contains("no longer has them"),
+                "{}",
+                last.message
+            );
+            assert_eq!(pair.social_end(&job).await.state(), JobState::Failed);
+        }
+        let shown = pair.shown().await.disclosures.remove(0).shown.unwrap();
+        assert_eq!((shown.intersections, shown.ids_asked), (1, 40));
+        let entries = left(pair.directory.path(), &job);
+        assert_eq!(
+            entries
+                .iter()
+                .filter(|what| *what == "intersection")
+                .count(),
+            1
+        );
+        assert_eq!(shown.bounds, if is_lost { 1 } else { 2 });
+    }
+}
+
+/// A disk of P1 that refuses is told to P0 as that, without any path or cause.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_fault_of_the_social_platform_tells_nothing_of_its_files() {
+    let mut pair = Pair::start().await;
+    pair.import().await;
+    let job = pair.propose(1).await;
+    pair.approve(&job).await;
+    let stocks = pair.directory.path().join("social/stocks");
+    std::fs::remove_dir_all(&stocks).unwrap();
+    std::fs::write(&stocks, "not a directory").unwrap();
+    pair.begin(&job).await;
+    let last = pair.watch(&job).await.pop().unwrap();
+    assert_eq!(last.state(), JobState::Failed);
+    let words = last.message;
+    assert!(words.contains("storage of that platform failed"), "{words}");
+    let path = pair.directory.path().display().to_string();
+    for secret in [path.as_str(), "stocks", "irectory", "os error"] {
+        assert!(!words.contains(secret), "{words}");
+    }
+}

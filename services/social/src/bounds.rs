@@ -1,0 +1,101 @@
+//! What P1's people state of their links, and what follows from it for the operator of a job.
+
+use s3rec_data::LinkSet;
+use s3rec_sparse::{BoundsRule, OperatorBounds, PublicBounds, SocialOperator, StatedBounds};
+use s3rec_spmm::fetch;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+
+use crate::platform::Platform;
+use crate::policy::Rule;
+
+/// A statement as an operator gives it with an approval; what is absent is the policy's, or the
+/// configuration's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) degree: Option<u32>,
+    pub(crate) links: Option<u64>,
+    pub(crate) rule: Option<BoundsRule>,
+}
+
+/// Most links of one user, both directions together.
+pub(crate) fn largest_degree(links: &LinkSet) -> u32 {
+    let mut degrees = vec![0_u32; links.users.len()];
+    for user in links.links.iter().flat_map(|(from, to)| [*from, *to]) {
+        if let Some(degree) = degrees.get_mut(user as usize) {
+            *degree = degree.saturating_add(1);
+        }
+    }
+    degrees.into_iter().max().unwrap_or(0)
+}
+
+/// What is stated of a data set, which must be true of all of it. A fault is for the people here:
+/// it names what the links come to.
+pub(crate) fn stated(
+    platform: &Platform,
+    dataset: &str,
+    rule: Option<&Rule>,
+    given: Given,
+) -> Result<PublicBounds, Fault> {
+    let report = platform.datasets.imported(dataset)?;
+    if report.largest_degree == 0 && report.links > 0 {
+        let message = format!(
+            "the data set {dataset:?} was imported by a version that did not count degrees"
+        );
+        return Err(Fault::new(Reason::WrongState, message)
+            .remedied_by("Import the links again, under the same name."));
+    }
+    let otherwise = rule.map_or_else(|| configured(platform, &report), Rule::bounds);
+    let bounds = PublicBounds {
+        stated: StatedBounds {
+            degree: given.degree.unwrap_or(otherwise.stated.degree),
+            links: given.links.unwrap_or(otherwise.stated.links),
+        },
+        rule: given.rule.unwrap_or(otherwise.rule),
+    };
+    if bounds.stated.hold(report.largest_degree, report.links) {
+        return Ok(bounds);
+    }
+    let message = format!(
+        "the data set {dataset:?} has {} links and a user with {} of them; what is stated is at \
+         most {} links and {} of one user",
+        report.links, report.largest_degree, bounds.stated.links, bounds.stated.degree
+    );
+    Err(Fault::new(Reason::LimitExceeded, message)
+        .at("field", "bounds")
+        .remedied_by(
+            "State more, with room for links to come: --degree-bound and --links-bound of \
+             `s3rec social approve`, degree_bound and links_bound of the policy's rule, or \
+             limits.degree_bound and limits.links_per_user. The other platform learns what is \
+             stated, and nothing of this error.",
+        ))
+}
+
+/// Without a policy: by the configuration and the number of users in the data set, which P0
+/// learns anyway.
+fn configured(platform: &Platform, report: &v1::ImportLinksResponse) -> PublicBounds {
+    let limits = &platform.limits;
+    PublicBounds {
+        stated: StatedBounds {
+            degree: limits.degree_bound.max(1),
+            links: report
+                .users
+                .saturating_mul(limits.links_per_user.into())
+                .max(1),
+        },
+        rule: BoundsRule::Stated,
+    }
+}
+
+/// The public bounds of a job's operator. Only the ladder looks at it.
+pub(crate) fn of_operator(bounds: &PublicBounds, operator: &SocialOperator) -> OperatorBounds {
+    let users = u32::try_from(operator.users()).unwrap_or(u32::MAX);
+    match bounds.rule {
+        BoundsRule::Stated => bounds.stated.bounds(operator.kind(), users),
+        BoundsRule::Ladder => OperatorBounds {
+            row_norm: operator.row_norm_bound(),
+            nonzeros: operator.nonzeros_bound(),
+            linked_to: fetch::rows_bound_of(operator),
+        },
+    }
+}

@@ -1,0 +1,338 @@
+use super::*;
+use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
+use s3rec_spmm::{Protocol, ReleasePolicy};
+use s3rec_wire::convert::{JobId, Terms};
+
+const RULE: &str = r#"[[rule]]
+peer = "*"
+dataset = "links"
+decide = "approve"
+protocols = ["preprocessed", "he"]
+patterns = ["nothing"]
+releases = ["noised", "exact"]
+largest_rank = 10
+most_intersections = 6
+most_ids_asked = 7000
+most_columns_per_day = 100
+most_values_per_day = 5000
+most_columns = 150
+most_values = 9000
+most_stocks = 3
+most_rho = 0.5
+most_epsilon = 4.0
+least_common_users = 50
+degree_bound = 128
+links_bound = 4096
+longest_days = 30
+"#;
+
+fn policy(text: &str) -> Result<Policy, PolicyError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.toml");
+    std::fs::write(&path, text).unwrap();
+    Policy::read(&path)
+}
+
+fn proposal() -> Proposal {
+    Proposal {
+        job: JobId::random(),
+        purpose: String::new(),
+        rank: 10,
+        solver: v1::Solver::Als,
+        operator: OperatorKind::Laplacian,
+        rounds: 5,
+        social_weight: 0.0,
+        regularization: 0.0,
+        learning_rate: 0.0,
+        social_bias_weight: 0.0,
+        protocol: Protocol::He,
+        pattern: Disclosure::Nothing,
+        release: ReleasePolicy::Exact,
+        saturation_bound: 8.0,
+        guard_bits: 2,
+        id_rule: "nfc-trim".into(),
+        terms: Terms::default(),
+    }
+}
+
+fn account(columns: u64, values: u64) -> v1::Account {
+    v1::Account {
+        counters: Some(v1::Counters {
+            opened_columns: columns,
+            opened_values: values,
+            ..v1::Counters::default()
+        }),
+        ..v1::Account::default()
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_by_line_and_field() {
+    let lines: Vec<&str> = RULE.lines().collect();
+    for left_out in 1..lines.len() {
+        let field = lines[left_out].split(' ').next().unwrap();
+        let text: Vec<&str> = (0..lines.len())
+            .filter(|line| *line != left_out)
+            .map(|line| lines[line])
+            .collect();
+        let error = policy(&text.join("\n")).unwrap_err().to_string();
+        assert!(
+            error.contains(field) && error.contains("line 1"),
+            "{field}: {error}"
+        );
+    }
+    for (line, wrong) in [
+        (4, "protocols = [\"prepossessed\"]"),
+        (5, "patterns = [\"unspecified\"]"),
+        (6, "releases = [\"exact\", \"\"]"),
+        (7, "largest_rank = -1"),
+        (7, "largest_rank = \"ten\""),
+        (3, "decide = \"always\""),
+        (14, "most_stock = 3"),
+        // What is written to be no limit is none.
+        (15, "most_rho = inf"),
+        (15, "most_rho = nan"),
+        (16, "most_epsilon = -1.0"),
+        (16, "most_epsilon = 4.0\ndelta = 0.999999"),
+        (18, "degree_bound = 0"),
+        (19, "links_bound = 0"),
+        (19, "links_bound = 9\nbounds = \"tight\""),
+        (20, "expires = \"tomorrow\""),
+    ] {
+        let mut text = lines.clone();
+        text[line] = wrong;
+        let error = policy(&text.join("\n")).unwrap_err().to_string();
+        let named = format!("line {}", line + wrong.lines().count());
+        assert!(error.contains(&named), "{named}: {error}");
+    }
+    let missing = Policy::read(Path::new("/nowhere/policy.toml")).unwrap_err();
+    assert!(matches!(missing, PolicyError::File { .. }));
+}
+
+#[test]
+fn nothing_is_allowed_unless_a_rule_allows_it() {
+    let denied = |policy: &Policy| {
+        let judged = policy.judge("p", &proposal(), |_, _| Ok(Some(account(0, 0))));
+        matches!(judged.unwrap(), Verdict::Deny { .. })
+    };
+    let empty = policy("").unwrap();
+    assert!(denied(&empty));
+    assert!(empty.rule("p", "links").is_err());
+    let other = policy(&RULE.replace("\"*\"", "\"somebody\"")).unwrap();
+    assert!(denied(&other));
+    let ask = policy("default = \"ask\"").unwrap();
+    let judged = ask.judge("p", &proposal(), |_, _| Ok(None)).unwrap();
+    assert_eq!(judged, Verdict::Ask);
+    assert!(ask.rule("p", "links").unwrap().is_none());
+}
+
+#[test]
+fn each_limit_denies_by_name() {
+    let policy = policy(RULE).unwrap();
+    let judge = |change: fn(&mut Proposal), columns: u64, values: u64| {
+        let mut proposal = proposal();
+        change(&mut proposal);
+        policy
+            .judge("p", &proposal, |_, _| Ok(Some(account(columns, values))))
+            .unwrap()
+    };
+    let approved = Verdict::Approve {
+        dataset: "links".into(),
+    };
+    assert_eq!(judge(|_| (), 150, 9000), approved);
+    type Denial = (&'static str, fn(&mut Proposal), u64, u64);
+    let denials: [Denial; 7] = [
+        ("protocols", |p| p.protocol = Protocol::HePir, 0, 0),
+        ("patterns", |p| p.pattern = Disclosure::ActiveRows, 0, 0),
+        (
+            "releases",
+            |p| p.release = ReleasePolicy::Coarse { released_bits: 9 },
+            0,
+            0,
+        ),
+        ("largest_rank", |p| p.rank = 11, 0, 0),
+        ("most_columns_per_day", |p| p.rounds = 11, 0, 0),
+        ("most_columns", |_| (), 151, 0),
+        ("most_values", |_| (), 0, 9001),
+    ];
+    for (field, change, columns, values) in denials {
+        match judge(change, columns, values) {
+            Verdict::Deny { why } => assert!(why.contains(field), "{field}: {why}"),
+            other => panic!("{field}: {other:?}"),
+        }
+    }
+}
+
+/// A second rule about the same data does not allow what the first does not.
+#[test]
+fn the_first_rule_about_a_data_set_holds() {
+    let stricter = RULE.replace("largest_rank = 10", "largest_rank = 9");
+    let policy = policy(&(stricter + RULE)).unwrap();
+    let judged = policy.judge("p", &proposal(), |_, _| Ok(Some(account(0, 0))));
+    assert!(matches!(judged.unwrap(), Verdict::Deny { .. }));
+}
+
+/// Each field of a rule, tightened alone, ends a job that the rule allowed before: every one is
+/// asked wherever a rule is.
+#[test]
+fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
+    let noised = Proposal {
+        release: ReleasePolicy::Noised {
+            sigma: 4.0,
+            row_norm_beta: 0.5,
+            delta: 1e-3,
+        },
+        ..proposal()
+    };
+    // ρ = 0.25.
+    let account = v1::Account {
+        counters: Some(v1::Counters {
+            opened_columns: 100,
+            opened_values: 8000,
+            nano_rho: 250_000_000,
+            stocks: 2,
+            ..v1::Counters::default()
+        }),
+        shown: Some(v1::Shown {
+            intersections: 5,
+            ids_asked: 6000,
+            ..v1::Shown::default()
+        }),
+        ..v1::Account::default()
+    };
+    let asked = |text: &str| {
+        let policy = policy(text).unwrap();
+        let rule = policy.rule("p", "links")?.unwrap().clone();
+        let standing = Standing {
+            proposal: &noised,
+            approved_unix_ms: now_unix_ms() - 3 * 24 * 60 * 60 * 1000 - 1000,
+            bounds: BoundsRule::Stated,
+            common_users: Some(60),
+            account: &account,
+            today: v1::OpenedDay {
+                day: 1,
+                columns: 50,
+                values: 4000,
+            },
+        };
+        Ok::<(), Fault>(rule.permits(&standing)?)
+    };
+    asked(RULE).unwrap();
+    // ε at the rule's own δ: 4.0 covers ρ = 0.25 at 1e-6, and the proposal's 1e-3 is nothing to it.
+    for (field, loose, tight) in [
+        ("policy", "peer = \"*\"", "peer = \"somebody\""),
+        ("policy", "dataset = \"links\"", "dataset = \"other\""),
+        (
+            "protocols",
+            "protocols = [\"preprocessed\", \"he\"]",
+            "protocols = [\"preprocessed\"]",
+        ),
+        (
+            "patterns",
+            "patterns = [\"nothing\"]",
+            "patterns = [\"active-rows\"]",
+        ),
+        (
+            "releases",
+            "releases = [\"noised\", \"exact\"]",
+            "releases = [\"exact\"]",
+        ),
+        ("largest_rank", "largest_rank = 10", "largest_rank = 9"),
+        (
+            "most_intersections",
+            "most_intersections = 6",
+            "most_intersections = 4",
+        ),
+        (
+            "most_ids_asked",
+            "most_ids_asked = 7000",
+            "most_ids_asked = 5999",
+        ),
+        (
+            "most_columns_per_day",
+            "most_columns_per_day = 100",
+            "most_columns_per_day = 49",
+        ),
+        (
+            "most_values_per_day",
+            "most_values_per_day = 5000",
+            "most_values_per_day = 3999",
+        ),
+        ("most_columns", "most_columns = 150", "most_columns = 99"),
+        ("most_values", "most_values = 9000", "most_values = 7999"),
+        ("most_stocks", "most_stocks = 3", "most_stocks = 1"),
+        ("most_rho", "most_rho = 0.5", "most_rho = 0.24"),
+        ("most_epsilon", "most_epsilon = 4.0", "most_epsilon = 3.0"),
+        (
+            "most_epsilon",
+            "most_epsilon = 4.0",
+            "most_epsilon = 4.0\ndelta = 1e-12",
+        ),
+        (
+            "least_common_users",
+            "least_common_users = 50",
+            "least_common_users = 61",
+        ),
+        ("longest_days", "longest_days = 30", "longest_days = 3"),
+        (
+            "expires",
+            "longest_days = 30",
+            "longest_days = 30\nexpires = \"2020-01-01T00:00:00Z\"",
+        ),
+    ] {
+        let text = RULE.replace(loose, tight);
+        assert_ne!(text, RULE, "{field}");
+        let fault = asked(&text).unwrap_err();
+        assert_eq!(fault.reason, Reason::BeyondConsent);
+        assert_eq!(fault.metadata["field"], field, "{fault:?}");
+    }
+}
+
+#[test]
+fn bounds_from_the_links_need_a_rule_that_allows_them() {
+    let proposal = proposal();
+    let account = account(0, 0);
+    let standing = Standing::planned(&proposal, BoundsRule::Ladder, &account);
+    let refusal = |text: &str| {
+        let policy = policy(text).unwrap();
+        let rule = policy.rule("p", "links").unwrap().unwrap();
+        rule.permits(&standing).err().map(|refusal| refusal.why)
+    };
+    assert!(refusal(RULE).unwrap().contains("bounds"));
+    let ladder = RULE.to_owned() + "bounds = \"ladder\"\n";
+    assert_eq!(refusal(&ladder), None);
+    let rule = policy(&ladder).unwrap();
+    let bounds = rule.rule("p", "links").unwrap().unwrap().bounds();
+    assert_eq!((bounds.stated.degree, bounds.stated.links), (128, 4096));
+}
+
+/// The demonstration of old: ρ = 16 was booked as ε = 3.16 at a δ of the proposal's own.
+#[test]
+fn the_other_sides_delta_changes_no_limit() {
+    let spent = v1::Account {
+        counters: Some(v1::Counters {
+            nano_rho: 16_000_000_000,
+            ..v1::Counters::default()
+        }),
+        epsilon: 3.16,
+        delta: 0.999_999,
+        ..v1::Account::default()
+    };
+    let policy = policy(&RULE.replace("most_rho = 0.5", "most_rho = 100.0")).unwrap();
+    let rule = policy.rule("p", "links").unwrap().unwrap();
+    let mut reasons = Vec::new();
+    for delta in [0.999_999, 1e-3, 1e-12] {
+        let proposal = Proposal {
+            release: ReleasePolicy::Noised {
+                sigma: 1.0,
+                row_norm_beta: 1.0,
+                delta,
+            },
+            ..proposal()
+        };
+        let standing = Standing::planned(&proposal, BoundsRule::Stated, &spent);
+        reasons.push(rule.permits(&standing).unwrap_err().why);
+    }
+    assert!(reasons[0].contains("most_epsilon"), "{reasons:?}");
+    assert!(reasons.iter().all(|why| *why == reasons[0]), "{reasons:?}");
+}
