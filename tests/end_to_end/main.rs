@@ -19,7 +19,6 @@ mod models;
 mod observability;
 mod operators;
 mod peer_port;
-mod proposals;
 mod python_client;
 mod rotation;
 mod samples;

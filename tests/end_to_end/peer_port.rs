@@ -19,14 +19,14 @@ pub(crate) fn hello() -> v1::HelloRequest {
     }
 }
 
-pub(crate) async fn peer(pair: &Pair) -> PeerClient {
+async fn peer(pair: &Pair) -> PeerClient {
     let connection = pair
         .home
         .connection(CertificateRole::Rating, &pair.peer_address());
     PeerClient::new(raw::channel(&connection).await.unwrap())
 }
 
-pub(crate) fn proposal(change: impl FnOnce(&mut v1::PeerProposal)) -> v1::PeerProposal {
+fn proposal(change: impl FnOnce(&mut v1::PeerProposal)) -> v1::PeerProposal {
     let model = s3rec_tests::job::proposal(2).model;
     let mut proposal = v1::PeerProposal {
         job_id: "0d9a1f6e-6a0e-4c6e-9f0e-3b1f6d1c2a01".into(),

@@ -117,15 +117,6 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// Memory that it holds now, bytes.
-    #[must_use]
-    pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
-        1024 * kibibytes.parse::<u64>().unwrap()
-    }
-
     /// SIGTERM.
     pub fn terminate(&self) {
         send(self.child.id(), Signal::TERM);

@@ -5,11 +5,9 @@
 )]
 
 mod bounded;
-mod commitments;
 mod consent;
 mod datasets;
 mod endings;
-mod flood;
 mod impostors;
 mod joint_training;
 mod killed;

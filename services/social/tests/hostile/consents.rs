@@ -168,7 +168,7 @@ async fn an_approval_that_has_ended_opens_nothing() {
     attacker.abort(late.job).await;
 
     let mut ending = proposal(Protocol::Preprocessed, 2);
-    ending.terms.expires_unix_ms = now_unix_ms() + 8_000;
+    ending.terms.expires_unix_ms = now_unix_ms() + 15_000;
     let agreed = attacker.agreed(&ending, &everybody()).await;
     let stock = attacker.stock(&agreed).await.unwrap();
     let stock = attacker.meet(&agreed, stock).await.unwrap();

@@ -15,5 +15,6 @@ mod logs;
 mod openings;
 mod parameters;
 mod policies;
+mod proposals;
 mod sequence;
 mod setups;

@@ -7,8 +7,8 @@ use s3rec_audit::{Entry, Verified, verify};
 use s3rec_node::audit::LOG_FILE;
 use s3rec_node::client::connect;
 use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, SocialPeer, SocialSettings,
-    TlsSettings,
+    Limits, LogSettings, ObservabilitySettings, OperatorSettings, Retention, SocialPeer,
+    SocialSettings, TlsSettings,
 };
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::{CertificateRole, issue};
@@ -97,6 +97,11 @@ impl Target {
     }
 
     pub(crate) async fn without_links(policy: &str) -> Self {
+        Self::configured(policy, |_| ()).await
+    }
+
+    /// Under a policy, without links, the settings changed by `change`.
+    pub(crate) async fn configured(policy: &str, change: impl FnOnce(&mut SocialSettings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("keys");
         let issued = issue(&keys, &[]).unwrap();
@@ -104,7 +109,7 @@ impl Target {
         std::fs::write(&policy_file, policy).unwrap();
         let pin = issued.identity(CertificateRole::Rating).unwrap().pin;
         let listen = || "127.0.0.1:0".parse().unwrap();
-        let settings = SocialSettings {
+        let mut settings = SocialSettings {
             data_dir: directory.path().join("social"),
             name: "social.example".into(),
             operator: OperatorSettings {
@@ -125,7 +130,9 @@ impl Target {
                 drain_seconds: 2,
                 ..Limits::default()
             },
+            retention: Retention::default(),
         };
+        change(&mut settings);
         let (stop, daemon, people, peer_address) = serve(&settings, &keys).await;
         Self {
             directory,
@@ -215,7 +222,12 @@ impl Target {
         let all = v1::ListProposalsRequest {
             pending_only: false,
         };
-        let listed = self.people().list_proposals(all).await.unwrap().into_inner();
+        let listed = self
+            .people()
+            .list_proposals(all)
+            .await
+            .unwrap()
+            .into_inner();
         let mut proposals = listed.proposals.into_iter();
         let found = proposals.find(|proposal| proposal.job_id == job).unwrap();
         let event = found.last_event.unwrap();
@@ -309,6 +321,8 @@ pub(crate) fn file(
     let header = v1::FileHeader {
         file_name: format!("{dataset}.tsv"),
         dataset: dataset.into(),
+        length: text.len() as u64,
+        digest: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
         ..v1::FileHeader::default()
     };
     let part = |part| v1::FileChunk { part: Some(part) };
