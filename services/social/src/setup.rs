@@ -89,8 +89,11 @@ async fn answer_now(
             bound(platform, &taken.proposal, (rating_half, stock_id), common).await?
         }
         (Stage::Bounded(bounded), Some(message)) => {
-            if rating_half != bounded.rating_half {
-                let message = "the half of the seed has changed since the first call";
+            let users_digest = digest_of("users_digest", &request.users_digest)?;
+            let stock_id = stock_id_of(&request.stock_id)?;
+            let said = (rating_half, stock_id, users_digest);
+            if said != (bounded.rating_half, bounded.stock_id, bounded.users_digest) {
+                let message = "the second call of Setup says something else than the first one";
                 return Err(Fault::new(Reason::Contradiction, message));
             }
             agree(platform, &taken.proposal, *bounded, &message).await?

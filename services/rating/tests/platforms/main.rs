@@ -4,10 +4,11 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod bounded;
 mod consent;
 mod datasets;
 mod endings;
-mod flood;
+mod impostors;
 mod joint_training;
 mod killed;
 mod ledgers;

@@ -1,0 +1,99 @@
+//! Platforms that come back with an older disk, their own or the other one's.
+
+use std::path::Path;
+
+use s3rec_spmm::Protocol;
+use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
+use s3rec_wire::status::Reason;
+use s3rec_wire::v1::JobState;
+
+use crate::attacker::proposal;
+use crate::target::{Target, everybody, policy, ring_of_links};
+
+/// P0's stock as it was before the first opening: it would give the first columns to another
+/// input.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rating_platform_that_was_restored_is_not_answered_again() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 3);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    let storage = MemoryStorage::default();
+    let stock = attacker.stock_in(&agreed, storage.clone()).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let backup = storage.snapshot();
+    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    opened.await.unwrap();
+    let counted = target.counters().await;
+
+    // Restored within the session: the same nonces, and the columns as if unused.
+    let pattern = std::sync::Arc::clone(&agreed.pattern);
+    let restored = RatingStock::open(std::sync::Arc::new(backup), pattern).unwrap();
+    assert_eq!(restored.cursor(), 0);
+    attacker.detach();
+    attacker.hello().await;
+    attacker.attach(proposal.job).await.unwrap();
+    let met = attacker.meet(&agreed, restored).await;
+    if let Ok(stock) = met {
+        // P0's own rule moves it on; a deviating one would not, so it is made to stay.
+        let header = agreed.round(1);
+        let opened = attacker.open(header, stock, agreed.probing(4)).await;
+        let fault = opened.map(drop).expect_err("the first columns twice");
+        assert_ne!(fault.reason, Reason::Bug, "{fault:?}");
+        assert_eq!(attacker.answered_bytes, 0);
+    }
+    assert_eq!(target.counters().await, counted);
+    assert_eq!(target.logged("opening").len(), 1);
+    let (state, why) = target.end_of(&proposal.job.to_string()).await;
+    assert_eq!(state, JobState::Failed, "{why}");
+}
+
+/// P1 as it was before the first opening: P0 has what was opened, P1 has not counted it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_social_platform_that_was_restored_opens_nothing_twice() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 3);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    let stock = attacker.stock(&agreed).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let backup = target.aside("backup");
+    let (to, from) = (backup.clone(), target.data_dir().to_owned());
+    let mut attacker = target.restart(attacker, |_| copy(&from, &to)).await;
+    attacker.attach(proposal.job).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    let (_, stock) = opened.await.unwrap();
+    let (to, from) = (target.data_dir().to_owned(), backup.clone());
+    let mut attacker = target
+        .restart(attacker, |_| {
+            std::fs::remove_dir_all(&to).unwrap();
+            copy(&from, &to);
+        })
+        .await;
+    assert_eq!(target.counters().await.openings, 0);
+
+    // The stock's sessions tell: what was restored is void, and no column is answered.
+    attacker.attach(proposal.job).await.unwrap();
+    let met = attacker.meet(&agreed, stock).await;
+    met.map(drop)
+        .expect_err("met over a stock that was restored");
+    let (state, why) = target.end_of(&proposal.job.to_string()).await;
+    assert_eq!(state, JobState::Failed, "{why}");
+    assert!(target.logged("opening").is_empty());
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
+        }
+    }
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(to, private).unwrap();
+}

@@ -1,0 +1,538 @@
+//! A rating platform that says what it likes. Whatever it wants to say honestly it says with the
+//! crates that ours uses; nothing of what it hears is checked beyond what it needs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use s3rec_algebra::RingMatrix;
+use s3rec_audit::Signer;
+use s3rec_link::{Meter, drive, grpc};
+use s3rec_node::alignment;
+use s3rec_node::client::connect;
+use s3rec_node::counting::Counted;
+use s3rec_node::pki::CertificateRole;
+use s3rec_node::tls::{Authorize, TlsMaterial};
+use s3rec_psi::{Common, rating};
+use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_spmm::he::{RatingKeySetup, RatingKeys, public_key_seed};
+use s3rec_spmm::preprocessed::{
+    MemoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, StockTerms,
+};
+use s3rec_spmm::{
+    Endpoint, Frame, ProductParameters, ProductRequest, Protocol, PublicPattern, ReleasePolicy,
+    SpmmError, Step, choose_parameters,
+};
+use s3rec_wire::convert::{
+    ChunkHeader, JobId, Proposal, Terms, align_chunk, align_opening, align_part, parameters_digest,
+    parameters_to_wire, rows_of_bitmap,
+};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::align_chunk::Part;
+use s3rec_wire::v1::peer_client::PeerClient;
+use s3rec_wire::v1::{AlignChunk, JobState, Phase};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use crate::target::tls;
+
+/// Longest wait for any one thing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whoever has a rating platform's certificate.
+pub(crate) struct Attacker {
+    pub(crate) client: PeerClient<Channel>,
+    /// What that certificate signs with.
+    pub(crate) signer: Signer,
+    pins: ([u8; 32], [u8; 32]),
+    /// Everything that came, in bytes of messages.
+    pub(crate) meter: Meter,
+    /// Payload of the frames of the last exchange that came from P1.
+    pub(crate) answered_bytes: u64,
+    decisions: Option<Streaming<v1::Decision>>,
+}
+
+/// A job as both sides agreed on it.
+#[derive(Clone)]
+pub(crate) struct Agreed {
+    pub(crate) proposal: Proposal,
+    pub(crate) parameters: ProductParameters,
+    pub(crate) digest: [u8; 32],
+    pub(crate) pattern: Arc<PublicPattern>,
+    rating_half: [u8; 32],
+    social_half: [u8; 32],
+    stock_id: [u8; 16],
+    users_digest: [u8; 32],
+    operator_commitment: [u8; 32],
+    /// Overlap as the intersection gave it.
+    overlap: v1::Overlap,
+}
+
+/// A proposal of that many openings of four columns.
+pub(crate) fn proposal(protocol: Protocol, rounds: u32) -> Proposal {
+    Proposal {
+        job: JobId::random(),
+        purpose: "better recommendations".into(),
+        rank: 4,
+        solver: v1::Solver::Als,
+        operator: OperatorKind::Laplacian,
+        rounds,
+        social_weight: 1.0,
+        regularization: 0.0,
+        learning_rate: 0.0,
+        social_bias_weight: 0.0,
+        protocol,
+        pattern: Disclosure::Nothing,
+        release: ReleasePolicy::Exact,
+        saturation_bound: 8.0,
+        guard_bits: 2,
+        id_rule: "nfc-trim".into(),
+        terms: Terms {
+            expires_unix_ms: s3rec_node::process::now_unix_ms() + 3_600_000,
+            ..Terms::default()
+        },
+    }
+}
+
+/// What a call was refused with.
+pub(crate) fn fault_of(status: &Status) -> Fault {
+    Fault::from_status(status)
+        .unwrap_or_else(|| Fault::new(Reason::Bug, format!("not a fault of ours: {status:?}")))
+}
+
+impl Attacker {
+    pub(crate) async fn connect(address: &str, keys: &Path, stem: &str) -> Self {
+        let material = TlsMaterial::load(&tls(keys, stem), CertificateRole::Rating).unwrap();
+        let theirs = TlsMaterial::load(&tls(keys, "social"), CertificateRole::Social).unwrap();
+        // A certificate that is announced has its signing key elsewhere.
+        let signer = material.signer();
+        let signer = signer.unwrap_or_else(|_| Signer::generate().unwrap());
+        let pin = |material: &TlsMaterial| {
+            let inspected = s3rec_node::pki::inspect(material.certificate()).unwrap();
+            inspected.pin.digest()
+        };
+        let pins = (pin(&material), pin(&theirs));
+        let social = Authorize::role(CertificateRole::Social);
+        let channel = connect(address, &material, social).await.unwrap();
+        Self {
+            client: PeerClient::new(channel),
+            signer,
+            pins,
+            meter: Meter::default(),
+            answered_bytes: 0,
+            decisions: None,
+        }
+    }
+
+    pub(crate) async fn hello(&mut self) {
+        let hello = v1::HelloRequest {
+            protocol_version: s3rec_wire::PROTOCOL_VERSION,
+            software_version: "hostile".into(),
+            role: v1::Role::Rating.into(),
+            instance_nonce: vec![6; 16],
+        };
+        self.client.hello(hello).await.unwrap();
+    }
+
+    pub(crate) async fn propose(&mut self, proposal: &Proposal) -> Result<JobState, Fault> {
+        let proposed = self.client.propose(proposal.to_wire()).await;
+        let receipt = proposed.map_err(|status| fault_of(&status))?;
+        Ok(receipt.into_inner().state())
+    }
+
+    /// Opens a lifeline and gives the state that it tells first.
+    pub(crate) async fn attach(&mut self, job: JobId) -> Result<JobState, Fault> {
+        let request = v1::WatchDecisionRequest {
+            job_id: job.to_string(),
+        };
+        let opened = self.client.watch_decision(request).await;
+        let mut decisions = opened.map_err(|status| fault_of(&status))?.into_inner();
+        let first = decisions.message().await;
+        let first = first.map_err(|status| fault_of(&status))?.unwrap();
+        self.decisions = Some(decisions);
+        Ok(first.state())
+    }
+
+    /// Lets go of the lifeline.
+    pub(crate) fn detach(&mut self) {
+        self.decisions = None;
+    }
+
+    /// Proposes and attaches; the policy must approve at once.
+    pub(crate) async fn approved(&mut self, proposal: &Proposal) {
+        assert_eq!(self.propose(proposal).await.unwrap(), JobState::Approved);
+        self.attach(proposal.job).await.unwrap();
+    }
+
+    /// The intersection with `ids` as our users.
+    pub(crate) async fn align(
+        &mut self,
+        job: JobId,
+        ids: &[String],
+    ) -> Result<(Common, v1::Overlap), Fault> {
+        self.align_claiming(job, ids, |_| ()).await
+    }
+
+    /// The intersection, the claims changed by `change` before they are sent.
+    pub(crate) async fn align_claiming(
+        &mut self,
+        job: JobId,
+        ids: &[String],
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(Common, v1::Overlap), Fault> {
+        let ours = alignment::opening(job, ids.len(), "nfc-trim").unwrap();
+        let (sender, receiver) = mpsc::channel::<AlignChunk>(4);
+        sender.send(ours.to_wire()).await.unwrap();
+        let called = self.client.align(ReceiverStream::new(receiver)).await;
+        let mut answers = called.map_err(|status| fault_of(&status))?.into_inner();
+        let first = next(&mut answers).await?.ok_or_else(ended)?;
+        let theirs = align_opening(first).unwrap();
+        if theirs.common_digest.is_some() {
+            let message = "P1 has found this job's common users before";
+            return Err(Fault::new(Reason::StateLost, message));
+        }
+        let (session, sizes) = alignment::agree(&ours, &theirs).unwrap();
+        let ids = ids.iter().map(String::as_str);
+        let (mut masking, mut matching) = rating::begin(&session, sizes, ids).unwrap();
+        while let Some(points) = masking.next_chunk() {
+            let _ = sender.send(align_chunk(Part::Points(points))).await;
+        }
+        while !matching.is_complete() {
+            let chunk = next(&mut answers).await?.ok_or_else(ended)?;
+            matching = match align_part(chunk).unwrap() {
+                Part::Points(bytes) => matching.take_points(&bytes).unwrap(),
+                Part::Labels(bytes) => matching.take_labels(&bytes).unwrap(),
+                Part::Claims(_) | Part::Opening(_) => panic!("not from P1"),
+            };
+        }
+        let (common, claims) = matching.finish(masking.finish().unwrap()).unwrap();
+        let mut claims: Vec<u8> = claims.chunks().flatten().copied().collect();
+        change(&mut claims);
+        let _ = sender.send(align_chunk(Part::Claims(claims))).await;
+        drop(sender);
+        // P1 ends its stream once it has checked the claims.
+        while next(&mut answers).await?.is_some() {}
+        let overlap = alignment::overlap(sizes, &common);
+        Ok((common, overlap))
+    }
+
+    pub(crate) async fn setup(
+        &mut self,
+        request: v1::SetupRequest,
+    ) -> Result<v1::SetupResponse, Fault> {
+        let answered = self.client.setup(request).await;
+        Ok(answered.map_err(|status| fault_of(&status))?.into_inner())
+    }
+
+    /// The first call of Setup as our own rating platform makes it.
+    pub(crate) fn setup_request(job: JobId, common: &Common) -> v1::SetupRequest {
+        let stock_id = JobId::random();
+        v1::SetupRequest {
+            job_id: job.to_string(),
+            seed_half: vec![3; 32],
+            users_digest: common.digest.to_vec(),
+            parameters: None,
+            stock_id: stock_id.as_bytes().to_vec(),
+        }
+    }
+
+    /// Both calls of Setup, the parameters changed by `change` before they are sent.
+    pub(crate) async fn agree(
+        &mut self,
+        proposal: &Proposal,
+        (common, overlap): (&Common, v1::Overlap),
+        change: impl FnOnce(&mut v1::ProductParameters),
+    ) -> Result<Agreed, Fault> {
+        let honest = |_: &mut ProductRequest| ();
+        self.agree_wanting(proposal, (common, overlap), honest, change)
+            .await
+    }
+
+    /// As [`Self::agree`], the parameters chosen for what `want` makes of the honest wish.
+    pub(crate) async fn agree_wanting(
+        &mut self,
+        proposal: &Proposal,
+        (common, overlap): (&Common, v1::Overlap),
+        want: impl FnOnce(&mut ProductRequest),
+        change: impl FnOnce(&mut v1::ProductParameters),
+    ) -> Result<Agreed, Fault> {
+        let mut request = Self::setup_request(proposal.job, common);
+        let bounds = self.setup(request.clone()).await?;
+        let pattern = pattern(proposal, &bounds);
+        let mut wanted = wanted(proposal, &bounds, &pattern);
+        want(&mut wanted);
+        let parameters = choose_parameters(&wanted).unwrap();
+        let mut message = parameters_to_wire(&parameters).unwrap();
+        change(&mut message);
+        let digest = parameters_digest(&message);
+        request.parameters = Some(message);
+        let agreed = self.setup(request.clone()).await?;
+        let array = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).unwrap();
+        Ok(Agreed {
+            proposal: proposal.clone(),
+            parameters,
+            digest,
+            pattern: Arc::new(pattern),
+            rating_half: array(&request.seed_half),
+            social_half: array(&bounds.seed_half),
+            stock_id: request.stock_id.try_into().unwrap(),
+            users_digest: common.digest,
+            operator_commitment: array(&agreed.operator_commitment),
+            overlap,
+        })
+    }
+
+    /// From the proposal to the agreement, honestly, with `ids` as our users.
+    pub(crate) async fn agreed(&mut self, proposal: &Proposal, ids: &[String]) -> Agreed {
+        self.approved(proposal).await;
+        let (common, overlap) = self.align(proposal.job, ids).await.unwrap();
+        let agreed = self.agree(proposal, (&common, overlap), |_| ()).await;
+        agreed.unwrap()
+    }
+
+    /// One exchange, with whatever header.
+    pub(crate) async fn exchange<E: Endpoint + 'static>(
+        &mut self,
+        header: &ChunkHeader,
+        endpoint: E,
+    ) -> Result<E, Fault> {
+        let answered = Arc::new(AtomicU64::new(0));
+        let tallied = Tallied {
+            inner: endpoint,
+            answered_bytes: Arc::clone(&answered),
+        };
+        let done = async {
+            let client = self.client.clone();
+            let mut channel = grpc::call(client, header, &self.meter, PATIENCE).await?;
+            let done = drive(tallied, &mut channel, |_| {}).await?;
+            Ok::<_, Fault>(done.inner)
+        };
+        let done = done.await;
+        self.answered_bytes = answered.load(Ordering::Relaxed);
+        done
+    }
+
+    /// Announces the key and makes the stock.
+    pub(crate) async fn stock(&mut self, agreed: &Agreed) -> Result<RatingStock, Fault> {
+        self.stock_in(agreed, MemoryStorage::default()).await
+    }
+
+    /// As [`Self::stock`], on a disk that the caller keeps.
+    pub(crate) async fn stock_in(
+        &mut self,
+        agreed: &Agreed,
+        storage: MemoryStorage,
+    ) -> Result<RatingStock, Fault> {
+        let terms = StockTerms {
+            stock_id: agreed.stock_id,
+            rating_party: self.pins.0,
+            social_party: self.pins.1,
+            users_digest: agreed.users_digest,
+            operator_commitment: agreed.operator_commitment,
+            key_seed: agreed.key_seed(),
+            parameters: agreed.parameters.clone(),
+        };
+        let pattern = Arc::clone(&agreed.pattern);
+        let mut stock = RatingStock::create(Arc::new(storage), terms, pattern).unwrap();
+        let setup = stock.key_setup().unwrap();
+        self.exchange(&agreed.header(Phase::Setup, 0), setup)
+            .await?;
+        for _ in 0..agreed.parameters.layout().unwrap().blocks {
+            let block = RatingBlock::new(stock).unwrap();
+            let header = agreed.header(Phase::Offline, 0);
+            stock = self.exchange(&header, block).await?.into_stock().unwrap();
+        }
+        Ok(stock)
+    }
+
+    /// Meets P1 over the stock.
+    pub(crate) async fn meet(
+        &mut self,
+        agreed: &Agreed,
+        stock: RatingStock,
+    ) -> Result<RatingStock, Fault> {
+        let session = RatingSession::with_kept_inputs(stock).unwrap();
+        let header = agreed.header(Phase::Offline, 0);
+        let met = self.exchange(&header, session).await?;
+        Ok(met.into_stock().unwrap())
+    }
+
+    /// One opening of a stock under `header`, whose frames name the stock's own next columns.
+    pub(crate) async fn open(
+        &mut self,
+        header: ChunkHeader,
+        stock: RatingStock,
+        factors: RingMatrix,
+    ) -> Result<(RingMatrix, RatingStock), Fault> {
+        let opening = RatingOpening::new(stock, &factors).unwrap();
+        let opened = self.exchange(&header, opening).await?;
+        Ok(opened.into_product().unwrap())
+    }
+
+    /// Announces a key of `he`.
+    pub(crate) async fn keys(&mut self, agreed: &Agreed) -> Result<Arc<RatingKeys>, Fault> {
+        let keys = RatingKeys::generate(&agreed.parameters, &agreed.key_seed()).unwrap();
+        let keys = Arc::new(keys);
+        let setup = RatingKeySetup::new(&keys).unwrap();
+        self.exchange(&agreed.header(Phase::Setup, 0), setup)
+            .await?;
+        Ok(keys)
+    }
+
+    pub(crate) async fn finish(
+        &mut self,
+        job: JobId,
+        openings: u32,
+        counters: v1::Counters,
+    ) -> Result<(), Fault> {
+        let request = v1::FinishRequest {
+            job_id: job.to_string(),
+            openings,
+            counters: Some(counters),
+        };
+        let finished = self.client.finish(request).await;
+        finished.map(drop).map_err(|status| fault_of(&status))
+    }
+
+    pub(crate) async fn abort(&mut self, job: JobId) {
+        let request = v1::AbortRequest {
+            job_id: job.to_string(),
+            reason: "never mind".into(),
+        };
+        self.client.abort(request).await.unwrap();
+    }
+}
+
+impl Agreed {
+    pub(crate) fn key_seed(&self) -> s3rec_algebra::PublicSeed {
+        let job = self.proposal.job.to_string();
+        public_key_seed(&self.rating_half, &self.social_half, job.as_bytes())
+    }
+
+    /// The header of an exchange that is none of a round.
+    pub(crate) fn header(&self, phase: Phase, round: u32) -> ChunkHeader {
+        ChunkHeader {
+            job: self.proposal.job,
+            phase,
+            round,
+            parameters_digest: self.digest,
+            counters: None,
+        }
+    }
+
+    /// The header of round `round` as an honest P0 whose first job this is states it.
+    pub(crate) fn round(&self, round: u32) -> ChunkHeader {
+        ChunkHeader {
+            counters: Some(self.counters(round - 1)),
+            ..self.header(Phase::Online, round)
+        }
+    }
+
+    /// What an honest P0 whose first job this is has counted after that many openings.
+    pub(crate) fn counters(&self, openings: u32) -> v1::Counters {
+        let counted = Counted {
+            proposal: &self.proposal,
+            peer: "",
+            lineage: &[],
+            openings,
+            stocks: 1,
+            overlap: Some(self.overlap),
+            parameters: Some(&self.parameters),
+            bytes: 0,
+            days: Vec::new(),
+        };
+        counted.counters()
+    }
+
+    /// U of which column `c` is the unit vector of user `first` + `c`, so that the product's
+    /// column is that of Y.
+    pub(crate) fn probing(&self, first: usize) -> RingMatrix {
+        let (rows, columns) = (
+            self.parameters.users as usize,
+            self.parameters.columns as usize,
+        );
+        let one = 1 << self.parameters.guard_bits;
+        let mut values = vec![0; rows * columns];
+        for column in 0..columns {
+            values[(first + column) % rows * columns + column] = one;
+        }
+        RingMatrix::new(self.parameters.ring().unwrap(), rows, columns, values).unwrap()
+    }
+}
+
+/// The rows that are exchanged, as P1 announced them.
+fn pattern(proposal: &Proposal, bounds: &v1::SetupResponse) -> PublicPattern {
+    let users = bounds.common_users;
+    let rows = |bytes: &[u8]| match proposal.pattern {
+        Disclosure::Nothing => (0..users).collect(),
+        _ => rows_of_bitmap("active_rows", users, bytes).unwrap(),
+    };
+    PublicPattern {
+        users: users as usize,
+        returned_rows: rows(&bounds.active_rows),
+        uploaded_rows: rows(&bounds.active_rows),
+    }
+}
+
+fn wanted(
+    proposal: &Proposal,
+    bounds: &v1::SetupResponse,
+    pattern: &PublicPattern,
+) -> ProductRequest {
+    let count = |rows: &[u32]| u32::try_from(rows.len()).unwrap();
+    let mut request = ProductRequest::new(
+        proposal.protocol,
+        proposal.operator,
+        bounds.common_users,
+        proposal.columns(),
+        proposal.rounds,
+    );
+    request.pattern = proposal.pattern;
+    request.release = proposal.release;
+    request.uploaded_rows = count(&pattern.uploaded_rows);
+    request.returned_rows = count(&pattern.returned_rows);
+    request.saturation_bound = proposal.saturation_bound;
+    request.guard_bits = proposal.guard_bits;
+    request.row_norm_bound = bounds.row_norm_bound;
+    request.nonzeros_bound = bounds.nonzeros_bound;
+    request
+}
+
+async fn next(answers: &mut Streaming<AlignChunk>) -> Result<Option<AlignChunk>, Fault> {
+    let message = tokio::time::timeout(PATIENCE, answers.message()).await;
+    message.unwrap().map_err(|status| fault_of(&status))
+}
+
+fn ended() -> Fault {
+    Fault::new(Reason::PeerVanished, "P1 has ended its stream")
+}
+
+/// Counts what P1 sends.
+struct Tallied<E> {
+    inner: E,
+    answered_bytes: Arc<AtomicU64>,
+}
+
+impl<E: Endpoint> Endpoint for Tallied<E> {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        self.inner.poll_send()
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        let bytes = frame.payload.len() as u64;
+        self.answered_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.receive(frame)
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        self.inner.awaiting()
+    }
+
+    fn is_done(&self) -> bool {
+        self.inner.is_done()
+    }
+}

@@ -1,0 +1,160 @@
+//! The policy in force, whatever was approved under an earlier one, and in units that P0 cannot
+//! choose.
+
+use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
+use s3rec_wire::convert::Proposal;
+use s3rec_wire::status::Reason;
+use s3rec_wire::v1::JobState;
+
+use crate::attacker::proposal;
+use crate::target::{Target, everybody, policy, ring_of_links};
+
+/// Fields made narrower, so that what is played here is no longer allowed.
+const NARROWER: &[(&str, &str)] = &[
+    ("releases", "[\"noised\"]"),
+    ("protocols", "[\"he\"]"),
+    ("patterns", "[]"),
+    ("largest_rank", "3"),
+    ("most_columns", "3"),
+    ("most_columns_per_day", "3"),
+    ("most_stocks", "0"),
+    ("peer", "\"somebody else\""),
+];
+
+/// Demonstration 3, before anything has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_job_that_the_policy_no_longer_allows_does_not_begin() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    for narrower in NARROWER {
+        target.reload(&policy(&[])).await;
+        let proposal = proposal(Protocol::Preprocessed, 2);
+        attacker.approved(&proposal).await;
+        target.reload(&policy(&[*narrower])).await;
+        let aligned = attacker.align(proposal.job, &everybody()).await;
+        let fault = aligned.map(drop).expect_err(narrower.0);
+        assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+        assert!(
+            fault.message.contains(narrower.0) || narrower.0 == "peer",
+            "{fault:?}"
+        );
+    }
+    // Not a size of P1's was told.
+    assert!(target.showings().is_empty());
+    assert_eq!(target.counters().await.openings, 0);
+}
+
+/// Demonstration 3, between two openings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_job_that_the_policy_no_longer_allows_opens_nothing_more() {
+    for narrower in NARROWER {
+        let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = proposal(Protocol::Preprocessed, 3);
+        let agreed = attacker.agreed(&proposal, &everybody()).await;
+        let stock = attacker.stock(&agreed).await.unwrap();
+        let stock = attacker.meet(&agreed, stock).await.unwrap();
+        let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+        let (_, stock) = opened.await.unwrap();
+        let counted = target.counters().await;
+
+        target.reload(&policy(&[*narrower])).await;
+        let opened = attacker.open(agreed.round(2), stock, agreed.probing(4));
+        let fault = opened.await.map(drop).expect_err(narrower.0);
+        assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+        assert_eq!(attacker.answered_bytes, 0, "{}", narrower.0);
+        assert_eq!(target.counters().await, counted);
+        assert_eq!(target.logged("opening").len(), 1);
+        let (state, why) = target.end_of(&proposal.job.to_string()).await;
+        assert_eq!(state, JobState::Failed, "{why}");
+        assert!(why.contains(narrower.0) || narrower.0 == "peer", "{why}");
+    }
+}
+
+/// Between the agreement and the upload, which tells P0 a commitment, is no gap either.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreed_job_that_the_policy_no_longer_allows_takes_no_upload() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 2);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    target
+        .reload(&policy(&[("releases", "[\"noised\"]")]))
+        .await;
+    let stock = attacker.stock(&agreed).await;
+    let fault = stock.map(drop).unwrap_err();
+    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+    assert_eq!(attacker.answered_bytes, 0);
+    assert!(target.logged("stock").is_empty());
+}
+
+fn noised(sigma: f64, delta: f64) -> Proposal {
+    Proposal {
+        release: ReleasePolicy::Noised {
+            sigma,
+            row_norm_beta: 1.0,
+            delta,
+        },
+        ..proposal(Protocol::Preprocessed, 1)
+    }
+}
+
+/// Plays a noised job of one opening as far as it goes; true when it was answered.
+async fn is_opened(target: &mut Target, proposal: &Proposal) -> bool {
+    let mut attacker = target.attacker().await;
+    match attacker.propose(proposal).await {
+        Ok(JobState::Approved) => {}
+        Ok(_) | Err(_) => return false,
+    }
+    attacker.attach(proposal.job).await.unwrap();
+    let played = async {
+        let (common, overlap) = attacker.align(proposal.job, &everybody()).await?;
+        let agreed = attacker.agree(proposal, (&common, overlap), |_| ()).await?;
+        let stock = attacker.stock(&agreed).await?;
+        let stock = attacker.meet(&agreed, stock).await?;
+        let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+        opened.await.map(drop)
+    };
+    let played = played.await;
+    assert!(played.is_ok() || attacker.answered_bytes == 0, "{played:?}");
+    played.is_ok()
+}
+
+/// Demonstration 4: δ = 0.999999, so that ρ = 16 is booked as ε = 3.16.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_delta_of_the_rating_platform_buys_more_than_the_policy_allows() {
+    let policy = policy(&[("most_epsilon", "4.0"), ("releases", "[\"noised\"]")]);
+    // Sensitivity 2√2 · β for a Laplacian's one link, so σ = 0.5 is ρ = 16 for one opening.
+    for delta in [0.999_999, 0.9, 0.5, 1e-6] {
+        let mut target = Target::start(&policy, &ring_of_links()).await;
+        let opened = is_opened(&mut target, &noised(0.5, delta)).await;
+        assert!(!opened, "δ = {delta}");
+        assert_eq!(target.counters().await.nano_rho, 0);
+        assert!(target.logged("opening").is_empty());
+    }
+    // The same game within the limit is answered, and counted in ρ.
+    let mut target = Target::start(&policy, &ring_of_links()).await;
+    assert!(is_opened(&mut target, &noised(8.0, 1e-6)).await);
+    let counted = target.counters().await.nano_rho;
+    assert!((1..16_000_000_000 / 100).contains(&counted), "{counted}");
+}
+
+/// Noise beside an exact list of who has links states what is not so.
+#[tokio::test(flavor = "multi_thread")]
+async fn noise_does_not_go_with_a_list_of_who_has_links() {
+    let policy = policy(&[(
+        "patterns",
+        "[\"nothing\", \"active-rows\", \"active-rows-and-columns\"]",
+    )]);
+    let target = Target::start(&policy, &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+        let both = Proposal {
+            pattern,
+            ..noised(8.0, 1e-6)
+        };
+        let fault = attacker.propose(&both).await.unwrap_err();
+        assert_eq!(fault.reason, Reason::Unsupported, "{fault:?}");
+    }
+    assert!(target.logged("proposal").is_empty());
+}
