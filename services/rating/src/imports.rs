@@ -141,6 +141,12 @@ pub(crate) fn job_id_rule(platform: &Platform, job: &str) -> Result<IdRule, Faul
     Ok(rule_of(&header.unwrap_or_default()))
 }
 
+/// Whether a job's ratings are counts of choices.
+pub(crate) fn job_counts(platform: &Platform, job: &str) -> Result<bool, Fault> {
+    let header: Option<v1::FileHeader> = platform.store.get(HEADERS, &format!("job/{job}"))?;
+    Ok(header.unwrap_or_default().counts)
+}
+
 fn rule_of(header: &v1::FileHeader) -> IdRule {
     match header.fold_case {
         true => IdRule::NfcTrimCaseFold,

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use s3rec_model::Preset;
 
 use super::{
     AllArgs, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs, PsiPartyArgs,
-    RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs,
+    RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs, SettingsArgs,
 };
 
 /// Both files in the clear, for whoever holds both.
@@ -45,6 +46,40 @@ impl PresetChoice {
             Self::Published => "published",
         }
     }
+
+    /// Its settings.
+    #[must_use]
+    pub fn load(self) -> Preset {
+        // Unwrap safety: a test loads every variant.
+        Preset::named(self.name()).expect("every choice is a preset")
+    }
+}
+
+/// How ratings are read by commands that have both files.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReadingArgs {
+    /// Lowest and highest rating there can be, for example 1:5; taken from the data unless given.
+    /// Rows outside are dropped and counted; more than 1 % of them are refused.
+    #[arg(long, value_name = "MIN:MAX", value_parser = scale, allow_hyphen_values = true)]
+    pub scale: Option<(f64, f64)>,
+    /// Go on where more than 1 % of the rows lie outside the scale.
+    #[arg(long, requires = "scale")]
+    pub drop_out_of_scale: bool,
+    /// The rating column counts plays, purchases or the like: counts of a pair add up, and the
+    /// rating is log2(1 + count).
+    #[arg(long, conflicts_with = "scale")]
+    pub counts: bool,
+}
+
+/// Reads `1:5`.
+pub(super) fn scale(text: &str) -> Result<(f64, f64), String> {
+    let bounds = text
+        .split_once(':')
+        .and_then(|(min, max)| Some((min.parse().ok()?, max.parse().ok()?)));
+    match bounds {
+        Some((min, max)) if min < max => Ok((min, max)),
+        _ => Err("expected MIN:MAX with MIN below MAX, for example 1:5".into()),
+    }
 }
 
 /// `s3rec evaluate`.
@@ -53,18 +88,36 @@ pub struct EvaluateArgs {
     /// The data.
     #[command(flatten)]
     pub files: BothFiles,
+    /// How they are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Settings to evaluate.
-    #[arg(long, value_enum, default_value_t = PresetChoice::Published)]
-    pub preset: PresetChoice,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Folds of the cross-validation.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub folds: u32,
-    /// Seed of the folds.
+    /// Seed of the folds, of the rewired links and of what is held out once more to choose by.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Judge rankings too (NDCG, recall, hit rate, MRR, coverage); slow on large catalogues.
     #[arg(long)]
     pub rankings: bool,
+    /// Lists should have the held-out items rated so high or higher; unless given, those in the
+    /// top quarter of the scale, and every one with --counts.
+    #[arg(
+        long,
+        value_name = "RATING",
+        requires = "rankings",
+        allow_hyphen_values = true
+    )]
+    pub relevant_from: Option<f64>,
+    /// Write the folds, one line a rating: user, item, rating, fold.
+    #[arg(long, value_name = "FILE")]
+    pub folds_out: Option<PathBuf>,
+    /// Take the folds from such a file, which has every rating once.
+    #[arg(long, value_name = "FILE", conflicts_with = "folds")]
+    pub folds_in: Option<PathBuf>,
 }
 
 /// `s3rec estimate`.
@@ -219,6 +272,22 @@ pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_has_a_lower_and_a_higher_end() {
+        assert_eq!(scale("0.5:4"), Ok((0.5, 4.0)));
+        assert_eq!(scale("-1:1"), Ok((-1.0, 1.0)));
+        for text in ["5:1", "1", "1:", "a:b", "NaN:1", ""] {
+            assert!(scale(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_choice_is_a_preset() {
+        for choice in PresetChoice::value_variants() {
+            assert_eq!(choice.load().name, choice.name());
+        }
+    }
 
     #[test]
     fn memory_is_read_with_its_unit() {

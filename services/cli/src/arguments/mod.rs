@@ -10,6 +10,7 @@ mod pki;
 mod psi;
 mod rating;
 mod serve_load;
+mod settings;
 mod social;
 mod training;
 
@@ -21,14 +22,16 @@ pub use audit::{AuditVerb, LogArgs};
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
 pub use clear::{
     BenchVerb, BothFiles, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs,
+    ReadingArgs,
 };
 pub use doctor::DoctorArgs;
-pub use learning::{ReleaseBenchArgs, RoundsArgs, TuneArgs};
+pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
 pub use pki::{PkiArgs, PkiVerb, RotateArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{ProposeArgs, RatingVerb};
 pub use serve_load::ServeLoadArgs;
+pub use settings::{SettingsArgs, SettingsFile};
 pub use social::{PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::clear::scale;
 use super::{
     FileArgs, JobArgs, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
 };
@@ -208,28 +209,4 @@ pub struct ExportArgs {
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-}
-
-fn scale(text: &str) -> Result<(f64, f64), String> {
-    let bounds = text
-        .split_once(':')
-        .and_then(|(min, max)| Some((min.parse().ok()?, max.parse().ok()?)));
-    match bounds {
-        Some((min, max)) if min < max => Ok((min, max)),
-        _ => Err("expected MIN:MAX with MIN below MAX, for example 1:5".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scale_has_a_lower_and_a_higher_end() {
-        assert_eq!(scale("0.5:4"), Ok((0.5, 4.0)));
-        assert_eq!(scale("-1:1"), Ok((-1.0, 1.0)));
-        for text in ["5:1", "1", "1:", "a:b", "NaN:1", ""] {
-            assert!(scale(text).is_err(), "{text}");
-        }
-    }
 }

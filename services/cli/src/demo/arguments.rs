@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use s3rec_wire::v1;
 
-use crate::arguments::{PatternChoice, ProtocolChoice, TrainingArgs};
+use crate::arguments::{PatternChoice, ProtocolChoice, ReadingArgs, TrainingArgs};
 use crate::client::FileSource;
 use crate::connection::{Connection, ConnectionArgs};
 use crate::failure::Failure;
@@ -19,6 +19,9 @@ pub struct DemoArgs {
     /// Links file: truster, trustee.
     #[arg(long, value_name = "FILE", requires = "ratings")]
     pub links: Option<PathBuf>,
+    /// How the ratings file is read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// How the product is computed.
     #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
     pub protocol: ProtocolChoice,
@@ -68,12 +71,13 @@ impl DemoArgs {
         Ok(())
     }
 
-    /// The ratings file as the preset reads it: its scale, rows outside it dropped.
+    /// The ratings file as it is imported: what lies outside a scale that was given is dropped,
+    /// counted, and too much of it refused after.
     pub(super) fn ratings_source(&self, path: &Path) -> FileSource {
-        let preset = self.training.preset();
         FileSource {
-            scale: preset.map(|preset| (preset.scale.0.into(), preset.scale.1.into())),
-            drop_out_of_scale: self.training.preset.is_some(),
+            scale: self.reading.scale,
+            drop_out_of_scale: self.reading.scale.is_some(),
+            counts: self.reading.counts,
             ..FileSource::new(path, super::conversation::DATASET)
         }
     }
@@ -87,7 +91,7 @@ impl DemoArgs {
                 v1::Solver::Als | v1::Solver::Unspecified => 8,
             };
         }
-        let chosen = self.training.preset.is_some() || self.training.regularization.is_some();
+        let chosen = self.training.preset().is_some() || self.training.regularization.is_some();
         if self.ratings.is_none() && !chosen {
             model.regularization = SYNTHETIC_REGULARIZATION;
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use s3rec_train::report::DataUse;
 use s3rec_wire::v1;
 use tokio::time::timeout;
 
@@ -14,6 +15,7 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::note;
 use crate::progress::Progress;
+use crate::verbs::most_dropped;
 
 /// Name of both data sets.
 pub(super) const DATASET: &str = "demo";
@@ -29,6 +31,7 @@ pub(super) struct Conversation {
 
 /// Everything that the report is made of.
 pub(super) struct Results {
+    pub(super) data: DataUse,
     pub(super) links: v1::ImportLinksResponse,
     pub(super) report: v1::JobReportResponse,
     pub(super) cost: v1::JobCostResponse,
@@ -62,7 +65,7 @@ impl Conversation {
         };
         tell("Importing ratings at the rating platform and links at the social platform.");
         let ratings = arguments.ratings_source(&files.ratings);
-        let links = self.import(arguments, files).await?;
+        let (data, links) = self.import(arguments, files).await?;
 
         self.agree(arguments, &tell).await?;
         let mut oracle = tokio::task::spawn_blocking({
@@ -103,6 +106,7 @@ impl Conversation {
             .await
             .map_err(|panic| Failure::Oracle(panic.to_string()))??;
         Ok(Results {
+            data,
             links,
             report,
             cost,
@@ -118,11 +122,19 @@ impl Conversation {
         &mut self,
         arguments: &DemoArgs,
         files: &Files,
-    ) -> Result<v1::ImportLinksResponse, Failure> {
+    ) -> Result<(DataUse, v1::ImportLinksResponse), Failure> {
         let ratings = arguments.ratings_source(&files.ratings);
-        client::import_ratings(&mut self.rating, &ratings).await?;
+        let imported = client::import_ratings(&mut self.rating, &ratings).await?;
+        let data = DataUse::of(
+            imported.rows,
+            imported.ratings,
+            imported.duplicates,
+            imported.out_of_scale,
+        );
+        most_dropped(&files.ratings, &data, &arguments.reading)?;
         let links = FileSource::new(&files.links, DATASET);
-        client::import_links(&mut self.social, &links).await
+        let links = client::import_links(&mut self.social, &links).await?;
+        Ok((data, links))
     }
 
     /// The job as the rating platform reports it.

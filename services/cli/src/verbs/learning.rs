@@ -8,7 +8,10 @@ use s3rec_model::Preset;
 use s3rec_spmm::ReleasePolicy;
 
 use super::records::{conclude, write};
-use crate::arguments::{BothFiles, PresetChoice, RecordArgs, ReleaseBenchArgs, RoundsArgs};
+use super::sets;
+use crate::arguments::{
+    BothFiles, PresetChoice, ReadingArgs, RecordArgs, ReleaseBenchArgs, RoundsArgs,
+};
 use crate::failure::Failure;
 use crate::output::{Output, Table, note};
 
@@ -16,14 +19,15 @@ use crate::output::{Output, Table, note};
 const SHOWN: [u32; 10] = [0, 1, 2, 3, 5, 10, 20, 50, 100, 300];
 
 /// The preset and the fold that a command works on.
-pub(super) fn fold(
+fn fold(
     files: &BothFiles,
+    reading: &ReadingArgs,
     preset: PresetChoice,
     seed: u64,
 ) -> Result<(Preset, LearningFold), Failure> {
-    let preset = Preset::named(preset.name())
-        .ok_or_else(|| Failure::Usage(format!("no preset {}", preset.name())))?;
-    let fold = LearningFold::read(&files.ratings, &files.links, &preset, seed)?;
+    let preset = preset.load();
+    let sets = sets::read(files, reading)?;
+    let fold = LearningFold::new(&sets.ratings, &sets.links, preset.operator, seed)?;
     Ok((preset, fold))
 }
 
@@ -38,7 +42,12 @@ fn quick(record: &RecordArgs, wanted: u32, enough: u32) -> u32 {
 
 /// Curves against openings.
 pub(super) fn rounds(arguments: &RoundsArgs, output: Output) -> Result<(), Failure> {
-    let (preset, fold) = fold(&arguments.files, arguments.preset, arguments.seed)?;
+    let (preset, fold) = fold(
+        &arguments.files,
+        &arguments.reading,
+        arguments.preset,
+        arguments.seed,
+    )?;
     let record = &arguments.record;
     let options = RoundsOptions {
         gradient_openings: quick(record, arguments.openings, 60),
@@ -54,7 +63,12 @@ pub(super) fn rounds(arguments: &RoundsArgs, output: Output) -> Result<(), Failu
 
 /// Quality against noise.
 pub(super) fn release(arguments: &ReleaseBenchArgs, output: Output) -> Result<(), Failure> {
-    let (preset, fold) = fold(&arguments.files, arguments.preset, arguments.seed)?;
+    let (preset, fold) = fold(
+        &arguments.files,
+        &arguments.reading,
+        arguments.preset,
+        arguments.seed,
+    )?;
     let record = &arguments.record;
     let repeats = record.repeats(3);
     let mut sigmas = arguments.sigmas.clone();
@@ -210,6 +224,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("new/out");
         let arguments = RoundsArgs {
+            reading: ReadingArgs::default(),
             files: files(directory.path()),
             preset: PresetChoice::Published,
             seed: 0,
@@ -239,6 +254,7 @@ mod tests {
     fn noise_is_told_with_its_price() {
         let directory = tempfile::tempdir().unwrap();
         let arguments = ReleaseBenchArgs {
+            reading: ReadingArgs::default(),
             files: files(directory.path()),
             preset: PresetChoice::Published,
             seed: 0,
