@@ -74,13 +74,13 @@ fn features(ratings: usize) -> [f64; FEATURES] {
 /// Solves A·x = b, A symmetric positive definite, by elimination.
 fn solve(mut a: [[f64; FEATURES]; FEATURES], mut b: [f64; FEATURES]) -> [f64; FEATURES] {
     for pivot in 0..FEATURES {
-        let above = a[pivot];
-        for row in pivot + 1..FEATURES {
-            let factor = a[row][pivot] / above[pivot];
-            for (cell, value) in a[row].iter_mut().zip(above) {
+        let (above, right) = (a[pivot], b[pivot]);
+        for (cells, b) in a.iter_mut().zip(&mut b).skip(pivot + 1) {
+            let factor = cells[pivot] / above[pivot];
+            for (cell, value) in cells.iter_mut().zip(above) {
                 *cell -= factor * value;
             }
-            b[row] -= factor * b[pivot];
+            *b -= factor * right;
         }
     }
     let mut x = [0.0; FEATURES];

@@ -36,8 +36,8 @@ pub(crate) fn of_baselines(
     };
     let worse = |(name, baseline): &(&str, Option<&v1::Metrics>)| {
         let reached = baseline.map(|metrics| metrics.rmse)?;
-        // Also where either is not a number.
-        let is_better = !(model.rmse <= reached * (1.0 + 1e-9));
+        let is_known = !model.rmse.is_nan() && !reached.is_nan();
+        let is_better = !is_known || model.rmse > reached * (1.0 + 1e-9);
         is_better.then(|| {
             format!(
                 "{name} predicts the held-out ratings better: RMSE {reached:.4} against {:.4} of the \

@@ -126,8 +126,7 @@ impl Learning<'_> {
             }
             let tried = self.learn(&inner, shared, Some(links))?;
             let rmse = accuracy(&tried, inner.test)?.rmse;
-            // Also where it is not a number.
-            if !(rmse < none.rmse) {
+            if rmse.is_nan() || rmse >= none.rmse {
                 return again(refused);
             }
             let choice = Choice {
