@@ -55,6 +55,10 @@ fn a_small_set_is_learnt_as_in_the_clear() {
         "{report:?}"
     );
     assert!(report.peak_rss_bytes.rating.unwrap() > 0);
+    let data = report.data.unwrap();
+    assert_eq!((data.used, data.dropped), (report.dataset.ratings, 0));
+    assert!(report.quality.placebo.unwrap().rmse > 0.0);
+    assert!(shown["warnings"].is_array());
     assert_nothing_left(temporary.path());
 }
 
@@ -69,6 +73,7 @@ fn people_get_a_table() {
         "global mean",
         "biases",
         "no social term",
+        "placebo (links rewired",
         "plaintext social",
         "secure social",
     ] {

@@ -9,6 +9,7 @@ mod compose;
 mod demo;
 mod disks;
 mod doctor;
+mod evaluations;
 mod faults;
 mod filmtrust;
 mod healthcheck;

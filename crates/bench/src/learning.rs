@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use s3rec_data::{BothFiles, LinkSet, OutOfScale, RatingSet, Scale, Values, k_fold, ratio};
-use s3rec_model::{Model, Predictor, Preset, Solver, SolverSettings, accuracy, solver};
+use s3rec_data::{LinkSet, RatingSet, k_fold, ratio};
+use s3rec_model::evaluate::rewired;
+use s3rec_model::{Model, Predictor, Solver, SolverSettings, accuracy, solver};
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 
 use crate::BenchError;
@@ -16,28 +17,15 @@ pub struct LearningFold {
     pub(crate) items: usize,
     pub(crate) scale: (f64, f64),
     pub(crate) operator: SocialOperator,
+    /// The same of links rewired at random.
+    pub(crate) placebo: SocialOperator,
     pub(crate) train: Vec<Rating>,
     pub(crate) matrix: Arc<RatingMatrix>,
     pub(crate) test: Vec<Rating>,
 }
 
 impl LearningFold {
-    /// The first of five folds by `seed`; without a scale, ratings off the preset's are dropped.
-    ///
-    /// # Errors
-    /// Those of the readers, naming file, line and field.
-    pub fn read(files: &BothFiles, preset: &Preset, seed: u64) -> Result<Self, BenchError> {
-        let mut files = files.clone();
-        let options = &mut files.rating_options;
-        if options.scale.is_none() && options.values == Values::Ratings {
-            options.scale = Some(Scale::new(preset.scale.0, preset.scale.1)?);
-            options.out_of_scale = OutOfScale::Drop;
-        }
-        let (ratings, links) = files.read()?;
-        Self::new(&ratings, &links, preset.operator, seed)
-    }
-
-    /// The first of five folds of sets that are already in memory.
+    /// The first of five folds by `seed`.
     ///
     /// # Errors
     /// Too few ratings for five folds.
@@ -58,6 +46,7 @@ impl LearningFold {
         Ok(Self {
             items,
             scale: (f64::from(scale.min), f64::from(scale.max)),
+            placebo: SocialOperator::build(operator, &rewired(&social, seed)?),
             operator: SocialOperator::build(operator, &social),
             matrix: Arc::new(RatingMatrix::from_ratings(users, items, &train)?),
             train,
@@ -119,9 +108,27 @@ impl LearningFold {
         matrix: &Arc<RatingMatrix>,
         settings: &SolverSettings,
     ) -> Result<Model, BenchError> {
+        self.over(&self.operator, matrix, settings)
+    }
+
+    /// The model over the clear product of rewired links: what of a gain is not social.
+    pub(crate) fn over_rewired_links(
+        &self,
+        matrix: &Arc<RatingMatrix>,
+        settings: &SolverSettings,
+    ) -> Result<Model, BenchError> {
+        self.over(&self.placebo, matrix, settings)
+    }
+
+    fn over(
+        &self,
+        operator: &SocialOperator,
+        matrix: &Arc<RatingMatrix>,
+        settings: &SolverSettings,
+    ) -> Result<Model, BenchError> {
         let mut solver = self.social_solver(matrix, settings)?;
         let common = s3rec_train::CommonUsers::all(self.users())?;
-        s3rec_train::run_oracle(&mut *solver, &common, &self.operator)?;
+        s3rec_train::run_oracle(&mut *solver, &common, operator)?;
         Ok(solver.model().clone())
     }
 

@@ -4,7 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example that prints figures")]
 
-use s3rec_model::evaluate::ModelQuality;
+use s3rec_model::evaluate::{Interval, ModelQuality};
 use s3rec_model::{EvaluationData, EvaluationSettings, Preset, Split, evaluate};
 use s3rec_testkit::datasets::Dataset;
 use s3rec_testkit::learning::LearningProblem;
@@ -45,6 +45,7 @@ fn show(preset: &Preset, dataset: Dataset, ranked: bool) -> Result<(), Box<dyn s
     };
     let mut settings = EvaluationSettings {
         solver: preset.settings.clone(),
+        no_social: Some(preset.no_social.clone()),
         operator: preset.operator,
         ..EvaluationSettings::default()
     };
@@ -59,18 +60,31 @@ fn show(preset: &Preset, dataset: Dataset, ranked: bool) -> Result<(), Box<dyn s
     let quality = &report.quality;
     line("global mean", &quality.global_mean);
     line("biases", &quality.biases);
-    line("no social", &quality.no_social);
+    line("no links", &quality.no_social);
+    line("placebo", &quality.placebo);
     line("social", &quality.social);
-    for (fold, rmse) in report.rmse_by_fold.iter().enumerate() {
-        println!(
-            "  fold {fold}: rmse {:.5} -> {:.5} ({:+.3} %), cold {:+.3} %",
-            rmse.no_social,
-            rmse.social,
-            100.0 * (rmse.social / rmse.no_social - 1.0),
-            rmse.social_cold
-                .zip(rmse.no_social_cold)
-                .map_or(0.0, |(s, n)| 100.0 * (s / n - 1.0)),
-        );
+    for (name, gain) in [
+        ("social", &report.social_gain),
+        ("not social", &report.placebo_gain),
+        ("together", &report.total_gain),
+    ] {
+        for (figure, interval) in [
+            ("rmse", gain.rmse),
+            ("mae", gain.mae),
+            ("cold rmse", gain.cold_rmse),
+            ("ndcg", gain.ndcg_10),
+            ("cold ndcg", gain.cold_ndcg_10),
+        ] {
+            if let Some(Interval { mean, low, high }) = interval {
+                println!("  gain, {name:<10} {figure:<9} {mean:+.5} ({low:+.5} to {high:+.5})");
+            }
+        }
+    }
+    for choice in &report.choices {
+        println!("  {choice:?}");
+    }
+    for warning in &report.warnings {
+        println!("  ! {warning}");
     }
     for (with, without) in quality
         .social
@@ -99,6 +113,9 @@ fn line(name: &str, quality: &ModelQuality) {
             "  ndcg {:.4} recall {:.4} hit {:.4} mrr {:.4} coverage {:.4}",
             r.ndcg.mean, r.recall.mean, r.hit_rate.mean, r.mrr.mean, r.coverage.mean
         );
+    }
+    if let Some(r) = quality.cold_ranking {
+        print!("  cold ndcg {:.4}", r.ndcg.mean);
     }
     println!();
 }

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example that prints figures")]
 
+use s3rec_model::popularity::DEFAULT_WEIGHT;
 use s3rec_model::{Preset, Recommender, solver};
 use s3rec_sparse::RatingMatrix;
 use s3rec_testkit::datasets::Dataset;
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while !solver.is_finished() {
         solver.step(None)?;
     }
-    let served = Recommender::new(solver.model().clone(), ratings, settings);
+    let served = Recommender::new(solver.model().clone(), ratings, settings, DEFAULT_WEIGHT);
     let users: Vec<u32> = (0u32..).take(problem.users).collect();
     let mut micros: Vec<f64> = Vec::with_capacity(REQUESTS);
     let (mut share, mut listed) = (0.0, 0);

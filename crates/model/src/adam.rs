@@ -46,7 +46,7 @@ impl Solver for Adam {
 
     fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
         let product = self.problem.check(social, self.wants_opening())?;
-        let mut local = local_gradient(&self.problem.ratings, &self.model, &self.problem.settings);
+        let mut local = local_gradient(&self.problem, &self.model);
         let energy = product.map_or(0.0, |product| {
             self.problem
                 .add_social(&self.opened, product, &mut local.users);
@@ -64,7 +64,7 @@ impl Solver for Adam {
             step: self.steps,
             openings: self.problem.openings_after(self.steps),
             objective,
-            train_rmse: (local.squares / self.problem.ratings.len() as f64).sqrt(),
+            train_rmse: self.problem.train_rmse(&self.model, local.squares),
         })
     }
 

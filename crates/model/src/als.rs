@@ -2,7 +2,7 @@ use crate::gradient::local_value;
 use crate::implicit::ImplicitPrior;
 use crate::least_squares::NormalEquations;
 use crate::solver::Problem;
-use crate::{Model, ModelError, Solver, SolverState, StepReport};
+use crate::{Model, ModelError, Solver, SolverState, StepReport, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 
@@ -64,10 +64,12 @@ impl AlternatingLeastSquares {
             other: &model.items,
             decay: user_decay,
         };
+        let (unit, mean) = (model.unit, model.mean);
         users.solve(
-            model.mean,
+            (unit, mean),
             |user| ratings.by_user(user),
             |user, system| {
+                system.centre_bias(problem.bias_centres[user], user_decay);
                 if let Some(prior) = &self.prior {
                     system.centre(prior.mean(user), user_decay);
                 }
@@ -82,9 +84,9 @@ impl AlternatingLeastSquares {
             other: &model.users,
             decay: item_decay,
         };
-        items.solve(model.mean, |item| ratings.by_item(item), |_, _| {});
+        items.solve((unit, mean), |item| ratings.by_item(item), |_, _| {});
         if let Some(prior) = &mut self.prior {
-            prior.update(&model.users, ratings);
+            prior.update(&model.users, &problem.bias_centres, ratings);
         }
     }
 }
@@ -101,7 +103,7 @@ impl Solver for AlternatingLeastSquares {
     fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
         let wanted = self.wants_opening();
         let product = self.problem.check(social, wanted)?;
-        let local = local_value(&self.problem.ratings, &self.model, &self.problem.settings);
+        let local = local_value(&self.problem, &self.model);
         let energy = product.map_or(0.0, |p| self.problem.energy(&self.opened, p));
         let sweeps = if wanted {
             self.problem.settings.sweeps_per_opening
@@ -120,7 +122,7 @@ impl Solver for AlternatingLeastSquares {
             step: self.steps,
             openings: self.openings,
             objective,
-            train_rmse: (local.squares / self.problem.ratings.len() as f64).sqrt(),
+            train_rmse: self.problem.train_rmse(&self.model, local.squares),
         })
     }
 
@@ -177,7 +179,7 @@ impl Side<'_> {
     /// Solves every row, in parallel; each row's sums run in a fixed order.
     fn solve<'r>(
         self,
-        mean: f64,
+        (unit, mean): (Unit, f64),
         rated: impl Fn(usize) -> (&'r [u32], &'r [f32]) + Sync,
         extra: impl Fn(usize, &mut NormalEquations) + Sync,
     ) {
@@ -199,7 +201,7 @@ impl Side<'_> {
                         let theirs = other.row(theirs as usize);
                         features[..rank].copy_from_slice(&theirs[..rank]);
                         features[rank] = 1.0;
-                        system.observe(features, f64::from(value) - mean - theirs[rank]);
+                        system.observe(features, unit.standardise(value) - mean - theirs[rank]);
                     }
                     extra(index, system);
                     system.solve(row);

@@ -1,21 +1,28 @@
 //! Evaluation over folds, as people know it from Cornac and RecBole: rating errors, rankings,
 //! cold-start users, users by number of friends; mean and standard deviation over the folds.
+//!
+//! Five models on every fold: the mean, the biases, a model without links, the same with links
+//! rewired at random ([`rewired`]), and with the links as they are. What the last gains on the
+//! one before is social; the rest is shrinkage, and could be had without anybody's links.
 
 mod breakdown;
+mod fold;
+mod gain;
+mod placebo;
 mod ranking;
 mod spread;
+mod warnings;
 
 pub use breakdown::{Bucket, FRIEND_BUCKETS};
-pub use ranking::{RankingMetrics, RankingSettings, ranking};
+pub use fold::Choice;
+pub use gain::{Gain, Interval};
+pub use placebo::rewired;
+pub use ranking::{RankingMetrics, RankingSettings, Relevance, ranking_by_weight};
 pub use spread::{ModelQuality, RankingSpread, Spread};
 
-use crate::{
-    Accuracy, Biases, GlobalMean, LaplacianObjective, ModelError, Predictor, SocialMf,
-    SocialObjective, SolverSettings, accuracy, solver,
-};
-use breakdown::by_friends;
-use ranking::Judged;
-use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
+use crate::{LaplacianObjective, ModelError, SocialMf, SocialObjective, SolverSettings};
+use fold::{FoldQuality, Learning, Links};
+use s3rec_sparse::{OperatorKind, Rating, SocialMatrix, SocialOperator};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -46,23 +53,29 @@ pub struct EvaluationData<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationSettings {
-    /// The solver and its settings; the no-social model uses the same.
+    /// The solver and its settings, with the social term; the placebo uses the same.
     pub solver: SolverSettings,
+    /// Settings of the model without links, tuned for themselves; none: those of `solver`.
+    pub no_social: Option<SolverSettings>,
     /// Which Y.
     pub operator: OperatorKind,
     /// Users with fewer training ratings are cold.
     pub cold_below: usize,
     /// Rankings; none skips them, which takes most of the time on large catalogues.
     pub ranking: Option<RankingSettings>,
+    /// Seed of the rewired links and of what each fold holds out once more to choose by.
+    pub seed: u64,
 }
 
 impl Default for EvaluationSettings {
     fn default() -> Self {
         Self {
             solver: SolverSettings::default(),
+            no_social: None,
             operator: OperatorKind::NormalizedLaplacian,
             cold_below: 5,
             ranking: Some(RankingSettings::default()),
+            seed: 0,
         }
     }
 }
@@ -81,8 +94,18 @@ pub struct EvaluationReport {
     pub opened_values: u64,
     /// Model by model.
     pub quality: QualityTable,
-    /// Social against no-social RMSE, fold by fold.
+    /// What the links gain beyond rewired ones: the social gain.
+    pub social_gain: Gain,
+    /// What the social term gains with rewired links: shrinkage, not social.
+    pub placebo_gain: Gain,
+    /// What the social term gains on the model without links, both together.
+    pub total_gain: Gain,
+    /// RMSE of the three learnt models, fold by fold.
     pub rmse_by_fold: Vec<FoldRmse>,
+    /// What each fold chose on ratings that it held out once more.
+    pub choices: Vec<FoldChoices>,
+    /// What a reader should know before using the figures.
+    pub warnings: Vec<String>,
 }
 
 /// The comparison table.
@@ -92,9 +115,11 @@ pub struct QualityTable {
     pub global_mean: ModelQuality,
     /// μ + b_i + c_j.
     pub biases: ModelQuality,
-    /// The same solver without the social term.
+    /// Without links.
     pub no_social: ModelQuality,
-    /// With the social term, over the clear product.
+    /// With links rewired at random, everybody's number of them kept.
+    pub placebo: ModelQuality,
+    /// With the links, over the clear product.
     pub social: ModelQuality,
 }
 
@@ -103,15 +128,35 @@ pub struct QualityTable {
 pub struct FoldRmse {
     /// All users, without the social term.
     pub no_social: f64,
-    /// All users, with it.
+    /// All users, with rewired links.
+    pub placebo: f64,
+    /// All users, with the links.
     pub social: f64,
     /// Cold-start users, without it; null when the fold has none.
     pub no_social_cold: Option<f64>,
-    /// Cold-start users, with it.
+    /// Cold-start users, with rewired links.
+    pub placebo_cold: Option<f64>,
+    /// Cold-start users, with the links.
     pub social_cold: Option<f64>,
 }
 
-/// Evaluates baselines, the no-social model and the social model on every fold.
+/// What one fold chose for each learnt model.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FoldChoices {
+    /// Without links.
+    pub no_social: Choice,
+    /// With rewired links.
+    pub placebo: Choice,
+    /// With the links.
+    pub social: Choice,
+}
+
+/// Evaluates baselines, the model without links, the placebo and the social model on every fold.
+///
+/// A fifth of each fold's training ratings is held out once more to choose two things by, then
+/// everything is learnt anew from all of them: whether the social term is used at all (not where
+/// it makes the RMSE worse than that of the model without links; the placebo has the same right),
+/// and how much popularity counts in lists.
 ///
 /// `progress` is told "fold, what" before each part, for people who wait.
 ///
@@ -125,81 +170,75 @@ pub fn evaluate(
     if data.splits.is_empty() {
         return Err(ModelError::NoRatings("fold's"));
     }
-    let operator = SocialOperator::build(settings.operator, data.social);
-    let objective = social_objective(&operator);
+    let links = Links::new(settings.operator, data.social);
     let friends = data.social.friends();
     let mut folds = Vec::new();
     for (fold, split) in data.splits.iter().enumerate() {
-        let train = Arc::new(RatingMatrix::from_ratings(
-            data.users,
-            data.items,
-            &split.train,
-        )?);
-        let measure = |predictor: &dyn Predictor, ranked: bool| {
-            measure(
-                predictor,
-                &train,
-                &split.test,
-                &friends,
-                data.scale,
-                settings,
-                ranked,
-            )
+        let seed = settings.seed.wrapping_add(fold as u64);
+        progress(fold, "rewiring the links");
+        let placebo = Links::new(settings.operator, &rewired(data.social, seed)?);
+        let learning = Learning {
+            data,
+            settings,
+            friends: &friends,
+            seed,
         };
-        progress(fold, "baselines");
-        let decay = (
-            settings.solver.user_bias_decay,
-            settings.solver.item_bias_decay,
-        );
-        let global_mean = measure(&GlobalMean::fit(&train), false)?;
-        let biases = measure(&Biases::fit(&train, data.scale, decay.0, decay.1), true)?;
-        progress(fold, "no social term");
-        let mut without = solver(Arc::clone(&train), data.scale, &settings.solver, None)?;
-        while !without.is_finished() {
-            without.step(None)?;
-        }
-        let no_social = measure(without.model(), true)?;
-        progress(fold, "social term");
-        let mut with = solver(
-            Arc::clone(&train),
-            data.scale,
-            &settings.solver,
-            Some(Arc::clone(&objective)),
-        )?;
-        while !with.is_finished() {
-            let product = if with.wants_opening() {
-                Some(operator.multiply_real(with.user_factors())?)
-            } else {
-                None
-            };
-            with.step(product.as_ref())?;
-        }
-        let social = measure(with.model(), true)?;
-        folds.push([global_mean, biases, no_social, social]);
+        folds.push(learning.fold(split, &links, &placebo, &mut |what| progress(fold, what))?);
     }
-    let table = |model: usize| ModelQuality::over(folds.iter().map(|fold| &fold[model]));
+    let table =
+        |model: fn(&FoldOutcome) -> &FoldQuality| ModelQuality::over(folds.iter().map(model));
+    let gain = |model: fn(&FoldOutcome) -> &FoldQuality, over: fn(&FoldOutcome) -> &FoldQuality| {
+        Gain::over(folds.iter().map(move |fold| (model(fold), over(fold))))
+    };
     let openings = settings.solver.openings;
-    Ok(EvaluationReport {
+    let mut report = EvaluationReport {
         folds: folds.len(),
         openings,
         opened_values: u64::from(openings) * (data.users * settings.solver.opened_columns()) as u64,
         quality: QualityTable {
-            global_mean: table(0),
-            biases: table(1),
-            no_social: table(2),
-            social: table(3),
+            global_mean: table(|fold| &fold.global_mean),
+            biases: table(|fold| &fold.biases),
+            no_social: table(|fold| &fold.no_social),
+            placebo: table(|fold| &fold.placebo),
+            social: table(|fold| &fold.social),
         },
-        rmse_by_fold: folds
-            .iter()
-            .map(|[_, _, no_social, social]| FoldRmse {
-                no_social: no_social.all.rmse,
-                social: social.all.rmse,
-                no_social_cold: no_social.cold.map(|cold| cold.rmse),
-                social_cold: social.cold.map(|cold| cold.rmse),
-            })
-            .collect(),
+        social_gain: gain(|fold| &fold.social, |fold| &fold.placebo),
+        placebo_gain: gain(|fold| &fold.placebo, |fold| &fold.no_social),
+        total_gain: gain(|fold| &fold.social, |fold| &fold.no_social),
+        rmse_by_fold: folds.iter().map(FoldOutcome::rmse).collect(),
+        choices: folds.iter().map(|fold| fold.choices).collect(),
+        warnings: Vec::new(),
         settings: settings.clone(),
-    })
+    };
+    let drawn_in = folds.iter().map(|fold| fold.drawn_in).max().unwrap_or(0);
+    report.warnings = warnings::of(&report, drawn_in);
+    Ok(report)
+}
+
+/// Everything about one fold.
+struct FoldOutcome {
+    global_mean: FoldQuality,
+    biases: FoldQuality,
+    no_social: FoldQuality,
+    placebo: FoldQuality,
+    social: FoldQuality,
+    choices: FoldChoices,
+    /// Training ratings drawn in by the unit.
+    drawn_in: usize,
+}
+
+impl FoldOutcome {
+    fn rmse(&self) -> FoldRmse {
+        let cold = |model: &FoldQuality| model.cold.map(|cold| cold.rmse);
+        FoldRmse {
+            no_social: self.no_social.all.rmse,
+            placebo: self.placebo.all.rmse,
+            social: self.social.all.rmse,
+            no_social_cold: cold(&self.no_social),
+            placebo_cold: cold(&self.placebo),
+            social_cold: cold(&self.social),
+        }
+    }
 }
 
 /// The objective that goes with an operator, its curvature from the public bound.
@@ -211,40 +250,4 @@ pub fn social_objective(operator: &SocialOperator) -> Arc<dyn SocialObjective> {
         OperatorKind::NormalizedLaplacian => Arc::new(LaplacianObjective::normalized()),
         OperatorKind::OutAverage => Arc::new(SocialMf),
     }
-}
-
-/// One model on one fold.
-struct FoldQuality {
-    all: Accuracy,
-    cold: Option<Accuracy>,
-    by_friends: Vec<Option<Bucket>>,
-    ranking: Option<RankingMetrics>,
-    cold_ranking: Option<RankingMetrics>,
-}
-
-fn measure(
-    predictor: &dyn Predictor,
-    train: &RatingMatrix,
-    test: &[Rating],
-    friends: &[usize],
-    scale: (f64, f64),
-    settings: &EvaluationSettings,
-    ranked: bool,
-) -> Result<FoldQuality, ModelError> {
-    let is_cold = |user: u32| train.by_user(user as usize).0.len() < settings.cold_below;
-    let cold = test.iter().copied().filter(|rating| is_cold(rating.user));
-    let cold: Vec<Rating> = cold.collect();
-    let wanted = settings.ranking.as_ref().filter(|_| ranked);
-    let judged = wanted.map(|wanted| Judged::new(predictor, train, test, scale, wanted));
-    Ok(FoldQuality {
-        all: accuracy(predictor, test)?,
-        cold: if cold.is_empty() {
-            None
-        } else {
-            Some(accuracy(predictor, &cold)?)
-        },
-        by_friends: by_friends(predictor, test, friends, judged.as_ref())?,
-        ranking: judged.as_ref().and_then(|judged| judged.over(|_| true)),
-        cold_ranking: judged.as_ref().and_then(|judged| judged.over(is_cold)),
-    })
 }

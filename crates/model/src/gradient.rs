@@ -3,10 +3,10 @@
 //! Rows are computed in parallel, each in a fixed order, and summed up in row order: the
 //! result is bit for bit the same for every number of threads.
 
-use crate::{Model, SolverSettings};
+use crate::solver::Problem;
+use crate::{Model, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::RatingMatrix;
 
 /// Gradients with respect to (u_i, b_i) and (v_j, c_j), and the value.
 pub(crate) struct LocalGradient {
@@ -21,21 +21,28 @@ pub(crate) struct LocalGradient {
     pub(crate) squares: f64,
 }
 
-pub(crate) fn local_gradient(
-    ratings: &RatingMatrix,
-    model: &Model,
-    settings: &SolverSettings,
-) -> LocalGradient {
+pub(crate) fn local_gradient(problem: &Problem, model: &Model) -> LocalGradient {
+    let (ratings, settings) = (&problem.ratings, &problem.settings);
+    let data = (model.unit, model.mean);
+    let user_centre = |user: usize| problem.bias_centres[user];
     let user_decay = (settings.user_decay, settings.user_bias_decay);
     let item_decay = (settings.item_decay, settings.item_bias_decay);
-    let (users, user_decayed, squares, user_curvatures) =
-        side(&model.users, &model.items, model.mean, user_decay, |i| {
-            ratings.by_user(i)
-        });
-    let (items, item_decayed, _, item_curvatures) =
-        side(&model.items, &model.users, model.mean, item_decay, |j| {
-            ratings.by_item(j)
-        });
+    let (users, user_decayed, squares, user_curvatures) = side(
+        &model.users,
+        &model.items,
+        data,
+        user_decay,
+        user_centre,
+        |i| ratings.by_user(i),
+    );
+    let (items, item_decayed, _, item_curvatures) = side(
+        &model.items,
+        &model.users,
+        data,
+        item_decay,
+        |_| 0.0,
+        |j| ratings.by_item(j),
+    );
     LocalGradient {
         users,
         items,
@@ -54,11 +61,8 @@ pub(crate) struct LocalValue {
     pub(crate) squares: f64,
 }
 
-pub(crate) fn local_value(
-    ratings: &RatingMatrix,
-    model: &Model,
-    settings: &SolverSettings,
-) -> LocalValue {
+pub(crate) fn local_value(problem: &Problem, model: &Model) -> LocalValue {
+    let (ratings, settings) = (&problem.ratings, &problem.settings);
     let rank = model.rank();
     let rows: Vec<f64> = (0..model.users.rows())
         .into_par_iter()
@@ -67,22 +71,24 @@ pub(crate) fn local_value(
             let (items, values) = ratings.by_user(i);
             let errors = items.iter().zip(values).map(|(&j, &r)| {
                 let y = model.items.row(j as usize);
-                model.mean + x[rank] + y[rank] + dot(&x[..rank], &y[..rank]) - f64::from(r)
+                model.mean + x[rank] + y[rank] + dot(&x[..rank], &y[..rank])
+                    - model.unit.standardise(r)
             });
             errors.map(|e| e * e).sum::<f64>()
         })
         .collect();
     let squares: f64 = rows.iter().sum();
-    let decayed = |matrix: &RealMatrix, decay: f64, bias_decay: f64| -> f64 {
-        (0..matrix.rows())
-            .map(|row| {
-                let x = matrix.row(row);
-                0.5 * (decay * dot(&x[..rank], &x[..rank]) + bias_decay * x[rank] * x[rank])
-            })
-            .sum()
+    let decayed = |row: &[f64], centre: f64, (decay, bias_decay): (f64, f64)| -> f64 {
+        let off = row[rank] - centre;
+        0.5 * (decay * dot(&row[..rank], &row[..rank]) + bias_decay * off * off)
     };
-    let users = decayed(&model.users, settings.user_decay, settings.user_bias_decay);
-    let items = decayed(&model.items, settings.item_decay, settings.item_bias_decay);
+    let user_decay = (settings.user_decay, settings.user_bias_decay);
+    let item_decay = (settings.item_decay, settings.item_bias_decay);
+    let users = (0..model.users.rows())
+        .map(|row| decayed(model.users.row(row), problem.bias_centres[row], user_decay));
+    let users: f64 = users.sum();
+    let items = (0..model.items.rows()).map(|row| decayed(model.items.row(row), 0.0, item_decay));
+    let items: f64 = items.sum();
     LocalValue {
         value: 0.5 * squares + users + items,
         squares,
@@ -97,8 +103,9 @@ pub(crate) fn local_value(
 fn side<'r>(
     own: &RealMatrix,
     other: &RealMatrix,
-    mean: f64,
+    (unit, mean): (Unit, f64),
     (decay, bias_decay): (f64, f64),
+    bias_centre: impl Fn(usize) -> f64 + Sync,
     rated: impl Fn(usize) -> (&'r [u32], &'r [f32]) + Sync,
 ) -> (RealMatrix, f64, f64, Vec<f64>) {
     let width = own.columns();
@@ -115,7 +122,7 @@ fn side<'r>(
             for (&index, &value) in indices.iter().zip(values) {
                 let y = other.row(index as usize);
                 let predicted = mean + x[rank] + y[rank] + dot(&x[..rank], &y[..rank]);
-                let error = predicted - f64::from(value);
+                let error = predicted - unit.standardise(value);
                 for (g, y) in gradient[..rank].iter_mut().zip(y) {
                     *g += error * y;
                 }
@@ -126,9 +133,10 @@ fn side<'r>(
             for (g, x) in gradient[..rank].iter_mut().zip(x) {
                 *g += decay * x;
             }
-            gradient[rank] += bias_decay * x[rank];
+            let off = x[rank] - bias_centre(row);
+            gradient[rank] += bias_decay * off;
             let norm = dot(&x[..rank], &x[..rank]);
-            let decayed = 0.5 * (decay * norm + bias_decay * x[rank] * x[rank]);
+            let decayed = 0.5 * (decay * norm + bias_decay * off * off);
             (decayed, squares, curvature)
         })
         .collect();

@@ -7,6 +7,9 @@
 //! | w | implicit weights | items × (k + 1) |
 //! | F·w | prior mean of each user's (u_i, b_i) | users × (k + 1) |
 //!
+//! Where the users' biases have centres of their own (the activity prior), F·w is what is beyond
+//! those.
+//!
 //! SVD++ predicts with u_i + \|N_i\|^{-1/2} Σ w_l. Writing that sum as the user's row itself,
 //! λ/2‖u_i‖² becomes λ/2‖u_i − (F·w)_i‖²: a prior mean, with w the minimiser of
 //! ½‖U − F·w‖² + ρ/2‖w‖² given U: ridge regressions that share one sparse matrix.
@@ -54,8 +57,13 @@ impl ImplicitPrior {
         restore(&mut self.means, means)
     }
 
-    /// Improves w for the users' rows as they stand.
-    pub(crate) fn update(&mut self, users: &RealMatrix, ratings: &RatingMatrix) {
+    /// Improves w for the users' rows as they stand, less the centres of their biases.
+    pub(crate) fn update(
+        &mut self,
+        users: &RealMatrix,
+        bias_centres: &[f64],
+        ratings: &RatingMatrix,
+    ) {
         let scale = |i: usize| 1.0 / (ratings.by_user(i).0.len().max(1) as f64).sqrt();
         let forward = |w: &RealMatrix, out: &mut RealMatrix| {
             gather(out, w, |i| ratings.by_user(i).0, scale, |_| 1.0);
@@ -66,6 +74,9 @@ impl ImplicitPrior {
         let width = users.columns();
         let mut error = users.clone();
         axpy(&mut error, &vec![-1.0; width], &self.means);
+        for (user, centre) in bias_centres.iter().enumerate() {
+            error.row_mut(user)[width - 1] -= centre;
+        }
         let mut residual = RealMatrix::zeros(self.weights.rows(), width);
         backward(&error, &mut residual);
         axpy(&mut residual, &vec![-self.ridge; width], &self.weights);
@@ -181,9 +192,10 @@ mod tests {
         let values = (0..9 * 3).map(|n| f64::from(n * 5 % 17) - 8.0).collect();
         let users = RealMatrix::from_vec(9, 3, values).unwrap();
         let ridge = 0.7;
+        let centres: Vec<f64> = (0..9).map(|user| 0.1 * f64::from(user)).collect();
         let mut prior = ImplicitPrior::new(&users, &RealMatrix::zeros(14, 3), ridge);
         for _ in 0..20 {
-            prior.update(&users, &ratings);
+            prior.update(&users, &centres, &ratings);
         }
         // The gradient Fᵀ(F·w − U) + ρ·w vanishes.
         for item in 0..14 {
@@ -192,7 +204,8 @@ mod tests {
                 for &i in ratings.by_item(item).0 {
                     let i = i as usize;
                     let scale = (ratings.by_user(i).0.len() as f64).sqrt();
-                    gradient += (prior.mean(i)[column] - users.row(i)[column]) / scale;
+                    let centre = if column == 2 { centres[i] } else { 0.0 };
+                    gradient += (prior.mean(i)[column] + centre - users.row(i)[column]) / scale;
                 }
                 assert!(gradient.abs() < 1e-8, "{gradient}");
             }

@@ -33,6 +33,11 @@ impl NormalEquations {
         }
     }
 
+    /// Moves the bias's centre by `centre`.
+    pub(crate) fn centre_bias(&mut self, centre: f64, (_, bias): (f64, f64)) {
+        self.right[self.width - 1] += bias * centre;
+    }
+
     fn decay_at(&self, i: usize, (factors, bias): (f64, f64)) -> f64 {
         if i + 1 < self.width { factors } else { bias }
     }
@@ -100,7 +105,8 @@ mod tests {
     fn solves_what_it_was_given() {
         let mut system = NormalEquations::new(3);
         system.reset((0.5, 2.0));
-        system.centre(&[0.0, 0.0, 0.75], (0.5, 2.0));
+        system.centre(&[0.0, 0.0, 0.5], (0.5, 2.0));
+        system.centre_bias(0.25, (0.5, 2.0));
         let observations = [
             ([1.0, 2.0, -1.0], 3.0),
             ([0.5, -1.0, 2.0], -2.0),

@@ -15,6 +15,7 @@
 //! then given Y·U for the matrix it shows as [`Solver::user_factors`]; who computes that
 //! product (the secure protocol, the plaintext oracle) is not its business.
 
+mod activity;
 mod adam;
 mod als;
 mod baseline;
@@ -38,6 +39,7 @@ mod state;
 mod stopping;
 mod top_items;
 pub mod tune;
+mod unit;
 
 pub use baseline::{Biases, GlobalMean};
 pub use error::ModelError;
@@ -54,3 +56,4 @@ pub use social_mf::SocialMf;
 pub use solver::{Solver, StepReport, solver};
 pub use state::SolverState;
 pub use stopping::{StopRule, Stopping};
+pub use unit::Unit;

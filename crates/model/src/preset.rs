@@ -1,19 +1,22 @@
-//! Settings found by search on the published sets, and what they reach.
+//! Settings found by search on the published sets, and settings files as a search writes them.
 
-use crate::SolverSettings;
+use crate::{ModelError, SolverSettings};
 use s3rec_sparse::OperatorKind;
+use serde::{Deserialize, Serialize};
 
-/// Settings under a name, with the scale that the data set's ratings have.
-#[derive(Debug, Clone, PartialEq)]
+/// Settings under a name: what is trained with links, and what is trained without them to compare
+/// with. They hold for ratings in any unit, which are standardised before anything is learnt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Preset {
-    /// The name on the command line.
-    pub name: &'static str,
-    /// Rating scale; rows outside are dropped.
-    pub scale: (f32, f32),
+    /// The name on the command line, or where a settings file came from.
+    pub name: String,
     /// Which Y.
     pub operator: OperatorKind,
-    /// Everything else.
+    /// With links; both social weights 0 where a search found no use for them.
     pub settings: SolverSettings,
+    /// Without links, tuned as hard.
+    pub no_social: SolverSettings,
 }
 
 impl Preset {
@@ -32,82 +35,93 @@ impl Preset {
         ]
     }
 
-    /// Films, dense: factors matter most.
-    fn filmtrust() -> Self {
+    /// Checks both settings.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] names the first that makes no sense.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.settings.validate()?;
+        self.no_social.validate()
+    }
+
+    fn of(name: &str, settings: SolverSettings, no_social: SolverSettings) -> Self {
         Self {
-            name: "filmtrust",
-            scale: (0.5, 4.0),
+            name: name.to_owned(),
             operator: OperatorKind::NormalizedLaplacian,
-            settings: SolverSettings {
-                openings: 5,
-                warm_sweeps: 15,
-                user_decay: 12.0,
-                item_decay: 14.0,
-                user_bias_decay: 3.5,
-                item_bias_decay: 6.0,
-                implicit_ridge: Some(3.0),
-                social_weight: 5.0,
-                ..als()
-            },
+            settings,
+            no_social: no_social.without_social(),
         }
     }
 
-    /// Products, very sparse: biases matter most, and the social term on them.
+    /// Films, dense: factors matter most.
+    fn filmtrust() -> Self {
+        let settings = SolverSettings {
+            openings: 5,
+            warm_sweeps: 15,
+            user_decay: 14.0,
+            item_decay: 15.0,
+            user_bias_decay: 3.7,
+            item_bias_decay: 6.0,
+            implicit_ridge: Some(6.0),
+            activity_prior: true,
+            social_weight: 5.0,
+            ..als()
+        };
+        Self::of("filmtrust", settings.clone(), settings)
+    }
+
+    /// Products, very sparse: biases and the activity prior matter most.
     fn ciao() -> Self {
-        Self {
-            name: "ciao",
-            scale: (1.0, 5.0),
-            operator: OperatorKind::NormalizedLaplacian,
-            settings: SolverSettings {
-                rank: 5,
-                openings: 4,
-                warm_sweeps: 6,
-                user_decay: 20.0,
-                item_decay: 22.0,
-                user_bias_decay: 3.3,
-                item_bias_decay: 2.2,
-                implicit_ridge: Some(20.0),
-                social_weight: 5.0,
-                social_bias_weight: 9.0,
-                ..als()
-            },
-        }
+        let settings = SolverSettings {
+            rank: 2,
+            openings: 4,
+            warm_sweeps: 6,
+            user_decay: 20.0,
+            item_decay: 18.0,
+            user_bias_decay: 8.0,
+            item_bias_decay: 2.2,
+            activity_prior: true,
+            social_weight: 3.0,
+            social_bias_weight: 4.0,
+            ..als()
+        };
+        let no_social = SolverSettings {
+            user_bias_decay: 11.0,
+            ..settings.clone()
+        };
+        Self::of("ciao", settings, no_social)
     }
 
     /// Products, sparser still.
     fn epinions() -> Self {
-        Self {
-            name: "epinions",
-            scale: (1.0, 5.0),
-            operator: OperatorKind::NormalizedLaplacian,
-            settings: SolverSettings {
-                rank: 5,
-                openings: 4,
-                warm_sweeps: 6,
-                user_decay: 25.0,
-                item_decay: 22.0,
-                user_bias_decay: 2.2,
-                item_bias_decay: 2.3,
-                implicit_ridge: Some(20.0),
-                social_weight: 6.0,
-                social_bias_weight: 10.0,
-                ..als()
-            },
-        }
+        let settings = SolverSettings {
+            rank: 2,
+            openings: 4,
+            warm_sweeps: 6,
+            user_decay: 30.0,
+            item_decay: 30.0,
+            user_bias_decay: 4.0,
+            item_bias_decay: 2.3,
+            activity_prior: true,
+            social_weight: 5.0,
+            social_bias_weight: 10.0,
+            ..als()
+        };
+        let no_social = SolverSettings {
+            user_bias_decay: 10.5,
+            ..settings.clone()
+        };
+        Self::of("epinions", settings, no_social)
     }
 
     /// Section 5 of the protocol page: the setting in which gd, adam and als are compared.
     /// Less decay than is best without friends, so that the social term has work to do.
     fn published() -> Self {
-        Self {
-            name: "published",
-            scale: (0.5, 4.0),
-            operator: OperatorKind::NormalizedLaplacian,
-            settings: SolverSettings {
-                openings: 10,
-                ..als()
-            },
-        }
+        let settings = SolverSettings {
+            openings: 10,
+            ..als()
+        };
+        Self::of("published", settings.clone(), settings)
     }
 }
 

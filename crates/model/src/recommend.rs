@@ -1,9 +1,9 @@
 //! Top-N with reasons, fast enough to serve.
 
 use crate::least_squares::NormalEquations;
-use crate::popularity::{POPULARITY_WEIGHT, popularity};
+use crate::popularity::popularity;
 use crate::top_items::TopItems;
-use crate::{Model, SolverSettings};
+use crate::{Biases, Model, SolverSettings};
 use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -51,23 +51,38 @@ pub struct Recommender {
     model: Model,
     ratings: Arc<RatingMatrix>,
     user_decay: (f64, f64),
-    /// In units of the rating scale.
+    /// What each user's bias was drawn to, standardised.
+    bias_centres: Vec<f64>,
+    /// Without a social term, all that was learnt is the user's own.
+    is_social: bool,
+    /// Standardised.
     popularity: Vec<f64>,
     top: TopItems,
 }
 
 impl Recommender {
     /// `ratings` are those the model was trained on (seen items, and the user's own part of an
-    /// explanation); `settings` those it was trained with.
-    pub fn new(model: Model, ratings: Arc<RatingMatrix>, settings: &SolverSettings) -> Self {
-        let mut popularity = popularity(&ratings, model.scale, POPULARITY_WEIGHT);
+    /// explanation); `settings` those it was trained with; `popularity_weight` what an item's
+    /// number of ratings counts in lists (see [`popularity`](crate::popularity)).
+    pub fn new(
+        model: Model,
+        ratings: Arc<RatingMatrix>,
+        settings: &SolverSettings,
+        popularity_weight: f64,
+    ) -> Self {
+        let mut popularity = popularity(&ratings, popularity_weight);
         popularity.resize(model.items.rows(), 0.0);
         let top = TopItems::new(&model.users, &model.items, &popularity);
         let user_decay = (settings.user_decay, settings.user_bias_decay);
+        let decays = (settings.user_bias_decay, settings.item_bias_decay);
+        let around = Biases::fit_around(&ratings, model.scale, decays, settings.activity_prior);
+        let bias_centres = around.1.centres(&ratings);
         Self {
             model,
             ratings,
             user_decay,
+            bias_centres,
+            is_social: settings.is_social(),
             popularity,
             top,
         }
@@ -142,13 +157,15 @@ impl Recommender {
             (Some(learnt), Some(own)) => learnt[rank] + dot(learnt) - own[rank] - dot(own),
             _ => 0.0,
         };
+        let popularity = self.popularity.get(item as usize).copied().unwrap_or(0.0);
+        let unit = self.model.unit;
         let why = Explanation {
-            mean: self.model.mean,
-            item: item_row.map_or(0.0, |v| v[rank]),
-            user: user_part,
-            own_taste,
-            social,
-            popularity: self.popularity.get(item as usize).copied().unwrap_or(0.0),
+            mean: unit.restore(self.model.mean),
+            item: unit.spread * item_row.map_or(0.0, |v| v[rank]),
+            user: unit.spread * user_part,
+            own_taste: unit.spread * own_taste,
+            social: unit.spread * social,
+            popularity: unit.spread * popularity,
         };
         let rating = why.total().clamp(self.model.scale.0, self.model.scale.1);
         let score = why.total() + why.popularity;
@@ -162,16 +179,22 @@ impl Recommender {
 
     /// (u_i, b_i) as the user's own ratings alone would give it, the items as learnt.
     fn own_row(&self, user: usize) -> Vec<f64> {
+        if !self.is_social {
+            return self.model.users.row(user).to_vec();
+        }
         let width = self.model.users.columns();
         let rank = width - 1;
         let mut system = NormalEquations::new(width);
         system.reset(self.user_decay);
+        let centre = self.bias_centres.get(user).copied().unwrap_or(0.0);
+        system.centre_bias(centre, self.user_decay);
         let mut features = vec![1.0; width];
         let (items, values) = self.ratings.by_user(user);
         for (&item, &value) in items.iter().zip(values) {
             let item = self.model.items.row(item as usize);
             features[..rank].copy_from_slice(&item[..rank]);
-            system.observe(&features, f64::from(value) - self.model.mean - item[rank]);
+            let rating = self.model.unit.standardise(value);
+            system.observe(&features, rating - self.model.mean - item[rank]);
         }
         let mut own = vec![0.0; width];
         system.solve(&mut own);
@@ -182,7 +205,8 @@ impl Recommender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Predictor;
+    use crate::popularity::DEFAULT_WEIGHT;
+    use crate::{Predictor, Unit};
     use s3rec_algebra::RealMatrix;
     use s3rec_sparse::Rating;
 
@@ -193,8 +217,14 @@ mod tests {
             let values = (0..rows * 4).map(|n| value(n + salt)).collect();
             RealMatrix::from_vec(rows, 4, values).unwrap()
         };
+        let unit = Unit {
+            centre: 2.5,
+            spread: 0.5,
+            ..Unit::OF_RATINGS
+        };
         let model = Model {
-            mean: 3.0,
+            unit,
+            mean: 1.0,
             scale: (1.0, 5.0),
             users: matrix(users, 5),
             items: matrix(items, 71),
@@ -210,7 +240,7 @@ mod tests {
             .collect();
         let ratings =
             Arc::new(RatingMatrix::from_ratings(users as usize, items as usize, &seen).unwrap());
-        Recommender::new(model, ratings, &SolverSettings::default())
+        Recommender::new(model, ratings, &SolverSettings::default(), DEFAULT_WEIGHT)
     }
 
     #[test]
@@ -222,7 +252,7 @@ mod tests {
             let mut expected: Vec<(f64, u32)> = (0..1000u32)
                 .filter(|item| !seen.contains(item) && ![3, 999].contains(item))
                 .map(|item| {
-                    let known = served.popularity[item as usize];
+                    let known = 0.5 * served.popularity[item as usize];
                     (served.model.score(user, item) + known, item)
                 })
                 .collect();
@@ -251,7 +281,7 @@ mod tests {
         let served = recommender(4, 130);
         let found = served.recommend(None, 3, &[]);
         let best = (0..130)
-            .map(|j| served.model.item_bias(j) + served.popularity[j])
+            .map(|j| 0.5 * (served.model.item_bias(j) + served.popularity[j]))
             .fold(f64::MIN, f64::max);
         assert!((found[0].why.item + found[0].why.popularity - best).abs() < 1e-6);
         assert_eq!((found[0].why.user, found[0].why.social), (0.0, 0.0));

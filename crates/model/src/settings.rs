@@ -57,6 +57,12 @@ pub struct SolverSettings {
     /// `als`: ρ of the implicit prior, what a user's mere choice of items says about them
     /// (SVD++; local to P0, no opening); none without it. Typically 5 to 50.
     pub implicit_ridge: Option<f64>,
+    /// Whether a user's bias is drawn to what users who rate as much tend to rate, instead of
+    /// to 0 (local to P0, no opening).
+    pub activity_prior: bool,
+    /// How much an item's number of ratings counts in lists; none: learnt, see
+    /// [`popularity`](crate::popularity).
+    pub popularity_weight: Option<f64>,
     /// Step size of `gd` and `adam`; without one, `gd` gives every row its own and `adam` uses
     /// 0.02.
     pub learning_rate: Option<f64>,
@@ -81,6 +87,8 @@ impl Default for SolverSettings {
             social_weight: 10.0,
             social_bias_weight: 0.0,
             implicit_ridge: None,
+            activity_prior: false,
+            popularity_weight: None,
             learning_rate: None,
             warm_sweeps: 40,
             sweeps_per_opening: 2,
@@ -100,6 +108,21 @@ impl SolverSettings {
     /// Whether the user bias is part of the social term.
     pub fn smooths_bias(&self) -> bool {
         self.social_bias_weight > 0.0
+    }
+
+    /// The same without the social term.
+    #[must_use]
+    pub fn without_social(&self) -> Self {
+        Self {
+            social_weight: 0.0,
+            social_bias_weight: 0.0,
+            ..self.clone()
+        }
+    }
+
+    /// Whether there is a social term at all.
+    pub fn is_social(&self) -> bool {
+        self.social_weight + self.social_bias_weight > 0.0
     }
 
     /// Checks every field.
@@ -152,6 +175,12 @@ impl SolverSettings {
                 self.implicit_ridge.unwrap_or(0.0),
                 "none but with als",
             );
+        }
+        if let Some(weight) = self
+            .popularity_weight
+            .filter(|weight| !(0.0..=1e6).contains(weight))
+        {
+            return bad("popularity_weight", weight, "from 0 to 1e6");
         }
         let sweeps = f64::from(self.sweeps_per_opening);
         if !(1.0..=1000.0).contains(&sweeps) {

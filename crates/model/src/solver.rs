@@ -15,10 +15,10 @@ pub struct StepReport {
     pub step: u32,
     /// Openings consumed, this step's included.
     pub openings: u32,
-    /// The objective, the social term included when the step had its product. The implicit
+    /// The objective over standardised ratings, the social term included when the step had its product. The implicit
     /// prior's centre is left out: with it, `als` minimises a little more than this shows.
     pub objective: f64,
-    /// RMSE on the training ratings, before clipping.
+    /// RMSE on the training ratings as they are learnt from, in rating units, before clipping.
     pub train_rmse: f64,
 }
 
@@ -83,10 +83,10 @@ pub fn solver(
     if ratings.is_empty() {
         return Err(ModelError::NoRatings("training"));
     }
-    let start = starting_model(&ratings, scale, settings);
-    let weights = settings.social_weight + settings.social_bias_weight;
-    let social = social.filter(|_| weights > 0.0);
+    let (start, activity) = starting_model(&ratings, scale, settings);
+    let social = social.filter(|_| settings.is_social());
     let problem = Problem {
+        bias_centres: activity.centres(&ratings),
         ratings,
         settings: settings.clone(),
         social,
@@ -101,11 +101,18 @@ pub fn solver(
 /// What every solver minimises.
 pub(crate) struct Problem {
     pub(crate) ratings: Arc<RatingMatrix>,
+    /// What each user's bias is drawn to.
+    pub(crate) bias_centres: Vec<f64>,
     pub(crate) settings: SolverSettings,
     pub(crate) social: Option<Arc<dyn SocialObjective>>,
 }
 
 impl Problem {
+    /// RMSE in rating units of Σ_Ω e² in standardised ones.
+    pub(crate) fn train_rmse(&self, model: &Model, squares: f64) -> f64 {
+        model.unit.spread * (squares / self.ratings.len() as f64).sqrt()
+    }
+
     /// Steps of a solver that takes one step for each opening: first those without the social
     /// term. Without a social objective as many are taken, so that both models are equally
     /// well converged.

@@ -1,5 +1,6 @@
 //! The starting point, from the seed alone.
 
+use crate::activity::ActivityPrior;
 use crate::{Biases, Model, SolverSettings};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -9,19 +10,16 @@ use s3rec_sparse::RatingMatrix;
 /// Standard deviation of a starting factor.
 const SPREAD: f64 = 0.1;
 
-/// Biases fitted alone, factors small and random. Users and items without training ratings
-/// start at zero factors: nothing but the social term may move them.
+/// Biases fitted alone, factors small and random; and what users' biases are drawn to. Users and
+/// items without training ratings start at zero factors: nothing but the social term may move
+/// them.
 pub(crate) fn starting_model(
     ratings: &RatingMatrix,
     scale: (f64, f64),
     settings: &SolverSettings,
-) -> Model {
-    let biases = Biases::fit(
-        ratings,
-        scale,
-        settings.user_bias_decay,
-        settings.item_bias_decay,
-    );
+) -> (Model, ActivityPrior) {
+    let decays = (settings.user_bias_decay, settings.item_bias_decay);
+    let (biases, prior) = Biases::fit_around(ratings, scale, decays, settings.activity_prior);
     let rank = settings.rank;
     let mut key = [0; 32];
     key[..8].copy_from_slice(&settings.seed.to_le_bytes());
@@ -40,12 +38,14 @@ pub(crate) fn starting_model(
     };
     let users = fill(biases.users(), &|user| !ratings.by_user(user).0.is_empty());
     let items = fill(biases.items(), &|item| !ratings.by_item(item).0.is_empty());
-    Model {
+    let model = Model {
+        unit: biases.unit(),
         mean: biases.mean(),
         scale,
         users,
         items,
-    }
+    };
+    (model, prior)
 }
 
 /// Sum of twelve uniforms: near enough to normal for a start, and only additions, so that the

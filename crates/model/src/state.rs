@@ -1,6 +1,6 @@
 //! A solver between two steps, to be kept across a restart.
 
-use crate::{Model, ModelError};
+use crate::{Model, ModelError, Unit};
 use s3rec_algebra::RealMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct SolverState {
     pub(crate) steps: u32,
     pub(crate) openings: u32,
+    /// What the numbers are measured in: a state of other ratings is told by it.
+    pub(crate) unit: Unit,
     pub(crate) users: Vec<f64>,
     pub(crate) items: Vec<f64>,
     /// What the kind of solver keeps beside the model: Adam's moments, the implicit prior.
@@ -33,6 +35,7 @@ impl SolverState {
         Self {
             steps,
             openings,
+            unit: model.unit,
             users: model.users.values().to_vec(),
             items: model.items.values().to_vec(),
             kept,
@@ -42,6 +45,9 @@ impl SolverState {
 
     /// Gives the model its values back.
     pub(crate) fn restore_model(&self, model: &mut Model) -> Result<(), ModelError> {
+        if self.unit != model.unit {
+            return Err(ModelError::OtherState);
+        }
         restore(&mut model.users, &self.users)?;
         restore(&mut model.items, &self.items)
     }

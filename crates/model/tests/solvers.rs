@@ -397,9 +397,9 @@ fn search_finds_better_decay_without_an_opening() {
 #[test]
 fn every_preset_is_valid_and_found_by_name() {
     for preset in Preset::all() {
-        assert_eq!(Preset::named(preset.name), Some(preset.clone()));
-        preset.settings.validate().unwrap();
-        assert!(preset.scale.0 < preset.scale.1);
+        assert_eq!(Preset::named(&preset.name), Some(preset.clone()));
+        preset.validate().unwrap();
+        assert!(preset.settings.is_social() && !preset.no_social.is_social());
     }
     assert_eq!(Preset::named("netflix"), None);
 }

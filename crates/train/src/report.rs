@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 pub struct RunReport {
     /// What was learnt from.
     pub dataset: DatasetSize,
+    /// What became of the rows of the ratings file; null in reports older than the field.
+    #[serde(default)]
+    pub data: Option<DataUse>,
+    /// What a reader should know before using the figures, one sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// `he`, `preprocessed`, `plaintext`, …
     pub protocol: String,
     /// `gd`, `adam` or `als`.
@@ -57,6 +63,34 @@ pub struct DatasetSize {
     pub common_users: u64,
 }
 
+/// What became of the rows of a ratings file.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct DataUse {
+    /// Rows of data read.
+    pub rows: u64,
+    /// Distinct ratings that are learnt from or judged by.
+    pub used: u64,
+    /// Rows that repeated a pair and were merged.
+    pub merged: u64,
+    /// Rows left out, because their rating lies outside the scale.
+    pub dropped: u64,
+    /// dropped / rows.
+    pub dropped_share: f64,
+}
+
+impl DataUse {
+    /// The account of so many rows.
+    pub fn of(rows: u64, used: u64, merged: u64, dropped: u64) -> Self {
+        Self {
+            rows,
+            used,
+            merged,
+            dropped,
+            dropped_share: dropped as f64 / rows.max(1) as f64,
+        }
+    }
+}
+
 /// Ring, lattice and statistical parameters; null where a protocol has none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CryptoParameters {
@@ -83,6 +117,10 @@ pub struct Quality {
     pub biases: Accuracy,
     /// The same solver without the social term.
     pub no_social: Accuracy,
+    /// The oracle over links rewired at random, everybody's number of them kept: what of a gain is
+    /// not social; null in reports older than the field and where no oracle may run.
+    #[serde(default)]
+    pub placebo: Option<Accuracy>,
     /// The float64 oracle over the clear product.
     pub plaintext: Option<Accuracy>,
     /// The secure run.

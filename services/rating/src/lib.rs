@@ -15,6 +15,7 @@
 //! | `bounded` | rows within the norm that a noised release assumes |
 //! | `stock` | the columns that `preprocessed` multiplies before training |
 //! | `outcome` | metrics, the stored model, the report |
+//! | `warnings` | what people should know before they use a model |
 //! | `stored`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
 
 mod absence;
@@ -43,6 +44,7 @@ mod setup;
 mod stock;
 mod stored;
 mod training;
+mod warnings;
 
 pub use args::{Args, Verb};
 pub use imports::rating_options;

@@ -16,6 +16,7 @@ use crate::outcome::metrics;
 use crate::plan::{Plan, plan};
 use crate::platform::{JOBS, Platform};
 use crate::stored::StoredModel;
+use crate::warnings;
 
 pub(crate) const MODELS: Table = Table("models");
 const EVALUATIONS: Table = Table("evaluations");
@@ -151,8 +152,10 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     let (directory, name) = (platform.models_dir(), id.clone());
     let served = blocking(move || {
         let plan = plan(&ratings, &request)?;
-        let (model, users, items) = StoredModel::read(&directory, &name)?.into_model()?;
-        let recommender = Recommender::new(model, Arc::clone(&plan.train), &plan.settings);
+        let stored = StoredModel::read(&directory, &name)?;
+        let weight = stored.popularity_weight();
+        let (model, users, items) = stored.into_model()?;
+        let recommender = Recommender::new(model, Arc::clone(&plan.train), &plan.settings, weight);
         Ok::<_, Fault>(Served {
             model_id: name,
             users,
@@ -247,12 +250,21 @@ impl Served {
         while !alone.is_finished() {
             alone.step(None).map_err(refused)?;
         }
+        let model = metrics(self.recommender.model(), plan);
+        let global_mean = metrics(&GlobalMean::fit(&plan.train), plan);
+        let (biases, no_social) = (metrics(&biases, plan), metrics(alone.model(), plan));
+        let baselines = [
+            ("the mean of all ratings", global_mean.as_ref()),
+            ("the mean with user and item biases", biases.as_ref()),
+            ("the same model without links", no_social.as_ref()),
+        ];
         Ok(v1::EvaluateResponse {
             model_id: self.model_id.clone(),
-            model: metrics(self.recommender.model(), plan),
-            global_mean: metrics(&GlobalMean::fit(&plan.train), plan),
-            biases: metrics(&biases, plan),
-            no_social: metrics(alone.model(), plan),
+            warnings: warnings::of_baselines(model.as_ref(), &baselines),
+            model,
+            global_mean,
+            biases,
+            no_social,
         })
     }
 
@@ -300,19 +312,20 @@ impl Served {
         }
     }
 
-    /// The header of an export.
+    /// The header of an export, which is in rating units.
     pub(crate) fn header(&self) -> v1::ModelHeader {
         let model = self.recommender.model();
         v1::ModelHeader {
             model_id: self.model_id.clone(),
-            global_mean: model.mean,
+            global_mean: model.unit.restore(model.mean),
             rank: u32::try_from(model.rank()).unwrap_or(u32::MAX),
             users: self.users.len() as u64,
             items: self.items.len() as u64,
         }
     }
 
-    /// A run of rows, fewer than asked for at the end and none past it.
+    /// A run of rows in rating units (user factors as they were learnt, the item factors carry
+    /// the spread), fewer than asked for at the end and none past it.
     pub(crate) fn rows(
         &self,
         side: v1::model_rows::Side,
@@ -320,9 +333,10 @@ impl Served {
         most: usize,
     ) -> Option<v1::ModelRows> {
         let model = self.recommender.model();
-        let (ids, matrix) = match side {
-            v1::model_rows::Side::Item => (&self.items, &model.items),
-            _ => (&self.users, &model.users),
+        let spread = model.unit.spread;
+        let (ids, matrix, factor) = match side {
+            v1::model_rows::Side::Item => (&self.items, &model.items, spread),
+            _ => (&self.users, &model.users, 1.0),
         };
         let rank = model.rank();
         let end = matrix.rows().min(first.saturating_add(most));
@@ -342,8 +356,9 @@ impl Served {
         };
         for row in first..end {
             let (factors, bias) = matrix.row(row).split_at(rank);
-            rows.factors.extend_from_slice(factors);
-            rows.biases.extend_from_slice(bias);
+            rows.factors
+                .extend(factors.iter().map(|value| factor * value));
+            rows.biases.extend(bias.iter().map(|bias| spread * bias));
         }
         Some(rows)
     }

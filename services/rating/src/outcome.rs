@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
-use s3rec_model::{Accuracy, Predictor, accuracy};
+use s3rec_model::evaluate::{RankingSettings, Relevance};
+use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
+use s3rec_model::{Accuracy, Biases, GlobalMean, Model, Predictor, Unit, accuracy};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_train::{TrainingState, product_error_bound};
 use s3rec_wire::convert::parameters_to_wire;
@@ -21,6 +23,7 @@ use crate::session::{Session, read, timed};
 use crate::settings::to_wire;
 use crate::stored::StoredModel;
 use crate::training::Trainee;
+use crate::warnings;
 
 /// Agrees with P1 on the openings, measures, and stores everything; the job is FINISHED then.
 pub(crate) async fn finish(
@@ -42,23 +45,28 @@ pub(crate) async fn finish(
         report.ratings as u64,
     );
     let saturations = training.saturations();
+    let counts = platform.datasets.header_for(&job)?.counts;
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
     let bound = ledger
         .parameters
         .as_ref()
         .map_or(1, |parameters| parameters.row_norm_bound);
-    let quality = blocking(move || {
-        let quality = metrics(training.model(), &planned);
-        let stored = StoredModel::new(training.model(), &ratings, bound);
-        stored.write(&directory, &name).map(|()| quality)
+    let found = blocking(move || {
+        let found = Findings::of(training.model(), &planned, counts, saturations);
+        let weight = found.popularity_weight;
+        let stored = StoredModel::new(training.model(), &ratings, bound, weight);
+        stored.write(&directory, &name).map(|()| found)
     })
     .await??;
 
-    store(platform, ledger, plan, quality, sizes, saturations)?;
-    let message = match &quality {
+    store(platform, ledger, plan, &found, sizes, saturations)?;
+    let mut message = match &found.quality {
         Some(quality) => format!("Finished: held-out RMSE {:.4}.", quality.rmse),
         None => "Finished; nothing was held out to measure.".into(),
     };
+    for warning in &found.warnings {
+        message.push_str(&format!(" Warning: {warning}."));
+    }
     let finished = v1::JobEvent {
         job_id: job.clone(),
         state: JobState::Finished.into(),
@@ -115,6 +123,51 @@ async fn agree(
     Ok(())
 }
 
+/// What is found out about a model when it is done.
+struct Findings {
+    quality: Option<v1::Metrics>,
+    unit: Unit,
+    drawn_in: u64,
+    popularity_weight: f64,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    fn of(model: &Model, plan: &Plan, counts: bool, saturations: u64) -> Self {
+        let (unit, settings) = (model.unit, &plan.settings);
+        let quality = metrics(model, plan);
+        let decays = (settings.user_bias_decay, settings.item_bias_decay);
+        let biases = Biases::fit(&plan.train, plan.scale, decays.0, decays.1);
+        let mean = metrics(&GlobalMean::fit(&plan.train), plan);
+        let biases = metrics(&biases, plan);
+        let baselines = [
+            ("the mean of all ratings", mean.as_ref()),
+            ("the mean with user and item biases", biases.as_ref()),
+        ];
+        let mut warnings = warnings::of_training(plan, &unit, saturations);
+        warnings.extend(warnings::of_baselines(quality.as_ref(), &baselines));
+        Self {
+            quality,
+            unit,
+            drawn_in: unit.drawn_in(&plan.train) as u64,
+            popularity_weight: popularity_weight(model, plan, counts),
+            warnings,
+        }
+    }
+}
+
+/// How much popularity shall count in lists: as given, else what is best for the held-out
+/// ratings, which the model has not seen.
+fn popularity_weight(model: &Model, plan: &Plan, counts: bool) -> f64 {
+    let mut judged = RankingSettings::default();
+    if counts {
+        judged.relevance = Relevance::EveryHeldOut;
+    }
+    let learn = || popularity::learn(model, &plan.train, &model.unit, &plan.held_out, &judged);
+    let given = plan.settings.popularity_weight;
+    given.or_else(learn).unwrap_or(DEFAULT_WEIGHT)
+}
+
 /// Errors on what was held out; none when nothing was.
 pub(crate) fn metrics(predictor: &dyn Predictor, plan: &Plan) -> Option<v1::Metrics> {
     let Accuracy { rmse, mae } = accuracy(predictor, &plan.held_out).ok()?;
@@ -143,7 +196,7 @@ fn store(
     platform: &Platform,
     ledger: &Ledger,
     plan: &Plan,
-    quality: Option<v1::Metrics>,
+    found: &Findings,
     (users, items, ratings): (u64, u64, u64),
     saturations: u64,
 ) -> Result<(), Fault> {
@@ -161,7 +214,7 @@ fn store(
         settings: Some(to_wire(&plan.settings, plan.operator, plan.stop)),
         users,
         items,
-        quality,
+        quality: found.quality,
         created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
     };
     let parameters = ledger.parameters.as_ref();
@@ -170,7 +223,7 @@ fn store(
         parameters: parameters.and_then(|parameters| parameters_to_wire(parameters).ok()),
         offline: Some(ledger.offline_cost()),
         online: Some(ledger.online_cost()),
-        quality,
+        quality: found.quality,
         disclosure: Some(ledger.disclosure()),
         saturations,
         peak_rss_bytes: peak_rss_bytes(),
@@ -182,6 +235,15 @@ fn store(
         data_digest: platform.datasets.digest_for(&job)?,
         scale_min: plan.scale.0,
         scale_max: plan.scale.1,
+        warnings: found.warnings.clone(),
+        standardisation: Some(v1::Standardisation {
+            centre: found.unit.centre,
+            spread: found.unit.spread,
+            lowest: found.unit.lowest,
+            highest: found.unit.highest,
+            drawn_in: found.drawn_in,
+        }),
+        popularity_weight: found.popularity_weight,
     };
     platform
         .store

@@ -28,6 +28,8 @@ pub(crate) fn from_wire(model: &v1::ModelSettings, seed: u64) -> Result<SolverSe
         social_weight: given(model.social_weight, defaults.social_weight),
         social_bias_weight: model.social_bias_weight,
         implicit_ridge: local.implicit_ridge.or(defaults.implicit_ridge),
+        activity_prior: local.activity_prior.unwrap_or(defaults.activity_prior),
+        popularity_weight: local.popularity_weight.or(defaults.popularity_weight),
         learning_rate: (model.learning_rate != 0.0).then_some(model.learning_rate),
         warm_sweeps: local.warm_sweeps.unwrap_or(defaults.warm_sweeps),
         sweeps_per_opening: local
@@ -69,6 +71,8 @@ pub fn to_wire(
             user_bias_decay: Some(settings.user_bias_decay),
             item_bias_decay: Some(settings.item_bias_decay),
             implicit_ridge: settings.implicit_ridge,
+            activity_prior: Some(settings.activity_prior),
+            popularity_weight: settings.popularity_weight,
             warm_sweeps: Some(settings.warm_sweeps),
             sweeps_per_opening: Some(settings.sweeps_per_opening),
             stop: stop.map(|rule| v1::StopRule {
@@ -176,7 +180,8 @@ mod tests {
                 ..v1::ModelSettings::default()
             }
         };
-        let cases: [(&str, Change); 4] = [
+        let cases: [(&str, Change); 5] = [
+            ("popularity_weight", |l| l.popularity_weight = Some(-0.5)),
             ("user_bias_decay", |l| l.user_bias_decay = Some(-1.0)),
             ("implicit_ridge", |l| l.implicit_ridge = Some(f64::NAN)),
             ("warm_sweeps", |l| l.warm_sweeps = Some(u32::MAX)),

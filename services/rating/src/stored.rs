@@ -6,16 +6,24 @@ use std::path::Path;
 
 use s3rec_algebra::RealMatrix;
 use s3rec_data::{IdTable, RatingSet};
-use s3rec_model::Model;
+use s3rec_model::{Model, Unit};
 use s3rec_wire::status::{Fault, Reason};
 use serde::{Deserialize, Serialize};
 
 /// Version of the model files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The version before, whose models were learnt in rating units.
+const FORMAT_IN_RATING_UNITS: u32 = 1;
 
 /// A model on disk, with the ids behind its rows.
-#[derive(Serialize, Deserialize)]
 pub(crate) struct StoredModel {
+    rows: StoredRows,
+    learnt_in: LearntIn,
+}
+
+/// What both versions have; the number of the version comes first.
+#[derive(Serialize, Deserialize)]
+struct StoredRows {
     format: u32,
     mean: f64,
     scale: (f64, f64),
@@ -27,9 +35,21 @@ pub(crate) struct StoredModel {
     row_norm_bound: u64,
 }
 
+/// What the version in rating units has not.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct LearntIn {
+    unit: Unit,
+    popularity_weight: f64,
+}
+
 impl StoredModel {
-    pub(crate) fn new(model: &Model, ratings: &RatingSet, row_norm_bound: u64) -> Self {
-        Self {
+    pub(crate) fn new(
+        model: &Model,
+        ratings: &RatingSet,
+        row_norm_bound: u64,
+        popularity_weight: f64,
+    ) -> Self {
+        let rows = StoredRows {
             format: FORMAT,
             mean: model.mean,
             scale: model.scale,
@@ -39,7 +59,12 @@ impl StoredModel {
             users: model.users.values().to_vec(),
             items: model.items.values().to_vec(),
             row_norm_bound,
-        }
+        };
+        let learnt_in = LearntIn {
+            unit: model.unit,
+            popularity_weight,
+        };
+        Self { rows, learnt_in }
     }
 
     /// Writes the file whole or not at all, readable by us alone.
@@ -48,7 +73,7 @@ impl StoredModel {
         let failed = |error: std::io::Error| {
             Fault::storage(format!("{}: {error}", path.display()), error.kind())
         };
-        let bytes = postcard::to_stdvec(self).map_err(|error| {
+        let bytes = postcard::to_stdvec(&(&self.rows, self.learnt_in)).map_err(|error| {
             Fault::new(Reason::Bug, format!("a model does not encode: {error}"))
         })?;
         let mut builder = std::fs::DirBuilder::new();
@@ -76,12 +101,23 @@ impl StoredModel {
         let failed =
             |what: String| Fault::new(Reason::StorageFailed, format!("{}: {what}", path.display()));
         let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-        let stored: Self =
-            postcard::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
-        if stored.format != FORMAT {
-            return Err(failed(format!("format {} is not {FORMAT}", stored.format)));
-        }
-        Ok(stored)
+        let torn = |error: postcard::Error| failed(error.to_string());
+        let (rows, rest): (StoredRows, &[u8]) = postcard::take_from_bytes(&bytes).map_err(torn)?;
+        let learnt_in = match rows.format {
+            FORMAT => postcard::from_bytes(rest).map_err(torn)?,
+            FORMAT_IN_RATING_UNITS => LearntIn {
+                unit: Unit::OF_RATINGS,
+                // It was the width of the scale then, always.
+                popularity_weight: rows.scale.1 - rows.scale.0,
+            },
+            other => return Err(failed(format!("format {other} is not {FORMAT}"))),
+        };
+        Ok(Self { rows, learnt_in })
+    }
+
+    /// How much popularity counts in lists.
+    pub(crate) fn popularity_weight(&self) -> f64 {
+        self.learnt_in.popularity_weight
     }
 
     /// Removes the file; one that is not there is no error.
@@ -98,15 +134,76 @@ impl StoredModel {
 
     pub(crate) fn into_model(self) -> Result<(Model, IdTable, IdTable), Fault> {
         let corrupt = |_| Fault::new(Reason::StorageFailed, "a stored model has torn matrices");
+        let rows = self.rows;
         let model = Model {
-            mean: self.mean,
-            scale: self.scale,
-            users: RealMatrix::from_vec(self.user_ids.len(), self.columns, self.users)
+            unit: self.learnt_in.unit,
+            mean: rows.mean,
+            scale: rows.scale,
+            users: RealMatrix::from_vec(rows.user_ids.len(), rows.columns, rows.users)
                 .map_err(corrupt)?,
-            items: RealMatrix::from_vec(self.item_ids.len(), self.columns, self.items)
+            items: RealMatrix::from_vec(rows.item_ids.len(), rows.columns, rows.items)
                 .map_err(corrupt)?,
         };
-        let users = self.user_ids.into_iter().collect();
-        Ok((model, users, self.item_ids.into_iter().collect()))
+        let users = rows.user_ids.into_iter().collect();
+        Ok((model, users, rows.item_ids.into_iter().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_data::RatingOptions;
+
+    fn model() -> (Model, RatingSet) {
+        let file = Path::new("ratings.tsv");
+        let rows = "a\tx\t1\nb\tx\t5\nb\ty\t3\n";
+        let ratings = RatingSet::read_from(file, rows.as_bytes(), &RatingOptions::default());
+        let matrix = |rows: usize| {
+            let values = (0..rows * 2).map(|n| n as f64 - 1.5).collect();
+            RealMatrix::from_vec(rows, 2, values).unwrap()
+        };
+        let model = Model {
+            unit: Unit {
+                centre: 3.0,
+                spread: 2.0,
+                ..Unit::OF_RATINGS
+            },
+            mean: 0.1,
+            scale: (1.0, 5.0),
+            users: matrix(2),
+            items: matrix(2),
+        };
+        (model, ratings.unwrap())
+    }
+
+    #[test]
+    fn a_model_is_read_as_it_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (model, ratings) = model();
+        let stored = StoredModel::new(&model, &ratings, 7, 2.0);
+        stored.write(directory.path(), "m").unwrap();
+        let read = StoredModel::read(directory.path(), "m").unwrap();
+        assert_eq!(read.popularity_weight(), 2.0);
+        let (back, users, items) = read.into_model().unwrap();
+        assert_eq!((back.unit, back.mean), (model.unit, model.mean));
+        assert_eq!(back.users.values(), model.users.values());
+        assert_eq!((users.len(), items.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_model_of_the_version_before_is_in_rating_units() {
+        let directory = tempfile::tempdir().unwrap();
+        let (model, ratings) = model();
+        let mut rows = StoredModel::new(&model, &ratings, 7, 2.0).rows;
+        rows.format = FORMAT_IN_RATING_UNITS;
+        let write = |rows: &StoredRows| {
+            let bytes = postcard::to_stdvec(rows).unwrap();
+            std::fs::write(directory.path().join("old"), bytes).unwrap();
+            StoredModel::read(directory.path(), "old")
+        };
+        let (back, ..) = write(&rows).unwrap().into_model().unwrap();
+        assert_eq!(back.unit, Unit::OF_RATINGS);
+        rows.format = 3;
+        assert!(write(&rows).is_err());
     }
 }

@@ -46,6 +46,26 @@ pub(super) fn sections(training: &Training) -> Result<Vec<Section>, BenchError> 
         report.rounds,
     ));
     quality = quality.grid(quality_grid(report));
+    if let Some((social, placebo)) = report.quality.plaintext.zip(report.quality.placebo) {
+        quality = quality.words(format!(
+            "Social gain, what the links give beyond rewired ones: {:+.4} in RMSE on this one split. The \
+             rest of what is gained on the model without links is not social.",
+            placebo.rmse - social.rmse
+        ));
+    }
+    if let Some(data) = report.data {
+        quality = quality.words(format!(
+            "Of {} rows {} ratings were used, {} were merged and {} ({:.2} %) dropped.",
+            count(data.rows),
+            count(data.used),
+            count(data.merged),
+            count(data.dropped),
+            100.0 * data.dropped_share
+        ));
+    }
+    if !report.warnings.is_empty() {
+        quality = quality.words("Warnings:").list(report.warnings.clone());
+    }
     if training.rounds.len() > 1 {
         quality = quality.figure(curves(training)?);
     }
@@ -74,6 +94,7 @@ fn quality_grid(report: &RunReport) -> Grid {
         ("global mean", Some(quality.global_mean)),
         ("biases", Some(quality.biases)),
         ("no social term", Some(quality.no_social)),
+        ("placebo (links rewired at random, oracle)", quality.placebo),
         ("plaintext social (oracle)", quality.plaintext),
         ("secure social", quality.secure),
     ];

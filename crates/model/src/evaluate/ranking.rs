@@ -1,21 +1,42 @@
-use crate::Predictor;
-use crate::popularity::{POPULARITY_WEIGHT, popularity};
+use crate::popularity::popularity;
+use crate::{Predictor, Unit};
 use rayon::prelude::*;
 use s3rec_sparse::{Rating, RatingMatrix};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// How rankings are judged: all items but the user's training items are ranked, and a held-out
-/// item is relevant when its rating lies in the top part of the scale.
+/// Which held-out items a list should have.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relevance {
+    /// Those rated in this top share of the scale as it is used (see [`Unit`]): with 0.25, 4 and
+    /// 5 of 1 to 5.
+    TopShare(f64),
+    /// Those rated so high or higher.
+    AtLeast(f64),
+    /// All of them: for counts, where having chosen an item is what says it was wanted.
+    EveryHeldOut,
+}
+
+impl Relevance {
+    /// The lowest rating of a relevant item.
+    pub fn threshold(self, unit: &Unit) -> f64 {
+        match self {
+            Self::TopShare(share) => unit.top - share * unit.range,
+            Self::AtLeast(rating) => rating,
+            Self::EveryHeldOut => f64::NEG_INFINITY,
+        }
+    }
+}
+
+/// How rankings are judged: all items but the user's training items are ranked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RankingSettings {
     /// k of NDCG@k and the others.
     pub cutoff: usize,
-    /// Share of the scale that counts as relevant: 0.25 means 4 and 5 of 1 to 5.
-    pub relevant_share: f64,
-    /// Weight of an item's number of ratings in the order, as in served lists.
-    pub popularity_weight: f64,
+    /// Which held-out items are relevant.
+    pub relevance: Relevance,
     /// Users judged at most, evenly spread over those with a relevant held-out item; all
     /// items are ranked for each of them.
     pub users: usize,
@@ -25,8 +46,7 @@ impl Default for RankingSettings {
     fn default() -> Self {
         Self {
             cutoff: 10,
-            relevant_share: 0.25,
-            popularity_weight: POPULARITY_WEIGHT,
+            relevance: Relevance::TopShare(0.25),
             users: 2000,
         }
     }
@@ -47,15 +67,18 @@ pub struct RankingMetrics {
     pub coverage: f64,
 }
 
-/// Judges the rankings of `predictor`; none when no user has a relevant held-out item.
-pub fn ranking(
+/// Judges the rankings of `predictor` with several weights of popularity; none when no user has
+/// a relevant held-out item. `unit` is that of the ratings in `train`.
+pub fn ranking_by_weight(
     predictor: &dyn Predictor,
     train: &RatingMatrix,
+    unit: &Unit,
     test: &[Rating],
-    scale: (f64, f64),
     settings: &RankingSettings,
-) -> Option<RankingMetrics> {
-    Judged::new(predictor, train, test, scale, settings).over(|_| true)
+    weights: &[f64],
+) -> Option<Vec<RankingMetrics>> {
+    let lists = Judged::by_weight(predictor, train, unit, test, settings, weights);
+    lists.iter().map(|judged| judged.over(|_| true)).collect()
 }
 
 /// Every judged user's list and what it is worth.
@@ -69,11 +92,30 @@ impl Judged {
     pub(super) fn new(
         predictor: &dyn Predictor,
         train: &RatingMatrix,
+        unit: &Unit,
         test: &[Rating],
-        scale: (f64, f64),
         settings: &RankingSettings,
+        weight: f64,
     ) -> Self {
-        let relevant_from = scale.1 - settings.relevant_share * (scale.1 - scale.0);
+        let lists = Self::by_weight(predictor, train, unit, test, settings, &[weight]);
+        lists.into_iter().next().unwrap_or(Self {
+            users: Vec::new(),
+            items: train.items(),
+        })
+    }
+
+    /// As [`Self::new`] for several weights of popularity; every item is scored once.
+    fn by_weight(
+        predictor: &dyn Predictor,
+        train: &RatingMatrix,
+        unit: &Unit,
+        test: &[Rating],
+        settings: &RankingSettings,
+        weights: &[f64],
+    ) -> Vec<Self> {
+        let relevant_from = settings.relevance.threshold(unit);
+        // A threshold that was computed may be off in its last digits.
+        let relevant_from = relevant_from - 1e-6 * unit.spread;
         let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); train.users()];
         for rating in test
             .iter()
@@ -89,16 +131,25 @@ impl Judged {
             .collect();
         let stride = judged.len().div_ceil(settings.users.max(1)).max(1);
         judged = judged.into_iter().step_by(stride).collect();
-        let popularity = popularity(train, scale, settings.popularity_weight);
-        let users = judged.into_par_iter().map(|(user, relevant)| {
-            let list = top(predictor, train, &popularity, user, settings.cutoff);
-            let metrics = judge(&list, &relevant);
-            (user, list, metrics)
-        });
-        Self {
-            users: users.collect(),
-            items: train.items(),
-        }
+        let known: Vec<f64> = popularity(train, unit.spread);
+        let by_user: Vec<Vec<(u32, Vec<u32>, RankingMetrics)>> = judged
+            .into_par_iter()
+            .map(|(user, relevant)| {
+                let scores = unseen(predictor, train, user);
+                let list = |&weight: &f64| {
+                    let list = top(&scores, &known, weight, settings.cutoff);
+                    let metrics = judge(&list, &relevant);
+                    (user, list, metrics)
+                };
+                weights.iter().map(list).collect()
+            })
+            .collect();
+        (0..weights.len())
+            .map(|place| Self {
+                users: by_user.iter().map(|lists| lists[place].clone()).collect(),
+                items: train.items(),
+            })
+            .collect()
     }
 
     /// Means over the judged users who are `wanted`; none without any.
@@ -123,24 +174,21 @@ impl Judged {
     }
 }
 
-/// The best items the user has not rated, best first; ties by index.
-fn top(
-    predictor: &dyn Predictor,
-    train: &RatingMatrix,
-    popularity: &[f64],
-    user: u32,
-    cutoff: usize,
-) -> Vec<u32> {
+/// The items the user has not rated, and their scores.
+fn unseen(predictor: &dyn Predictor, train: &RatingMatrix, user: u32) -> Vec<(f64, u32)> {
     let (seen, _) = train.by_user(user as usize);
-    let mut scored: Vec<(f64, u32)> = (0u32..)
+    (0u32..)
         .take(train.items())
         .filter(|item| seen.binary_search(item).is_err())
-        .map(|item| {
-            (
-                predictor.score(user, item) + popularity[item as usize],
-                item,
-            )
-        })
+        .map(|item| (predictor.score(user, item), item))
+        .collect()
+}
+
+/// The best items by score and popularity, best first; ties by index.
+fn top(scores: &[(f64, u32)], known: &[f64], weight: f64, cutoff: usize) -> Vec<u32> {
+    let mut scored: Vec<(f64, u32)> = scores
+        .iter()
+        .map(|&(score, item)| (score + weight * known[item as usize], item))
         .collect();
     let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     if scored.len() > cutoff {
@@ -212,18 +260,64 @@ mod tests {
         ];
         let settings = RankingSettings {
             cutoff: 2,
-            popularity_weight: 0.0,
             ..RankingSettings::default()
         };
-        let found = ranking(&ByIndex, &train, &test, (1.0, 5.0), &settings).unwrap();
+        let unit = Unit {
+            top: 5.0,
+            range: 4.0,
+            ..Unit::OF_RATINGS
+        };
+        let judge = |test: &[Rating], settings: &RankingSettings| {
+            Judged::new(&ByIndex, &train, &unit, test, settings, 0.0)
+        };
+        let judged = judge(&test, &settings);
+        let found = judged.over(|_| true).unwrap();
         assert_eq!((found.hit_rate, found.mrr, found.recall), (0.5, 0.25, 0.5));
         assert_eq!(found.coverage, 3.0 / 6.0);
-        assert!(ranking(&ByIndex, &train, &test[3..], (1.0, 5.0), &settings).is_none());
+        assert!(judge(&test[3..], &settings).over(|_| true).is_none());
 
-        let judged = Judged::new(&ByIndex, &train, &test, (1.0, 5.0), &settings);
         let own = judged.over(|user| user == 0).unwrap();
         assert_eq!((own.hit_rate, own.mrr, own.coverage), (1.0, 0.5, 2.0 / 6.0));
         assert_eq!(judged.over(|user| user == 1).unwrap().hit_rate, 0.0);
         assert!(judged.over(|user| user == 2).is_none());
+
+        // As counts, everything held out is what a list should have: user 2 is judged too, and
+        // user 1's item 0 is a hit.
+        let settings = RankingSettings {
+            relevance: Relevance::EveryHeldOut,
+            ..settings
+        };
+        let judged = judge(&test, &settings);
+        assert_eq!(judged.over(|user| user > 0).unwrap().hit_rate, 1.0);
+        assert_eq!(Relevance::AtLeast(2.5).threshold(&unit), 2.5);
+    }
+
+    #[test]
+    fn weights_are_judged_over_the_same_scores() {
+        let rating = |user, item| Rating {
+            user,
+            item,
+            value: 5.0,
+        };
+        // Item 5 is what everybody but user 0 rated.
+        let rated: Vec<Rating> = (1..4).map(|user| rating(user, 5)).collect();
+        let train = RatingMatrix::from_ratings(4, 6, &rated).unwrap();
+        let settings = RankingSettings {
+            cutoff: 1,
+            ..RankingSettings::default()
+        };
+        let unit = Unit {
+            top: 5.0,
+            ..Unit::OF_RATINGS
+        };
+        let test = [rating(0, 5)];
+        let weights = [0.0, 100.0];
+        let found = ranking_by_weight(&ByIndex, &train, &unit, &test, &settings, &weights);
+        let hits: Vec<f64> = found.unwrap().iter().map(|m| m.hit_rate).collect();
+        assert_eq!(hits, [0.0, 1.0]);
+        let learnt = crate::popularity::learn(&ByIndex, &train, &unit, &test, &settings);
+        assert_eq!(learnt, Some(8.0));
+        let none = crate::popularity::learn(&ByIndex, &train, &unit, &[], &settings);
+        assert_eq!(none, None);
     }
 }

@@ -1,4 +1,5 @@
-use super::{Bucket, FRIEND_BUCKETS, FoldQuality, RankingMetrics};
+use super::fold::FoldQuality;
+use super::{Bucket, FRIEND_BUCKETS, RankingMetrics};
 use crate::Accuracy;
 use serde::{Deserialize, Serialize};
 

@@ -251,7 +251,11 @@ impl<C: Content> Datasets<C> {
         ])?)
     }
 
-    fn header_for(&self, job: &str) -> Result<FileHeader, Fault> {
+    /// How a job's data are read.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] for a job without a copy.
+    pub fn header_for(&self, job: &str) -> Result<FileHeader, Fault> {
         let header = self.0.store.get(COPY_HEADERS, job)?;
         header.ok_or_else(|| no_copy(job))
     }

@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use s3rec_model::Preset;
 
 use super::{
     AllArgs, BothFiles, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs,
     PsiPartyArgs, RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs,
+    SettingsArgs,
 };
 
 /// Settings found by search on the published sets.
@@ -34,6 +36,13 @@ impl PresetChoice {
             Self::Published => "published",
         }
     }
+
+    /// Its settings.
+    #[must_use]
+    pub fn load(self) -> Preset {
+        // Unwrap safety: a test loads every variant.
+        Preset::named(self.name()).expect("every choice is a preset")
+    }
 }
 
 /// `s3rec evaluate`.
@@ -43,17 +52,32 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub files: BothFiles,
     /// Settings to evaluate.
-    #[arg(long, value_enum, default_value_t = PresetChoice::Published)]
-    pub preset: PresetChoice,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Folds of the cross-validation.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub folds: u32,
-    /// Seed of the folds.
+    /// Seed of the folds, of the rewired links and of what is held out once more to choose by.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Judge rankings too (NDCG, recall, hit rate, MRR, coverage); slow on large catalogues.
     #[arg(long)]
     pub rankings: bool,
+    /// Lists should have the held-out items rated so high or higher; unless given, those in the
+    /// top quarter of the scale, and every one with --counts.
+    #[arg(
+        long,
+        value_name = "RATING",
+        requires = "rankings",
+        allow_hyphen_values = true
+    )]
+    pub relevant_from: Option<f64>,
+    /// Write the folds, one line a rating: user, item, rating, fold.
+    #[arg(long, value_name = "FILE")]
+    pub folds_out: Option<PathBuf>,
+    /// Take the folds from such a file, which has every rating once.
+    #[arg(long, value_name = "FILE", conflicts_with = "folds")]
+    pub folds_in: Option<PathBuf>,
 }
 
 /// `s3rec estimate`.
@@ -226,6 +250,22 @@ fn megabits(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_has_a_lower_and_a_higher_end() {
+        assert_eq!(scale("0.5:4"), Ok((0.5, 4.0)));
+        assert_eq!(scale("-1:1"), Ok((-1.0, 1.0)));
+        for text in ["5:1", "1", "1:", "a:b", "NaN:1", ""] {
+            assert!(scale(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_choice_is_a_preset() {
+        for choice in PresetChoice::value_variants() {
+            assert_eq!(choice.load().name, choice.name());
+        }
+    }
 
     #[test]
     fn memory_is_read_with_its_unit() {

@@ -1,8 +1,10 @@
 //! Commands that learn in the clear, for whoever holds both files.
 
-use clap::Args;
+use std::path::PathBuf;
 
-use super::{BothFiles, PresetChoice, RecordArgs};
+use clap::{Args, ValueEnum};
+
+use super::{BothFiles, PresetChoice, RecordArgs, SettingsArgs};
 
 /// `s3rec bench rounds`.
 #[derive(Args, Clone, Debug)]
@@ -61,17 +63,33 @@ pub struct TuneArgs {
     #[command(flatten)]
     pub files: BothFiles,
     /// Settings to search around.
-    #[arg(long, value_enum, default_value_t = PresetChoice::Filmtrust)]
-    pub preset: PresetChoice,
-    /// Settings tried without the social term, which opens nothing.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// What decides.
+    #[arg(long, value_enum, default_value_t = CriterionChoice::Rmse)]
+    pub criterion: CriterionChoice,
+    /// Write the settings found, for evaluate, propose and demo --settings.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Settings tried without links, which opens nothing.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub trials: u32,
-    /// Social settings tried after that; the openings of each are shown first.
+    /// Settings tried with links after that, and as many more without; the openings of each are
+    /// shown first.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub social_runs: u32,
     /// Seed of the folds and of the draws.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// What settings are chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CriterionChoice {
+    /// The error of predicted ratings.
+    Rmse,
+    /// The quality of lists of ten.
+    Ndcg,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -92,7 +110,7 @@ fn probability(text: &str) -> Result<f64, String> {
 mod tests {
     use clap::Parser;
 
-    use crate::arguments::{Arguments, BenchVerb, Command};
+    use crate::arguments::{Arguments, BenchVerb, Command, CriterionChoice};
 
     fn release(sigmas: &str, delta: &str) -> Result<Vec<f64>, clap::Error> {
         let line =
@@ -113,11 +131,12 @@ mod tests {
 
     #[test]
     fn tune_has_a_budget_by_default() {
-        let line = "s3rec tune --ratings r --links l --trials 8 --seed 3 --json";
+        let line = "s3rec tune --ratings r --links l --trials 8 --seed 3 --criterion ndcg --json";
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Tune(tune) = arguments.command else {
             panic!("{arguments:?}");
         };
         assert_eq!((tune.trials, tune.social_runs, tune.seed), (8, 6, 3));
+        assert_eq!(tune.criterion, CriterionChoice::Ndcg);
     }
 }

@@ -11,6 +11,7 @@ mod psi;
 mod rating;
 mod reading;
 mod serve_load;
+mod settings;
 mod social;
 mod training;
 
@@ -22,7 +23,7 @@ pub use audit::{AuditVerb, LogArgs};
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
 pub use clear::{BenchVerb, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs};
 pub use doctor::DoctorArgs;
-pub use learning::{ReleaseBenchArgs, RoundsArgs, TuneArgs};
+pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
 pub use pki::{PkiArgs, PkiVerb, RotateArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
@@ -33,6 +34,7 @@ pub use reading::{
 };
 pub(crate) use reading::{link_options, links_source, rating_options, ratings_source};
 pub use serve_load::ServeLoadArgs;
+pub use settings::{SettingsArgs, SettingsFile};
 pub use social::{BoundsName, ImportLinksArgs, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
 

@@ -5,7 +5,8 @@ use s3rec_model::{Preset, StopRule};
 use s3rec_rating::settings::to_wire;
 use s3rec_wire::v1;
 
-use super::{OperatorChoice, PresetChoice, SolverChoice};
+use super::settings::social_settings_file;
+use super::{OperatorChoice, PresetChoice, SettingsFile, SolverChoice};
 
 /// Rank where neither a preset nor an operator names one.
 const RANK: u32 = 10;
@@ -17,6 +18,10 @@ pub struct TrainingArgs {
     /// Settings found by search on a published set.
     #[arg(long, value_enum)]
     pub preset: Option<PresetChoice>,
+    /// Settings as s3rec tune --out wrote them.
+    #[arg(long, value_name = "FILE", conflicts_with = "preset",
+          value_parser = social_settings_file)]
+    pub settings: Option<SettingsFile>,
     /// How the rating platform learns; als unless given.
     #[arg(long, value_enum)]
     pub solver: Option<SolverChoice>,
@@ -70,10 +75,11 @@ pub struct TrainingArgs {
 }
 
 impl TrainingArgs {
-    /// The preset, if one was named.
+    /// The preset, if one was named or read from a file.
     #[must_use]
     pub fn preset(&self) -> Option<Preset> {
-        self.preset.and_then(|preset| Preset::named(preset.name()))
+        let file = self.settings.as_ref().map(|file| file.0.clone());
+        file.or_else(|| self.preset.map(PresetChoice::load))
     }
 
     /// The settings in the conversation's words. Training stops early after

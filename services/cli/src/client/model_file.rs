@@ -6,7 +6,8 @@
 //! | `user_bias`, `item_bias` | users, items | b, c |
 //! | `user_factors`, `item_factors` | users × k, items × k | U, V |
 //!
-//! All are float64 in rating units; a rating is μ + b_i + c_j + u_i·v_j. The card has the ids
+//! All are float64; a rating is μ + b_i + c_j + u_i·v_j in rating units (the model was learnt from
+//! standardised ratings; that is undone here, in V as far as the factors go). The card has the ids
 //! of the rows in the tensors' order, and what the model was made from and gave away.
 
 use std::path::{Path, PathBuf};
@@ -144,6 +145,13 @@ async fn describe(
         "scale": { "min": report.scale_min, "max": report.scale_max },
     });
     card["objective"] = summary.settings.as_ref().map(objective).unwrap_or_default();
+    card["standardisation"] = report
+        .standardisation
+        .as_ref()
+        .map(to_json)
+        .unwrap_or_default();
+    card["popularity_weight"] = json!(report.popularity_weight);
+    card["warnings"] = json!(report.warnings);
     card["settings"] = summary.settings.as_ref().map(to_json).unwrap_or_default();
     card["quality"] = summary.quality.as_ref().map(to_json).unwrap_or_default();
     card["parameters"] = report.parameters.as_ref().map(to_json).unwrap_or_default();
@@ -171,10 +179,12 @@ async fn describe(
 fn objective(settings: &v1::ModelSettings) -> Value {
     let local = settings.local.unwrap_or_default();
     json!({
-        "formula": "1/2 sum (r - global_mean - user_bias - item_bias - u.v)^2 \
+        "formula": "1/2 sum (z - mean - user_bias - item_bias - u.v)^2 \
                     + user_decay/2 |u|^2 + item_decay/2 |v|^2 \
                     + user_bias_decay/2 user_bias^2 + item_bias_decay/2 item_bias^2 \
-                    + social_weight/2 tr(U'YU) + social_bias_weight/2 b'Yb",
+                    + social_weight/2 tr(U'YU) + social_bias_weight/2 b'Yb, \
+                    z = (r - centre) / spread, r drawn into lowest to highest, as under \
+                    standardisation",
         "operator": name(settings.operator().as_str_name(), "OPERATOR"),
         "solver": name(settings.solver().as_str_name(), "SOLVER"),
         "rank": settings.rank,
@@ -186,6 +196,7 @@ fn objective(settings: &v1::ModelSettings) -> Value {
         "user_bias_decay": local.user_bias_decay,
         "item_bias_decay": local.item_bias_decay,
         "implicit_ridge": local.implicit_ridge,
+        "activity_prior": local.activity_prior,
     })
 }
 

@@ -71,18 +71,12 @@ impl DemoArgs {
         Ok(())
     }
 
-    /// The ratings file as the preset reads it: its scale, rows outside it dropped.
+    /// The ratings file as it is imported: what lies outside a scale that was given is dropped,
+    /// counted, and too much of it refused after.
     pub(super) fn ratings_source(&self, path: &Path) -> FileSource {
         let mut source = self.reading.ratings(path.to_owned());
         source.dataset = super::conversation::DATASET.into();
-        if let Some(preset) = self
-            .training
-            .preset()
-            .filter(|_| source.scale.is_none() && !source.counts)
-        {
-            source.scale = Some((preset.scale.0.into(), preset.scale.1.into()));
-            source.drop_out_of_scale = true;
-        }
+        source.drop_out_of_scale = source.scale.is_some();
         source
     }
 
@@ -103,7 +97,7 @@ impl DemoArgs {
                 v1::Solver::Als | v1::Solver::Unspecified => 8,
             };
         }
-        let chosen = self.training.preset.is_some() || self.training.regularization.is_some();
+        let chosen = self.training.preset().is_some() || self.training.regularization.is_some();
         if self.ratings.is_none() && !chosen {
             model.regularization = SYNTHETIC_REGULARIZATION;
         }

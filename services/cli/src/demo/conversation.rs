@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use s3rec_sparse::ladder;
+use s3rec_train::report::DataUse;
 use s3rec_wire::v1;
 use tokio::time::timeout;
 
@@ -15,6 +16,7 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::note;
 use crate::progress::Progress;
+use crate::verbs::most_dropped;
 
 /// Name of both data sets.
 pub(super) const DATASET: &str = "demo";
@@ -30,6 +32,7 @@ pub(super) struct Conversation {
 
 /// Everything that the report is made of.
 pub(super) struct Results {
+    pub(super) data: DataUse,
     pub(super) links: v1::ImportLinksResponse,
     pub(super) report: v1::JobReportResponse,
     pub(super) cost: v1::JobCostResponse,
@@ -63,7 +66,7 @@ impl Conversation {
         };
         tell("Importing ratings at the rating platform and links at the social platform.");
         let ratings = arguments.ratings_source(&files.ratings);
-        let links = self.import(arguments, files).await?;
+        let (data, links) = self.import(arguments, files).await?;
 
         self.agree(arguments, &links, &tell).await?;
         let mut oracle = tokio::task::spawn_blocking({
@@ -104,6 +107,7 @@ impl Conversation {
             .await
             .map_err(|panic| Failure::Oracle(panic.to_string()))??;
         Ok(Results {
+            data,
             links,
             report,
             cost,
@@ -119,11 +123,19 @@ impl Conversation {
         &mut self,
         arguments: &DemoArgs,
         files: &Files,
-    ) -> Result<v1::ImportLinksResponse, Failure> {
+    ) -> Result<(DataUse, v1::ImportLinksResponse), Failure> {
         let ratings = arguments.ratings_source(&files.ratings);
-        client::import_ratings(&mut self.rating, &ratings).await?;
+        let imported = client::import_ratings(&mut self.rating, &ratings).await?;
+        let data = DataUse::of(
+            imported.rows,
+            imported.ratings,
+            imported.duplicates,
+            imported.out_of_scale,
+        );
+        most_dropped(&files.ratings, &data, &arguments.reading.ratings)?;
         let links = arguments.links_source(&files.links);
-        client::import_links(&mut self.social, &links).await
+        let links = client::import_links(&mut self.social, &links).await?;
+        Ok((data, links))
     }
 
     /// The job as the rating platform reports it.

@@ -80,7 +80,7 @@ async fn train(
     arguments: &DemoArgs,
     files: &Files,
 ) -> Result<MeasuredTraining, Failure> {
-    let links = conversation.import(arguments, files).await?;
+    let (_, links) = conversation.import(arguments, files).await?;
     conversation.agree(arguments, &links, &|_: &str| {}).await?;
     let started = Instant::now();
     conversation.train(true).await?;

@@ -1,11 +1,13 @@
-//! The same training in the clear. It needs both sides' data, which only a demonstration has.
+//! The same training in the clear, over the links and over links rewired at random. It needs both
+//! sides' data, which only a demonstration has.
 
 use std::collections::HashMap;
 
 use s3rec_algebra::RealMatrix;
 use s3rec_data::{IdTable, LinkSet, RatingSet};
+use s3rec_model::evaluate::rewired;
 use s3rec_model::{Accuracy, Model, accuracy};
-use s3rec_sparse::SocialOperator;
+use s3rec_sparse::{SocialMatrix, SocialOperator};
 use s3rec_train::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_wire::v1;
 
@@ -20,6 +22,8 @@ pub(super) struct Oracle {
     model: Model,
     /// On the held-out ratings.
     pub(super) accuracy: Accuracy,
+    /// The same training over rewired links: what of a gain is not social.
+    pub(super) placebo: Accuracy,
 }
 
 /// Trains as the rating platform does, with the clear product in float64.
@@ -36,20 +40,26 @@ pub(super) fn train(
     let social_matrix = links
         .social_matrix(&ratings.users)
         .map_err(|e| failed(&e))?;
-    let operator = SocialOperator::build(plan.operator, &social_matrix);
     let common = CommonUsers::all(ratings.users.len()).map_err(|e| failed(&e))?;
-    let mut solver = plan
-        .solver(operator.row_norm_bound())
-        .map_err(|e| failed(&e))?;
-    run_oracle(solver.as_mut(), &common, &operator).map_err(|e| failed(&e))?;
-
-    let model = solver.model().clone();
-    let accuracy = accuracy(&model, &plan.held_out).map_err(|e| failed(&e))?;
+    let over = |links: &SocialMatrix| -> Result<(Model, Accuracy), Failure> {
+        let operator = SocialOperator::build(plan.operator, links);
+        let mut solver = plan
+            .solver(operator.row_norm_bound())
+            .map_err(|e| failed(&e))?;
+        run_oracle(solver.as_mut(), &common, &operator).map_err(|e| failed(&e))?;
+        let accuracy = accuracy(solver.model(), &plan.held_out).map_err(|e| failed(&e))?;
+        Ok((solver.model().clone(), accuracy))
+    };
+    let (model, accuracy) = over(&social_matrix)?;
+    let rewired = rewired(&social_matrix, proposal.seed).map_err(|e| failed(&e))?;
+    let (_, placebo) = over(&rewired)?;
     Ok(Oracle {
         users: ratings.users,
         items: ratings.items,
-        model,
+        // As an exported model is.
+        model: model.in_rating_units(),
         accuracy,
+        placebo,
     })
 }
 
@@ -76,6 +86,7 @@ impl Oracle {
             return f64::INFINITY;
         };
         let exported = Model {
+            unit: self.model.unit,
             mean: exported.global_mean,
             scale: self.model.scale,
             users,

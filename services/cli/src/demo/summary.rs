@@ -5,7 +5,7 @@ use std::fmt;
 use s3rec_bench::report::{Round, Training};
 use s3rec_model::Accuracy;
 use s3rec_train::report::{
-    Cost, CryptoParameters, DatasetSize, PeakMemory, PhaseCost, Quality, RunReport,
+    Cost, CryptoParameters, DataUse, DatasetSize, PeakMemory, PhaseCost, Quality, RunReport,
 };
 use s3rec_wire::v1;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ impl Summary {
     /// Puts together what both platforms and the oracle found.
     pub(super) fn new(arguments: &DemoArgs, results: Results) -> Self {
         let Results {
+            data,
             links,
             report,
             cost,
@@ -41,6 +42,13 @@ impl Summary {
         let parity = oracle.parity(&model, secure.unwrap_or_default());
         let settings = report.job.as_ref().and_then(|job| job.model);
         let settings = settings.unwrap_or_default();
+        let mut warnings = report.warnings.clone();
+        for warning in &evaluation.warnings {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        warnings.extend(worse_than_placebo(oracle.accuracy, oracle.placebo));
         let lattice = |value: u32| (value > 0).then_some(value);
         Self {
             report: RunReport {
@@ -51,6 +59,8 @@ impl Summary {
                     links: Some(links.links),
                     common_users: disclosure.common_users.into(),
                 },
+                data: Some(data),
+                warnings,
                 protocol: name(
                     v1::Protocol::from(arguments.protocol).as_str_name(),
                     "PROTOCOL",
@@ -69,6 +79,7 @@ impl Summary {
                     global_mean: accuracy(evaluation.global_mean),
                     biases: accuracy(evaluation.biases),
                     no_social: accuracy(evaluation.no_social),
+                    placebo: Some(oracle.placebo),
                     plaintext: Some(oracle.accuracy),
                     secure,
                 },
@@ -129,6 +140,7 @@ impl Summary {
             ("global mean", Some(quality.global_mean)),
             ("biases", Some(quality.biases)),
             ("no social term", Some(quality.no_social)),
+            ("placebo (links rewired, oracle)", quality.placebo),
             ("plaintext social (oracle)", quality.plaintext),
             ("secure social", quality.secure),
         ];
@@ -185,12 +197,13 @@ impl fmt::Display for Summary {
         let operator = self.settings.operator().as_str_name();
         writeln!(
             f,
-            "\n{} ratings of {} items by {} users; {} links; {} common users",
+            "\n{} ratings of {} items by {} users; {} links; {} common users{}",
             count(data.ratings),
             count(data.items),
             count(data.users),
             data.links.map_or("–".into(), count),
-            count(data.common_users)
+            count(data.common_users),
+            dropped(report.data.as_ref())
         )?;
         writeln!(
             f,
@@ -202,6 +215,14 @@ impl fmt::Display for Summary {
             report.rounds
         )?;
         writeln!(f, "{}", self.quality())?;
+        if let Some((social, placebo)) = report.quality.plaintext.zip(report.quality.placebo) {
+            writeln!(
+                f,
+                "Social gain, beyond rewired links: {:+.4} in RMSE on this one split; s3rec evaluate \
+                 tells how sure it is\n",
+                placebo.rmse - social.rmse
+            )?;
+        }
         writeln!(f, "{}", self.cost())?;
         let memory = |bytes_used: Option<u64>| bytes_used.map_or("–".into(), bytes);
         let small = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.1e}"));
@@ -229,8 +250,34 @@ impl fmt::Display for Summary {
         for statement in self.learnt_by_rating.iter().chain(&self.learnt_by_social) {
             writeln!(f, "  {statement}")?;
         }
+        for warning in &report.warnings {
+            writeln!(f, "! {warning}")?;
+        }
         Ok(())
     }
+}
+
+/// What was left out, if anything.
+fn dropped(data: Option<&DataUse>) -> String {
+    let data = data.filter(|data| data.dropped > 0);
+    data.map_or_else(String::new, |data| {
+        format!(
+            "; {} of {} rows ({:.2} %) dropped as outside the scale",
+            count(data.dropped),
+            count(data.rows),
+            100.0 * data.dropped_share
+        )
+    })
+}
+
+/// Said where the links are no better than rewired ones.
+fn worse_than_placebo(social: Accuracy, placebo: Accuracy) -> Option<String> {
+    (placebo.rmse <= social.rmse).then(|| {
+        format!(
+            "no social gain: links rewired at random do as well on this split, RMSE {:.4} against {:.4}",
+            placebo.rmse, social.rmse
+        )
+    })
 }
 
 fn accuracy(metrics: Option<v1::Metrics>) -> Accuracy {

@@ -8,6 +8,7 @@ use s3rec_model::Preset;
 use s3rec_spmm::ReleasePolicy;
 
 use super::records::{conclude, write};
+use super::sets;
 use crate::arguments::{BothFiles, PresetChoice, RecordArgs, ReleaseBenchArgs, RoundsArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Table, note};
@@ -16,14 +17,14 @@ use crate::output::{Output, Table, note};
 const SHOWN: [u32; 10] = [0, 1, 2, 3, 5, 10, 20, 50, 100, 300];
 
 /// The preset and the fold that a command works on.
-pub(super) fn fold(
+fn fold(
     files: &BothFiles,
     preset: PresetChoice,
     seed: u64,
 ) -> Result<(Preset, LearningFold), Failure> {
-    let preset = Preset::named(preset.name())
-        .ok_or_else(|| Failure::Usage(format!("no preset {}", preset.name())))?;
-    let fold = LearningFold::read(&files.inputs()?, &preset, seed)?;
+    let preset = preset.load();
+    let sets = sets::read(files)?;
+    let fold = LearningFold::new(&sets.ratings, &sets.links, preset.operator, seed)?;
     Ok((preset, fold))
 }
 

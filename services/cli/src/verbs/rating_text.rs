@@ -102,7 +102,19 @@ pub(super) fn report(answer: &v1::JobReportResponse) -> String {
     if let Some(shown) = &answer.disclosure {
         text.push_str(&disclosure(shown));
     }
-    text
+    if let Some(unit) = &answer.standardisation {
+        text.push_str(&format!(
+            "learnt from (rating - {:.4}) / {:.4}; popularity counts {} in lists\n",
+            unit.centre, unit.spread, answer.popularity_weight
+        ));
+    }
+    text + &warnings(&answer.warnings)
+}
+
+/// One line each.
+fn warnings(warnings: &[String]) -> String {
+    let lines = warnings.iter().map(|warning| format!("\n! {warning}"));
+    lines.collect()
 }
 
 pub(super) fn models(answer: &v1::ListModelsResponse) -> String {
@@ -155,7 +167,8 @@ pub(super) fn evaluation(answer: &v1::EvaluateResponse) -> String {
                 count(metrics.ratings),
             ]),
         });
-    format!("model {}\n{table}", answer.model_id)
+    let warnings = warnings(&answer.warnings);
+    format!("model {}\n{table}{warnings}", answer.model_id)
 }
 
 pub(super) fn prediction(answer: &v1::PredictResponse) -> String {
@@ -226,6 +239,20 @@ mod tests {
         assert!(text.contains("density 1.137 %"), "{text}");
         assert!(text.contains("3 rows named a pair again"), "{text}");
         assert!(!text.contains("outside"), "{text}");
+    }
+
+    #[test]
+    fn warnings_end_what_is_said() {
+        let evaluated = v1::EvaluateResponse {
+            warnings: vec!["the biases predict better".into()],
+            ..Default::default()
+        };
+        assert!(evaluation(&evaluated).ends_with("\n! the biases predict better"));
+        let reported = v1::JobReportResponse {
+            warnings: vec!["7 values were clipped".into()],
+            ..Default::default()
+        };
+        assert!(report(&reported).ends_with("\n! 7 values were clipped"));
     }
 
     #[test]

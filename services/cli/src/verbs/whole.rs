@@ -58,6 +58,8 @@ struct DataSet {
     /// Options of `bench products`, chosen so that all sets together end within the time.
     products: &'static [&'static str],
     preset: &'static str,
+    /// How the ratings file is read by `bench rounds`.
+    reading: &'static str,
     /// Options of `bench links`; not run without.
     links_options: Option<&'static str>,
 }
@@ -69,6 +71,7 @@ impl DataSet {
         links: "trust.tsv",
         products: &["--rounds 819"],
         preset: "published",
+        reading: "",
         links_options: Some(""),
     };
     const CIAO: Self = Self {
@@ -77,6 +80,8 @@ impl DataSet {
         links: "trust.tsv",
         products: &["--rounds 819"],
         preset: "published",
+        // 34 rows are 0, which is no rating there.
+        reading: " --scale 1:5",
         links_options: None,
     };
     const EPINIONS: Self = Self {
@@ -86,6 +91,7 @@ impl DataSet {
         links: "trust_aligned.tsv.gz",
         products: &["--rounds 409 --all-users --repeats 1"],
         preset: "published",
+        reading: "",
         links_options: Some("--repeats 1"),
     };
 
@@ -110,8 +116,8 @@ fn lines(sets: &[DataSet], quick: bool) -> Vec<String> {
     lines.push("psi".to_owned());
     for set in sets {
         lines.push(format!(
-            "rounds --label {} --preset {}",
-            set.name, set.preset
+            "rounds --label {} --preset {}{}",
+            set.name, set.preset, set.reading
         ));
     }
     lines.push("release --label filmtrust".to_owned());

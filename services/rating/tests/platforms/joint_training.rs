@@ -148,5 +148,6 @@ pub(crate) fn oracle(request: &v1::ProposeJobRequest) -> s3rec_model::Model {
     let operator = SocialOperator::build(plan.operator, &social);
     let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
     s3rec_train::run_oracle(solver.as_mut(), &common, &operator).unwrap();
-    solver.model().clone()
+    // As it is exported.
+    solver.model().in_rating_units()
 }

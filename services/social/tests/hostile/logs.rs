@@ -51,11 +51,7 @@ fn head(log: u8, sequence: u64, hash: u8) -> Head {
 async fn a_log_that_has_become_shorter_is_refused() {
     let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
     let mut attacker = target.attacker().await;
-    for later in [
-        head(1, 40, 9),
-        head(1, 50, 8),
-        head(1, 0, 9),
-    ] {
+    for later in [head(1, 40, 9), head(1, 50, 8), head(1, 0, 9)] {
         let proposal = proposal(Protocol::Preprocessed, 1);
         attacker.approved(&proposal).await;
         let met = target.log().meetings.len();

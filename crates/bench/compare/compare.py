@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+"""Other libraries on the folds that `s3rec evaluate --folds-out FILE` wrote.
+
+    python3 -m venv venv && venv/bin/pip install numpy scipy scikit-surprise implicit cornac
+    venv/bin/python crates/bench/compare/compare.py FOLDS [--links FILE] [--only NAME,...]
+
+Prints RMSE and MAE (predictions clipped to the scale of the ratings), RMSE of users with fewer than
+five training ratings, and NDCG@10 judged as `s3rec evaluate --rankings` judges it: all items but the
+user's training items are ranked, a held-out item is relevant in the top quarter of the scale, at most
+2,000 users, evenly spread. Each library with its own documented defaults except where the name says
+otherwise; nothing is tuned on the held-out ratings.
+"""
+
+import argparse
+import csv
+import math
+import statistics
+import time
+from collections import defaultdict
+
+import numpy as np
+
+
+def read_folds(path):
+    """Rows (user, item, rating, fold), users and items numbered in order of appearance."""
+    users, items, rows = {}, {}, []
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            user = users.setdefault(row["user"], len(users))
+            item = items.setdefault(row["item"], len(items))
+            rows.append((user, item, float(row["rating"]), int(row["fold"])))
+    return users, items, rows
+
+
+def read_links(path, users):
+    """Links (truster, trustee, 1) between users who have ratings."""
+    links = set()
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            fields = line.split()
+            if len(fields) >= 2 and fields[0] in users and fields[1] in users:
+                links.add((users[fields[0]], users[fields[1]], 1.0))
+    return sorted(links)
+
+
+class Fold:
+    """One fold's training and held-out ratings."""
+
+    def __init__(self, rows, fold, users, items, links):
+        self.users, self.items, self.links = users, items, links
+        self.train = [row[:3] for row in rows if row[3] != fold]
+        self.test = [row[:3] for row in rows if row[3] == fold]
+        self.mean = statistics.fmean(rating for _, _, rating in self.train)
+        self.low = min(row[2] for row in rows)
+        self.high = max(row[2] for row in rows)
+        self.seen = defaultdict(set)
+        for user, item, _ in self.train:
+            self.seen[user].add(item)
+
+
+def surprise_model(make):
+    """A Surprise algorithm as a function from a fold to predicted ratings."""
+
+    def run(fold):
+        from surprise import Dataset, Reader
+
+        reader = Reader(rating_scale=(fold.low, fold.high))
+        rows = [(user, item, rating, None) for user, item, rating in fold.train]
+        train = Dataset(reader).construct_trainset(rows)
+        model = make().fit(train)
+        return [model.predict(user, item).est for user, item, _ in fold.test], None
+
+    return run
+
+
+def surprise_baseline():
+    from surprise import BaselineOnly
+
+    return BaselineOnly(verbose=False)
+
+
+def surprise_svd():
+    from surprise import SVD
+
+    return SVD(random_state=0)
+
+
+def surprise_svdpp():
+    from surprise import SVDpp
+
+    return SVDpp(random_state=0)
+
+
+def cornac_model(make, social):
+    """A Cornac model as a function from a fold to predicted ratings and scores of all items."""
+
+    def run(fold):
+        from cornac.data import Dataset, GraphModality
+
+        train = Dataset.from_uir(fold.train, seed=0)
+        if social:
+            known = train.uid_map
+            links = [link for link in fold.links if link[0] in known and link[1] in known]
+            graph = GraphModality(data=links)
+            train.add_modalities(user_graph=graph)
+            graph.build(id_map=known, symmetric=False)
+        model = make().fit(train)
+        uids, iids = train.uid_map, train.iid_map
+        predicted = []
+        for user, item, _ in fold.test:
+            if user in uids and item in iids:
+                predicted.append(float(model.rate(uids[user], iids[item])))
+            else:
+                predicted.append(fold.mean)
+        back = {index: item for item, index in iids.items()}
+
+        def scores(user):
+            values = np.full(fold.items, -np.inf)
+            if user in uids:
+                found = np.asarray(model.score(uids[user]), dtype=float)
+                for index, value in enumerate(found[: len(back)]):
+                    values[back[index]] = value
+            return values
+
+        return predicted, scores
+
+    return run
+
+
+def cornac_mf():
+    from cornac.models import MF
+
+    return MF(seed=0, verbose=False)
+
+
+def cornac_sorec():
+    from cornac.models import SoRec
+
+    return SoRec(seed=0, verbose=False)
+
+
+def implicit_als(fold):
+    """implicit's weighted ALS on which items were chosen; no ratings are predicted."""
+    import os
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from implicit.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+
+    users, items, _ = zip(*fold.train)
+    ones = np.ones(len(users), dtype=np.float32)
+    matrix = csr_matrix((ones, (users, items)), shape=(fold.users, fold.items))
+    model = AlternatingLeastSquares(factors=16, random_state=0, num_threads=2)
+    model.fit(matrix, show_progress=False)
+    return None, lambda user: model.item_factors @ model.user_factors[user]
+
+
+def popularity(fold):
+    """The most rated items for everybody."""
+    counts = np.zeros(fold.items)
+    for _, item, _ in fold.train:
+        counts[item] += 1
+    return None, lambda user: counts
+
+
+MODELS = {
+    "Surprise BaselineOnly": surprise_model(surprise_baseline),
+    "Surprise SVD": surprise_model(surprise_svd),
+    "Surprise SVD++": surprise_model(surprise_svdpp),
+    "Cornac MF": cornac_model(cornac_mf, social=False),
+    "Cornac SoRec (links)": cornac_model(cornac_sorec, social=True),
+    "implicit ALS, 16 factors": implicit_als,
+    "most rated items": popularity,
+}
+
+
+def errors(fold, predicted):
+    """RMSE, MAE and RMSE of cold users."""
+    off, cold = [], []
+    for (user, _, rating), estimate in zip(fold.test, predicted):
+        error = min(max(estimate, fold.low), fold.high) - rating
+        off.append(error)
+        if len(fold.seen[user]) < 5:
+            cold.append(error)
+    rmse = lambda of: math.sqrt(statistics.fmean(e * e for e in of)) if of else math.nan
+    return rmse(off), statistics.fmean(abs(e) for e in off), rmse(cold)
+
+
+def ndcg(fold, scores, cutoff=10, most=2000):
+    """Mean NDCG at the cutoff over the judged users."""
+    relevant = defaultdict(set)
+    threshold = fold.high - 0.25 * (fold.high - fold.low)
+    for user, item, rating in fold.test:
+        if rating >= threshold - 1e-9:
+            relevant[user].add(item)
+    judged = sorted(relevant)
+    judged = judged[:: max(1, math.ceil(len(judged) / most))]
+    found = []
+    for user in judged:
+        values = np.array(scores(user), dtype=float)
+        values[list(fold.seen[user])] = -np.inf
+        best = np.argpartition(-values, cutoff)[:cutoff]
+        best = best[np.argsort(-values[best], kind="stable")]
+        gain = sum(1 / math.log2(n + 2) for n, item in enumerate(best) if item in relevant[user])
+        ideal = sum(1 / math.log2(n + 2) for n in range(min(cutoff, len(relevant[user]))))
+        found.append(gain / ideal)
+    return statistics.fmean(found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folds")
+    parser.add_argument("--links")
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    users, items, rows = read_folds(arguments.folds)
+    links = read_links(arguments.links, users) if arguments.links else []
+    wanted = [name for name in arguments.only.split(",") if name]
+    numbers = sorted({row[3] for row in rows})
+    print(f"{len(rows)} ratings, {len(users)} users, {len(items)} items, {len(numbers)} folds")
+    print("| model | RMSE | MAE | RMSE, cold users | NDCG@10 | seconds |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, model in MODELS.items():
+        if wanted and not any(word.lower() in name.lower() for word in wanted):
+            continue
+        started, cells = time.time(), []
+        try:
+            for number in numbers:
+                fold = Fold(rows, number, len(users), len(items), links)
+                predicted, scores = model(fold)
+                row = errors(fold, predicted) if predicted else (math.nan,) * 3
+                cells.append(row + (ndcg(fold, scores) if scores else math.nan,))
+        except (ImportError, MemoryError) as error:
+            print(f"| {name} | skipped: {error} | | | | |")
+            continue
+        means = [statistics.fmean(column) for column in zip(*cells)]
+        shown = " | ".join("–" if math.isnan(mean) else f"{mean:.4f}" for mean in means)
+        print(f"| {name} | {shown} | {time.time() - started:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
