@@ -252,15 +252,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scale_has_a_lower_and_a_higher_end() {
-        assert_eq!(scale("0.5:4"), Ok((0.5, 4.0)));
-        assert_eq!(scale("-1:1"), Ok((-1.0, 1.0)));
-        for text in ["5:1", "1", "1:", "a:b", "NaN:1", ""] {
-            assert!(scale(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn every_choice_is_a_preset() {
         for choice in PresetChoice::value_variants() {
             assert_eq!(choice.load().name, choice.name());
