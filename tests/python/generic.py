@@ -2,6 +2,7 @@
 and messages by reflection, takes both platforms through a job, and calls every verb they have."""
 import sys
 import grpc
+from blake3 import blake3
 from google.protobuf import descriptor_pool, message_factory
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -57,7 +58,9 @@ class Platform:
 
 
 def upload(name):
-    return dict(header=dict(file_name=name, dataset="test")), dict(data=open(f"{DATA}/{name}", "rb").read())
+    data = open(f"{DATA}/{name}", "rb").read()
+    header = dict(file_name=name, dataset="test", length=len(data), digest=blake3(data).digest())
+    return dict(header=header), dict(data=data)
 
 
 rating = Platform(RATING_ADDRESS, "rating-operator", "s3rec.v1.RatingPlatform")
@@ -104,6 +107,8 @@ for platform in (rating, social):
     assert len(platform.call("ListDisclosures").disclosures) == 1
     assert len(platform.call("StockStatus", job).stocks) == 1
     platform.refuses(Code.FAILED_PRECONDITION, "WRONG_STATE", "AcceptPeerLog", dict(log="0" * 64))
+    assert [one.dataset for one in platform.call("ListDatasets").datasets] == ["test"]
+    assert platform.call("ShowDataset", dict(dataset="test")).dataset.dataset == "test"
 for verb in ("ShowPolicy", "ReloadPolicy"):
     assert social.call(verb).text == ""
 rating.call("CancelJob", dict(job_id=propose(), reason="a test"))
@@ -112,10 +117,16 @@ taken_back = dict(job_id=propose())
 social.call("ApproveProposal", taken_back)
 social.call("RevokeApproval", taken_back)
 
+# What was kept goes when it is asked to, models first.
+rating.call("DeleteModel", dict(model_id=job["job_id"]))
+for platform in (rating, social):
+    platform.call("DeleteJob", job)
+    platform.call("DeleteDataset", dict(dataset="test"))
+
 # Whatever a client sends, it hears what was wrong with it.
 by_job = {
-    rating: ["StartJob", "WatchJob", "CancelJob", "JobReport", "StockStatus"],
-    social: ["ApproveProposal", "RejectProposal", "RevokeApproval", "WatchProposal", "JobCost", "StockStatus"],
+    rating: ["StartJob", "WatchJob", "CancelJob", "JobReport", "StockStatus", "DeleteJob"],
+    social: ["ApproveProposal", "RejectProposal", "RevokeApproval", "WatchProposal", "JobCost", "StockStatus", "DeleteJob"],
 }
 for platform, verbs in by_job.items():
     for name in ("nothing", "é" * 2000, "a\nb", "00000000-0000-4000-8000-000000000000"):
