@@ -83,7 +83,10 @@ async fn a_flood_of_proposals_is_refused_by_its_rate() {
 async fn taken_back(attacker: &mut Attacker, count: u32) {
     for _ in 0..count {
         let proposal = proposal(Protocol::Preprocessed, 1);
-        assert_eq!(attacker.propose(&proposal).await.unwrap(), JobState::Proposed);
+        assert_eq!(
+            attacker.propose(&proposal).await.unwrap(),
+            JobState::Proposed
+        );
         attacker.abort(proposal.job).await;
     }
 }
