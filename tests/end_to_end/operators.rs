@@ -139,6 +139,53 @@ fn from_import_to_recommendation() {
     );
     let unknown = at_rating(&["predict", "--user", "nobody", "--item", &item]).json();
     assert_eq!(unknown["known_user"], false);
+    what_is_stored_is_listed_and_deleted(&pair, &job, users);
+}
+
+/// What a day leaves, by the verbs that list, show and delete it.
+fn what_is_stored_is_listed_and_deleted(pair: &Pair, job: &str, users: u64) {
+    let at_rating = |arguments: &[&str]| at(pair, "rating", arguments);
+    let at_social = |arguments: &[&str]| at(pair, "social", arguments);
+    let listed = at_rating(&["datasets", "list"]).json();
+    let name = text(&listed["datasets"][0]["dataset"]);
+    assert_eq!(listed["datasets"][0]["users"], users);
+    assert_eq!(listed["datasets"][0]["jobs"][0], job);
+    let shown = at_rating(&["datasets", "show", &name]).json();
+    assert_eq!(shown["imported"]["users"], users);
+    let told = run_text(pair, "social", &["datasets", "list"]);
+    assert!(
+        told.stdout.contains("links") && told.code == Some(0),
+        "{told:?}"
+    );
+    let told = run_text(pair, "social", &["datasets", "show", &name]);
+    assert!(told.stdout.contains("no job uses it"), "{told:?}");
+
+    let refused = at_rating(&["datasets", "delete", &name]).error();
+    assert_eq!(refused["reason"], "WRONG_STATE");
+    assert!(refused.to_string().contains(job), "{refused}");
+    let refused = at_rating(&["jobs", "delete", job]).error();
+    assert!(refused.to_string().contains("models delete"), "{refused}");
+    let deleted = at_rating(&["models", "delete", job]).json();
+    assert_eq!(deleted["model_id"], job);
+    for (platform, verb, what) in [
+        ("rating", "datasets", name.as_str()),
+        ("rating", "jobs", job),
+        ("social", "datasets", name.as_str()),
+        ("social", "jobs", job),
+    ] {
+        at(pair, platform, &[verb, "delete", what]).json();
+        let again = at(pair, platform, &[verb, "delete", what]).error();
+        assert_eq!(again["reason"], "NOT_FOUND", "{platform} {verb}");
+    }
+    assert!(
+        at_rating(&["jobs"]).json()["jobs"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    let opened = at_social(&["disclosures"]).json();
+    assert_eq!(opened["disclosures"][0]["openings"], 3, "{opened}");
+    assert_eq!(opened["accounts"][0]["counters"]["openings"], 3, "{opened}");
 }
 
 #[test]

@@ -63,7 +63,10 @@ impl Journal {
         for job in store.keys(OPEN)? {
             let last = store.last::<JobEvent>(EVENTS, &format!("{job}/"))?;
             if let Some((key, last)) = last {
-                let number = key.rsplit('/').next().and_then(|number| number.parse().ok());
+                let number = key
+                    .rsplit('/')
+                    .next()
+                    .and_then(|number| number.parse().ok());
                 let next = number.map_or(0, |number: u32| number.saturating_add(1));
                 jobs.open.insert(job, Live::at(next, last));
             }
@@ -226,10 +229,13 @@ impl Journal {
             }
             *jobs.ended.get(job)?
         };
-        let stored = self.store.get::<JobEvent>(ENDINGS, job).unwrap_or_else(|error| {
-            tracing::error!(job, "how the job ended cannot be read: {error}");
-            None
-        });
+        let stored = self
+            .store
+            .get::<JobEvent>(ENDINGS, job)
+            .unwrap_or_else(|error| {
+                tracing::error!(job, "how the job ended cannot be read: {error}");
+                None
+            });
         Some(stored.unwrap_or_else(|| JobEvent {
             job_id: job.into(),
             state: state.into(),
@@ -514,7 +520,11 @@ mod tests {
             journal.record(of(JobState::Approved)).unwrap();
             store.put(others, job, &event(JobState::Running)).unwrap();
         }
-        assert!(!journal.forget("job", vec![Change::Remove(others, "job")]).unwrap());
+        assert!(
+            !journal
+                .forget("job", vec![Change::Remove(others, "job")])
+                .unwrap()
+        );
         assert!(!journal.shorten("job").unwrap());
         assert_eq!(store.keys(others).unwrap().len(), 2);
         journal.end(event(JobState::Failed), || {}).unwrap();
@@ -524,7 +534,11 @@ mod tests {
         let left = journal.history("job").unwrap();
         assert_eq!((left.len(), left[0].state()), (1, JobState::Failed));
 
-        assert!(journal.forget("job", vec![Change::Remove(others, "job")]).unwrap());
+        assert!(
+            journal
+                .forget("job", vec![Change::Remove(others, "job")])
+                .unwrap()
+        );
         assert_eq!(store.keys(others).unwrap(), ["job2"]);
         assert!(journal.history("job").unwrap().is_empty());
         assert_eq!(journal.state("job"), JobState::Unspecified);

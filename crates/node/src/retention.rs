@@ -170,11 +170,18 @@ impl EndedJobs {
     /// One look, whose faults are logged.
     pub fn look(&self) {
         match self.tidy(now_unix_ms()) {
-            Ok(Tidied { jobs: 0, shortened: 0 }) => {}
+            Ok(Tidied {
+                jobs: 0,
+                shortened: 0,
+            }) => {}
             Ok(Tidied { jobs, shortened }) => {
                 tracing::info!(jobs, shortened, "details of ended jobs are dropped");
                 if jobs > 0 {
-                    let entry = [("what", "ended jobs".into()), ("jobs", jobs.into()), ("by", "retention".into())];
+                    let entry = [
+                        ("what", "ended jobs".into()),
+                        ("jobs", jobs.into()),
+                        ("by", "retention".into()),
+                    ];
                     self.audit.note(Kind::Deletion, entry);
                 }
             }
@@ -192,10 +199,7 @@ pub fn proposal_end(made_unix_ms: i64, states_unix_ms: i64, days: u32) -> i64 {
 }
 
 /// Looks at once and from time to time until the daemon stops.
-pub async fn follow(
-    look: impl Fn() + Clone + Send + 'static,
-    mut stop: watch::Receiver<bool>,
-) {
+pub async fn follow(look: impl Fn() + Clone + Send + 'static, mut stop: watch::Receiver<bool>) {
     loop {
         if let Err(Fault { message, .. }) = blocking(look.clone()).await {
             tracing::error!("tidying up: {message}");
@@ -279,7 +283,10 @@ mod tests {
             jobs.add(job, openings, false);
         }
         jobs.add("open", 0, true);
-        jobs.home.store.put(HOLDING, "d", &JobEvent::default()).unwrap();
+        jobs.home
+            .store
+            .put(HOLDING, "d", &JobEvent::default())
+            .unwrap();
         let now = now_unix_ms();
         let after = |days: u32| now + i64::from(days) * DAY_MS + DAY_MS;
         assert_eq!(jobs.ended.tidy(now).unwrap(), Tidied::default());

@@ -181,7 +181,10 @@ fn check(header: &FileHeader) -> Result<DatasetName, Fault> {
         Err(Fault::new(Reason::InvalidRequest, message).at("field", field))
     };
     if header.file_name.is_empty() {
-        return refused("file_name is empty; it is how errors name the file", "file_name");
+        return refused(
+            "file_name is empty; it is how errors name the file",
+            "file_name",
+        );
     }
     if header.file_name.len() > MAX_FILE_NAME_BYTES {
         return refused("file_name has more than 4096 bytes", "file_name");
@@ -200,7 +203,10 @@ fn check(header: &FileHeader) -> Result<DatasetName, Fault> {
         ("trustee_column", &header.trustee_column),
         ("weight_column", &header.weight_column),
     ];
-    if let Some((field, _)) = texts.iter().find(|(_, text)| text.contains(char::is_control)) {
+    if let Some((field, _)) = texts
+        .iter()
+        .find(|(_, text)| text.contains(char::is_control))
+    {
         return refused(&format!("{field} has a control character"), field);
     }
     if !header.lineage.is_empty() {
@@ -274,7 +280,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(sweep(&directory.path().join("not there yet")).is_ok());
         let left = format!("{SPOOLED}{:032x}", unique());
-        assert!(DatasetName::parse(&left).is_err(), "a data set may have this name");
+        assert!(
+            DatasetName::parse(&left).is_err(),
+            "a data set may have this name"
+        );
         let kept = ["links", "spool-of-links", ".job-1"];
         for name in kept.into_iter().chain([left.as_str()]) {
             std::fs::write(directory.path().join(name), "x").unwrap();

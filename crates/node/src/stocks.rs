@@ -55,7 +55,8 @@ impl Stocks {
         for entry in left.map_err(|source| broken(&stocks.root, source))? {
             let entry = entry.map_err(|source| broken(&stocks.root, source))?;
             if !entry.file_name().to_str().is_some_and(&goes_on) {
-                DirectoryStorage::erase(&entry.path()).map_err(|source| broken(&entry.path(), source))?;
+                DirectoryStorage::erase(&entry.path())
+                    .map_err(|source| broken(&entry.path(), source))?;
             }
         }
         for (job, stock) in store.list::<v1::Stock>(STOCKS, "")? {

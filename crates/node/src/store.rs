@@ -396,9 +396,7 @@ impl Store {
 
 /// Opens or makes the file.
 fn database_file(path: &Path) -> Result<Database, redb::DatabaseError> {
-    Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .create(path)
+    Database::builder().set_cache_size(CACHE_BYTES).create(path)
 }
 
 /// Takes away what group and others may do in a directory of ours: keys and salts lie in it,

@@ -20,7 +20,10 @@ pub(crate) fn end_what_has_expired(platform: &Platform) {
             continue;
         }
         if let Err(fault) = end_if_expired(platform, &job) {
-            tracing::error!(job, "whether the proposal has expired is not known: {fault}");
+            tracing::error!(
+                job,
+                "whether the proposal has expired is not known: {fault}"
+            );
         }
     }
 }

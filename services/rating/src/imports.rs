@@ -83,7 +83,8 @@ pub(crate) async fn load_proposed(
     let job = proposal.job.to_string();
     let version = platform.datasets.version_for(&job)?;
     if version.commitment != proposal.terms.rating_commitment {
-        let message = format!("the ratings of the job {job} are not those that it was proposed with");
+        let message =
+            format!("the ratings of the job {job} are not those that it was proposed with");
         return Err(Fault::new(Reason::StateLost, message).at("job", job));
     }
     platform.datasets.load(&job).await

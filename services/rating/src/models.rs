@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use s3rec_audit::Kind;
 use s3rec_data::{IdRule, IdTable};
 use s3rec_model::{Biases, GlobalMean, Recommendation, Recommender};
-use s3rec_audit::Kind;
 use s3rec_node::store::{Change, Store, StoreError, Table};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};

@@ -107,9 +107,7 @@ impl Platform {
         let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
         // A finished job's model is served with the ratings that it was trained on.
         let models = store.keys(MODELS)?;
-        let is_needed = |job: &str| {
-            journal.is_open(job) || models.iter().any(|model| model == job)
-        };
+        let is_needed = |job: &str| journal.is_open(job) || models.iter().any(|model| model == job);
         let limit_bytes = settings.limits.import_bytes;
         let datasets =
             RatingDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_needed)?;

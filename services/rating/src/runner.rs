@@ -166,7 +166,8 @@ async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
     if !is_symptom {
         return fault;
     }
-    let words = tokio::time::timeout(std::time::Duration::from_millis(200), lifeline.broken());
+    // P1 erases what it kept of the job before it says that the job is over.
+    let words = tokio::time::timeout(std::time::Duration::from_secs(1), lifeline.broken());
     words.await.unwrap_or(fault)
 }
 

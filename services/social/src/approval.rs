@@ -102,6 +102,10 @@ pub(crate) fn give(
     copy.keep();
     let message = "Approved by the social platform.";
     platform.advance(job, JobState::Approved, Phase::Consent, message)?;
+    if !platform.journal.is_open(job) {
+        // The other platform took it back meanwhile, when there was no copy to release yet.
+        platform.datasets.release(job);
+    }
     tracing::info!(job, by, "approved");
     Ok(())
 }

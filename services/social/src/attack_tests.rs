@@ -29,10 +29,10 @@ use crate::peer::PeerService;
 use crate::platform::Platform;
 
 /// A platform whose ports a test puts together.
-struct Bare {
+pub(crate) struct Bare {
     directory: tempfile::TempDir,
     identity: Arc<Identity>,
-    platform: Arc<Platform>,
+    pub(crate) platform: Arc<Platform>,
     settings: SocialSettings,
 }
 
@@ -47,7 +47,7 @@ impl Interceptor for Anybody {
 }
 
 impl Bare {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path();
         let issued = issue(keys, &[]).unwrap();
@@ -109,6 +109,31 @@ impl Bare {
         let drain = Duration::from_secs(1);
         tokio::spawn(port.serve(move || Arc::clone(&tls), routes, limits, stopped, drain));
         (address, stop)
+    }
+
+    /// Imports links over the people's port, as an operator would.
+    pub(crate) async fn import(&self, dataset: &str, links: &str) -> v1::ImportLinksResponse {
+        let mut routes = RoutesBuilder::default();
+        let people = Authorize::unrevoked(CertificateRole::SocialOperator, &self.identity);
+        self.people(&mut routes, people);
+        let (address, _stop) = self.serve(routes).await;
+        let settings = tls(self.directory.path().to_owned(), "social-operator");
+        let material = TlsMaterial::load(&settings, CertificateRole::SocialOperator).unwrap();
+        let expected = Authorize::role(CertificateRole::Social);
+        let channel = connect(&format!("https://{address}"), &material, expected).await;
+        let mut people = SocialPlatformClient::new(channel.unwrap());
+        let header = v1::FileHeader {
+            file_name: "links.tsv".into(),
+            dataset: dataset.into(),
+            ..v1::FileHeader::default()
+        };
+        let chunks = [
+            v1::file_chunk::Part::Header(header),
+            v1::file_chunk::Part::Data(links.into()),
+        ];
+        let chunks = chunks.map(|part| v1::FileChunk { part: Some(part) });
+        let imported = people.import_links(tokio_stream::iter(chunks)).await;
+        imported.unwrap().into_inner()
     }
 
     /// What becomes of a consent and of a greeting from whoever has that certificate.

@@ -28,7 +28,10 @@ pub(crate) fn end_what_has_expired(platform: &Platform) {
                 platform.end(&job, JobState::Failed, &fault.advice());
             }
             Err(fault) => {
-                tracing::error!(job, "whether the proposal has expired is not known: {fault}");
+                tracing::error!(
+                    job,
+                    "whether the proposal has expired is not known: {fault}"
+                );
             }
         }
     }

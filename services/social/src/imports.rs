@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use s3rec_data::{LinkOptions, LinkSet};
-use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, optional_column};
+use s3rec_node::datasets::header::{
+    column, delimiter, distinct, first_row, id_rule, optional_column,
+};
 use s3rec_node::datasets::{Content, Datasets, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;

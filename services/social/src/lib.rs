@@ -44,6 +44,8 @@ mod rounds;
 mod serve;
 mod session;
 mod setup;
+#[cfg(test)]
+mod setup_tests;
 mod stock;
 
 pub use args::{Args, Verb};

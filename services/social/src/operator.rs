@@ -38,10 +38,16 @@ impl OperatorService {
         accounts: &[v1::Account],
     ) -> v1::ProposalSummary {
         let proposal = self.0.proposal(job);
-        let warnings = match &proposal {
+        let mut warnings = match &proposal {
             Ok(proposal) => consent::warnings(proposal),
             Err(fault) => vec![fault.message.clone()],
         };
+        // And what has shown itself since it was proposed.
+        for shown_since in &summary.warnings {
+            if !warnings.contains(shown_since) {
+                warnings.push(shown_since.clone());
+            }
+        }
         let is_asked = self.0.state(job) == JobState::Proposed && self.0.policy().is_some();
         let judged = proposal.and_then(|proposal| match is_asked {
             true => approval::verdict(&self.0, job, &proposal).map(Some),

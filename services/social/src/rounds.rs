@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::{self, Paced};
-use s3rec_link::{Channel, Counting, DriveError, LinkError, drive};
+use s3rec_link::{Channel, Counting, DriveError, drive};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_wire::convert::{ChunkHeader, JobId};

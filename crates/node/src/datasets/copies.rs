@@ -139,7 +139,8 @@ impl<C: Content> Datasets<C> {
     pub fn digest_for(&self, job: &str) -> Result<String, Fault> {
         let path = self.copy_file(job)?;
         let mut hasher = blake3::Hasher::new();
-        let hashed = std::fs::File::open(&path).and_then(|file| hasher.update_reader(file).map(drop));
+        let hashed =
+            std::fs::File::open(&path).and_then(|file| hasher.update_reader(file).map(drop));
         hashed.map_err(|error| storage(&path, &error))?;
         Ok(hasher.finalize().to_hex().to_string())
     }
@@ -231,10 +232,17 @@ impl<C: Content> Datasets<C> {
     fn take_back(&self, job: &str) -> Result<(), Fault> {
         let path = self.copy_file(job)?;
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(storage(&path, &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(storage(&path, &error));
+            }
             _ => {}
         }
-        if self.0.store.get::<DataVersion>(COPY_VERSIONS, job)?.is_none() {
+        if self
+            .0
+            .store
+            .get::<DataVersion>(COPY_VERSIONS, job)?
+            .is_none()
+        {
             return Ok(());
         }
         Ok(self.0.store.change(&[

@@ -86,7 +86,9 @@ pub fn optional_column(text: &str, field: &str) -> Result<Option<Column>, Fault>
 pub fn distinct(columns: &[(&str, Option<&Column>)]) -> Result<(), Fault> {
     for (place, (field, column)) in columns.iter().enumerate() {
         let before = columns.iter().take(place);
-        let twin = before.clone().find(|(_, other)| column.is_some() && other == column);
+        let twin = before
+            .clone()
+            .find(|(_, other)| column.is_some() && other == column);
         if let Some((other, _)) = twin {
             let message = format!("{field} and {other} are one column");
             return Err(Fault::new(Reason::InvalidRequest, message).at("field", field));

@@ -191,16 +191,21 @@ impl<C: Content> Datasets<C> {
     pub fn choose(&self, name: &str) -> Result<DatasetName, Fault> {
         let known = self.0.store.keys(DATASETS)?;
         let rows = C::ROWS;
-        let refused = |reason, message: String| Err(Fault::new(reason, message).at("field", "dataset"));
+        let refused =
+            |reason, message: String| Err(Fault::new(reason, message).at("field", "dataset"));
         match (&known[..], name) {
             ([only], "") => DatasetName::parse(only),
-            ([], _) => Err(
-                Fault::new(Reason::NotFound, format!("no {rows} have been imported yet"))
-                    .at("field", "dataset")
-                    .remedied_by(format!("Import a file of {rows} first.")),
-            ),
+            ([], _) => Err(Fault::new(
+                Reason::NotFound,
+                format!("no {rows} have been imported yet"),
+            )
+            .at("field", "dataset")
+            .remedied_by(format!("Import a file of {rows} first."))),
             (_, "") => {
-                let message = format!("there are several data sets, name one: {}", known.join(", "));
+                let message = format!(
+                    "there are several data sets, name one: {}",
+                    known.join(", ")
+                );
                 refused(Reason::InvalidRequest, message)
             }
             (_, name) if known.iter().any(|one| one == name) => DatasetName::parse(name),
@@ -265,7 +270,11 @@ fn commit<C: Content>(salt: &[u8; 32], data: &C::Data) -> Result<[u8; 32], Fault
 }
 
 fn not_there(dataset: &str) -> Fault {
-    Fault::new(Reason::NotFound, format!("there is no data set {dataset:?}")).at("field", "dataset")
+    Fault::new(
+        Reason::NotFound,
+        format!("there is no data set {dataset:?}"),
+    )
+    .at("field", "dataset")
 }
 
 fn storage(path: &Path, error: &std::io::Error) -> Fault {

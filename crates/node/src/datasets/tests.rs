@@ -22,7 +22,9 @@ impl Content for Lines {
     fn commit(lines: &Vec<String>, commitment: &mut Commitment) -> Result<(), Fault> {
         let mut lines = lines.clone();
         lines.sort_unstable();
-        lines.iter().for_each(|line| commitment.row(&[line.as_bytes()]));
+        lines
+            .iter()
+            .for_each(|line| commitment.row(&[line.as_bytes()]));
         Ok(())
     }
 
@@ -68,7 +70,8 @@ impl Lined {
         let data = read::<Lines>(spooled.path(), &spooled.header, 1 << 20)?;
         let commitment = commit::<Lines>(&salt, &data)?;
         let imported = Lines::imported(&data, &spooled.header);
-        self.datasets.keep(spooled, &imported, salt, commitment, "somebody")
+        self.datasets
+            .keep(spooled, &imported, salt, commitment, "somebody")
     }
 
     /// Gives a new job its copy, which stays.
@@ -179,11 +182,17 @@ fn a_deleted_data_set_is_gone_and_its_lineage_is_not() {
     home.import("mine", "a\nb\n").unwrap();
     home.import("other", "c\n").unwrap();
     let listed = home.datasets.list().unwrap().datasets;
-    let sizes: Vec<_> = listed.iter().map(|one| (one.rows, one.bytes, one.version)).collect();
+    let sizes: Vec<_> = listed
+        .iter()
+        .map(|one| (one.rows, one.bytes, one.version))
+        .collect();
     assert_eq!(sizes, [(2, 4, 1), (1, 2, 1)]);
     let job = home.job("mine");
     let shown = home.datasets.show("mine").unwrap();
-    assert_eq!((shown.imported.round, shown.dataset.jobs), (2, vec![job.clone()]));
+    assert_eq!(
+        (shown.imported.round, shown.dataset.jobs),
+        (2, vec![job.clone()])
+    );
     assert_eq!(shown.header.file_name, "lines.txt");
 
     let refused = home.datasets.delete("mine", "somebody").unwrap_err();

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
+    DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice, ReasonedJobArgs,
+    ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 

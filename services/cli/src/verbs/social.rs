@@ -4,11 +4,11 @@ use s3rec_wire::v1;
 use serde_json::json;
 
 use super::EventView;
-use super::stored_text;
 use super::rating::in_days;
 use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
+use super::stored_text;
 use crate::arguments::{
     BoundsName, DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs,
     SocialVerb,

@@ -84,8 +84,15 @@ mod tests {
             file_name: "films.tsv".into(),
             ..Default::default()
         };
-        let text = dataset(Some(&one), Some(&header), Some("films: 35,494 ratings".into()));
-        assert!(text.starts_with("films: 35,494 ratings\nversion 3, from films.tsv"), "{text}");
+        let text = dataset(
+            Some(&one),
+            Some(&header),
+            Some("films: 35,494 ratings".into()),
+        );
+        assert!(
+            text.starts_with("films: 35,494 ratings\nversion 3, from films.tsv"),
+            "{text}"
+        );
         assert!(text.ends_with("; no job uses it"), "{text}");
         one.jobs = vec!["j1".into(), "j2".into()];
         let text = datasets(

@@ -28,7 +28,10 @@ fn copies(pair: &Pair) -> (Vec<String>, Vec<String>) {
 }
 
 fn own_file(pair: &Pair, folder: &str, job: &str) -> PathBuf {
-    pair.directory.path().join(folder).join(format!(".job-{job}"))
+    pair.directory
+        .path()
+        .join(folder)
+        .join(format!(".job-{job}"))
 }
 
 /// Other ratings of the same users and items: everybody changes their mind.
@@ -55,7 +58,10 @@ async fn an_import_under_a_jobs_name_changes_no_job() {
             dataset: name.into(),
             ..v1::FileHeader::default()
         };
-        let imported = pair.rating.import_ratings(upload(header, &other_ratings())).await;
+        let imported = pair
+            .rating
+            .import_ratings(upload(header, &other_ratings()))
+            .await;
         imported.unwrap();
     }
     let header = v1::FileHeader {
@@ -63,7 +69,10 @@ async fn an_import_under_a_jobs_name_changes_no_job() {
         dataset: format!(".job-{job}"),
         ..v1::FileHeader::default()
     };
-    let refused = pair.rating.import_ratings(upload(header, &other_ratings())).await;
+    let refused = pair
+        .rating
+        .import_ratings(upload(header, &other_ratings()))
+        .await;
     assert_eq!(reason(&refused.unwrap_err()), Reason::InvalidRequest);
     pair.begin(&job).await;
     let last = pair.watch(&job).await.pop().unwrap();
@@ -108,7 +117,15 @@ async fn a_changed_copy_is_not_trained_on_at_either_platform() {
         // The data set shares the file, and is imported anew.
         pair.import().await;
     }
-    assert_eq!(pair.shown().await.disclosures.iter().map(|d| d.openings).sum::<u32>(), 0);
+    assert_eq!(
+        pair.shown()
+            .await
+            .disclosures
+            .iter()
+            .map(|d| d.openings)
+            .sum::<u32>(),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +214,10 @@ async fn an_unreachable_platform_leaves_no_copy() {
     }
     let before = copies(&pair).0;
     refused.unwrap_err();
-    pair.rating.propose_job(crate::pair::request(1)).await.unwrap_err();
+    pair.rating
+        .propose_job(crate::pair::request(1))
+        .await
+        .unwrap_err();
     assert_eq!(copies(&pair).0, before);
 }
 
@@ -222,7 +242,9 @@ async fn an_upload_is_what_its_header_states_or_nothing() {
         ("digest", false, |header| header.digest[3] ^= 1),
         ("digest", false, |header| header.digest.clear()),
         ("file_name", false, |header| header.file_name.clear()),
-        ("file_name", false, |header| header.file_name = "a\u{7}".into()),
+        ("file_name", false, |header| {
+            header.file_name = "a\u{7}".into()
+        }),
         ("dataset", false, |header| header.dataset = "a/b".into()),
     ];
     for (field, is_early, change) in cases {
@@ -232,7 +254,11 @@ async fn an_upload_is_what_its_header_states_or_nothing() {
             let shortened = early(text);
             let text = if is_early { &shortened } else { text };
             let refused = match is_ratings {
-                true => pair.rating.import_ratings(sent(header, text)).await.map(drop),
+                true => pair
+                    .rating
+                    .import_ratings(sent(header, text))
+                    .await
+                    .map(drop),
                 false => pair.social.import_links(sent(header, text)).await.map(drop),
             };
             let refused = Fault::from_status(&refused.unwrap_err()).unwrap();
@@ -259,8 +285,14 @@ async fn an_upload_is_what_its_header_states_or_nothing() {
         let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["small"], "{folder}");
     }
-    pair.rating.import_ratings(sent(whole(&ratings), &ratings)).await.unwrap();
-    pair.social.import_links(file("links.tsv", &links)).await.unwrap();
+    pair.rating
+        .import_ratings(sent(whole(&ratings), &ratings))
+        .await
+        .unwrap();
+    pair.social
+        .import_links(file("links.tsv", &links))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,7 +327,10 @@ async fn what_is_used_is_not_deleted_and_counters_survive_all_else() {
     // The links are free; the ratings serve the model.
     let listed = pair.rating.list_datasets(v1::ListDatasetsRequest {}).await;
     let listed = listed.unwrap().into_inner().datasets;
-    assert_eq!((listed[0].users, listed[0].jobs.clone()), (40, vec![job.clone()]));
+    assert_eq!(
+        (listed[0].users, listed[0].jobs.clone()),
+        (40, vec![job.clone()])
+    );
     let shown = v1::ShowDatasetRequest::default();
     let shown = pair.social.show_dataset(shown).await.unwrap().into_inner();
     assert_eq!(shown.imported.unwrap().users, 35);

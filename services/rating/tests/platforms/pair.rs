@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use s3rec_node::client::connect;
 use s3rec_node::config::{
     Limits, LogSettings, ObservabilitySettings, OperatorSettings, RatingPeer, RatingSettings,
-    Retention,
-    SocialPeer, SocialSettings, TlsSettings,
+    Retention, SocialPeer, SocialSettings, TlsSettings,
 };
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::{CertificateRole, Issuance, Pin, issue};

@@ -459,7 +459,8 @@ async fn the_common_users_of_a_job_are_found_once() {
                 "{}",
                 last.message
             );
-            assert_eq!(pair.social_end(&job).await.state(), JobState::Failed);
+            let ended = pair.social_end(&job).await.state();
+            assert!(matches!(ended, JobState::Failed | JobState::Cancelled));
         }
         let shown = pair.shown().await.disclosures.remove(0).shown.unwrap();
         assert_eq!((shown.intersections, shown.ids_asked), (1, 40));
