@@ -35,13 +35,13 @@ async fn no_row_of_a_noised_opening_is_longer_than_beta() {
         let noised = |beta: f64| {
             move |release: &mut v1::ReleasePolicy| {
                 release.set_kind(v1::ReleaseKind::Noised);
-                release.noise_sigma = 1e-3;
+                release.noise_sigma = 1e-2;
                 release.row_norm_beta = beta;
                 release.delta = 1e-6;
             }
         };
         let exact = users(&mut pair, protocol, |_| ()).await;
-        let wide = users(&mut pair, protocol, noised(1e3)).await;
+        let wide = users(&mut pair, protocol, noised(10.0)).await;
         let narrow = users(&mut pair, protocol, noised(1e-3)).await;
         let (noise, clipped) = (apart(&exact, &wide), apart(&exact, &narrow));
         assert!(noise < 0.01, "{protocol:?}: {noise}");

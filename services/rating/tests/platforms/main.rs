@@ -8,6 +8,7 @@ mod bounded;
 mod consent;
 mod datasets;
 mod endings;
+mod flood;
 mod impostors;
 mod joint_training;
 mod killed;

@@ -55,15 +55,21 @@ async fn a_social_platform_that_was_restored_opens_nothing_twice() {
     let mut attacker = target.attacker().await;
     let proposal = proposal(Protocol::Preprocessed, 3);
     let agreed = attacker.agreed(&proposal, &everybody()).await;
-    let stock = attacker.stock(&agreed).await.unwrap();
-    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let storage = MemoryStorage::default();
+    let stock = attacker.stock_in(&agreed, storage.clone()).await.unwrap();
+    drop(stock);
+    // As P0 itself comes back: from its disk. They have not met yet.
+    let reopened = || {
+        let pattern = std::sync::Arc::clone(&agreed.pattern);
+        RatingStock::open(std::sync::Arc::new(storage.clone()), pattern).unwrap()
+    };
     let backup = target.aside("backup");
     let (to, from) = (backup.clone(), target.data_dir().to_owned());
     let mut attacker = target.restart(attacker, |_| copy(&from, &to)).await;
     attacker.attach(proposal.job).await.unwrap();
-    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let stock = attacker.meet(&agreed, reopened()).await.unwrap();
     let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
-    let (_, stock) = opened.await.unwrap();
+    opened.await.map(drop).unwrap();
     let (to, from) = (target.data_dir().to_owned(), backup.clone());
     let mut attacker = target
         .restart(attacker, |_| {
@@ -75,7 +81,7 @@ async fn a_social_platform_that_was_restored_opens_nothing_twice() {
 
     // The stock's sessions tell: what was restored is void, and no column is answered.
     attacker.attach(proposal.job).await.unwrap();
-    let met = attacker.meet(&agreed, stock).await;
+    let met = attacker.meet(&agreed, reopened()).await;
     met.map(drop)
         .expect_err("met over a stock that was restored");
     let (state, why) = target.end_of(&proposal.job.to_string()).await;

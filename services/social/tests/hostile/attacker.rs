@@ -444,6 +444,9 @@ impl Agreed {
             parameters: Some(&self.parameters),
             bytes: 0,
             days: Vec::new(),
+            bounds: None,
+            shown: None,
+            peer_pin: Vec::new(),
         };
         counted.counters()
     }

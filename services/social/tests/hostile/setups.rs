@@ -198,6 +198,7 @@ async fn more_ids_than_the_protocol_takes_are_refused_unread() {
             session_half: vec![3; 32],
             total: u64::MAX,
             id_rule: "nfc-trim".into(),
+            common_digest: Vec::new(),
         })),
     };
     let called = attacker.client.align(tokio_stream::iter([opening])).await;
