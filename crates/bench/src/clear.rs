@@ -113,6 +113,8 @@ pub fn measure(
         spread: SecondsSpread::default(),
         online_disk_seconds: 0.0,
         tfhe: None,
+        noise: None,
+        core_seconds: None,
     })
 }
 

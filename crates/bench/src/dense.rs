@@ -50,6 +50,8 @@ pub(crate) fn measure(workload: &Workload, kind: OperatorKind, measured: u32) ->
         spread: SecondsSpread::default(),
         online_disk_seconds: 0.0,
         tfhe: None,
+        noise: None,
+        core_seconds: None,
     }
 }
 

@@ -21,6 +21,9 @@ pub enum BenchError {
     /// The secure product refused.
     #[error(transparent)]
     Product(#[from] s3rec_spmm::SpmmError),
+    /// The noised opening refused.
+    #[error(transparent)]
+    NoiseFirst(#[from] s3rec_spmm::noise_first::NoiseFirstError),
     /// The two parties did not finish.
     #[error(transparent)]
     Pair(#[from] s3rec_spmm::pair::PairError),

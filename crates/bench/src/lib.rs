@@ -31,6 +31,7 @@ pub mod links;
 mod machine;
 mod masked;
 mod memory;
+mod noise_first;
 pub mod plot;
 pub mod products;
 pub mod psi;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use s3rec_algebra::RingMatrix;
 use s3rec_sparse::{OperatorKind, SocialOperator};
+use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::{
     Disclosure, ProductParameters, ProductRequest, Protocol, choose_parameters, fetch, ideal,
 };
@@ -12,13 +13,20 @@ use crate::homomorphic::HomomorphicPair;
 use crate::masked::MaskedPair;
 use crate::record::{PhaseRecord, ProductRecord, ProductsReport, SecondsSpread, WorkloadSize};
 use crate::workload::Workload;
-use crate::{BenchError, clear, dense, memory, tfhe_reference, unguarded};
+use crate::{BenchError, clear, dense, memory, noise_first, tfhe_reference, unguarded};
 
 /// Rounds measured of protocols whose rounds are cheap, for one of the others.
 const CHEAP_ROUNDS: u32 = 10;
 
 /// What can be measured.
-pub const PROTOCOLS: [&str; 5] = ["plaintext", "ssmm", "he", "pir", "preprocessed"];
+pub const PROTOCOLS: [&str; 6] = [
+    "plaintext",
+    "ssmm",
+    "he",
+    "pir",
+    "preprocessed",
+    "noise-first",
+];
 
 /// How to measure.
 #[derive(Clone, Debug)]
@@ -33,7 +41,9 @@ pub struct ProductsOptions {
     /// Ciphertexts a thread encrypts and decrypts with tfhe's own functions, to be compared with
     /// `preprocessed`; none for 0.
     pub tfhe_sample: u64,
-    /// Operator of all protocols but `pir`.
+    /// What the opening of `noise-first` spends.
+    pub mu: Mu,
+    /// Operator of all protocols but `pir` and `noise-first`.
     pub operator: OperatorKind,
     /// Bytes that each party's offline computation may hold at once.
     pub memory_limit_bytes: usize,
@@ -48,6 +58,7 @@ impl Default for ProductsOptions {
             measured_rounds: 3,
             repeats: 1,
             tfhe_sample: 0,
+            mu: Mu::ONE,
             operator: OperatorKind::NormalizedLaplacian,
             memory_limit_bytes: 1 << 30,
             scratch: std::env::temp_dir(),
@@ -112,6 +123,8 @@ fn measure_one(
         // One round: its rounds cost the same, and the server's work is the largest here.
         "pir" => measure_he(workload, Protocol::HePir, OperatorKind::OutAverage, 1),
         "preprocessed" => measure_preprocessed(workload, options, cheap),
+        // One opening is all there is.
+        "noise-first" => noise_first::measure(workload, options.mu),
         _ => Err(BenchError::UnknownProtocol {
             name: name.to_owned(),
             known: PROTOCOLS.join(", "),
@@ -197,6 +210,8 @@ pub(crate) fn measure_he(
         spread: SecondsSpread::default(),
         online_disk_seconds: 0.0,
         tfhe: None,
+        noise: None,
+        core_seconds: None,
     })
 }
 
@@ -248,6 +263,8 @@ fn measure_preprocessed(
         spread: SecondsSpread::default(),
         online_disk_seconds: waited * f64::from(workload.rounds()) / f64::from(measured),
         tfhe: None,
+        noise: None,
+        core_seconds: None,
     })
 }
 

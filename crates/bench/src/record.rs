@@ -30,7 +30,7 @@ pub struct WorkloadSize {
 /// One protocol's cost on the workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProductRecord {
-    /// `he`, `preprocessed`, `pir`, `plaintext` or `ssmm`.
+    /// `he`, `preprocessed`, `pir`, `noise-first`, `plaintext` or `ssmm`.
     pub protocol: String,
     /// Operator that was multiplied by.
     pub operator: String,
@@ -63,6 +63,34 @@ pub struct ProductRecord {
     /// The offline phase's ciphertexts through tfhe's own functions; `preprocessed` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tfhe: Option<TfheReference>,
+    /// What noise was added and measured; `noise-first` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseRecord>,
+    /// Processor seconds of the opening by party; `noise-first` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core_seconds: Option<CoreSeconds>,
+}
+
+/// The noise of an opening, in units of what was agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoiseRecord {
+    /// What the opening spends.
+    pub mu: f64,
+    /// σ, in units of a row of norm 1.
+    pub sigma: f64,
+    /// Standard deviation of the opened sums from the clear ones, in units of σ.
+    pub measured_ratio: f64,
+    /// The same of an opening without noise: rounding and key switching.
+    pub residual_ratio: f64,
+}
+
+/// Processor seconds, all threads of a party together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoreSeconds {
+    /// P0's: encoding, encryption, decryption.
+    pub rating: f64,
+    /// P1's: preparing and answering.
+    pub social: f64,
 }
 
 /// How far repeats of the same protocol lie apart, both parties' seconds together.
@@ -199,6 +227,8 @@ mod tests {
             spread: SecondsSpread::default(),
             online_disk_seconds: 0.0,
             tfhe: None,
+            noise: None,
+            core_seconds: None,
         };
         let runs = vec![run(5.0, Some(0)), run(1.0, Some(1)), run(2.0, None)];
         let merged = ProductRecord::merged(runs).unwrap();

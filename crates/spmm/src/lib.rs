@@ -11,6 +11,7 @@
 //! | [`he`] | one homomorphic exchange per opening (section 3.1) |
 //! | [`fetch`] | the upload by private information retrieval (section 3.2) |
 //! | [`preprocessed`] | masks multiplied beforehand, plain speed online (section 3.3) |
+//! | [`noise_first`] | one noised opening of friends' sums (page `one_opening`) |
 //! | [`release`] | noise on openings and its accounting (section 6) |
 //! | [`ideal`] | the functionality, and the product in the clear, for tests and benchmarks |
 //! | [`pair`] | both endpoints in one process, with an interceptor, for tests and benchmarks |
@@ -27,6 +28,7 @@ mod frame;
 pub mod he;
 pub mod ideal;
 mod kernel;
+pub mod noise_first;
 mod operand;
 pub mod pair;
 mod parameters;

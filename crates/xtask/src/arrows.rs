@@ -22,12 +22,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("s3rec-wire", &["s3rec-train", "s3rec-psi", "s3rec-audit"]),
     ("s3rec-psi", &[]),
     ("s3rec-train", &["s3rec-spmm", "s3rec-model"]),
-    ("s3rec-spmm", &["s3rec-pir", "s3rec-sparse"]),
+    (
+        "s3rec-spmm",
+        &["s3rec-pir", "s3rec-sparse", "s3rec-lattice"],
+    ),
     ("s3rec-pir", &["s3rec-he"]),
     ("s3rec-he", &["s3rec-algebra"]),
     ("s3rec-model", &["s3rec-sparse"]),
     ("s3rec-data", &["s3rec-sparse"]),
     ("s3rec-sparse", &["s3rec-algebra"]),
+    ("s3rec-lattice", &["s3rec-algebra"]),
     ("s3rec-algebra", &[]),
     ("s3rec-testkit", &["s3rec-data"]),
     // What every program reads: the command's files and both daemons' too.
@@ -50,6 +54,7 @@ const TEST_ARROWS: &[(&str, &str)] = &[
 /// Crates that know nothing of executors and transports, all the way down.
 const PURE: &[&str] = &[
     "s3rec-algebra",
+    "s3rec-lattice",
     "s3rec-sparse",
     "s3rec-he",
     "s3rec-pir",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use s3rec_model::Preset;
+use s3rec_spmm::noise_first::guarantee::Mu;
 
 use super::{
     AllArgs, BothFiles, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs,
@@ -203,12 +204,21 @@ pub struct ProductsArgs {
     /// Ciphertexts a thread runs through tfhe's own functions, to be compared with preprocessed.
     #[arg(long, default_value_t = 32)]
     pub tfhe_sample: u64,
+    /// μ that the opening of noise-first spends.
+    #[arg(long, default_value = "1", value_parser = mu, value_name = "MU")]
+    pub mu: Mu,
     /// With --json: write the document here instead of to stdout.
     #[arg(value_name = "OUT")]
     pub file: Option<PathBuf>,
     /// The record.
     #[command(flatten)]
     pub record: RecordArgs,
+}
+
+/// Reads a finite number above 0.
+pub(super) fn mu(text: &str) -> Result<Mu, String> {
+    let number = text.parse().ok().and_then(Mu::new);
+    number.ok_or_else(|| format!("{text:?} is no number above 0"))
 }
 
 /// Reads `1GiB`, `512MiB` or a number of bytes.

@@ -59,6 +59,7 @@ fn products(arguments: &ProductsArgs, output: Output) -> Result<(), Failure> {
         repeats: record.repeats(3),
         tfhe_sample: arguments.tfhe_sample,
         memory_limit_bytes: arguments.memory_limit,
+        mu: arguments.mu,
         ..ProductsOptions::default()
     };
     if !arguments.protocols.is_empty() {

@@ -1,0 +1,167 @@
+//! The noised sums: P1 adds the friends' bodies and η, at full precision, before anything is
+//! rounded; P0 takes off a·s_c.
+
+use rayon::prelude::*;
+use s3rec_algebra::{RealMatrix, Stream};
+use s3rec_lattice::Polynomial;
+use s3rec_lattice::gaussian::Wide;
+use s3rec_lattice::modulus;
+use s3rec_lattice::transform::transform;
+use zeroize::Zeroizing;
+
+use super::error::in_message;
+use super::keys::times;
+use super::{NoiseFirstError, Parameters, Prepared, RatingKeys, Upload};
+
+/// An answer, which is counted before it leaves and sent again from storage, never computed
+/// anew.
+pub struct Noised {
+    bytes: Vec<u8>,
+}
+
+impl Noised {
+    /// |O|·C codes, rows in their order.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// P1's answer to an upload. It uses up what was prepared: one a-part meets one answer, for the
+/// links that it was made of. The codes are made of noised values alone, so that no coefficient
+/// without noise can get among them.
+///
+/// Its time depends on links and noise: nothing of it may leave before a public time.
+///
+/// # Errors
+/// [`NoiseFirstError::Message`] for an upload of another form.
+pub fn answer(
+    parameters: &Parameters,
+    prepared: Prepared,
+    upload: &Upload,
+) -> Result<Noised, NoiseFirstError> {
+    answer_with(parameters, prepared, upload, true)
+}
+
+/// As [`answer`]; tests that measure what noise hides leave it out.
+pub(crate) fn answer_with(
+    parameters: &Parameters,
+    prepared: Prepared,
+    upload: &Upload,
+    with_noise: bool,
+) -> Result<Noised, NoiseFirstError> {
+    let columns = parameters.columns();
+    let count = parameters.uploaded() * columns;
+    let bodies = parameters.upload_code.unpack(upload.bytes(), count);
+    let bodies = bodies.map_err(in_message("the upload"))?;
+    let upload_digest = *blake3::hash(upload.bytes()).as_bytes();
+    let places = parameters.places();
+    let mut values = Zeroizing::new(prepared.bodies.to_vec());
+    values
+        .par_chunks_mut(places * columns)
+        .enumerate()
+        .for_each(|(pack, values)| {
+            let seed = prepared.randomness.noise(&upload_digest, pack as u64);
+            let mut noise = Wide::new(parameters.noise_bits(), Stream::new(&seed));
+            let mut sums = vec![0u64; columns];
+            for (place, values) in values.chunks_mut(columns).enumerate() {
+                sums.copy_from_slice(values);
+                for &friend in prepared.block.row(pack * places + place) {
+                    let row = &bodies[friend as usize * columns..][..columns];
+                    for (sum, &body) in sums.iter_mut().zip(row) {
+                        *sum = modulus::add(*sum, body);
+                    }
+                }
+                for (value, &sum) in values.iter_mut().zip(&sums) {
+                    let eta = if with_noise { noise.sample() } else { 0 };
+                    *value = modulus::add(sum, modulus::residue(eta));
+                }
+            }
+        });
+    let mut bytes = Vec::with_capacity(parameters.sizes().bodies);
+    parameters
+        .body_code
+        .pack(values.iter().copied(), &mut bytes);
+    Ok(Noised { bytes })
+}
+
+/// P0's result: |O| × C noised sums, in units of x.
+///
+/// # Errors
+/// [`NoiseFirstError::Message`] for a-parts or bodies of another form.
+pub fn decode(
+    keys: &RatingKeys,
+    masks: &[u8],
+    bodies: &[u8],
+) -> Result<RealMatrix, NoiseFirstError> {
+    let parameters = keys.parameters();
+    let (columns, places) = (parameters.columns(), parameters.places());
+    let blame = in_message("the a-parts");
+    let mask_bytes = parameters.sizes().masks;
+    if masks.len() != mask_bytes {
+        let (expected, actual) = (mask_bytes, masks.len());
+        return Err(blame(s3rec_lattice::LatticeError::Length {
+            expected,
+            actual,
+        }));
+    }
+    let count = parameters.opened() * columns;
+    let bodies = parameters.body_code.unpack(bodies, count);
+    let bodies = bodies.map_err(in_message("the answer"))?;
+    let scale = parameters.scale();
+    let values: Vec<Vec<f64>> = masks
+        .par_chunks(parameters.mask_code.packed_bytes(s3rec_lattice::DEGREE))
+        .zip(bodies.par_chunks(places * columns))
+        .map(|(mask, bodies)| {
+            let residues = parameters.mask_code.unpack(mask, s3rec_lattice::DEGREE);
+            let residues = residues.map_err(&blame)?;
+            let mask = Polynomial::from_residues(&residues).map_err(&blame)?;
+            let mut points = Polynomial::zero();
+            transform().forward(&mask, &mut points);
+            let mut values = vec![0.0; bodies.len()];
+            for (index, secret) in keys.secrets.iter().enumerate() {
+                let hidden = times(&points, secret);
+                let first = index * parameters.slots;
+                for column in first..columns.min(first + parameters.slots) {
+                    for (place, row) in bodies.chunks(columns).enumerate() {
+                        let hidden = hidden.centred(place + places * (column - first));
+                        let value = modulus::subtract(row[column], modulus::residue(hidden));
+                        values[place * columns + column] = modulus::centred(value) as f64 / scale;
+                    }
+                }
+            }
+            Ok(values)
+        })
+        .collect::<Result<_, NoiseFirstError>>()?;
+    Ok(RealMatrix::from_vec(
+        parameters.opened(),
+        columns,
+        values.concat(),
+    )?)
+}
+
+/// What rounding and key switching leave in the sums: the standard deviation, in units of σ, of
+/// an opening without η from the clear sums. For whoever holds both platforms' secrets, as tests
+/// and benchmarks do; the answer without noise does not leave this function.
+///
+/// # Errors
+/// Those of [`answer`] and [`decode`].
+pub fn measure_residual(
+    keys: &RatingKeys,
+    prepared: Prepared,
+    upload: &Upload,
+    clear: &[f64],
+) -> Result<f64, NoiseFirstError> {
+    let parameters = keys.parameters();
+    let masks = prepared.masks().to_vec();
+    let noiseless = answer_with(parameters, prepared, upload, false)?;
+    let opened = decode(keys, &masks, noiseless.bytes())?;
+    Ok(deviation(parameters, opened.values(), clear))
+}
+
+/// Standard deviation of an opening from the clear sums, in units of σ.
+#[must_use]
+pub fn deviation(parameters: &Parameters, opened: &[f64], clear: &[f64]) -> f64 {
+    let squares = opened.iter().zip(clear).map(|(a, b)| (a - b).powi(2));
+    (squares.sum::<f64>() / opened.len().max(1) as f64).sqrt() / parameters.sigma()
+}

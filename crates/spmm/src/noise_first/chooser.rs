@@ -1,0 +1,108 @@
+//! The fewest bytes under all conditions, from public numbers alone.
+
+use s3rec_lattice::code::CodeBits;
+use s3rec_lattice::digits::Gadget;
+
+use super::parameters::{Shape, Terms};
+use super::{NoiseFirstError, Parameters};
+
+/// Chooses parameters for `terms`.
+///
+/// # Errors
+/// [`NoiseFirstError::Refused`] for terms out of range, [`NoiseFirstError::NoFit`] when nothing
+/// keeps the conditions.
+pub fn choose(terms: Terms) -> Result<Parameters, NoiseFirstError> {
+    terms.validate()?;
+    let g = terms.result_bits().ok_or_else(|| no_fit(&terms))?;
+    let mut best: Option<(usize, Parameters)> = None;
+    for (slots, secrets) in shapes(terms.columns as usize) {
+        for gadget in gadgets() {
+            let Some(keys) = smallest_key_code(&terms, g, slots, secrets, gadget) else {
+                continue;
+            };
+            for shape in code_widths(g, keys) {
+                let bytes = shape.sizes(&terms).total();
+                if best.as_ref().is_some_and(|(least, _)| *least <= bytes) {
+                    continue;
+                }
+                if let Ok(parameters) = Parameters::complete(terms, shape) {
+                    best = Some((bytes, parameters));
+                }
+            }
+        }
+    }
+    best.map(|(_, parameters)| parameters)
+        .ok_or_else(|| no_fit(&terms))
+}
+
+fn no_fit(terms: &Terms) -> NoiseFirstError {
+    NoiseFirstError::NoFit {
+        why: format!(
+            "μ = {} with a degree bound of {} and {} columns leaves the noise of key switching no \
+             room; lower the degree bound or the number of columns",
+            terms.mu.value(),
+            terms.degree_bound,
+            terms.columns
+        ),
+    }
+}
+
+/// Slots and secrets that hold that many columns, without waste of a power of two.
+fn shapes(columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (1..=6).filter_map(move |secrets| {
+        let slots = columns.div_ceil(secrets).next_power_of_two();
+        // Fewer secrets of as many slots hold the columns too.
+        let is_least = columns.div_ceil(slots) == secrets;
+        (slots <= 64 && is_least).then_some((slots, secrets))
+    })
+}
+
+fn gadgets() -> impl Iterator<Item = Gadget> {
+    (2..=6).flat_map(|digits| (5..=20).filter_map(move |width| Gadget::new(digits, width).ok()))
+}
+
+/// The shape with the fewest bits of key-switch keys that leave their share of μ small, and the
+/// most of everything else.
+fn smallest_key_code(
+    terms: &Terms,
+    g: u32,
+    slots: usize,
+    secrets: usize,
+    gadget: Gadget,
+) -> Option<Shape> {
+    let widest = CodeBits::new("", 49).ok()?;
+    let wide = |bits| CodeBits::new("", bits).unwrap_or(widest);
+    (38..=49).map(wide).find_map(|key_code| {
+        let shape = Shape {
+            slots,
+            secrets,
+            gadget,
+            upload_code: wide(g + 13),
+            mask_code: wide(g + 13),
+            body_code: wide(g + 13),
+            public_key_code: wide(g + 13 + 3),
+            key_code,
+        };
+        Parameters::complete(*terms, shape).ok().map(|_| shape)
+    })
+}
+
+/// All code widths around the page's, for one key.
+fn code_widths(g: u32, shape: Shape) -> impl Iterator<Item = Shape> {
+    let code = |bits| CodeBits::new("", bits).ok();
+    (3..=9).flat_map(move |up| {
+        (1..=5).flat_map(move |body| {
+            (7..=12).flat_map(move |mask| {
+                (13..=15).filter_map(move |public_key| {
+                    Some(Shape {
+                        upload_code: code(g + up)?,
+                        body_code: code(g + body)?,
+                        mask_code: code(g + mask)?,
+                        public_key_code: code(g + public_key)?,
+                        ..shape
+                    })
+                })
+            })
+        })
+    })
+}

@@ -1,0 +1,71 @@
+//! What can go wrong, by culprit.
+
+use s3rec_algebra::AlgebraError;
+use s3rec_lattice::LatticeError;
+
+/// Everything `noise-first` reports.
+#[derive(Debug, thiserror::Error)]
+pub enum NoiseFirstError {
+    /// Peer or caller: a message of another length, or with bits that no honest sender sets.
+    #[error("{message} does not have the agreed form: {source}")]
+    Message {
+        /// Which message.
+        message: &'static str,
+        /// What is wrong with it.
+        source: LatticeError,
+    },
+    /// Peer or caller: parameters that break a condition of the guarantee.
+    #[error("parameters refused: {what} is {actual}, the condition is {condition}")]
+    Refused {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        actual: f64,
+        /// What it must be.
+        condition: String,
+    },
+    /// Caller: nothing fits the terms.
+    #[error("no parameters fit: {why}")]
+    NoFit {
+        /// Which condition fails, and what would help.
+        why: String,
+    },
+    /// Caller: users that do not exist, stand twice, or stand on both sides.
+    #[error("{what}: user {user}")]
+    User {
+        /// What is wrong.
+        what: &'static str,
+        /// Index among the common users.
+        user: u32,
+    },
+    /// Caller: rows of another shape.
+    #[error("{what} is {actual} instead of {expected}")]
+    Shape {
+        /// Which number.
+        what: &'static str,
+        /// As agreed.
+        expected: usize,
+        /// As given.
+        actual: usize,
+    },
+    /// Caller: a row that is no row of numbers.
+    #[error("row {row} of the upload holds a value that is not finite")]
+    NotFinite {
+        /// Index of the row among the uploaded ones.
+        row: usize,
+    },
+    /// Our bug: a row whose effective norm is above the bound. Nothing of the upload may leave.
+    #[error("row {row} of the upload would exceed the norm bound after encryption")]
+    EffectiveNorm {
+        /// Index of the row among the uploaded ones.
+        row: usize,
+    },
+    /// The operating system, or a width that does not exist.
+    #[error(transparent)]
+    Algebra(#[from] AlgebraError),
+}
+
+/// Names the message that a decoding error is about.
+pub(crate) fn in_message(message: &'static str) -> impl Fn(LatticeError) -> NoiseFirstError {
+    move |source| NoiseFirstError::Message { message, source }
+}

@@ -1,0 +1,191 @@
+//! What a release promises, in μ of Gaussian differential privacy (Dong, Roth and Su, JRSS B
+//! 2022), and how that is said to people (design page, section 2).
+
+use s3rec_algebra::RealMatrix;
+
+/// δ of the one (ε, δ) that is shown beside μ.
+pub const SHOWN_DELTA: f64 = 1e-6;
+
+/// μ of a release, or √Σμ² of several.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Mu(f64);
+
+impl Mu {
+    /// The default of a release.
+    pub const ONE: Self = Self(1.0);
+
+    /// A finite number above 0; none otherwise.
+    #[must_use]
+    pub fn new(mu: f64) -> Option<Self> {
+        (mu.is_finite() && mu > 0.0).then_some(Self(mu))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// Of both releases together: squares add up.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0.hypot(other.0))
+    }
+
+    /// ρ of zCDP: μ²/2.
+    #[must_use]
+    pub fn rho(self) -> f64 {
+        self.0 * self.0 / 2.0
+    }
+
+    /// The least ε at which the Gaussian trade-off gives (ε, δ), rounded up to 0.01.
+    #[must_use]
+    pub fn epsilon(self, delta: f64) -> f64 {
+        let mu = self.0;
+        // δ(ε) falls with ε (Balle and Wang, ICML 2018).
+        let delta_at = |epsilon: f64| {
+            normal(mu / 2.0 - epsilon / mu) - epsilon.exp() * normal(-mu / 2.0 - epsilon / mu)
+        };
+        let (mut low, mut high) = (0.0, 1.0);
+        while delta_at(high) > delta && high < 600.0 {
+            high *= 2.0;
+        }
+        for _ in 0..100 {
+            let middle = f64::midpoint(low, high);
+            if delta_at(middle) > delta {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        (high * 100.0 - 1e-9).ceil() / 100.0
+    }
+
+    /// With what chance, at least, somebody who accepts `false_alarms` of the pairs that are not
+    /// linked finds one that is: at most this one, whatever they compute from the release.
+    #[must_use]
+    pub fn power(self, false_alarms: f64) -> f64 {
+        normal(quantile(false_alarms) + self.0)
+    }
+
+    /// What somebody concludes about a linked pair with chance `chance` they would have concluded
+    /// with at least this chance without the link.
+    #[must_use]
+    pub fn chance_without(self, chance: f64) -> f64 {
+        normal(quantile(chance) - self.0)
+    }
+
+    /// π₅: whoever holds a pair linked with at most this chance is made to hold it more likely
+    /// linked than not with a chance of at most 5 %.
+    #[must_use]
+    pub fn prior_ceiling_5_percent(self) -> f64 {
+        let a = self.chance_without(0.05);
+        a / (a + 0.05)
+    }
+
+    /// The sentence of consent page, ledger and model card, with this μ's numbers.
+    #[must_use]
+    pub fn statement(self) -> String {
+        format!(
+            "For each pair of users separately: (a) Whatever anyone concludes about a linked pair \
+             from this release with chance c, they would have concluded with chance at least \
+             Φ(Φ⁻¹(c) − {mu}) had just this pair not been linked: who would point at it half the \
+             time would point at it {half} of the time or more without the link; who accepts one \
+             false alarm in 1,000 finds it with at most {power}. (b) Take a reader who is not \
+             mistaken about the other links and who, even if told all of them, would still hold \
+             this pair linked with at most {prior}. If the pair is linked, the release makes that \
+             reader hold it more likely linked than not with a chance of at most 5 %. (c) Not \
+             promised: what the other links say about a pair (friends of friends, well-connected \
+             people), of which the release shows something; a person's k links together; a rating \
+             platform that exceeds its norm bound; broken encryption.",
+            mu = self.0,
+            half = percent(self.chance_without(0.5), f64::floor),
+            power = percent(self.power(0.001), f64::ceil),
+            prior = percent(self.prior_ceiling_5_percent(), f64::floor),
+        )
+    }
+}
+
+/// Two digits that count, rounded to the side on which the sentence stays true.
+fn percent(share: f64, round: fn(f64) -> f64) -> String {
+    let percent = share * 100.0;
+    let digits = if percent >= 10.0 {
+        0
+    } else if percent >= 1.0 {
+        1
+    } else {
+        2
+    };
+    let unit = 10f64.powi(digits);
+    let rounded = round(percent * unit) / unit;
+    format!("{rounded} %")
+}
+
+/// Φ, with a small relative error in the lower tail too.
+fn normal(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+}
+
+/// Φ⁻¹, by bisection: called for sentences only.
+fn quantile(probability: f64) -> f64 {
+    let (mut low, mut high) = (-40.0, 40.0);
+    for _ in 0..200 {
+        let middle = f64::midpoint(low, high);
+        if normal(middle) < probability {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// ‖x‖₂ of every row, the quantity that β bounds.
+#[must_use]
+pub fn row_norms(rows: &RealMatrix) -> Vec<f64> {
+    (0..rows.rows())
+        .map(|row| rows.row(row).iter().map(|x| x * x).sum::<f64>().sqrt())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mu(value: f64) -> Mu {
+        Mu::new(value).unwrap()
+    }
+
+    #[test]
+    fn figures_are_those_of_the_design_page() {
+        for (value, epsilon) in [(2.0, 11.00), (1.5, 7.81), (1.0, 4.89), (0.5, 2.26)] {
+            assert_eq!(mu(value).epsilon(SHOWN_DELTA), epsilon, "{value}");
+        }
+        for (value, ceiling) in [(0.5, 0.242), (1.0, 0.075), (1.5, 0.016), (1.74, 0.0070)] {
+            let actual = mu(value).prior_ceiling_5_percent();
+            assert!(
+                (actual - ceiling).abs() < 0.03 * ceiling,
+                "{value}: {actual}"
+            );
+        }
+        assert!((mu(1.0).chance_without(0.5) - 0.1587).abs() < 1e-4);
+        assert!((mu(1.0).power(0.001) - 0.0183).abs() < 1e-4);
+        assert_eq!(mu(1.0).rho(), 0.5);
+        assert!((mu(3.0).and(mu(4.0)).value() - 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_number_is_no_promise() {
+        for value in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Mu::new(value).is_none());
+        }
+    }
+
+    #[test]
+    fn the_sentence_carries_its_numbers() {
+        let text = mu(1.0).statement();
+        for expected in ["15 %", "1.9 %", "7.5 %", "− 1)", "Not promised"] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+}

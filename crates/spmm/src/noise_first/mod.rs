@@ -1,0 +1,56 @@
+//! `noise-first`: one opening of friends' sums with Gaussian noise, which also hides the noise of
+//! the ciphertexts (design page `one_opening`, sections 2 and 3).
+//!
+//! P0 learns, for every opened user, Σ x_f over their friends among the others, plus noise of
+//! standard deviation σ; P1 learns who is opened, and nothing else of the ratings.
+//!
+//! | symbol | name | shape | owner |
+//! |---|---|---|---|
+//! | S | friends: symmetric, 0/1, zero diagonal | m × m | P1 |
+//! | O, W | opened users (rows), the others (columns); two-sided: all and all | subsets of m | public |
+//! | X | rows x_f of users in W, ‖x_f‖₂ ≤ β | |W| × C | P0 |
+//! | s, c, n | slots of a user, secrets, places of a pack; n = N/s and s·c ≥ C | | public |
+//! | τ | X → X^(1+2s) | | public |
+//! | g, h | bits of a result, log₂ of the noise in ring units: g + h = 50 | | public |
+//! | σ | standard deviation of the noise, in units of x | | public |
+//!
+//! | module | one sentence |
+//! |---|---|
+//! | [`guarantee`] | what μ promises, in numbers and in words |
+//! | [`Terms`], [`Parameters`], [`choose`] | what is agreed on, and the inequalities |
+//! | [`Friends`], [`Block`] | S, and the part of it that a release reads |
+//! | [`RatingKeys`], [`SocialKeys`] | the session's keys: secrets at P0, key-switch and public keys at P1 |
+//! | [`Upload`] | P0's rows as codes |
+//! | [`Prepared`] | P1's a-parts and the part of the bodies that does not need X |
+//! | [`answer`], [`decode`] | the noised sums |
+//!
+//! One session has keys once; each opening has a number and a mask seed that are used once. The
+//! order of messages: setup, (number, mask seed), a-parts, bodies, answer. These types do no I/O:
+//! whoever drives them stores number, seed and finished bytes before the first byte leaves, and
+//! counts an answer before it leaves.
+
+mod answer;
+mod binding;
+mod chooser;
+mod error;
+mod friends;
+pub mod guarantee;
+mod keys;
+mod parameters;
+mod prepare;
+mod upload;
+
+pub use answer::{Noised, answer, decode, deviation, measure_residual};
+pub use binding::{JobDigest, Opening};
+pub use chooser::choose;
+pub use error::NoiseFirstError;
+pub use friends::{Block, Friends};
+pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
+pub use parameters::{Parameters, Sides, Sizes, Terms};
+pub use prepare::Prepared;
+pub use upload::{Rows, Upload};
+
+#[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
+mod tests;

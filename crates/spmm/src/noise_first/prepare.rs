@@ -1,0 +1,284 @@
+//! P1's work before X exists: the a-parts of all packs, collapsed under one key and re-randomised,
+//! and the part of the bodies that goes with them.
+//!
+//! A pack holds n rows. a_k = Σ_f X^(−k_f)·a_(G_f) over the friends f of the row at place k; the
+//! transform over the places gives β_j (see [`s3rec_lattice::columns`]); then, with y = β_(n−1) and
+//! B = 0, for j = n−1 … 1: y and B are turned by τ, and y·τ(s) is switched to the key s by the
+//! digits of y: y ← Σ digit_l·A_l + β_(j−1), B_c ← τ(B_c) + Σ digit_l·b_(l,c). The collapse of all
+//! parts under one key is that of InsPIRe's packing: one key in place of log₂ n.
+//!
+//! Then one v and one e₁ for the whole pack: a += A_pk·v + e₁, B_c += b_(pk,c)·v. Only after that
+//! does an a-part leave: before it, it is a known linear map of the links.
+
+use rayon::prelude::*;
+use s3rec_algebra::{Seed, Stream};
+use s3rec_lattice::columns::Pack;
+use s3rec_lattice::gaussian::Tails;
+use s3rec_lattice::polynomial::{Sum, Summand};
+use s3rec_lattice::transform::{Transform, transform};
+use s3rec_lattice::{Coefficients, DEGREE, Points, Polynomial};
+use zeroize::Zeroizing;
+
+use super::binding::Randomness;
+use super::keys::SessionSeeds;
+use super::parameters::FRESH;
+use super::{Block, JobDigest, NoiseFirstError, Opening, SocialKeys};
+
+/// What is left out, by tests that show what it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) rerandomisation: bool,
+}
+
+/// The a-parts of an opening, and what P1 keeps for its answer: bound to one snapshot of the
+/// links, for one answer.
+pub struct Prepared {
+    pub(crate) block: Block,
+    pub(crate) randomness: Randomness,
+    /// The bodies' part, a residue for each answered value: row by row, C each.
+    pub(crate) bodies: Zeroizing<Vec<u64>>,
+    masks: Vec<u8>,
+}
+
+impl Prepared {
+    /// Computes the a-parts for the rows of `block`, in parallel over packs. Private: the links in
+    /// `block` and P1's `key`, of which all randomness is derived. Public: everything else.
+    ///
+    /// Its time depends on the links: nothing of it may leave before a public time.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Shape`] for a block of another number of rows or columns.
+    pub fn new(
+        keys: &SocialKeys,
+        seeds: &SessionSeeds,
+        opening: &Opening,
+        job: JobDigest,
+        block: Block,
+        key: &Seed,
+    ) -> Result<Self, NoiseFirstError> {
+        Self::leaving_out(keys, seeds, opening, job, block, key, LeftOut::default())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "those of `new`, and what a test leaves out"
+    )]
+    pub(crate) fn leaving_out(
+        keys: &SocialKeys,
+        seeds: &SessionSeeds,
+        opening: &Opening,
+        job: JobDigest,
+        block: Block,
+        key: &Seed,
+        left_out: LeftOut,
+    ) -> Result<Self, NoiseFirstError> {
+        let parameters = *keys.parameters();
+        if block.rows() != parameters.opened() {
+            return Err(NoiseFirstError::Shape {
+                what: "the number of opened rows",
+                expected: parameters.opened(),
+                actual: block.rows(),
+            });
+        }
+        let uploaded = parameters.uploaded();
+        let beyond = (0..block.rows())
+            .flat_map(|row| block.row(row))
+            .find(|&&column| column as usize >= uploaded);
+        if let Some(&user) = beyond {
+            let what = "a link names no uploaded user";
+            return Err(NoiseFirstError::User { what, user });
+        }
+        let masks: Vec<Summand> = (0..parameters.groups() as u64)
+            .into_par_iter()
+            .map(|group| {
+                let seed = JobDigest::mask(seeds, opening, group);
+                Summand::of(&Polynomial::uniform(&seed))
+            })
+            .collect();
+        let randomness = Randomness::new(key, job, &block);
+        let work = || Workspace::new(keys);
+        let packs: Vec<(Zeroizing<Vec<u64>>, Vec<u64>)> = (0..parameters.packs())
+            .into_par_iter()
+            .map_init(work, |work, pack| {
+                let fresh = (!left_out.rerandomisation).then(|| randomness.fresh(pack as u64));
+                work.pack(keys, &masks, &block, pack, fresh.as_ref())
+            })
+            .collect();
+        let mut bodies = Zeroizing::new(Vec::with_capacity(
+            parameters.opened() * parameters.columns(),
+        ));
+        let mut sent = Vec::with_capacity(parameters.sizes().masks);
+        for (of_pack, mask) in packs {
+            bodies.extend_from_slice(&of_pack);
+            parameters.mask_code.pack(mask.into_iter(), &mut sent);
+        }
+        Ok(Self {
+            block,
+            randomness,
+            bodies,
+            masks: sent,
+        })
+    }
+
+    /// The a-parts as they are sent.
+    #[must_use]
+    pub fn masks(&self) -> &[u8] {
+        &self.masks
+    }
+}
+
+/// What a thread needs for one pack after another.
+struct Workspace {
+    pack: Pack,
+    sum: Sum,
+    coefficients: Polynomial<Coefficients>,
+    turned: Polynomial<Coefficients>,
+    digits: Vec<Polynomial<Coefficients>>,
+    digit: Polynomial<Points>,
+    mask: Polynomial<Points>,
+    bodies: Vec<Polynomial<Points>>,
+    spare: Polynomial<Points>,
+    fresh: Tails,
+}
+
+impl Workspace {
+    fn new(keys: &SocialKeys) -> Self {
+        let parameters = keys.parameters();
+        let digits = parameters.gadget.digits();
+        Self {
+            pack: keys.columns.pack(),
+            sum: Sum::default(),
+            coefficients: Polynomial::zero(),
+            turned: Polynomial::zero(),
+            digits: (0..digits).map(|_| Polynomial::zero()).collect(),
+            digit: Polynomial::zero(),
+            mask: Polynomial::zero(),
+            bodies: (0..parameters.secrets)
+                .map(|_| Polynomial::zero())
+                .collect(),
+            spare: Polynomial::zero(),
+            fresh: Tails::new(FRESH),
+        }
+    }
+
+    /// The used coefficients of the bodies, and the a-part.
+    fn pack(
+        &mut self,
+        keys: &SocialKeys,
+        masks: &[Summand],
+        block: &Block,
+        pack: usize,
+        fresh: Option<&Seed>,
+    ) -> (Zeroizing<Vec<u64>>, Vec<u64>) {
+        let parameters = keys.parameters();
+        let places = parameters.places();
+        let first = pack * places;
+        let rows = places.min(parameters.opened() - first);
+        self.accumulate(keys, masks, block, first, rows);
+        keys.columns.transform(transform(), &mut self.pack);
+        self.collapse(keys);
+        if let Some(seed) = fresh {
+            self.rerandomise(keys, seed);
+        }
+        let mut mask = Polynomial::zero();
+        transform().inverse(&self.mask, &mut mask);
+        if let Some(seed) = fresh {
+            let mut error = Zeroizing::new(vec![0; DEGREE]);
+            self.fresh.fill(&mut stream(seed, "e1"), &mut error);
+            mask.add_small(&error);
+        }
+        let columns = parameters.columns();
+        let mut used = Zeroizing::new(vec![0; rows * columns]);
+        for (secret, body) in self.bodies.iter().enumerate() {
+            transform().inverse(body, &mut self.coefficients);
+            let residues = Zeroizing::new(self.coefficients.to_residues());
+            let of_secret = secret * parameters.slots..columns.min((secret + 1) * parameters.slots);
+            for (slot, column) in of_secret.enumerate() {
+                for place in 0..rows {
+                    used[place * columns + column] = residues[place + places * slot];
+                }
+            }
+        }
+        (used, mask.to_residues())
+    }
+
+    /// X^k·a_k of every row of the pack, at its place.
+    fn accumulate(
+        &mut self,
+        keys: &SocialKeys,
+        masks: &[Summand],
+        block: &Block,
+        first: usize,
+        rows: usize,
+    ) {
+        let places = keys.columns.places();
+        for place in 0..places {
+            let friends = if place < rows {
+                block.row(first + place)
+            } else {
+                &[]
+            };
+            if friends.is_empty() {
+                keys.columns.clear(&mut self.pack, place);
+                continue;
+            }
+            self.sum.clear();
+            for &friend in friends {
+                let (group, at) = (friend as usize / places, friend as usize % places);
+                self.sum.add_shifted(&masks[group], place + 2 * DEGREE - at);
+            }
+            self.sum.write(&mut self.coefficients);
+            keys.columns
+                .put(transform(), &mut self.pack, place, &self.coefficients);
+        }
+    }
+
+    /// All parts under one key.
+    fn collapse(&mut self, keys: &SocialKeys) {
+        let transform: &Transform = transform();
+        let places = keys.columns.places();
+        let secrets = keys.parameters().secrets;
+        for body in &mut self.bodies {
+            transform.clear(body);
+        }
+        transform.clear(&mut self.mask);
+        transform.add(&mut self.mask, self.pack.part(places - 1));
+        for j in (1..places).rev() {
+            transform.inverse(&self.mask, &mut self.coefficients);
+            keys.turn
+                .of_coefficients(&self.coefficients, &mut self.turned);
+            keys.parameters()
+                .gadget
+                .split(&self.turned, &mut self.digits);
+            for body in &mut self.bodies {
+                keys.turn.of_points(body, &mut self.spare);
+                std::mem::swap(body, &mut self.spare);
+            }
+            transform.clear(&mut self.mask);
+            for (index, digit) in self.digits.iter().enumerate() {
+                transform.forward(digit, &mut self.digit);
+                transform.multiply_add(&mut self.mask, &self.digit, &keys.digit_masks[index]);
+                let bodies = &keys.digit_bodies[index * secrets..(index + 1) * secrets];
+                for (sum, body) in self.bodies.iter_mut().zip(bodies) {
+                    transform.multiply_add(sum, &self.digit, body);
+                }
+            }
+            transform.add(&mut self.mask, self.pack.part(j - 1));
+        }
+    }
+
+    /// Adds an encryption of zero under P0's public key; e₁ is added to the coefficients.
+    fn rerandomise(&mut self, keys: &SocialKeys, seed: &Seed) {
+        let mut v = Zeroizing::new(vec![0; DEGREE]);
+        self.fresh.fill(&mut stream(seed, "v"), &mut v);
+        transform().forward(&Polynomial::from_small(&v), &mut self.digit);
+        transform().multiply_add(&mut self.mask, &self.digit, &keys.public_mask);
+        for (sum, body) in self.bodies.iter_mut().zip(&keys.public_bodies) {
+            transform().multiply_add(sum, &self.digit, body);
+        }
+    }
+}
+
+fn stream(seed: &Seed, what: &str) -> Stream {
+    Stream::new(&seed.derive(what, &[]))
+}
