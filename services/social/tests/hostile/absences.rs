@@ -1,6 +1,4 @@
-//! Platforms that come back with an older disk, their own or the other one's.
-
-use std::path::Path;
+//! A rating platform that comes back with an older disk.
 
 use s3rec_spmm::Protocol;
 use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
@@ -46,60 +44,4 @@ async fn a_rating_platform_that_was_restored_is_not_answered_again() {
     assert_eq!(target.logged("opening").len(), 1);
     let (state, why) = target.end_of(&proposal.job.to_string()).await;
     assert_eq!(state, JobState::Failed, "{why}");
-}
-
-/// P1 as it was before the first opening: P0 has what was opened, P1 has not counted it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_social_platform_that_was_restored_opens_nothing_twice() {
-    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
-    let mut attacker = target.attacker().await;
-    let proposal = proposal(Protocol::Preprocessed, 3);
-    let agreed = attacker.agreed(&proposal, &everybody()).await;
-    let storage = MemoryStorage::default();
-    let stock = attacker.stock_in(&agreed, storage.clone()).await.unwrap();
-    drop(stock);
-    // As P0 itself comes back: from its disk. They have not met yet.
-    let reopened = || {
-        let pattern = std::sync::Arc::clone(&agreed.pattern);
-        RatingStock::open(std::sync::Arc::new(storage.clone()), pattern).unwrap()
-    };
-    let backup = target.aside("backup");
-    let (to, from) = (backup.clone(), target.data_dir().to_owned());
-    let mut attacker = target.restart(attacker, |_| copy(&from, &to)).await;
-    attacker.attach(proposal.job).await.unwrap();
-    let stock = attacker.meet(&agreed, reopened()).await.unwrap();
-    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
-    opened.await.map(drop).unwrap();
-    let (to, from) = (target.data_dir().to_owned(), backup.clone());
-    let mut attacker = target
-        .restart(attacker, |_| {
-            std::fs::remove_dir_all(&to).unwrap();
-            copy(&from, &to);
-        })
-        .await;
-    assert_eq!(target.counters().await.openings, 0);
-
-    // The stock's sessions tell: what was restored is void, and no column is answered.
-    attacker.attach(proposal.job).await.unwrap();
-    let met = attacker.meet(&agreed, reopened()).await;
-    met.map(drop)
-        .expect_err("met over a stock that was restored");
-    let (state, why) = target.end_of(&proposal.job.to_string()).await;
-    assert_eq!(state, JobState::Failed, "{why}");
-    assert!(target.logged("opening").is_empty());
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            std::fs::copy(&path, &to).unwrap();
-        }
-    }
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(to, private).unwrap();
 }

@@ -185,11 +185,6 @@ impl Target {
         &self.settings.data_dir
     }
 
-    /// A directory for whatever a test keeps aside.
-    pub(crate) fn aside(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
     /// Whoever has the pinned certificate.
     pub(crate) async fn attacker(&self) -> Attacker {
         Attacker::connect(&self.peer_address, &self.keys(), "rating").await
