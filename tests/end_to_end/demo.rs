@@ -279,7 +279,9 @@ impl Running {
                 "{}",
                 std::fs::read_to_string(&stderr).unwrap()
             );
-            std::fs::read_to_string(&stderr).unwrap().contains("round ")
+            std::fs::read_to_string(&stderr)
+                .unwrap()
+                .contains("online: round ")
         });
         Self {
             child,

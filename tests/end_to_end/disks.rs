@@ -244,18 +244,21 @@ async fn a_job_meets(side: Side, cause: &str, remedy: &str, is_full: bool) {
         None => machine.make_read_only(),
     }
 
-    // Both sides end it by that cause, and the side whose disk it is says where and what to do.
+    // The side whose disk it is says why, where and what to do; the other hears whose it was.
     let at_rating = timeout(SOON, end_at(Side::Rating, &mut job)).await;
     let at_social = timeout(SOON, end_at(Side::Social, &mut job)).await;
     let (at_rating, at_social) = (at_rating.expect("an end"), at_social.expect("an end"));
-    let own = match side {
-        Side::Rating => &at_rating,
-        Side::Social => &at_social,
+    let (own, other) = match side {
+        Side::Rating => (&at_rating, &at_social),
+        Side::Social => (&at_social, &at_rating),
     };
-    for words in [&at_rating, &at_social] {
-        assert!(words.contains(cause), "{words}");
-    }
+    assert!(own.contains(cause), "{own}");
     let at = pair.home.data_dir(name).display().to_string();
+    assert!(
+        other.contains("the storage of that platform failed"),
+        "{other}"
+    );
+    assert!(!other.contains(&at) && !other.contains(cause), "{other}");
     for part in [at.as_str(), remedy] {
         assert!(own.contains(part), "{part}: {own}");
     }

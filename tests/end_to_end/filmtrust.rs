@@ -61,7 +61,8 @@ fn a_preset_over_a_stock_has_the_oracles_metrics_to_four_decimals() {
     assert!(parity.mae_diff.abs() < 5e-6, "{report:?}");
     assert!(parity.max_abs_factor_diff < 1e-3, "{report:?}");
     let bound = report.product_error_bound.unwrap();
-    assert!(bound > 0.0 && bound < 1e-3, "{report:?}");
+    // From what is stated of the links, with room: wider than from the links themselves.
+    assert!(bound > 0.0 && bound < 2e-3, "{report:?}");
     assert_eq!(report.saturations, 0);
     let quality = &report.quality;
     assert!(

@@ -207,7 +207,7 @@ async fn chunks_out_of_order_are_refused() {
         assert!(
             matches!(
                 failure.reason().as_str(),
-                "INVALID_REQUEST" | "GRPC_OUTOFRANGE"
+                "INVALID_REQUEST" | "LIMIT_EXCEEDED"
             ),
             "{count}: {failure:?}"
         );

@@ -117,7 +117,10 @@ taken_back = dict(job_id=propose())
 social.call("ApproveProposal", taken_back)
 social.call("RevokeApproval", taken_back)
 
-# What was kept goes when it is asked to, models first.
+# What was kept goes when it is asked to, open jobs and models first.
+for one in rating.call("ListJobs").jobs:
+    if one.last_event.state < 5:
+        rating.call("CancelJob", dict(job_id=one.job_id, reason="over"))
 rating.call("DeleteModel", dict(model_id=job["job_id"]))
 for platform in (rating, social):
     platform.call("DeleteJob", job)

@@ -166,6 +166,5 @@ fn phase(up: &[usize], down: &[usize], rating: &Spent, social: &Spent) -> PhaseR
         rating_seconds: rating.seconds,
         social_seconds: social.seconds,
         core_seconds: rating.core_seconds + social.core_seconds,
-        ..PhaseRecord::default()
     }
 }

@@ -170,7 +170,7 @@ impl Columns {
                     let mut entries = [0; AT_ONCE];
                     for (row, &turn) in rows.chunks_exact_mut(DEGREE).zip(&self.turns) {
                         for (entry, &exponent) in entries.iter_mut().zip(exponents) {
-                            *entry = exponent as usize * turn & (self.places - 1);
+                            *entry = (exponent as usize * turn) & (self.places - 1);
                         }
                         let row = &mut row[first..first + AT_ONCE];
                         for (point, (value, &entry)) in row.iter_mut().zip(&entries).enumerate() {
@@ -190,7 +190,7 @@ impl Columns {
     #[inline(always)]
     fn levels(&self, block: &mut [f64]) {
         let mut roots = &self.roots[..];
-        let (mut half, mut level) = (1, 1);
+        let (mut half, mut level) = (1, 1u32);
         while half < self.places {
             let (of_level, rest) = roots.split_at(half);
             roots = rest;
@@ -202,7 +202,7 @@ impl Columns {
                 for ((upper, lower), &root) in pairs.zip(of_level) {
                     for (upper, lower) in upper.iter_mut().zip(lower) {
                         let turned = multiply(*lower, root);
-                        let straight = if level % 3 == 0 {
+                        let straight = if u32::is_multiple_of(level, 3) {
                             reduce(*upper)
                         } else {
                             *upper
@@ -307,9 +307,9 @@ mod tests {
         }
         let mut packed = Polynomial::zero();
         transform.inverse(&sum, &mut packed);
-        for place in 0..places {
+        for (place, row) in rows.iter().enumerate() {
             for slot in 0..slots {
-                let expected = rows[place].centred(places * slot);
+                let expected = row.centred(places * slot);
                 assert_eq!(packed.centred(place + places * slot), expected);
             }
         }

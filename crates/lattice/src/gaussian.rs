@@ -212,13 +212,17 @@ impl Words {
         loop {
             let word = self.next();
             if word <= u64::MAX - rest {
-                return word % k == 0;
+                return word.is_multiple_of(k);
             }
         }
     }
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "tests cut known values short"
+)]
 mod tests {
     use s3rec_algebra::Seed;
 

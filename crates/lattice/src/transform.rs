@@ -111,7 +111,7 @@ impl Transform {
                     let half = DEGREE >> (level + 1);
                     for (pair, &root) in rows.chunks_exact_mut(2 * half).zip(of_level) {
                         let (upper, lower) = pair.split_at_mut(half);
-                        forward_shared(upper, lower, root, level % 3 == 0);
+                        forward_shared(upper, lower, root, u32::is_multiple_of(level, 3));
                     }
                 }
                 turn::<ROWS, ROW>(&rows, out);
@@ -126,7 +126,7 @@ impl Transform {
                         .zip(of_level.chunks_exact(ROWS))
                     {
                         let (upper, lower) = pair.split_at_mut(half);
-                        let is_reducing = (level + LOG_ROWS) % 3 == 0;
+                        let is_reducing = (level + LOG_ROWS).is_multiple_of(3);
                         for (upper, lower) in upper
                             .chunks_exact_mut(ROWS)
                             .zip(lower.chunks_exact_mut(ROWS))

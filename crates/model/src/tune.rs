@@ -288,7 +288,7 @@ impl Draws {
             _ => base.rank * 2,
         };
         // One in four goes without.
-        let with_implicit = self.0.next_u32() % 4 > 0 && base.solver == SolverKind::Als;
+        let with_implicit = !self.0.next_u32().is_multiple_of(4) && base.solver == SolverKind::Als;
         let ridge = base.implicit_ridge.unwrap_or(IMPLICIT_RIDGE) * self.factor(4.0);
         SolverSettings {
             rank: rank.min(crate::settings::MAX_RANK),
@@ -297,7 +297,7 @@ impl Draws {
             user_bias_decay: base.user_bias_decay * self.factor(4.0),
             item_bias_decay: base.item_bias_decay * self.factor(4.0),
             implicit_ridge: with_implicit.then_some(ridge),
-            activity_prior: self.0.next_u32() % 2 == 0,
+            activity_prior: self.0.next_u32().is_multiple_of(2),
             ..base.clone()
         }
     }

@@ -125,6 +125,8 @@ impl Bare {
         let header = v1::FileHeader {
             file_name: "links.tsv".into(),
             dataset: dataset.into(),
+            length: links.len() as u64,
+            digest: blake3::hash(links.as_bytes()).as_bytes().to_vec(),
             ..v1::FileHeader::default()
         };
         let chunks = [

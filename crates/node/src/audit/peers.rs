@@ -170,7 +170,6 @@ mod tests {
         assert_eq!(nothing.unwrap_err().reason, Reason::WrongState);
 
         // Shorter, forked, and another log, each until it is accepted.
-        let mut last = audit.head().unwrap().sequence;
         for (refused, then) in [
             (head(1, 4, 4), head(1, 5, 9)),
             (head(1, 4, 8), head(1, 4, 8)),
@@ -187,9 +186,9 @@ mod tests {
             let other = theirs.accept(&audit, &hexadecimal(&[7; 32]), "who");
             assert_eq!(other.unwrap_err().reason, Reason::InvalidRequest);
             assert!(theirs.check(&refused).is_err(), "nobody has accepted it");
+            let last = audit.head().unwrap().sequence;
             theirs.accept(&audit, &log, "who").unwrap();
             assert_eq!(audit.head().unwrap().sequence, last + 1);
-            last += 1;
             theirs.check(&then).unwrap();
             // Once: what both sign afterwards is not given up by the same word again.
             theirs.signed(&then).unwrap();

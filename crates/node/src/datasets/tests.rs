@@ -134,7 +134,10 @@ fn a_copy_that_is_not_kept_or_is_released_leaves_nothing() {
 
     let kept = home.job("mine");
     assert_eq!(home.hidden(), 1);
-    assert_eq!(home.datasets.jobs_with(&name).unwrap(), [kept.clone()]);
+    assert_eq!(
+        home.datasets.jobs_with(&name).unwrap(),
+        *std::slice::from_ref(&kept)
+    );
     home.datasets.release(&kept);
     home.datasets.release(&kept);
     assert_eq!(home.hidden(), 0);

@@ -59,10 +59,6 @@ impl Prepared {
         Self::leaving_out(keys, seeds, opening, job, block, key, LeftOut::default())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "those of `new`, and what a test leaves out"
-    )]
     pub(crate) fn leaving_out(
         keys: &SocialKeys,
         seeds: &SessionSeeds,

@@ -373,7 +373,7 @@ fn messages_of_another_form_are_refused() {
     assert!(decode(&world.rating, &masks, &noised.bytes()[1..]).is_err());
     // Padding that is not zero: 60·12 codes of g + 3 bits.
     let mut padded = noised.bytes().to_vec();
-    if 60 * 12 * world.parameters.body_code.bits() % 8 != 0 {
+    if !(60 * 12 * world.parameters.body_code.bits()).is_multiple_of(8) {
         *padded.last_mut().unwrap() |= 0x80;
         assert!(decode(&world.rating, &masks, &padded).is_err());
     }

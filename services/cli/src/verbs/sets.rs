@@ -38,8 +38,9 @@ pub(super) fn read(files: &BothFiles) -> Result<Sets, Failure> {
     inputs.rating_options.out_of_scale = OutOfScale::Drop;
     let (ratings, links) = inputs.read()?;
     let data = data_use(&ratings.report);
-    note(&words(&data, &ratings.report));
+    // What is refused is the one document on stderr.
     most_dropped(&files.ratings, &data, &files.reading.ratings)?;
+    note(&words(&data, &ratings.report));
     Ok(Sets {
         ratings,
         links,

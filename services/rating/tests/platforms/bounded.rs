@@ -35,7 +35,7 @@ async fn no_row_of_a_noised_opening_is_longer_than_beta() {
         let noised = |beta: f64| {
             move |release: &mut v1::ReleasePolicy| {
                 release.set_kind(v1::ReleaseKind::Noised);
-                release.noise_sigma = 1e-2;
+                release.noise_sigma = 1e-3;
                 release.row_norm_beta = beta;
                 release.delta = 1e-6;
             }

@@ -157,7 +157,7 @@ async fn copies_go_with_their_jobs_whatever_their_end() {
             }
             "revoke" => {
                 pair.approve(&job).await;
-                assert_eq!(copies(&pair).1, [job.clone()]);
+                assert_eq!(copies(&pair).1, *std::slice::from_ref(&job));
                 pair.begin(&job).await;
                 let request = v1::RevokeApprovalRequest { job_id, reason };
                 pair.social.revoke_approval(request).await.unwrap();
@@ -268,7 +268,9 @@ async fn an_upload_is_what_its_header_states_or_nothing() {
         }
     }
     let same = |header: &mut v1::FileHeader| {
+        header.user_column = "1".into();
         header.item_column = "1".into();
+        header.truster_column = "1".into();
         header.trustee_column = "1".into();
     };
     let (mut of_ratings, mut of_links) = (whole(&ratings), whole(&links));

@@ -21,7 +21,9 @@ async fn a_preset_is_trained_whole_and_its_local_part_stays_here() {
     let listed = v1::ListProposalsRequest::default();
     let listed = pair.social.list_proposals(listed).await.unwrap();
     let shown = listed.into_inner().proposals.remove(0).model.unwrap();
-    assert_eq!((shown.local, shown.rank, shown.rounds), (None, 5, 4));
+    let (rank, rounds) = (preset.settings.rank, preset.settings.openings);
+    assert!(shown.local.is_none());
+    assert_eq!((shown.rank as usize, shown.rounds), (rank, rounds));
     let models = v1::ListModelsRequest {};
     let models = pair.rating.list_models(models).await.unwrap();
     let model = models.into_inner().models.remove(0);

@@ -85,7 +85,8 @@ async fn parameters_that_differ_from_the_consent_or_the_bounds_are_refused_by_fi
 /// What the proposal says that parameters must keep.
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_beyond_the_proposals_bounds_are_refused_by_bound() {
-    let kept: [(&str, fn(&mut Terms)); 3] = [
+    type Change = fn(&mut Terms);
+    let kept: [(&str, Change); 3] = [
         ("most_common_users", |terms| terms.most_common_users = 39),
         ("least_security_bits", |terms| {
             terms.least_security_bits = 1024

@@ -31,7 +31,6 @@ fn a_thousand_proposals_that_are_taken_back_leave_memory_and_disk_flat() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by the test above, alone"]
-#[expect(clippy::print_stderr, reason = "the figures")]
 async fn in_a_process_of_its_own() {
     let asked = policy(&[("decide", "\"ask\"")]);
     let mut target = Target::configured(&asked, |settings| {
