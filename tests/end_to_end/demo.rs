@@ -281,7 +281,7 @@ impl Running {
             );
             std::fs::read_to_string(&stderr)
                 .unwrap()
-                .contains("online: round ")
+                .contains(" of 50000")
         });
         Self {
             child,

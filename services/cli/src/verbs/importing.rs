@@ -141,7 +141,11 @@ mod tests {
             ("", false),
         ] {
             let mut shown = Vec::new();
-            let asked = confirm(&[suspicion.clone()], &mut answer.as_bytes(), &mut shown);
+            let asked = confirm(
+                std::slice::from_ref(&suspicion),
+                &mut answer.as_bytes(),
+                &mut shown,
+            );
             assert_eq!(asked.is_ok(), goes_on, "{answer:?}");
             let shown = String::from_utf8(shown).unwrap();
             assert!(
