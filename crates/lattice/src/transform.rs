@@ -8,7 +8,7 @@
 //!
 //! Range, in multiples of q: a product of a number V with a root (at most ½) is at most
 //! 0.5 + 0.19·V. Without reduction V grows 1 → 1.69 → 2.51 → 3.49; every third level reduces the
-//! other summand, and begins again at 0.5 + 1.17. So V stays below 4, which [`multiply`] takes.
+//! other summand, and begins again at 0.5 + 1.17. So V stays below 4, which `multiply` takes.
 
 use std::sync::OnceLock;
 
