@@ -90,7 +90,7 @@ pub(crate) fn measure(workload: &Workload, mu: Mu) -> Result<ProductRecord, Benc
     let noised = social.on(|| noise_first::answer(&parameters, prepared, &upload))?;
     let opened = rating.on(|| noise_first::decode(&rating_keys, &masks, noised.bytes()))?;
     let up = [
-        PublicSeed::combine("", &[]).as_bytes().len() + 8,
+        opening.mask_seed.as_bytes().len() + size_of_val(&opening.number),
         upload.bytes().len(),
     ];
     let online = phase(&up, &[masks.len(), noised.bytes().len()], &rating, &social);

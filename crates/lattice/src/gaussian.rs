@@ -1,6 +1,6 @@
 //! Discrete Gaussian noise over a [`Stream`].
 //!
-//! - [`narrow`]: small standard deviations, for the errors of ciphertexts and keys. Inversion by
+//! - [`Tails`]: small standard deviations, for the errors of ciphertexts and keys. Inversion by
 //!   a table of tails that is read whole for every sample, so that time says nothing.
 //! - [`Wide`]: standard deviation 2^h exactly, for the release noise η: the sampler of Canonne,
 //!   Kamath and Steinke (NeurIPS 2020, algorithms 1 to 3) with t = σ = 2^h, where every probability
@@ -70,11 +70,6 @@ impl Tails {
         }
         words.zeroize();
     }
-}
-
-/// Fills `out` with a discrete Gaussian of that standard deviation.
-pub fn narrow(deviation: f64, stream: &mut Stream, out: &mut [i64]) {
-    Tails::new(deviation).fill(stream, out);
 }
 
 /// A source of discrete Gaussian noise of standard deviation 2^h exactly.
@@ -252,7 +247,7 @@ mod tests {
     fn narrow_samples_follow_their_distribution() {
         for (tag, deviation) in [(1, 4.0), (2, 8.0), (3, 1.5)] {
             let mut samples = vec![0; 200_003];
-            narrow(deviation, &mut stream(tag), &mut samples);
+            Tails::new(deviation).fill(&mut stream(tag), &mut samples);
             let cells = 2 * (3.0 * deviation) as i64 + 1;
             let statistic = chi_square(&samples, deviation, (3.0 * deviation) as i64);
             // χ² of k cells has mean k and deviation √(2k).

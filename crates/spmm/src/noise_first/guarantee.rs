@@ -1,8 +1,6 @@
 //! What a release promises, in μ of Gaussian differential privacy (Dong, Roth and Su, JRSS B
 //! 2022), and how that is said to people (design page, section 2).
 
-use s3rec_algebra::RealMatrix;
-
 /// δ of the one (ε, δ) that is shown beside μ.
 pub const SHOWN_DELTA: f64 = 1e-6;
 
@@ -138,14 +136,6 @@ fn quantile(probability: f64) -> f64 {
         }
     }
     f64::midpoint(low, high)
-}
-
-/// ‖x‖₂ of every row, the quantity that β bounds.
-#[must_use]
-pub fn row_norms(rows: &RealMatrix) -> Vec<f64> {
-    (0..rows.rows())
-        .map(|row| rows.row(row).iter().map(|x| x * x).sum::<f64>().sqrt())
-        .collect()
 }
 
 #[cfg(test)]
