@@ -1,5 +1,5 @@
-//! Developer commands: `cargo xtask arrows`, `cargo xtask check-report FILE`,
-//! `cargo xtask claims`, `cargo xtask mutants`, `cargo xtask ci`.
+//! Developer commands: `cargo xtask quick`, `arrows`, `picture`, `check-report FILE`, `claims`,
+//! `mutants` and `ci`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,6 +10,7 @@ mod arrows;
 mod claims;
 mod metadata;
 mod mutants;
+mod quick;
 mod thresholds;
 
 use std::path::{Path, PathBuf};
@@ -26,8 +27,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Checks which crate uses which against the allowed arrows.
+    /// What to run between edits: format, arrows, claims, and unit tests of the crates that changed.
+    Quick,
+    /// Checks which crate uses which against the allowed arrows, and the README's picture of them.
     Arrows,
+    /// Draws which crate uses which, for the README.
+    Picture,
     /// Checks the report of a FilmTrust demo run against what the project promises.
     CheckReport {
         /// The report.json of `s3rec demo --report DIR`.
@@ -43,9 +48,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let findings = match Arguments::parse().command {
-        Task::Arrows => metadata::Metadata::load(&workspace_root())
-            .map(|metadata| arrows::violations(&metadata))
-            .map_err(|error| error.to_string()),
+        Task::Quick => quick(),
+        Task::Arrows => arrows(),
+        Task::Picture => picture(),
         Task::CheckReport { file } => {
             thresholds::findings(&file).map_err(|error| error.to_string())
         }
@@ -68,6 +73,32 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn quick() -> Result<Vec<String>, String> {
+    let root = workspace_root();
+    let mut findings = arrows()?;
+    findings.extend(claims::findings(&root).map_err(|error| error.to_string())?);
+    findings.extend(quick::findings(&root).map_err(|error| error.to_string())?);
+    Ok(findings)
+}
+
+fn arrows() -> Result<Vec<String>, String> {
+    let root = workspace_root();
+    let metadata = metadata::Metadata::load(&root).map_err(|error| error.to_string())?;
+    let mut findings = arrows::violations(&metadata);
+    findings.extend(
+        arrows::outdated_picture(&metadata, &root)
+            .map_err(|error| format!("README.md: {error}"))?,
+    );
+    Ok(findings)
+}
+
+fn picture() -> Result<Vec<String>, String> {
+    let metadata =
+        metadata::Metadata::load(&workspace_root()).map_err(|error| error.to_string())?;
+    print!("{}", arrows::picture(&metadata));
+    Ok(Vec::new())
 }
 
 fn ci() -> ExitCode {

@@ -95,6 +95,18 @@ impl Metadata {
             .collect()
     }
 
+    /// Names of the workspace's crates that name the crate `library` among their dependencies.
+    pub(crate) fn naming<'a>(&'a self, library: &'a str) -> impl Iterator<Item = &'a str> {
+        self.members()
+            .filter(move |package| {
+                package
+                    .dependencies
+                    .iter()
+                    .any(|dependency| dependency.name == library)
+            })
+            .map(|package| package.name.as_str())
+    }
+
     /// Names of the workspace's crates.
     pub(crate) fn member_names(&self) -> BTreeSet<&str> {
         self.members()

@@ -1,4 +1,16 @@
 //! How s3rec works and why, page by page.
+//!
+//! | who you are | read, in this order |
+//! |---|---|
+//! | new here | the README, [`quick_start`], [`glossary`], [`objectives`] |
+//! | about to consent for a platform | [`consent`], [`threat_model`], [`noised_opening`] section 2 |
+//! | an operator | [`operating`], [`troubleshooting`], [`resuming`] |
+//! | after better recommendations | [`solvers`], [`benchmarks`], [`reproduction`] |
+//! | reviewing the cryptography | [`protocol`], [`noised_opening`], [`parameters`], [`threats_and_faults`] |
+//! | changing the code | [`contributing`], [`decisions`], [`extending`], [`wire_format`], [`profile`] |
+
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}
 
 #[doc = include_str!("quick_start.md")]
 pub mod quick_start {}
@@ -20,6 +32,12 @@ pub mod threats_and_faults {}
 
 #[doc = include_str!("consent.md")]
 pub mod consent {}
+
+#[doc = include_str!("protocol.md")]
+pub mod protocol {}
+
+#[doc = include_str!("noised_opening.md")]
+pub mod noised_opening {}
 
 #[doc = include_str!("objectives.md")]
 pub mod objectives {}
