@@ -1,7 +1,7 @@
 //! Every decoder of bytes from a peer or an operator, under random and kept inputs.
 //!
 //! The targets are tests: `cargo test -p s3rec-fuzz` runs each over its kept corpus
-//! (`tests/__fuzz__/…`) and a short random run; with `cargo install cargo-bolero`,
+//! (`tests/fuzz/__fuzz__/…`) and a short random run; with `cargo install cargo-bolero`,
 //! `cargo bolero test -p s3rec-fuzz --rustc-bootstrap -s NONE -T 10min TARGET` goes on with
 //! libFuzzer for as long as one likes. A finding is kept in the corpus with its mending.
 //!

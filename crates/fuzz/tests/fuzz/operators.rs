@@ -41,7 +41,7 @@ fn policies() {
 
 #[test]
 fn client_files() {
-    const CLIENT: &[u8] = include_bytes!("../../../deploy/rating-operator.toml");
+    const CLIENT: &[u8] = include_bytes!("../../../../deploy/rating-operator.toml");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("client.toml");
     bolero::check!()

@@ -13,7 +13,7 @@ use s3rec_node::config::{RatingPeer, SocialPeer, TlsSettings, load};
 use s3rec_node::pki::{CertificateRole, Pin, inspect, issue};
 use s3rec_node::tls::{Clients, PinSource, Revocations, TlsMaterial};
 
-const CONFIGURATION: &str = include_str!("../../../deploy/rating.toml");
+const CONFIGURATION: &str = include_str!("../../../../deploy/rating.toml");
 
 #[test]
 fn configurations() {

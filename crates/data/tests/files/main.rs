@@ -1,0 +1,7 @@
+//! What is read of files as people have them, and what is refused.
+
+mod cases;
+mod formats;
+mod parquet;
+mod published;
+mod readers;

@@ -1,0 +1,12 @@
+//! The targets, in one program: each links the command and both daemons, which takes its time once.
+
+mod approvals;
+mod bytes;
+mod disk;
+mod endpoints;
+mod files;
+mod models;
+mod operators;
+mod psi;
+mod settings;
+mod wire;
