@@ -2,6 +2,7 @@
 """Other libraries on the folds that `s3rec evaluate --folds-out FILE` wrote.
 
     python3 -m venv venv && venv/bin/pip install numpy scipy scikit-surprise implicit cornac
+    venv/bin/pip install torch torch_geometric flgo      # several GB; for FLGo's SeSoRec alone
     venv/bin/python crates/bench/compare/compare.py FOLDS [--links FILE] [--only NAME,...]
 
 Prints RMSE and MAE (predictions clipped to the scale of the ratings), RMSE of users with fewer than
@@ -139,6 +140,47 @@ def cornac_sorec():
     return SoRec(seed=0, verbose=False)
 
 
+def flgo_sesorec(gamma, epochs=20, rate=0.1, batch=64):
+    """FLGo's SeSoRec, by its own steps at both parties, its own defaults (10 factors, λ 0.01, rate 0.1,
+    batches of 64), on our folds instead of the files that its task would download."""
+
+    def run(fold):
+        import torch
+        from flgo.algorithm import sesorec
+
+        torch.manual_seed(0)
+        users, items = list(range(fold.users)), list(range(fold.items))
+        passive = object.__new__(sesorec.PassiveParty)
+        passive.device, passive.userID_data = torch.device("cpu"), users
+        ends = [[link[0] for link in fold.links], [link[1] for link in fold.links]]
+        passive.social_data = type("Social", (), {"edge_index": torch.tensor(ends)})
+        passive.initialize()
+        active = object.__new__(sesorec.ActiveParty)
+        active.gamma, active.lambda_l2, active.learning_rate = gamma, 0.01, rate
+        active.calculator = type("Calculator", (), {"to_device": staticmethod(lambda data: data)})
+        active.local_module = sesorec.MF(fold.users, fold.items, 10)
+        active.communicate_with = lambda _, package: passive.actions[package["__mtype__"]](package)
+        columns = list(zip(*fold.train))
+        user = torch.tensor(columns[0])
+        item = torch.tensor(columns[1])
+        rating = torch.tensor(columns[2], dtype=torch.float32)
+        for _ in range(epochs):
+            order = torch.randperm(len(user))
+            for start in range(0, len(order), batch):
+                part = order[start : start + batch]
+                active.get_batch_data = lambda: (user[part], item[part], rating[part])
+                active.iterate()
+        model = active.local_module
+        with torch.no_grad():
+            test = list(zip(*fold.test))
+            asked = (torch.tensor(test[0]), torch.tensor(test[1]), None)
+            predicted = model(asked).nan_to_num(fold.mean).tolist()
+            left, right = model.user_embedding.weight, model.item_embedding.weight
+        return predicted, lambda user: (right @ left[user]).detach().nan_to_num(0.0).numpy()
+
+    return run
+
+
 def implicit_als(fold):
     """implicit's weighted ALS on which items were chosen; no ratings are predicted."""
     import os
@@ -169,6 +211,8 @@ MODELS = {
     "Surprise SVD++": surprise_model(surprise_svdpp),
     "Cornac MF": cornac_model(cornac_mf, social=False),
     "Cornac SoRec (links)": cornac_model(cornac_sorec, social=True),
+    "FLGo SeSoRec (links, γ = 1)": flgo_sesorec(1.0),
+    "FLGo SeSoRec without links (γ = 0)": flgo_sesorec(0.0),
     "implicit ALS, 16 factors": implicit_als,
     "most rated items": popularity,
 }

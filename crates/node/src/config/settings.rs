@@ -11,6 +11,7 @@ use crate::tls::{PinSource, TlsError};
 
 /// All settings; `P` is what the two daemons do not share.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct Settings<P> {
     /// Where the embedded store and imported data live; created with mode 0700.
@@ -44,24 +45,27 @@ pub type SocialSettings = Settings<SocialPeer>;
 
 /// `[operator]`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct OperatorSettings {
     /// Address to listen on, or `NAME:PORT` of a host; port 0 takes a free one, written to
     /// `data_dir/operator.addr`.
     pub listen: SocketAddr,
-    /// Authority of the operators' certificates, PEM; `tls.ca` unless given. Give one where
-    /// the other platform's authority is in `tls.ca`, or it could make operators of ours.
+    /// Authority of the operators' certificates, PEM. Unless given, the one in `tls.ca` that issued
+    /// this daemon's own certificate, and no other; without either the daemon does not start.
     pub ca: Option<PathBuf>,
 }
 
 /// `[peer]` of the rating platform, which calls.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct RatingPeer {
     /// `https://host:port` of the social platform.
     pub address: String,
     /// Pin of the social platform's certificate; read when the daemon starts.
     #[serde(default, deserialize_with = "pin")]
+    #[cfg_attr(test, serde(skip_serializing), schemars(with = "Option<String>"))]
     pub pin: Option<Pin>,
     /// Instead: a file with its pins, one a line, read again when it changes.
     pub pin_file: Option<PathBuf>,
@@ -69,6 +73,7 @@ pub struct RatingPeer {
 
 /// `[peer]` of the social platform, which is called.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct SocialPeer {
     /// Address to listen on, or `NAME:PORT` of a host; port 0 takes a free one, written to
@@ -76,6 +81,7 @@ pub struct SocialPeer {
     pub listen: SocketAddr,
     /// Pin of the rating platform's certificate; read when the daemon starts.
     #[serde(default, deserialize_with = "pin")]
+    #[cfg_attr(test, serde(skip_serializing), schemars(with = "Option<String>"))]
     pub pin: Option<Pin>,
     /// Instead: a file with its pins, one a line, read again when it changes.
     pub pin_file: Option<PathBuf>,
@@ -136,6 +142,7 @@ impl PeerSettings for IgnoredAny {
 
 /// `[tls]`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
     /// Authorities that are believed, PEM.
@@ -150,6 +157,7 @@ pub struct TlsSettings {
 
 /// `[observability]`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct ObservabilitySettings {
     /// Address of `/metrics`, `/healthz` and `/readyz` in plain HTTP; none unless set, because
@@ -164,6 +172,7 @@ pub struct ObservabilitySettings {
 
 /// `[log]`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
     /// How lines look.
@@ -183,6 +192,7 @@ impl Default for LogSettings {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -193,6 +203,7 @@ pub enum LogFormat {
 
 /// `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Largest file an operator may import, bytes.
@@ -213,7 +224,7 @@ pub struct Limits {
     pub reload_seconds: u64,
     /// Connections that a port serves at a time.
     pub connections: u32,
-    /// Of them, from one address.
+    /// Connections that a port serves at a time to one address.
     pub connections_per_client: u32,
     /// Calls that the other platform may make on one connection in a second, on average.
     pub calls_per_second: u32,
@@ -228,14 +239,16 @@ pub struct Limits {
     /// end.
     pub proposal_days: u32,
     /// Set intersections with the rating platform over one lineage of links, where no policy says
-    /// otherwise. The social platform's; so are the next three.
+    /// otherwise. The social platform's.
     pub intersections: u32,
-    /// Ids that the rating platform may bring to them in all, likewise.
+    /// Ids that the rating platform may bring to set intersections over one lineage of links in
+    /// all, where no policy says otherwise. The social platform's.
     pub ids_asked: u64,
     /// What is stated of the links of one user, both directions together, where neither the
-    /// approval nor a policy says otherwise.
+    /// approval nor a policy says otherwise. The social platform's.
     pub degree_bound: u32,
-    /// What is stated of all links together, for each user in the data set, likewise.
+    /// What is stated of all links together, for each user in the data set, where neither the
+    /// approval nor a policy says otherwise. The social platform's.
     pub links_per_user: u32,
 }
 
@@ -267,12 +280,13 @@ impl Default for Limits {
 /// `[retention]`: how long details of what is over are kept. Counters of what was disclosed, and
 /// the audit log, are kept for ever.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// Days after its end that a job is known: its proposal, consent, events and costs. One with
     /// a model is, until the model is deleted.
     pub jobs_days: u32,
-    /// Likewise, of a job that ended before it disclosed anything.
+    /// Days after its end that a job is known which ended before it disclosed anything.
     pub unopened_days: u32,
     /// Days after a job's end that its events before the last are kept.
     pub events_days: u32,
