@@ -6,7 +6,7 @@ use s3rec_algebra::RingMatrix;
 use s3rec_sparse::{OperatorKind, SocialOperator};
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::{
-    Disclosure, ProductParameters, ProductRequest, Protocol, choose_parameters, fetch, ideal,
+    PatternPolicy, ProductParameters, ProductRequest, Protocol, choose_parameters, fetch, ideal,
 };
 
 use crate::homomorphic::HomomorphicPair;
@@ -159,7 +159,7 @@ pub(crate) fn request(
     request.row_norm_bound = operator.row_norm_bound();
     request.nonzeros_bound = operator.nonzeros_bound();
     if protocol.fetches_privately() {
-        request.pattern = Disclosure::ActiveRows;
+        request.pattern = PatternPolicy::ActiveRows;
         request.returned_rows = count(operator.active_rows().len());
         request.fetched_rows_bound = fetch::rows_bound_of(operator);
     }

@@ -47,6 +47,8 @@ pub use frame::{Frame, MAX_FRAME_BYTES, Step};
 pub use operand::SocialOperand;
 pub use parameters::{Layout, ProductParameters, STATISTICAL_BITS};
 pub use policy::{Protocol, ReleasePolicy};
-pub use s3rec_sparse::{Disclosure, OperatorKind, PublicPattern};
+#[doc(hidden)]
+pub use s3rec_sparse::Disclosure;
+pub use s3rec_sparse::{OperatorKind, PatternPolicy, PublicPattern};
 pub use schedule::{Crossing, Exchange};
 pub use scratch::WorkingSpace;

@@ -10,7 +10,7 @@ use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingStock, SocialBlock, SocialOpening, SocialStock,
 };
 use s3rec_spmm::{
-    Disclosure, Exchange, OperatorKind, Protocol, ReleasePolicy, Step, Uncounted, cost, he,
+    Exchange, OperatorKind, PatternPolicy, Protocol, ReleasePolicy, Step, Uncounted, cost, he,
 };
 
 /// What crossed before the first round, and in each round.
@@ -135,13 +135,13 @@ fn operator(protocol: Protocol) -> OperatorKind {
 #[test]
 fn predicted_bytes_are_the_counted_ones() {
     for protocol in PROTOCOLS {
-        for disclosure in [Disclosure::Nothing, Disclosure::ActiveRows] {
+        for policy in [PatternPolicy::Nothing, PatternPolicy::ActiveRows] {
             for (users, columns) in [(40, 10), (131, 1), (700, 3)] {
                 let links = vec![(0, 1), (5, 2), (2, 30)];
                 let operator = operator(protocol);
                 let shape = Shape {
                     protocol,
-                    disclosure,
+                    policy,
                     operator,
                     ..Shape::new(users, columns, links)
                 };
