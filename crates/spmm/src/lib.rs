@@ -50,5 +50,5 @@ pub use policy::{Protocol, ReleasePolicy};
 #[doc(hidden)]
 pub use s3rec_sparse::Disclosure;
 pub use s3rec_sparse::{OperatorKind, PatternPolicy, PublicPattern};
-pub use schedule::{Crossing, Exchange};
+pub use schedule::{Exchange, ScheduledFrame};
 pub use scratch::WorkingSpace;

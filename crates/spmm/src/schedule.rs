@@ -26,7 +26,7 @@ pub enum Exchange {
 
 /// One frame of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crossing {
+pub struct ScheduledFrame {
     /// P0 sends it.
     pub to_social: bool,
     /// Its step.
@@ -64,15 +64,15 @@ impl Exchange {
     ///
     /// # Errors
     /// Sizes that no frame can carry.
-    pub fn crossings(self, parameters: &ProductParameters) -> Result<Vec<Crossing>, SpmmError> {
-        let mut crossings = Vec::new();
+    pub fn frames(self, parameters: &ProductParameters) -> Result<Vec<ScheduledFrame>, SpmmError> {
+        let mut frames = Vec::new();
         let mut next = [0, 0];
         for part in self.schedule(parameters)?.parts() {
             let to_social = part.from == Side::Rating;
             for index in 0..part.frames() {
                 let [ours, theirs] = &mut next;
                 let sequence = if to_social { ours } else { theirs };
-                crossings.push(Crossing {
+                frames.push(ScheduledFrame {
                     to_social,
                     step: part.step(),
                     sequence: *sequence,
@@ -81,7 +81,7 @@ impl Exchange {
                 *sequence += 1;
             }
         }
-        Ok(crossings)
+        Ok(frames)
     }
 
     /// What crosses, in order.
