@@ -69,7 +69,7 @@ impl Report {
     pub fn of_training(training: &Training) -> Result<Self, BenchError> {
         Ok(Self {
             title: "s3rec: one joint training".to_owned(),
-            origin: vec![told(&Machine::here())],
+            origin: vec![described(&Machine::here())],
             sections: training::sections(training)?,
         })
     }
@@ -127,7 +127,7 @@ pub fn headline_sentences(headline: &Headline) -> Vec<String> {
 }
 
 /// A machine in one line.
-fn told(machine: &Machine) -> String {
+fn described(machine: &Machine) -> String {
     let build = if machine.debug_build {
         ", a build that is not fully optimised"
     } else {

@@ -15,10 +15,10 @@ use s3rec_spmm::{Endpoint, SpmmError, Step};
 
 use crate::faults::{At, Fault};
 
-/// What P1's record was told, in order, and what it refuses.
+/// What P1's record was called with, in order, and what it refuses.
 #[derive(Clone, Default)]
 struct Record {
-    told: Arc<Mutex<Vec<&'static str>>>,
+    calls: Arc<Mutex<Vec<&'static str>>>,
     refuses: Option<&'static str>,
 }
 
@@ -31,15 +31,15 @@ impl Record {
     }
 
     fn note(&self, what: &'static str) -> Result<(), SpmmError> {
-        self.told.lock().unwrap().push(what);
+        self.calls.lock().unwrap().push(what);
         match self.refuses == Some(what) {
             true => Err(SpmmError::Refused(what.into())),
             false => Ok(()),
         }
     }
 
-    fn told(&self) -> Vec<&'static str> {
-        self.told.lock().unwrap().clone()
+    fn calls(&self) -> Vec<&'static str> {
+        self.calls.lock().unwrap().clone()
     }
 }
 
@@ -272,10 +272,10 @@ fn nothing_leaves_before_it_is_on_record() {
     let record = Record::default();
     let mut preparing = world.preparing(&record);
     preparing.receive(name()).unwrap();
-    assert_eq!(record.told(), ["bind"]);
+    assert_eq!(record.calls(), ["bind"]);
     assert!(preparing.poll_send().unwrap().is_some());
 
-    for (refused, told) in [("permit", &["permit"][..]), ("count", &["permit", "count"])] {
+    for (refused, expected) in [("permit", &["permit"][..]), ("count", &["permit", "count"])] {
         let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
         let record = Record::refusing(refused);
         let mut sending = RatingAnswer::new(&world.keys, &world.upload, masks).unwrap();
@@ -286,7 +286,7 @@ fn nothing_leaves_before_it_is_on_record() {
         let error = answering.poll_send().unwrap_err();
         assert!(matches!(error, SpmmError::Refused(_)), "{error}");
         assert!(answering.poll_send().is_err(), "sent after a refusal");
-        assert_eq!(record.told(), told);
+        assert_eq!(record.calls(), expected);
     }
 }
 
