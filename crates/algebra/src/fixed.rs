@@ -23,8 +23,6 @@ pub struct FixedPoint {
 impl FixedPoint {
     /// The most fractional bits that are ever used.
     pub const MAX_SCALE_BITS: u32 = 16;
-    /// The guard bits of every shipped configuration.
-    pub const DEFAULT_GUARD_BITS: u32 = 2;
 
     /// The largest scale f_u ≤ 16 with L·u_max·2^(f_u + guard) < 2^(ℓ−1).
     ///

@@ -1,4 +1,4 @@
-//! Ring elements, fixed point, shares and seeded randomness.
+//! Ring elements, fixed point and seeded randomness.
 //!
 //! The bottom of the workspace: everything a protocol party computes with, nothing that it
 //! says. No I/O but the operating system's entropy ([`Seed::generate`]).
@@ -6,14 +6,12 @@
 //! - [`RingBits`], [`RingMatrix`]: Z_{2^ℓ} and matrices over it.
 //! - [`RealMatrix`], [`FixedPoint`]: real numbers and their way into the ring and back.
 //! - [`packing`]: exactly ℓ bits a value on the wire.
-//! - [`party`]: who holds a share; only [`party::reveal`] joins two.
 //! - [`Seed`], [`PublicSeed`], [`Stream`]: all randomness, by label and content.
 
 mod error;
 mod fixed;
 mod matrix;
 pub mod packing;
-pub mod party;
 mod prefetch;
 mod ring;
 mod sample;
@@ -23,7 +21,6 @@ mod stream;
 pub use error::AlgebraError;
 pub use fixed::{FixedPoint, Saturations};
 pub use matrix::{RealMatrix, RingMatrix};
-pub use party::{RatingPlatform, Share, SocialPlatform};
 pub use prefetch::prefetch;
 pub use ring::RingBits;
 pub use sample::tuniform_bytes;

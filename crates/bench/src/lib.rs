@@ -20,7 +20,6 @@
 //! | [`report`] | every record of a directory as one page |
 
 pub mod clear;
-mod dense;
 pub mod document;
 mod error;
 pub mod fetch;
@@ -29,24 +28,25 @@ mod homomorphic;
 pub mod learning;
 pub mod links;
 mod machine;
-mod masked;
 mod memory;
 mod noise_first;
+pub mod number_format;
 pub mod plot;
 pub mod products;
 pub mod psi;
 pub mod record;
 pub mod release;
 pub mod report;
+mod rounding_error;
 pub mod rounds;
 pub mod scale;
 pub mod search;
 pub mod spread;
 pub mod ssmm;
+mod ssmm_workload;
+mod stock_pair;
 pub mod tfhe_reference;
 mod timed;
-mod unguarded;
-pub mod words;
 pub mod workload;
 
 pub use document::Document;

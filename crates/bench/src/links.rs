@@ -12,7 +12,7 @@ use crate::record::PhaseRecord;
 use crate::spread::Quantiles;
 use crate::ssmm::{PRODUCTS_PER_ROUND, SsmmBytes};
 use crate::workload::Workload;
-use crate::{BenchError, dense};
+use crate::{BenchError, ssmm_workload};
 
 /// A link to be shaped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,7 +130,7 @@ pub fn ssmm_product_seconds(users: usize, rank: usize) -> Result<f64, BenchError
     let ring = (0..run_users as u32).map(|user| (user, (user + 1) % run_users as u32));
     // The cost does not depend on the links: the messages are dense.
     let workload = Workload::new(SocialMatrix::from_links(run_users, ring)?, rank, 1);
-    let cost: PhaseRecord = dense::product(&workload);
+    let cost: PhaseRecord = ssmm_workload::product(&workload);
     let ratio = users as f64 / run_users as f64;
     Ok(cost.seconds * ratio * ratio)
 }

@@ -6,14 +6,16 @@ use s3rec_algebra::RingMatrix;
 use s3rec_sparse::{OperatorKind, SocialOperator};
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::{
-    Disclosure, ProductParameters, ProductRequest, Protocol, choose_parameters, fetch, ideal,
+    PatternPolicy, ProductParameters, ProductRequest, Protocol, choose_parameters, fetch, ideal,
 };
 
 use crate::homomorphic::HomomorphicPair;
-use crate::masked::MaskedPair;
 use crate::record::{PhaseRecord, ProductRecord, ProductsReport, SecondsSpread, WorkloadSize};
+use crate::stock_pair::StockPair;
 use crate::workload::Workload;
-use crate::{BenchError, clear, dense, memory, noise_first, tfhe_reference, unguarded};
+use crate::{
+    BenchError, clear, memory, noise_first, rounding_error, ssmm_workload, tfhe_reference,
+};
 
 /// Rounds measured of protocols whose rounds are cheap, for one of the others.
 const CHEAP_ROUNDS: u32 = 10;
@@ -118,7 +120,7 @@ fn measure_one(
     let cheap = (CHEAP_ROUNDS * measured).min(workload.rounds().max(1));
     match name {
         "plaintext" => clear::measure(workload, options.operator, cheap),
-        "ssmm" => Ok(dense::measure(workload, options.operator, measured)),
+        "ssmm" => Ok(ssmm_workload::measure(workload, options.operator, measured)),
         "he" => measure_he(workload, Protocol::He, options.operator, measured),
         // One round: its rounds cost the same, and the server's work is the largest here.
         "pir" => measure_he(workload, Protocol::HePir, OperatorKind::OutAverage, 1),
@@ -159,7 +161,7 @@ pub(crate) fn request(
     request.row_norm_bound = operator.row_norm_bound();
     request.nonzeros_bound = operator.nonzeros_bound();
     if protocol.fetches_privately() {
-        request.pattern = Disclosure::ActiveRows;
+        request.pattern = PatternPolicy::ActiveRows;
         request.returned_rows = count(operator.active_rows().len());
         request.fetched_rows_bound = fetch::rows_bound_of(operator);
     }
@@ -205,7 +207,7 @@ pub(crate) fn measure_he(
         computed: false,
         error_ulp: Some(error_ulp),
         peak_rss_bytes: memory::peak_bytes(),
-        error_ulp_unguarded: Some(unguarded::he(workload, &operator)?),
+        error_ulp_unguarded: Some(rounding_error::he(workload, &operator)?),
         parameters: serde_json::to_value(&parameters).unwrap_or_default(),
         spread: SecondsSpread::default(),
         online_disk_seconds: 0.0,
@@ -227,7 +229,7 @@ fn measure_preprocessed(
         .prefix("s3rec-bench-")
         .tempdir_in(&options.scratch)?;
     let before = memory::core_seconds();
-    let (mut pair, mut offline) = MaskedPair::set_up(
+    let (mut pair, mut offline) = StockPair::set_up(
         &parameters,
         &operator,
         directory.path(),
@@ -258,7 +260,7 @@ fn measure_preprocessed(
         computed: false,
         error_ulp: Some(error_ulp),
         peak_rss_bytes: memory::peak_bytes(),
-        error_ulp_unguarded: Some(unguarded::preprocessed(workload, &operator, options)?),
+        error_ulp_unguarded: Some(rounding_error::preprocessed(workload, &operator, options)?),
         parameters: serde_json::to_value(&parameters).unwrap_or_default(),
         spread: SecondsSpread::default(),
         online_disk_seconds: waited * f64::from(workload.rounds()) / f64::from(measured),

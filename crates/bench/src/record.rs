@@ -113,8 +113,8 @@ impl ProductRecord {
         let offline = PhaseRecord::median(runs.iter().map(|run| run.offline));
         let online = PhaseRecord::median(runs.iter().map(|run| run.online));
         let error_ulp = runs.iter().filter_map(|run| run.error_ulp).max();
-        let unguarded = runs.iter().filter_map(|run| run.error_ulp_unguarded);
-        let error_ulp_unguarded = unguarded.max();
+        let without_guard = runs.iter().filter_map(|run| run.error_ulp_unguarded);
+        let error_ulp_unguarded = without_guard.max();
         let peak_rss_bytes = runs.iter().map(|run| run.peak_rss_bytes).max();
         let first = runs.into_iter().next()?;
         Some(Self {
@@ -190,12 +190,12 @@ impl PhaseRecord {
     pub fn scaled(self, rounds: u64, measured: u64) -> Self {
         let measured = measured.max(1);
         let factor = rounds as f64 / measured as f64;
-        let whole = |value: u64| value / measured * rounds + value % measured * rounds / measured;
+        let scaled = |value: u64| value / measured * rounds + value % measured * rounds / measured;
         Self {
             seconds: self.seconds * factor,
-            bytes_to_social: whole(self.bytes_to_social),
-            bytes_to_rating: whole(self.bytes_to_rating),
-            messages: whole(self.messages),
+            bytes_to_social: scaled(self.bytes_to_social),
+            bytes_to_rating: scaled(self.bytes_to_rating),
+            messages: scaled(self.messages),
             rating_seconds: self.rating_seconds * factor,
             social_seconds: self.social_seconds * factor,
             core_seconds: self.core_seconds * factor,

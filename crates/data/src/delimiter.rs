@@ -50,7 +50,7 @@ impl Delimiter {
         let blank = text.trim_matches(' ').is_empty();
         let named = ALL
             .into_iter()
-            .find(|one| one.text() == text || one.word() == text);
+            .find(|one| one.text() == text || one.name() == text);
         match named {
             Some(delimiter) => Ok(delimiter),
             None if blank => Ok(Self::Space),
@@ -74,7 +74,7 @@ impl Delimiter {
     }
 
     /// A word for it, as people give it and are told it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Detect => "detect",
             Self::Tab => "tab",

@@ -74,7 +74,7 @@ impl SuspicionKind {
         }
     }
 
-    fn words(self) -> (&'static str, &'static str) {
+    fn text(self) -> (&'static str, &'static str) {
         match self {
             Self::Scientific => (
                 "in scientific notation",
@@ -143,7 +143,7 @@ impl Suspicion {
             of,
             ..
         } = self;
-        let (what, remedy) = kind.words();
+        let (what, remedy) = kind.text();
         let of_what = match field.as_str() {
             "rating" => "ratings",
             "line" => "lines",

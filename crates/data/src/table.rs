@@ -248,8 +248,8 @@ impl<'a> Table<'a> {
     pub(crate) fn read_as(&self) -> String {
         let kind = match &self.rows {
             Rows::Text(rows) => match rows.names {
-                Some(_) => format!("{} separated with a header", rows.delimiter.word()),
-                None => format!("{} separated without a header", rows.delimiter.word()),
+                Some(_) => format!("{} separated with a header", rows.delimiter.name()),
+                None => format!("{} separated without a header", rows.delimiter.name()),
             },
             Rows::Json(_) => "JSON lines".into(),
             Rows::Parquet(_) => "Parquet".into(),
@@ -360,7 +360,7 @@ impl<'a> Table<'a> {
                     .map_or(0, |last| last + 1),
                 actual: self.record().len(),
                 delimiter: match &self.rows {
-                    Rows::Text(rows) => rows.delimiter.word(),
+                    Rows::Text(rows) => rows.delimiter.name(),
                     Rows::Json(_) | Rows::Parquet(_) => "",
                 },
             })

@@ -245,7 +245,7 @@ impl<'a> TextRows<'a> {
             expected,
             actual: self.record().len(),
             first_line,
-            delimiter: self.delimiter.word(),
+            delimiter: self.delimiter.name(),
         }
     }
 

@@ -127,12 +127,6 @@ impl<'a> SparseRows<'a> {
         self.len() == 0
     }
 
-    /// The (column, weight) pairs of row `i`.
-    pub(crate) fn entries(&self, i: usize) -> impl Iterator<Item = (usize, i64)> {
-        let (columns, weights) = self.row(i);
-        std::iter::zip(columns, weights).map(|(&column, &weight)| (column as usize, weight))
-    }
-
     /// Columns and weights of row `i`.
     fn row(&self, i: usize) -> (&'a [u32], &'a [i64]) {
         let own = self.offsets[i]..self.offsets[i + 1];

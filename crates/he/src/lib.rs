@@ -31,7 +31,6 @@ mod packing;
 mod parameters;
 mod public;
 mod response;
-mod scheme;
 mod secret;
 mod upload;
 
@@ -65,6 +64,5 @@ pub use parameters::{
 };
 pub use public::{PublicKey, PublicKeyBodies, Workspace};
 pub use response::{Accumulated, Masked, Rerandomised, Response, social_share};
-pub use scheme::{Answer, Clear, Glwe, Scheme};
 pub use secret::SecretKey;
 pub use upload::{MaskPolynomial, RowBodies, UploadMasks, decode_bodies};

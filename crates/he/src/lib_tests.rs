@@ -172,7 +172,7 @@ fn shares_reveal_the_product_within_one_unit() {
         let product = job.clear_product();
         let mut workspace = job.public.workspace();
         for (response, accumulated) in job.accumulate(1 << 16).into_iter().enumerate() {
-            let used = job.packing.used_slots(response, shape.0);
+            let used = job.packing.rows_of(response, shape.0).len() * job.packing.width();
             let seed = job.response_seed(response);
             let rerandomised = accumulated.rerandomise(&job.public, &seed, &mut workspace);
             let (masked, r) = rerandomised.mask(job.ring, &seed, used);

@@ -56,12 +56,6 @@ impl RowPacking {
         let first = response.saturating_mul(self.rows).min(returned_rows);
         first..(first + self.rows).min(returned_rows)
     }
-
-    /// Slots that carry values in response `response`; the others hold only noise.
-    #[must_use]
-    pub fn used_slots(&self, response: usize, returned_rows: usize) -> usize {
-        self.rows_of(response, returned_rows).len() * self.width
-    }
 }
 
 #[cfg(test)]
@@ -77,10 +71,11 @@ mod tests {
                 .flat_map(|response| packing.rows_of(response, returned))
                 .collect();
             assert_eq!(carried, (0..returned).collect::<Vec<_>>());
-            let used: usize = (0..packing.responses(returned) + 2)
-                .map(|response| packing.used_slots(response, returned))
-                .sum();
-            assert_eq!(used, returned * width);
+            assert!(
+                packing
+                    .rows_of(packing.responses(returned), returned)
+                    .is_empty()
+            );
         }
         let parameters = GlweParameters::toy(2, 64, 4, 0);
         assert!(RowPacking::new(&parameters, 0).is_err());

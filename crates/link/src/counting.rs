@@ -36,23 +36,23 @@ pub enum Direction {
 
 #[derive(Debug, Default)]
 struct Cells {
-    told: OnceLock<fn(Direction, u64)>,
+    observer: OnceLock<fn(Direction, u64)>,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     messages: AtomicU64,
 }
 
 impl Meter {
-    /// A counter that also tells `told` of every message.
+    /// A counter that also notifies `observer` of every message.
     #[must_use]
-    pub fn telling(told: fn(Direction, u64)) -> Self {
+    pub fn observed_by(observer: fn(Direction, u64)) -> Self {
         let meter = Self::default();
         // Set once: the meter is new.
-        let _ = meter.0.told.set(told);
+        let _ = meter.0.observer.set(observer);
         meter
     }
 
-    /// This counter, going on from what was counted before; of that nobody is told again.
+    /// This counter, going on from what was counted before; of that nobody is notified again.
     #[must_use]
     pub fn starting_at(self, count: Count) -> Self {
         self.0.sent_bytes.store(count.sent_bytes, Ordering::Relaxed);
@@ -63,23 +63,23 @@ impl Meter {
         self
     }
 
-    fn tell(&self, direction: Direction, bytes: u64) {
+    fn notify(&self, direction: Direction, bytes: u64) {
         self.0.messages.fetch_add(1, Ordering::Relaxed);
-        if let Some(told) = self.0.told.get() {
-            told(direction, bytes);
+        if let Some(observer) = self.0.observer.get() {
+            observer(direction, bytes);
         }
     }
 
     /// Adds a message sent.
     pub fn sent(&self, bytes: u64) {
         self.0.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.tell(Direction::Sent, bytes);
+        self.notify(Direction::Sent, bytes);
     }
 
     /// Adds a message received.
     pub fn received(&self, bytes: u64) {
         self.0.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.tell(Direction::Received, bytes);
+        self.notify(Direction::Received, bytes);
     }
 
     /// The counts so far.

@@ -12,7 +12,7 @@ use s3rec_link::faulty::{Faulty, Misfortune};
 use s3rec_link::memory::{MemoryChannel, pair};
 use s3rec_link::{Channel, Counting, DriveError, LinkError, Meter, drive};
 use s3rec_sparse::{
-    Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator,
+    OperatorKind, PatternPolicy, PublicPattern, SecretPattern, SocialMatrix, SocialOperator,
     declassify,
 };
 use s3rec_spmm::ideal::{RatingPlain, SocialPlain};
@@ -42,7 +42,7 @@ fn product() -> Product {
     let values = (0..u64::from(USERS * COLUMNS))
         .map(|i| ring.reduce(i.wrapping_mul(0x9e37_79b9)))
         .collect();
-    let pattern = declassify(&SecretPattern::of(&operator), Disclosure::Nothing);
+    let pattern = declassify(&SecretPattern::of(&operator), PatternPolicy::Nothing);
     Product {
         factors: RingMatrix::new(ring, USERS as usize, COLUMNS as usize, values).unwrap(),
         parameters,

@@ -23,7 +23,10 @@ mod stated;
 pub use error::SparseError;
 pub use ladder::ladder;
 pub use operator::{OperatorKind, SocialOperator};
-pub use pattern::{Disclosure, PublicPattern, SecretPattern, declassify};
+/// The name in `services` until they follow.
+#[doc(hidden)]
+pub use pattern::PatternPolicy as Disclosure;
+pub use pattern::{PatternPolicy, PublicPattern, SecretPattern, declassify};
 pub use ratings::{Rating, RatingMatrix};
 pub use social::SocialMatrix;
 pub use stated::{BoundsRule, OperatorBounds, PublicBounds, StatedBounds};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// An exact opening shows the active rows under every policy: all others open to zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Disclosure {
+pub enum PatternPolicy {
     /// All m rows are returned, all m rows uploaded.
     #[default]
     Nothing,
@@ -59,23 +59,23 @@ pub struct PublicPattern {
     pub uploaded_rows: Vec<u32>,
 }
 
-/// Gives away as much of a secret pattern as `disclosure` allows. The only way from
+/// Gives away as much of a secret pattern as `policy` allows. The only way from
 /// [`SecretPattern`] to [`PublicPattern`], so that a search for this name finds every place
 /// where P1 lets a pattern out.
 ///
-/// P0 learns `returned_rows` and `uploaded_rows`; under [`Disclosure::Nothing`] both are all rows.
-pub fn declassify(pattern: &SecretPattern, disclosure: Disclosure) -> PublicPattern {
+/// P0 learns `returned_rows` and `uploaded_rows`; under [`PatternPolicy::Nothing`] both are all rows.
+pub fn declassify(pattern: &SecretPattern, policy: PatternPolicy) -> PublicPattern {
     let all = || (0u32..).take(pattern.users).collect::<Vec<_>>();
-    let trims_upload = match disclosure {
-        Disclosure::Nothing => false,
-        Disclosure::ActiveRows => pattern.symmetric,
-        Disclosure::ActiveRowsAndColumns => true,
+    let trims_upload = match policy {
+        PatternPolicy::Nothing => false,
+        PatternPolicy::ActiveRows => pattern.symmetric,
+        PatternPolicy::ActiveRowsAndColumns => true,
     };
     PublicPattern {
         users: pattern.users,
-        returned_rows: match disclosure {
-            Disclosure::Nothing => all(),
-            Disclosure::ActiveRows | Disclosure::ActiveRowsAndColumns => pattern.rows.clone(),
+        returned_rows: match policy {
+            PatternPolicy::Nothing => all(),
+            PatternPolicy::ActiveRows | PatternPolicy::ActiveRowsAndColumns => pattern.rows.clone(),
         },
         uploaded_rows: if trims_upload {
             pattern.columns.clone()
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn nothing_is_nothing() {
-        let public = declassify(&secret(OperatorKind::Laplacian), Disclosure::Nothing);
+        let public = declassify(&secret(OperatorKind::Laplacian), PatternPolicy::Nothing);
         assert_eq!(public.returned_rows, [0, 1, 2, 3, 4]);
         assert_eq!(public.uploaded_rows, [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn a_symmetric_operator_trims_the_upload_with_the_rows() {
-        let public = declassify(&secret(OperatorKind::Laplacian), Disclosure::ActiveRows);
+        let public = declassify(&secret(OperatorKind::Laplacian), PatternPolicy::ActiveRows);
         assert_eq!(public.returned_rows, [1, 3, 4]);
         assert_eq!(public.uploaded_rows, [1, 3, 4]);
     }
@@ -112,10 +112,10 @@ mod tests {
     #[test]
     fn an_asymmetric_operator_keeps_its_columns_to_itself() {
         let pattern = secret(OperatorKind::OutAverage);
-        let public = declassify(&pattern, Disclosure::ActiveRows);
+        let public = declassify(&pattern, PatternPolicy::ActiveRows);
         assert_eq!(public.returned_rows, [1, 4]);
         assert_eq!(public.uploaded_rows.len(), 5);
-        let public = declassify(&pattern, Disclosure::ActiveRowsAndColumns);
+        let public = declassify(&pattern, PatternPolicy::ActiveRowsAndColumns);
         assert_eq!(public.uploaded_rows, [3]);
         assert_eq!(pattern.needed_rows(), [3]);
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use s3rec_algebra::{RingMatrix, Seed, Stream};
 use s3rec_sparse::{
-    Disclosure, OperatorKind, SecretPattern, SocialMatrix, SocialOperator, declassify,
+    OperatorKind, PatternPolicy, SecretPattern, SocialMatrix, SocialOperator, declassify,
 };
 use s3rec_spmm::pair::{self, Honest, Side};
 use s3rec_spmm::preprocessed::{
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = std::env::temp_dir().join(format!("s3rec-stock-cost-{}", std::process::id()));
     let pattern = Arc::new(declassify(
         &SecretPattern::of(&operator),
-        Disclosure::Nothing,
+        PatternPolicy::Nothing,
     ));
     let operand = Arc::new(SocialOperand::new(
         &parameters,

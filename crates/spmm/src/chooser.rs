@@ -2,7 +2,7 @@
 
 use s3rec_algebra::{AlgebraError, FixedPoint, RingBits};
 use s3rec_he::GlweParameters;
-use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_sparse::{OperatorKind, PatternPolicy};
 use serde::{Deserialize, Serialize};
 
 use crate::release::Release;
@@ -35,14 +35,14 @@ pub struct ProductRequest {
     /// Which social operator Y is.
     pub operator: OperatorKind,
     /// What P0 may know of the pattern of Y.
-    pub pattern: Disclosure,
+    pub pattern: PatternPolicy,
     /// How openings are released.
     pub release: ReleasePolicy,
     /// m.
     pub users: u32,
-    /// Rows of U that P0 uploads; m under [`Disclosure::Nothing`].
+    /// Rows of U that P0 uploads; m under [`PatternPolicy::Nothing`].
     pub uploaded_rows: u32,
-    /// Rows of Y·U that P1 returns; m under [`Disclosure::Nothing`].
+    /// Rows of Y·U that P1 returns; m under [`PatternPolicy::Nothing`].
     pub returned_rows: u32,
     /// d_max as P1 announced it, a ladder value; 0 unless rows are fetched privately.
     pub fetched_rows_bound: u32,
@@ -77,7 +77,7 @@ impl ProductRequest {
         ProductRequest {
             protocol,
             operator,
-            pattern: Disclosure::Nothing,
+            pattern: PatternPolicy::Nothing,
             release: ReleasePolicy::Exact,
             users,
             uploaded_rows: users,
@@ -414,7 +414,10 @@ mod tests {
 
     #[test]
     fn noise_does_not_go_with_an_exact_list_of_who_has_links() {
-        for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+        for pattern in [
+            PatternPolicy::ActiveRows,
+            PatternPolicy::ActiveRowsAndColumns,
+        ] {
             let noised = |pattern| ProductRequest {
                 pattern,
                 release: ReleasePolicy::Noised {
@@ -424,7 +427,7 @@ mod tests {
                 },
                 ..filmtrust(OperatorKind::Laplacian)
             };
-            choose_parameters(&noised(Disclosure::Nothing)).unwrap();
+            choose_parameters(&noised(PatternPolicy::Nothing)).unwrap();
             let refused = choose_parameters(&noised(pattern)).unwrap_err();
             assert!(refused.to_string().contains("noised"), "{refused}");
         }
@@ -457,8 +460,8 @@ mod tests {
             |p| p.protocol = Protocol::PreprocessedPir,
             |p| p.operator = OperatorKind::OutAverage,
             |p| p.operator = OperatorKind::NormalizedLaplacian,
-            |p| p.pattern = Disclosure::ActiveRows,
-            |p| p.pattern = Disclosure::ActiveRowsAndColumns,
+            |p| p.pattern = PatternPolicy::ActiveRows,
+            |p| p.pattern = PatternPolicy::ActiveRowsAndColumns,
             |p| p.release = ReleasePolicy::Coarse { released_bits: 20 },
             |p| p.release = ReleasePolicy::Coarse { released_bits: 21 },
             |p| p.release = noised(1.0, 2.0, 3.0),

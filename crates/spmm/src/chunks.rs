@@ -1,6 +1,8 @@
-//! Cutting equal items into frames, and holding the peer to exactly that cut.
+//! Cutting equal items into frames: the same cut at both parties.
 
-use crate::{Frame, MAX_FRAME_BYTES, SpmmError, Step};
+use std::ops::Range;
+
+use crate::{MAX_FRAME_BYTES, SpmmError, Step};
 
 /// `items` items of `item_bytes` bytes each, as many whole items in a frame as fit.
 ///
@@ -31,9 +33,14 @@ impl Chunks {
         })
     }
 
-    /// The same items, none of them.
-    pub(crate) fn none(self) -> Chunks {
-        Chunks { items: 0, ..self }
+    /// One message of `BYTES` bytes, which fit a frame.
+    pub(crate) const fn message<const BYTES: usize>(step: Step) -> Chunks {
+        const { assert!(BYTES > 0 && BYTES <= MAX_FRAME_BYTES) };
+        Chunks {
+            step,
+            item_bytes: BYTES,
+            items: 1,
+        }
     }
 
     pub(crate) fn step(&self) -> Step {
@@ -58,71 +65,41 @@ impl Chunks {
         self.items * self.item_bytes
     }
 
-    /// Which items the frame `index` carries.
-    pub(crate) fn items_of(&self, index: usize) -> std::ops::Range<usize> {
+    /// What the frame `index` carries.
+    pub(crate) fn piece(&self, index: usize) -> Piece {
         let first = index.saturating_mul(self.items_per_frame()).min(self.items);
-        first..(first + self.items_per_frame()).min(self.items)
-    }
-}
-
-/// The sending half of a party's order: numbers its frames.
-#[derive(Debug, Default)]
-pub(crate) struct Numbering {
-    next: u32,
-}
-
-impl Numbering {
-    pub(crate) fn frame(&mut self, step: Step, payload: Vec<u8>) -> Frame {
-        let sequence = self.next;
-        self.next += 1;
-        Frame {
-            step,
-            sequence,
-            payload,
+        let items = first..(first + self.items_per_frame()).min(self.items);
+        Piece {
+            chunks: *self,
+            items,
         }
     }
 }
 
-/// The receiving half: what is due from the peer, frame by frame.
-#[derive(Debug, Default)]
-pub(crate) struct Due {
-    next: u32,
+/// What one frame carries of its [`Chunks`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    chunks: Chunks,
+    /// Its items, among all.
+    pub(crate) items: Range<usize>,
 }
 
-impl Due {
-    /// Checks that `frame` is the frame `index` of `chunks`; gives the items it carries.
-    pub(crate) fn check(
-        &mut self,
-        frame: &Frame,
-        chunks: &Chunks,
-        index: usize,
-    ) -> Result<std::ops::Range<usize>, SpmmError> {
-        if frame.step != chunks.step || frame.sequence != self.next {
-            return Err(SpmmError::OutOfOrder {
-                expected: chunks.step,
-                expected_sequence: self.next,
-                actual: frame.step,
-                actual_sequence: frame.sequence,
-            });
-        }
-        let items = chunks.items_of(index);
-        let expected = items.len() * chunks.item_bytes;
-        if frame.payload.len() != expected {
-            return Err(SpmmError::WrongLength {
-                step: frame.step,
-                expected,
-                actual: frame.payload.len(),
-            });
-        }
-        self.next += 1;
-        Ok(items)
+impl Piece {
+    pub(crate) fn step(&self) -> Step {
+        self.chunks.step
     }
-}
 
-/// The refusal of a frame when nothing is due.
-pub(crate) fn not_due(frame: &Frame) -> SpmmError {
-    SpmmError::NotDue {
-        actual: frame.step,
-        sequence: frame.sequence,
+    /// Its bytes, among all.
+    pub(crate) fn bytes(&self) -> Range<usize> {
+        self.items.start * self.chunks.item_bytes..self.items.end * self.chunks.item_bytes
+    }
+
+    pub(crate) fn item_bytes(&self) -> usize {
+        self.chunks.item_bytes
+    }
+
+    /// Bytes of all pieces together.
+    pub(crate) fn total_bytes(&self) -> usize {
+        self.chunks.total_bytes()
     }
 }

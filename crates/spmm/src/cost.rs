@@ -8,6 +8,7 @@ use crate::chunks::Chunks;
 use crate::fetch;
 use crate::he::Kept;
 use crate::he::answer::ciphertext_bytes;
+use crate::pair::Side;
 use crate::release::Release;
 use crate::{Exchange, ProductParameters, SpmmError, Step};
 
@@ -69,13 +70,12 @@ impl PhaseCost {
     /// The bytes and frames of an exchange, no time.
     fn of(exchange: Exchange, parameters: &ProductParameters) -> Result<PhaseCost, SpmmError> {
         let mut cost = PhaseCost::default();
-        for (to_social, chunks) in exchange.parts(parameters)? {
-            let bytes = chunks.total_bytes() as u64;
-            cost.messages += chunks.frames() as u64;
-            if to_social {
-                cost.bytes_to_social += bytes;
-            } else {
-                cost.bytes_to_rating += bytes;
+        for part in exchange.schedule(parameters)?.parts() {
+            let bytes = part.total_bytes() as u64;
+            cost.messages += part.frames() as u64;
+            match part.from {
+                Side::Rating => cost.bytes_to_social += bytes,
+                Side::Social => cost.bytes_to_rating += bytes,
             }
         }
         Ok(cost)
@@ -248,8 +248,8 @@ impl Sizes {
         )
     }
 
-    pub(crate) fn mask_seed() -> Result<Chunks, SpmmError> {
-        Chunks::new(Step::MaskSeed, MASK_SEED_BYTES, 1)
+    pub(crate) fn mask_seed() -> Chunks {
+        Chunks::message::<MASK_SEED_BYTES>(Step::MaskSeed)
     }
 
     /// P1's queries and key-switching keys, once for a job or stock.
@@ -296,18 +296,18 @@ impl Sizes {
     }
 
     /// Which stock and round an opening is of: identity and round.
-    pub(crate) fn opening() -> Result<Chunks, SpmmError> {
-        Chunks::new(Step::Opening, OPENING_BYTES, 1)
+    pub(crate) fn opening() -> Chunks {
+        Chunks::message::<OPENING_BYTES>(Step::Opening)
     }
 
     /// The identity of a stock, as its close names it.
-    pub(crate) fn identity() -> Result<Chunks, SpmmError> {
-        Chunks::new(Step::Cursor, IDENTITY_BYTES, 1)
+    pub(crate) fn identity() -> Chunks {
+        Chunks::message::<IDENTITY_BYTES>(Step::Cursor)
     }
 
     /// P1's count of openings, at the close.
-    pub(crate) fn closed_openings() -> Result<Chunks, SpmmError> {
-        Chunks::new(Step::Cursor, CLOSED_BYTES, 1)
+    pub(crate) fn closed_openings() -> Chunks {
+        Chunks::message::<CLOSED_BYTES>(Step::Cursor)
     }
 
     /// The released bits of one opening's answer, packed over all rows.

@@ -29,35 +29,3 @@ pub trait Endpoint: Send {
     /// True once everything was sent and received.
     fn is_done(&self) -> bool;
 }
-
-/// Remembers that an endpoint failed: nothing is sent or taken after that.
-#[derive(Debug, Default)]
-pub(crate) struct Fuse {
-    blown_at: Option<Step>,
-}
-
-impl Fuse {
-    /// Refuses to go on after a failure.
-    pub(crate) fn check(&self) -> Result<(), SpmmError> {
-        match self.blown_at {
-            None => Ok(()),
-            Some(step) => Err(SpmmError::Spent { step }),
-        }
-    }
-
-    /// Passes `result` on, remembering a failure at `step`.
-    pub(crate) fn guard<T>(
-        &mut self,
-        step: Step,
-        result: Result<T, SpmmError>,
-    ) -> Result<T, SpmmError> {
-        if result.is_err() {
-            self.blown_at = Some(step);
-        }
-        result
-    }
-
-    pub(crate) fn is_blown(&self) -> bool {
-        self.blown_at.is_some()
-    }
-}

@@ -6,6 +6,7 @@ use s3rec_pir::PirError;
 use s3rec_sparse::SparseError;
 
 use crate::Step;
+use crate::noise_first::NoiseFirstError;
 use crate::preprocessed::VoidReason;
 
 /// Everything the secure products report.
@@ -252,6 +253,9 @@ pub enum SpmmError {
     /// The encryption scheme.
     #[error(transparent)]
     He(#[from] HeError),
+    /// The noised opening.
+    #[error(transparent)]
+    NoiseFirst(#[from] NoiseFirstError),
 }
 
 impl SpmmError {
@@ -265,6 +269,7 @@ impl SpmmError {
                 | SpmmError::WrongLength { .. }
                 | SpmmError::Malformed { .. }
                 | SpmmError::ColumnsUsed { .. }
+                | SpmmError::NoiseFirst(NoiseFirstError::Message { .. })
         ) || matches!(self, SpmmError::Pir(error) if error.blames_peer())
     }
 }

@@ -17,13 +17,13 @@ use s3rec_pir::{
 };
 use s3rec_sparse::{SocialOperator, ladder};
 
-use crate::chunks::{Chunks, Due, Numbering, not_due};
-use crate::cost::Sizes;
-use crate::endpoint::Fuse;
+use crate::chunks::Piece;
+use crate::exchange::{Receives, Runner, State, endpoints};
 use crate::operand::SocialOperand;
+use crate::pair::Side;
 use crate::preprocessed::{Bulk, StockStorage};
 use crate::scratch::Scratch;
-use crate::{Endpoint, Frame, MAX_FRAME_BYTES, ProductParameters, SpmmError, Step};
+use crate::{Exchange, MAX_FRAME_BYTES, ProductParameters, SpmmError};
 
 /// d_max as P1 announces it: the ladder value of the users linked to, and m where that is less.
 pub fn rows_bound(linked_to: u64, users: u32) -> u32 {
@@ -108,14 +108,7 @@ impl RowTable for StoredTable {
 }
 
 /// P0's side of the queries as an endpoint: receives them.
-pub struct RatingQueries {
-    sizes: PirParameters,
-    chunks: Chunks,
-    receiver: QueryReceiver,
-    due: Due,
-    received: usize,
-    fuse: Fuse,
-}
+pub struct RatingQueries(Runner<PirParameters, QueryReceiver>);
 
 impl RatingQueries {
     /// Waits for P1's queries.
@@ -124,14 +117,14 @@ impl RatingQueries {
     /// [`SpmmError::Pir`] for sizes that cannot be retrieved.
     pub fn new(parameters: &ProductParameters) -> Result<RatingQueries, SpmmError> {
         let sizes = pir_parameters(parameters)?;
-        Ok(RatingQueries {
+        let schedule = Exchange::Queries.schedule(parameters)?;
+        let receiving = State::receive(Receiving(QueryReceiver::new(sizes)));
+        Ok(RatingQueries(Runner::new(
+            Side::Rating,
+            schedule,
             sizes,
-            chunks: Sizes::queries(parameters)?,
-            receiver: QueryReceiver::new(sizes),
-            due: Due::default(),
-            received: 0,
-            fuse: Fuse::default(),
-        })
+            receiving,
+        )))
     }
 
     /// Expands the queries, keeping at most `memory_bytes` of selectors between uploads.
@@ -139,45 +132,22 @@ impl RatingQueries {
     /// # Errors
     /// [`SpmmError::Unfinished`]; [`SpmmError::Pir`] for a hash seed that breaks the noise condition.
     pub fn into_fetch(self, memory_bytes: u64) -> Result<RatingFetch, SpmmError> {
-        if !self.is_done() {
-            return Err(SpmmError::Unfinished {
-                pending: Step::Queries,
-            });
-        }
-        let queries = self.receiver.finish()?;
+        let (sizes, receiver) = self.0.finish()?;
         Ok(RatingFetch {
-            selectors: s3rec_pir::expand(&self.sizes, &queries, memory_bytes)?,
+            selectors: s3rec_pir::expand(&sizes, &receiver.finish()?, memory_bytes)?,
         })
-    }
-
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        if self.is_done() {
-            return Err(not_due(frame));
-        }
-        self.due.check(frame, &self.chunks, self.received)?;
-        self.received += 1;
-        Ok(self.receiver.receive(&frame.payload)?)
     }
 }
 
-impl Endpoint for RatingQueries {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.fuse.check()?;
-        Ok(None)
+struct Receiving(QueryReceiver);
+
+impl<C> Receives<C, QueryReceiver> for Receiving {
+    fn take(&mut self, _: &mut C, _: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
+        Ok(self.0.receive(payload)?)
     }
 
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let taken = self.take(&frame);
-        self.fuse.guard(Step::Queries, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        (!self.is_done()).then_some(Step::Queries)
-    }
-
-    fn is_done(&self) -> bool {
-        !self.fuse.is_blown() && self.received == self.chunks.frames()
+    fn received(self: Box<Self>, _: &mut C) -> Result<State<C, QueryReceiver>, SpmmError> {
+        Ok(State::Finished(self.0))
     }
 }
 
@@ -280,13 +250,7 @@ impl RowSource for FetchedBodies {
 }
 
 /// P1's side of the queries as an endpoint: sends them, the same length whatever is needed.
-pub struct SocialQueries {
-    fetch: SocialFetch,
-    bytes: Vec<u8>,
-    chunks: Chunks,
-    numbering: Numbering,
-    sent: usize,
-}
+pub struct SocialQueries(Runner<(), SocialFetch>);
 
 impl SocialQueries {
     /// Makes the queries for the rows that `operand` needs.
@@ -309,16 +273,15 @@ impl SocialQueries {
         let (client, message) =
             s3rec_pir::query(&pir_parameters(parameters)?, &needed, &Seed::generate()?)?;
         let bytes = message.encode();
-        Ok(SocialQueries {
-            fetch: SocialFetch {
-                client,
-                digest: *blake3::hash(&bytes).as_bytes(),
-            },
-            bytes,
-            chunks: Sizes::queries(parameters)?,
-            numbering: Numbering::default(),
-            sent: 0,
-        })
+        let digest = *blake3::hash(&bytes).as_bytes();
+        let schedule = Exchange::Queries.schedule(parameters)?;
+        let sending = State::bytes(bytes, State::Finished(SocialFetch { client, digest }));
+        Ok(SocialQueries(Runner::new(
+            Side::Social,
+            schedule,
+            (),
+            sending,
+        )))
     }
 
     /// What P1 keeps, once everything is sent.
@@ -326,42 +289,12 @@ impl SocialQueries {
     /// # Errors
     /// [`SpmmError::Unfinished`].
     pub fn into_fetch(self) -> Result<SocialFetch, SpmmError> {
-        if self.is_done() {
-            Ok(self.fetch)
-        } else {
-            Err(SpmmError::Unfinished {
-                pending: Step::Queries,
-            })
-        }
+        let ((), fetch) = self.0.finish()?;
+        Ok(fetch)
     }
 }
 
-impl Endpoint for SocialQueries {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        if self.is_done() {
-            return Ok(None);
-        }
-        let payload = self.bytes.get(self.chunks.items_of(self.sent));
-        let payload = payload.ok_or(SpmmError::Unfinished {
-            pending: Step::Queries,
-        })?;
-        let payload = payload.to_vec();
-        self.sent += 1;
-        Ok(Some(self.numbering.frame(Step::Queries, payload)))
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        Err(not_due(&frame))
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        None
-    }
-
-    fn is_done(&self) -> bool {
-        self.sent == self.chunks.frames()
-    }
-}
+endpoints!(RatingQueries, SocialQueries);
 
 /// Cuts stored or received answers back into the frames they came in.
 pub(crate) fn frame_ranges(total_bytes: usize) -> impl Iterator<Item = Range<usize>> {

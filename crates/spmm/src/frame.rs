@@ -41,11 +41,13 @@ pub enum Step {
     Answers = 13,
     /// Both ways: which stock and round the following values belong to (section 3.3).
     Opening = 14,
+    /// P1 → P0: a-parts of a noised opening (page `one_opening`, prepare).
+    Masks = 15,
 }
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub const ALL: [Step; 14] = [
+    pub const ALL: [Step; 15] = [
         Step::PublicKey,
         Step::MaskSeed,
         Step::Bodies,
@@ -60,6 +62,7 @@ impl Step {
         Step::ExpansionKeys,
         Step::Answers,
         Step::Opening,
+        Step::Masks,
     ];
 
     /// The step's number on the wire.
@@ -84,6 +87,7 @@ impl Step {
             Step::ExpansionKeys => "expansion-keys",
             Step::Answers => "answers",
             Step::Opening => "opening",
+            Step::Masks => "masks",
         }
     }
 }

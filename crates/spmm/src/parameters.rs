@@ -14,7 +14,7 @@
 use s3rec_algebra::{AlgebraError, FixedPoint, RingBits};
 use s3rec_he::{GlweParameters, noise};
 
-use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_sparse::{OperatorKind, PatternPolicy};
 use serde::{Deserialize, Serialize};
 
 use crate::fetch;
@@ -38,7 +38,7 @@ pub struct ProductParameters {
     /// Which social operator Y is.
     pub operator: OperatorKind,
     /// What P0 may know of the pattern of Y.
-    pub pattern: Disclosure,
+    pub pattern: PatternPolicy,
     /// How openings are released.
     pub release: ReleasePolicy,
     /// m.
@@ -251,16 +251,16 @@ impl ProductParameters {
         in_range("scale bits", self.scale_bits, 0, 16)?;
         in_range("guard bits", self.guard_bits, 0, 8)?;
         in_range("non-zeros bound", self.nonzeros_bound, 0, 1 << 40)?;
-        if self.pattern == Disclosure::Nothing {
+        if self.pattern == PatternPolicy::Nothing {
             self.same("returned rows", self.returned_rows)?;
             self.same("uploaded rows", self.uploaded_rows)?;
         }
-        if self.pattern == Disclosure::ActiveRows && !self.operator.is_symmetric() {
+        if self.pattern == PatternPolicy::ActiveRows && !self.operator.is_symmetric() {
             // Its columns stay secret: only a symmetric operator's show with the rows.
             self.same("uploaded rows", self.uploaded_rows)?;
         }
         if matches!(self.release, ReleasePolicy::Noised { .. })
-            && self.pattern != Disclosure::Nothing
+            && self.pattern != PatternPolicy::Nothing
         {
             // An exact list of who has links stands beside no (ε, δ) statement.
             return Err(SpmmError::Unsupported {
@@ -309,9 +309,9 @@ impl ProductParameters {
             } => [2, sigma.to_bits(), row_norm_beta.to_bits(), delta.to_bits()],
         };
         let pattern = match self.pattern {
-            Disclosure::Nothing => 0,
-            Disclosure::ActiveRows => 1,
-            Disclosure::ActiveRowsAndColumns => 2,
+            PatternPolicy::Nothing => 0,
+            PatternPolicy::ActiveRows => 1,
+            PatternPolicy::ActiveRowsAndColumns => 2,
         };
         let numbers = [
             self.users,

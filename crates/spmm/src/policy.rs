@@ -1,6 +1,6 @@
 //! What a job is allowed to do by consent: which protocol, and how openings are released.
 //!
-//! What may be known of the pattern of Y is [`s3rec_sparse::Disclosure`].
+//! What may be known of the pattern of Y is [`s3rec_sparse::PatternPolicy`].
 
 use serde::{Deserialize, Serialize};
 

@@ -206,7 +206,7 @@ const ECHOED: usize = 100;
 
 /// Most bytes of a fault's message and of its remedy on the wire: clients take 8 KiB of headers,
 /// which hold the message twice and percent-encoded.
-const TOLD_BYTES: usize = 1000;
+const LONGEST_BYTES: usize = 1000;
 
 /// A client's or a peer's own words, as answers and logs repeat them: at most 100 characters,
 /// control characters replaced.
@@ -223,9 +223,9 @@ pub fn echo(text: &str) -> String {
     shown
 }
 
-fn told(mut text: String) -> String {
-    if text.len() > TOLD_BYTES {
-        text.truncate(text.floor_char_boundary(TOLD_BYTES));
+fn truncated(mut text: String) -> String {
+    if text.len() > LONGEST_BYTES {
+        text.truncate(text.floor_char_boundary(LONGEST_BYTES));
         text.push('…');
     }
     text
@@ -330,8 +330,8 @@ impl Fault {
     /// a remedy is cut to 1,000 bytes.
     #[must_use]
     pub fn into_status(mut self) -> Status {
-        self.message = told(self.message);
-        self.remedy = told(self.remedy);
+        self.message = truncated(self.message);
+        self.remedy = truncated(self.remedy);
         let mut details = ErrorDetails::new();
         let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
         details.set_error_info(self.reason.name(), DOMAIN, metadata);

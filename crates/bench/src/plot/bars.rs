@@ -9,7 +9,7 @@ use crate::BenchError;
 const BAR_HEIGHT: i32 = 20;
 const ROW_HEIGHT: i32 = 30;
 const AXIS_HEIGHT: i32 = 46;
-/// Room behind the longest bar for its words.
+/// Room behind the longest bar for its label.
 const WORDS_WIDTH: i32 = 110;
 
 /// One bar.
@@ -20,7 +20,7 @@ pub struct Bar {
     /// Its length.
     pub value: f64,
     /// Behind it.
-    pub words: String,
+    pub label: String,
     /// Bars of one group share a colour.
     pub group: usize,
     /// Hollow: computed rather than measured.
@@ -63,7 +63,7 @@ pub fn bars(page: Page, title: &str, axis: &Axis, bars: &[Bar]) -> Result<String
             area.draw(&Text::new(text, (x - shift, bottom + 5), font))
                 .map_err(failed)?;
         }
-        let label = Text::new(axis.words(), (left, bottom + 25), (FONT, page.font() + 1));
+        let label = Text::new(axis.text(), (left, bottom + 25), (FONT, page.font() + 1));
         area.draw(&label).map_err(failed)?;
         for (index, bar) in bars.iter().enumerate() {
             let top = row_height * i32::try_from(index).unwrap_or(0);
@@ -85,8 +85,8 @@ pub fn bars(page: Page, title: &str, axis: &Axis, bars: &[Bar]) -> Result<String
                 colour.filled()
             };
             area.draw(&Rectangle::new(corners, style)).map_err(failed)?;
-            let words = Text::new(bar.words.clone(), (end.max(left) + 6, bar_top + 3), font);
-            area.draw(&words).map_err(failed)?;
+            let label = Text::new(bar.label.clone(), (end.max(left) + 6, bar_top + 3), font);
+            area.draw(&label).map_err(failed)?;
         }
         Ok(())
     })
@@ -101,7 +101,7 @@ mod tests {
         let bar = |name: &str, value: f64, hollow| Bar {
             name: name.to_owned(),
             value,
-            words: format!("{value} B"),
+            label: format!("{value} B"),
             group: 0,
             hollow,
         };

@@ -50,9 +50,9 @@ pub(super) fn draw(page: Page, area: &Area<'_>, panel: &Panel) -> Result<(), Ben
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .label_style((FONT, page.font()))
-        .axis_desc_style((FONT, fitting(page, &panel.y.words())))
-        .x_desc(panel.x.words())
-        .y_desc(panel.y.words())
+        .axis_desc_style((FONT, fitting(page, &panel.y.text())))
+        .x_desc(panel.x.text())
+        .y_desc(panel.y.text())
         .x_label_formatter(&|value| x.text(*value))
         .y_label_formatter(&|value| y.text(*value))
         .draw()
@@ -90,11 +90,11 @@ pub(super) fn draw(page: Page, area: &Area<'_>, panel: &Panel) -> Result<(), Ben
     Ok(())
 }
 
-/// The size of letters at which the words of an upright axis do not stand out of its panel.
-fn fitting(page: Page, words: &str) -> u32 {
-    let letters = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
+/// The size of letters at which the label of an upright axis do not stand out of its panel.
+fn fitting(page: Page, label: &str) -> u32 {
+    let letters = u32::try_from(label.chars().count()).unwrap_or(u32::MAX);
     // A letter of a sans-serif font is two fifths of its size wide; below the axis stand the
-    // words of the other one.
+    // label of the other one.
     let room = (page.panel_height() - X_LABEL_AREA) * 5 / 2;
     (page.font() + 1)
         .min(room / letters.max(1))
@@ -147,10 +147,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_words_of_an_axis_are_set_smaller() {
+    fn long_labels_of_an_axis_are_set_smaller() {
         assert_eq!(fitting(Page::Narrow, "loss"), Page::Narrow.font() + 1);
-        let words = "computing, both parties (seconds, log)";
-        assert!(fitting(Page::Narrow, words) < Page::Narrow.font());
-        assert_eq!(fitting(Page::Wide, words), Page::Wide.font() + 1);
+        let label = "computing, both parties (seconds, log)";
+        assert!(fitting(Page::Narrow, label) < Page::Narrow.font());
+        assert_eq!(fitting(Page::Wide, label), Page::Wide.font() + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The part of an axis that is shown: its ends, its ticks and their words.
+//! The part of an axis that is shown: its ends, its ticks and their labels.
 
 use std::ops::Range;
 
@@ -104,7 +104,7 @@ impl Extent {
         times.unwrap_or(10.0) * power
     }
 
-    /// A tick in words, with no more decimals than its neighbours need.
+    /// The label of a tick, with no more decimals than its neighbours need.
     pub(super) fn text(&self, place: f64) -> String {
         let (value, step) = match self.scaling {
             Scaling::Linear => (place, self.step()),

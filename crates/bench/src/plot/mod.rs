@@ -87,7 +87,7 @@ impl Axis {
     }
 
     /// The label as it is drawn: a logarithmic axis says that it is one, beside its unit.
-    fn words(&self) -> String {
+    fn text(&self) -> String {
         match (self.scaling, self.label.strip_suffix(')')) {
             (Scaling::Linear, _) => self.label.clone(),
             (Scaling::Logarithmic, Some(unit)) => format!("{unit}, log)"),
@@ -278,13 +278,13 @@ mod tests {
 
     #[test]
     fn a_logarithmic_axis_says_so_beside_its_unit() {
-        let words = |label, scaling| Axis::new(label, scaling).words();
-        assert_eq!(words("time (seconds)", Scaling::Linear), "time (seconds)");
+        let text = |label, scaling| Axis::new(label, scaling).text();
+        assert_eq!(text("time (seconds)", Scaling::Linear), "time (seconds)");
         assert_eq!(
-            words("time (seconds)", Scaling::Logarithmic),
+            text("time (seconds)", Scaling::Logarithmic),
             "time (seconds, log)"
         );
-        assert_eq!(words("bytes", Scaling::Logarithmic), "bytes (log)");
+        assert_eq!(text("bytes", Scaling::Logarithmic), "bytes (log)");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::told;
+use super::described;
 use crate::fetch::FetchReport;
 use crate::links::LinksReport;
 use crate::psi::PsiReport;
@@ -69,7 +69,7 @@ impl Collection {
                 "psi" => keep(&mut collection.psi, path)?,
                 _ => continue,
             }
-            let mut line = told(machine);
+            let mut line = described(machine);
             if kind.quick {
                 line += "; made with --quick, so smaller and fewer than it could be";
             }

@@ -3,9 +3,9 @@
 use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
+use crate::number_format::{bytes, count, duration, runs};
 use crate::plot::{Axis, Bar};
 use crate::psi::PsiReport;
-use crate::words::{bytes, count, duration, runs};
 use crate::{BenchError, Document};
 
 pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchError> {
@@ -29,7 +29,7 @@ fn figure(document: &Document<PsiReport>) -> Result<Figure, BenchError> {
     let bar = |group: usize, name: &str, value: u64| Bar {
         name: name.to_owned(),
         value: value as f64,
-        words: bytes(value),
+        label: bytes(value),
         group,
         hollow: false,
     };
@@ -123,7 +123,7 @@ mod tests {
         let collection = Collection::read(directory.path()).unwrap();
         let page = Report::of_benchmarks(&collection).unwrap();
         for text in [page.html(), page.markdown()] {
-            for words in [
+            for expected in [
                 "Finding the common users",
                 "74.0 kB",
                 "37.0",
@@ -132,7 +132,7 @@ mod tests {
                 "12.3 MB",
                 "11.0 MB",
             ] {
-                assert!(text.contains(words), "{words} in\n{text}");
+                assert!(text.contains(expected), "{expected} in\n{text}");
             }
         }
     }

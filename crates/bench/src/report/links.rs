@@ -4,9 +4,9 @@ use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
 use crate::links::{LinkRun, LinksReport, Shaping};
+use crate::number_format::{bytes, count, duration, runs};
 use crate::plot::{Axis, Panel, Scaling, Series};
 use crate::spread::Quantiles;
-use crate::words::{bytes, count, duration, runs};
 use crate::{BenchError, Document};
 
 pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchError> {
@@ -54,8 +54,8 @@ fn figure(document: &Document<LinksReport>) -> Result<Figure, BenchError> {
             (rate, run.seconds.median)
         });
         let computed = runs().any(|run| run.computed);
-        let words = if computed { ", computed" } else { "" };
-        let series = Series::new(&format!("{protocol}{words}"), points.collect());
+        let suffix = if computed { ", computed" } else { "" };
+        let series = Series::new(&format!("{protocol}{suffix}"), points.collect());
         if computed { series.hollow() } else { series }
     });
     let panel = Panel {

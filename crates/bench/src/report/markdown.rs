@@ -26,7 +26,7 @@ pub(super) fn markdown(title: &str, subtitle: &[String], sections: &[Section]) -
                         &format!("![{title}]({stem}.svg)\n\n{}", figure.caption),
                     );
                 }
-                Part::Words(paragraph) => push(&mut text, paragraph),
+                Part::Text(paragraph) => push(&mut text, paragraph),
                 Part::List(statements) => {
                     let items: Vec<String> = statements.iter().map(|s| format!("- {s}")).collect();
                     push(&mut text, &items.join("\n"));

@@ -4,7 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | `collection` | the records that a directory holds |
-//! | `section` | words, tables and drawings, before they are a page |
+//! | `section` | text, tables and drawings, before they are a page |
 //! | `products`, `intersection`, `links`, `scale`, `learning`, `published`, `summary` | records as sections |
 //! | `training` | one joint training as sections |
 //! | `page`, `markdown` | sections as a page |
@@ -69,7 +69,7 @@ impl Report {
     pub fn of_training(training: &Training) -> Result<Self, BenchError> {
         Ok(Self {
             title: "s3rec: one joint training".to_owned(),
-            origin: vec![told(&Machine::here())],
+            origin: vec![described(&Machine::here())],
             sections: training::sections(training)?,
         })
     }
@@ -120,14 +120,14 @@ pub fn headline(collection: &Collection) -> Option<Headline> {
     summary::headline(collection)
 }
 
-/// The ratios in words, one line each.
+/// The ratios as sentences, one line each.
 #[must_use]
-pub fn headline_words(headline: &Headline) -> Vec<String> {
-    summary::words(headline)
+pub fn headline_sentences(headline: &Headline) -> Vec<String> {
+    summary::sentences(headline)
 }
 
 /// A machine in one line.
-fn told(machine: &Machine) -> String {
+fn described(machine: &Machine) -> String {
     let build = if machine.debug_build {
         ", a build that is not fully optimised"
     } else {

@@ -44,7 +44,7 @@ fn render(section: &Section) -> Markup {
                 @match part {
                     Part::Grid(table) => (grid(table)),
                     Part::Figure(drawing) => (figure(drawing)),
-                    Part::Words(text) => p { (text) },
+                    Part::Text(text) => p { (text) },
                     Part::List(statements) => ul { @for text in statements { li { (text) } } },
                 }
             }

@@ -3,10 +3,10 @@
 use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
+use crate::number_format::{bytes, count, duration, runs, times};
 use crate::plot::{Axis, Bar, Scaling};
 use crate::record::{ProductRecord, ProductsReport};
 use crate::spread::Quantiles;
-use crate::words::{bytes, count, duration, runs, times};
 use crate::{BenchError, Document};
 
 pub(super) fn sections(collection: &Collection) -> Result<Vec<Section>, BenchError> {
@@ -65,7 +65,7 @@ fn section(document: &Document<ProductsReport>) -> Result<Section, BenchError> {
     }
     section = section.grid(split(report)).grid(details(report));
     if let Some(tfhe) = report.records.iter().find_map(|record| record.tfhe) {
-        section = section.words(format!(
+        section = section.text(format!(
             "The offline phase against tfhe's own functions on the same ciphertexts, all threads \
              at work: {} encryptions at {} and {} decryptions at {} would take P0 {}, with P1's {} \
              encryptions of zero {} (a sample of {} run and multiplied up). Our whole phase, both \
@@ -98,7 +98,7 @@ fn total_seconds(record: &ProductRecord) -> f64 {
 fn bars(
     report: &ProductsReport,
     value: impl Fn(&ProductRecord) -> f64,
-    words: impl Fn(&ProductRecord) -> String,
+    label: impl Fn(&ProductRecord) -> String,
 ) -> Vec<Bar> {
     let records = report.records.iter().enumerate();
     records
@@ -106,7 +106,7 @@ fn bars(
         .map(|(group, record)| Bar {
             name: record.protocol.clone(),
             value: value(record),
-            words: words(record),
+            label: label(record),
             group,
             hollow: record.computed,
         })

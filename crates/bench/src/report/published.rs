@@ -3,8 +3,8 @@
 use super::Collection;
 use super::collection::title;
 use super::section::{Grid, Section};
+use crate::number_format::times;
 use crate::record::ProductRecord;
-use crate::words::times;
 
 pub(super) fn section(collection: &Collection) -> Option<Section> {
     let mut grid = Grid::new(
@@ -52,7 +52,7 @@ pub(super) fn section(collection: &Collection) -> Option<Section> {
                  encryption or private retrieval.",
             )
             .grid(grid)
-            .words(
+            .text(
                 "Where our accounting differs: ssmm sends 64-bit ring elements, three products a round as \
                  published, and no seeds in place of its masks; ours counts the payload of both \
                  ways, keys and set-up included; he and pir encrypt anew every round and \

@@ -1,4 +1,4 @@
-//! What a page is made of, before it is a page: words, tables and drawings.
+//! What a page is made of, before it is a page: text, tables and drawings.
 
 use crate::BenchError;
 use crate::plot::{self, Axis, Bar, Page, Panel};
@@ -22,7 +22,7 @@ pub enum Part {
     /// A drawing.
     Figure(Figure),
     /// A paragraph.
-    Words(String),
+    Text(String),
     /// A list of statements.
     List(Vec<String>),
 }
@@ -141,8 +141,8 @@ impl Section {
 
     /// Adds a paragraph.
     #[must_use]
-    pub fn words(mut self, text: impl Into<String>) -> Self {
-        self.parts.push(Part::Words(text.into()));
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.parts.push(Part::Text(text.into()));
         self
     }
 

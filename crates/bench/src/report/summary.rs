@@ -4,7 +4,7 @@ use super::Collection;
 use super::collection::title;
 use super::section::{Grid, Section};
 use crate::headline::{BYTES_BOUND, Comparison, Headline, SECONDS_BOUND, compare};
-use crate::words::{bytes, count, duration, times};
+use crate::number_format::{bytes, count, duration, times};
 
 pub(super) fn headline(collection: &Collection) -> Option<Headline> {
     let comparisons = collection.links.iter().filter_map(|links| {
@@ -22,7 +22,7 @@ pub(super) fn headline(collection: &Collection) -> Option<Headline> {
     Headline::of(comparisons.collect())
 }
 
-pub(super) fn words(headline: &Headline) -> Vec<String> {
+pub(super) fn sentences(headline: &Headline) -> Vec<String> {
     let sets: Vec<String> = headline
         .comparisons
         .iter()
@@ -65,7 +65,7 @@ pub(super) fn section(collection: &Collection) -> Section {
             "The comparison with ssmm needs `bench rounds` and `bench links` of the same data set.",
         );
     };
-    for line in words(&headline) {
+    for line in sentences(&headline) {
         section = section.lead(line);
     }
     let mut grid = Grid::new(
@@ -102,7 +102,7 @@ pub(super) fn section(collection: &Collection) -> Section {
             times(c.seconds_ratio()),
         ]);
     }
-    section.grid(grid).words(
+    section.grid(grid).text(
         "The objective is that of als after the openings that were run; where gradient descent does \
          not get there, it is charged for the openings it was given.",
     )

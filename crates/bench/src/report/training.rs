@@ -4,8 +4,8 @@ use s3rec_train::report::{PhaseCost, RunReport};
 
 use super::section::{Figure, Grid, Section};
 use crate::BenchError;
+use crate::number_format::{bytes, count, duration};
 use crate::plot::{Axis, Bar, Panel, Scaling, Series};
-use crate::words::{bytes, count, duration};
 
 /// What a page of one training is made of.
 #[derive(Clone, Debug)]
@@ -47,14 +47,14 @@ pub(super) fn sections(training: &Training) -> Result<Vec<Section>, BenchError> 
     ));
     quality = quality.grid(quality_grid(report));
     if let Some((social, placebo)) = report.quality.plaintext.zip(report.quality.placebo) {
-        quality = quality.words(format!(
+        quality = quality.text(format!(
             "Social gain, what the links give beyond rewired ones: {:+.4} in RMSE on this one split. The \
              rest of what is gained on the model without links is not social.",
             placebo.rmse - social.rmse
         ));
     }
     if let Some(data) = report.data {
-        quality = quality.words(format!(
+        quality = quality.text(format!(
             "Of {} rows {} ratings were used, {} were merged and {} ({:.2} %) dropped.",
             count(data.rows),
             count(data.used),
@@ -64,7 +64,7 @@ pub(super) fn sections(training: &Training) -> Result<Vec<Section>, BenchError> 
         ));
     }
     if !report.warnings.is_empty() {
-        quality = quality.words("Warnings:").list(report.warnings.clone());
+        quality = quality.text("Warnings:").list(report.warnings.clone());
     }
     if training.rounds.len() > 1 {
         quality = quality.figure(curves(training)?);
@@ -79,9 +79,9 @@ pub(super) fn sections(training: &Training) -> Result<Vec<Section>, BenchError> 
                 count(report.opened_values),
                 count(report.saturations)
             ))
-            .words("What the rating platform learnt:")
+            .text("What the rating platform learnt:")
             .list(training.learnt_by_rating.clone())
-            .words("What the social platform learnt:")
+            .text("What the social platform learnt:")
             .list(training.learnt_by_social.clone()),
         Section::new("Parameters").grid(parameters(report)),
     ])
@@ -157,7 +157,7 @@ fn cost(report: &RunReport) -> Result<Section, BenchError> {
             let bar = move |direction: &str, sent: u64| Bar {
                 name: format!("{name}, {direction}"),
                 value: sent as f64,
-                words: bytes(sent),
+                label: bytes(sent),
                 group,
                 hollow: false,
             };
@@ -194,7 +194,7 @@ fn cost(report: &RunReport) -> Result<Section, BenchError> {
             &bars,
         )?);
     }
-    Ok(section.grid(grid).words(format!(
+    Ok(section.grid(grid).text(format!(
         "Largest resident set: rating platform {}, social platform {}.",
         memory(report.peak_rss_bytes.rating),
         memory(report.peak_rss_bytes.social)

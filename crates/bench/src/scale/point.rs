@@ -6,10 +6,10 @@ use s3rec_spmm::{ProductParameters, Protocol, cost};
 use serde::{Deserialize, Serialize};
 
 use super::ScaleOptions;
-use crate::masked::MaskedPair;
 use crate::products::parameters;
 use crate::record::PhaseRecord;
 use crate::spread::Quantiles;
+use crate::stock_pair::StockPair;
 use crate::workload::Workload;
 use crate::{BenchError, memory};
 
@@ -208,7 +208,7 @@ impl<'a> Measuring<'a> {
                 .prefix("s3rec-bench-")
                 .tempdir_in(&self.options.scratch)?;
             let before = memory::core_seconds();
-            let (pair, mut cost) = MaskedPair::set_up(
+            let (pair, mut cost) = StockPair::set_up(
                 parameters,
                 operator,
                 directory.path(),

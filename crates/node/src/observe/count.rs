@@ -93,10 +93,10 @@ pub fn round_done() {
 pub fn meter(stage: Stage) -> Meter {
     match stage {
         Stage::Offline => {
-            Meter::telling(|direction, bytes| peer_message(direction, "offline", bytes))
+            Meter::observed_by(|direction, bytes| peer_message(direction, "offline", bytes))
         }
         Stage::Online => {
-            Meter::telling(|direction, bytes| peer_message(direction, "online", bytes))
+            Meter::observed_by(|direction, bytes| peer_message(direction, "online", bytes))
         }
     }
 }

@@ -3,10 +3,9 @@
 use s3rec_algebra::{PublicSeed, Seed};
 use s3rec_he::{PublicKey, PublicKeyBodies, SecretKey};
 
-use crate::chunks::{Chunks, Due, Numbering, not_due};
-use crate::cost::Sizes;
-use crate::endpoint::Fuse;
-use crate::{Endpoint, Frame, ProductParameters, SpmmError, Step};
+use crate::exchange::{Runner, State, endpoints};
+use crate::pair::Side;
+use crate::{Exchange, ProductParameters, SpmmError};
 
 /// The seed of A_pk, from both sides' halves and the session's name: XOF(seed₀ ‖ seed₁ ‖ id).
 /// Each side calls this itself, so that neither chooses A_pk alone.
@@ -68,12 +67,7 @@ impl RatingKeys {
 }
 
 /// P0's side of the key setup: sends the bodies of its public key, 16·N·κ bytes.
-pub struct RatingKeySetup {
-    chunks: Chunks,
-    bytes: Vec<u8>,
-    numbering: Numbering,
-    sent: usize,
-}
+pub struct RatingKeySetup(Runner<(), ()>);
 
 impl RatingKeySetup {
     /// Announces the public key of `keys`.
@@ -81,40 +75,14 @@ impl RatingKeySetup {
     /// # Errors
     /// [`SpmmError::OutOfRange`] for sizes that no frame carries.
     pub fn new(keys: &RatingKeys) -> Result<RatingKeySetup, SpmmError> {
-        Ok(RatingKeySetup {
-            chunks: Sizes::public_key(&keys.parameters)?,
-            bytes: keys.public_key_bytes.clone(),
-            numbering: Numbering::default(),
-            sent: 0,
-        })
-    }
-}
-
-impl Endpoint for RatingKeySetup {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        if self.is_done() {
-            return Ok(None);
-        }
-        let items = self.chunks.items_of(self.sent);
-        let bytes = items.start * self.chunks.item_bytes()..items.end * self.chunks.item_bytes();
-        let payload = self.bytes.get(bytes).ok_or(SpmmError::Unfinished {
-            pending: Step::PublicKey,
-        })?;
-        let payload = payload.to_vec();
-        self.sent += 1;
-        Ok(Some(self.numbering.frame(Step::PublicKey, payload)))
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        Err(not_due(&frame))
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        None
-    }
-
-    fn is_done(&self) -> bool {
-        self.sent == self.chunks.frames()
+        let schedule = Exchange::PublicKey.schedule(&keys.parameters)?;
+        let sending = State::bytes(keys.public_key_bytes.clone(), State::Finished(()));
+        Ok(RatingKeySetup(Runner::new(
+            Side::Rating,
+            schedule,
+            (),
+            sending,
+        )))
     }
 }
 
@@ -136,15 +104,52 @@ impl SocialKeys {
 }
 
 /// P1's side of the key setup: receives the bodies of P0's public key.
-pub struct SocialKeySetup {
+pub struct SocialKeySetup(Runner<SocialSecrets, Vec<u8>>);
+
+/// What P1 has before P0's public key.
+pub(crate) struct SocialSecrets {
     parameters: ProductParameters,
     seed: PublicSeed,
     stock_key: Seed,
-    chunks: Chunks,
-    due: Due,
-    received: usize,
-    bytes: Vec<u8>,
-    fuse: Fuse,
+}
+
+impl SocialSecrets {
+    /// `seed` is that of A_pk, `stock_key` the root of P1's randomness.
+    ///
+    /// # Errors
+    /// Those of [`ProductParameters::validate`].
+    pub(crate) fn new(
+        parameters: &ProductParameters,
+        seed: &PublicSeed,
+        stock_key: Seed,
+    ) -> Result<SocialSecrets, SpmmError> {
+        parameters.validate()?;
+        Ok(SocialSecrets {
+            parameters: parameters.clone(),
+            seed: *seed,
+            stock_key,
+        })
+    }
+
+    /// The keys, with the bodies of P0's public key.
+    ///
+    /// # Errors
+    /// What decoding the peer's bytes reports.
+    pub(crate) fn into_keys(self, public_key: &[u8]) -> Result<SocialKeys, SpmmError> {
+        let glwe = self.parameters.glwe()?;
+        let bodies = PublicKeyBodies::from_bytes(&glwe, public_key)?;
+        let public = PublicKey::expand(glwe, &self.seed, &bodies)?;
+        let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 he session digest v1");
+        hasher.update(&self.parameters.digest());
+        hasher.update(self.seed.as_bytes());
+        hasher.update(public_key);
+        Ok(SocialKeys {
+            parameters: self.parameters,
+            public,
+            stock_key: self.stock_key,
+            session_digest: *hasher.finalize().as_bytes(),
+        })
+    }
 }
 
 impl SocialKeySetup {
@@ -156,46 +161,18 @@ impl SocialKeySetup {
         parameters: &ProductParameters,
         seed: &PublicSeed,
     ) -> Result<SocialKeySetup, SpmmError> {
-        SocialKeySetup::with_stock_key(parameters, seed, Seed::generate()?)
+        SocialKeySetup::with(SocialSecrets::new(parameters, seed, Seed::generate()?)?)
     }
 
-    pub(crate) fn with_stock_key(
-        parameters: &ProductParameters,
-        seed: &PublicSeed,
-        stock_key: Seed,
-    ) -> Result<SocialKeySetup, SpmmError> {
-        parameters.validate()?;
-        Ok(SocialKeySetup {
-            parameters: parameters.clone(),
-            seed: *seed,
-            stock_key,
-            chunks: Sizes::public_key(parameters)?,
-            due: Due::default(),
-            received: 0,
-            bytes: Vec::new(),
-            fuse: Fuse::default(),
-        })
-    }
-
-    /// The bytes received so far, for a stock to keep.
-    pub(crate) fn received_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Takes bytes that were received and kept before.
-    pub(crate) fn restore(&mut self, bytes: Vec<u8>) {
-        self.bytes = bytes;
-        self.received = self.chunks.frames();
-    }
-
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        if self.is_done() {
-            return Err(not_due(frame));
-        }
-        self.due.check(frame, &self.chunks, self.received)?;
-        self.received += 1;
-        self.bytes.extend_from_slice(&frame.payload);
-        Ok(())
+    pub(crate) fn with(secrets: SocialSecrets) -> Result<SocialKeySetup, SpmmError> {
+        let schedule = Exchange::PublicKey.schedule(&secrets.parameters)?;
+        let receiving = State::collect(|_, bytes| Ok(State::Finished(bytes)));
+        Ok(SocialKeySetup(Runner::new(
+            Side::Social,
+            schedule,
+            secrets,
+            receiving,
+        )))
     }
 
     /// The keys, once all frames are here.
@@ -203,44 +180,14 @@ impl SocialKeySetup {
     /// # Errors
     /// [`SpmmError::Unfinished`]; what decoding the peer's bytes reports.
     pub fn into_keys(self) -> Result<SocialKeys, SpmmError> {
-        if !self.is_done() {
-            return Err(SpmmError::Unfinished {
-                pending: Step::PublicKey,
-            });
-        }
-        let glwe = self.parameters.glwe()?;
-        let bodies = PublicKeyBodies::from_bytes(&glwe, &self.bytes)?;
-        let public = PublicKey::expand(glwe, &self.seed, &bodies)?;
-        let mut hasher = blake3::Hasher::new_derive_key("s3rec 2025 he session digest v1");
-        hasher.update(&self.parameters.digest());
-        hasher.update(self.seed.as_bytes());
-        hasher.update(&self.bytes);
-        Ok(SocialKeys {
-            parameters: self.parameters,
-            public,
-            stock_key: self.stock_key,
-            session_digest: *hasher.finalize().as_bytes(),
-        })
+        let (secrets, public_key) = self.finish()?;
+        secrets.into_keys(&public_key)
+    }
+
+    /// What the keys are made of, once all frames are here: for a stock to keep.
+    pub(crate) fn finish(self) -> Result<(SocialSecrets, Vec<u8>), SpmmError> {
+        self.0.finish()
     }
 }
 
-impl Endpoint for SocialKeySetup {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.fuse.check()?;
-        Ok(None)
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let taken = self.take(&frame);
-        self.fuse.guard(Step::PublicKey, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        (!self.is_done()).then_some(Step::PublicKey)
-    }
-
-    fn is_done(&self) -> bool {
-        !self.fuse.is_blown() && self.received == self.chunks.frames()
-    }
-}
+endpoints!(RatingKeySetup, SocialKeySetup);

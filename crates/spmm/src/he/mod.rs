@@ -27,6 +27,7 @@ pub(crate) mod rating;
 mod social;
 pub(crate) mod steps;
 
+pub(crate) use keys::SocialSecrets;
 pub use keys::{RatingKeySetup, RatingKeys, SocialKeySetup, SocialKeys, public_key_seed};
 pub use rating::{RatingRound, Upload};
 pub(crate) use social::Kept;

@@ -9,9 +9,8 @@ use s3rec_sparse::{PublicPattern, SecretPattern, SocialMatrix, SocialOperator, d
 
 use super::answer::StoredBodies;
 use super::steps::{Bodies, Multiplied, upload_hasher};
-use super::{RatingKeySetup, RatingKeys, Received, SocialKeySetup, SocialKeys, public_key_seed};
+use super::{RatingKeys, Received, SocialKeys, SocialSecrets, public_key_seed};
 use crate::fetch::FetchedBodies;
-use crate::pair::{self, Honest};
 use crate::release::Release;
 use crate::scratch::Scratch;
 use crate::{
@@ -52,11 +51,9 @@ fn keys(
     let seed = public_key_seed(&[1; 32], &[2; 32], &[session]);
     let entropy = Seed::from_bytes([entropy; 32]);
     let rating = RatingKeys::from_entropy(parameters, &seed, &entropy).unwrap();
-    let mut sending = RatingKeySetup::new(&rating).unwrap();
     let stock_key = Seed::from_bytes([stock_key; 32]);
-    let mut taking = SocialKeySetup::with_stock_key(parameters, &seed, stock_key).unwrap();
-    pair::run(&mut sending, &mut taking, &mut Honest).unwrap();
-    Arc::new(taking.into_keys().unwrap())
+    let secrets = SocialSecrets::new(parameters, &seed, stock_key).unwrap();
+    Arc::new(secrets.into_keys(&rating.public_key_bytes).unwrap())
 }
 
 /// An upload of which only the digest matters here.
@@ -136,10 +133,8 @@ fn randomness_is_bound_to_everything_it_answers() {
                 let (key, entropy) = (Seed::from_bytes([1; 32]), Seed::from_bytes([1; 32]));
                 let seed = |session| public_key_seed(&[1; 32], &[2; 32], &[session]);
                 let rating = RatingKeys::from_entropy(&parameters, &seed(1), &entropy).unwrap();
-                let taking = SocialKeySetup::with_stock_key(&parameters, &seed(8), key);
-                let mut taking = taking.unwrap();
-                taking.restore(rating.public_key_bytes);
-                c.keys = Arc::new(taking.into_keys().unwrap());
+                let secrets = SocialSecrets::new(&parameters, &seed(8), key).unwrap();
+                c.keys = Arc::new(secrets.into_keys(&rating.public_key_bytes).unwrap());
             }),
         ),
         (

@@ -8,12 +8,12 @@ use s3rec_algebra::{PublicSeed, RingMatrix, Seed};
 use s3rec_he::Response;
 
 use super::RatingKeys;
-use crate::chunks::{Chunks, Due, Numbering, not_due};
-use crate::cost::Sizes;
-use crate::endpoint::Fuse;
+use crate::chunks::Piece;
+use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::RatingFetch;
+use crate::pair::Side;
 use crate::rows::{check_shape, gather, scatter};
-use crate::{Endpoint, Frame, ProductParameters, PublicPattern, SpmmError, Step};
+use crate::{Exchange, ProductParameters, PublicPattern, SpmmError, Step};
 
 /// Step 1: the rows of an upload, encrypted as they are asked for.
 pub struct Upload {
@@ -61,22 +61,12 @@ impl Upload {
 }
 
 /// P0's side of one round as an endpoint: sends a seed and bodies, receives responses.
-pub struct RatingRound {
+pub struct RatingRound(Runner<Round, Vec<u64>>);
+
+struct Round {
     keys: Arc<RatingKeys>,
     pattern: Arc<PublicPattern>,
-    upload: Upload,
-    seed: Chunks,
-    bodies: Chunks,
-    responses: Chunks,
     fetch: Option<Arc<RatingFetch>>,
-    /// Answers to P1's queries, when it fetches.
-    answers: Vec<u8>,
-    numbering: Numbering,
-    due: Due,
-    sent: usize,
-    received: usize,
-    shares: Vec<u64>,
-    fuse: Fuse,
 }
 
 impl RatingRound {
@@ -92,50 +82,34 @@ impl RatingRound {
     ) -> Result<RatingRound, SpmmError> {
         check_shape(&keys.parameters, pattern, factors)?;
         let upload = Upload::new(keys, gather(factors, &pattern.uploaded_rows)?.into_owned())?;
-        Ok(RatingRound {
+        let seed = upload.mask_seed().as_bytes().to_vec();
+        let bodies = if keys.parameters.protocol.fetches_privately() {
+            State::compute(|round: &mut Round| {
+                Ok(State::bytes(round.answers(upload)?, Decrypting::state()))
+            })
+        } else {
+            State::send(Encrypting { upload })
+        };
+        let schedule = Exchange::Upload.schedule(&keys.parameters)?;
+        let round = Round {
             keys: Arc::clone(keys),
             pattern: Arc::clone(pattern),
-            upload,
-            seed: Sizes::mask_seed()?,
-            bodies: Sizes::bodies(&keys.parameters)?,
-            responses: Sizes::responses(&keys.parameters)?,
             fetch: None,
-            answers: Vec::new(),
-            numbering: Numbering::default(),
-            due: Due::default(),
-            sent: 0,
-            received: 0,
-            shares: Vec::new(),
-            fuse: Fuse::default(),
-        })
+        };
+        let sending = State::bytes(seed, bodies);
+        Ok(RatingRound(Runner::new(
+            Side::Rating,
+            schedule,
+            round,
+            sending,
+        )))
     }
 
     /// The same round for a P1 that fetches its rows (`he-pir`), with its expanded queries.
     #[must_use]
-    pub fn with_fetch(self, fetch: &Arc<RatingFetch>) -> RatingRound {
-        RatingRound {
-            fetch: Some(Arc::clone(fetch)),
-            ..self
-        }
-    }
-
-    /// The next part of what P1 receives of the upload.
-    fn upload_frame(&mut self, index: usize) -> Result<Vec<u8>, SpmmError> {
-        if !self.keys.parameters.protocol.fetches_privately() {
-            return self.upload.bodies(self.bodies.items_of(index));
-        }
-        if index == 0 {
-            let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
-                pending: Step::Queries,
-            })?;
-            let rows = 0..self.keys.parameters.uploaded_rows as usize;
-            self.answers = fetch.answer_memory(self.upload.bodies(rows)?)?;
-        }
-        let answers = self.answers.get(self.bodies.items_of(index));
-        let answers = answers.ok_or(SpmmError::Unfinished {
-            pending: Step::Answers,
-        })?;
-        Ok(answers.to_vec())
+    pub fn with_fetch(mut self, fetch: &Arc<RatingFetch>) -> RatingRound {
+        self.0.context_mut().fetch = Some(Arc::clone(fetch));
+        self
     }
 
     /// Y·U, m × k, zero where no row is returned; exact when there are guard bits, else within
@@ -144,74 +118,65 @@ impl RatingRound {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
     pub fn into_product(self) -> Result<RingMatrix, SpmmError> {
-        if !self.is_done() {
-            return Err(SpmmError::Unfinished {
-                pending: Step::Responses,
-            });
-        }
-        let parameters = &self.keys.parameters;
-        let rows = self.pattern.returned_rows.len();
-        let mut values = self.shares;
-        values.truncate(rows * parameters.columns as usize);
-        let mut product = RingMatrix::new(
-            parameters.ring()?,
-            rows,
-            parameters.columns as usize,
-            values,
-        )?;
+        let (Round { keys, pattern, .. }, mut values) = self.0.finish()?;
+        let parameters = &keys.parameters;
+        let (rows, columns) = (pattern.returned_rows.len(), parameters.columns as usize);
+        values.truncate(rows * columns);
+        let mut product = RingMatrix::new(parameters.ring()?, rows, columns, values)?;
         parameters.fixed_point()?.round_guard(&mut product);
-        scatter(product, &self.pattern.returned_rows, self.pattern.users)
-    }
-
-    fn frames_to_send(&self) -> usize {
-        self.seed.frames() + self.bodies.frames()
-    }
-
-    fn send(&mut self) -> Result<Frame, SpmmError> {
-        let (step, payload) = match self.sent.checked_sub(self.seed.frames()) {
-            None => (Step::MaskSeed, self.upload.mask_seed().as_bytes().to_vec()),
-            Some(index) => (self.bodies.step(), self.upload_frame(index)?),
-        };
-        self.sent += 1;
-        Ok(self.numbering.frame(step, payload))
-    }
-
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        if self.sent < self.frames_to_send() || self.received == self.responses.frames() {
-            return Err(not_due(frame));
-        }
-        self.due.check(frame, &self.responses, self.received)?;
-        self.received += 1;
-        let shares = decrypt_responses(&self.keys, &frame.payload, self.responses.item_bytes())?;
-        self.shares.extend(shares);
-        Ok(())
+        scatter(product, &pattern.returned_rows, pattern.users)
     }
 }
 
-impl Endpoint for RatingRound {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.fuse.check()?;
-        if self.sent == self.frames_to_send() {
-            return Ok(None);
-        }
-        let frame = self.send();
-        self.fuse.guard(Step::Bodies, frame).map(Some)
+endpoints!(RatingRound);
+
+impl Round {
+    /// What P1 receives of an upload when it fetches.
+    fn answers(&self, upload: Upload) -> Result<Vec<u8>, SpmmError> {
+        let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
+            pending: Step::Queries,
+        })?;
+        let rows = 0..self.keys.parameters.uploaded_rows as usize;
+        fetch.answer_memory(upload.bodies(rows)?)
+    }
+}
+
+/// Step 1: rows are encrypted as they are sent.
+struct Encrypting {
+    upload: Upload,
+}
+
+impl Sends<Round, Vec<u64>> for Encrypting {
+    fn payload(&mut self, _: &mut Round, piece: &Piece) -> Result<Vec<u8>, SpmmError> {
+        self.upload.bodies(piece.items.clone())
     }
 
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let taken = self.take(&frame);
-        self.fuse.guard(Step::Responses, taken)
+    fn sent(self: Box<Self>, _: &mut Round) -> Result<State<Round, Vec<u64>>, SpmmError> {
+        Ok(Decrypting::state())
+    }
+}
+
+/// Step 5: W, response by response.
+struct Decrypting {
+    shares: Vec<u64>,
+}
+
+impl Decrypting {
+    fn state() -> State<Round, Vec<u64>> {
+        let shares = Vec::new();
+        State::receive(Decrypting { shares })
+    }
+}
+
+impl Receives<Round, Vec<u64>> for Decrypting {
+    fn take(&mut self, round: &mut Round, piece: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
+        let shares = decrypt_responses(&round.keys, payload, piece.item_bytes())?;
+        self.shares.extend(shares);
+        Ok(())
     }
 
-    fn awaiting(&self) -> Option<Step> {
-        (self.received < self.responses.frames()).then_some(Step::Responses)
-    }
-
-    fn is_done(&self) -> bool {
-        !self.fuse.is_blown()
-            && self.sent == self.frames_to_send()
-            && self.received == self.responses.frames()
+    fn received(self: Box<Self>, _: &mut Round) -> Result<State<Round, Vec<u64>>, SpmmError> {
+        Ok(State::Finished(self.shares))
     }
 }
 

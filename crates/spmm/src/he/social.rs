@@ -7,39 +7,30 @@ use s3rec_algebra::PublicSeed;
 use super::answer::{Budget, StoredBodies, answer};
 use super::steps::{Bodies, mask_seed, upload_hasher};
 use super::{Received, SocialKeys};
-use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::chunks::Piece;
 use crate::cost::Sizes;
-use crate::endpoint::Fuse;
+use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::{SocialFetch, frame_ranges};
 use crate::operand::SocialOperand;
+use crate::pair::Side;
 use crate::parameters::in_range;
 use crate::release::Release;
 use crate::scratch::Scratch;
-use crate::{Admission, Asked, Endpoint, Frame, ProductParameters, SpmmError, Step, WorkingSpace};
+use crate::{Admission, Asked, Exchange, ProductParameters, SpmmError, Step, WorkingSpace};
 
 /// P1's side of one round as an endpoint: receives a seed and bodies, sends responses.
 ///
 /// The whole answer is computed before its first byte leaves, so that the sending time of a
 /// part says nothing about a row. Memory: what the working space allows, whatever m is.
-pub struct SocialRound {
+pub struct SocialRound(Runner<Round, ()>);
+
+struct Round {
     keys: Arc<SocialKeys>,
     operand: Arc<SocialOperand>,
     admission: Box<dyn Admission>,
     round: u32,
-    seed: Chunks,
-    bodies: Chunks,
-    responses: Chunks,
-    fetch: Option<Arc<SocialFetch>>,
-    numbering: Numbering,
-    due: Due,
-    received: usize,
-    /// Once it is here, with the digest of what came behind it.
-    mask_seed: Option<(PublicSeed, blake3::Hasher)>,
-    rooms: Rooms,
     budget: Budget,
-    is_answered: bool,
-    sent: usize,
-    fuse: Fuse,
+    fetch: Option<Arc<SocialFetch>>,
 }
 
 impl SocialRound {
@@ -57,55 +48,71 @@ impl SocialRound {
         admission: impl Admission + 'static,
         space: &WorkingSpace,
     ) -> Result<SocialRound, SpmmError> {
-        operand.check_made_for(&keys.parameters)?;
-        in_range(
-            "round",
-            round,
-            0,
-            u64::from(keys.parameters.rounds.saturating_sub(1)),
-        )?;
-        let (rooms, budget) = Rooms::new(&keys.parameters, space)?;
-        Ok(SocialRound {
-            rooms,
-            budget,
+        let parameters = &keys.parameters;
+        operand.check_made_for(parameters)?;
+        let last = u64::from(parameters.rounds.saturating_sub(1));
+        in_range("round", round, 0, last)?;
+        let (rooms, budget) = Rooms::new(parameters, space)?;
+        let schedule = Exchange::Upload.schedule(parameters)?;
+        let round = Round {
             keys: Arc::clone(keys),
             operand: Arc::clone(operand),
             admission: Box::new(admission),
             round,
-            seed: Sizes::mask_seed()?,
-            bodies: Sizes::bodies(&keys.parameters)?,
-            responses: Sizes::responses(&keys.parameters)?,
+            budget,
             fetch: None,
-            numbering: Numbering::default(),
-            due: Due::default(),
-            received: 0,
-            mask_seed: None,
-            is_answered: false,
-            sent: 0,
-            fuse: Fuse::default(),
-        })
+        };
+        let waiting = State::take(|_, payload| {
+            let seed = mask_seed(payload)?;
+            let hasher = upload_hasher(&seed);
+            Ok(State::receive(Receiving {
+                rooms,
+                seed,
+                hasher,
+            }))
+        });
+        Ok(SocialRound(Runner::new(
+            Side::Social,
+            schedule,
+            round,
+            waiting,
+        )))
     }
 
     /// The same round with rows that P1 fetches (`he-pir`) by the queries it sent.
     #[must_use]
-    pub fn with_fetch(self, fetch: &Arc<SocialFetch>) -> SocialRound {
-        SocialRound {
-            fetch: Some(Arc::clone(fetch)),
-            ..self
-        }
+    pub fn with_fetch(mut self, fetch: &Arc<SocialFetch>) -> SocialRound {
+        self.0.context_mut().fetch = Some(Arc::clone(fetch));
+        self
+    }
+}
+
+endpoints!(SocialRound);
+
+/// Step 1, receiving.
+struct Receiving {
+    rooms: Rooms,
+    seed: PublicSeed,
+    /// Of the seed, and what came behind it.
+    hasher: blake3::Hasher,
+}
+
+impl Receives<Round, ()> for Receiving {
+    fn take(&mut self, _: &mut Round, _: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
+        self.hasher.update(payload);
+        Ok(self.rooms.upload.append(payload)?)
     }
 
-    fn frames_due(&self) -> usize {
-        self.seed.frames() + self.bodies.frames()
+    fn received(self: Box<Self>, _: &mut Round) -> Result<State<Round, ()>, SpmmError> {
+        let answer = |round: &mut Round| Ok(State::send(round.answer(*self)?));
+        Ok(State::compute(answer))
     }
+}
 
+impl Round {
     /// Steps 2 to 6 over all responses, as many at a time as memory holds.
-    fn compute(&mut self) -> Result<(), SpmmError> {
-        let parameters = &self.keys.parameters;
-        let (seed, hasher) = self.mask_seed.take().ok_or(SpmmError::Unfinished {
-            pending: Step::MaskSeed,
-        })?;
-        let digest = *hasher.finalize().as_bytes();
+    fn answer(&mut self, upload: Receiving) -> Result<Answer, SpmmError> {
+        let digest = *upload.hasher.finalize().as_bytes();
         // Frames of `he` name no round: it is the one that this endpoint was made for, once.
         let asked = Asked {
             round: self.round,
@@ -115,79 +122,62 @@ impl SocialRound {
         };
         self.admission.permit(&asked)?;
         self.admission.count(&asked)?;
+        let parameters = &self.keys.parameters;
         let glwe = parameters.glwe()?;
-        let upload = self.rooms.upload.take().ok_or(SpmmError::Spent {
-            step: Step::Responses,
-        })?;
-        let bodies = if parameters.protocol.fetches_privately() {
+        let Rooms {
+            upload: stored,
+            fetched,
+            answer: mut place,
+        } = upload.rooms;
+        let bodies = if let Some(fetched) = fetched {
             let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
                 pending: Step::Queries,
             })?;
-            let rows = self.rooms.fetched.take().ok_or(SpmmError::Spent {
-                step: Step::Responses,
-            })?;
-            let frames = frame_ranges(self.bodies.total_bytes()).map(|range| {
+            let frames = frame_ranges(Sizes::bodies(parameters)?.total_bytes()).map(|range| {
                 let mut frame = vec![0; range.len()];
-                upload.read_at(range.start as u64, &mut frame)?;
+                stored.read_at(range.start as u64, &mut frame)?;
                 Ok(frame)
             });
-            Bodies::Fetched(fetch.extract(glwe, rows, frames)?)
+            Bodies::Fetched(fetch.extract(glwe, fetched, frames)?)
         } else {
             Bodies::All(StoredBodies {
-                place: upload,
+                place: stored,
                 glwe,
                 offset_bytes: 0,
             })
         };
-        let operand = &self.operand;
-        let received = Received::new(&self.keys, operand, self.round, seed, &digest, bodies)?;
+        let (keys, operand) = (&self.keys, &self.operand);
+        let received = Received::new(keys, operand, self.round, upload.seed, &digest, bodies)?;
         let release = Release::of(parameters)?;
-        let sent = &mut self.rooms.answer;
         answer(&received, operand, parameters, self.budget, |_, masked| {
-            Ok(sent.append(&masked.add_share(release).round())?)
-        })
+            Ok(place.append(&masked.add_share(release).round())?)
+        })?;
+        Ok(Answer { place })
+    }
+}
+
+/// The whole answer, on its way out.
+struct Answer {
+    place: Scratch,
+}
+
+impl Sends<Round, ()> for Answer {
+    fn payload(&mut self, _: &mut Round, piece: &Piece) -> Result<Vec<u8>, SpmmError> {
+        let bytes = piece.bytes();
+        let mut payload = vec![0; bytes.len()];
+        self.place.read_at(bytes.start as u64, &mut payload)?;
+        Ok(payload)
     }
 
-    fn send(&mut self) -> Result<Frame, SpmmError> {
-        if !self.is_answered {
-            self.compute()?;
-            self.is_answered = true;
-        }
-        let items = self.responses.items_of(self.sent);
-        let item_bytes = self.responses.item_bytes();
-        let mut payload = vec![0; items.len() * item_bytes];
-        let offset_bytes = (items.start * item_bytes) as u64;
-        self.rooms.answer.read_at(offset_bytes, &mut payload)?;
-        self.sent += 1;
-        Ok(self.numbering.frame(Step::Responses, payload))
-    }
-
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        if self.received == self.frames_due() {
-            return Err(not_due(frame));
-        }
-        match (&mut self.mask_seed, &mut self.rooms.upload) {
-            (Some((_, hasher)), Some(upload)) => {
-                let index = self.received - self.seed.frames();
-                self.due.check(frame, &self.bodies, index)?;
-                hasher.update(&frame.payload);
-                upload.append(&frame.payload)?;
-            }
-            (None, Some(_)) => {
-                self.due.check(frame, &self.seed, self.received)?;
-                let seed = mask_seed(frame)?;
-                self.mask_seed = Some((seed, upload_hasher(&seed)));
-            }
-            (_, None) => return Err(not_due(frame)),
-        }
-        self.received += 1;
-        Ok(())
+    fn sent(self: Box<Self>, _: &mut Round) -> Result<State<Round, ()>, SpmmError> {
+        Ok(State::Finished(()))
     }
 }
 
 /// Where a round's upload, the rows fetched from it and its answer lie.
 struct Rooms {
-    upload: Option<Scratch>,
+    upload: Scratch,
+    /// Where P1 fetches.
     fetched: Option<Scratch>,
     answer: Scratch,
 }
@@ -207,7 +197,7 @@ impl Rooms {
         };
         let room = |bytes| Scratch::new(space, in_memory, bytes);
         let rooms = Rooms {
-            upload: Some(room(kept.upload)?),
+            upload: room(kept.upload)?,
             fetched: kept.fetched.map(room).transpose()?,
             answer: room(kept.answer)?,
         };
@@ -235,37 +225,5 @@ impl Kept {
 
     pub(crate) fn bytes(&self) -> u64 {
         (self.upload + self.fetched.unwrap_or(0) + self.answer) as u64
-    }
-}
-
-impl Endpoint for SocialRound {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.fuse.check()?;
-        if self.received < self.frames_due() || self.is_done() {
-            return Ok(None);
-        }
-        let frame = self.send();
-        self.fuse.guard(Step::Responses, frame).map(Some)
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let due = self.awaiting().unwrap_or(Step::Bodies);
-        let taken = self.take(&frame);
-        self.fuse.guard(due, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        match self.received {
-            0 => Some(Step::MaskSeed),
-            received if received < self.frames_due() => Some(self.bodies.step()),
-            _ => None,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        !self.fuse.is_blown()
-            && self.received == self.frames_due()
-            && self.sent == self.responses.frames()
     }
 }

@@ -17,13 +17,15 @@ use super::answer::StoredBodies;
 use crate::fetch::FetchedBodies;
 use crate::operand::SocialOperand;
 use crate::release::Release;
-use crate::{Frame, SpmmError};
+use crate::{SpmmError, Step};
 
-/// The master mask seed that a frame carries.
-pub(crate) fn mask_seed(frame: &Frame) -> Result<PublicSeed, SpmmError> {
-    let seed = frame.payload.as_slice().try_into();
-    let malformed = |_| SpmmError::Malformed { step: frame.step };
-    seed.map(PublicSeed::from_bytes).map_err(malformed)
+/// The master mask seed that a payload is.
+pub(crate) fn mask_seed(payload: &[u8]) -> Result<PublicSeed, SpmmError> {
+    let malformed = |_| SpmmError::Malformed {
+        step: Step::MaskSeed,
+    };
+    let seed = payload.try_into().map_err(malformed)?;
+    Ok(PublicSeed::from_bytes(seed))
 }
 
 /// Digest of a whole upload: the master mask seed, then all bodies in order.

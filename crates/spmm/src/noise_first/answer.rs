@@ -20,6 +20,12 @@ pub struct Noised {
 }
 
 impl Noised {
+    /// One that was stored.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
     /// |O|·C codes, rows in their order.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

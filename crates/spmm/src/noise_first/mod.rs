@@ -23,16 +23,18 @@
 //! | [`Upload`] | P0's rows as codes |
 //! | [`Prepared`] | P1's a-parts and the part of the bodies that does not need X |
 //! | [`answer`], [`decode`] | the noised sums |
+//! | [`RatingKeySetup`] … [`SocialAnswer`] | the exchanges, as [`Endpoint`](crate::Endpoint)s |
 //!
 //! One session has keys once; each opening has a number and a mask seed that are used once. The
 //! order of messages: setup, (number, mask seed), a-parts, bodies, answer. These types do no I/O:
-//! whoever drives them stores number, seed and finished bytes before the first byte leaves, and
-//! counts an answer before it leaves.
+//! whoever drives them stores P0's number, seed and finished bytes before the first byte leaves,
+//! and at P1 what an [`OpeningRecord`] is told.
 
 mod answer;
 mod binding;
 mod chooser;
 mod error;
+mod exchange;
 mod friends;
 pub mod guarantee;
 mod keys;
@@ -44,6 +46,10 @@ pub use answer::{Noised, answer, decode, deviation, measure_residual};
 pub use binding::{JobDigest, Opening};
 pub use chooser::choose;
 pub use error::NoiseFirstError;
+pub use exchange::{
+    OpeningRecord, RatingAnswer, RatingKeySetup, RatingPrepare, SocialAnswer, SocialKeySetup,
+    SocialPrepare, SocialSession,
+};
 pub use friends::{Block, Friends};
 pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
 pub use parameters::{Parameters, Sides, Sizes, Terms};

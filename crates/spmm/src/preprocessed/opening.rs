@@ -6,20 +6,20 @@ use s3rec_algebra::{RingMatrix, Stream, packing};
 
 use super::session::Reader;
 use super::{RatingStock, SocialStock};
-use crate::chunks::{Chunks, Due, not_due};
-use crate::cost::Sizes;
-use crate::endpoint::Fuse;
-use crate::ideal::{Outgoing, unpack};
+use crate::exchange::{Runner, State, endpoints};
+use crate::ideal::unpack;
+use crate::pair::Side;
 use crate::release::Release;
 use crate::rows::{check_shape, gather, scatter};
-use crate::{Admission, Endpoint, Frame, ProductParameters, SpmmError, Step};
+use crate::{Admission, Exchange, ProductParameters, SpmmError, Step};
 
 /// P0's side of an opening as an endpoint.
-pub struct RatingOpening {
+pub struct RatingOpening(Runner<Reserved, Vec<u8>>);
+
+/// A stock that gave columns to the input under way.
+struct Reserved {
     stock: RatingStock,
     round: u32,
-    outgoing: Outgoing,
-    incoming: Incoming,
 }
 
 impl RatingOpening {
@@ -30,28 +30,34 @@ impl RatingOpening {
     /// [`SpmmError::Exhausted`]; [`SpmmError::Shape`]; [`SpmmError::Unfinished`] before the
     /// parties have met in this process; the storage's.
     pub fn new(mut stock: RatingStock, factors: &RingMatrix) -> Result<RatingOpening, SpmmError> {
-        if !stock.in_session {
-            return Err(SpmmError::Unfinished {
-                pending: Step::Identity,
-            });
-        }
+        in_session(stock.in_session)?;
         check_shape(stock.parameters(), &stock.pattern, factors)?;
+        let schedule = Exchange::Opening.schedule(stock.parameters())?;
         let pattern = Arc::clone(&stock.pattern);
         let upload = gather(factors, &pattern.uploaded_rows)?;
         let reserved = stock.reserve(upload.as_ref())?;
-        let parameters = stock.parameters();
         let header = header(stock.record.sealed()?, reserved.round);
-        Ok(RatingOpening {
-            outgoing: Outgoing::new(masked_chunks(parameters)?, reserved.packed).headed(header),
-            incoming: Incoming::new(Sizes::released_values(parameters)?)?,
-            round: reserved.round,
-            stock,
-        })
+        let expected = header.clone();
+        let answer = State::take(move |_: &mut Reserved, named| {
+            if named == expected {
+                Ok(State::collect(|_, bytes| Ok(State::Finished(bytes))))
+            } else {
+                Err(SpmmError::OtherStock)
+            }
+        });
+        let sending = State::bytes(header, State::bytes(reserved.packed, answer));
+        let round = reserved.round;
+        Ok(RatingOpening(Runner::new(
+            Side::Rating,
+            schedule,
+            Reserved { stock, round },
+            sending,
+        )))
     }
 
     /// The round whose columns the opening uses.
     pub fn round(&self) -> u32 {
-        self.round
+        self.0.context().round
     }
 
     /// Y·U, m × k, zero where no row is returned, and the stock for the next opening.
@@ -59,17 +65,14 @@ impl RatingOpening {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame; the storage's.
     pub fn into_product(self) -> Result<(RingMatrix, RatingStock), SpmmError> {
-        let parameters = self.stock.parameters();
-        let bytes = self.incoming.into_bytes()?;
+        let (Reserved { mut stock, round }, bytes) = self.0.finish()?;
+        let parameters = stock.parameters();
         let mut product = unpack_released(parameters, &bytes)?;
-        let storage = self.stock.storage.as_ref();
-        self.stock
-            .shares
-            .add_round(storage, self.round, &mut product)?;
+        let storage = stock.storage.as_ref();
+        stock.shares.add_round(storage, round, &mut product)?;
         parameters.fixed_point()?.round_guard(&mut product);
-        let pattern = Arc::clone(&self.stock.pattern);
-        let mut stock = self.stock;
-        stock.record.answered_through = stock.record.answered_through.max(self.round + 1);
+        let pattern = Arc::clone(&stock.pattern);
+        stock.record.answered_through = stock.record.answered_through.max(round + 1);
         Ok((
             scatter(product, &pattern.returned_rows, pattern.users)?,
             stock,
@@ -78,48 +81,21 @@ impl RatingOpening {
 
     /// The stock, when the exchange failed: the columns stay used, and the same factors may be
     /// sent again after the parties have met again.
-    pub fn into_stock(mut self) -> RatingStock {
-        self.stock.in_session = false;
-        self.stock
-    }
-}
-
-impl Endpoint for RatingOpening {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.incoming.fuse.check()?;
-        Ok(self.outgoing.next())
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        let ready = self.outgoing.is_empty();
-        let expected = header(self.stock.record.sealed()?, self.round);
-        self.incoming.receive(&frame, ready, |found| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(SpmmError::OtherStock)
-            }
-        })
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        self.incoming.awaiting()
-    }
-
-    fn is_done(&self) -> bool {
-        self.outgoing.is_empty() && self.incoming.is_complete()
+    pub fn into_stock(self) -> RatingStock {
+        let mut stock = self.0.into_context().stock;
+        stock.in_session = false;
+        stock
     }
 }
 
 /// P1's side of an opening as an endpoint. What is answered is decided in one place, when the
 /// whole input is here: what the frames name and what the stock's record holds, then the word of
 /// an [`Admission`], then the record, then the count, and only then the product.
-pub struct SocialOpening {
+pub struct SocialOpening(Runner<Answering, ()>);
+
+struct Answering {
     stock: SocialStock,
     admission: Box<dyn Admission>,
-    round: u32,
-    incoming: Incoming,
-    outgoing: Option<Outgoing>,
 }
 
 impl SocialOpening {
@@ -131,47 +107,71 @@ impl SocialOpening {
         stock: SocialStock,
         admission: impl Admission + 'static,
     ) -> Result<SocialOpening, SpmmError> {
-        if !stock.in_session {
-            return Err(SpmmError::Unfinished {
-                pending: Step::Identity,
-            });
-        }
-        let parameters = stock.parameters();
-        Ok(SocialOpening {
-            incoming: Incoming::new(masked_chunks(parameters)?)?,
-            round: 0,
-            outgoing: None,
-            admission: Box::new(admission),
+        in_session(stock.in_session)?;
+        let schedule = Exchange::Opening.schedule(stock.parameters())?;
+        let answering = Answering {
             stock,
-        })
+            admission: Box::new(admission),
+        };
+        let waiting = State::take(|answering: &mut Answering, named| {
+            let round = answering.named(named)?;
+            Ok(State::collect(move |_, masked| {
+                Ok(State::compute(move |answering: &mut Answering| {
+                    let (header, product) = answering.answer(round, &masked)?;
+                    let product = State::bytes(product, State::Finished(()));
+                    Ok(State::bytes(header, product))
+                }))
+            }))
+        });
+        Ok(SocialOpening(Runner::new(
+            Side::Social,
+            schedule,
+            answering,
+            waiting,
+        )))
     }
 
     /// The stock for the next opening. After a failed exchange the parties meet again first.
-    pub fn into_stock(mut self) -> SocialStock {
-        self.stock.in_session = self.is_done();
-        self.stock
+    pub fn into_stock(self) -> SocialStock {
+        let is_done = self.0.is_done();
+        let mut stock = self.0.into_context().stock;
+        stock.in_session = is_done;
+        stock
+    }
+}
+
+endpoints!(RatingOpening, SocialOpening);
+
+impl Answering {
+    /// The round that a header names, of this stock.
+    fn named(&mut self, header: &[u8]) -> Result<u32, SpmmError> {
+        let mut reader = Reader::new(Step::Opening, header);
+        let named: [u8; 32] = reader.array()?;
+        let round = u32::from_le_bytes(reader.array()?);
+        if Some(named) != self.stock.record.identity {
+            return Err(SpmmError::OtherStock);
+        }
+        self.admission.named(round)?;
+        Ok(round)
     }
 
-    /// T = Y·M + R and the policy's noise. The columns are answered, on disk, before T exists.
-    fn answer(&mut self) -> Result<Outgoing, SpmmError> {
-        let bytes = std::mem::take(&mut self.incoming.bytes);
-        let parameters = self.stock.parameters().clone();
-        let masked = unpack(&parameters, parameters.uploaded_rows as usize, &bytes)?;
-        let asked = self.stock.examine(self.round, &bytes)?;
+    /// T = Y·M + R and the policy's noise, behind its header. The columns are answered, on disk,
+    /// before T exists.
+    fn answer(&mut self, round: u32, bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>), SpmmError> {
+        let stock = &mut self.stock;
+        let parameters = stock.parameters().clone();
+        let masked = unpack(&parameters, parameters.uploaded_rows as usize, bytes)?;
+        let asked = stock.examine(round, bytes)?;
         self.admission.permit(&asked)?;
-        self.stock.admit(&asked)?;
+        stock.admit(&asked)?;
         self.admission.count(&asked)?;
-        let mut product = self.stock.operand.multiply_ring(&masked)?;
-        let storage = self.stock.storage.as_ref();
-        self.stock
-            .shares
-            .add_round(storage, self.round, &mut product)?;
+        let mut product = stock.operand.multiply_ring(&masked)?;
+        let storage = stock.storage.as_ref();
+        stock.shares.add_round(storage, round, &mut product)?;
         let release = Release::of(&parameters)?;
         let mut values = product.into_values();
-        release.add_noise(
-            &mut values,
-            &mut Stream::new(&self.stock.noise_seed(self.round, &asked.digest)?),
-        );
+        let noise = stock.noise_seed(round, &asked.digest)?;
+        release.add_noise(&mut values, &mut Stream::new(&noise));
         let bits = release.released_bits(parameters.ring_bits);
         let ring = parameters.ring()?;
         let dropped = parameters.ring_bits - bits;
@@ -184,48 +184,16 @@ impl SocialOpening {
         }
         let mut packed = Vec::new();
         packing::pack_u64(&values, bits, &mut packed)?;
-        let header = header(self.stock.record.sealed()?, self.round);
-        Ok(Outgoing::new(Sizes::released_values(&parameters)?, packed).headed(header))
+        Ok((header(stock.record.sealed()?, round), packed))
     }
 }
 
-impl Endpoint for SocialOpening {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.incoming.fuse.check()?;
-        if self.incoming.is_complete() && self.outgoing.is_none() {
-            let answer = self.answer();
-            self.outgoing = Some(self.incoming.fuse.guard(Step::MaskedFactors, answer)?);
-        }
-        Ok(self.outgoing.as_mut().and_then(Outgoing::next))
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        let identity = self.stock.record.identity;
-        let (round, admission) = (&mut self.round, &mut self.admission);
-        self.incoming.receive(&frame, true, |found| {
-            let mut reader = Reader::new(Step::Opening, found);
-            let named: [u8; 32] = reader.array()?;
-            *round = u32::from_le_bytes(reader.array()?);
-            if Some(named) == identity {
-                admission.named(*round)
-            } else {
-                Err(SpmmError::OtherStock)
-            }
-        })
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        self.incoming.awaiting()
-    }
-
-    fn is_done(&self) -> bool {
-        self.outgoing.as_ref().is_some_and(Outgoing::is_empty)
-    }
-}
-
-/// M: ℓ bits for each value of the uploaded rows.
-fn masked_chunks(parameters: &ProductParameters) -> Result<Chunks, SpmmError> {
-    Sizes::ring_values(parameters, Step::MaskedFactors, parameters.uploaded_rows)
+/// Columns are given to nothing before the parties have met.
+fn in_session(is_in_session: bool) -> Result<(), SpmmError> {
+    let pending = Step::Identity;
+    is_in_session
+        .then_some(())
+        .ok_or(SpmmError::Unfinished { pending })
 }
 
 /// Identity of the stock, then the round.
@@ -247,92 +215,4 @@ fn unpack_released(parameters: &ProductParameters, bytes: &[u8]) -> Result<RingM
             .for_each(|value| *value <<= parameters.ring_bits - bits);
     }
     Ok(RingMatrix::new(parameters.ring()?, rows, columns, values)?)
-}
-
-/// A header that names stock and round, then packed values; never more bytes than agreed.
-struct Incoming {
-    header: Chunks,
-    values: Chunks,
-    due: Due,
-    received: usize,
-    bytes: Vec<u8>,
-    fuse: Fuse,
-}
-
-impl Incoming {
-    fn new(values: Chunks) -> Result<Incoming, SpmmError> {
-        let header = Sizes::opening()?;
-        Ok(Incoming {
-            header,
-            values,
-            due: Due::default(),
-            received: 0,
-            bytes: Vec::new(),
-            fuse: Fuse::default(),
-        })
-    }
-
-    fn receive(
-        &mut self,
-        frame: &Frame,
-        ready: bool,
-        check_header: impl FnOnce(&[u8]) -> Result<(), SpmmError>,
-    ) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let due = self.awaiting().unwrap_or(self.values.step());
-        let taken = if ready {
-            self.take(frame, check_header)
-        } else {
-            Err(not_due(frame))
-        };
-        self.fuse.guard(due, taken)
-    }
-
-    fn take(
-        &mut self,
-        frame: &Frame,
-        check_header: impl FnOnce(&[u8]) -> Result<(), SpmmError>,
-    ) -> Result<(), SpmmError> {
-        if self.is_complete() {
-            return Err(not_due(frame));
-        }
-        match self.received.checked_sub(1) {
-            None => {
-                self.due.check(frame, &self.header, 0)?;
-                check_header(&frame.payload)?;
-            }
-            Some(index) => {
-                self.due.check(frame, &self.values, index)?;
-                if index == 0 {
-                    // As many as were agreed on, and the header was right.
-                    self.bytes.reserve_exact(self.values.total_bytes());
-                }
-                self.bytes.extend_from_slice(&frame.payload);
-            }
-        }
-        self.received += 1;
-        Ok(())
-    }
-
-    fn is_complete(&self) -> bool {
-        !self.fuse.is_blown() && self.received == 1 + self.values.frames()
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        match self.received {
-            0 => Some(Step::Opening),
-            received if received <= self.values.frames() => Some(self.values.step()),
-            _ => None,
-        }
-    }
-
-    fn into_bytes(self) -> Result<Vec<u8>, SpmmError> {
-        if self.is_complete() {
-            Ok(self.bytes)
-        } else {
-            Err(SpmmError::Unfinished {
-                pending: self.values.step(),
-            })
-        }
-    }
 }

@@ -7,14 +7,16 @@ use s3rec_algebra::{PublicSeed, Seed};
 use zeroize::Zeroizing;
 
 use super::{Bulk, RatingStock};
-use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::chunks::Piece;
 use crate::cost::Sizes;
-use crate::endpoint::Fuse;
+use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::RatingFetch;
 use crate::he::rating::decrypt_responses;
 use crate::he::steps::upload_hasher;
+use crate::pair::Side;
 use crate::parameters::in_range;
-use crate::{Endpoint, Frame, SpmmError, Step};
+use crate::schedule::Schedule;
+use crate::{Exchange, SpmmError, Step};
 
 /// Shares collected before they are written: round by round, so pieces must be long.
 const BUFFERED_VALUES: usize = 4 << 20;
@@ -22,24 +24,14 @@ const BUFFERED_VALUES: usize = 4 << 20;
 /// P0's side of a block as an endpoint: sends a seed and bodies of Z, receives responses.
 ///
 /// Memory: two frames and the share buffer, whatever m and N are.
-pub struct RatingBlock {
+pub struct RatingBlock(Runner<Block, ()>);
+
+struct Block {
     stock: RatingStock,
     block: u32,
-    is_last: bool,
     mask_seed: PublicSeed,
     error_seed: Seed,
-    seed: Chunks,
-    bodies: Chunks,
-    responses: Chunks,
     fetch: Option<Arc<RatingFetch>>,
-    hasher: Option<blake3::Hasher>,
-    numbering: Numbering,
-    due: Due,
-    sent: usize,
-    received: usize,
-    buffer: Zeroizing<Vec<u64>>,
-    buffered_from: usize,
-    fuse: Fuse,
 }
 
 impl RatingBlock {
@@ -51,7 +43,7 @@ impl RatingBlock {
         let made = stock.record.uploads.len();
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
-            Ok(block) if block < blocks => RatingBlock::start(stock, block, true),
+            Ok(block) if block < blocks => RatingBlock::uploading(stock, block),
             _ => Err(SpmmError::Exhausted {
                 rounds: stock.parameters().rounds,
             }),
@@ -75,43 +67,45 @@ impl RatingBlock {
                 .ok_or(SpmmError::ColumnsUsed { round: first_round })?,
         );
         in_range("block to answer anew", block, due, due)?;
-        RatingBlock::start(stock, block, false)
+        let schedule = Schedule::answer(stock.parameters())?;
+        let block = Block::new(stock, block);
+        let receiving = Decrypting::state(None);
+        Ok(RatingBlock(Runner::new(
+            Side::Rating,
+            schedule,
+            block,
+            receiving,
+        )))
     }
 
-    fn start(stock: RatingStock, block: u32, with_upload: bool) -> Result<RatingBlock, SpmmError> {
-        let parameters = stock.parameters();
-        let entropy = stock.record.entropy.seed();
-        let mask_seed =
-            entropy.derive_public("s3rec stock master mask seed", &[&block.to_le_bytes()]);
-        let (seed, bodies) = (Sizes::mask_seed()?, Sizes::bodies(parameters)?);
-        Ok(RatingBlock {
+    fn uploading(stock: RatingStock, block: u32) -> Result<RatingBlock, SpmmError> {
+        let schedule = Exchange::Upload.schedule(stock.parameters())?;
+        let fetches = stock.parameters().protocol.fetches_privately();
+        let block = Block::new(stock, block);
+        let hasher = upload_hasher(&block.mask_seed);
+        let seed = block.mask_seed.as_bytes().to_vec();
+        let bodies = if fetches {
+            State::compute(|block: &mut Block| {
+                block.answer_queries()?;
+                Ok(State::send(Answers { hasher }))
+            })
+        } else {
+            State::send(Encrypting { hasher })
+        };
+        let sending = State::bytes(seed, bodies);
+        Ok(RatingBlock(Runner::new(
+            Side::Rating,
+            schedule,
             block,
-            is_last: block + 1 == parameters.layout()?.blocks,
-            error_seed: entropy.derive("s3rec stock upload errors", &[&block.to_le_bytes()]),
-            seed: if with_upload { seed } else { seed.none() },
-            bodies: if with_upload { bodies } else { bodies.none() },
-            responses: Sizes::responses(parameters)?,
-            fetch: None,
-            hasher: with_upload.then(|| upload_hasher(&mask_seed)),
-            mask_seed,
-            numbering: Numbering::default(),
-            due: Due::default(),
-            sent: 0,
-            received: 0,
-            buffer: Zeroizing::new(Vec::new()),
-            buffered_from: 0,
-            fuse: Fuse::default(),
-            stock,
-        })
+            sending,
+        )))
     }
 
     /// The same block for a P1 that fetches its rows (`preprocessed-pir`).
     #[must_use]
-    pub fn with_fetch(self, fetch: &Arc<RatingFetch>) -> RatingBlock {
-        RatingBlock {
-            fetch: Some(Arc::clone(fetch)),
-            ..self
-        }
+    pub fn with_fetch(mut self, fetch: &Arc<RatingFetch>) -> RatingBlock {
+        self.0.context_mut().fetch = Some(Arc::clone(fetch));
+        self
     }
 
     /// The stock, once the block is done; an unfinished block voids it.
@@ -119,56 +113,30 @@ impl RatingBlock {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
     pub fn into_stock(self) -> Result<RatingStock, SpmmError> {
-        if self.is_done() {
-            Ok(self.stock)
-        } else {
-            Err(SpmmError::Unfinished {
-                pending: Step::Responses,
-            })
-        }
+        let (block, ()) = self.0.finish()?;
+        Ok(block.stock)
     }
 
     /// The stock in the middle of a block, for tests of what a block draws.
     #[cfg(test)]
     pub(crate) fn into_unfinished(self) -> RatingStock {
-        self.stock
+        self.0.into_context().stock
     }
+}
 
-    fn frames_to_send(&self) -> usize {
-        self.seed.frames() + self.bodies.frames()
-    }
+endpoints!(RatingBlock);
 
-    fn send(&mut self) -> Result<Frame, SpmmError> {
-        let frame = match self.sent.checked_sub(self.seed.frames()) {
-            None => self
-                .numbering
-                .frame(Step::MaskSeed, self.mask_seed.as_bytes().to_vec()),
-            Some(index) => {
-                let payload = self.upload_frame(index)?;
-                self.hasher.iter_mut().for_each(|hasher| {
-                    hasher.update(&payload);
-                });
-                self.numbering.frame(self.bodies.step(), payload)
-            }
-        };
-        self.sent += 1;
-        Ok(frame)
-    }
-
-    /// The next part of what P1 receives of the upload.
-    fn upload_frame(&mut self, index: usize) -> Result<Vec<u8>, SpmmError> {
-        let items = self.bodies.items_of(index);
-        if !self.stock.parameters().protocol.fetches_privately() {
-            return self.encrypt(items);
+impl Block {
+    fn new(stock: RatingStock, block: u32) -> Block {
+        let entropy = stock.record.entropy.seed();
+        let place = block.to_le_bytes();
+        Block {
+            block,
+            mask_seed: entropy.derive_public("s3rec stock master mask seed", &[&place]),
+            error_seed: entropy.derive("s3rec stock upload errors", &[&place]),
+            fetch: None,
+            stock,
         }
-        if index == 0 {
-            self.answer_queries()?;
-        }
-        let mut payload = vec![0; items.len()];
-        self.stock
-            .storage
-            .read_at(Bulk::Answer, items.start as u64, &mut payload)?;
-        Ok(payload)
     }
 
     fn encrypt(&self, rows: Range<usize>) -> Result<Vec<u8>, SpmmError> {
@@ -181,83 +149,104 @@ impl RatingBlock {
 
     /// All rows go to storage as the table that P1's queries are answered from.
     fn answer_queries(&mut self) -> Result<(), SpmmError> {
-        let fetch = self.fetch.clone().ok_or(SpmmError::Unfinished {
+        let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
             pending: Step::Queries,
         })?;
+        let storage = &self.stock.storage;
         let rows = Sizes::rows(self.stock.parameters())?;
         for index in 0..rows.frames() {
-            let items = rows.items_of(index);
-            let offset = items.start * rows.item_bytes();
-            self.stock
-                .storage
-                .write_at(Bulk::Upload, offset as u64, &self.encrypt(items)?)?;
+            let piece = rows.piece(index);
+            let offset = piece.bytes().start as u64;
+            storage.write_at(Bulk::Upload, offset, &self.encrypt(piece.items)?)?;
         }
-        fetch.answer_stored(&self.stock.storage)?;
-        self.stock.storage.discard(Bulk::Upload)?;
+        fetch.answer_stored(storage)?;
+        storage.discard(Bulk::Upload)?;
         Ok(())
     }
+}
 
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        if self.sent < self.frames_to_send() || self.received == self.responses.frames() {
-            return Err(not_due(frame));
-        }
-        self.due.check(frame, &self.responses, self.received)?;
-        self.received += 1;
-        let shares = decrypt_responses(
-            &self.stock.keys,
-            &frame.payload,
-            self.responses.item_bytes(),
-        )?;
-        self.buffer.extend(shares);
-        let is_complete = self.received == self.responses.frames();
-        if is_complete || self.buffer.len() >= BUFFERED_VALUES {
-            self.flush()?;
-        }
-        if is_complete {
-            let upload = self
-                .hasher
-                .take()
-                .map(|hasher| *hasher.finalize().as_bytes());
-            self.stock.finish_block(upload, self.is_last)?;
-        }
-        Ok(())
+/// Z is encrypted as it is sent.
+struct Encrypting {
+    hasher: blake3::Hasher,
+}
+
+impl Sends<Block, ()> for Encrypting {
+    fn payload(&mut self, block: &mut Block, piece: &Piece) -> Result<Vec<u8>, SpmmError> {
+        let payload = block.encrypt(piece.items.clone())?;
+        self.hasher.update(&payload);
+        Ok(payload)
     }
 
-    fn flush(&mut self) -> Result<(), SpmmError> {
-        let used_slots = self.stock.parameters().layout()?.used_slots();
-        let storage = self.stock.storage.as_ref();
-        self.stock
+    fn sent(self: Box<Self>, _: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        Ok(Decrypting::state(Some(*self.hasher.finalize().as_bytes())))
+    }
+}
+
+/// The answers to P1's queries, from storage.
+struct Answers {
+    hasher: blake3::Hasher,
+}
+
+impl Sends<Block, ()> for Answers {
+    fn payload(&mut self, block: &mut Block, piece: &Piece) -> Result<Vec<u8>, SpmmError> {
+        let bytes = piece.bytes();
+        let mut payload = vec![0; bytes.len()];
+        let storage = &block.stock.storage;
+        storage.read_at(Bulk::Answer, bytes.start as u64, &mut payload)?;
+        self.hasher.update(&payload);
+        Ok(payload)
+    }
+
+    fn sent(self: Box<Self>, _: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        Ok(Decrypting::state(Some(*self.hasher.finalize().as_bytes())))
+    }
+}
+
+/// W on its way to storage.
+struct Decrypting {
+    /// Digest of the upload, if it was sent now.
+    upload: Option<[u8; 32]>,
+    buffer: Zeroizing<Vec<u64>>,
+    /// The response that the buffer begins with.
+    first: usize,
+}
+
+impl Decrypting {
+    fn state(upload: Option<[u8; 32]>) -> State<Block, ()> {
+        State::receive(Decrypting {
+            upload,
+            buffer: Zeroizing::new(Vec::new()),
+            first: 0,
+        })
+    }
+
+    fn flush(&mut self, block: &Block) -> Result<(), SpmmError> {
+        let stock = &block.stock;
+        let used_slots = stock.parameters().layout()?.used_slots();
+        let storage = stock.storage.as_ref();
+        stock
             .shares
-            .write_responses(storage, self.block, self.buffered_from, &self.buffer)?;
-        self.buffered_from += self.buffer.len() / used_slots;
+            .write_responses(storage, block.block, self.first, &self.buffer)?;
+        self.first += self.buffer.len() / used_slots;
         self.buffer.clear();
         Ok(())
     }
 }
 
-impl Endpoint for RatingBlock {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.fuse.check()?;
-        if self.sent == self.frames_to_send() {
-            return Ok(None);
+impl Receives<Block, ()> for Decrypting {
+    fn take(&mut self, block: &mut Block, piece: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
+        let shares = decrypt_responses(&block.stock.keys, payload, piece.item_bytes())?;
+        self.buffer.extend(shares);
+        if self.buffer.len() >= BUFFERED_VALUES {
+            self.flush(block)?;
         }
-        let frame = self.send();
-        self.fuse.guard(Step::Bodies, frame).map(Some)
+        Ok(())
     }
 
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let taken = self.take(&frame);
-        self.fuse.guard(Step::Responses, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        (self.received < self.responses.frames()).then_some(Step::Responses)
-    }
-
-    fn is_done(&self) -> bool {
-        !self.fuse.is_blown()
-            && self.sent == self.frames_to_send()
-            && self.received == self.responses.frames()
+    fn received(mut self: Box<Self>, block: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        self.flush(block)?;
+        let is_last = block.block + 1 == block.stock.parameters().layout()?.blocks;
+        block.stock.finish_block(self.upload, is_last)?;
+        Ok(State::Finished(()))
     }
 }

@@ -102,6 +102,11 @@ impl Nonces {
         rating: [0; 16],
         social: [0; 16],
     };
+
+    /// As they cross.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [self.rating, self.social].concat()
+    }
 }
 
 /// A nonce from the operating system.

@@ -16,32 +16,39 @@
 
 use super::record::{Nonces, VoidReason, fresh_nonce};
 use super::{RatingStock, SocialStock};
-use crate::chunks::{Chunks, Due, Numbering, not_due};
-use crate::endpoint::Fuse;
-use crate::{Endpoint, Frame, SpmmError, Step};
+use crate::chunks::Chunks;
+use crate::exchange::{Runner, State, endpoints};
+use crate::pair::Side;
+use crate::schedule::{Part, Schedule};
+use crate::{SpmmError, Step};
 
 const OFFER_BYTES: usize = 32 + 32 + 16;
 const REPLY_BYTES: usize = OFFER_BYTES + 4 + 1;
 const NONCES_BYTES: usize = 32;
 
-/// The frames of a meeting, in each sender's order; true where P0 sends.
-pub(crate) fn meeting_sizes() -> Result<Vec<(bool, Chunks)>, SpmmError> {
-    Ok(vec![
-        (true, Chunks::new(Step::Identity, OFFER_BYTES, 1)?),
-        (true, Chunks::new(Step::Cursor, NONCES_BYTES, 1)?),
-        (false, Chunks::new(Step::Identity, REPLY_BYTES, 1)?),
-        (false, Chunks::new(Step::Cursor, NONCES_BYTES, 1)?),
-    ])
+/// Steps 1 to 4.
+pub(crate) fn meeting_schedule() -> Schedule {
+    let (offer, reply) = (Step::Identity, Step::Identity);
+    let nonces = Chunks::message::<NONCES_BYTES>(Step::Cursor);
+    Schedule::of(Part::new(
+        Side::Rating,
+        Chunks::message::<OFFER_BYTES>(offer),
+    ))
+    .then(Part::new(
+        Side::Social,
+        Chunks::message::<REPLY_BYTES>(reply),
+    ))
+    .then(Part::new(Side::Rating, nonces))
+    .then(Part::new(Side::Social, nonces))
 }
 
 /// P0's side of the meeting.
-pub struct RatingSession {
-    stock: RatingStock,
+pub struct RatingSession(Runner<RatingStock, ()>);
+
+/// After step 1.
+struct Offered {
     nonce: [u8; 16],
     inputs_are_kept: bool,
-    /// Where to go on, once the meeting is complete.
-    resumed: Option<Resumed>,
-    progress: Progress,
 }
 
 impl RatingSession {
@@ -50,19 +57,7 @@ impl RatingSession {
     /// # Errors
     /// [`SpmmError::Void`] for a stock that is not sealed; no entropy.
     pub fn new(stock: RatingStock) -> Result<RatingSession, SpmmError> {
-        let interrupted = stock
-            .record
-            .identity
-            .is_none()
-            .then_some(VoidReason::Interrupted);
-        super::rating_stock::refuse_void(stock.record.void.or(interrupted))?;
-        Ok(RatingSession {
-            stock,
-            nonce: fresh_nonce()?,
-            inputs_are_kept: false,
-            resumed: None,
-            progress: Progress::default(),
-        })
+        RatingSession::offering(stock, false)
     }
 
     /// As [`Self::new`] for a caller whose inputs follow from state in the same directory as the
@@ -72,11 +67,31 @@ impl RatingSession {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_kept_inputs(stock: RatingStock) -> Result<RatingSession, SpmmError> {
-        let session = RatingSession::new(stock)?;
-        Ok(RatingSession {
-            inputs_are_kept: true,
-            ..session
-        })
+        RatingSession::offering(stock, true)
+    }
+
+    fn offering(stock: RatingStock, inputs_are_kept: bool) -> Result<RatingSession, SpmmError> {
+        let record = &stock.record;
+        let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
+        super::rating_stock::refuse_void(record.void.or(interrupted))?;
+        let nonce = fresh_nonce()?;
+        let identity = record.sealed()?;
+        let known = record.session.to_bytes();
+        let offer = [identity.as_slice(), &known, &nonce].concat();
+        let offered = Offered {
+            nonce,
+            inputs_are_kept,
+        };
+        let offering = State::bytes(
+            offer,
+            State::take(|stock, reply| offered.accept(stock, reply)),
+        );
+        Ok(RatingSession(Runner::new(
+            Side::Rating,
+            meeting_schedule(),
+            stock,
+            offering,
+        )))
     }
 
     /// The stock, ready for openings.
@@ -84,44 +99,14 @@ impl RatingSession {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last step.
     pub fn into_stock(self) -> Result<RatingStock, SpmmError> {
-        if self.is_done() {
-            Ok(self.stock)
-        } else {
-            Err(SpmmError::Unfinished {
-                pending: Step::Cursor,
-            })
-        }
+        let (stock, ()) = self.0.finish()?;
+        Ok(stock)
     }
+}
 
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        match self.progress.received {
-            0 => self.progress.check(frame, Step::Identity, REPLY_BYTES)?,
-            1 => self.progress.check(frame, Step::Cursor, NONCES_BYTES)?,
-            _ => return Err(not_due(frame)),
-        }
-        if self.progress.received == 1 {
-            return self.accept(&frame.payload);
-        }
-        let confirmed = Reader::new(frame.step, &frame.payload).nonces()?;
-        if confirmed != self.stock.record.session {
-            return Err(SpmmError::OtherStock);
-        }
-        // Only now, so that meetings that break off burn nothing.
-        if let Some(resumed) = self.resumed {
-            self.stock.record.cursor = resumed.cursor;
-            self.stock.may_repeat = resumed.may_repeat;
-            self.stock.burnt_next = resumed.burnt_next;
-            if !resumed.may_repeat {
-                self.stock.record.pending = None;
-            }
-        }
-        self.stock.save()?;
-        self.stock.in_session = true;
-        Ok(())
-    }
-
+impl Offered {
     /// Step 2: P1's view: which columns were or may have been sent.
-    fn accept(&mut self, reply: &[u8]) -> Result<(), SpmmError> {
+    fn accept(self, stock: &mut RatingStock, reply: &[u8]) -> Result<RatingState, SpmmError> {
         let mut reader = Reader::new(Step::Identity, reply);
         let identity: [u8; 32] = reader.array()?;
         let (known, social) = (reader.nonces()?, reader.array()?);
@@ -136,79 +121,40 @@ impl RatingSession {
             }
         };
         let answered = Answered { cursor, closed };
-        if identity != self.stock.record.sealed()? {
+        let record = &mut stock.record;
+        if identity != record.sealed()? {
             return Err(SpmmError::OtherStock);
         }
         // P1 behind what it answered has been restored within the session: its count is wrong.
-        if known != self.stock.record.session || cursor < self.stock.record.answered_through {
-            self.stock.record.void = Some(VoidReason::Restored);
-            self.stock.save()?;
+        if known != record.session || cursor < record.answered_through {
+            record.void = Some(VoidReason::Restored);
+            stock.save()?;
             return Err(SpmmError::Void {
                 reason: VoidReason::Restored,
             });
         }
-        let pending = self.stock.record.pending.map(|pending| pending.round);
-        let resumed = resume(self.stock.record.cursor, pending, answered);
-        self.resumed = Some(match self.inputs_are_kept {
-            true => Resumed {
-                burnt_next: 0,
-                ..resumed
-            },
-            false => resumed,
-        });
-        self.stock.record.session = Nonces {
+        let pending = record.pending.map(|pending| pending.round);
+        let resumed = resume(record.cursor, pending, answered);
+        let burnt_next = match self.inputs_are_kept {
+            true => 0,
+            false => resumed.burnt_next,
+        };
+        record.session = Nonces {
             rating: self.nonce,
             social,
         };
-        self.stock.save()
-    }
-}
-
-impl Endpoint for RatingSession {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.progress.fuse.check()?;
-        let record = &self.stock.record;
-        Ok(match (self.progress.sent, self.progress.received) {
-            (0, 0) => {
-                let identity = record.sealed()?;
-                let offer = [
-                    identity.as_slice(),
-                    &record.session.rating,
-                    &record.session.social,
-                    &self.nonce,
-                ];
-                Some(self.progress.frame(Step::Identity, offer.concat()))
-            }
-            (1, 1) => {
-                let nonces = [record.session.rating, record.session.social].concat();
-                Some(self.progress.frame(Step::Cursor, nonces))
-            }
-            _ => None,
-        })
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.progress.fuse.check()?;
-        let taken = if self.progress.sent == 0 {
-            Err(not_due(&frame))
-        } else {
-            self.take(&frame)
+        let nonces = record.session.to_bytes();
+        stock.save()?;
+        let resumed = Resumed {
+            burnt_next,
+            ..resumed
         };
-        self.progress.fuse.guard(frame.step, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        match self.progress.received {
-            0 => Some(Step::Identity),
-            1 => Some(Step::Cursor),
-            _ => None,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.stock.in_session
+        let confirming = State::take(move |stock, confirmed| resumed.confirm(stock, confirmed));
+        Ok(State::bytes(nonces, confirming))
     }
 }
+
+type RatingState = State<RatingStock, ()>;
 
 /// What P1 says of its state.
 #[derive(Clone, Copy, Debug)]
@@ -244,11 +190,27 @@ pub(crate) fn resume(cursor: u32, pending: Option<u32>, answered: Answered) -> R
     }
 }
 
-/// P1's side of the meeting.
-pub struct SocialSession {
-    stock: SocialStock,
-    progress: Progress,
+impl Resumed {
+    /// Step 4: P1 has the new nonces on disk. Only now are columns burnt, so that meetings that
+    /// break off burn nothing.
+    fn confirm(self, stock: &mut RatingStock, nonces: &[u8]) -> Result<RatingState, SpmmError> {
+        if Reader::new(Step::Cursor, nonces).nonces()? != stock.record.session {
+            return Err(SpmmError::OtherStock);
+        }
+        stock.record.cursor = self.cursor;
+        stock.may_repeat = self.may_repeat;
+        stock.burnt_next = self.burnt_next;
+        if !self.may_repeat {
+            stock.record.pending = None;
+        }
+        stock.save()?;
+        stock.in_session = true;
+        Ok(State::Finished(()))
+    }
 }
+
+/// P1's side of the meeting.
+pub struct SocialSession(Runner<SocialStock, ()>);
 
 impl SocialSession {
     /// Waits for P0's offer over a sealed stock.
@@ -256,16 +218,15 @@ impl SocialSession {
     /// # Errors
     /// [`SpmmError::Void`] for a stock that is not sealed.
     pub fn new(stock: SocialStock) -> Result<SocialSession, SpmmError> {
-        let interrupted = stock
-            .record
-            .identity
-            .is_none()
-            .then_some(VoidReason::Interrupted);
-        super::rating_stock::refuse_void(stock.record.void.or(interrupted))?;
-        Ok(SocialSession {
+        let record = &stock.record;
+        let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
+        super::rating_stock::refuse_void(record.void.or(interrupted))?;
+        Ok(SocialSession(Runner::new(
+            Side::Social,
+            meeting_schedule(),
             stock,
-            progress: Progress::default(),
-        })
+            State::take(consider),
+        )))
     }
 
     /// The stock, ready for openings.
@@ -273,135 +234,64 @@ impl SocialSession {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last step.
     pub fn into_stock(self) -> Result<SocialStock, SpmmError> {
-        if self.is_done() {
-            Ok(self.stock)
-        } else {
-            Err(SpmmError::Unfinished {
-                pending: Step::Cursor,
-            })
-        }
+        let (stock, ()) = self.0.finish()?;
+        Ok(stock)
     }
+}
 
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        match self.progress.received {
-            0 => self.progress.check(frame, Step::Identity, OFFER_BYTES)?,
-            1 => self.progress.check(frame, Step::Cursor, NONCES_BYTES)?,
-            _ => return Err(not_due(frame)),
-        }
-        if self.progress.received == 1 {
-            self.consider(&frame.payload)
-        } else {
-            self.promote(&frame.payload)
-        }
+endpoints!(RatingSession, SocialSession);
+
+type SocialState = State<SocialStock, ()>;
+
+/// Step 1: P0's view must be of the last session, or of one whose step 4 it never saw.
+fn consider(stock: &mut SocialStock, offer: &[u8]) -> Result<SocialState, SpmmError> {
+    let mut reader = Reader::new(Step::Identity, offer);
+    let identity: [u8; 32] = reader.array()?;
+    let (known, rating) = (reader.nonces()?, reader.array()?);
+    let record = &mut stock.record;
+    if identity != record.sealed()? {
+        return Err(SpmmError::OtherStock);
     }
-
-    /// Step 1: P0's view must be of the last session, or of one whose step 4 it never saw.
-    fn consider(&mut self, offer: &[u8]) -> Result<(), SpmmError> {
-        let mut reader = Reader::new(Step::Identity, offer);
-        let identity: [u8; 32] = reader.array()?;
-        let (known, rating) = (reader.nonces()?, reader.array()?);
-        if identity != self.stock.record.sealed()? {
-            return Err(SpmmError::OtherStock);
-        }
-        let record = &mut self.stock.record;
-        if Some(known) == record.tentative {
-            record.session = known;
-        } else if known != record.session {
-            record.void = Some(VoidReason::Restored);
-            self.stock.save()?;
-            return Err(SpmmError::Void {
-                reason: VoidReason::Restored,
-            });
-        }
-        record.tentative = Some(Nonces {
-            rating,
-            social: fresh_nonce()?,
+    if Some(known) == record.tentative {
+        record.session = known;
+    } else if known != record.session {
+        record.void = Some(VoidReason::Restored);
+        stock.save()?;
+        return Err(SpmmError::Void {
+            reason: VoidReason::Restored,
         });
-        self.stock.save()
     }
-
-    /// Step 3: P0 has the new nonces on disk; from here on the old ones are refused.
-    fn promote(&mut self, nonces: &[u8]) -> Result<(), SpmmError> {
-        let nonces = Reader::new(Step::Cursor, nonces).nonces()?;
-        if self.stock.record.tentative != Some(nonces) {
-            return Err(SpmmError::OtherStock);
-        }
-        self.stock.record.session = nonces;
-        self.stock.record.tentative = None;
-        self.stock.record.closed = false;
-        self.stock.save()
-    }
+    let social = fresh_nonce()?;
+    let tentative = Nonces { rating, social };
+    record.tentative = Some(tentative);
+    let reply = [
+        identity.as_slice(),
+        &record.session.to_bytes(),
+        &social,
+        &record.cursor.to_le_bytes(),
+        &[u8::from(record.closed)],
+    ];
+    let reply = reply.concat();
+    stock.save()?;
+    let promoting = State::take(move |stock, nonces| promote(stock, tentative, nonces));
+    Ok(State::bytes(reply, promoting))
 }
 
-impl Endpoint for SocialSession {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.progress.fuse.check()?;
-        let record = &self.stock.record;
-        Ok(match (self.progress.sent, self.progress.received) {
-            (0, 1) => {
-                let identity = record.sealed()?;
-                let tentative = record.tentative.ok_or(SpmmError::Unfinished {
-                    pending: Step::Identity,
-                })?;
-                let reply = [
-                    identity.as_slice(),
-                    &record.session.rating,
-                    &record.session.social,
-                    &tentative.social,
-                    &record.cursor.to_le_bytes(),
-                    &[u8::from(record.closed)],
-                ];
-                Some(self.progress.frame(Step::Identity, reply.concat()))
-            }
-            (1, 2) => {
-                let nonces = [record.session.rating, record.session.social].concat();
-                self.stock.in_session = true;
-                Some(self.progress.frame(Step::Cursor, nonces))
-            }
-            _ => None,
-        })
+/// Step 3: P0 has the new nonces on disk; from here on the old ones are refused.
+fn promote(
+    stock: &mut SocialStock,
+    tentative: Nonces,
+    nonces: &[u8],
+) -> Result<SocialState, SpmmError> {
+    if Reader::new(Step::Cursor, nonces).nonces()? != tentative {
+        return Err(SpmmError::OtherStock);
     }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.progress.fuse.check()?;
-        let taken = self.take(&frame);
-        self.progress.fuse.guard(frame.step, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        match self.progress.received {
-            0 => Some(Step::Identity),
-            1 => Some(Step::Cursor),
-            _ => None,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.stock.in_session
-    }
-}
-
-/// How far a meeting is.
-#[derive(Default)]
-struct Progress {
-    numbering: Numbering,
-    due: Due,
-    sent: u32,
-    received: u32,
-    fuse: Fuse,
-}
-
-impl Progress {
-    fn frame(&mut self, step: Step, payload: Vec<u8>) -> Frame {
-        self.sent += 1;
-        self.numbering.frame(step, payload)
-    }
-
-    fn check(&mut self, frame: &Frame, step: Step, bytes: usize) -> Result<(), SpmmError> {
-        self.due.check(frame, &Chunks::new(step, bytes, 1)?, 0)?;
-        self.received += 1;
-        Ok(())
-    }
+    stock.record.session = tentative;
+    stock.record.tentative = None;
+    stock.record.closed = false;
+    stock.save()?;
+    stock.in_session = true;
+    Ok(State::bytes(tentative.to_bytes(), State::Finished(())))
 }
 
 /// Fixed-width fields of a peer's payload, in their order. Nothing stands in for missing bytes.

@@ -6,59 +6,29 @@ use s3rec_algebra::PublicSeed;
 use zeroize::Zeroizing;
 
 use super::{Bulk, SocialStock};
-use crate::chunks::{Chunks, Due, Numbering, not_due};
+use crate::chunks::Piece;
 use crate::cost::Sizes;
-use crate::endpoint::Fuse;
+use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::{SocialFetch, frame_ranges};
 use crate::he::Received;
 use crate::he::answer::{Budget, StoredBodies, answer};
 use crate::he::steps::{Bodies, mask_seed, upload_hasher};
+use crate::pair::Side;
 use crate::parameters::in_range;
+use crate::schedule::Schedule;
 use crate::scratch::Scratch;
-use crate::{Endpoint, Frame, SpmmError, Step};
-
-/// The digest of a block's upload, which P1's randomness is bound to: there is none to fall back on.
-enum UploadDigest {
-    /// Nothing of the upload is here.
-    Awaited,
-    /// Its seed is, and perhaps bodies.
-    Hashing(Box<blake3::Hasher>),
-    /// It was uploaded before.
-    Known([u8; 32]),
-}
-
-impl UploadDigest {
-    /// Of the whole upload.
-    fn finish(&self) -> Result<[u8; 32], SpmmError> {
-        match self {
-            UploadDigest::Awaited => Err(SpmmError::Unfinished {
-                pending: Step::MaskSeed,
-            }),
-            UploadDigest::Hashing(hasher) => Ok(*hasher.finalize().as_bytes()),
-            UploadDigest::Known(digest) => Ok(*digest),
-        }
-    }
-}
+use crate::{Exchange, SpmmError, Step};
 
 /// P1's side of a block as an endpoint: receives a seed and bodies, sends responses, keeps R.
 ///
 /// The whole block is computed before its first byte leaves.
-pub struct SocialBlock {
+pub struct SocialBlock(Runner<Block, ()>);
+
+struct Block {
     stock: SocialStock,
     block: u32,
-    is_last: bool,
     budget: Budget,
-    seed: Chunks,
-    bodies: Chunks,
-    responses: Chunks,
     fetch: Option<Arc<SocialFetch>>,
-    upload: UploadDigest,
-    numbering: Numbering,
-    due: Due,
-    received: usize,
-    is_answered: bool,
-    sent: usize,
-    fuse: Fuse,
 }
 
 impl SocialBlock {
@@ -70,9 +40,7 @@ impl SocialBlock {
         let made = stock.record.uploads.len();
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
-            Ok(block) if block < blocks => {
-                SocialBlock::start(stock, block, memory_limit_bytes, UploadDigest::Awaited)
-            }
+            Ok(block) if block < blocks => SocialBlock::receiving(stock, block, memory_limit_bytes),
             _ => Err(SpmmError::Exhausted {
                 rounds: stock.parameters().rounds,
             }),
@@ -101,45 +69,44 @@ impl SocialBlock {
         );
         in_range("block to answer anew", block, due, due)?;
         let kept = stock.record.uploads.get(block as usize).copied();
-        let kept = UploadDigest::Known(kept.ok_or(SpmmError::UnreadableStock)?);
-        SocialBlock::start(stock, block, memory_limit_bytes, kept)
+        let upload = kept.ok_or(SpmmError::UnreadableStock)?;
+        let schedule = Schedule::answer(stock.parameters())?;
+        let block = Block::new(stock, block, memory_limit_bytes)?;
+        let answering = Block::answering(upload);
+        Ok(SocialBlock(Runner::new(
+            Side::Social,
+            schedule,
+            block,
+            answering,
+        )))
     }
 
-    fn start(
+    fn receiving(
         stock: SocialStock,
         block: u32,
         memory_limit_bytes: usize,
-        upload: UploadDigest,
     ) -> Result<SocialBlock, SpmmError> {
-        let parameters = stock.parameters();
-        let with_upload = matches!(upload, UploadDigest::Awaited);
-        let (seed, bodies) = (Sizes::mask_seed()?, Sizes::bodies(parameters)?);
-        Ok(SocialBlock {
+        let schedule = Exchange::Upload.schedule(stock.parameters())?;
+        let block = Block::new(stock, block, memory_limit_bytes)?;
+        let waiting = State::take(|block: &mut Block, payload| {
+            let hasher = upload_hasher(&mask_seed(payload)?);
+            let storage = block.stock.storage.as_ref();
+            storage.write_at(Bulk::Upload, block.upload_offset()?, payload)?;
+            Ok(State::receive(Receiving { hasher }))
+        });
+        Ok(SocialBlock(Runner::new(
+            Side::Social,
+            schedule,
             block,
-            is_last: block + 1 == parameters.layout()?.blocks,
-            budget: Budget::new(memory_limit_bytes, &parameters.glwe()?)?,
-            seed: if with_upload { seed } else { seed.none() },
-            bodies: if with_upload { bodies } else { bodies.none() },
-            responses: Sizes::responses(parameters)?,
-            fetch: None,
-            upload,
-            numbering: Numbering::default(),
-            due: Due::default(),
-            received: 0,
-            is_answered: false,
-            sent: 0,
-            fuse: Fuse::default(),
-            stock,
-        })
+            waiting,
+        )))
     }
 
     /// The same block with rows that P1 fetches (`preprocessed-pir`) by the queries it sent.
     #[must_use]
-    pub fn with_fetch(self, fetch: &Arc<SocialFetch>) -> SocialBlock {
-        SocialBlock {
-            fetch: Some(Arc::clone(fetch)),
-            ..self
-        }
+    pub fn with_fetch(mut self, fetch: &Arc<SocialFetch>) -> SocialBlock {
+        self.0.context_mut().fetch = Some(Arc::clone(fetch));
+        self
     }
 
     /// The stock, once the block is done; an unfinished block voids it.
@@ -147,56 +114,85 @@ impl SocialBlock {
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
     pub fn into_stock(self) -> Result<SocialStock, SpmmError> {
-        if self.is_done() {
-            Ok(self.stock)
-        } else {
-            Err(SpmmError::Unfinished {
-                pending: Step::Bodies,
-            })
-        }
+        let (block, ()) = self.0.finish()?;
+        Ok(block.stock)
+    }
+}
+
+endpoints!(SocialBlock);
+
+/// P0's ciphertexts on their way to storage.
+struct Receiving {
+    /// Of the upload, which P1's randomness is bound to: there is none to fall back on.
+    hasher: blake3::Hasher,
+}
+
+impl Receives<Block, ()> for Receiving {
+    fn take(&mut self, block: &mut Block, piece: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
+        self.hasher.update(payload);
+        let offset = block.bodies_offset()? + piece.bytes().start as u64;
+        Ok(block
+            .stock
+            .storage
+            .write_at(Bulk::Upload, offset, payload)?)
     }
 
-    fn frames_due(&self) -> usize {
-        self.seed.frames() + self.bodies.frames()
+    fn received(self: Box<Self>, _: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        Ok(Block::answering(*self.hasher.finalize().as_bytes()))
+    }
+}
+
+/// The responses, from storage.
+struct Answer;
+
+impl Sends<Block, ()> for Answer {
+    fn payload(&mut self, block: &mut Block, piece: &Piece) -> Result<Vec<u8>, SpmmError> {
+        let bytes = piece.bytes();
+        let mut payload = vec![0; bytes.len()];
+        let storage = &block.stock.storage;
+        storage.read_at(Bulk::Answer, bytes.start as u64, &mut payload)?;
+        Ok(payload)
     }
 
-    /// Where this block's master mask seed, then its bodies, lie in the kept uploads.
+    fn sent(self: Box<Self>, block: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        let is_last = block.block + 1 == block.stock.parameters().layout()?.blocks;
+        block.stock.finish_block(is_last)?;
+        Ok(State::Finished(()))
+    }
+}
+
+impl Block {
+    fn new(stock: SocialStock, block: u32, memory_limit_bytes: usize) -> Result<Block, SpmmError> {
+        Ok(Block {
+            block,
+            budget: Budget::new(memory_limit_bytes, &stock.parameters().glwe()?)?,
+            fetch: None,
+            stock,
+        })
+    }
+
+    /// Answers an upload that is all there, of this digest.
+    fn answering(upload: [u8; 32]) -> State<Block, ()> {
+        State::compute(move |block: &mut Block| {
+            block.answer(upload)?;
+            Ok(State::send(Answer))
+        })
+    }
+
+    /// Where this block's master mask seed lies in the kept uploads.
     fn upload_offset(&self) -> Result<u64, SpmmError> {
-        let block_bytes = Sizes::mask_seed()?.total_bytes()
-            + Sizes::bodies(self.stock.parameters())?.total_bytes();
+        let bodies = Sizes::bodies(self.stock.parameters())?;
+        let block_bytes = Sizes::mask_seed().total_bytes() + bodies.total_bytes();
         Ok(u64::from(self.block) * block_bytes as u64)
     }
 
-    fn take(&mut self, frame: &Frame) -> Result<(), SpmmError> {
-        if self.received == self.frames_due() {
-            return Err(not_due(frame));
-        }
-        let (chunks, index) = match self.received.checked_sub(self.seed.frames()) {
-            None => (&self.seed, self.received),
-            Some(index) => (&self.bodies, index),
-        };
-        let items = self.due.check(frame, chunks, index)?;
-        let mut offset = self.upload_offset()? + (items.start * chunks.item_bytes()) as u64;
-        match &mut self.upload {
-            UploadDigest::Awaited => {
-                let hasher = upload_hasher(&mask_seed(frame)?);
-                self.upload = UploadDigest::Hashing(Box::new(hasher));
-            }
-            UploadDigest::Hashing(hasher) => {
-                hasher.update(&frame.payload);
-                offset += self.seed.total_bytes() as u64;
-            }
-            UploadDigest::Known(_) => return Err(not_due(frame)),
-        }
-        self.stock
-            .storage
-            .write_at(Bulk::Upload, offset, &frame.payload)?;
-        self.received += 1;
-        Ok(())
+    /// Where its bodies lie, behind it.
+    fn bodies_offset(&self) -> Result<u64, SpmmError> {
+        Ok(self.upload_offset()? + Sizes::mask_seed().total_bytes() as u64)
     }
 
     /// Steps 2 to 5 over all responses, tile by tile; R and the responses go to storage.
-    fn compute(&mut self) -> Result<(), SpmmError> {
+    fn answer(&mut self, upload: [u8; 32]) -> Result<(), SpmmError> {
         let parameters = self.stock.parameters().clone();
         let (glwe, storage) = (parameters.glwe()?, Arc::clone(&self.stock.storage));
         let keys = self.stock.keys.clone().ok_or(SpmmError::Unfinished {
@@ -205,13 +201,13 @@ impl SocialBlock {
         let mut mask_seed = [0; 32];
         storage.read_at(Bulk::Upload, self.upload_offset()?, &mut mask_seed)?;
         let mask_seed = PublicSeed::from_bytes(mask_seed);
-        let upload = self.upload.finish()?;
-        let offset_bytes = self.upload_offset()? + Sizes::mask_seed()?.total_bytes() as u64;
+        let offset_bytes = self.bodies_offset()?;
         let bodies = if parameters.protocol.fetches_privately() {
             let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
                 pending: Step::Queries,
             })?;
-            let frames = frame_ranges(self.bodies.total_bytes()).map(|range| {
+            let total_bytes = Sizes::bodies(&parameters)?.total_bytes();
+            let frames = frame_ranges(total_bytes).map(|range| {
                 let mut frame = vec![0; range.len()];
                 storage.read_at(Bulk::Upload, offset_bytes + range.start as u64, &mut frame)?;
                 Ok(frame)
@@ -263,57 +259,5 @@ impl SocialBlock {
             self.stock.save()?;
         }
         Ok(())
-    }
-
-    fn send(&mut self) -> Result<Frame, SpmmError> {
-        if !self.is_answered {
-            self.compute()?;
-            self.is_answered = true;
-        }
-        let items = self.responses.items_of(self.sent);
-        let item_bytes = self.responses.item_bytes();
-        let mut payload = vec![0; items.len() * item_bytes];
-        self.stock.storage.read_at(
-            Bulk::Answer,
-            (items.start * item_bytes) as u64,
-            &mut payload,
-        )?;
-        self.sent += 1;
-        if self.sent == self.responses.frames() {
-            self.stock.finish_block(self.is_last)?;
-        }
-        Ok(self.numbering.frame(Step::Responses, payload))
-    }
-}
-
-impl Endpoint for SocialBlock {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.fuse.check()?;
-        if self.received < self.frames_due() || self.sent == self.responses.frames() {
-            return Ok(None);
-        }
-        let frame = self.send();
-        self.fuse.guard(Step::Responses, frame).map(Some)
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.fuse.check()?;
-        let due = self.awaiting().unwrap_or(Step::Bodies);
-        let taken = self.take(&frame);
-        self.fuse.guard(due, taken)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        match self.received {
-            received if received < self.seed.frames() => Some(Step::MaskSeed),
-            received if received < self.frames_due() => Some(self.bodies.step()),
-            _ => None,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        !self.fuse.is_blown()
-            && self.received == self.frames_due()
-            && self.sent == self.responses.frames()
     }
 }

@@ -10,7 +10,7 @@ use super::record::{self, Nonces, SecretBytes, SocialRecord, Spent, VoidReason, 
 use super::shares::ShareFile;
 use super::{Bulk, StockStorage, StockTerms};
 use crate::cost::Sizes;
-use crate::he::{SocialKeySetup, SocialKeys};
+use crate::he::{SocialKeySetup, SocialKeys, SocialSecrets};
 use crate::{Asked, ProductParameters, PublicPattern, SocialOperand, SpmmError};
 
 /// P1's side of a stock of preprocessed columns.
@@ -196,12 +196,7 @@ impl SocialStock {
     /// # Errors
     /// Those of [`SocialKeySetup::new`].
     pub fn key_setup(&self) -> Result<SocialKeySetup, SpmmError> {
-        let terms = &self.record.terms;
-        SocialKeySetup::with_stock_key(
-            &terms.parameters,
-            &terms.key_seed,
-            self.record.stock_key.seed(),
-        )
+        SocialKeySetup::with(self.secrets()?)
     }
 
     /// Takes what [`key_setup`](SocialStock::key_setup) received.
@@ -209,19 +204,26 @@ impl SocialStock {
     /// # Errors
     /// Those of [`SocialKeySetup::into_keys`]; the storage's.
     pub fn accept_key(&mut self, setup: SocialKeySetup) -> Result<(), SpmmError> {
-        self.storage
-            .write_at(Bulk::PublicKey, 0, setup.received_bytes())?;
-        self.keys = Some(Arc::new(setup.into_keys()?));
+        let (secrets, public_key) = setup.finish()?;
+        self.storage.write_at(Bulk::PublicKey, 0, &public_key)?;
+        self.keys = Some(Arc::new(secrets.into_keys(&public_key)?));
         Ok(())
     }
 
     fn restore_keys(&mut self) -> Result<(), SpmmError> {
-        let mut setup = self.key_setup()?;
-        let mut bytes = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
-        self.storage.read_at(Bulk::PublicKey, 0, &mut bytes)?;
-        setup.restore(bytes);
-        self.keys = Some(Arc::new(setup.into_keys()?));
+        let mut public_key = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
+        self.storage.read_at(Bulk::PublicKey, 0, &mut public_key)?;
+        self.keys = Some(Arc::new(self.secrets()?.into_keys(&public_key)?));
         Ok(())
+    }
+
+    fn secrets(&self) -> Result<SocialSecrets, SpmmError> {
+        let terms = &self.record.terms;
+        SocialSecrets::new(
+            &terms.parameters,
+            &terms.key_seed,
+            self.record.stock_key.seed(),
+        )
     }
 
     pub(crate) fn parameters(&self) -> &ProductParameters {

@@ -12,17 +12,17 @@ use crate::world::{Shape, World, space};
 
 /// What was asked, in order.
 #[derive(Clone, Debug, PartialEq)]
-enum Word {
+enum Call {
     Named(u32),
     Permit(Asked),
     Count(Asked),
 }
 
-/// Refuses at one of the three words.
+/// Refuses at one of the three calls.
 #[derive(Clone, Default)]
 struct Recorder {
     refuses: Option<&'static str>,
-    words: Arc<Mutex<Vec<Word>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Recorder {
@@ -33,30 +33,30 @@ impl Recorder {
         }
     }
 
-    fn say(&self, name: &'static str, word: Word) -> Result<(), SpmmError> {
-        self.words.lock().unwrap().push(word);
+    fn note(&self, name: &'static str, call: Call) -> Result<(), SpmmError> {
+        self.calls.lock().unwrap().push(call);
         match self.refuses == Some(name) {
             true => Err(SpmmError::Refused(name.into())),
             false => Ok(()),
         }
     }
 
-    fn words(&self) -> Vec<Word> {
-        std::mem::take(&mut self.words.lock().unwrap())
+    fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.calls.lock().unwrap())
     }
 }
 
 impl Admission for Recorder {
     fn named(&mut self, round: u32) -> Result<(), SpmmError> {
-        self.say("named", Word::Named(round))
+        self.note("named", Call::Named(round))
     }
 
     fn permit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
-        self.say("permit", Word::Permit(*asked))
+        self.note("permit", Call::Permit(*asked))
     }
 
     fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
-        self.say("count", Word::Count(*asked))
+        self.note("count", Call::Count(*asked))
     }
 }
 
@@ -109,13 +109,13 @@ fn what_is_not_admitted_is_neither_recorded_nor_answered() {
             (recorded, recorded),
             "{at}"
         );
-        let words = by.words();
-        assert_eq!(words.first(), Some(&Word::Named(0)));
-        let last = words.last().unwrap();
+        let calls = by.calls();
+        assert_eq!(calls.first(), Some(&Call::Named(0)));
+        let last = calls.last().unwrap();
         match at {
-            "named" => assert_eq!(words.len(), 1),
-            "permit" => assert!(matches!(last, Word::Permit(_)) && words.len() == 2),
-            _ => assert!(matches!(last, Word::Count(_)) && words.len() == 3),
+            "named" => assert_eq!(calls.len(), 1),
+            "permit" => assert!(matches!(last, Call::Permit(_)) && calls.len() == 2),
+            _ => assert!(matches!(last, Call::Count(_)) && calls.len() == 3),
         }
     }
 }
@@ -133,9 +133,9 @@ fn number_and_digest_are_the_records_and_a_repeat_is_the_recorded_message() {
     // The answer is lost after its first frame.
     let (is_answered, social) = ask(&frames, social, &by);
     assert!(is_answered);
-    let words = by.words();
-    let [Word::Named(0), Word::Permit(first), Word::Count(counted)] = &words[..] else {
-        panic!("{words:?}");
+    let calls = by.calls();
+    let [Call::Named(0), Call::Permit(first), Call::Count(counted)] = &calls[..] else {
+        panic!("{calls:?}");
     };
     assert_eq!(first, counted);
     assert_eq!((first.round, first.number, first.is_repeat), (0, 1, false));
@@ -144,9 +144,9 @@ fn number_and_digest_are_the_records_and_a_repeat_is_the_recorded_message() {
     let (_, social) = stocks::meet(sending.into_stock(), social);
     let (is_answered, social) = ask(&frames, social, &by);
     assert!(is_answered);
-    let words = by.words();
-    let [_, Word::Permit(again), Word::Count(_)] = &words[..] else {
-        panic!("{words:?}");
+    let calls = by.calls();
+    let [_, Call::Permit(again), Call::Count(_)] = &calls[..] else {
+        panic!("{calls:?}");
     };
     let repeated = Asked {
         is_repeat: true,
@@ -168,7 +168,7 @@ fn another_message_under_used_columns_is_never_a_repeat() {
     let by = Recorder::default();
     let (is_answered, social) = ask(&frames, social, &by);
     assert!(is_answered);
-    by.words();
+    by.calls();
     let (_, social) = stocks::meet(sending.into_stock(), social);
     let last = frames.last_mut().unwrap();
     assert_eq!(last.step, Step::MaskedFactors);
@@ -179,7 +179,7 @@ fn another_message_under_used_columns_is_never_a_repeat() {
         .for_each(|frame| answering.receive(frame).unwrap());
     let refused = answering.poll_send();
     assert!(matches!(refused, Err(SpmmError::ColumnsUsed { round: 0 })));
-    assert_eq!(by.words(), [Word::Named(0)], "nobody was asked");
+    assert_eq!(by.calls(), [Call::Named(0)], "nobody was asked");
     assert_eq!(answering.into_stock().openings(), 1);
 }
 
@@ -210,12 +210,12 @@ fn an_upload_of_he_is_admitted_before_it_is_worked_on() {
             answering.receive(frame).unwrap();
         }
         assert_eq!(answering.poll_send().is_ok(), at.is_none());
-        let words = by.words();
-        let asked = match &words[0] {
-            Word::Permit(asked) => *asked,
+        let calls = by.calls();
+        let asked = match &calls[0] {
+            Call::Permit(asked) => *asked,
             other => panic!("{other:?}"),
         };
         assert_eq!((asked.number, asked.is_repeat), (1, false));
-        assert_eq!(words.len(), if at == Some("permit") { 1 } else { 2 });
+        assert_eq!(calls.len(), if at == Some("permit") { 1 } else { 2 });
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::pair::{self, Honest};
 use s3rec_spmm::preprocessed::{RatingOpening, SocialOpening};
-use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy, Uncounted, he, ideal};
+use s3rec_spmm::{OperatorKind, PatternPolicy, Protocol, ReleasePolicy, Uncounted, he, ideal};
 
 /// Computes every round of a world.
 type Product = fn(&World) -> Vec<RingMatrix>;
@@ -106,7 +106,7 @@ fn holds(shape: &Shape, seed: u8) {
 fn applies(shape: &Shape, protocol: Protocol) -> bool {
     let has_links = shape.links.iter().any(|(from, to)| from != to);
     let may_fetch = shape.operator == OperatorKind::OutAverage
-        && shape.disclosure != Disclosure::ActiveRowsAndColumns
+        && shape.policy != PatternPolicy::ActiveRowsAndColumns
         && has_links;
     (has_links || !protocol.is_preprocessed()) && (may_fetch || !protocol.fetches_privately())
 }
@@ -137,7 +137,7 @@ fn no_links_at_all() {
     holds(&Shape::new(9, 3, vec![]), 1);
     holds(
         &Shape {
-            disclosure: Disclosure::ActiveRows,
+            policy: PatternPolicy::ActiveRows,
             ..Shape::new(9, 3, vec![])
         },
         1,
@@ -184,15 +184,15 @@ fn without_guard_bits_within_one_unit() {
 #[test]
 fn every_policy_gives_the_same_product() {
     let links = vec![(3, 8), (8, 3), (2, 3), (11, 2)];
-    for disclosure in [
-        Disclosure::Nothing,
-        Disclosure::ActiveRows,
-        Disclosure::ActiveRowsAndColumns,
+    for policy in [
+        PatternPolicy::Nothing,
+        PatternPolicy::ActiveRows,
+        PatternPolicy::ActiveRowsAndColumns,
     ] {
         for operator in [OperatorKind::Laplacian, OperatorKind::OutAverage] {
             holds(
                 &Shape {
-                    disclosure,
+                    policy,
                     operator,
                     ..Shape::new(16, 5, links.clone())
                 },
@@ -285,12 +285,12 @@ proptest! {
             OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian, OperatorKind::OutAverage,
         ]),
         guard_bits in prop::sample::select(vec![0u32, 2]),
-        disclosure in prop::sample::select(vec![
-            Disclosure::Nothing, Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns,
+        policy in prop::sample::select(vec![
+            PatternPolicy::Nothing, PatternPolicy::ActiveRows, PatternPolicy::ActiveRowsAndColumns,
         ]),
         seed in any::<u8>(),
     ) {
         let links = pairs.into_iter().map(|(from, to)| (from % users, to % users)).collect();
-        holds(&Shape { operator, guard_bits, disclosure, ..Shape::new(users, columns, links) }, seed);
+        holds(&Shape { operator, guard_bits, policy, ..Shape::new(users, columns, links) }, seed);
     }
 }

@@ -15,7 +15,7 @@ use crate::stocks;
 
 /// What happens to one frame of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+pub(crate) enum Fault {
     Drop,
     Repeat,
     Truncate,
@@ -27,10 +27,21 @@ enum Fault {
 }
 
 /// Applies `fault` to the first frame of `step`.
-struct At {
+pub(crate) struct At {
     step: Step,
     fault: Fault,
     struck: bool,
+}
+
+impl At {
+    pub(crate) fn new(step: Step, fault: Fault) -> At {
+        let struck = false;
+        At {
+            step,
+            fault,
+            struck,
+        }
+    }
 }
 
 impl Interceptor for At {
@@ -113,11 +124,7 @@ fn every_fault_is_named_by_the_side_that_sees_it() {
             Fault::Renumber,
             Fault::Relabel,
         ] {
-            let mut at = At {
-                step,
-                fault,
-                struck: false,
-            };
+            let mut at = At::new(step, fault);
             let result = match step {
                 Step::PublicKey => keys(&world, &mut at).map(|_| ()),
                 _ => round(&world, &good, &mut at),
@@ -168,26 +175,9 @@ fn corrupt_values_never_show() {
     let world = world();
     let good = keys(&world, &mut Honest).unwrap();
     for step in [Step::MaskSeed, Step::Bodies] {
-        round(
-            &world,
-            &good,
-            &mut At {
-                step,
-                fault: Fault::Corrupt,
-                struck: false,
-            },
-        )
-        .unwrap();
+        round(&world, &good, &mut At::new(step, Fault::Corrupt)).unwrap();
     }
-    let bad = keys(
-        &world,
-        &mut At {
-            step: Step::PublicKey,
-            fault: Fault::Corrupt,
-            struck: false,
-        },
-    )
-    .unwrap();
+    let bad = keys(&world, &mut At::new(Step::PublicKey, Fault::Corrupt)).unwrap();
     round(&world, &bad, &mut Honest).unwrap();
 }
 
@@ -275,11 +265,7 @@ fn faults_over_a_stock_are_named_too() {
             Fault::Empty,
             Fault::Renumber,
         ] {
-            let mut at = At {
-                step,
-                fault,
-                struck: false,
-            };
+            let mut at = At::new(step, fault);
             match stock_life(&mut at).unwrap_err() {
                 PairError::Stalled { rating, social } => {
                     assert_eq!(fault, Fault::Drop);

@@ -9,6 +9,7 @@ mod admission;
 mod contract;
 mod faults;
 mod filmtrust;
+mod noise_first;
 mod pads;
 mod refusals;
 mod renewal;

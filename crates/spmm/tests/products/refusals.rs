@@ -12,7 +12,7 @@ use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage, StockTerms,
 };
 use s3rec_spmm::{
-    Disclosure, Endpoint, Frame, OperatorKind, ProductParameters, Protocol, PublicPattern,
+    Endpoint, Frame, OperatorKind, PatternPolicy, ProductParameters, Protocol, PublicPattern,
     ReleasePolicy, SocialOperand, SpmmError, Step, Uncounted, choose_parameters, he,
 };
 
@@ -384,7 +384,7 @@ fn a_stock_is_made_once_and_for_the_operator_and_users_that_it_names() {
 #[test]
 fn a_stock_does_not_open_for_other_rows() {
     let shape = Shape {
-        disclosure: Disclosure::ActiveRows,
+        policy: PatternPolicy::ActiveRows,
         ..shape()
     };
     let world = World::new(&shape, 21);
@@ -459,7 +459,7 @@ fn an_operator_beyond_its_announced_bounds_is_a_local_error() {
 fn a_pattern_without_a_linked_user_is_a_local_error() {
     let shape = Shape {
         operator: OperatorKind::OutAverage,
-        disclosure: Disclosure::ActiveRowsAndColumns,
+        policy: PatternPolicy::ActiveRowsAndColumns,
         ..shape()
     };
     let world = World::new(&shape, 21);
@@ -577,11 +577,11 @@ fn a_stock_is_of_a_protocol_that_has_one_and_of_some_rows() {
         (|parameters| parameters.uploaded_rows = 0) as fn(&mut ProductParameters),
         |parameters| parameters.returned_rows = 0,
         |parameters| {
-            parameters.pattern = Disclosure::ActiveRowsAndColumns;
+            parameters.pattern = PatternPolicy::ActiveRowsAndColumns;
             parameters.uploaded_rows = 0;
         },
         |parameters| {
-            parameters.pattern = Disclosure::ActiveRowsAndColumns;
+            parameters.pattern = PatternPolicy::ActiveRowsAndColumns;
             parameters.returned_rows = 0;
         },
     ] {
@@ -741,16 +741,16 @@ fn whatever_is_drawn_is_drawn_anew() {
 /// What P0 may see of Y names it, and says nothing to whoever lacks the salt.
 #[test]
 fn a_commitment_is_to_every_link_under_the_salt() {
-    let commitment = |links: &[(u32, u32)], disclosure, salt| {
+    let commitment = |links: &[(u32, u32)], policy, salt| {
         let shape = Shape {
-            disclosure,
+            policy,
             ..Shape::new(9, 3, links.to_vec())
         };
         let world = World::with_bounds(&shape, (16, 64), salt);
         world.operand.commitment()
     };
     let links: &[(u32, u32)] = &[(0, 1), (1, 2), (5, 6)];
-    let nothing = Disclosure::Nothing;
+    let nothing = PatternPolicy::Nothing;
     let all = [
         commitment(links, nothing, 1),
         commitment(links, nothing, 2),
@@ -758,7 +758,7 @@ fn a_commitment_is_to_every_link_under_the_salt() {
         commitment(&[(0, 1), (1, 2), (5, 7)], nothing, 1),
         commitment(&[(0, 1), (1, 2), (5, 6), (6, 5)], nothing, 1),
         commitment(&[], nothing, 1),
-        commitment(links, Disclosure::ActiveRows, 1),
+        commitment(links, PatternPolicy::ActiveRows, 1),
     ];
     for (index, one) in all.iter().enumerate() {
         assert!(all[index + 1..].iter().all(|other| other != one), "{index}");

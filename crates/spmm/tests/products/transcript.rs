@@ -10,7 +10,7 @@ use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingStock, SocialBlock, SocialOpening, SocialStock,
 };
 use s3rec_spmm::{
-    Disclosure, Exchange, OperatorKind, Protocol, ReleasePolicy, Step, Uncounted, cost, he,
+    Exchange, OperatorKind, PatternPolicy, Protocol, ReleasePolicy, Step, Uncounted, cost, he,
 };
 
 /// What crossed before the first round, and in each round.
@@ -135,13 +135,13 @@ fn operator(protocol: Protocol) -> OperatorKind {
 #[test]
 fn predicted_bytes_are_the_counted_ones() {
     for protocol in PROTOCOLS {
-        for disclosure in [Disclosure::Nothing, Disclosure::ActiveRows] {
+        for policy in [PatternPolicy::Nothing, PatternPolicy::ActiveRows] {
             for (users, columns) in [(40, 10), (131, 1), (700, 3)] {
                 let links = vec![(0, 1), (5, 2), (2, 30)];
                 let operator = operator(protocol);
                 let shape = Shape {
                     protocol,
-                    disclosure,
+                    policy,
                     operator,
                     ..Shape::new(users, columns, links)
                 };
@@ -166,14 +166,14 @@ fn predicted_bytes_are_the_counted_ones() {
                 for round in &job.rounds {
                     assert_eq!(predicted(&estimate.round), counted(round), "{protocol:?}");
                 }
-                check_crossings(&world, &job);
+                check_schedule(&world, &job);
             }
         }
     }
 }
 
-/// The frames foretold are those that crossed, each sender's in its order.
-fn check_crossings(world: &World, job: &Job) {
+/// The frames expected are those that crossed, each sender's in its order.
+fn check_schedule(world: &World, job: &Job) {
     let sent = |to_social, frames: &[(Side, Step, usize)]| -> Vec<(Step, usize)> {
         let from = if to_social {
             Side::Rating
@@ -189,19 +189,19 @@ fn check_crossings(world: &World, job: &Job) {
         if matches!(exchange, Exchange::Meeting | Exchange::Close) {
             continue;
         }
-        let crossings = exchange.crossings(&world.parameters).unwrap();
+        let scheduled = exchange.frames(&world.parameters).unwrap();
         for _ in 0..times {
             let is_round = exchange == Exchange::Opening
                 || (exchange == Exchange::Upload && !world.parameters.protocol.is_preprocessed());
             let frames: Vec<_> = if is_round {
                 rounds.next().unwrap().frames.clone()
             } else {
-                before.drain(..crossings.len()).collect()
+                before.drain(..scheduled.len()).collect()
             };
             for to_social in [true, false] {
-                let foretold = crossings.iter().filter(|c| c.to_social == to_social);
-                let foretold: Vec<_> = foretold.map(|c| (c.step, c.payload_bytes)).collect();
-                assert_eq!(foretold, sent(to_social, &frames), "{exchange:?}");
+                let expected = scheduled.iter().filter(|c| c.to_social == to_social);
+                let expected: Vec<_> = expected.map(|c| (c.step, c.payload_bytes)).collect();
+                assert_eq!(expected, sent(to_social, &frames), "{exchange:?}");
             }
         }
     }

@@ -3,15 +3,16 @@
 use crate::world::{Shape, World};
 use s3rec_algebra::Seed;
 use s3rec_spmm::{
-    Disclosure, OperatorKind, ProductParameters, Protocol, PublicPattern, SocialOperand, SpmmError,
+    OperatorKind, PatternPolicy, ProductParameters, Protocol, PublicPattern, SocialOperand,
+    SpmmError,
 };
 
 /// Two trusters of one user among six: rows 1 and 4, column 3.
-fn world(operator: OperatorKind, disclosure: Disclosure) -> World {
+fn world(operator: OperatorKind, policy: PatternPolicy) -> World {
     World::new(
         &Shape {
             operator,
-            disclosure,
+            policy,
             protocol: Protocol::Preprocessed,
             ..Shape::new(6, 2, vec![(1, 3), (4, 3)])
         },
@@ -37,7 +38,7 @@ fn active_rows_keeps_the_columns_of_an_asymmetric_operator() {
         parameters,
         operator,
         ..
-    } = world(OperatorKind::OutAverage, Disclosure::ActiveRows);
+    } = world(OperatorKind::OutAverage, PatternPolicy::ActiveRows);
     assert_eq!((parameters.returned_rows, parameters.uploaded_rows), (2, 6));
     parameters.validate().unwrap();
     // A P0 that asks for the columns, and a P1 that would give them away.
@@ -55,7 +56,7 @@ fn active_rows_keeps_the_columns_of_an_asymmetric_operator() {
     assert!(matches!(operand, Err(SpmmError::Shape { .. })));
     // Who consents to showing the columns gets the short upload.
     let shown = ProductParameters {
-        pattern: Disclosure::ActiveRowsAndColumns,
+        pattern: PatternPolicy::ActiveRowsAndColumns,
         ..trimmed
     };
     shown.validate().unwrap();
@@ -64,10 +65,10 @@ fn active_rows_keeps_the_columns_of_an_asymmetric_operator() {
 #[test]
 fn active_rows_trims_what_a_symmetric_operator_shows_anyway() {
     for kind in [OperatorKind::Laplacian, OperatorKind::NormalizedLaplacian] {
-        let parameters = world(kind, Disclosure::ActiveRows).parameters;
+        let parameters = world(kind, PatternPolicy::ActiveRows).parameters;
         assert_eq!((parameters.returned_rows, parameters.uploaded_rows), (3, 3));
         let nothing = ProductParameters {
-            pattern: Disclosure::Nothing,
+            pattern: PatternPolicy::Nothing,
             returned_rows: 6,
             ..parameters
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use s3rec_algebra::{RealMatrix, RingMatrix, Seed, Stream};
 use s3rec_sparse::{
-    Disclosure, OperatorKind, PublicPattern, SecretPattern, SocialMatrix, SocialOperator,
+    OperatorKind, PatternPolicy, PublicPattern, SecretPattern, SocialMatrix, SocialOperator,
     declassify, ladder,
 };
 use s3rec_spmm::{
@@ -28,7 +28,7 @@ pub(crate) struct Shape {
     pub(crate) rounds: u32,
     pub(crate) links: Vec<(u32, u32)>,
     pub(crate) operator: OperatorKind,
-    pub(crate) disclosure: Disclosure,
+    pub(crate) policy: PatternPolicy,
     pub(crate) guard_bits: u32,
     pub(crate) protocol: Protocol,
     pub(crate) release: ReleasePolicy,
@@ -44,7 +44,7 @@ impl Shape {
             rounds: 2,
             links,
             operator: OperatorKind::Laplacian,
-            disclosure: Disclosure::Nothing,
+            policy: PatternPolicy::Nothing,
             guard_bits: 2,
             protocol: Protocol::He,
             release: ReleasePolicy::Exact,
@@ -77,7 +77,7 @@ impl World {
         seed: u8,
     ) -> World {
         let operator = build(shape);
-        let pattern = declassify(&SecretPattern::of(&operator), shape.disclosure);
+        let pattern = declassify(&SecretPattern::of(&operator), shape.policy);
         let mut request = ProductRequest::new(
             shape.protocol,
             shape.operator,
@@ -88,7 +88,7 @@ impl World {
         request.row_norm_bound = row_norm_bound;
         request.nonzeros_bound = nonzeros_bound;
         request.guard_bits = shape.guard_bits;
-        request.pattern = shape.disclosure;
+        request.pattern = shape.policy;
         request.release = shape.release;
         request.uploaded_rows = u32::try_from(pattern.uploaded_rows.len()).unwrap();
         request.returned_rows = u32::try_from(pattern.returned_rows.len()).unwrap();

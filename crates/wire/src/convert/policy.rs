@@ -1,6 +1,6 @@
 //! Protocols, operators and policies.
 
-use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_sparse::{OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 
 use crate::{WireError, field, v1};
@@ -55,13 +55,13 @@ pub fn operator_to_wire(operator: OperatorKind) -> v1::Operator {
 
 /// # Errors
 /// [`WireError::Missing`], [`WireError::UnknownEnum`].
-pub fn pattern_from_wire(value: i32) -> Result<Disclosure, WireError> {
+pub fn pattern_from_wire(value: i32) -> Result<PatternPolicy, WireError> {
     let name = "pattern_policy";
     Ok(
         match field::enumeration::<v1::PatternPolicy>(name, value)? {
-            v1::PatternPolicy::Nothing => Disclosure::Nothing,
-            v1::PatternPolicy::ActiveRows => Disclosure::ActiveRows,
-            v1::PatternPolicy::ActiveRowsAndColumns => Disclosure::ActiveRowsAndColumns,
+            v1::PatternPolicy::Nothing => PatternPolicy::Nothing,
+            v1::PatternPolicy::ActiveRows => PatternPolicy::ActiveRows,
+            v1::PatternPolicy::ActiveRowsAndColumns => PatternPolicy::ActiveRowsAndColumns,
             v1::PatternPolicy::Unspecified => return Err(WireError::Missing { field: name }),
         },
     )
@@ -69,11 +69,11 @@ pub fn pattern_from_wire(value: i32) -> Result<Disclosure, WireError> {
 
 /// The wire's name of a pattern policy.
 #[must_use]
-pub fn pattern_to_wire(disclosure: Disclosure) -> v1::PatternPolicy {
-    match disclosure {
-        Disclosure::Nothing => v1::PatternPolicy::Nothing,
-        Disclosure::ActiveRows => v1::PatternPolicy::ActiveRows,
-        Disclosure::ActiveRowsAndColumns => v1::PatternPolicy::ActiveRowsAndColumns,
+pub fn pattern_to_wire(policy: PatternPolicy) -> v1::PatternPolicy {
+    match policy {
+        PatternPolicy::Nothing => v1::PatternPolicy::Nothing,
+        PatternPolicy::ActiveRows => v1::PatternPolicy::ActiveRows,
+        PatternPolicy::ActiveRowsAndColumns => v1::PatternPolicy::ActiveRowsAndColumns,
     }
 }
 

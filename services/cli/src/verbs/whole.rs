@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use s3rec_bench::report::{Collection, Report, headline, headline_words};
+use s3rec_bench::report::{Collection, Report, headline, headline_sentences};
 
 use super::bench::bench;
 use super::records::json;
@@ -18,7 +18,10 @@ pub(super) fn report(arguments: &ReportArgs, output: Output) -> Result<(), Failu
     let page = Report::of_benchmarks(&collection)?.write(&arguments.directory)?;
     let headline = headline(&collection);
     output.value(&json(&headline)?, || {
-        let mut lines = headline.as_ref().map(headline_words).unwrap_or_default();
+        let mut lines = headline
+            .as_ref()
+            .map(headline_sentences)
+            .unwrap_or_default();
         lines.push(format!("Page: {}", page.display()));
         lines.join("\n")
     })

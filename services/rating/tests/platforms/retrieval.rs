@@ -77,13 +77,13 @@ fn foretold(parameters: &ProductParameters, job: &str, earlier: &[u32]) -> [[u64
             false => header(0) * u64::from(times),
         };
         let mut once = [0, 0, 2];
-        for crossing in exchange.crossings(parameters).unwrap() {
+        for scheduled in exchange.frames(parameters).unwrap() {
             let frame = Frame {
-                step: crossing.step,
-                sequence: crossing.sequence,
-                payload: vec![1; crossing.payload_bytes],
+                step: scheduled.step,
+                sequence: scheduled.sequence,
+                payload: vec![1; scheduled.payload_bytes],
             };
-            once[usize::from(!crossing.to_social)] += frame_bytes(&frame);
+            once[usize::from(!scheduled.to_social)] += frame_bytes(&frame);
             once[2] += 1;
         }
         let total = &mut totals[usize::from(is_round)];

@@ -18,13 +18,13 @@ use crate::record::PhaseRecord;
 use crate::timed::TimedStorage;
 
 /// Both parties with their stocks of columns.
-pub(crate) struct MaskedPair {
+pub(crate) struct StockPair {
     rating: RatingStock,
     social: SocialStock,
     disks: [Arc<TimedStorage>; 2],
 }
 
-impl MaskedPair {
+impl StockPair {
     /// Key setup, all blocks and the first session: everything before the first opening.
     pub(crate) fn set_up(
         parameters: &ProductParameters,

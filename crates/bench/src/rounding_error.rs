@@ -8,8 +8,8 @@ use s3rec_spmm::{ProductParameters, ProductRequest, Protocol, choose_parameters,
 
 use crate::BenchError;
 use crate::homomorphic::HomomorphicPair;
-use crate::masked::MaskedPair;
 use crate::products::{ProductsOptions, largest_error, request};
+use crate::stock_pair::StockPair;
 use crate::workload::Workload;
 
 /// Of `he`, and of `pir` too: fetching moves the bytes of the same ciphertexts.
@@ -35,7 +35,7 @@ pub(crate) fn preprocessed(
         .prefix("s3rec-bench-")
         .tempdir_in(&options.scratch)?;
     let memory = options.memory_limit_bytes;
-    let (pair, _) = MaskedPair::set_up(&parameters, operator, directory.path(), memory)?;
+    let (pair, _) = StockPair::set_up(&parameters, operator, directory.path(), memory)?;
     let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(0));
     let (product, _, _) = pair.round(&factors)?;
     Ok(largest_error(

@@ -1,0 +1,325 @@
+//! The exchanges of `noise-first` as endpoints: keys once a session; then, for each opening, the
+//! a-parts and the answer.
+//!
+//! | exchange | P0 → P1 | P1 → P0 |
+//! |---|---|---|
+//! | [`RatingKeySetup`], [`SocialKeySetup`] | keys ([`Step::PublicKey`]) | |
+//! | [`RatingPrepare`], [`SocialPrepare`] | number, mask seed ([`Step::Opening`]) | a-parts ([`Step::Masks`]) |
+//! | [`RatingAnswer`], [`SocialAnswer`] | bodies ([`Step::Bodies`]) | noised bodies ([`Step::Responses`]) |
+//!
+//! P0 has an [`Opening`] and an [`Upload`] on disk before it makes the endpoint that sends them. What
+//! P1 must have on disk before anything leaves, it says to an [`OpeningRecord`].
+
+use std::sync::Arc;
+
+use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
+
+use super::{
+    Block, JobDigest, Noised, Opening, Parameters, Prepared, RatingKeys, SessionSeeds, SocialKeys,
+    Upload, answer, decode,
+};
+use crate::chunks::Chunks;
+use crate::exchange::{Runner, State, endpoints};
+use crate::pair::Side;
+use crate::schedule::{Part, Schedule};
+use crate::{SpmmError, Step};
+
+/// Number and mask seed.
+const OPENING_BYTES: usize = 8 + 32;
+
+/// What P1 keeps of an opening, durably when each call returns; an error ends the exchange, and
+/// nothing leaves.
+pub trait OpeningRecord: Send {
+    /// Binds the opening's number to its mask seed.
+    ///
+    /// # Errors
+    /// [`SpmmError::Refused`] for a number bound to another seed, and for a seed seen before.
+    fn bind(&mut self, opening: &Opening) -> Result<(), SpmmError>;
+
+    /// Binds the opening to the upload of this digest, and says whether it may be answered.
+    ///
+    /// # Errors
+    /// [`SpmmError::Refused`] for another upload under the same number, and beyond consent.
+    fn permit(&mut self, number: u64, upload: &[u8; 32]) -> Result<(), SpmmError>;
+
+    /// Counts the answer and keeps its bytes: it is sent again from there, never computed anew.
+    ///
+    /// # Errors
+    /// [`SpmmError::Refused`] where it cannot be counted, [`SpmmError::Storage`].
+    fn count(&mut self, number: u64, answer: &Noised) -> Result<(), SpmmError>;
+}
+
+/// Keys.
+fn keys_schedule(parameters: &Parameters) -> Result<Schedule, SpmmError> {
+    let keys = Chunks::new(Step::PublicKey, 1, parameters.sizes().keys)?;
+    Ok(Schedule::of(Part::new(Side::Rating, keys)))
+}
+
+/// Number and mask seed, then the a-parts.
+fn prepare_schedule(parameters: &Parameters) -> Result<Schedule, SpmmError> {
+    let opening = Chunks::message::<OPENING_BYTES>(Step::Opening);
+    let masks = Chunks::new(Step::Masks, 1, parameters.sizes().masks)?;
+    Ok(Schedule::of(Part::new(Side::Rating, opening)).then(Part::new(Side::Social, masks)))
+}
+
+/// Bodies, then noised bodies.
+fn answer_schedule(parameters: &Parameters) -> Result<Schedule, SpmmError> {
+    let bodies = Chunks::new(Step::Bodies, 1, parameters.sizes().upload)?;
+    let noised = Chunks::new(Step::Responses, 1, parameters.sizes().bodies)?;
+    Ok(Schedule::of(Part::new(Side::Rating, bodies)).then(Part::new(Side::Social, noised)))
+}
+
+/// P0 sends the session's keys.
+pub struct RatingKeySetup(Runner<(), ()>);
+
+impl RatingKeySetup {
+    /// Announces `keys`.
+    ///
+    /// # Errors
+    /// Sizes that no frame carries.
+    pub fn new(keys: &RatingKeys) -> Result<Self, SpmmError> {
+        let schedule = keys_schedule(keys.parameters())?;
+        let sending = State::bytes(keys.message().to_vec(), State::Finished(()));
+        Ok(Self(Runner::new(Side::Rating, schedule, (), sending)))
+    }
+}
+
+/// P1 receives the session's keys.
+pub struct SocialKeySetup(Runner<(Parameters, SessionSeeds), Vec<u8>>);
+
+impl SocialKeySetup {
+    /// Waits for P0's keys under both sides' `seeds`.
+    ///
+    /// # Errors
+    /// Parameters that do not keep the conditions.
+    pub fn new(parameters: &Parameters, seeds: &SessionSeeds) -> Result<Self, SpmmError> {
+        parameters.validate()?;
+        let schedule = keys_schedule(parameters)?;
+        let receiving = State::collect(|_, keys| Ok(State::Finished(keys)));
+        let agreed = (*parameters, *seeds);
+        Ok(Self(Runner::new(Side::Social, schedule, agreed, receiving)))
+    }
+
+    /// The keys, once all frames are here.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`]; what decoding the peer's bytes reports.
+    pub fn into_keys(self) -> Result<SocialKeys, SpmmError> {
+        let ((parameters, seeds), keys) = self.0.finish()?;
+        Ok(SocialKeys::accept(&parameters, &seeds, &keys)?)
+    }
+}
+
+/// P0 names an opening and receives its a-parts.
+pub struct RatingPrepare(Runner<(), Vec<u8>>);
+
+impl RatingPrepare {
+    /// Names `opening`, which is on disk and was never used.
+    ///
+    /// # Errors
+    /// Sizes that no frame carries.
+    pub fn new(parameters: &Parameters, opening: &Opening) -> Result<Self, SpmmError> {
+        let number = opening.number.to_le_bytes();
+        let named = [number.as_slice(), opening.mask_seed.as_bytes()].concat();
+        let receiving = State::collect(|(), masks| Ok(State::Finished(masks)));
+        Ok(Self(Runner::new(
+            Side::Rating,
+            prepare_schedule(parameters)?,
+            (),
+            State::bytes(named, receiving),
+        )))
+    }
+
+    /// The a-parts, for [`RatingAnswer`].
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`] before the last frame.
+    pub fn into_masks(self) -> Result<Vec<u8>, SpmmError> {
+        let ((), masks) = self.0.finish()?;
+        Ok(masks)
+    }
+}
+
+/// What P1's openings of one session are made under.
+#[derive(Clone)]
+pub struct SocialSession {
+    /// P0's keys.
+    pub keys: Arc<SocialKeys>,
+    /// Both sides' seeds.
+    pub seeds: SessionSeeds,
+    /// Digest of the common users in their order.
+    pub users_digest: [u8; 32],
+    /// Who is opened, among the common users.
+    pub opened: Vec<u32>,
+    /// Whose rows are uploaded, among the common users.
+    pub uploaded: Vec<u32>,
+    /// P1's secret, of which all its randomness is derived.
+    pub key: Seed,
+}
+
+/// P1 prepares an opening before any row of P0 exists.
+pub struct SocialPrepare(Runner<Preparing, (u64, Prepared)>);
+
+struct Preparing {
+    session: SocialSession,
+    record: Box<dyn OpeningRecord>,
+}
+
+impl SocialPrepare {
+    /// Waits for an opening's name, and will make its a-parts of `block`, one snapshot of the links.
+    ///
+    /// # Errors
+    /// Sizes that no frame carries.
+    pub fn new(
+        session: SocialSession,
+        block: Block,
+        record: impl OpeningRecord + 'static,
+    ) -> Result<Self, SpmmError> {
+        let schedule = prepare_schedule(session.keys.parameters())?;
+        let preparing = Preparing {
+            session,
+            record: Box::new(record),
+        };
+        let waiting = State::take(|preparing: &mut Preparing, named| {
+            let opening = read(named)?;
+            preparing.record.bind(&opening)?;
+            Ok(State::compute(move |preparing: &mut Preparing| {
+                let prepared = preparing.session.prepare(&opening, block)?;
+                let masks = prepared.masks().to_vec();
+                let finished = State::Finished((opening.number, prepared));
+                Ok(State::bytes(masks, finished))
+            }))
+        });
+        Ok(Self(Runner::new(
+            Side::Social,
+            schedule,
+            preparing,
+            waiting,
+        )))
+    }
+
+    /// The opening's number and what its one answer is made of.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`] before the last frame.
+    pub fn into_prepared(self) -> Result<(u64, Prepared), SpmmError> {
+        let (_, prepared) = self.0.finish()?;
+        Ok(prepared)
+    }
+}
+
+impl SocialSession {
+    fn prepare(&self, opening: &Opening, block: Block) -> Result<Prepared, SpmmError> {
+        let job = JobDigest::of(
+            self.keys.parameters(),
+            &self.seeds,
+            self.keys.message(),
+            &self.users_digest,
+            (&self.opened, &self.uploaded),
+            opening,
+        );
+        let (keys, seeds) = (&self.keys, &self.seeds);
+        Ok(Prepared::new(keys, seeds, opening, job, block, &self.key)?)
+    }
+}
+
+fn read(named: &[u8]) -> Result<Opening, SpmmError> {
+    let malformed = || SpmmError::Malformed {
+        step: Step::Opening,
+    };
+    let (number, seed) = named.split_first_chunk().ok_or_else(malformed)?;
+    let seed = seed.try_into().map_err(|_| malformed())?;
+    Ok(Opening {
+        number: u64::from_le_bytes(*number),
+        mask_seed: PublicSeed::from_bytes(seed),
+    })
+}
+
+/// P0 uploads its rows and receives the noised sums.
+pub struct RatingAnswer(Runner<Opened, Vec<u8>>);
+
+struct Opened {
+    keys: Arc<RatingKeys>,
+    masks: Vec<u8>,
+}
+
+impl RatingAnswer {
+    /// Sends `upload`, which is on disk, to have it added up under the a-parts `masks`.
+    ///
+    /// # Errors
+    /// Sizes that no frame carries.
+    pub fn new(keys: &Arc<RatingKeys>, upload: &Upload, masks: Vec<u8>) -> Result<Self, SpmmError> {
+        let schedule = answer_schedule(keys.parameters())?;
+        let receiving = State::collect(|_, noised| Ok(State::Finished(noised)));
+        let sending = State::bytes(upload.bytes().to_vec(), receiving);
+        let opened = Opened {
+            keys: Arc::clone(keys),
+            masks,
+        };
+        Ok(Self(Runner::new(Side::Rating, schedule, opened, sending)))
+    }
+
+    /// |O| × C noised sums, in units of x.
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`] before the last frame; what decoding the peer's bytes reports.
+    pub fn into_sums(self) -> Result<RealMatrix, SpmmError> {
+        let (Opened { keys, masks }, noised) = self.0.finish()?;
+        Ok(decode(&keys, &masks, &noised)?)
+    }
+}
+
+/// P1 adds up an upload's rows, with noise.
+pub struct SocialAnswer(Runner<(), ()>);
+
+impl SocialAnswer {
+    /// Waits for the upload of the opening that `number` and `prepared` are of.
+    ///
+    /// # Errors
+    /// Sizes that no frame carries.
+    pub fn new(
+        parameters: &Parameters,
+        (number, prepared): (u64, Prepared),
+        mut record: impl OpeningRecord + 'static,
+    ) -> Result<Self, SpmmError> {
+        let agreed = *parameters;
+        let receiving = State::collect(move |(), upload| {
+            Ok(State::compute(move |()| {
+                record.permit(number, blake3::hash(&upload).as_bytes())?;
+                let noised = answer(&agreed, prepared, &Upload::from_bytes(upload))?;
+                record.count(number, &noised)?;
+                Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
+            }))
+        });
+        let schedule = answer_schedule(parameters)?;
+        Ok(Self(Runner::new(Side::Social, schedule, (), receiving)))
+    }
+
+    /// Sends an answer that was kept once more, to the very upload that it answers.
+    ///
+    /// # Errors
+    /// Sizes that no frame carries.
+    pub fn again(
+        parameters: &Parameters,
+        upload_digest: [u8; 32],
+        noised: Noised,
+    ) -> Result<Self, SpmmError> {
+        let receiving = State::collect(move |(), upload| {
+            if *blake3::hash(&upload).as_bytes() != upload_digest {
+                return Err(SpmmError::Malformed { step: Step::Bodies });
+            }
+            Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
+        });
+        let schedule = answer_schedule(parameters)?;
+        Ok(Self(Runner::new(Side::Social, schedule, (), receiving)))
+    }
+}
+
+endpoints!(
+    RatingKeySetup,
+    SocialKeySetup,
+    RatingPrepare,
+    SocialPrepare,
+    RatingAnswer,
+    SocialAnswer
+);
