@@ -250,7 +250,7 @@ pub fn today(days: &[v1::OpenedDay]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_spmm::{OperatorKind, PatternPolicy, ProductRequest, Protocol, choose_parameters};
+    use s3rec_spmm::{Disclosure, OperatorKind, ProductRequest, Protocol, choose_parameters};
     use s3rec_wire::convert::{JobId, Terms};
     use s3rec_wire::v1::Solver;
 
@@ -267,7 +267,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 1.0,
             protocol: Protocol::Preprocessed,
-            pattern: PatternPolicy::Nothing,
+            pattern: Disclosure::Nothing,
             release,
             saturation_bound: 8.0,
             guard_bits: 2,

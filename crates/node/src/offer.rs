@@ -1,7 +1,7 @@
 //! Which proposals this version takes. Both platforms ask here, so that what one of them
 //! proposes the other does not refuse.
 
-use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
+use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 
@@ -41,7 +41,7 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
                       policy active-rows, which trims the upload to users with a link.";
         return refuse("protocol", message, remedy);
     }
-    if protocol.fetches_privately() && proposal.pattern == PatternPolicy::ActiveRowsAndColumns {
+    if protocol.fetches_privately() && proposal.pattern == Disclosure::ActiveRowsAndColumns {
         let message = format!(
             "the protocol {} hides what the pattern policy active-rows-and-columns shows",
             protocol.name()
@@ -51,7 +51,7 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
         return refuse("pattern_policy", message, remedy);
     }
     if let ReleasePolicy::Noised { .. } = proposal.release
-        && proposal.pattern != PatternPolicy::Nothing
+        && proposal.pattern != Disclosure::Nothing
     {
         let message = "the release policy noised does not go with a pattern policy that shows who has \
                        a link: no noise covers that";
@@ -103,7 +103,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 0.0,
             protocol,
-            pattern: PatternPolicy::Nothing,
+            pattern: Disclosure::Nothing,
             release,
             saturation_bound: 8.0,
             guard_bits: 2,
@@ -158,10 +158,7 @@ mod tests {
             assert!(fault.message.contains(named), "{fault:?}");
             assert!(fault.advice().contains("Choose"), "{fault:?}");
         }
-        for pattern in [
-            PatternPolicy::ActiveRows,
-            PatternPolicy::ActiveRowsAndColumns,
-        ] {
+        for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
             let exact_list = Proposal {
                 pattern,
                 ..proposal(Preprocessed, Laplacian, noised)
@@ -171,7 +168,7 @@ mod tests {
             assert!(fault.message.contains("no noise covers"), "{fault:?}");
         }
         let trimmed = Proposal {
-            pattern: PatternPolicy::ActiveRowsAndColumns,
+            pattern: Disclosure::ActiveRowsAndColumns,
             ..proposal(PreprocessedPir, OutAverage, ReleasePolicy::Exact)
         };
         let fault = check(&trimmed).unwrap_err();

@@ -23,7 +23,7 @@ mod stated;
 pub use error::SparseError;
 pub use ladder::ladder;
 pub use operator::{OperatorKind, SocialOperator};
-/// The name in `services` until they follow.
+/// The old name, in crates and services that another branch is moving.
 #[doc(hidden)]
 pub use pattern::PatternPolicy as Disclosure;
 pub use pattern::{PatternPolicy, PublicPattern, SecretPattern, declassify};

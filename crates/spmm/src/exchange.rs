@@ -5,7 +5,7 @@
 //! A new exchange is its schedule and its states:
 //!
 //! ```text
-//! Runner::new(Side::Social, Exchange::Close.schedule(..), stock,
+//! Runner::social(Schedule::close(), stock,
 //!     State::take(|stock, named| { …check and save…; Ok(State::bytes(openings, State::Finished(()))) }))
 //! ```
 
@@ -152,8 +152,17 @@ pub(crate) struct Runner<C, T> {
 }
 
 impl<C, T> Runner<C, T> {
-    /// Begins at the first part of `schedule`.
-    pub(crate) fn new(side: Side, schedule: Schedule, context: C, state: State<C, T>) -> Self {
+    /// P0 begins at the first part of `schedule`.
+    pub(crate) fn rating(schedule: Schedule, context: C, state: State<C, T>) -> Self {
+        Runner::new(Side::Rating, schedule, context, state)
+    }
+
+    /// P1 begins at the first part of `schedule`.
+    pub(crate) fn social(schedule: Schedule, context: C, state: State<C, T>) -> Self {
+        Runner::new(Side::Social, schedule, context, state)
+    }
+
+    fn new(side: Side, schedule: Schedule, context: C, state: State<C, T>) -> Self {
         let (part, coming) = schedule.into_parts();
         Runner {
             side,

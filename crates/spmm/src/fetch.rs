@@ -20,7 +20,6 @@ use s3rec_sparse::{SocialOperator, ladder};
 use crate::chunks::Piece;
 use crate::exchange::{Receives, Runner, State, endpoints};
 use crate::operand::SocialOperand;
-use crate::pair::Side;
 use crate::preprocessed::{Bulk, StockStorage};
 use crate::scratch::Scratch;
 use crate::{Exchange, MAX_FRAME_BYTES, ProductParameters, SpmmError};
@@ -119,12 +118,7 @@ impl RatingQueries {
         let sizes = pir_parameters(parameters)?;
         let schedule = Exchange::Queries.schedule(parameters)?;
         let receiving = State::receive(Receiving(QueryReceiver::new(sizes)));
-        Ok(RatingQueries(Runner::new(
-            Side::Rating,
-            schedule,
-            sizes,
-            receiving,
-        )))
+        Ok(RatingQueries(Runner::rating(schedule, sizes, receiving)))
     }
 
     /// Expands the queries, keeping at most `memory_bytes` of selectors between uploads.
@@ -276,12 +270,7 @@ impl SocialQueries {
         let digest = *blake3::hash(&bytes).as_bytes();
         let schedule = Exchange::Queries.schedule(parameters)?;
         let sending = State::bytes(bytes, State::Finished(SocialFetch { client, digest }));
-        Ok(SocialQueries(Runner::new(
-            Side::Social,
-            schedule,
-            (),
-            sending,
-        )))
+        Ok(SocialQueries(Runner::social(schedule, (), sending)))
     }
 
     /// What P1 keeps, once everything is sent.

@@ -82,12 +82,7 @@ impl RatingPlain {
         let receiving = State::collect(|_, bytes| Ok(State::Finished(bytes)));
         let sending = State::bytes(bytes, receiving);
         let schedule = schedule(parameters)?;
-        Ok(RatingPlain(Runner::new(
-            Side::Rating,
-            schedule,
-            agreed,
-            sending,
-        )))
+        Ok(RatingPlain(Runner::rating(schedule, agreed, sending)))
     }
 
     /// Y·U, m × k, zero where no row is returned.
@@ -121,12 +116,7 @@ impl SocialPlain {
             State::collect(|_, bytes| Ok(State::compute(move |agreed| multiply(agreed, bytes))));
         let agreed = Agreed::new(parameters, pattern);
         let schedule = schedule(parameters)?;
-        Ok(SocialPlain(Runner::new(
-            Side::Social,
-            schedule,
-            agreed,
-            receiving,
-        )))
+        Ok(SocialPlain(Runner::social(schedule, agreed, receiving)))
     }
 }
 

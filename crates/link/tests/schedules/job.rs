@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use s3rec_algebra::Seed;
 use s3rec_model::{LaplacianObjective, Solver, SolverKind, SolverSettings, solver};
 use s3rec_sparse::{
-    OperatorKind, PatternPolicy, PublicPattern, RatingMatrix, SecretPattern, SocialMatrix,
+    Disclosure, OperatorKind, PublicPattern, RatingMatrix, SecretPattern, SocialMatrix,
     SocialOperator, declassify,
 };
 use s3rec_spmm::he::public_key_seed;
@@ -62,7 +62,7 @@ impl World {
         let social = SocialMatrix::from_links(common.len(), among).unwrap();
         let kind = OperatorKind::NormalizedLaplacian;
         let operator = SocialOperator::build(kind, &social);
-        let pattern = declassify(&SecretPattern::of(&operator), PatternPolicy::Nothing);
+        let pattern = declassify(&SecretPattern::of(&operator), Disclosure::Nothing);
         let protocol = Protocol::Preprocessed;
         let m = u32::try_from(common.len()).unwrap();
         let columns = u32::try_from(RANK).unwrap();

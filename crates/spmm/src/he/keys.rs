@@ -4,7 +4,6 @@ use s3rec_algebra::{PublicSeed, Seed};
 use s3rec_he::{PublicKey, PublicKeyBodies, SecretKey};
 
 use crate::exchange::{Runner, State, endpoints};
-use crate::pair::Side;
 use crate::{Exchange, ProductParameters, SpmmError};
 
 /// The seed of A_pk, from both sides' halves and the session's name: XOF(seed₀ ‖ seed₁ ‖ id).
@@ -77,12 +76,7 @@ impl RatingKeySetup {
     pub fn new(keys: &RatingKeys) -> Result<RatingKeySetup, SpmmError> {
         let schedule = Exchange::PublicKey.schedule(&keys.parameters)?;
         let sending = State::bytes(keys.public_key_bytes.clone(), State::Finished(()));
-        Ok(RatingKeySetup(Runner::new(
-            Side::Rating,
-            schedule,
-            (),
-            sending,
-        )))
+        Ok(RatingKeySetup(Runner::rating(schedule, (), sending)))
     }
 }
 
@@ -167,12 +161,7 @@ impl SocialKeySetup {
     pub(crate) fn with(secrets: SocialSecrets) -> Result<SocialKeySetup, SpmmError> {
         let schedule = Exchange::PublicKey.schedule(&secrets.parameters)?;
         let receiving = State::collect(|_, bytes| Ok(State::Finished(bytes)));
-        Ok(SocialKeySetup(Runner::new(
-            Side::Social,
-            schedule,
-            secrets,
-            receiving,
-        )))
+        Ok(SocialKeySetup(Runner::social(schedule, secrets, receiving)))
     }
 
     /// The keys, once all frames are here.

@@ -11,7 +11,6 @@ use super::RatingKeys;
 use crate::chunks::Piece;
 use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::RatingFetch;
-use crate::pair::Side;
 use crate::rows::{check_shape, gather, scatter};
 use crate::{Exchange, ProductParameters, PublicPattern, SpmmError, Step};
 
@@ -97,12 +96,7 @@ impl RatingRound {
             fetch: None,
         };
         let sending = State::bytes(seed, bodies);
-        Ok(RatingRound(Runner::new(
-            Side::Rating,
-            schedule,
-            round,
-            sending,
-        )))
+        Ok(RatingRound(Runner::rating(schedule, round, sending)))
     }
 
     /// The same round for a P1 that fetches its rows (`he-pir`), with its expanded queries.

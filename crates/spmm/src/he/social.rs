@@ -12,7 +12,6 @@ use crate::cost::Sizes;
 use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::{SocialFetch, frame_ranges};
 use crate::operand::SocialOperand;
-use crate::pair::Side;
 use crate::parameters::in_range;
 use crate::release::Release;
 use crate::scratch::Scratch;
@@ -71,12 +70,7 @@ impl SocialRound {
                 hasher,
             }))
         });
-        Ok(SocialRound(Runner::new(
-            Side::Social,
-            schedule,
-            round,
-            waiting,
-        )))
+        Ok(SocialRound(Runner::social(schedule, round, waiting)))
     }
 
     /// The same round with rows that P1 fetches (`he-pir`) by the queries it sent.

@@ -80,7 +80,7 @@ impl RatingKeySetup {
     pub fn new(keys: &RatingKeys) -> Result<Self, SpmmError> {
         let schedule = keys_schedule(keys.parameters())?;
         let sending = State::bytes(keys.message().to_vec(), State::Finished(()));
-        Ok(Self(Runner::new(Side::Rating, schedule, (), sending)))
+        Ok(Self(Runner::rating(schedule, (), sending)))
     }
 }
 
@@ -97,7 +97,7 @@ impl SocialKeySetup {
         let schedule = keys_schedule(parameters)?;
         let receiving = State::collect(|_, keys| Ok(State::Finished(keys)));
         let agreed = (*parameters, *seeds);
-        Ok(Self(Runner::new(Side::Social, schedule, agreed, receiving)))
+        Ok(Self(Runner::social(schedule, agreed, receiving)))
     }
 
     /// The keys, once all frames are here.
@@ -122,8 +122,7 @@ impl RatingPrepare {
         let number = opening.number.to_le_bytes();
         let named = [number.as_slice(), opening.mask_seed.as_bytes()].concat();
         let receiving = State::collect(|(), masks| Ok(State::Finished(masks)));
-        Ok(Self(Runner::new(
-            Side::Rating,
+        Ok(Self(Runner::rating(
             prepare_schedule(parameters)?,
             (),
             State::bytes(named, receiving),
@@ -190,12 +189,7 @@ impl SocialPrepare {
                 Ok(State::bytes(masks, finished))
             }))
         });
-        Ok(Self(Runner::new(
-            Side::Social,
-            schedule,
-            preparing,
-            waiting,
-        )))
+        Ok(Self(Runner::social(schedule, preparing, waiting)))
     }
 
     /// The opening's number and what its one answer is made of.
@@ -256,7 +250,7 @@ impl RatingAnswer {
             keys: Arc::clone(keys),
             masks,
         };
-        Ok(Self(Runner::new(Side::Rating, schedule, opened, sending)))
+        Ok(Self(Runner::rating(schedule, opened, sending)))
     }
 
     /// |O| × C noised sums, in units of x.
@@ -292,7 +286,7 @@ impl SocialAnswer {
             }))
         });
         let schedule = answer_schedule(parameters)?;
-        Ok(Self(Runner::new(Side::Social, schedule, (), receiving)))
+        Ok(Self(Runner::social(schedule, (), receiving)))
     }
 
     /// Sends an answer that was kept once more, to the very upload that it answers.
@@ -311,7 +305,7 @@ impl SocialAnswer {
             Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
         });
         let schedule = answer_schedule(parameters)?;
-        Ok(Self(Runner::new(Side::Social, schedule, (), receiving)))
+        Ok(Self(Runner::social(schedule, (), receiving)))
     }
 }
 

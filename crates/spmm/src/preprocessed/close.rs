@@ -3,7 +3,6 @@
 use super::session::Reader;
 use super::{RatingStock, SocialStock};
 use crate::exchange::{Runner, State, endpoints};
-use crate::pair::Side;
 use crate::schedule::Schedule;
 use crate::{SpmmError, Step};
 
@@ -34,7 +33,7 @@ impl RatingClose {
             });
             Ok(State::bytes(identity, openings))
         });
-        RatingClose(Runner::new(Side::Rating, Schedule::close(), stock, naming))
+        RatingClose(Runner::rating(Schedule::close(), stock, naming))
     }
 
     /// The stock at rest, and how many openings P1 counted over its life.
@@ -65,7 +64,7 @@ impl SocialClose {
             let openings = stock.record.openings.to_le_bytes().to_vec();
             Ok(State::bytes(openings, State::Finished(())))
         });
-        SocialClose(Runner::new(Side::Social, Schedule::close(), stock, closing))
+        SocialClose(Runner::social(Schedule::close(), stock, closing))
     }
 
     /// The stock at rest.

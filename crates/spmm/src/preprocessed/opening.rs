@@ -8,7 +8,6 @@ use super::session::Reader;
 use super::{RatingStock, SocialStock};
 use crate::exchange::{Runner, State, endpoints};
 use crate::ideal::unpack;
-use crate::pair::Side;
 use crate::release::Release;
 use crate::rows::{check_shape, gather, scatter};
 use crate::{Admission, Exchange, ProductParameters, SpmmError, Step};
@@ -47,8 +46,7 @@ impl RatingOpening {
         });
         let sending = State::bytes(header, State::bytes(reserved.packed, answer));
         let round = reserved.round;
-        Ok(RatingOpening(Runner::new(
-            Side::Rating,
+        Ok(RatingOpening(Runner::rating(
             schedule,
             Reserved { stock, round },
             sending,
@@ -123,12 +121,7 @@ impl SocialOpening {
                 }))
             }))
         });
-        Ok(SocialOpening(Runner::new(
-            Side::Social,
-            schedule,
-            answering,
-            waiting,
-        )))
+        Ok(SocialOpening(Runner::social(schedule, answering, waiting)))
     }
 
     /// The stock for the next opening. After a failed exchange the parties meet again first.

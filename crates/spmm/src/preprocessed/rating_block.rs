@@ -13,7 +13,6 @@ use crate::exchange::{Receives, Runner, Sends, State, endpoints};
 use crate::fetch::RatingFetch;
 use crate::he::rating::decrypt_responses;
 use crate::he::steps::upload_hasher;
-use crate::pair::Side;
 use crate::parameters::in_range;
 use crate::schedule::Schedule;
 use crate::{Exchange, SpmmError, Step};
@@ -70,12 +69,7 @@ impl RatingBlock {
         let schedule = Schedule::answer(stock.parameters())?;
         let block = Block::new(stock, block);
         let receiving = Decrypting::state(None);
-        Ok(RatingBlock(Runner::new(
-            Side::Rating,
-            schedule,
-            block,
-            receiving,
-        )))
+        Ok(RatingBlock(Runner::rating(schedule, block, receiving)))
     }
 
     fn uploading(stock: RatingStock, block: u32) -> Result<RatingBlock, SpmmError> {
@@ -93,12 +87,7 @@ impl RatingBlock {
             State::send(Encrypting { hasher })
         };
         let sending = State::bytes(seed, bodies);
-        Ok(RatingBlock(Runner::new(
-            Side::Rating,
-            schedule,
-            block,
-            sending,
-        )))
+        Ok(RatingBlock(Runner::rating(schedule, block, sending)))
     }
 
     /// The same block for a P1 that fetches its rows (`preprocessed-pir`).

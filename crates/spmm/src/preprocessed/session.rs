@@ -86,8 +86,7 @@ impl RatingSession {
             offer,
             State::take(|stock, reply| offered.accept(stock, reply)),
         );
-        Ok(RatingSession(Runner::new(
-            Side::Rating,
+        Ok(RatingSession(Runner::rating(
             meeting_schedule(),
             stock,
             offering,
@@ -221,8 +220,7 @@ impl SocialSession {
         let record = &stock.record;
         let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
         super::rating_stock::refuse_void(record.void.or(interrupted))?;
-        Ok(SocialSession(Runner::new(
-            Side::Social,
+        Ok(SocialSession(Runner::social(
             meeting_schedule(),
             stock,
             State::take(consider),

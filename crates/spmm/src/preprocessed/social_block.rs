@@ -13,7 +13,6 @@ use crate::fetch::{SocialFetch, frame_ranges};
 use crate::he::Received;
 use crate::he::answer::{Budget, StoredBodies, answer};
 use crate::he::steps::{Bodies, mask_seed, upload_hasher};
-use crate::pair::Side;
 use crate::parameters::in_range;
 use crate::schedule::Schedule;
 use crate::scratch::Scratch;
@@ -73,12 +72,7 @@ impl SocialBlock {
         let schedule = Schedule::answer(stock.parameters())?;
         let block = Block::new(stock, block, memory_limit_bytes)?;
         let answering = Block::answering(upload);
-        Ok(SocialBlock(Runner::new(
-            Side::Social,
-            schedule,
-            block,
-            answering,
-        )))
+        Ok(SocialBlock(Runner::social(schedule, block, answering)))
     }
 
     fn receiving(
@@ -94,12 +88,7 @@ impl SocialBlock {
             storage.write_at(Bulk::Upload, block.upload_offset()?, payload)?;
             Ok(State::receive(Receiving { hasher }))
         });
-        Ok(SocialBlock(Runner::new(
-            Side::Social,
-            schedule,
-            block,
-            waiting,
-        )))
+        Ok(SocialBlock(Runner::social(schedule, block, waiting)))
     }
 
     /// The same block with rows that P1 fetches (`preprocessed-pir`) by the queries it sent.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use s3rec_sparse::{OperatorKind, PatternPolicy};
+use s3rec_sparse::{Disclosure, OperatorKind};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 use uuid::Uuid;
 
@@ -92,7 +92,7 @@ pub struct Proposal {
     /// How Y·U is computed.
     pub protocol: Protocol,
     /// What of Y's pattern is shown.
-    pub pattern: PatternPolicy,
+    pub pattern: Disclosure,
     /// How openings are released.
     pub release: ReleasePolicy,
     /// u_max.
@@ -283,7 +283,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 0.0,
             protocol: Protocol::He,
-            pattern: PatternPolicy::Nothing,
+            pattern: Disclosure::Nothing,
             release: ReleasePolicy::Exact,
             saturation_bound: 8.0,
             guard_bits: 2,
