@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "s3rec-cli",
         &["s3rec-rating", "s3rec-social", "s3rec-bench"],
     ),
-    ("s3rec-bench", &["s3rec-train", "s3rec-data", "s3rec-psi"]),
+    ("s3rec-bench", &["s3rec-job", "s3rec-data", "s3rec-psi"]),
     ("s3rec-rating", &["s3rec-node", "s3rec-data"]),
     ("s3rec-social", &["s3rec-node", "s3rec-data"]),
     ("s3rec-node", &["s3rec-link", "s3rec-data"]),
@@ -19,9 +19,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("s3rec-audit", &[]),
     ("s3rec-link", &["s3rec-wire"]),
     // Finding the common users needs none of the products.
-    ("s3rec-wire", &["s3rec-train", "s3rec-psi", "s3rec-audit"]),
+    ("s3rec-wire", &["s3rec-job", "s3rec-psi", "s3rec-audit"]),
     ("s3rec-psi", &[]),
-    ("s3rec-train", &["s3rec-spmm", "s3rec-model"]),
+    ("s3rec-job", &["s3rec-spmm", "s3rec-model"]),
     (
         "s3rec-spmm",
         &["s3rec-pir", "s3rec-sparse", "s3rec-lattice"],
@@ -45,7 +45,7 @@ const TEST_ARROWS: &[(&str, &str)] = &[
     ("s3rec-pir", "s3rec-testkit"),
     ("s3rec-spmm", "s3rec-testkit"),
     ("s3rec-model", "s3rec-testkit"),
-    ("s3rec-train", "s3rec-testkit"),
+    ("s3rec-job", "s3rec-testkit"),
     ("s3rec-link", "s3rec-testkit"),
     ("s3rec-rating", "s3rec-social"),
     ("s3rec-rating", "s3rec-testkit"),
@@ -62,7 +62,7 @@ const PURE: &[&str] = &[
     "s3rec-spmm",
     "s3rec-model",
     "s3rec-data",
-    "s3rec-train",
+    "s3rec-job",
     "s3rec-audit",
 ];
 
@@ -156,13 +156,13 @@ mod tests {
 
     #[test]
     fn a_transport_is_found_below_another_crate_but_not_in_its_build() {
-        let linked = [("s3rec-train", &[("tokio", None)] as &[_]), ("tokio", &[])];
+        let linked = [("s3rec-job", &[("tokio", None)] as &[_]), ("tokio", &[])];
         assert!(
             violations(&Metadata::of(&linked))
-                .contains(&"s3rec-train is protocol code and must not link tokio".to_owned())
+                .contains(&"s3rec-job is protocol code and must not link tokio".to_owned())
         );
         let built = [
-            ("s3rec-train", &[("tokio", Some("build"))] as &[_]),
+            ("s3rec-job", &[("tokio", Some("build"))] as &[_]),
             ("tokio", &[]),
         ];
         assert!(

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
+use s3rec_job::{TrainingState, product_error_bound};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
 use s3rec_model::{Accuracy, Biases, GlobalMean, Model, Predictor, Unit, accuracy};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
-use s3rec_train::{TrainingState, product_error_bound};
 use s3rec_wire::convert::parameters_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;

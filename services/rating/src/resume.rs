@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
+use s3rec_job::TrainingState;
 use s3rec_link::{Count, Meter};
 use s3rec_node::kept::{AGREED, PROGRESS};
 use s3rec_node::observe::{self, Stage};
 use s3rec_spmm::ProductParameters;
 use s3rec_spmm::PublicPattern;
-use s3rec_train::TrainingState;
 use s3rec_wire::convert::JobId;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::Fault;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use s3rec_algebra::RingMatrix;
 use s3rec_audit::Kind;
+use s3rec_job::{Advance, CommonUsers, JointTraining, TrainingState};
 use s3rec_model::accuracy;
 use s3rec_node::observe;
 use s3rec_spmm::ProductParameters;
-use s3rec_train::{Advance, CommonUsers, JointTraining, TrainingState};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, TrainingProgress};
@@ -35,7 +35,7 @@ impl Trainee {
         users: usize,
         kept: Option<TrainingState>,
     ) -> Result<Self, Fault> {
-        let bug = |error: s3rec_train::TrainError| Fault::new(Reason::Bug, error.to_string());
+        let bug = |error: s3rec_job::TrainError| Fault::new(Reason::Bug, error.to_string());
         let common = CommonUsers::new(common, users).map_err(bug)?;
         let fixed = parameters
             .fixed_point()
@@ -138,12 +138,12 @@ pub(crate) async fn train(
     Ok(trainee)
 }
 
-fn other_state(error: s3rec_train::TrainError) -> Fault {
+fn other_state(error: s3rec_job::TrainError) -> Fault {
     let message = format!("what is kept of the training does not fit: {error}");
     Fault::new(Reason::StateLost, message)
 }
 
-fn diverged(error: s3rec_train::TrainError) -> Fault {
+fn diverged(error: s3rec_job::TrainError) -> Fault {
     Fault::new(Reason::ParametersRefused, error.to_string())
         .remedied_by("Lower the learning rate or the social weight and propose the job anew.")
 }

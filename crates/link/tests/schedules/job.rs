@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use s3rec_algebra::Seed;
+use s3rec_job::{Advance, CommonUsers, JointTraining, TrainingState};
 use s3rec_model::{LaplacianObjective, Solver, SolverKind, SolverSettings, solver};
 use s3rec_sparse::{
     Disclosure, OperatorKind, PublicPattern, RatingMatrix, SecretPattern, SocialMatrix,
@@ -22,7 +23,6 @@ use s3rec_spmm::{
     choose_parameters,
 };
 use s3rec_testkit::datasets::Dataset;
-use s3rec_train::{Advance, CommonUsers, JointTraining, TrainingState};
 
 use crate::network::{Network, Stop, of};
 use crate::transcript::Transcript;
