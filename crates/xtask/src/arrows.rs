@@ -18,10 +18,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Its entries are its own: it needs nothing of ours, and no I/O.
     ("s3rec-audit", &[]),
     ("s3rec-link", &["s3rec-wire"]),
+    ("s3rec-wire", &["s3rec-job", "s3rec-audit"]),
     // Finding the common users needs none of the products.
-    ("s3rec-wire", &["s3rec-job", "s3rec-psi", "s3rec-audit"]),
     ("s3rec-psi", &[]),
-    ("s3rec-job", &["s3rec-spmm", "s3rec-model"]),
+    ("s3rec-job", &["s3rec-spmm", "s3rec-model", "s3rec-psi"]),
     (
         "s3rec-spmm",
         &["s3rec-pir", "s3rec-sparse", "s3rec-lattice"],

@@ -2,7 +2,7 @@
 
 use s3rec_node::process::latest_unix_ms;
 use s3rec_node::retention;
-use s3rec_wire::convert::JobId;
+use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -37,7 +37,7 @@ fn end_if_expired(platform: &Platform, name: &str) -> Result<(), Fault> {
     if latest_unix_ms() <= retention::proposal_end(began, states, days) {
         return Ok(());
     }
-    let job = JobId::parse("job_id", name)?;
+    let job = job_id("job_id", name)?;
     let message = "the proposal has expired before the job began";
     // One that waits for its approval ends by its own task.
     if !platform.cancel(job, message.into()) {

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
+use s3rec_job::Proposal;
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
 use s3rec_node::datasets::{Content, Datasets, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
-use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
+use s3rec_job::{JobId, Terms};
 use s3rec_node::journal::{is_terminal, state_words};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_PSI, JobId, Proposal, Terms};
+use s3rec_wire::convert::{ALIGNMENT_PSI, job_id, proposal_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -73,7 +74,7 @@ pub(crate) async fn propose(
         }),
         expires_unix_ms,
     };
-    let proposal = Proposal::from_wire(&message)?;
+    let proposal = proposal_from_wire(&message)?;
     offer::check(&proposal)?;
 
     let open = platform.journal.open_jobs().len();
@@ -174,7 +175,7 @@ pub(crate) async fn start(
 /// A job that was proposed here; a name that is no job's is not found, whatever its form.
 fn known(platform: &Platform, name: &str) -> Result<(JobId, String), Fault> {
     platform.request(name)?;
-    Ok((JobId::parse("job_id", name)?, name.to_owned()))
+    Ok((job_id("job_id", name)?, name.to_owned()))
 }
 
 /// Goes on with the job that was started before this daemon's start.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
+use s3rec_job::{JobDisclosure, JobId};
 use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
@@ -17,7 +18,7 @@ use s3rec_node::server::stopped;
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
-use s3rec_wire::convert::JobId;
+use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
@@ -175,7 +176,7 @@ impl Platform {
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
     fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
         let ended = is_terminal(state);
-        let shown: Option<v1::Disclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
+        let shown: Option<JobDisclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
         if let Some(shown) = shown.filter(|_| ended) {
             let entry = [
                 ("job", job.into()),
@@ -220,7 +221,7 @@ impl Platform {
         for job in self.journal.open_jobs() {
             let started: Option<v1::StartJobRequest> = self.store.get(STARTED, &job)?;
             if started.is_some() {
-                return Ok(Some(JobId::parse("job_id", &job)?));
+                return Ok(Some(job_id("job_id", &job)?));
             }
         }
         Ok(None)

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use s3rec_audit::PublicKey;
+use s3rec_job::JobId;
 use s3rec_link::LinkError;
 use s3rec_node::client::connect;
 use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Authorize;
 use s3rec_spmm::MAX_FRAME_BYTES;
-use s3rec_wire::convert::JobId;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_data::LinkSet;
+use s3rec_job::social::SocialJob;
+use s3rec_job::{JobId, Overlap};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
 use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
 use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator, SparseError};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{AlignOpening, JobId, align_chunk, align_opening, align_part};
+use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::align_chunk::Part;
-use s3rec_wire::v1::{AlignChunk, JobState, Overlap, Phase};
+use s3rec_wire::v1::{AlignChunk, JobState, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::Stream;
@@ -29,7 +31,6 @@ use crate::ledger;
 use crate::peer::{blamed, fail, outward};
 use crate::platform::Platform;
 use crate::rounds::{stale, unless_ended};
-use crate::session::Stage;
 
 pub(crate) type AlignStream = Pin<Box<dyn Stream<Item = Result<AlignChunk, Status>> + Send>>;
 
@@ -127,7 +128,7 @@ impl Exchange<'_> {
         found: Option<(Common, Overlap)>,
     ) -> Result<(), Fault> {
         let taken = self.platform.slot.take(theirs.job, false)?;
-        let Stage::Approved = taken.stage else {
+        let SocialJob::Approved = taken.stage else {
             let message = "the common users are known already";
             return Err(Fault::new(Reason::OutOfOrder, message));
         };
@@ -174,7 +175,7 @@ impl Exchange<'_> {
             .with(job, |running| running.overlap = Some(overlap))?;
         let ours = alignment::opening_again(job, &theirs.id_rule, &common, &overlap)?;
         self.send(ours.to_wire()).await?;
-        platform.slot.leave(job, epoch, Stage::Aligned(common))
+        platform.slot.leave(job, epoch, SocialJob::Aligned(common))
     }
 
     async fn intersect(
@@ -229,7 +230,7 @@ impl Exchange<'_> {
         let common = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
         let common = common.await??;
         disclosing::may_go_on(platform, job)?;
-        platform.slot.leave(job, epoch, Stage::Aligned(common))
+        platform.slot.leave(job, epoch, SocialJob::Aligned(common))
     }
 
     /// Sends what depends on our ids.

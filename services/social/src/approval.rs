@@ -2,12 +2,13 @@
 //! it stands, until it ends, and for the data as they are now.
 
 use s3rec_audit::Kind;
+use s3rec_job::{Approval, Proposal};
 use s3rec_node::alignment::same_rule;
 use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::datasets::DatasetName;
 use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_node::store::Table;
-use s3rec_wire::convert::{Approval, Proposal};
+use s3rec_wire::convert::{approval_from_bytes, approval_to_bytes, proposal_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -75,11 +76,11 @@ pub(crate) fn give(
         expires_unix_ms: end,
         rating_pin,
         social_pin,
-        before: before.counters.unwrap_or_default(),
+        before: before.counters,
         bounds,
         proposal,
     };
-    let approval = approval.encode();
+    let approval = approval_to_bytes(&approval);
     let signature = platform.audit.sign(APPROVAL_LABEL, &approval);
     let entry = [
         ("job", job.into()),
@@ -173,9 +174,9 @@ pub(crate) fn in_force(platform: &Platform, job: &str) -> Result<Approval, Fault
         let message = "the stored approval does not have this platform's signature";
         return Err(Fault::new(Reason::NotSigned, message).at("job", job));
     }
-    let approval = Approval::decode(&signed.approval)?;
+    let approval = approval_from_bytes(&signed.approval)?;
     let stored: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    if stored != Some(approval.proposal.to_wire()) {
+    if stored != Some(proposal_to_wire(&approval.proposal)) {
         let message = "the stored proposal is not the approved one";
         return Err(Fault::new(Reason::NotSigned, message).at("job", job));
     }

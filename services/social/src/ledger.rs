@@ -2,16 +2,16 @@
 //! [`disclosing`]'s.
 
 use s3rec_audit::Kind;
+use s3rec_job::counting::{self, Counted};
+use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown};
 use s3rec_link::Count;
-use s3rec_node::counting::{self, Counted};
-use s3rec_node::process::peak_rss_bytes;
+use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_node::store::Table;
 use s3rec_node::versions;
 use s3rec_sparse::{BoundsRule, PublicBounds};
-use s3rec_wire::convert::{Approval, JobId, Proposal, as_counted, contains, parameters_to_wire};
+use s3rec_wire::convert::{approval_from_bytes, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::Counters;
 
 use crate::approval;
 use crate::disclosing;
@@ -31,11 +31,11 @@ pub(crate) struct Opened {
     /// Pin of P0's certificate then.
     pub(crate) peer_pin: Vec<u8>,
     /// All other jobs on this lineage.
-    pub(crate) before: v1::Account,
+    pub(crate) before: Account,
     /// This job's uploads answered, what left beside the openings, and its openings by day.
     pub(crate) stocks: u32,
-    pub(crate) shown: v1::Shown,
-    pub(crate) days: Vec<v1::OpenedDay>,
+    pub(crate) shown: Shown,
+    pub(crate) days: Vec<OpenedDay>,
 }
 
 /// Refuses a job whose consent is not in force or not for the data as they are; gives what it
@@ -67,7 +67,7 @@ pub(crate) fn go_on(platform: &Platform, job: &str) -> Result<Opened, Fault> {
     let signed = approval::signed(platform, job)?.ok_or_else(|| {
         Fault::new(Reason::StateLost, "the approval of a running job is gone").at("job", job)
     })?;
-    let approval = Approval::decode(&signed.approval)?;
+    let approval = approval_from_bytes(&signed.approval)?;
     opened(platform, job, platform.consent(job)?.dataset, &approval)
 }
 
@@ -77,7 +77,7 @@ fn opened(
     dataset: String,
     approval: &Approval,
 ) -> Result<Opened, Fault> {
-    let earlier: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, job)?;
+    let earlier: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
     let earlier = earlier.unwrap_or_default();
     Ok(Opened {
         before: account(platform, &approval.social_lineage, Some(job))?,
@@ -85,7 +85,7 @@ fn opened(
         dataset,
         bounds: approval.bounds,
         peer_pin: approval.rating_pin.to_vec(),
-        stocks: earlier.counters.unwrap_or_default().stocks,
+        stocks: earlier.counters.stocks,
         shown: earlier.shown.unwrap_or_default(),
         days: earlier.days,
     })
@@ -101,13 +101,13 @@ pub(crate) fn compare(
 ) -> Result<(), Fault> {
     let (mut ours, done) = platform.slot.with(job, |running| {
         let done = round.map_or(running.openings, |round| round.saturating_sub(1));
-        let of_job = counted(running, done, &running.opened).disclosure(true);
+        let of_job = counted(running, done, &running.opened).disclosure(true, now_unix_ms());
         let account = counting::with_job(&running.opened.before, &of_job);
-        (account.counters.unwrap_or_default(), done)
+        (account.counters, done)
     })?;
     let theirs = theirs.unwrap_or_default();
     ours.stocks = theirs.stocks;
-    match as_counted(&ours, &theirs) {
+    match ours.difference(&theirs) {
         None => Ok(()),
         Some(difference) => {
             let message = format!(
@@ -127,8 +127,8 @@ pub(crate) fn account(
     platform: &Platform,
     lineage: &[u8],
     except: Option<&str>,
-) -> Result<v1::Account, Fault> {
-    let stored = platform.store.list::<v1::Disclosure>(DISCLOSURES, "")?;
+) -> Result<Account, Fault> {
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
     let counted = stored
         .iter()
         .filter(|(job, disclosure)| disclosure.lineage == lineage && Some(job.as_str()) != except);
@@ -145,12 +145,12 @@ pub(crate) fn planned(
     platform: &Platform,
     dataset: &str,
     proposal: Option<(&Proposal, &PublicBounds)>,
-) -> Result<Option<v1::Account>, Fault> {
+) -> Result<Option<Account>, Fault> {
     let Some(version) = versions::of(&platform.store, dataset)? else {
         return Ok(None);
     };
     let mut account = account(platform, &version.lineage, None)?;
-    let mut counters = account.counters.unwrap_or_default();
+    let mut counters = account.counters;
     let mut plan = |proposal: &Proposal, bounds: &PublicBounds, opened: Counters| {
         let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
         counters.opened_columns = counters
@@ -167,20 +167,19 @@ pub(crate) fn planned(
             continue;
         };
         // One of a version before this is never in force again.
-        let Ok(approval) = Approval::decode(&signed.approval) else {
+        let Ok(approval) = approval_from_bytes(&signed.approval) else {
             continue;
         };
         if approval.social_lineage == version.lineage.as_slice() {
-            let opened: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &job)?;
-            let opened = opened.and_then(|opened| opened.counters);
-            let opened = opened.unwrap_or_default();
+            let opened: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &job)?;
+            let opened = opened.map(|opened| opened.counters).unwrap_or_default();
             plan(&approval.proposal, &approval.bounds, opened);
         }
     }
     if let Some((proposal, bounds)) = proposal {
         plan(proposal, bounds, Counters::default());
     }
-    account.counters = Some(counters);
+    account.counters = counters;
     account.dataset = dataset.into();
     Ok(Some(account))
 }
@@ -193,8 +192,8 @@ fn planned_nano_rho(proposal: &Proposal, bounds: &PublicBounds) -> u64 {
 }
 
 /// The accounts by the lineages of the data sets that are here; `peer` selects the rules.
-pub(crate) fn accounts(platform: &Platform, peer: &str) -> Result<Vec<v1::Account>, Fault> {
-    let mut accounts: Vec<v1::Account> = Vec::new();
+pub(crate) fn accounts(platform: &Platform, peer: &str) -> Result<Vec<Account>, Fault> {
+    let mut accounts: Vec<Account> = Vec::new();
     for version in versions::all(&platform.store)? {
         if accounts
             .iter()
@@ -236,8 +235,8 @@ pub(crate) fn counted<'a>(running: &'a Running, openings: u32, opened: &'a Opene
 }
 
 /// The disclosure of the running job so far.
-pub(crate) fn disclosure(running: &Running) -> v1::Disclosure {
-    counted(running, running.openings, &running.opened).disclosure(true)
+pub(crate) fn disclosure(running: &Running) -> JobDisclosure {
+    counted(running, running.openings, &running.opened).disclosure(true, now_unix_ms())
 }
 
 fn bytes(count: Count) -> u64 {
@@ -250,11 +249,8 @@ pub(crate) fn store_cost(platform: &Platform, running: &Running) -> Result<(), F
     platform.store.put(COSTS, &job, &cost_of(running))?;
     let mut disclosure = disclosure(running);
     // What was counted once is never taken back, whatever a running job has lost of itself.
-    if let Some(stored) = platform.store.get::<v1::Disclosure>(DISCLOSURES, &job)?
-        && !contains(
-            &disclosure.counters.unwrap_or_default(),
-            &stored.counters.unwrap_or_default(),
-        )
+    if let Some(stored) = platform.store.get::<JobDisclosure>(DISCLOSURES, &job)?
+        && !disclosure.counters.contains(&stored.counters)
     {
         tracing::error!(job, "the running job counted less than is stored of it");
         disclosure = stored;

@@ -11,9 +11,9 @@
 //! | `peer` | the rating platform's calls, in their order |
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `probe` | echoes for the examination of the link |
-//! | `session` | the running job as stages, each holding what is known by then |
+//! | `session` | the place of the running job, and what is counted of it |
 //! | `align`, `setup`, `rounds` | the phases of a job |
-//! | `stock` | the columns that `preprocessed` multiplies before the rounds |
+//! | `emit` | what the people here are told of a running job |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
@@ -28,6 +28,7 @@ mod attack_tests;
 mod bounds;
 mod consent;
 mod disclosing;
+mod emit;
 mod expiry;
 mod imports;
 mod ledger;
@@ -39,14 +40,12 @@ mod platform;
 mod policy;
 mod probe;
 mod proposals;
-mod queries;
 mod rounds;
 mod serve;
 mod session;
 mod setup;
 #[cfg(test)]
 mod setup_tests;
-mod stock;
 
 pub use args::{Args, Verb};
 pub use imports::link_options;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3rec_wire::convert::JobId;
+use s3rec_job::JobId;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 use tokio::sync::mpsc;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use s3rec_audit::PublicKey;
+use s3rec_job::{JobDisclosure, JobId};
 use s3rec_link::grpc::AnswerStream;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::observe;
@@ -13,7 +14,7 @@ use s3rec_node::tls::Caller;
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::MAX_FRAME_BYTES;
 use s3rec_wire::PROTOCOL_VERSION;
-use s3rec_wire::convert::{JobId, Proposal, protocol_to_wire};
+use s3rec_wire::convert::{counters_from_wire, job_id, proposal_from_wire, protocol_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -123,7 +124,7 @@ fn told<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
 }
 
 fn job_of(text: &str) -> Result<JobId, Fault> {
-    Ok(JobId::parse("job_id", text)?)
+    Ok(job_id("job_id", text)?)
 }
 
 /// The calls, before their faults are made fit to leave.
@@ -168,7 +169,7 @@ impl PeerService {
         // Whoever proposes must be able to sign.
         rating_key(&self.0, &request)?;
         let message = request.into_inner();
-        let proposal = Proposal::from_wire(&message)?;
+        let proposal = proposal_from_wire(&message)?;
         let state = proposals::receive(&self.0, &proposal, &message, peer)?;
         Ok(v1::PeerProposalReceipt {
             job_id: message.job_id,
@@ -230,7 +231,7 @@ impl PeerService {
         // A P0 that did not hear the answer asks again.
         if self.0.state(&job.to_string()) == JobState::Finished {
             let disclosed = self.0.store.get(ledger::DISCLOSURES, &job.to_string());
-            let disclosed: Option<v1::Disclosure> = disclosed?;
+            let disclosed: Option<JobDisclosure> = disclosed?;
             let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
             return Ok(v1::FinishResponse { openings });
         }
@@ -242,7 +243,7 @@ impl PeerService {
             );
             return Err(self.fail(job, Fault::new(Reason::Contradiction, message)));
         }
-        ledger::compare(&self.0, job, None, request.counters)
+        ledger::compare(&self.0, job, None, request.counters.map(counters_from_wire))
             .map_err(|fault| self.fail(job, fault))?;
         let message = format!("The rating platform has its model after {openings} openings.");
         self.0.end(&job.to_string(), JobState::Finished, &message);

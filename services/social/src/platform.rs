@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
+use s3rec_job::{Overlap, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, SocialSettings};
@@ -17,7 +18,7 @@ use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::stocks::Stocks;
 use s3rec_node::store::{Store, Table};
 use s3rec_node::tls::Identity;
-use s3rec_wire::convert::Proposal;
+use s3rec_wire::convert::{overlap_to_wire, proposal_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
@@ -163,7 +164,7 @@ impl Platform {
     pub(crate) fn proposal(&self, job: &str) -> Result<Proposal, Fault> {
         let message: Option<v1::PeerProposal> = self.store.get(PROPOSALS, job)?;
         let message = message.ok_or_else(|| Fault::no_job(job))?;
-        Ok(Proposal::from_wire(&message)?)
+        Ok(proposal_from_wire(&message)?)
     }
 
     pub(crate) fn consent(&self, job: &str) -> Result<v1::ProposalSummary, Fault> {
@@ -222,7 +223,7 @@ impl Platform {
     pub(crate) fn record_overlap(
         &self,
         job: &str,
-        overlap: v1::Overlap,
+        overlap: Overlap,
         message: String,
     ) -> Result<(), Fault> {
         let last = self.journal.last(job).unwrap_or_default();
@@ -230,7 +231,7 @@ impl Platform {
             return Ok(());
         }
         Ok(self.journal.record(v1::JobEvent {
-            overlap: Some(overlap),
+            overlap: Some(overlap_to_wire(&overlap)),
             phase_progress: 1.0,
             message,
             ..last

@@ -1,9 +1,9 @@
 //! Takes proposals in, for the people here to decide on.
 
 use s3rec_audit::Kind;
+use s3rec_job::{JobDisclosure, Proposal};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::Proposal;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -30,7 +30,7 @@ pub(crate) fn receive(
         let message = "another proposal has this job's id";
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
-    let shown: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &job)?;
+    let shown: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &job)?;
     if shown.is_some() {
         // Its details are forgotten, what it has disclosed is not.
         let message = "a job of this id has been before";
