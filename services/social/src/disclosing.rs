@@ -24,11 +24,11 @@ use s3rec_spmm::{Admission, Asked, ReleasePolicy, SpmmError};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::approval;
-use crate::ledger::{self, DISCLOSURES, Opened};
-use crate::platform::{COSTS, Platform};
+use crate::platform::Platform;
 use crate::policy::Standing;
-use crate::session::{Running, superseded};
+use crate::session::{Opened, Running, superseded};
+use crate::tables::{COSTS, DISCLOSURES};
+use crate::{approved, ledger};
 
 /// What is about to leave, before the openings.
 #[derive(Clone, Copy, Debug)]
@@ -275,7 +275,7 @@ fn evaluate(
     common_users: Option<u32>,
     of_job: &JobDisclosure,
 ) -> Result<(), Fault> {
-    let approval = approval::in_force(platform, &proposal.job.to_string())?;
+    let approval = approved::in_force(platform, &proposal.job.to_string())?;
     let account = counting::with_job(&opened.before, of_job);
     let policy = platform.policy();
     let rule = match &policy {

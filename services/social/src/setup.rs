@@ -19,12 +19,13 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 use tokio::time::Instant;
 
-use crate::align::common_operator;
 use crate::bounds;
+use crate::common_links::common_operator;
 use crate::disclosing::{self, Cleared, Leaving};
 use crate::imports::blocking;
-use crate::platform::{CONSENTS, Platform};
+use crate::platform::Platform;
 use crate::session::{Running, Taken};
+use crate::tables::CONSENTS;
 
 /// The first call gets the bounds, the second the agreement; neither before a public time, in
 /// which P1 reads its links and makes Y of them.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::attack_tests::Bare;
 use crate::bounds::Given;
-use crate::{approval, ledger, proposals, setup};
+use crate::{approval, consented, proposals, setup};
 
 /// Users whose links are looked at; as many others are linked to by each of them.
 const COMMON: u32 = 20;
@@ -60,7 +60,7 @@ async fn answers(
     let message = proposal_to_wire(&proposal);
     proposals::receive(platform, &proposal, &message, "rating".into()).unwrap();
     approval::give(platform, &name, dataset, 0, given, "a test").unwrap();
-    let opened = ledger::begin(platform, &name).unwrap();
+    let opened = consented::begin(platform, &name).unwrap();
     platform.slot.attach(job);
     platform
         .slot
