@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use s3rec_job::RunReport;
 use s3rec_tests::capture::{Capture, Stream, Wanted};
 use s3rec_tests::compose::{Compose, connects, docker, obstacle};
 use s3rec_tests::data::Files;
 use s3rec_tests::processes::wait_until;
-use s3rec_train::RunReport;
 use serde_json::Value;
 
 /// How people and items are called here, found wherever a name of theirs is.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use s3rec_cli::connection::Connection;
+use s3rec_job::RunReport;
 use s3rec_tests::command::{run, s3rec};
 use s3rec_tests::data::Files;
 use s3rec_tests::pair::Pair;
 use s3rec_tests::processes::{naming, send, wait_until};
-use s3rec_train::RunReport;
 
 /// How long whatever was interrupted may take to be gone.
 const GONE: Duration = Duration::from_secs(15);

@@ -1,8 +1,8 @@
 //! The demonstration on FilmTrust, the published operator included.
 
+use s3rec_job::RunReport;
 use s3rec_tests::command::run;
 use s3rec_tests::data::Files;
-use s3rec_train::RunReport;
 
 /// The demonstration's report on the published files.
 fn demonstrated(files: &Files, options: &str) -> RunReport {

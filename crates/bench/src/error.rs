@@ -14,7 +14,7 @@ pub enum BenchError {
     Model(#[from] s3rec_model::ModelError),
     /// A joint training stopped.
     #[error(transparent)]
-    Train(#[from] s3rec_train::TrainError),
+    Train(#[from] s3rec_job::TrainError),
     /// Curves that cannot be drawn.
     #[error("the drawing: {0}")]
     Plot(Box<dyn std::error::Error + Send + Sync>),

@@ -127,8 +127,8 @@ impl LearningFold {
         settings: &SolverSettings,
     ) -> Result<Model, BenchError> {
         let mut solver = self.social_solver(matrix, settings)?;
-        let common = s3rec_train::CommonUsers::all(self.users())?;
-        s3rec_train::run_oracle(&mut *solver, &common, operator)?;
+        let common = s3rec_job::CommonUsers::all(self.users())?;
+        s3rec_job::run_oracle(&mut *solver, &common, operator)?;
         Ok(solver.model().clone())
     }
 

@@ -6,10 +6,10 @@
 //! That is for measuring only: a job declares β before it has seen anything.
 
 use s3rec_algebra::{FixedPoint, RingMatrix};
+use s3rec_job::{Advance, CommonUsers, JointTraining};
 use s3rec_model::evaluate::Spread;
 use s3rec_model::{Model, Preset, SolverSettings};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters, release};
-use s3rec_train::{Advance, CommonUsers, JointTraining};
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;

@@ -4,27 +4,24 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use s3rec_data::{Suspicion, explain_overlap};
+use s3rec_job::{JobId, Overlap};
 use s3rec_link::LinkError;
+pub use s3rec_psi::Common;
 use s3rec_psi::{PsiError, Session, Sizes};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{AlignOpening, digest_of};
+use s3rec_wire::convert::{AlignOpening, digest_of, overlap_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+use serde::{Deserialize, Serialize};
 
 use crate::kept::{COMMON, Kept};
-
-pub use s3rec_psi::Common;
 
 /// A fresh opening of one side.
 ///
 /// # Errors
 /// [`Reason::Bug`] without entropy.
-pub fn opening(
-    job: s3rec_wire::convert::JobId,
-    total: usize,
-    id_rule: &str,
-) -> Result<AlignOpening, Fault> {
+pub fn opening(job: JobId, total: usize, id_rule: &str) -> Result<AlignOpening, Fault> {
     let mut session_half = [0; 32];
     getrandom::fill(&mut session_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
@@ -42,10 +39,10 @@ pub fn opening(
 /// # Errors
 /// As [`opening`].
 pub fn opening_again(
-    job: s3rec_wire::convert::JobId,
+    job: JobId,
     id_rule: &str,
     common: &Common,
-    overlap: &v1::Overlap,
+    overlap: &Overlap,
 ) -> Result<AlignOpening, Fault> {
     let total = usize::try_from(overlap.social_users).unwrap_or(usize::MAX);
     Ok(AlignOpening {
@@ -106,8 +103,8 @@ pub fn psi_fault(error: PsiError) -> Fault {
 
 /// Sizes and result in the words of the conversation.
 #[must_use]
-pub fn overlap(sizes: Sizes, common: &Common) -> v1::Overlap {
-    v1::Overlap {
+pub fn overlap(sizes: Sizes, common: &Common) -> Overlap {
+    Overlap {
         rating_users: sizes.rating().into(),
         social_users: sizes.social().into(),
         common_users: common.rows.len() as u64,
@@ -116,7 +113,7 @@ pub fn overlap(sizes: Sizes, common: &Common) -> v1::Overlap {
 
 /// The overlap for people.
 #[must_use]
-pub fn overlap_text(overlap: &v1::Overlap) -> String {
+pub fn overlap_text(overlap: &Overlap) -> String {
     let share = |of: u64| 100.0 * overlap.common_users as f64 / of.max(1) as f64;
     format!(
         "{} common users, of the rating platform's {} ({:.1} %) and the social platform's {} \
@@ -132,7 +129,7 @@ pub fn overlap_text(overlap: &v1::Overlap) -> String {
 /// The overlap for one platform's own people, with what in its own ids would explain a small one.
 /// Never for the other platform.
 #[must_use]
-pub fn overlap_told(overlap: &v1::Overlap, users: u64, suspicions: &[Suspicion]) -> String {
+pub fn overlap_told(overlap: &Overlap, users: u64, suspicions: &[Suspicion]) -> String {
     let mut text = format!("Found {}.", overlap_text(overlap));
     for hint in explain_overlap(suspicions, overlap.common_users, users) {
         text.push_str(&format!(" Of our own ids: {hint}."));
@@ -142,7 +139,7 @@ pub fn overlap_told(overlap: &v1::Overlap, users: u64, suspicions: &[Suspicion])
 
 /// The end of a job whose platforms share nobody: a result, told alike on both sides.
 #[must_use]
-pub fn nobody(overlap: &v1::Overlap) -> Fault {
+pub fn nobody(overlap: &Overlap) -> Fault {
     let message = format!(
         "The platforms have no user in common: {} users of the rating platform and {} of the \
          social platform were compared. Nothing else was computed or shown",
@@ -179,23 +176,37 @@ impl Work {
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn keep(files: &Kept, common: &Common, overlap: &v1::Overlap) -> Result<(), Fault> {
-    let record = to_record(common, overlap).to_record();
-    files.save(COMMON, &record).map_err(storage)
+pub fn keep(files: &Kept, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
+    let kept = CommonUsers {
+        rows: common.rows.clone(),
+        digest: common.digest,
+        overlap: *overlap,
+    };
+    files.save(COMMON, &kept).map_err(storage)
 }
 
 /// The result as it was kept, if it was.
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn kept(files: &Kept) -> Result<Option<(Common, v1::Overlap)>, Fault> {
-    let record: Option<Vec<u8>> = files.load(COMMON).map_err(storage)?;
-    let Some(record) = record else {
+pub fn kept(files: &Kept) -> Result<Option<(Common, Overlap)>, Fault> {
+    let kept = files.load_or(COMMON, |version, body| match version {
+        1 => of_version_1(body),
+        _ => None,
+    });
+    let Some(kept) = kept.map_err(storage)? else {
         return Ok(None);
     };
-    let record = v1::CommonUsers::from_record(&record)?;
-    let torn = |error: WireError| Fault::new(Reason::StorageFailed, error.to_string());
-    from_record(record).map(Some).map_err(torn)
+    let CommonUsers {
+        rows,
+        digest,
+        overlap,
+    } = kept;
+    if rows.len() as u64 != overlap.common_users {
+        let message = "the common users as they were kept contradict themselves";
+        return Err(Fault::new(Reason::StorageFailed, message));
+    }
+    Ok(Some((Common { rows, digest }, overlap)))
 }
 
 fn storage(error: std::io::Error) -> Fault {
@@ -203,35 +214,31 @@ fn storage(error: std::io::Error) -> Fault {
 }
 
 /// The result as it is stored.
-fn to_record(common: &Common, overlap: &v1::Overlap) -> v1::CommonUsers {
-    v1::CommonUsers {
-        rows: common.rows.clone(),
-        digest: common.digest.to_vec(),
-        overlap: Some(*overlap),
-    }
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct CommonUsers {
+    rows: Vec<u32>,
+    digest: [u8; 32],
+    overlap: Overlap,
 }
 
-/// A stored result.
-///
-/// # Errors
-/// [`WireError`] for a torn record.
-fn from_record(record: v1::CommonUsers) -> Result<(Common, v1::Overlap), WireError> {
-    let overlap = record
-        .overlap
-        .ok_or(WireError::Missing { field: "overlap" })?;
-    if record.rows.len() as u64 != overlap.common_users {
-        return Err(WireError::Contradiction { field: "rows" });
-    }
-    let digest = digest_of("digest", &record.digest)?;
-    let rows = record.rows;
-    Ok((Common { rows, digest }, overlap))
+/// Version 1 kept the encoded message.
+fn of_version_1(body: &[u8]) -> Option<CommonUsers> {
+    let (record, []) = postcard::take_from_bytes::<Vec<u8>>(body).ok()? else {
+        return None;
+    };
+    let message = v1::CommonUsers::from_record(&record).ok()?;
+    Some(CommonUsers {
+        digest: digest_of("digest", &message.digest).ok()?,
+        overlap: overlap_from_wire(message.overlap?),
+        rows: message.rows,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use s3rec_wire::convert::JobId;
 
     use super::*;
+    use s3rec_job::JobId;
 
     #[test]
     fn both_sides_derive_one_session_or_say_why_not() {
@@ -254,19 +261,40 @@ mod tests {
     }
 
     #[test]
-    fn a_result_survives_the_store() {
+    fn a_result_survives_the_disk_also_from_version_1() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Kept::in_directory(directory.path().join("job"));
         let common = Common {
             rows: vec![5, 0, 700_000],
             digest: [9; 32],
         };
         let overlap = overlap(Sizes::new(1_000_000, 10).unwrap(), &common);
-        let record = to_record(&common, &overlap);
-        assert_eq!(from_record(record.clone()).unwrap(), (common, overlap));
-        let torn = v1::CommonUsers {
-            rows: vec![1],
-            ..record
+        keep(&files, &common, &overlap).unwrap();
+        let expected = Some((common, overlap));
+        assert_eq!(kept(&files).unwrap(), expected);
+
+        // As version 1 wrote it: its first byte, then the message with its length before it.
+        let message = v1::CommonUsers {
+            rows: vec![5, 0, 700_000],
+            digest: vec![9; 32],
+            overlap: Some(v1::Overlap {
+                rating_users: 1_000_000,
+                social_users: 10,
+                common_users: 3,
+            }),
         };
-        assert!(from_record(torn).is_err());
+        let path = directory.path().join("job").join(COMMON.0);
+        let write = |message: &v1::CommonUsers| {
+            let old = postcard::to_extend(&message.to_record(), vec![1]).unwrap();
+            std::fs::write(&path, old).unwrap();
+        };
+        write(&message);
+        assert_eq!(kept(&files).unwrap(), expected);
+        write(&v1::CommonUsers {
+            rows: vec![1],
+            ..message
+        });
+        assert!(kept(&files).is_err());
     }
 
     #[test]

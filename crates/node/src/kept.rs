@@ -12,16 +12,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// First byte of every file; another version is not read.
-const VERSION: u8 = 1;
+/// A file's name, and the first byte of what this version writes.
+#[derive(Clone, Copy, Debug)]
+pub struct File(pub &'static str, u8);
 
 /// What both sides agreed on, written once.
-pub const AGREED: &str = "agreed";
-/// How far the job is, written every round.
-pub const PROGRESS: &str = "progress";
+pub const AGREED: File = File("agreed", 1);
+/// How far the job is, written every round. Version 1 kept its rounds as messages.
+pub const PROGRESS: File = File("progress", 2);
 /// The common users, written once when they are found. They outlive a stock that is thrown away:
 /// a job that begins again has the same.
-pub const COMMON: &str = "common";
+///
+/// Version 1 kept them as a message.
+pub const COMMON: File = File("common", 2);
 
 /// The files of one job.
 #[derive(Clone, Debug)]
@@ -38,8 +41,8 @@ impl Kept {
     ///
     /// # Errors
     /// The file system's, with the path.
-    pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
-        let encoded = postcard::to_extend(value, vec![VERSION]).map_err(io::Error::other)?;
+    pub fn save<T: Serialize>(&self, file: File, value: &T) -> io::Result<()> {
+        let encoded = postcard::to_extend(value, vec![file.1]).map_err(io::Error::other)?;
         let encoded = Zeroizing::new(encoded);
         let mut builder = DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(&self.directory);
@@ -47,14 +50,27 @@ impl Kept {
             let path = self.directory.display();
             io::Error::new(error.kind(), format!("{path}: {error}"))
         })?;
-        replace(&self.directory, name, &encoded)
+        replace(&self.directory, file.0, &encoded)
     }
 
     /// What was saved last; `None` when nothing was.
     ///
     /// # Errors
     /// The file system's; `InvalidData` for a file that this version did not write.
-    pub fn load<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
+    pub fn load<T: DeserializeOwned>(&self, file: File) -> io::Result<Option<T>> {
+        self.load_or(file, |_, _| None)
+    }
+
+    /// The same; `older` reads what another version wrote, by its first byte and the rest.
+    ///
+    /// # Errors
+    /// As [`Self::load`], where `older` gives nothing.
+    pub fn load_or<T: DeserializeOwned>(
+        &self,
+        file: File,
+        older: impl FnOnce(u8, &[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        let File(name, version) = file;
         let path = self.directory.join(name);
         let encoded = match std::fs::read(&path) {
             Ok(encoded) => Zeroizing::new(encoded),
@@ -62,16 +78,17 @@ impl Kept {
             Err(error) => return Err(error),
         };
         let read = match encoded.split_first() {
-            Some((&VERSION, body)) => postcard::take_from_bytes(body).ok(),
-            _ => None,
+            Some((first, body)) if *first == version => match postcard::take_from_bytes(body) {
+                Ok((value, [])) => Some(value),
+                _ => None,
+            },
+            Some((first, body)) => older(*first, body),
+            None => None,
         };
-        match read {
-            Some((value, [])) => Ok(Some(value)),
-            _ => {
-                let message = format!("{}: not written by this version", path.display());
-                Err(io::Error::new(io::ErrorKind::InvalidData, message))
-            }
-        }
+        read.map(Some).ok_or_else(|| {
+            let message = format!("{}: not written by this version", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })
     }
 }
 
@@ -88,7 +105,7 @@ mod tests {
         kept.save(AGREED, &(1_u32, vec![0.0_f64])).unwrap();
         kept.save(AGREED, &value).unwrap();
         assert_eq!(kept.load(AGREED).unwrap(), Some(value));
-        let path = directory.path().join("job").join(AGREED);
+        let path = directory.path().join("job").join(AGREED.0);
         let good = std::fs::read(&path).unwrap();
         for bad in [
             &good[..good.len() - 1],

@@ -16,9 +16,9 @@
 //! | [`allowance`] | how often something may be done |
 //! | [`alignment`] | what both daemons share of finding the common users |
 //! | [`versions`] | versions of imported data, their lineage and salted commitment |
-//! | [`counting`], [`learnt`] | what was opened over all jobs, and what could be learnt from it |
 //! | [`kept`] | what a running job goes on from after a restart |
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
+//! | [`rows`] | what the store's tables hold, and as which bytes |
 //! | [`retention`] | what ended jobs leave, and for how long |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
 //! | [`reading`] | what operators are told of how their files were read |
@@ -32,7 +32,6 @@ pub mod allowance;
 pub mod audit;
 pub mod client;
 pub mod config;
-pub mod counting;
 pub mod daemon;
 pub mod datasets;
 pub mod health;
@@ -40,7 +39,6 @@ pub mod health;
 mod home;
 pub mod journal;
 pub mod kept;
-pub mod learnt;
 mod migrations;
 pub mod observe;
 pub mod offer;
@@ -48,8 +46,10 @@ pub mod pki;
 pub mod process;
 pub mod reading;
 pub mod retention;
+pub mod rows;
 pub mod server;
 pub mod spool;
+pub mod stock_progress;
 pub mod stocks;
 pub mod store;
 pub mod tls;

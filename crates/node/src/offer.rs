@@ -1,8 +1,8 @@
 //! Which proposals this version takes. Both platforms ask here, so that what one of them
 //! proposes the other does not refuse.
 
+use s3rec_job::Proposal;
 use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
-use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 
 /// Protocols of this version.
@@ -86,16 +86,16 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_job::{JobId, Terms};
+    use s3rec_model::SolverKind;
     use s3rec_spmm::OperatorKind;
-    use s3rec_wire::convert::{JobId, Terms};
-    use s3rec_wire::v1::Solver;
 
     fn proposal(protocol: Protocol, operator: OperatorKind, release: ReleasePolicy) -> Proposal {
         Proposal {
             job: JobId::random(),
             purpose: String::new(),
             rank: 10,
-            solver: Solver::Als,
+            solver: SolverKind::Als,
             operator,
             rounds: 5,
             social_weight: 0.0,

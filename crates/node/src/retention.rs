@@ -215,7 +215,8 @@ pub async fn follow(look: impl Fn() + Clone + Send + 'static, mut stop: watch::R
 mod tests {
     use super::*;
     use crate::home::Home;
-    use s3rec_wire::v1::{Disclosure, JobEvent, JobState};
+    use s3rec_job::JobDisclosure;
+    use s3rec_wire::v1::{JobEvent, JobState};
 
     const DETAILS: Table = Table("details");
     const LEDGER: Table = Table("ledger");
@@ -255,10 +256,10 @@ mod tests {
             let store = &self.home.store;
             store.put(DETAILS, job, &event(JobState::Proposed)).unwrap();
             if openings > 0 {
-                let line = Disclosure {
-                    job_id: job.into(),
+                let line = JobDisclosure {
+                    job: job.into(),
                     openings,
-                    ..Disclosure::default()
+                    ..JobDisclosure::default()
                 };
                 store.put(LEDGER, job, &line).unwrap();
             }

@@ -140,7 +140,7 @@ impl Stocks {
         let path = self.path(job);
         let discarded = match self.reopen(job) {
             Ok(storage) => {
-                let erased = DirectoryStorage::empty(&path, &[COMMON]);
+                let erased = DirectoryStorage::empty(&path, &[COMMON.0]);
                 drop(storage);
                 erased
             }

@@ -10,10 +10,10 @@ use redb::{
     WriteTransaction,
 };
 use s3rec_wire::WireError;
-use s3rec_wire::record::Record;
 use s3rec_wire::status::Fault;
 
 use crate::migrations;
+use crate::rows::Row;
 
 /// Version of the tables. A newer daemon migrates, an older one refuses.
 const SCHEMA_VERSION: u64 = migrations::STEPS.len() as u64 + 1;
@@ -58,9 +58,15 @@ pub enum StoreError {
         /// Why.
         source: Box<redb::Error>,
     },
-    /// A record that does not decode.
+    /// A message that does not decode.
     #[error(transparent)]
     Record(#[from] WireError),
+    /// A record of ours that does not decode.
+    #[error("a stored {what} does not decode")]
+    Row {
+        /// Name of the record.
+        what: &'static str,
+    },
 }
 
 macro_rules! from_redb {
@@ -100,7 +106,9 @@ impl StoreError {
                 redb::Error::Io(error) => error.kind(),
                 _ => ErrorKind::Other,
             },
-            Self::InUse { .. } | Self::Newer { .. } | Self::Record(_) => ErrorKind::Other,
+            Self::InUse { .. } | Self::Newer { .. } | Self::Record(_) | Self::Row { .. } => {
+                ErrorKind::Other
+            }
         }
     }
 
@@ -223,8 +231,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn put(&self, table: Table, key: &str, record: &impl Record) -> Result<(), StoreError> {
-        self.put_all(&[(table, key, record.to_record())])
+    pub fn put(&self, table: Table, key: &str, record: &impl Row) -> Result<(), StoreError> {
+        self.put_all(&[(table, key, record.to_row())])
     }
 
     /// Writes records, each with its table and key: all of them or none.
@@ -295,6 +303,16 @@ impl Store {
         })
     }
 
+    /// As another version of the daemon would have left it.
+    #[cfg(test)]
+    pub(crate) fn set_schema(&self, version: u64) {
+        let set = self.write(|transaction| {
+            transaction.open_table(META)?.insert("schema", version)?;
+            Ok(())
+        });
+        set.unwrap();
+    }
+
     fn reopen(&self) -> Result<(), StoreError> {
         let mut database = self.0.database.write();
         let database = match &mut database {
@@ -311,7 +329,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn get<R: Record>(&self, table: Table, key: &str) -> Result<Option<R>, StoreError> {
+    pub fn get<R: Row>(&self, table: Table, key: &str) -> Result<Option<R>, StoreError> {
         self.read(|transaction| {
             let table = match transaction.open_table(table.definition()) {
                 Ok(table) => table,
@@ -319,8 +337,7 @@ impl Store {
                 Err(error) => return Err(error.into()),
             };
             let found = table.get(key)?;
-            let record = found.map(|bytes| R::from_record(bytes.value()));
-            Ok(record.transpose()?)
+            found.map(|bytes| R::from_row(bytes.value())).transpose()
         })
     }
 
@@ -328,11 +345,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn list<R: Record>(
-        &self,
-        table: Table,
-        prefix: &str,
-    ) -> Result<Vec<(String, R)>, StoreError> {
+    pub fn list<R: Row>(&self, table: Table, prefix: &str) -> Result<Vec<(String, R)>, StoreError> {
         self.read(|transaction| {
             let table = match transaction.open_table(table.definition()) {
                 Ok(table) => table,
@@ -345,7 +358,7 @@ impl Store {
                 if !key.value().starts_with(prefix) {
                     break;
                 }
-                records.push((key.value().to_owned(), R::from_record(bytes.value())?));
+                records.push((key.value().to_owned(), R::from_row(bytes.value())?));
             }
             Ok(records)
         })
@@ -371,7 +384,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn last<R: Record>(
+    pub fn last<R: Row>(
         &self,
         table: Table,
         prefix: &str,
@@ -386,7 +399,7 @@ impl Store {
             };
             let last = table.range(prefix..above.as_str())?.next_back();
             let last = last.transpose()?.map(|(key, bytes)| {
-                let record = R::from_record(bytes.value())?;
+                let record = R::from_row(bytes.value())?;
                 Ok((key.value().to_owned(), record))
             });
             last.transpose()
@@ -508,7 +521,7 @@ mod tests {
                 Change::RemoveAll(EVENTS, "a/"),
                 Change::Remove(EVENTS, "b/1"),
                 Change::Remove(EVENTS, "not there"),
-                Change::Put(other, "x", event("x").to_record()),
+                Change::Put(other, "x", event("x").to_row()),
             ])
             .unwrap();
         assert_eq!(store.keys(EVENTS).unwrap(), ["a", "ab/1"]);
@@ -536,14 +549,6 @@ mod tests {
         ));
     }
 
-    fn set_schema(store: &Store, version: u64) {
-        let set = store.write(|transaction| {
-            transaction.open_table(META)?.insert("schema", version)?;
-            Ok(())
-        });
-        set.unwrap();
-    }
-
     /// As version 1 left it when its daemon was killed in a round, and updated since.
     #[test]
     fn a_job_that_ran_under_version_1_gets_its_end() {
@@ -563,7 +568,7 @@ mod tests {
                 ..state(v1::JobState::Finished, 9)
             };
             store.put(EVENTS, "other/0000000000", &finished).unwrap();
-            set_schema(&store, 1);
+            store.set_schema(1);
         }
         let journal = crate::journal::Journal::open(&Store::open(directory.path()).unwrap());
         let journal = journal.unwrap();
@@ -578,7 +583,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         {
             let store = Store::open(directory.path()).unwrap();
-            set_schema(&store, 99);
+            store.set_schema(99);
         }
         assert!(matches!(
             Store::open(directory.path()),

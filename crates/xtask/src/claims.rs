@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The table, below the workspace's root.
-const TABLE: &str = "crates/train/src/manual/threats_and_faults.md";
+const TABLE: &str = "crates/job/src/manual/threats_and_faults.md";
 
 /// Where tests may stand.
 const SOURCES: [&str; 3] = ["crates", "services", "tests"];

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use s3rec_wire::convert::protocol_from_wire;
+use s3rec_job::JobDisclosure;
+use s3rec_wire::convert::proposal_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::platform::{DISCLOSURES, PROPOSALS, Platform};
+use crate::platform::Platform;
+use crate::tables::{DISCLOSURES, PROPOSALS};
 
 /// First and longest wait between two attempts, before the jitter.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -157,15 +159,12 @@ pub(crate) fn can_pass(platform: &Platform, job: &str, fault: &Fault) -> Result<
 
 /// Whether there is anything that the job could come back to.
 fn can_go_on(platform: &Platform, job: &str) -> Result<bool, Fault> {
-    let disclosed: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, job)?;
-    if disclosed.is_none_or(|disclosed| disclosed.openings == 0) {
-        return Ok(true);
-    }
+    let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
+    let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
     let proposal: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    let protocol = proposal.map(|proposal| protocol_from_wire(proposal.protocol));
-    Ok(protocol
-        .transpose()?
-        .is_some_and(|protocol| protocol.is_preprocessed()))
+    let proposal = proposal.map(|proposal| proposal_from_wire(&proposal));
+    let proposal = proposal.transpose()?;
+    Ok(openings == 0 || proposal.is_some_and(|proposal| proposal.can_resume_after(openings)))
 }
 
 fn waits() -> ExponentialBackoff {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use s3rec_data::RatingSet;
+use s3rec_job::JobId;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_psi::{Claims, Masking, RatingMatching, Sent, rating};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{JobId, align_chunk, align_opening, align_part};
+use s3rec_wire::convert::{align_chunk, align_opening, align_part, overlap_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::align_chunk::Part;
@@ -17,11 +18,12 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use crate::ending;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::platform::{DISCLOSURES, Platform};
-use crate::runner;
+use crate::platform::Platform;
 use crate::session::{Session, read};
+use crate::tables::DISCLOSURES;
 
 /// Finds the common users, tells how many, and gives the ratings back with them.
 ///
@@ -84,7 +86,7 @@ pub(crate) async fn align(
         .store
         .put(DISCLOSURES, &job.to_string(), &ledger.disclosure())?;
     platform.record(JobEvent {
-        overlap: Some(overlap),
+        overlap: Some(overlap_to_wire(&overlap)),
         phase_progress: 1.0,
         message: alignment::overlap_told(&overlap, overlap.rating_users, suspicions),
         ..event(job, ledger)
@@ -95,7 +97,7 @@ pub(crate) async fn align(
     let common = kept.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
     if let Some(nobody) = &nobody {
-        runner::end_now(platform, job, nobody);
+        ending::end_now(platform, job, nobody);
     }
     let told = tell(&claims, sender, &mut link).await;
     match nobody {
@@ -126,7 +128,7 @@ async fn found_before(
     };
     ledger.overlap = Some(overlap);
     platform.record(JobEvent {
-        overlap: Some(overlap),
+        overlap: Some(overlap_to_wire(&overlap)),
         phase_progress: 1.0,
         message: format!(
             "Going on with the {} common users found before.",

@@ -2,21 +2,17 @@
 //! is pinned, kept, and in force.
 
 use s3rec_audit::{Kind, PublicKey};
+use s3rec_job::{Account, Approval, SignedApproval};
 use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::process::latest_unix_ms;
-use s3rec_node::store::Table;
-use s3rec_wire::convert::{Approval, contains, less};
+use s3rec_wire::convert::{approval_from_bytes, proposal_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::Counters;
 
 use crate::ledger;
-use crate::platform::{PROPOSALS, Platform};
+use crate::platform::Platform;
 use crate::session::Session;
-
-pub(crate) const APPROVALS: Table = Table("approvals");
-/// By lineage: what P1 has counted and we have not, because our records were lost.
-pub(crate) const MISSING: Table = Table("missing counters");
+use crate::tables::{APPROVALS, MISSING, PROPOSALS};
 
 /// Takes the approval of a job, or looks at the kept one again; refuses to start on anything
 /// else. `heard` is what P1 has sent, empty where it sent nothing.
@@ -24,9 +20,9 @@ pub(crate) fn accept(
     platform: &Platform,
     session: &Session,
     job: &str,
-    heard: &v1::StoredApproval,
+    heard: &SignedApproval,
 ) -> Result<Approval, Fault> {
-    let kept: Option<v1::StoredApproval> = platform.store.get(APPROVALS, job)?;
+    let kept: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
     if let Some(kept) = &kept
         && !heard.approval.is_empty()
         && kept != heard
@@ -57,7 +53,7 @@ pub(crate) fn accept(
 /// The approval in `signed`, where P1's key has signed it, over exactly what was proposed,
 /// between these two certificates (P0's pin and P1's), and it has not expired.
 fn check(
-    signed: &v1::StoredApproval,
+    signed: &SignedApproval,
     proposed: Option<&v1::PeerProposal>,
     social_key: &PublicKey,
     between: ([u8; 32], [u8; 32]),
@@ -67,9 +63,9 @@ fn check(
             "the approval does not have the social platform's signature",
         ));
     }
-    let approval = Approval::decode(&signed.approval)
+    let approval = approval_from_bytes(&signed.approval)
         .map_err(|error| not_signed(&format!("the approval does not read: {error}")))?;
-    if proposed != Some(&approval.proposal.to_wire()) {
+    if proposed != Some(&proposal_to_wire(&approval.proposal)) {
         return Err(not_signed(
             "the social platform has signed something else than was proposed",
         ));
@@ -90,12 +86,12 @@ fn check(
 fn agree_on_the_past(platform: &Platform, job: &str, approval: &Approval) -> Result<(), Fault> {
     let lineage = &approval.social_lineage;
     let ours = ledger::account(platform, lineage, Some(job))?;
-    let ours = ours.counters.unwrap_or_default();
+    let ours = ours.counters;
     // Jobs that ended after the approval was signed count in ours only.
-    if contains(&ours, &approval.before) {
+    if ours.contains(&approval.before) {
         return Ok(());
     }
-    let missing = less(&approval.before, &ours);
+    let missing = approval.before.beyond(&ours);
     tracing::warn!("the social platform has counted openings that this platform has no record of");
     let entry = [
         ("job", job.into()),
@@ -109,12 +105,12 @@ fn agree_on_the_past(platform: &Platform, job: &str, approval: &Approval) -> Res
     ];
     platform.audit.record(Kind::Disclosure, entry)?;
     let key = ledger::hexadecimal(lineage);
-    let before: Option<v1::Account> = platform.store.get(MISSING, &key)?;
-    let before: Counters = before.and_then(|b| b.counters).unwrap_or_default();
-    let record = v1::Account {
+    let before: Option<Account> = platform.store.get(MISSING, &key)?;
+    let before = before.map(|before| before.counters).unwrap_or_default();
+    let record = Account {
         lineage: lineage.to_vec(),
-        counters: Some(s3rec_wire::convert::add(&before, &missing)),
-        ..v1::Account::default()
+        counters: before.plus(&missing),
+        ..Account::default()
     };
     Ok(platform.store.put(MISSING, &key, &record)?)
 }
@@ -127,10 +123,12 @@ fn not_signed(message: &str) -> Fault {
 mod tests {
     use super::*;
     use s3rec_audit::Signer;
+    use s3rec_job::{Counters, JobId, Proposal, SignedApproval, Terms};
+    use s3rec_model::SolverKind;
     use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
     use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
     use s3rec_testkit::fields::one_field_changed;
-    use s3rec_wire::convert::{JobId, Proposal, Terms};
+    use s3rec_wire::convert::approval_to_bytes;
     use s3rec_wire::record::Record;
 
     const BETWEEN: ([u8; 32], [u8; 32]) = ([1; 32], [2; 32]);
@@ -140,7 +138,7 @@ mod tests {
             job: JobId::random(),
             purpose: "a test".into(),
             rank: 10,
-            solver: v1::Solver::Als,
+            solver: SolverKind::Als,
             operator: OperatorKind::Laplacian,
             rounds: 5,
             social_weight: 1.0,
@@ -182,9 +180,9 @@ mod tests {
         }
     }
 
-    fn signed(signer: &Signer, approval: Vec<u8>) -> v1::StoredApproval {
+    fn signed(signer: &Signer, approval: Vec<u8>) -> SignedApproval {
         let signature = signer.sign(APPROVAL_LABEL, &approval).to_vec();
-        v1::StoredApproval {
+        SignedApproval {
             approval,
             signature,
         }
@@ -194,9 +192,9 @@ mod tests {
     fn a_proposal_changed_by_any_one_field_is_not_the_approved_one() {
         let signer = Signer::generate().unwrap();
         let approval = approval();
-        let proposed = approval.proposal.to_wire();
-        let message = v1::Approval::from_record(&approval.encode()).unwrap();
-        let accepted = signed(&signer, approval.encode());
+        let proposed = proposal_to_wire(&approval.proposal);
+        let message = v1::Approval::from_record(&approval_to_bytes(&approval)).unwrap();
+        let accepted = signed(&signer, approval_to_bytes(&approval));
         let key = signer.public();
         assert_eq!(
             check(&accepted, Some(&proposed), &key, BETWEEN).unwrap(),
@@ -231,13 +229,13 @@ mod tests {
     fn a_signature_is_over_every_field_of_an_approval_by_the_pinned_platform() {
         let signer = Signer::generate().unwrap();
         let approval = approval();
-        let proposed = approval.proposal.to_wire();
-        let accepted = signed(&signer, approval.encode());
+        let proposed = proposal_to_wire(&approval.proposal);
+        let accepted = signed(&signer, approval_to_bytes(&approval));
         let descriptors = s3rec_wire::FILE_DESCRIPTOR_SET;
         for (field, bytes) in
             one_field_changed(descriptors, "s3rec.v1.Approval", &accepted.approval)
         {
-            let changed = v1::StoredApproval {
+            let changed = SignedApproval {
                 approval: bytes,
                 ..accepted.clone()
             };
@@ -248,7 +246,7 @@ mod tests {
         for (approval, key, between) in [
             (accepted.clone(), stranger.public(), BETWEEN),
             (
-                signed(&stranger, approval.encode()),
+                signed(&stranger, approval_to_bytes(&approval)),
                 signer.public(),
                 BETWEEN,
             ),
@@ -264,8 +262,8 @@ mod tests {
         let signer = Signer::generate().unwrap();
         let mut approval = approval();
         approval.expires_unix_ms = latest_unix_ms() - 1;
-        let proposed = approval.proposal.to_wire();
-        let expired = signed(&signer, approval.encode());
+        let proposed = proposal_to_wire(&approval.proposal);
+        let expired = signed(&signer, approval_to_bytes(&approval));
         let refused = check(&expired, Some(&proposed), &signer.public(), BETWEEN);
         assert_eq!(refused.unwrap_err().reason, Reason::Expired);
     }

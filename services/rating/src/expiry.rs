@@ -2,13 +2,14 @@
 
 use s3rec_node::process::latest_unix_ms;
 use s3rec_node::retention;
-use s3rec_wire::convert::JobId;
+use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 
-use crate::platform::{PROPOSALS, Platform};
-use crate::runner;
+use crate::ending;
+use crate::platform::Platform;
+use crate::tables::PROPOSALS;
 
 /// Ends the jobs that have not begun and whose proposal is over.
 pub(crate) fn end_what_has_expired(platform: &Platform) {
@@ -37,11 +38,11 @@ fn end_if_expired(platform: &Platform, name: &str) -> Result<(), Fault> {
     if latest_unix_ms() <= retention::proposal_end(began, states, days) {
         return Ok(());
     }
-    let job = JobId::parse("job_id", name)?;
+    let job = job_id("job_id", name)?;
     let message = "the proposal has expired before the job began";
     // One that waits for its approval ends by its own task.
     if !platform.cancel(job, message.into()) {
-        runner::end_now(platform, job, &Fault::new(Reason::Expired, message));
+        ending::end_now(platform, job, &Fault::new(Reason::Expired, message));
     }
     Ok(())
 }

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
+use s3rec_job::{JobId, Terms};
 use s3rec_node::journal::{is_terminal, state_words};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_PSI, JobId, Proposal, Terms};
+use s3rec_wire::convert::{ALIGNMENT_PSI, job_id, proposal_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::blocking;
-use crate::models::MODELS;
 use crate::plan::{fill_defaults, plan};
-use crate::platform::{JOBS, PROPOSALS, Platform, REQUESTS, STARTED};
-use crate::runner;
+use crate::platform::Platform;
 use crate::session::Session;
 use crate::settings;
+use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
+use crate::{ending, runner};
 
 /// u_max: factors learnt from ratings of common scales stay far below it.
 const SATURATION_BOUND: f64 = 8.0;
@@ -73,7 +74,7 @@ pub(crate) async fn propose(
         }),
         expires_unix_ms,
     };
-    let proposal = Proposal::from_wire(&message)?;
+    let proposal = proposal_from_wire(&message)?;
     offer::check(&proposal)?;
 
     let open = platform.journal.open_jobs().len();
@@ -154,7 +155,7 @@ pub(crate) async fn start(
         }
         _ => {
             let fault = lifeline.broken().await.at("job", job);
-            runner::end(platform, job, &fault);
+            ending::end(platform, job, &fault);
             return Err(fault);
         }
     }
@@ -174,7 +175,7 @@ pub(crate) async fn start(
 /// A job that was proposed here; a name that is no job's is not found, whatever its form.
 fn known(platform: &Platform, name: &str) -> Result<(JobId, String), Fault> {
     platform.request(name)?;
-    Ok((JobId::parse("job_id", name)?, name.to_owned()))
+    Ok((job_id("job_id", name)?, name.to_owned()))
 }
 
 /// Goes on with the job that was started before this daemon's start.
@@ -218,7 +219,7 @@ pub(crate) async fn cancel(
     let reason = format!("the rating platform's operator cancelled the job: {why}");
     if !platform.cancel(job, reason.clone()) {
         runner::tell(platform, job, &why).await;
-        runner::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
+        ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     // The running job ends within moments; wait for its word.
     let ended = async {

@@ -3,18 +3,19 @@
 use std::time::Instant;
 
 use s3rec_audit::export;
-use s3rec_link::Meter;
-use s3rec_node::counting::{self, Counted};
+use s3rec_job::counting::{self, Counted};
+use s3rec_job::rating::{RatingCheckpoint, RoundReport, Spent};
+use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobId, Overlap, Proposal};
+use s3rec_link::{Count, Meter};
 use s3rec_node::observe::{self, Stage};
+use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::PublicBounds;
 use s3rec_spmm::ProductParameters;
-use s3rec_wire::convert::{Approval, JobId, Proposal};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::{Counters, TrainingProgress};
 
-use crate::consent::MISSING;
-use crate::platform::{DISCLOSURES, Platform};
+use crate::platform::Platform;
+use crate::tables::{DISCLOSURES, MISSING};
 
 /// What P0 counts of a job.
 pub(crate) struct Ledger {
@@ -25,16 +26,16 @@ pub(crate) struct Ledger {
     pub(crate) online: Meter,
     pub(crate) parameters: Option<ProductParameters>,
     /// Sizes of both sides, once the common users are known.
-    pub(crate) overlap: Option<v1::Overlap>,
+    pub(crate) overlap: Option<Overlap>,
     pub(crate) openings: u32,
     /// Uploads that P1 has answered.
     pub(crate) stocks: u32,
-    pub(crate) rounds: Vec<TrainingProgress>,
+    pub(crate) rounds: Vec<RoundReport>,
     /// What P1 has stated of its links.
     pub(crate) bounds: PublicBounds,
     /// P1's data, and what all other jobs have opened of it.
     lineage: Vec<u8>,
-    before: v1::Account,
+    before: Account,
     began: Instant,
     offline_ended: Option<Instant>,
     pub(crate) online_seconds: f64,
@@ -74,9 +75,32 @@ impl Ledger {
     }
 
     /// Goes on with rounds that began in an earlier attempt.
-    pub(crate) fn go_on_after(&mut self, offline_seconds: f64, online_seconds: f64) {
-        self.earlier_seconds = Some((offline_seconds, online_seconds));
+    pub(crate) fn go_on_from(&mut self, RatingCheckpoint { agreed, progress }: &RatingCheckpoint) {
+        self.parameters = Some(agreed.parameters.clone());
+        self.openings = progress.openings;
+        self.stocks = progress.stocks;
+        self.rounds.clone_from(&progress.rounds);
+        self.offline = metered(Stage::Offline, &progress.offline);
+        self.online = metered(Stage::Online, &progress.online);
+        self.earlier_seconds = Some((progress.offline.seconds, progress.online.seconds));
         self.end_offline();
+    }
+
+    /// What the phases before the rounds, and the rounds, have cost.
+    pub(crate) fn spent(&self) -> (Spent, Spent) {
+        let of = |meter: &Meter, seconds| {
+            let count = meter.count();
+            Spent {
+                sent_bytes: count.sent_bytes,
+                received_bytes: count.received_bytes,
+                messages: count.messages,
+                seconds,
+            }
+        };
+        (
+            of(&self.offline, self.offline_cost().seconds),
+            of(&self.online, self.online_cost().seconds),
+        )
     }
 
     /// Everything before the rounds is done.
@@ -106,7 +130,7 @@ impl Ledger {
     }
 
     /// What P0 was shown so far.
-    pub(crate) fn disclosure(&self) -> v1::Disclosure {
+    pub(crate) fn disclosure(&self) -> JobDisclosure {
         let bytes = |meter: &Meter| meter.count().sent_bytes + meter.count().received_bytes;
         let parameters = self.parameters.as_ref();
         let counted = Counted {
@@ -123,13 +147,13 @@ impl Ledger {
             shown: None,
             peer_pin: Vec::new(),
         };
-        counted.disclosure(false)
+        counted.disclosure(false, now_unix_ms())
     }
 
     /// Everything counted so far of P1's data, this job included.
     pub(crate) fn counters(&self) -> Counters {
         let account = counting::with_job(&self.before, &self.disclosure());
-        account.counters.unwrap_or_default()
+        account.counters
     }
 }
 
@@ -138,10 +162,10 @@ pub(crate) fn account(
     platform: &Platform,
     lineage: &[u8],
     except: Option<&str>,
-) -> Result<v1::Account, Fault> {
-    let stored = platform.store.list::<v1::Disclosure>(DISCLOSURES, "")?;
-    let missing: Option<v1::Account> = platform.store.get(MISSING, &hexadecimal(lineage))?;
-    let missing = missing.and_then(|missing| missing.counters);
+) -> Result<Account, Fault> {
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
+    let missing: Option<Account> = platform.store.get(MISSING, &hexadecimal(lineage))?;
+    let missing = missing.map(|missing| missing.counters);
     let counted = stored
         .iter()
         .filter(|(job, disclosure)| disclosure.lineage == lineage && Some(job.as_str()) != except);
@@ -152,8 +176,8 @@ pub(crate) fn account(
 }
 
 /// The accounts of all lineages that anything was opened of.
-pub(crate) fn accounts(platform: &Platform) -> Result<Vec<v1::Account>, Fault> {
-    let stored = platform.store.list::<v1::Disclosure>(DISCLOSURES, "")?;
+pub(crate) fn accounts(platform: &Platform) -> Result<Vec<Account>, Fault> {
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
     let mut lineages: Vec<Vec<u8>> = Vec::new();
     for (_, disclosure) in stored {
         if !disclosure.lineage.is_empty() && !lineages.contains(&disclosure.lineage) {
@@ -168,6 +192,14 @@ pub(crate) fn accounts(platform: &Platform) -> Result<Vec<v1::Account>, Fault> {
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     export::hexadecimal(bytes)
+}
+
+fn metered(stage: Stage, spent: &Spent) -> Meter {
+    observe::meter(stage).starting_at(Count {
+        sent_bytes: spent.sent_bytes,
+        received_bytes: spent.received_bytes,
+        messages: spent.messages,
+    })
 }
 
 fn cost(meter: &Meter, seconds: f64) -> v1::Cost {

@@ -9,41 +9,42 @@
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
 //! | `runner` | a job from its approval to its end |
+//! | `drive`, `emit` | what the job says: its exchanges, what it saves, what it tells |
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `session` | the connection to the social platform and its lifeline |
-//! | `align`, `setup`, `product`, `training` | the phases of a job |
-//! | `bounded` | rows within the norm that a noised release assumes |
-//! | `stock` | the columns that `preprocessed` multiplies before training |
+//! | `align`, `setup` | finding the common users, agreeing on parameters |
 //! | `outcome` | metrics, the stored model, the report |
 //! | `warnings` | what people should know before they use a model |
-//! | `stored`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
+//! | `head_exchange` | both platforms sign the heads of both audit logs |
+//! | `ending`, `tables` | how a job ends, the records by table |
+//! | `stored`, `model_cache`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
 
 mod absence;
 mod align;
 mod args;
-mod bounded;
 mod consent;
+mod drive;
+mod emit;
+mod ending;
 mod expiry;
+mod head_exchange;
 mod imports;
 mod jobs;
 mod ledger;
-mod meetings;
+mod model_cache;
 mod models;
 mod operator;
 mod outcome;
 pub mod plan;
 mod platform;
-mod product;
-mod queries;
 mod resume;
 mod runner;
 mod serve;
 mod session;
 pub mod settings;
 mod setup;
-mod stock;
 mod stored;
-mod training;
+mod tables;
 mod warnings;
 
 pub use args::{Args, Verb};

@@ -3,11 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use s3rec_job::JobDisclosure;
 use s3rec_node::audit::PeerLog;
 use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Caller;
-use s3rec_wire::convert::head_to_wire;
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -16,7 +17,8 @@ use s3rec_wire::v1::rating_platform_server::RatingPlatform;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
+use crate::platform::Platform;
+use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 use crate::{jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
@@ -134,7 +136,7 @@ impl RatingPlatform for OperatorService {
         &self,
         _: Request<v1::ListModelsRequest>,
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
-        let stored = self.0.store.list::<v1::ModelSummary>(models::MODELS, "");
+        let stored = self.0.store.list::<v1::ModelSummary>(MODELS, "");
         let stored = stored.map_err(Fault::from)?;
         let mut models: Vec<_> = stored.into_iter().map(|(_, model)| model).collect();
         models.sort_by_key(|model| model.created_unix_ms);
@@ -208,7 +210,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::StockStatusRequest>,
     ) -> Result<Response<v1::StockStatusResponse>, Status> {
         let used = |job: &str| {
-            let disclosure: Option<v1::Disclosure> = self.0.store.get(DISCLOSURES, job)?;
+            let disclosure: Option<JobDisclosure> = self.0.store.get(DISCLOSURES, job)?;
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
         let job = request.into_inner().job_id;
@@ -226,15 +228,18 @@ impl RatingPlatform for OperatorService {
         let stored = self
             .0
             .store
-            .list::<v1::Disclosure>(DISCLOSURES, "")
+            .list::<JobDisclosure>(DISCLOSURES, "")
             .map_err(Fault::from)?;
         let disclosures = stored
             .into_iter()
-            .map(|(_, disclosure)| disclosure)
+            .map(|(_, disclosure)| disclosure_to_wire(&disclosure))
             .collect();
         Ok(Response::new(v1::ListRatingDisclosuresResponse {
             disclosures,
-            accounts: ledger::accounts(&self.0)?,
+            accounts: ledger::accounts(&self.0)?
+                .iter()
+                .map(account_to_wire)
+                .collect(),
         }))
     }
     async fn list_datasets(

@@ -3,41 +3,35 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
+use s3rec_job::{JointTraining, product_error_bound};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
-use s3rec_model::{Accuracy, Biases, GlobalMean, Model, Predictor, Unit, accuracy};
+use s3rec_model::{Biases, GlobalMean, Model, Unit};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
-use s3rec_train::{TrainingState, product_error_bound};
-use s3rec_wire::convert::parameters_to_wire;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::convert::{disclosure_to_wire, parameters_to_wire, round_to_wire};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::models;
-use crate::plan::Plan;
-use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
-use crate::resume;
-use crate::session::{Session, read, timed};
+use crate::plan::{Plan, metrics};
+use crate::platform::Platform;
 use crate::settings::to_wire;
 use crate::stored::StoredModel;
-use crate::training::Trainee;
+use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 use crate::warnings;
 
-/// Agrees with P1 on the openings, measures, and stores everything; the job is FINISHED then.
+/// Measures, and stores everything; the job is FINISHED then.
 pub(crate) async fn finish(
     platform: &Arc<Platform>,
-    session: &mut Session,
     plan: &Arc<Plan>,
     ratings: RatingSet,
-    trainee: Trainee,
+    training: JointTraining,
     ledger: &Ledger,
 ) -> Result<(), Fault> {
     let job = ledger.job.to_string();
-    agree(platform, session, trainee.state(), ledger).await?;
-    let training = trainee.into_training();
-
     let report = &ratings.report;
     let sizes = (
         report.users as u64,
@@ -75,51 +69,13 @@ pub(crate) async fn finish(
         rounds: ledger.proposal.rounds,
         phase_cost: Some(ledger.online_cost()),
         phase_progress: 1.0,
-        training: ledger.rounds.last().copied(),
+        training: ledger.rounds.last().map(round_to_wire),
         message,
         ..v1::JobEvent::default()
     };
     let platform = Arc::clone(platform);
     blocking(move || platform.end(finished)).await??;
     tracing::info!("finished");
-    Ok(())
-}
-
-/// Both sides count the same openings. Once that is on disk, P0 needs nothing more of P1.
-async fn agree(
-    platform: &Arc<Platform>,
-    session: &mut Session,
-    training: TrainingState,
-    ledger: &Ledger,
-) -> Result<(), Fault> {
-    let kept = resume::load(platform, ledger.job).await?;
-    if kept
-        .as_ref()
-        .is_some_and(|(_, progress)| progress.is_agreed())
-    {
-        return Ok(());
-    }
-    let request = v1::FinishRequest {
-        job_id: ledger.job.to_string(),
-        openings: ledger.openings,
-        counters: Some(ledger.counters()),
-    };
-    let answered = session.client.finish(timed(request)).await;
-    let theirs = answered
-        .map_err(|status| read(&status))?
-        .into_inner()
-        .openings;
-    if theirs != ledger.openings {
-        let message = format!(
-            "the social platform counts {theirs} openings, we {}",
-            ledger.openings
-        );
-        return Err(Fault::new(Reason::Contradiction, message));
-    }
-    if kept.is_some() {
-        let agreed = resume::Progress::of(ledger, training, true);
-        resume::keep_progress(platform, ledger.job, agreed).await?;
-    }
     Ok(())
 }
 
@@ -168,16 +124,6 @@ fn popularity_weight(model: &Model, plan: &Plan, counts: bool) -> f64 {
     given.or_else(learn).unwrap_or(DEFAULT_WEIGHT)
 }
 
-/// Errors on what was held out; none when nothing was.
-pub(crate) fn metrics(predictor: &dyn Predictor, plan: &Plan) -> Option<v1::Metrics> {
-    let Accuracy { rmse, mae } = accuracy(predictor, &plan.held_out).ok()?;
-    Some(v1::Metrics {
-        rmse,
-        mae,
-        ratings: plan.held_out.len() as u64,
-    })
-}
-
 /// What fixed point may have moved an opened value by, clipping aside.
 fn error_bound(ledger: &Ledger) -> f64 {
     let bound = ledger.parameters.as_ref().and_then(|parameters| {
@@ -224,13 +170,13 @@ fn store(
         offline: Some(ledger.offline_cost()),
         online: Some(ledger.online_cost()),
         quality: found.quality,
-        disclosure: Some(ledger.disclosure()),
+        disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
         saturations,
         peak_rss_bytes: peak_rss_bytes(),
         users,
         items,
         ratings,
-        rounds: ledger.rounds.clone(),
+        rounds: ledger.rounds.iter().map(round_to_wire).collect(),
         product_error_bound: error_bound(ledger),
         data_digest: platform.datasets.digest_for(&job)?,
         scale_min: plan.scale.0,
@@ -249,7 +195,7 @@ fn store(
         .store
         .put(DISCLOSURES, &job, &ledger.disclosure())?;
     platform.store.put(REPORTS, &job, &report)?;
-    platform.store.put(models::MODELS, &job, &model)?;
+    platform.store.put(MODELS, &job, &model)?;
     platform.models.set_newest(&job);
     Ok(platform.store.put(JOBS, &job, &summary)?)
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
+use s3rec_job::{JobDisclosure, JobId};
 use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
@@ -15,24 +16,16 @@ use s3rec_node::process::fresh_nonce;
 use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::server::stopped;
 use s3rec_node::stocks::Stocks;
-use s3rec_node::store::{Store, Table};
+use s3rec_node::store::Store;
 use s3rec_node::tls::Identity;
-use s3rec_wire::convert::JobId;
+use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
 
-use crate::consent::APPROVALS;
 use crate::imports::RatingDatasets;
-use crate::models::{Cache, MODELS};
-
-pub(crate) const JOBS: Table = Table("jobs");
-pub(crate) const REQUESTS: Table = Table("requests");
-pub(crate) const PROPOSALS: Table = Table("proposals");
-pub(crate) const REPORTS: Table = Table("reports");
-/// Jobs that an operator has started: they go on after a restart.
-pub(crate) const STARTED: Table = Table("started");
-pub(crate) const DISCLOSURES: Table = Table("disclosures");
+use crate::model_cache::Cache;
+use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, REQUESTS, STARTED};
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {
@@ -175,7 +168,7 @@ impl Platform {
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
     fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
         let ended = is_terminal(state);
-        let shown: Option<v1::Disclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
+        let shown: Option<JobDisclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
         if let Some(shown) = shown.filter(|_| ended) {
             let entry = [
                 ("job", job.into()),
@@ -220,7 +213,7 @@ impl Platform {
         for job in self.journal.open_jobs() {
             let started: Option<v1::StartJobRequest> = self.store.get(STARTED, &job)?;
             if started.is_some() {
-                return Ok(Some(JobId::parse("job_id", &job)?));
+                return Ok(Some(job_id("job_id", &job)?));
             }
         }
         Ok(None)

@@ -1,160 +1,111 @@
-//! What P0 keeps of a running job, and when it is on disk: what both sides agreed on before they
-//! first meet over the finished stock; the training, with the opening that comes next, before
-//! anything of that opening leaves.
+//! What a job goes on from, as this version and the one before it keep it.
 
-use std::sync::Arc;
-
-use s3rec_link::{Count, Meter};
-use s3rec_node::kept::{AGREED, PROGRESS};
-use s3rec_node::observe::{self, Stage};
-use s3rec_spmm::ProductParameters;
-use s3rec_spmm::PublicPattern;
-use s3rec_train::TrainingState;
-use s3rec_wire::convert::JobId;
+use s3rec_job::TrainingState;
+use s3rec_job::rating::{RatingProgress, Spent};
+use s3rec_node::kept::{Kept, PROGRESS};
+use s3rec_wire::WireError;
+use s3rec_wire::convert::round_from_wire;
 use s3rec_wire::record::Record;
-use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::imports::blocking;
-use crate::ledger::Ledger;
-use crate::platform::Platform;
-use crate::setup::Setup;
-
-/// What both platforms agreed on before the rounds.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Agreed {
-    pub(crate) parameters: ProductParameters,
-    pub(crate) parameters_digest: [u8; 32],
-    pub(crate) pattern: PublicPattern,
-    /// The common users, as indices of P0's.
-    pub(crate) common: Vec<u32>,
+/// How far the rounds are, if they have begun.
+pub(crate) fn progress(files: &Kept) -> std::io::Result<Option<RatingProgress>> {
+    files.load_or(PROGRESS, |version, body| match version {
+        1 => of_version_1(body),
+        _ => None,
+    })
 }
 
-impl Agreed {
-    pub(crate) fn of(setup: &Setup, common: &[u32]) -> Self {
-        Self {
-            parameters: setup.parameters.clone(),
-            parameters_digest: setup.parameters_digest,
-            pattern: setup.pattern.as_ref().clone(),
-            common: common.to_vec(),
-        }
-    }
-}
-
-/// How far the rounds are. P0's secret.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Progress {
+/// Version 1 kept the rounds as messages.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Progress1 {
     training: TrainingState,
     openings: u32,
-    /// Uploads that P1 has answered.
     stocks: u32,
-    offline: Counted,
-    online: Counted,
-    /// Records of TrainingProgress, one a round.
+    offline: Spent,
+    online: Spent,
     rounds: Vec<Vec<u8>>,
-    /// P1 has confirmed the count of all openings: only the model is to be stored.
     is_agreed: bool,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Counted {
-    sent_bytes: u64,
-    received_bytes: u64,
-    messages: u64,
-    seconds: f64,
+fn of_version_1(body: &[u8]) -> Option<RatingProgress> {
+    let (kept, []) = postcard::take_from_bytes::<Progress1>(body).ok()? else {
+        return None;
+    };
+    let rounds = kept.rounds.iter();
+    let rounds = rounds.map(|round| v1::TrainingProgress::from_record(round).map(round_from_wire));
+    Some(RatingProgress {
+        training: kept.training,
+        openings: kept.openings,
+        stocks: kept.stocks,
+        offline: kept.offline,
+        online: kept.online,
+        rounds: rounds.collect::<Result<_, WireError>>().ok()?,
+        is_agreed: kept.is_agreed,
+    })
 }
 
-impl Counted {
-    fn of(meter: &Meter, seconds: f64) -> Self {
-        let Count {
-            sent_bytes,
-            received_bytes,
-            messages,
-        } = meter.count();
-        Self {
-            sent_bytes,
-            received_bytes,
-            messages,
-            seconds,
-        }
+#[cfg(test)]
+mod tests {
+    use s3rec_job::rating::RoundReport;
+    use s3rec_job::{CommonUsers, JointTraining};
+    use s3rec_model::{LaplacianObjective, SolverSettings, solver};
+    use s3rec_sparse::{Rating, RatingMatrix};
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn training() -> TrainingState {
+        let rating = Rating {
+            user: 0,
+            item: 0,
+            value: 3.0,
+        };
+        let train = Arc::new(RatingMatrix::from_ratings(2, 2, &[rating]).unwrap());
+        let objective = Some(Arc::new(LaplacianObjective::normalized()) as Arc<_>);
+        let settings = SolverSettings::default();
+        let solver = solver(train, (1.0, 5.0), &settings, objective).unwrap();
+        let common = CommonUsers::all(2).unwrap();
+        let ring = s3rec_algebra::RingBits::new(32).unwrap();
+        let fixed = s3rec_algebra::FixedPoint::fit(ring, 4, 8.0, 2).unwrap();
+        JointTraining::new(solver, common, fixed, 8).state()
     }
 
-    fn meter(self, stage: Stage) -> Meter {
-        observe::meter(stage).starting_at(Count {
-            sent_bytes: self.sent_bytes,
-            received_bytes: self.received_bytes,
-            messages: self.messages,
-        })
+    #[test]
+    fn a_job_of_version_0_1_goes_on() {
+        let spent = |bytes| Spent {
+            sent_bytes: bytes,
+            received_bytes: 2,
+            messages: 3,
+            seconds: 4.5,
+        };
+        let round = v1::TrainingProgress {
+            loss: 1.5,
+            held_out_rmse: 0.75,
+            saturations: 7,
+        };
+        let old = Progress1 {
+            training: training(),
+            openings: 1,
+            stocks: 2,
+            offline: spent(10),
+            online: spent(20),
+            rounds: vec![round.to_record()],
+            is_agreed: false,
+        };
+        let body = postcard::to_stdvec(&old).unwrap();
+        let read = of_version_1(&body).unwrap();
+        assert!(read.training == training());
+        assert_eq!((read.openings, read.stocks, read.is_agreed), (1, 2, false));
+        assert_eq!((read.offline, read.online), (spent(10), spent(20)));
+        let report = RoundReport {
+            loss: 1.5,
+            held_out_rmse: 0.75,
+            saturations: 7,
+        };
+        assert_eq!(read.rounds, [report]);
+        assert!(of_version_1(&body[..body.len() - 1]).is_none());
     }
-}
-
-impl Progress {
-    pub(crate) fn of(ledger: &Ledger, training: TrainingState, is_agreed: bool) -> Self {
-        Self {
-            training,
-            openings: ledger.openings,
-            stocks: ledger.stocks,
-            offline: Counted::of(&ledger.offline, ledger.offline_cost().seconds),
-            online: Counted::of(&ledger.online, ledger.online_cost().seconds),
-            rounds: ledger.rounds.iter().map(Record::to_record).collect(),
-            is_agreed,
-        }
-    }
-
-    pub(crate) fn is_agreed(&self) -> bool {
-        self.is_agreed
-    }
-
-    /// Gives the ledger its counts back; what is left is the training.
-    pub(crate) fn restore(self, ledger: &mut Ledger) -> Result<TrainingState, Fault> {
-        ledger.openings = self.openings;
-        ledger.stocks = self.stocks;
-        ledger.offline = self.offline.meter(Stage::Offline);
-        ledger.online = self.online.meter(Stage::Online);
-        let rounds = self.rounds.iter();
-        let rounds = rounds.map(|round| v1::TrainingProgress::from_record(round));
-        ledger.rounds = rounds.collect::<Result<_, _>>()?;
-        ledger.go_on_after(self.offline.seconds, self.online.seconds);
-        Ok(self.training)
-    }
-}
-
-/// What is on disk of a job, when it is in its rounds.
-pub(crate) async fn load(
-    platform: &Platform,
-    job: JobId,
-) -> Result<Option<(Agreed, Progress)>, Fault> {
-    let files = platform.stocks.kept(&job.to_string());
-    let loaded = blocking(move || Ok((files.load(AGREED)?, files.load(PROGRESS)?)));
-    let (agreed, progress) = loaded.await?.map_err(storage)?;
-    Ok(agreed.zip(progress))
-}
-
-/// Keeps what was agreed on. Without the progress that follows it counts for nothing.
-pub(crate) async fn keep_agreed(
-    platform: &Platform,
-    job: JobId,
-    agreed: Agreed,
-) -> Result<(), Fault> {
-    let files = platform.stocks.kept(&job.to_string());
-    blocking(move || files.save(AGREED, &agreed))
-        .await?
-        .map_err(storage)
-}
-
-/// Keeps how far the rounds are; on disk when this returns.
-pub(crate) async fn keep_progress(
-    platform: &Arc<Platform>,
-    job: JobId,
-    progress: Progress,
-) -> Result<(), Fault> {
-    let files = platform.stocks.kept(&job.to_string());
-    blocking(move || files.save(PROGRESS, &progress))
-        .await?
-        .map_err(storage)
-}
-
-fn storage(error: std::io::Error) -> Fault {
-    Fault::storage(error.to_string(), error.kind())
 }

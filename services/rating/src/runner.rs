@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
-use s3rec_node::observe;
+use s3rec_job::rating::RatingJob;
+use s3rec_job::{JobDisclosure, JobId, Proposal};
 use s3rec_node::traces::join_trace;
-use s3rec_wire::convert::{JobId, Proposal};
+use s3rec_wire::convert::proposal_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
@@ -13,14 +14,14 @@ use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 use crate::absence::{self, Absence, Over};
-use crate::imports::{self, blocking};
+use crate::drive::{self, Driver, Inputs};
+use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::plan::{Plan, plan};
-use crate::platform::{Ask, DISCLOSURES, PROPOSALS, Place, Platform};
-use crate::product::Product;
+use crate::plan::plan;
+use crate::platform::{Ask, Place, Platform};
 use crate::session::{Lifeline, Session};
-use crate::training::{self, Trainee};
-use crate::{align, consent, meetings, outcome, resume, setup};
+use crate::tables::{DISCLOSURES, PROPOSALS};
+use crate::{consent, ending, head_exchange, outcome};
 
 /// A job that holds the running job's place.
 pub(crate) struct Begun {
@@ -90,7 +91,7 @@ pub(crate) async fn run(begun: Begun) {
         };
         if let Some(fault) = ended {
             tracing::Span::current().record("reason", fault.reason.name());
-            end(&platform, job, &fault);
+            ending::end(&platform, job, &fault);
         }
     }
     .instrument(span)
@@ -184,7 +185,7 @@ async fn phases(
     let name = job.to_string();
     let message: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, &name)?;
     let message = message.ok_or_else(|| Fault::new(Reason::NotFound, "the proposal is gone"))?;
-    let proposal = Proposal::from_wire(&message)?;
+    let proposal = proposal_from_wire(&message)?;
     let heard = match platform.state(&name) {
         JobState::Proposed => lifeline.approved().await?,
         _ => lifeline.approval(),
@@ -200,8 +201,7 @@ async fn phases(
         ))?;
     }
     let request = platform.request(&name)?;
-    let ratings = imports::load_proposed(platform, &proposal).await?;
-    let users = ratings.users.len();
+    let ratings = load_proposed(platform, &proposal).await?;
     let (ratings, plan) = blocking(move || {
         let plan = plan(&ratings, &request);
         (ratings, plan)
@@ -209,134 +209,34 @@ async fn phases(
     .await?;
     let plan = Arc::new(plan?);
     let mut ledger = Ledger::new(platform, job, session.peer.clone(), &approval)?;
-
-    let (ratings, trainee) = match resume::load(platform, job).await? {
-        Some((agreed, progress)) => {
-            let disclosed: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &name)?;
-            ledger.overlap = disclosed.and_then(|disclosed| disclosed.overlap);
-            let is_agreed = progress.is_agreed();
-            let kept = progress.restore(&mut ledger)?;
-            ledger.parameters = Some(agreed.parameters.clone());
-            let common = agreed.common.clone();
-            let begun = Trainee::begin(&plan, &agreed.parameters, common, users, Some(kept));
-            let mut trainee = begun.await?;
-            if !is_finished && !is_agreed {
-                let mut product = Product::reopen(platform, job, &agreed).await?;
-                let opening = trainee.opening();
-                product.meet(platform, session, opening, &ledger).await?;
-                trainee = rounds(platform, session, &plan, product, trainee, &mut ledger).await?;
-            }
-            (ratings, trainee)
-        }
-        None => {
-            begin_again(platform, &ledger).await?;
-            let (ratings, product, trainee) =
-                prepare(platform, session, &plan, ratings, &mut ledger).await?;
-            let ran = rounds(platform, session, &plan, product, trainee, &mut ledger);
-            (ratings, ran.await?)
-        }
+    let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
+    let disclosed = disclosed.unwrap_or_default();
+    ledger.overlap = disclosed.overlap;
+    let inputs = Inputs {
+        plan: Arc::clone(&plan),
+        users: ratings.users.len(),
+        stocks: Arc::clone(&platform.stocks),
+        name: name.clone(),
+        memory_bytes: platform.limits.memory_bytes,
     };
-    platform.record(v1::JobEvent {
-        waiting_for: v1::Role::Unspecified.into(),
-        ..event(
-            &ledger.proposal,
-            JobState::Running,
-            Phase::Evaluation,
-            "Measuring and storing the model.",
-        )
-    })?;
-    outcome::finish(platform, session, &plan, ratings, trainee, &ledger).await?;
+    let mut driver = Driver::new(platform, session, ledger, ratings);
+    let checkpoint = driver.load().await?;
+    let taken_up = move || {
+        let seen = disclosed.openings;
+        RatingJob::take_up(Arc::new(inputs), &proposal, checkpoint, seen, is_finished)
+    };
+    let begun = drive::compute(taken_up).await?;
+    let training = driver.run(begun).await?;
+    let Driver {
+        ledger, ratings, ..
+    } = driver;
+    let ratings = ratings.ok_or_else(|| Fault::new(Reason::Bug, "the ratings are gone"))?;
+    outcome::finish(platform, &plan, ratings, training, &ledger).await?;
     // The model stands, whether the last heads are signed or not.
-    if let Err(fault) = meetings::meet(platform, session, &name, Phase::Evaluation).await {
+    if let Err(fault) = head_exchange::sign(platform, session, &name, Phase::Evaluation).await {
         tracing::warn!("the audit logs did not meet after the job: {fault}");
     }
     Ok(())
-}
-
-/// A job without anything to go on from begins, or begins again; never after an opening.
-async fn begin_again(platform: &Arc<Platform>, ledger: &Ledger) -> Result<(), Fault> {
-    let name = ledger.job.to_string();
-    let disclosed: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &name)?;
-    let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
-    if openings > 0 {
-        let message = match ledger.proposal.protocol.is_preprocessed() {
-            true => format!("what the job goes on from after {openings} openings is gone"),
-            false => format!(
-                "the job was interrupted after {openings} openings, and rounds of {} are not \
-                 taken up again: each would count as another opening",
-                ledger.proposal.protocol.name()
-            ),
-        };
-        return Err(Fault::new(Reason::StateLost, message));
-    }
-    let at = Arc::clone(platform);
-    Ok(blocking(move || at.stocks.discard(&name)).await??)
-}
-
-/// Everything before the first round.
-async fn prepare(
-    platform: &Arc<Platform>,
-    session: &mut Session,
-    plan: &Arc<Plan>,
-    ratings: RatingSet,
-    ledger: &mut Ledger,
-) -> Result<(RatingSet, Product, Trainee), Fault> {
-    let job = ledger.job;
-    let told = |phase, message: &str, ledger: &Ledger| {
-        let event = event(&ledger.proposal, JobState::Running, phase, message);
-        platform.record(event)
-    };
-    told(Phase::Alignment, "Finding the common users.", ledger)?;
-    let name = job.to_string();
-    meetings::meet(platform, session, &name, Phase::Consent).await?;
-    let users = ratings.users.len();
-    let aligned = align::align(platform, session, job, ratings, ledger);
-    let (ratings, common) = aligned.instrument(info_span!("align")).await?;
-    meetings::meet(platform, session, &name, Phase::Alignment).await?;
-    told(Phase::Setup, "Agreeing on parameters.", ledger)?;
-    let agreed = setup::agree(
-        platform,
-        session,
-        &ledger.proposal,
-        &ledger.bounds,
-        &common,
-        &ledger.offline,
-    );
-    let setup = agreed.instrument(info_span!("setup")).await?;
-    ledger.parameters = Some(setup.parameters.clone());
-    meetings::meet(platform, session, &name, Phase::Setup).await?;
-    let mut product = Product::prepare(platform, session, &setup, ledger).await?;
-    ledger.stocks += 1;
-    let agreed = resume::Agreed::of(&setup, &common.rows);
-    let begun = Trainee::begin(plan, &setup.parameters, common.rows, users, None);
-    let trainee = begun.await?;
-    if product.can_go_on() {
-        // From here on nothing is begun again: the stock goes with this training.
-        resume::keep_agreed(platform, job, agreed).await?;
-        let progress = resume::Progress::of(ledger, trainee.state(), false);
-        resume::keep_progress(platform, job, progress).await?;
-    }
-    let opening = trainee.opening();
-    product.meet(platform, session, opening, ledger).await?;
-    ledger.end_offline();
-    meetings::meet(platform, session, &name, Phase::Offline).await?;
-    Ok((ratings, product, trainee))
-}
-
-/// The rounds, and both sides' word on how many there were.
-async fn rounds(
-    platform: &Arc<Platform>,
-    session: &mut Session,
-    plan: &Arc<Plan>,
-    mut product: Product,
-    trainee: Trainee,
-    ledger: &mut Ledger,
-) -> Result<Trainee, Fault> {
-    let trained = training::train(platform, session, plan, &mut product, trainee, ledger).await?;
-    meetings::meet(platform, session, &ledger.job.to_string(), Phase::Online).await?;
-    let (openings, meter) = (ledger.openings, ledger.offline.clone());
-    product.close(platform, session, openings, &meter).await?;
-    Ok(trained)
 }
 
 fn event(proposal: &Proposal, state: JobState, phase: Phase, message: &str) -> v1::JobEvent {
@@ -351,65 +251,14 @@ fn event(proposal: &Proposal, state: JobState, phase: Phase, message: &str) -> v
     }
 }
 
-/// Writes the end of a job and why, for people.
-pub(crate) fn end(platform: &Platform, job: JobId, fault: &Fault) {
-    let last = platform.journal.last(&job.to_string()).unwrap_or_default();
-    let place = match last.phase() {
-        Phase::Online => format!("In round {} of {}: ", last.round.max(1), last.rounds),
-        Phase::Alignment => "While finding the common users: ".into(),
-        Phase::Setup => "While agreeing on parameters and keys: ".into(),
-        Phase::Offline => "While multiplying masks before the first round: ".into(),
-        _ => String::new(),
-    };
-    let running = last.state() == JobState::Running;
-    let placed = match fault.reason {
-        // It answered before, so whoever does not answer now has vanished.
-        Reason::PeerVanished | Reason::Unreachable if running => {
-            let peer = &platform.peer.address;
-            let what = &fault.message;
-            let message = format!("{place}the social platform ({peer}) vanished: {what}");
-            Fault::new(Reason::PeerVanished, message)
-        }
-        Reason::PeerStayedAway if running => {
-            let peer = &platform.peer.address;
-            let message = format!("{place}{} ({peer})", fault.message);
-            Fault::new(fault.reason, message)
-        }
-        _ => Fault {
-            message: format!("{place}{}", fault.message),
-            ..fault.clone()
-        },
-    };
-    end_now(platform, job, &placed);
-}
-
-/// Writes the end of a job. Never fails: what cannot be stored is logged, because the job has
-/// ended all the same.
-pub(crate) fn end_now(platform: &Platform, job: JobId, fault: &Fault) {
-    let state = match fault.reason {
-        Reason::Cancelled => JobState::Cancelled,
-        Reason::Rejected => JobState::Rejected,
-        _ => JobState::Failed,
-    };
-    if state == JobState::Failed {
-        observe::job_failed(fault.reason);
+/// Reads the ratings of a job that P1 has consented to: those that the proposal commits to.
+async fn load_proposed(platform: &Platform, proposal: &Proposal) -> Result<RatingSet, Fault> {
+    let job = proposal.job.to_string();
+    let version = platform.datasets.version_for(&job)?;
+    if version.commitment != proposal.terms.rating_commitment {
+        let message =
+            format!("the ratings of the job {job} are not those that it was proposed with");
+        return Err(Fault::new(Reason::StateLost, message).at("job", job));
     }
-    let name = job.to_string();
-    let message = match state {
-        JobState::Failed => fault.advice(),
-        _ => fault.message.clone(),
-    };
-    tracing::warn!(%job, reason = fault.reason.name(), "{}: {message}", state.as_str_name());
-    let last = platform.journal.last(&name).unwrap_or_default();
-    let ended = platform.end(v1::JobEvent {
-        job_id: name,
-        state: state.into(),
-        waiting_for: v1::Role::Unspecified.into(),
-        remaining_seconds: 0.0,
-        message,
-        ..last
-    });
-    if let Err(error) = ended {
-        tracing::error!(%job, "the job's end is not stored: {error}");
-    }
+    platform.datasets.load(&job).await
 }

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use s3rec_job::Proposal;
+use s3rec_job::rating::RatingSetup;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{BoundsRule, Disclosure, PublicBounds, ladder};
-use s3rec_spmm::{ProductParameters, ProductRequest, PublicPattern, choose_parameters};
+use s3rec_spmm::{ProductRequest, PublicPattern, choose_parameters};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{
-    Proposal, digest_of, half_of, parameters_digest, parameters_to_wire, rows_of_bitmap,
+    digest_of, half_of, parameters_digest, parameters_to_wire, rows_of_bitmap,
 };
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
@@ -17,33 +19,18 @@ use s3rec_wire::v1::{SetupRequest, SetupResponse};
 use tokio::time::timeout;
 
 use crate::imports::blocking;
+use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::session::{Session, read};
-
-/// What both platforms agreed on.
-pub(crate) struct Setup {
-    pub(crate) parameters: ProductParameters,
-    pub(crate) parameters_digest: [u8; 32],
-    pub(crate) pattern: Arc<PublicPattern>,
-    /// Names the stock; never used twice.
-    pub(crate) stock_id: [u8; 16],
-    pub(crate) rating_half: [u8; 32],
-    pub(crate) social_half: [u8; 32],
-    /// Digest of the common users in their order.
-    pub(crate) users_digest: [u8; 32],
-    /// P1's salted commitment to Y.
-    pub(crate) operator_commitment: [u8; 32],
-}
 
 /// Asks for the bounds, chooses, and has the choice checked.
 pub(crate) async fn agree(
     platform: &Platform,
     session: &mut Session,
-    proposal: &Proposal,
-    stated: &PublicBounds,
+    ledger: &Ledger,
     common: &Common,
-    meter: &Meter,
-) -> Result<Setup, Fault> {
+) -> Result<RatingSetup, Fault> {
+    let (proposal, stated, meter) = (&ledger.proposal, &ledger.bounds, &ledger.offline);
     let mut rating_half = [0; 32];
     getrandom::fill(&mut rating_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
@@ -89,7 +76,8 @@ pub(crate) async fn agree(
         }));
     }
     let commitment = digest_of("operator_commitment", &agreed.operator_commitment);
-    Ok(Setup {
+    let (rating_party, social_party) = platform.pins();
+    Ok(RatingSetup {
         parameters,
         parameters_digest: digest,
         pattern: Arc::new(pattern),
@@ -98,6 +86,7 @@ pub(crate) async fn agree(
         social_half,
         users_digest: common.digest,
         operator_commitment: commitment.map_err(malformed)?,
+        parties: [rating_party, social_party],
     })
 }
 

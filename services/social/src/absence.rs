@@ -7,52 +7,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_algebra::Seed;
+use s3rec_job::social::{Restoring, SocialKept, SocialTurn};
+use s3rec_job::{JobDisclosure, JobId};
 use s3rec_link::pacing::AnswerTimes;
-use s3rec_node::journal::is_terminal;
 use s3rec_node::kept::AGREED;
 use s3rec_node::observe;
-use s3rec_spmm::preprocessed::{DirectoryStorage, SocialStock, StockSummary};
-use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
-use s3rec_wire::convert::{JobId, parameters_from_wire};
+use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
+use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::align::common_operator;
+use crate::common_links::common_operator;
+use crate::faults::{fault_of, ours};
 use crate::imports::blocking;
-use crate::ledger;
 use crate::platform::Platform;
-use crate::session::{Agreed, Stocked};
-use crate::stock::{self, Progress};
-
-/// What P1 needs beside the stock to go on with it; secret for its salt.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Kept {
-    pub(crate) peer: String,
-    /// The common users, as indices of P1's ids.
-    rows: Vec<u32>,
-    pattern: PublicPattern,
-    parameters: ProductParameters,
-    parameters_digest: [u8; 32],
-    salt: Salt,
-}
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-struct Salt([u8; 32]);
+use crate::tables::DISCLOSURES;
+use crate::{consented, ledger};
 
 /// Keeps what was agreed on, before the stock that goes with it is begun.
-pub(crate) async fn keep(platform: &Platform, job: JobId, agreed: &Agreed) -> Result<(), Fault> {
-    let kept = Kept {
-        peer: platform.slot.with(job, |running| running.peer.clone())?,
-        rows: agreed.rows.as_ref().clone(),
-        pattern: agreed.pattern.clone(),
-        parameters: agreed.parameters.clone(),
-        parameters_digest: agreed.parameters_digest,
-        salt: Salt(*agreed.salt.expose_bytes()),
-    };
+pub(crate) async fn keep(platform: &Platform, job: JobId, kept: SocialKept) -> Result<(), Fault> {
     let files = platform.stocks.kept(&job.to_string());
     blocking(move || files.save(AGREED, &kept))
         .await?
@@ -63,45 +37,29 @@ pub(crate) async fn keep(platform: &Platform, job: JobId, agreed: &Agreed) -> Re
 pub(crate) async fn restore(
     platform: &Arc<Platform>,
     job: JobId,
-    parameters_digest: [u8; 32],
-) -> Result<Stocked, Fault> {
+    restoring: Restoring,
+) -> Result<SocialTurn, Fault> {
     let name = job.to_string();
     let links = platform.datasets.load(&name).await?;
-    let (operator, at) = (platform.proposal(&name)?.operator, Arc::clone(platform));
+    let (kind, files) = (
+        platform.proposal(&name)?.operator,
+        platform.stocks.kept(&name),
+    );
     let restored = blocking(move || {
-        let kept: Option<Kept> = at.stocks.kept(&name).load(AGREED).map_err(storage)?;
-        let kept = kept.ok_or_else(|| lost("what was agreed on before the stock was made"))?;
-        if kept.parameters_digest != parameters_digest {
-            let message = "the exchange names other parameters than were agreed on";
-            return Err(Fault::new(Reason::Contradiction, message));
-        }
-        let operator = common_operator(operator, &links, &kept.rows).map_err(changed)?;
-        let salt = Seed::from_bytes(kept.salt.0);
-        let operand = SocialOperand::new(&kept.parameters, &kept.pattern, &operator, &salt);
-        let operand = Arc::new(operand.map_err(changed)?);
-        let storage = at.stocks.reopen(&name).map_err(storage)?;
-        let stock = SocialStock::open(Arc::new(storage), &kept.pattern, operand);
-        let stock = stock.map_err(stock::ours)?;
-        Ok((kept, stock))
+        let kept: Option<SocialKept> = files.load(AGREED).map_err(storage)?;
+        let operator = |rows: &[u32]| common_operator(kind, &links, rows);
+        let restored = restoring.from_disk(kept, operator);
+        restored.map_err(|error| fault_of(error, None))
     });
-    let (kept, stock) = restored.await??;
-    let progress = Progress::new(&kept.parameters)?;
-    let answer_times = AnswerTimes::of(&kept.parameters).map_err(stock::ours)?;
+    let (turn, restored) = restored.await??;
+    let answer_times = AnswerTimes::of(&restored.parameters).map_err(ours)?;
     platform.slot.with(job, |running| {
-        running.openings = running.openings.max(stock.openings());
-        running.common_users = kept.parameters.users;
-        running.parameters = Some(kept.parameters.clone());
+        running.openings = running.openings.max(restored.openings);
+        running.common_users = restored.parameters.users;
+        running.answer_times = answer_times;
+        running.parameters = Some(restored.parameters);
     })?;
-    Ok(Stocked {
-        parameters_digest,
-        blocks_made: progress.blocks(),
-        stock,
-        answer_times,
-        // Asked for blocks, which are all made.
-        fetch: None,
-        progress,
-        may_repeat: true,
-    })
+    Ok(turn)
 }
 
 /// P0 is gone, or has come back over another connection: the calls of the old one end, and the
@@ -174,7 +132,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         let job = proposal.job;
         // One whose approval is of a version before this, or gone, ends; it must not keep the
         // daemon from starting.
-        let opened = match ledger::go_on(platform, &name) {
+        let opened = match consented::go_on(platform, &name) {
             Ok(opened) => opened,
             Err(fault) => {
                 let message = format!("the job cannot be taken up again: {}", fault.message);
@@ -184,7 +142,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
                 continue;
             }
         };
-        let kept = platform.stocks.kept(&name).load::<Kept>(AGREED);
+        let kept = platform.stocks.kept(&name).load::<SocialKept>(AGREED);
         let kept = kept.map_err(storage)?;
         let openings = openings(platform, &name)?;
         let counts = ledger::counts(platform, &name)?;
@@ -195,7 +153,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
             (None, None) => None,
         };
         let peer = kept.map(|kept| kept.peer);
-        let disclosed: Option<v1::Disclosure> = platform.store.get(ledger::DISCLOSURES, &name)?;
+        let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
         let overlap = disclosed.and_then(|disclosed| disclosed.overlap);
         let peer = match peer {
             Some(peer) => peer,
@@ -220,7 +178,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
 /// P1's own count: of the stock, whose record is written before an answer exists, or of what is
 /// disclosed, whichever is ahead.
 fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
-    let disclosed: Option<v1::Disclosure> = platform.store.get(ledger::DISCLOSURES, job)?;
+    let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
     let record = DirectoryStorage::peek(&platform.stocks.path(job)).map_err(storage)?;
     let summary = record.and_then(|record| StockSummary::read_social(&record).ok());
     let answered = summary.and_then(|summary| summary.openings).unwrap_or(0);
@@ -229,29 +187,42 @@ fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
         .max(answered))
 }
 
-/// Whether what is on disk of a job outlives a start of the daemon.
-pub(crate) fn goes_on(state: JobState) -> bool {
-    !is_terminal(state) && state == JobState::Running
-}
-
-/// P0 begins again although something was opened: it has lost its half of the stock.
-pub(crate) fn began_again(openings: u32) -> Fault {
-    let message = format!(
-        "the rating platform begins the job again after {openings} openings: it has lost its state"
-    );
-    Fault::new(Reason::StateLost, message)
-}
-
-pub(crate) fn lost(what: &str) -> Fault {
-    let message = format!("the social platform no longer has {what}");
-    Fault::new(Reason::StateLost, message)
-}
-
-fn changed(error: impl std::fmt::Display) -> Fault {
-    let message = format!("the links are no longer those that the job began with: {error}");
-    Fault::new(Reason::StateLost, message)
-}
-
 fn storage(error: std::io::Error) -> Fault {
     Fault::storage(error.to_string(), error.kind())
+}
+
+/// Ends the job with a fault of one of its calls, and gives the fault its place.
+///
+/// A fault that only says that the job is not running, or that another job is, ends nothing; a
+/// P0 that is away is waited for.
+pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
+    let fault = fault.at("job", job);
+    let ends = match fault.reason {
+        Reason::Busy | Reason::Superseded => false,
+        Reason::PeerVanished | Reason::PeerIdle => {
+            suspend(platform, job, &sentence(&fault.message));
+            false
+        }
+        _ => true,
+    };
+    if ends && platform.slot.running_job() == Some(job) {
+        let state = match fault.reason {
+            Reason::Cancelled => JobState::Cancelled,
+            _ => JobState::Failed,
+        };
+        if state == JobState::Failed {
+            observe::job_failed(fault.reason);
+        }
+        let told = fault.clone().outward().advice();
+        platform.end_telling(&job.to_string(), state, &fault.advice(), &told);
+    }
+    fault
+}
+
+/// The message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let rest = letters.as_str().trim_end_matches('.');
+    format!("{}{rest}.", first.unwrap_or_default())
 }

@@ -4,18 +4,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_data::LinkSet;
+use s3rec_job::social::SocialJob;
+use s3rec_job::{JobId, Overlap};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
 use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
-use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator, SparseError};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{AlignOpening, JobId, align_chunk, align_opening, align_part};
+use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::align_chunk::Part;
-use s3rec_wire::v1::{AlignChunk, JobState, Overlap, Phase};
+use s3rec_wire::v1::{AlignChunk, JobState, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::Stream;
@@ -23,13 +23,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
+use crate::absence::fail;
+use crate::consented;
 use crate::disclosing::{self, Cleared, Leaving};
+use crate::faults::{blamed, outward, stale, unless_ended};
 use crate::imports::blocking;
-use crate::ledger;
-use crate::peer::{blamed, fail, outward};
 use crate::platform::Platform;
-use crate::rounds::{stale, unless_ended};
-use crate::session::Stage;
 
 pub(crate) type AlignStream = Pin<Box<dyn Stream<Item = Result<AlignChunk, Status>> + Send>>;
 
@@ -65,7 +64,7 @@ pub(crate) async fn answer(
     }
     let files = platform.stocks.kept(&name);
     let found = blocking(move || alignment::kept(&files)).await??;
-    let begun = ledger::begin(platform, &name).and_then(|opened| {
+    let begun = consented::begin(platform, &name).and_then(|opened| {
         let common_users = found.as_ref().map(|(_, overlap)| overlap.common_users);
         let common_users = common_users.map(|users| u32::try_from(users).unwrap_or(u32::MAX));
         disclosing::may_begin(platform, &proposal, &peer, &opened, common_users)?;
@@ -127,7 +126,7 @@ impl Exchange<'_> {
         found: Option<(Common, Overlap)>,
     ) -> Result<(), Fault> {
         let taken = self.platform.slot.take(theirs.job, false)?;
-        let Stage::Approved = taken.stage else {
+        let SocialJob::Approved = taken.stage else {
             let message = "the common users are known already";
             return Err(Fault::new(Reason::OutOfOrder, message));
         };
@@ -174,7 +173,7 @@ impl Exchange<'_> {
             .with(job, |running| running.overlap = Some(overlap))?;
         let ours = alignment::opening_again(job, &theirs.id_rule, &common, &overlap)?;
         self.send(ours.to_wire()).await?;
-        platform.slot.leave(job, epoch, Stage::Aligned(common))
+        platform.slot.leave(job, epoch, SocialJob::Aligned(common))
     }
 
     async fn intersect(
@@ -229,7 +228,7 @@ impl Exchange<'_> {
         let common = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
         let common = common.await??;
         disclosing::may_go_on(platform, job)?;
-        platform.slot.leave(job, epoch, Stage::Aligned(common))
+        platform.slot.leave(job, epoch, SocialJob::Aligned(common))
     }
 
     /// Sends what depends on our ids.
@@ -335,27 +334,4 @@ async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<Alig
         Err(_) => LinkError::Idle { limit: idle },
     };
     Err(blamed(chunk, None))
-}
-
-/// Y of the links among the common users, who are numbered in their order. That order is drawn
-/// anew for each job; the weights are those of our own order, the same for every job.
-pub(crate) fn common_operator(
-    kind: OperatorKind,
-    links: &LinkSet,
-    rows: &[u32],
-) -> Result<SocialOperator, SparseError> {
-    let mut place = vec![None; links.users.len()];
-    for (index, row) in (0_u32..).zip(rows) {
-        if let Some(place) = place.get_mut(*row as usize) {
-            *place = Some(index);
-        }
-    }
-    let at = |user: u32| place.get(user as usize).copied().flatten();
-    let common = links
-        .links
-        .iter()
-        .filter_map(|(truster, trustee)| Some((at(*truster)?, at(*trustee)?)));
-    let matrix = SocialMatrix::from_links(rows.len(), common)?;
-    let rank = |user: u32| rows.get(user as usize).copied().unwrap_or(user);
-    Ok(SocialOperator::build_preferring(kind, &matrix, rank))
 }

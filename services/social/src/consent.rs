@@ -1,8 +1,7 @@
 //! What consenting gives away, in words, with the figures measured on the design page.
 
-use s3rec_node::learnt;
+use s3rec_job::{Proposal, statements};
 use s3rec_spmm::ReleasePolicy;
-use s3rec_wire::convert::Proposal;
 
 /// What P1's operator reads before deciding.
 pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
@@ -22,7 +21,7 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
              repeated openings undo the rounding. Treat it as an exact opening (66 % of FilmTrust's \
              links from one)."
         )),
-        ReleasePolicy::Noised { .. } => warnings.extend(learnt::of_noise(proposal, proposal.rounds, None)),
+        ReleasePolicy::Noised { .. } => warnings.extend(statements::of_noise(proposal, proposal.rounds, None)),
     }
     warnings.push(format!(
         "{} openings of {columns} columns: up to {} values for each user both platforms have. \
@@ -47,8 +46,8 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
          something of those: of two users, whether they are linked."
             .into(),
     );
-    warnings.extend(learnt::of_fetch(proposal.protocol).map(String::from));
-    if let Some(pattern) = learnt::of_pattern(proposal.pattern) {
+    warnings.extend(statements::of_fetch(proposal.protocol).map(String::from));
+    if let Some(pattern) = statements::of_pattern(proposal.pattern) {
         warnings.push(pattern.into());
     }
     warnings
@@ -57,18 +56,18 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_job::{JobId, Terms};
+    use s3rec_model::SolverKind;
     use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
     use s3rec_spmm::Protocol;
-    use s3rec_wire::convert::{JobId, Terms};
-    use s3rec_wire::v1::Solver;
 
-    fn statements(
+    fn shown_to_rating(
         proposal: &Proposal,
         openings: u32,
         users: u32,
         bound: Option<u64>,
     ) -> Vec<String> {
-        learnt::by_rating(proposal, openings, users, bound, Some(BoundsRule::Stated))
+        statements::by_rating(proposal, openings, users, bound, Some(BoundsRule::Stated))
     }
 
     #[test]
@@ -83,7 +82,7 @@ mod tests {
         }
         let shown = |rule| {
             let proposal = sample(OperatorKind::Laplacian);
-            learnt::by_rating(&proposal, 0, 5, None, rule).join("\n")
+            statements::by_rating(&proposal, 0, 5, None, rule).join("\n")
         };
         assert!(shown(Some(BoundsRule::Stated)).contains("nothing of the links themselves"));
         assert!(shown(Some(BoundsRule::Ladder)).contains("whether they are linked"));
@@ -95,7 +94,7 @@ mod tests {
             job: JobId::random(),
             purpose: String::new(),
             rank: 10,
-            solver: Solver::Gd,
+            solver: SolverKind::Gd,
             operator,
             rounds: 20,
             social_weight: 0.0,
@@ -126,12 +125,12 @@ mod tests {
             assert!(text.contains(expected), "{expected}: {text}");
         }
         assert!(
-            !statements(&proposal, 0, 5, None)
+            !shown_to_rating(&proposal, 0, 5, None)
                 .join("")
                 .contains("exact product")
         );
         assert!(
-            statements(&proposal, 1, 5, None)
+            shown_to_rating(&proposal, 1, 5, None)
                 .join("")
                 .contains("exact product")
         );
@@ -143,7 +142,7 @@ mod tests {
             protocol: Protocol::PreprocessedPir,
             ..sample(OperatorKind::OutAverage)
         };
-        for told in [warnings(&fetching), statements(&fetching, 0, 5, None)] {
+        for told in [warnings(&fetching), shown_to_rating(&fetching, 0, 5, None)] {
             assert!(told.join("\n").contains("are linked to, and not which"));
         }
         let sending = sample(OperatorKind::OutAverage);
@@ -169,10 +168,10 @@ mod tests {
         let wider = warnings(&proposal(OperatorKind::NormalizedLaplacian)).join("\n");
         assert!(wider.contains("6144") && wider.contains("32768"), "{wider}");
         // One opening of twenty spends a twentieth.
-        let shown = statements(&proposal(OperatorKind::Laplacian), 1, 5, Some(256)).join("\n");
+        let shown = shown_to_rating(&proposal(OperatorKind::Laplacian), 1, 5, Some(256)).join("\n");
         assert!(shown.contains("ρ = 0.2500"), "{shown}");
         assert!(
-            statements(&proposal(OperatorKind::Laplacian), 0, 5, Some(256))
+            shown_to_rating(&proposal(OperatorKind::Laplacian), 0, 5, Some(256))
                 .iter()
                 .all(|statement| !statement.contains("ε"))
         );

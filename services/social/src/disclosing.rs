@@ -14,20 +14,21 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_node::counting::{self, add_shown};
+use s3rec_job::social::Permit;
+use s3rec_job::{Account, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown, counting};
 use s3rec_node::observe;
+use s3rec_node::process::now_unix_ms;
+use s3rec_node::rows::Row;
 use s3rec_sparse::{BoundsRule, OperatorKind};
 use s3rec_spmm::{Admission, Asked, ReleasePolicy, SpmmError};
-use s3rec_wire::convert::{JobId, Proposal};
-use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::approval;
-use crate::ledger::{self, DISCLOSURES, Opened};
-use crate::platform::{COSTS, Platform};
+use crate::platform::Platform;
 use crate::policy::Standing;
-use crate::session::{Running, superseded};
+use crate::session::{Opened, Running, superseded};
+use crate::tables::{COSTS, DISCLOSURES};
+use crate::{approved, ledger};
 
 /// What is about to leave, before the openings.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,8 @@ pub(crate) enum Leaving {
 #[derive(Debug)]
 #[must_use = "what was cleared is to leave now"]
 pub(crate) struct Cleared(());
+
+impl Permit for Cleared {}
 
 /// Whether a job may begin, or begin again, with what is known of it.
 pub(crate) fn may_begin(
@@ -87,10 +90,7 @@ pub(crate) fn clear(platform: &Platform, job: JobId, leaving: Leaving) -> Result
     } = foreseen;
     evaluate(platform, &proposal, &peer, &opened, common_users, &whole)?;
     let all = counting::with_job(&opened.before, &disclosure);
-    let (all_shown, all_stocks) = (
-        all.shown.unwrap_or_default(),
-        all.counters.unwrap_or_default().stocks,
-    );
+    let (all_shown, all_stocks) = (all.shown.unwrap_or_default(), all.counters.stocks);
     let name = job.to_string();
     let of_job = ("job", name.as_str().into());
     let lineage = ("lineage", opened.lineage.as_slice().into());
@@ -146,9 +146,9 @@ pub(crate) fn clear(platform: &Platform, job: JobId, leaving: Leaving) -> Result
 struct Foreseen {
     opened: Opened,
     /// What will be stored of it.
-    disclosure: v1::Disclosure,
+    disclosure: JobDisclosure,
     /// What it would come to as a whole.
-    whole: v1::Disclosure,
+    whole: JobDisclosure,
     peer: String,
     proposal: Proposal,
     common_users: Option<u32>,
@@ -156,7 +156,7 @@ struct Foreseen {
 
 fn foresee(running: &Running, leaving: Leaving) -> Foreseen {
     let mut opened = running.opened.clone();
-    let mut more = v1::Shown::default();
+    let mut more = Shown::default();
     let mut row_norm = running
         .parameters
         .as_ref()
@@ -176,10 +176,11 @@ fn foresee(running: &Running, leaving: Leaving) -> Foreseen {
         }
         Leaving::Upload => opened.stocks = opened.stocks.saturating_add(1),
     }
-    opened.shown = add_shown(opened.shown, more);
+    opened.shown = opened.shown.plus(&more);
     let common_users = common_users(running);
     Foreseen {
-        disclosure: ledger::counted(running, running.openings, &opened).disclosure(true),
+        disclosure: ledger::counted(running, running.openings, &opened)
+            .disclosure(true, now_unix_ms()),
         whole: whole(&running.proposal, &opened, common_users, row_norm),
         opened,
         peer: running.peer.clone(),
@@ -199,7 +200,7 @@ fn whole(
     opened: &Opened,
     common_users: Option<u32>,
     row_norm: Option<u64>,
-) -> v1::Disclosure {
+) -> JobDisclosure {
     let openings = u64::from(proposal.rounds);
     let columns = openings.saturating_mul(proposal.columns().into());
     let values = columns.saturating_mul(common_users.unwrap_or(0).into());
@@ -210,8 +211,8 @@ fn whole(
         ),
         ReleasePolicy::Exact | ReleasePolicy::Coarse { .. } => (values, 0),
     };
-    v1::Disclosure {
-        counters: Some(v1::Counters {
+    JobDisclosure {
+        counters: Counters {
             jobs: 1,
             openings,
             opened_columns: columns,
@@ -219,14 +220,14 @@ fn whole(
             exact_values,
             nano_rho,
             stocks: opened.stocks.max(1),
-        }),
+        },
         shown: Some(opened.shown),
-        days: vec![v1::OpenedDay {
-            day: counting::today(&opened.before.days),
+        days: vec![OpenedDay {
+            day: counting::today(&opened.before.days, now_unix_ms()),
             columns,
             values,
         }],
-        ..v1::Disclosure::default()
+        ..JobDisclosure::default()
     }
 }
 
@@ -272,9 +273,9 @@ fn evaluate(
     peer: &str,
     opened: &Opened,
     common_users: Option<u32>,
-    of_job: &v1::Disclosure,
+    of_job: &JobDisclosure,
 ) -> Result<(), Fault> {
-    let approval = approval::in_force(platform, &proposal.job.to_string())?;
+    let approval = approved::in_force(platform, &proposal.job.to_string())?;
     let account = counting::with_job(&opened.before, of_job);
     let policy = platform.policy();
     let rule = match &policy {
@@ -284,7 +285,7 @@ fn evaluate(
     let Some(rule) = rule else {
         return within_configuration(platform, &account);
     };
-    let day = counting::today(&account.days);
+    let day = counting::today(&account.days, now_unix_ms());
     let today = account.days.iter().find(|opened| opened.day == day);
     let standing = Standing {
         proposal,
@@ -298,7 +299,7 @@ fn evaluate(
 }
 
 /// What holds where no rule limits set intersections.
-fn within_configuration(platform: &Platform, account: &v1::Account) -> Result<(), Fault> {
+fn within_configuration(platform: &Platform, account: &Account) -> Result<(), Fault> {
     let (limits, shown) = (&platform.limits, account.shown.unwrap_or_default());
     let asked = [
         (
@@ -372,15 +373,16 @@ impl Opening {
             let mut all_days = opened.before.days.clone();
             let days = opened.days.iter();
             days.for_each(|day| counting::count_day(&mut all_days, *day));
-            let now = v1::OpenedDay {
-                day: counting::today(&all_days),
+            let now = OpenedDay {
+                day: counting::today(&all_days, now_unix_ms()),
                 columns,
                 values: columns * u64::from(rows),
             };
             if columns > 0 {
                 counting::count_day(&mut opened.days, now);
             }
-            let disclosure = ledger::counted(running, asked.number, &opened).disclosure(true);
+            let disclosure =
+                ledger::counted(running, asked.number, &opened).disclosure(true, now_unix_ms());
             let foreseen = ForeseenOpening {
                 disclosure,
                 opened,
@@ -435,7 +437,7 @@ impl Opening {
         let (platform, name) = (&self.platform, self.job.to_string());
         if !is_counted {
             let all = counting::with_job(&opened.before, &disclosure);
-            let counters = all.counters.unwrap_or_default();
+            let counters = all.counters;
             let entry = [
                 ("job", name.as_str().into()),
                 ("round", asked.number.into()),
@@ -452,8 +454,8 @@ impl Opening {
             platform.audit.record(Kind::Opening, entry)?;
         }
         platform.store.put_all(&[
-            (DISCLOSURES, &name, disclosure.to_record()),
-            (COSTS, &name, cost.to_record()),
+            (DISCLOSURES, &name, disclosure.to_row()),
+            (COSTS, &name, cost.to_row()),
         ])?;
         platform.slot.with(self.job, |running| {
             running.openings = asked.number;
@@ -467,7 +469,7 @@ impl Opening {
 }
 
 struct ForeseenOpening {
-    disclosure: v1::Disclosure,
+    disclosure: JobDisclosure,
     opened: Opened,
     cost: v1::JobCostResponse,
     peer: String,

@@ -2,11 +2,11 @@
 
 use s3rec_node::process::latest_unix_ms;
 use s3rec_node::retention;
-use s3rec_wire::convert::Approval;
+use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::JobState;
 
-use crate::approval;
+use crate::approved;
 use crate::platform::Platform;
 
 /// Ends the proposals, and the approvals of them, that are over before their job began.
@@ -39,8 +39,8 @@ pub(crate) fn end_what_has_expired(platform: &Platform) {
 
 fn has_expired(platform: &Platform, job: &str) -> Result<bool, Fault> {
     let mut states = platform.proposal(job)?.terms.expires_unix_ms;
-    if let Some(signed) = approval::signed(platform, job)? {
-        states = states.min(Approval::decode(&signed.approval)?.expires_unix_ms);
+    if let Some(signed) = approved::signed(platform, job)? {
+        states = states.min(approval_from_bytes(&signed.approval)?.expires_unix_ms);
     }
     let proposed = platform.consent(job)?.created_unix_ms;
     let end = retention::proposal_end(proposed, states, platform.limits.proposal_days);

@@ -2,94 +2,18 @@
 //! [`disclosing`]'s.
 
 use s3rec_audit::Kind;
+use s3rec_job::counting::{self, Counted};
+use s3rec_job::{Account, Counters, JobDisclosure, JobId};
 use s3rec_link::Count;
-use s3rec_node::counting::{self, Counted};
-use s3rec_node::process::peak_rss_bytes;
-use s3rec_node::store::Table;
+use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_node::versions;
-use s3rec_sparse::{BoundsRule, PublicBounds};
-use s3rec_wire::convert::{Approval, JobId, Proposal, as_counted, contains, parameters_to_wire};
+use s3rec_wire::convert::parameters_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::Counters;
 
-use crate::approval;
-use crate::disclosing;
-use crate::platform::{COSTS, Platform};
-use crate::session::{Phase, Running};
-
-pub(crate) const DISCLOSURES: Table = Table("disclosures");
-
-/// What a running job knows of the openings of its lineage.
-#[derive(Clone)]
-pub(crate) struct Opened {
-    /// The data set it uses, and that one's lineage.
-    pub(crate) dataset: String,
-    pub(crate) lineage: Vec<u8>,
-    /// What was stated of the links when it was approved.
-    pub(crate) bounds: PublicBounds,
-    /// Pin of P0's certificate then.
-    pub(crate) peer_pin: Vec<u8>,
-    /// All other jobs on this lineage.
-    pub(crate) before: v1::Account,
-    /// This job's uploads answered, what left beside the openings, and its openings by day.
-    pub(crate) stocks: u32,
-    pub(crate) shown: v1::Shown,
-    pub(crate) days: Vec<v1::OpenedDay>,
-}
-
-/// Refuses a job whose consent is not in force or not for the data as they are; gives what it
-/// goes on from.
-pub(crate) fn begin(platform: &Platform, job: &str) -> Result<Opened, Fault> {
-    let approval = approval::in_force(platform, job)?;
-    let dataset = platform.consent(job)?.dataset;
-    let version = match platform.state(job) {
-        // It began before, with what it was approved with, and goes on with that.
-        v1::JobState::Running => Some(platform.datasets.version_for(job)?),
-        _ => versions::of(&platform.store, &dataset)?,
-    };
-    let is_approved = version.is_some_and(|version| {
-        version.commitment == approval.social_commitment
-            && version.lineage == approval.social_lineage
-    });
-    if !is_approved {
-        let message = "the links were imported anew after they were approved for this job";
-        return Err(Fault::new(Reason::WrongState, message)
-            .remedied_by("Propose the job anew, so that the new links can be approved."));
-    }
-    opened(platform, job, dataset, &approval)
-}
-
-/// What a job goes on from that ran before this daemon's start: what was approved then stands,
-/// whatever was imported since. Its end, and the whole rule, are looked at before the next thing
-/// that leaves.
-pub(crate) fn go_on(platform: &Platform, job: &str) -> Result<Opened, Fault> {
-    let signed = approval::signed(platform, job)?.ok_or_else(|| {
-        Fault::new(Reason::StateLost, "the approval of a running job is gone").at("job", job)
-    })?;
-    let approval = Approval::decode(&signed.approval)?;
-    opened(platform, job, platform.consent(job)?.dataset, &approval)
-}
-
-fn opened(
-    platform: &Platform,
-    job: &str,
-    dataset: String,
-    approval: &Approval,
-) -> Result<Opened, Fault> {
-    let earlier: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, job)?;
-    let earlier = earlier.unwrap_or_default();
-    Ok(Opened {
-        before: account(platform, &approval.social_lineage, Some(job))?,
-        lineage: approval.social_lineage.to_vec(),
-        dataset,
-        bounds: approval.bounds,
-        peer_pin: approval.rating_pin.to_vec(),
-        stocks: earlier.counters.unwrap_or_default().stocks,
-        shown: earlier.shown.unwrap_or_default(),
-        days: earlier.days,
-    })
-}
+use crate::platform::Platform;
+use crate::session::{Opened, Phase, Running};
+use crate::tables::{COSTS, DISCLOSURES};
 
 /// Compares what P0 has counted before round `round` (after the last one with `None`) with our
 /// own count. Uploads answered are not compared: an answer that was lost counts here only.
@@ -101,13 +25,13 @@ pub(crate) fn compare(
 ) -> Result<(), Fault> {
     let (mut ours, done) = platform.slot.with(job, |running| {
         let done = round.map_or(running.openings, |round| round.saturating_sub(1));
-        let of_job = counted(running, done, &running.opened).disclosure(true);
+        let of_job = counted(running, done, &running.opened).disclosure(true, now_unix_ms());
         let account = counting::with_job(&running.opened.before, &of_job);
-        (account.counters.unwrap_or_default(), done)
+        (account.counters, done)
     })?;
     let theirs = theirs.unwrap_or_default();
     ours.stocks = theirs.stocks;
-    match as_counted(&ours, &theirs) {
+    match ours.difference(&theirs) {
         None => Ok(()),
         Some(difference) => {
             let message = format!(
@@ -127,8 +51,8 @@ pub(crate) fn account(
     platform: &Platform,
     lineage: &[u8],
     except: Option<&str>,
-) -> Result<v1::Account, Fault> {
-    let stored = platform.store.list::<v1::Disclosure>(DISCLOSURES, "")?;
+) -> Result<Account, Fault> {
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
     let counted = stored
         .iter()
         .filter(|(job, disclosure)| disclosure.lineage == lineage && Some(job.as_str()) != except);
@@ -138,63 +62,9 @@ pub(crate) fn account(
     Ok(account)
 }
 
-/// The account of a data set's lineage with everything that was approved and not opened yet, and
-/// with a proposal under bounds; none for a data set that is not there. Values are not foreseen,
-/// nor ρ where it depends on a bound from the links.
-pub(crate) fn planned(
-    platform: &Platform,
-    dataset: &str,
-    proposal: Option<(&Proposal, &PublicBounds)>,
-) -> Result<Option<v1::Account>, Fault> {
-    let Some(version) = versions::of(&platform.store, dataset)? else {
-        return Ok(None);
-    };
-    let mut account = account(platform, &version.lineage, None)?;
-    let mut counters = account.counters.unwrap_or_default();
-    let mut plan = |proposal: &Proposal, bounds: &PublicBounds, opened: Counters| {
-        let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
-        counters.opened_columns = counters
-            .opened_columns
-            .saturating_add(columns.saturating_sub(opened.opened_columns));
-        counters.stocks = counters
-            .stocks
-            .saturating_add(u32::from(opened.stocks == 0));
-        let rho = planned_nano_rho(proposal, bounds).saturating_sub(opened.nano_rho);
-        counters.nano_rho = counters.nano_rho.saturating_add(rho);
-    };
-    for job in platform.journal.open_jobs() {
-        let Some(signed) = approval::signed(platform, &job)? else {
-            continue;
-        };
-        // One of a version before this is never in force again.
-        let Ok(approval) = Approval::decode(&signed.approval) else {
-            continue;
-        };
-        if approval.social_lineage == version.lineage.as_slice() {
-            let opened: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &job)?;
-            let opened = opened.and_then(|opened| opened.counters);
-            let opened = opened.unwrap_or_default();
-            plan(&approval.proposal, &approval.bounds, opened);
-        }
-    }
-    if let Some((proposal, bounds)) = proposal {
-        plan(proposal, bounds, Counters::default());
-    }
-    account.counters = Some(counters);
-    account.dataset = dataset.into();
-    Ok(Some(account))
-}
-
-fn planned_nano_rho(proposal: &Proposal, bounds: &PublicBounds) -> u64 {
-    let users = proposal.terms.most_common_users;
-    let stated = bounds.stated.bounds(proposal.operator, users);
-    let row_norm = (bounds.rule == BoundsRule::Stated).then_some(stated.row_norm);
-    disclosing::nano_rho(proposal, row_norm)
-}
-
 /// The accounts by the lineages of the data sets that are here; `peer` selects the rules.
-pub(crate) fn accounts(platform: &Platform, peer: &str) -> Result<Vec<v1::Account>, Fault> {
-    let mut accounts: Vec<v1::Account> = Vec::new();
+pub(crate) fn accounts(platform: &Platform, peer: &str) -> Result<Vec<Account>, Fault> {
+    let mut accounts: Vec<Account> = Vec::new();
     for version in versions::all(&platform.store)? {
         if accounts
             .iter()
@@ -236,8 +106,8 @@ pub(crate) fn counted<'a>(running: &'a Running, openings: u32, opened: &'a Opene
 }
 
 /// The disclosure of the running job so far.
-pub(crate) fn disclosure(running: &Running) -> v1::Disclosure {
-    counted(running, running.openings, &running.opened).disclosure(true)
+pub(crate) fn disclosure(running: &Running) -> JobDisclosure {
+    counted(running, running.openings, &running.opened).disclosure(true, now_unix_ms())
 }
 
 fn bytes(count: Count) -> u64 {
@@ -250,11 +120,8 @@ pub(crate) fn store_cost(platform: &Platform, running: &Running) -> Result<(), F
     platform.store.put(COSTS, &job, &cost_of(running))?;
     let mut disclosure = disclosure(running);
     // What was counted once is never taken back, whatever a running job has lost of itself.
-    if let Some(stored) = platform.store.get::<v1::Disclosure>(DISCLOSURES, &job)?
-        && !contains(
-            &disclosure.counters.unwrap_or_default(),
-            &stored.counters.unwrap_or_default(),
-        )
+    if let Some(stored) = platform.store.get::<JobDisclosure>(DISCLOSURES, &job)?
+        && !disclosure.counters.contains(&stored.counters)
     {
         tracing::error!(job, "the running job counted less than is stored of it");
         disclosure = stored;

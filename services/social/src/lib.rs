@@ -7,46 +7,54 @@
 //! | `operator` | the verbs of the people here |
 //! | `consent` | what consenting gives away, in words |
 //! | `policy`, `approval` | who may be shown what, and the signature that says so |
-//! | `meetings` | both platforms sign the heads of both audit logs |
+//! | `approved`, `consented` | the approval as it is stored, and what a job begins with under it |
+//! | `head_exchange` | both platforms sign the heads of both audit logs |
 //! | `peer` | the rating platform's calls, in their order |
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `probe` | echoes for the examination of the link |
-//! | `session` | the running job as stages, each holding what is known by then |
+//! | `session` | the place of the running job, and what is counted of it |
 //! | `align`, `setup`, `rounds` | the phases of a job |
-//! | `stock` | the columns that `preprocessed` multiplies before the rounds |
+//! | `common_links` | Y of the links among the common users |
+//! | `emit` | what the people here are told of a running job |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
+//! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are told |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
 
 mod absence;
 mod align;
 mod approval;
+mod approved;
 mod args;
 #[cfg(test)]
 mod attack_tests;
 mod bounds;
+mod common_links;
 mod consent;
+mod consented;
 mod disclosing;
+mod emit;
+mod ending;
 mod expiry;
+mod faults;
+mod head_exchange;
 mod imports;
 mod ledger;
 mod lifeline;
-mod meetings;
 mod operator;
 mod peer;
 mod platform;
 mod policy;
 mod probe;
 mod proposals;
-mod queries;
 mod rounds;
 mod serve;
 mod session;
 mod setup;
 #[cfg(test)]
 mod setup_tests;
-mod stock;
+mod tables;
 
 pub use args::{Args, Verb};
 pub use imports::link_options;

@@ -5,12 +5,15 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
+use s3rec_job::{Account, JobDisclosure};
 use s3rec_node::audit::PeerLog;
 use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Caller;
 use s3rec_sparse::BoundsRule;
-use s3rec_wire::convert::{JobId, head_to_wire, parameters_to_wire};
+use s3rec_wire::convert::{
+    account_to_wire, disclosure_to_wire, head_to_wire, job_id, parameters_to_wire,
+};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_server::SocialPlatform;
@@ -18,8 +21,9 @@ use s3rec_wire::v1::{JobState, Phase};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::bounds::Given;
-use crate::platform::{CONSENTS, COSTS, Platform};
+use crate::platform::Platform;
 use crate::policy::{Policy, Verdict};
+use crate::tables::{CONSENTS, COSTS, DISCLOSURES};
 use crate::{approval, consent, ledger};
 
 /// Longest reason that people read, bytes.
@@ -37,7 +41,7 @@ impl OperatorService {
         &self,
         job: &str,
         summary: v1::ProposalSummary,
-        accounts: &[v1::Account],
+        accounts: &[Account],
     ) -> v1::ProposalSummary {
         let proposal = self.0.proposal(job);
         let mut warnings = match &proposal {
@@ -63,7 +67,7 @@ impl OperatorService {
         };
         v1::ProposalSummary {
             last_event: self.0.journal.last(job),
-            accounts: accounts.to_vec(),
+            accounts: accounts.iter().map(account_to_wire).collect(),
             warnings,
             policy,
             ..summary
@@ -156,7 +160,7 @@ impl SocialPlatform for OperatorService {
         let listed =
             consents.filter(|(job, _)| !pending_only || self.0.state(job) == JobState::Proposed);
         // The same for all of one peer, and every one of them reads the whole ledger.
-        let mut accounts: BTreeMap<String, Vec<v1::Account>> = BTreeMap::new();
+        let mut accounts: BTreeMap<String, Vec<Account>> = BTreeMap::new();
         let mut proposals = Vec::new();
         for (job, consent) in listed {
             let of_peer = match accounts.entry(consent.peer.clone()) {
@@ -262,7 +266,7 @@ impl SocialPlatform for OperatorService {
         &self,
         _: Request<v1::ListSocialDisclosuresRequest>,
     ) -> Result<Response<v1::ListSocialDisclosuresResponse>, Status> {
-        let stored = self.0.store.list::<v1::Disclosure>(ledger::DISCLOSURES, "");
+        let stored = self.0.store.list::<JobDisclosure>(DISCLOSURES, "");
         let stored = stored.map_err(Fault::from)?;
         let disclosures: Vec<_> = stored.into_iter().map(|(_, shown)| shown).collect();
         // One rating platform, whatever its certificates were called; the newest name selects
@@ -273,8 +277,8 @@ impl SocialPlatform for OperatorService {
             None => Vec::new(),
         };
         Ok(Response::new(v1::ListSocialDisclosuresResponse {
-            disclosures,
-            accounts,
+            disclosures: disclosures.iter().map(disclosure_to_wire).collect(),
+            accounts: accounts.iter().map(account_to_wire).collect(),
         }))
     }
 
@@ -298,7 +302,7 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::StockStatusRequest>,
     ) -> Result<Response<v1::StockStatusResponse>, Status> {
         let used = |job: &str| {
-            let disclosure: Option<v1::Disclosure> = self.0.store.get(ledger::DISCLOSURES, job)?;
+            let disclosure: Option<JobDisclosure> = self.0.store.get(DISCLOSURES, job)?;
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
         let job = request.into_inner().job_id;
@@ -317,21 +321,19 @@ impl SocialPlatform for OperatorService {
         self.0.proposal(&job)?;
         let stored: Option<v1::JobCostResponse> =
             self.0.store.get(COSTS, &job).map_err(Fault::from)?;
-        let running = JobId::parse("job_id", &job)
-            .map_err(Fault::from)
-            .and_then(|id| {
-                self.0.slot.with(id, |running| v1::JobCostResponse {
-                    job_id: job.clone(),
-                    offline: Some(ledger::cost(&running.offline)),
-                    online: Some(ledger::cost(&running.online)),
-                    peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
-                    common_users: running.common_users,
-                    parameters: running
-                        .parameters
-                        .as_ref()
-                        .and_then(|parameters| parameters_to_wire(parameters).ok()),
-                })
-            });
+        let running = job_id("job_id", &job).map_err(Fault::from).and_then(|id| {
+            self.0.slot.with(id, |running| v1::JobCostResponse {
+                job_id: job.clone(),
+                offline: Some(ledger::cost(&running.offline)),
+                online: Some(ledger::cost(&running.online)),
+                peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
+                common_users: running.common_users,
+                parameters: running
+                    .parameters
+                    .as_ref()
+                    .and_then(|parameters| parameters_to_wire(parameters).ok()),
+            })
+        });
         let cost = running.ok().or(stored).ok_or_else(|| {
             Fault::new(
                 Reason::WrongState,

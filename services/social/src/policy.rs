@@ -11,15 +11,13 @@ mod spelling;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use s3rec_node::process::now_unix_ms;
-use s3rec_sparse::PublicBounds;
-use s3rec_wire::convert::Proposal;
-use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use serde::Deserialize;
-
 use rule::Decide;
 pub(crate) use rule::{Rule, Standing};
+use s3rec_job::{Account, Proposal};
+use s3rec_node::process::now_unix_ms;
+use s3rec_sparse::PublicBounds;
+use s3rec_wire::status::{Fault, Reason};
+use serde::Deserialize;
 
 /// A policy as it was read.
 #[derive(Clone, Debug)]
@@ -114,7 +112,7 @@ impl Policy {
         &self,
         peer: &str,
         proposal: &Proposal,
-        planned: impl Fn(&str, &PublicBounds) -> Result<Option<v1::Account>, Fault>,
+        planned: impl Fn(&str, &PublicBounds) -> Result<Option<Account>, Fault>,
     ) -> Result<Verdict, Fault> {
         let mut denied = None;
         let mut asks = false;

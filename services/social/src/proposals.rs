@@ -1,17 +1,17 @@
 //! Takes proposals in, for the people here to decide on.
 
 use s3rec_audit::Kind;
+use s3rec_job::{JobDisclosure, Proposal};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::Proposal;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::approval;
-use crate::ledger::DISCLOSURES;
-use crate::platform::{CONSENTS, PROPOSALS, Platform};
+use crate::platform::Platform;
+use crate::tables::{CONSENTS, DISCLOSURES, PROPOSALS};
+use crate::{approval, approved};
 
 /// Stores a proposal; the same one again is answered alike.
 pub(crate) fn receive(
@@ -22,7 +22,7 @@ pub(crate) fn receive(
 ) -> Result<JobState, Fault> {
     let job = proposal.job.to_string();
     offer::check(proposal)?;
-    approval::not_expired(proposal.terms.expires_unix_ms)?;
+    approved::not_expired(proposal.terms.expires_unix_ms)?;
     if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
         if known == *message {
             return Ok(platform.state(&job));
@@ -30,7 +30,7 @@ pub(crate) fn receive(
         let message = "another proposal has this job's id";
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
-    let shown: Option<v1::Disclosure> = platform.store.get(DISCLOSURES, &job)?;
+    let shown: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &job)?;
     if shown.is_some() {
         // Its details are forgotten, what it has disclosed is not.
         let message = "a job of this id has been before";

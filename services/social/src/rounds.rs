@@ -1,32 +1,34 @@
-//! P1's side of the exchanges: its queries, the public key, a stock's blocks where the protocol has one, then
-//! one product a round.
+//! P1's side of the exchanges: does what the job says until each call of P0's is answered. The
+//! order is [`SocialJob`]'s.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use s3rec_job::social::{Call, Pace, SocialJob, SocialNext, SocialPlatform, SocialTurn};
+use s3rec_job::{JobError, JobId, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::{self, Paced};
-use s3rec_link::{Channel, Counting, DriveError, drive};
+use s3rec_link::{Counting, drive};
 use s3rec_node::traces::join_trace;
-use s3rec_spmm::WorkingSpace;
-use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
-use s3rec_wire::convert::{ChunkHeader, JobId};
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_spmm::preprocessed::StockStorage;
+use s3rec_spmm::{Admission, WorkingSpace};
+use s3rec_wire::convert::{ChunkHeader, phase_to_wire};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
-use tokio::sync::watch;
+use s3rec_wire::v1::JobState;
 use tokio::time::Instant;
 use tonic::Streaming;
 use tracing::Instrument;
 
-use crate::disclosing::{self, Cleared, Leaving, Opening};
+use crate::absence::fail;
+use crate::disclosing::{self, Leaving, Opening};
+use crate::faults::{blamed, fault, fault_of, stale, unless_ended};
 use crate::imports::blocking;
-use crate::ledger;
-use crate::peer::{blamed, fail};
 use crate::platform::Platform;
-use crate::session::{Agreed, Keyed, Stage, Taken, superseded};
+use crate::session::Taken;
 use crate::setup::{pacing_missed, reading_time};
-use crate::{absence, queries, stock};
+use crate::{absence, emit, ledger};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
 pub(crate) async fn answer(
@@ -41,20 +43,22 @@ pub(crate) async fn answer(
         platform.slot.refuse_while_away(job)?;
     }
     let taken = platform.slot.take(job, header.phase == Phase::Online)?;
-    if let Err(fault) = due(platform, &header, &taken.stage) {
+    if let Err(fault) = due(platform, &header, &taken) {
         return Err(fail(platform, job, fault));
     }
     let meter = taken.meter.clone();
     meter.received(grpc::header_bytes(&header));
     let (channel, answer) = grpc::accept(incoming, &header, &meter, idle);
-    let span = tracing::info_span!("exchange", %job, phase = header.phase.as_str_name(), round = header.round);
+    let span = tracing::info_span!("exchange", %job, phase = phase_to_wire(header.phase).as_str_name(), round = header.round);
     join_trace(&span, job);
     let platform = Arc::clone(platform);
     let epoch = taken.epoch;
+    let pace = taken.stage.pace();
+    let time = answer_time(&platform, job, pace)?;
     let work = async move {
-        let time = answer_time(&taken.stage);
         let mut paced = Paced::new(Counting::new(channel, meter), time);
-        if speaks_first(&taken.stage) {
+        // The first frame is ours: its time counts from the header.
+        if pace == Pace::Queries {
             paced = paced.speaking_first();
         }
         let cancelled = taken.cancelled.clone();
@@ -77,88 +81,23 @@ pub(crate) async fn answer(
     Ok(answer)
 }
 
-/// How long after a broken exchange P0's Abort, or the loss of its lifeline, may arrive.
-const WORD_ARRIVES_WITHIN: Duration = Duration::from_millis(500);
-
-/// Works until the job is ended by either side's people.
-pub(crate) async fn unless_ended<T>(
-    mut cancelled: watch::Receiver<bool>,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    let worked = tokio::select! {
-        worked = work => worked,
-        _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
-    };
-    match worked {
-        // P0's word that it ended the job may be overtaken by the end of the exchange.
-        Err(fault) if fault.reason == Reason::PeerVanished => {
-            let word = cancelled.wait_for(|cancelled| *cancelled);
-            let word = tokio::time::timeout(WORD_ARRIVES_WITHIN, word).await;
-            Err(word.map_or(fault, |_| ended()))
-        }
-        worked => worked,
-    }
-}
-
-fn ended() -> Fault {
-    Fault::new(Reason::Cancelled, "the job was ended")
-}
-
-/// A fault of a call that was stopped: the job was ended, or goes on over another connection.
-pub(crate) fn stale(platform: &Platform, job: JobId, epoch: u64, fault: Fault) -> Fault {
-    match (
-        platform.slot.is_current(job, epoch),
-        platform.slot.running_job() == Some(job),
-    ) {
-        (true, _) => fault,
-        (false, true) => superseded(),
-        (false, false) => ended(),
-    }
-}
-
 /// Is this exchange the next one of the job?
-fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), Fault> {
-    let digest = match (header.phase, stage) {
-        (Phase::Setup, Stage::Agreed(agreed)) => agreed.parameters_digest,
-        // Compared with what is on disk, when that is read.
-        (Phase::Offline, Stage::Away) => return Ok(()),
-        (Phase::Online, Stage::Keyed(keyed)) => keyed.parameters_digest,
-        (Phase::Offline, Stage::Stocking(stocked) | Stage::Sealed(stocked))
-        | (Phase::Offline | Phase::Online, Stage::Stocked(stocked)) => stocked.parameters_digest,
-        _ => return Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
-    };
-    if digest != header.parameters_digest {
-        let message = "the exchange names other parameters than were agreed on";
-        return Err(Fault::new(Reason::Contradiction, message));
-    }
-    if header.phase != Phase::Online {
-        return Ok(());
-    }
+fn due(platform: &Platform, header: &ChunkHeader, taken: &Taken) -> Result<(), Fault> {
+    let at = (header.phase == Phase::Online).then_some(header.round);
     let (openings, rounds) = platform.slot.with(header.job, |running| {
         (running.openings, running.proposal.rounds)
     })?;
-    if header.round > rounds {
-        let message = format!("round {} exceeds the {rounds} consented to", header.round);
-        return Err(Fault::new(Reason::BeyondConsent, message).at("round", header.round));
-    }
-    // After a meeting the last round may be asked for again: the stock answers the identical
-    // message alike, and no other.
-    let again =
-        header.round == openings && matches!(stage, Stage::Stocked(stocked) if stocked.may_repeat);
-    if header.round != openings + 1 && !again {
-        let message = format!(
-            "round {} was asked for where {} is due",
-            header.round,
-            openings + 1
-        );
-        return Err(Fault::new(Reason::OutOfOrder, message).at("round", header.round));
+    let is_due = taken.stage.is_due(&call_of(header), openings, rounds);
+    is_due.map_err(|error| fault_of(error, at))?;
+    if header.phase != Phase::Online {
+        return Ok(());
     }
     ledger::compare(platform, header.job, Some(header.round), header.counters)?;
     let round = header.round;
     platform.journal.mention(v1::JobEvent {
         job_id: header.job.to_string(),
         state: JobState::Running.into(),
-        phase: Phase::Online.into(),
+        phase: v1::Phase::Online.into(),
         round,
         rounds,
         phase_cost: Some(
@@ -173,130 +112,132 @@ fn due(platform: &Platform, header: &ChunkHeader, stage: &Stage) -> Result<(), F
     Ok(())
 }
 
-/// How long after the last frame received the answer of this stage's exchange may leave.
-fn answer_time(stage: &Stage) -> Duration {
-    match stage {
-        Stage::Agreed(agreed) if agreed.is_to_ask() => agreed.answer_times.queries,
-        Stage::Keyed(keyed) => keyed.answer_times.round,
-        Stage::Stocking(stocked) => stocked.answer_times.block,
-        Stage::Stocked(stocked) => stocked.answer_times.round,
-        // What is answered there does not depend on the links.
-        _ => Duration::ZERO,
+fn call_of(header: &ChunkHeader) -> Call {
+    Call {
+        phase: header.phase,
+        round: header.round,
+        parameters_digest: header.parameters_digest,
     }
 }
 
-/// Is the first frame of this stage's exchange P1's? Its time counts from the header then.
-fn speaks_first(stage: &Stage) -> bool {
-    matches!(stage, Stage::Agreed(agreed) if agreed.is_to_ask())
+/// How long after the last frame received the answer may leave.
+fn answer_time(platform: &Platform, job: JobId, pace: Pace) -> Result<Duration, Fault> {
+    let times = platform.slot.with(job, |running| running.answer_times)?;
+    Ok(match pace {
+        Pace::Free => Duration::ZERO,
+        Pace::Queries => times.queries,
+        Pace::Block => times.block,
+        Pace::Round => times.round,
+    })
 }
 
+/// Does what the job says until the call is answered.
 async fn exchange(
     platform: &Arc<Platform>,
     header: &ChunkHeader,
     taken: Taken,
     channel: &mut Paced<Counting<GrpcChannel>>,
-) -> Result<Stage, Fault> {
+) -> Result<SocialJob, Fault> {
     let job = header.job;
     let began = Instant::now();
-    let opening = || Opening::new(platform, job, header.round, taken.epoch);
-    match taken.stage {
-        Stage::Agreed(agreed) if agreed.is_to_ask() => {
-            let cleared = disclosing::clear(platform, job, Leaving::Upload)?;
-            queries::send(&cleared, *agreed, channel).await
-        }
-        Stage::Agreed(agreed) => {
-            // Whatever is answered under this key from here on, blocks or rounds.
-            let cleared = disclosing::clear(platform, job, Leaving::Upload)?;
-            match agreed.parameters.protocol.is_preprocessed() {
-                true => stock::begin(&cleared, platform, job, *agreed, channel).await,
-                false => receive_key(&cleared, job, *agreed, channel).await,
+    let at = (header.phase == Phase::Online).then_some(header.round);
+    let is_asking = taken.stage.pace() == Pace::Queries;
+    let host = Arc::new(Host {
+        platform: Arc::clone(platform),
+        job,
+        epoch: taken.epoch,
+        peer: platform.slot.with(job, |running| running.peer.clone())?,
+    });
+    let mut turn = SocialTurn::new(host, job, call_of(header), taken.stage);
+    loop {
+        turn = match compute(at, move || turn.next()).await? {
+            SocialNext::Rest(stage) => return Ok(stage),
+            // Whatever is answered under a key from here on, blocks or rounds.
+            SocialNext::Clear(uncleared) => {
+                uncleared.cleared(&disclosing::clear(platform, job, Leaving::Upload)?)
             }
-        }
-        Stage::Stocking(stocked) => stock::block(platform, job, *stocked, channel).await,
-        Stage::Away => {
-            disclosing::may_go_on(platform, job)?;
-            let time = platform.slot.with(job, |running| reading_time(running))?;
-            let restored = absence::restore(platform, job, header.parameters_digest).await;
-            // It reads the links, as Setup does.
-            if let Some(late) = pacing::hold(began, time).await {
-                pacing_missed("a meeting after an absence", job, time, late);
+            SocialNext::Restore(restoring) => {
+                disclosing::may_go_on(platform, job)?;
+                let time = platform.slot.with(job, |running| reading_time(running))?;
+                let restored = absence::restore(platform, job, restoring).await;
+                // It reads the links, as Setup does.
+                if let Some(late) = pacing::hold(began, time).await {
+                    pacing_missed("a resume handshake", job, time, late);
+                }
+                restored?
             }
-            stock::meet(platform, job, restored?, channel).await
-        }
-        Stage::Sealed(stocked) => stock::meet(platform, job, *stocked, channel).await,
-        Stage::Stocked(stocked) if header.phase == Phase::Online => {
-            stock::open(header.round, opening(), *stocked, channel).await
-        }
-        Stage::Stocked(stocked) => stock::close(*stocked, channel).await,
-        Stage::Keyed(keyed) => {
-            answer_round(platform, header.round, opening(), &keyed, channel).await?;
-            Ok(Stage::Keyed(keyed))
-        }
-        _ => Err(Fault::new(Reason::OutOfOrder, "this exchange is not due")),
+            SocialNext::Save(kept, turn) => {
+                absence::keep(platform, job, *kept).await?;
+                turn
+            }
+            SocialNext::Emit(event, turn) => {
+                emit::emit(platform, job, event)?;
+                turn
+            }
+            SocialNext::Exchange(exchange) => {
+                let mut bytes = 0;
+                let moved = |moved| {
+                    bytes += moved as u64;
+                    emit::moved(platform, job, moved);
+                };
+                let done = drive(*exchange, channel, moved).await;
+                let done = done.map_err(|error| fault(error, at))?;
+                if is_asking {
+                    platform
+                        .slot
+                        .with(job, |running| running.queried_bytes = bytes)?;
+                }
+                compute(at, move || done.done()).await?
+            }
+        };
     }
 }
 
-async fn receive_key(
-    _: &Cleared,
+/// What a job takes from this platform.
+struct Host {
+    platform: Arc<Platform>,
     job: JobId,
-    agreed: Agreed,
-    channel: &mut impl Channel,
-) -> Result<Stage, Fault> {
-    let session_id = job.to_string();
-    let seed = public_key_seed(
-        &agreed.rating_half,
-        &agreed.social_half,
-        session_id.as_bytes(),
-    );
-    let setup =
-        SocialKeySetup::new(&agreed.parameters, &seed).map_err(|e| fault(e.into(), None))?;
-    let setup = drive(setup, channel, |_| {})
-        .await
-        .map_err(|e| fault(e, None))?;
-    let keys = blocking(move || setup.into_keys()).await?;
-    let keys = keys.map_err(|error| fault(error.into(), None))?;
-    Ok(Stage::Keyed(Arc::new(Keyed {
-        parameters_digest: agreed.parameters_digest,
-        keys: Arc::new(keys),
-        operand: agreed.operand,
-        answer_times: agreed.answer_times,
-        fetch: agreed.asked.map(|asked| asked.fetch),
-    })))
+    /// Of P0's connection.
+    epoch: u64,
+    peer: String,
 }
 
-async fn answer_round(
-    platform: &Platform,
-    round: u32,
-    opening: Opening,
-    keyed: &Keyed,
-    channel: &mut impl Channel,
-) -> Result<(), Fault> {
-    let at = Some(round);
-    let space = WorkingSpace {
-        memory_limit_bytes: usize::try_from(platform.limits.memory_bytes).unwrap_or(usize::MAX),
-        directory: platform.data_dir.clone(),
-    };
-    let answering = SocialRound::new(&keyed.keys, &keyed.operand, round - 1, opening, &space);
-    let mut answering = answering.map_err(|error| fault(error.into(), at))?;
-    if let Some(fetch) = &keyed.fetch {
-        answering = answering.with_fetch(fetch);
+impl SocialPlatform for Host {
+    fn admission(&self, round: u32) -> Box<dyn Admission> {
+        Box::new(Opening::new(&self.platform, self.job, round, self.epoch))
     }
-    drive(answering, channel, |_| {})
-        .await
-        .map_err(|e| fault(e, at))?;
-    Ok(())
-}
 
-/// A failed exchange, blamed on whoever it was.
-pub(crate) fn fault(error: DriveError, round: Option<u32>) -> Fault {
-    match error {
-        DriveError::Link(error) => blamed(error, round),
-        other => {
-            let fault = Fault::from(other);
-            match round {
-                Some(round) => fault.at("round", round),
-                None => fault,
-            }
+    fn make_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Ok(Arc::new(self.platform.stocks.make(&self.job.to_string())?))
+    }
+
+    fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Ok(Arc::new(
+            self.platform.stocks.reopen(&self.job.to_string())?,
+        ))
+    }
+
+    fn space(&self) -> WorkingSpace {
+        let limit = self.platform.limits.memory_bytes;
+        WorkingSpace {
+            memory_limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX),
+            directory: self.platform.data_dir.clone(),
         }
     }
+
+    fn peer(&self) -> String {
+        self.peer.clone()
+    }
+
+    fn parties(&self) -> [[u8; 32]; 2] {
+        self.platform.pins().into()
+    }
+}
+
+/// A step of the job, on a thread that may block.
+async fn compute<T: Send + 'static>(
+    at: Option<u32>,
+    step: impl FnOnce() -> Result<T, JobError> + Send + 'static,
+) -> Result<T, Fault> {
+    blocking(step).await?.map_err(|error| fault_of(error, at))
 }

@@ -1,119 +1,39 @@
-//! The running job as stages: each holds what is known by then, and a call takes one and leaves
-//! the next. A call out of order finds no stage that it could take.
+//! The place of the running job: a call takes the job in its stage and leaves it in the next.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use s3rec_algebra::Seed;
+use s3rec_job::social::SocialJob;
+use s3rec_job::{Account, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
-use s3rec_node::alignment::Common;
 use s3rec_node::journal::Journal;
 use s3rec_node::observe;
-use s3rec_sparse::{OperatorBounds, SocialOperator};
-use s3rec_spmm::fetch::SocialFetch;
-use s3rec_spmm::he::SocialKeys;
-use s3rec_spmm::preprocessed::SocialStock;
-use s3rec_spmm::{ProductParameters, PublicPattern, SocialOperand};
-use s3rec_wire::convert::{JobId, Proposal};
+use s3rec_node::stock_progress::StockProgress;
+use s3rec_sparse::PublicBounds;
+use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{Overlap, Role};
+use s3rec_wire::v1::Role;
 use tokio::sync::watch;
 
-use crate::ledger::Opened;
-use crate::stock::Progress;
-
-/// What is known of the running job.
-pub(crate) enum Stage {
-    /// P1's operator consented.
-    Approved,
-    /// The common users, as indices of P1's ids.
-    Aligned(Common),
-    /// Y over the common users, and the halves of the seed of A_pk.
-    Bounded(Box<Bounded>),
-    /// The parameters that both sides agreed on.
-    Agreed(Box<Agreed>),
-    /// P0's public key: rounds of `he` can be answered.
-    Keyed(Arc<Keyed>),
-    /// `preprocessed`: a stock whose blocks are being made.
-    Stocking(Box<Stocked>),
-    /// All blocks are made; the platforms have not met over the stock yet.
-    Sealed(Box<Stocked>),
-    /// Rounds use the stock's columns.
-    Stocked(Box<Stocked>),
-    /// The stock is at rest: only Finish is due.
-    Closed,
-    /// P0 is away: it begins again while nothing is opened, or meets us over the stock on disk.
-    Away,
-}
-
-pub(crate) struct Bounded {
-    pub(crate) operator: Arc<SocialOperator>,
-    pub(crate) pattern: PublicPattern,
-    /// As announced.
-    pub(crate) bounds: OperatorBounds,
-    /// d_max as announced; 0 unless rows are fetched privately.
-    pub(crate) fetched_rows_bound: u32,
-    pub(crate) users_digest: [u8; 32],
-    pub(crate) rating_half: [u8; 32],
-    pub(crate) social_half: [u8; 32],
-    /// Made by P0, never used twice.
-    pub(crate) stock_id: [u8; 16],
-    /// The common users, as indices of P1's ids.
-    pub(crate) rows: Arc<Vec<u32>>,
-}
-
-pub(crate) struct Agreed {
-    pub(crate) parameters: ProductParameters,
-    pub(crate) parameters_digest: [u8; 32],
-    pub(crate) operand: Arc<SocialOperand>,
-    pub(crate) pattern: PublicPattern,
-    pub(crate) users_digest: [u8; 32],
-    pub(crate) rating_half: [u8; 32],
-    pub(crate) social_half: [u8; 32],
-    pub(crate) stock_id: [u8; 16],
-    pub(crate) rows: Arc<Vec<u32>>,
-    /// Of the digest of Y.
-    pub(crate) salt: Seed,
-    pub(crate) answer_times: AnswerTimes,
-    /// What P0 was asked for, once it was, under the protocols that fetch privately.
-    pub(crate) asked: Option<Asked>,
-}
-
-impl Agreed {
-    /// P1 fetches its rows privately and has not sent its queries.
-    pub(crate) fn is_to_ask(&self) -> bool {
-        self.parameters.protocol.fetches_privately() && self.asked.is_none()
-    }
-}
-
-/// Queries that were sent.
-pub(crate) struct Asked {
-    pub(crate) fetch: Arc<SocialFetch>,
-    /// Their payload bytes.
-    pub(crate) bytes: usize,
-}
-
-pub(crate) struct Keyed {
-    pub(crate) parameters_digest: [u8; 32],
-    pub(crate) keys: Arc<SocialKeys>,
-    pub(crate) operand: Arc<SocialOperand>,
-    pub(crate) answer_times: AnswerTimes,
-    pub(crate) fetch: Option<Arc<SocialFetch>>,
-}
-
-/// P1's half of a stock, and how far it is.
-pub(crate) struct Stocked {
-    pub(crate) parameters_digest: [u8; 32],
-    pub(crate) stock: SocialStock,
-    pub(crate) blocks_made: u32,
-    pub(crate) answer_times: AnswerTimes,
-    pub(crate) fetch: Option<Arc<SocialFetch>>,
-    pub(crate) progress: Progress,
-    /// The round before the meeting may be asked for again: its answer may have been lost.
-    pub(crate) may_repeat: bool,
+/// What a running job knows of the openings of its lineage.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    /// The data set it uses, and that one's lineage.
+    pub(crate) dataset: String,
+    pub(crate) lineage: Vec<u8>,
+    /// What was stated of the links when it was approved.
+    pub(crate) bounds: PublicBounds,
+    /// Pin of P0's certificate then.
+    pub(crate) peer_pin: Vec<u8>,
+    /// All other jobs on this lineage.
+    pub(crate) before: Account,
+    /// This job's uploads answered, what left beside the openings, and its openings by day.
+    pub(crate) stocks: u32,
+    pub(crate) shown: Shown,
+    pub(crate) days: Vec<OpenedDay>,
 }
 
 /// The one running job and what is counted of it.
@@ -131,8 +51,14 @@ pub(crate) struct Running {
     pub(crate) parameters: Option<ProductParameters>,
     /// What was opened before, on which days, and until when it may be.
     pub(crate) opened: Opened,
+    /// While a stock is made.
+    pub(crate) stock: Option<StockProgress>,
+    /// Of the queries that were sent, under the protocols that fetch privately.
+    pub(crate) queried_bytes: u64,
+    /// Public times of the answers, once the parameters are agreed on.
+    pub(crate) answer_times: AnswerTimes,
     /// `None` while a call works on it.
-    stage: Option<Stage>,
+    stage: Option<SocialJob>,
     cancel: watch::Sender<bool>,
     /// Counts the connections of P0: what a call of an older one leaves is dropped.
     epoch: u64,
@@ -201,7 +127,7 @@ impl Phase {
 
 /// What a call works with: a stage, the counter, and the sign to stop.
 pub(crate) struct Taken {
-    pub(crate) stage: Stage,
+    pub(crate) stage: SocialJob,
     pub(crate) proposal: Proposal,
     pub(crate) meter: Meter,
     pub(crate) cancelled: watch::Receiver<bool>,
@@ -210,7 +136,7 @@ pub(crate) struct Taken {
 }
 
 impl Running {
-    fn new(proposal: Proposal, peer: String, opened: Opened, stage: Stage) -> Self {
+    fn new(proposal: Proposal, peer: String, opened: Opened, stage: SocialJob) -> Self {
         Self {
             job: proposal.job,
             proposal,
@@ -222,16 +148,27 @@ impl Running {
             common_users: 0,
             overlap: None,
             parameters: None,
+            stock: None,
+            queried_bytes: 0,
+            answer_times: AnswerTimes::default(),
             stage: Some(stage),
             cancel: watch::channel(false).0,
             epoch: 0,
         }
     }
 
+    fn is_away(&self) -> bool {
+        self.stage.as_ref().is_some_and(SocialJob::is_away)
+    }
+
     /// Whether P0's connection is still the one of that number.
     pub(crate) fn is_of(&self, epoch: u64) -> bool {
         self.epoch == epoch
     }
+}
+
+fn lost_state(error: JobError) -> Fault {
+    Fault::new(Reason::StateLost, error.to_string())
 }
 
 /// What a call of a connection that was given up ends with.
@@ -299,14 +236,12 @@ impl Slot {
         }
         let mut slot = self.lock();
         if let Some(running) = slot.as_mut().filter(|running| running.job == proposal.job)
-            && matches!(running.stage, Some(Stage::Away))
+            && running.is_away()
         {
-            if running.openings > 0 {
-                return Err(crate::absence::began_again(running.openings));
-            }
+            let begun = SocialJob::begin_again(running.openings).map_err(lost_state)?;
             running.peer = peer;
             running.opened = opened;
-            running.stage = Some(Stage::Approved);
+            running.stage = Some(begun);
             running.offline.begin();
             return Ok(());
         }
@@ -318,7 +253,7 @@ impl Slot {
             };
             return Err(Fault::new(Reason::Busy, message).at("running_job", running.job));
         }
-        let mut running = Running::new(proposal, peer, opened, Stage::Approved);
+        let mut running = Running::new(proposal, peer, opened, SocialJob::Approved);
         running.offline.begin();
         *slot = Some(running);
         Ok(())
@@ -339,7 +274,7 @@ impl Slot {
             common_users: counts.common_users,
             offline: phase(observe::Stage::Offline, counts.offline),
             online: phase(observe::Stage::Online, counts.online),
-            ..Running::new(proposal, peer, opened, Stage::Approved)
+            ..Running::new(proposal, peer, opened, SocialJob::Approved)
         });
     }
 
@@ -348,31 +283,29 @@ impl Slot {
     pub(crate) fn suspend(&self, job: JobId) -> Option<Suspended> {
         let mut slot = self.lock();
         let running = slot.as_mut().filter(|running| running.job == job)?;
-        if matches!(running.stage, Some(Stage::Away)) {
+        if running.is_away() {
             return None;
         }
         running.cancel.send_replace(true);
         running.cancel = watch::channel(false).0;
-        running.stage = Some(Stage::Away);
+        running.stage = Some(SocialJob::Away);
         running.epoch += 1;
         Some(Suspended {
             epoch: running.epoch,
             openings: running.openings,
-            can_go_on: running.openings == 0 || running.proposal.protocol.is_preprocessed(),
+            can_go_on: running.proposal.can_resume_after(running.openings),
         })
     }
 
     /// Whether P0 has been away from its job since that time.
     pub(crate) fn is_away(&self, job: JobId, epoch: u64) -> bool {
-        let away = |running: &mut Running| {
-            running.epoch == epoch && matches!(running.stage, Some(Stage::Away))
-        };
+        let away = |running: &mut Running| running.epoch == epoch && running.is_away();
         self.with(job, away).unwrap_or(false)
     }
 
     /// Whether P0 is away from its job, so that only the calls that take it up again are due.
     pub(crate) fn refuse_while_away(&self, job: JobId) -> Result<(), Fault> {
-        match self.with(job, |running| matches!(running.stage, Some(Stage::Away)))? {
+        match self.with(job, |running| running.is_away())? {
             true => Err(superseded().at("job", job)),
             false => Ok(()),
         }
@@ -409,16 +342,16 @@ impl Slot {
 
     /// Leaves the next stage; fails when the job has ended meanwhile, or P0 has given up the
     /// connection that the stage was taken over.
-    pub(crate) fn leave(&self, job: JobId, epoch: u64, stage: Stage) -> Result<(), Fault> {
+    pub(crate) fn leave(&self, job: JobId, epoch: u64, stage: SocialJob) -> Result<(), Fault> {
         self.with(job, |running| {
             if running.epoch != epoch {
                 return Err(superseded());
             }
             match &stage {
-                Stage::Aligned(common) => {
+                SocialJob::Aligned(common) => {
                     running.common_users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
                 }
-                Stage::Agreed(agreed) => running.parameters = Some(agreed.parameters.clone()),
+                SocialJob::Agreed(agreed) => running.parameters = Some(agreed.parameters.clone()),
                 _ => {}
             }
             if running.openings == 0 {

@@ -5,26 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_algebra::Seed;
+use s3rec_job::social::{SocialAgreed, SocialBounded, SocialJob};
+use s3rec_job::{JobId, Proposal};
 use s3rec_link::pacing::{self, AnswerTimes};
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{
     Disclosure, OperatorBounds, SecretPattern, SocialOperator, SparseError, declassify,
 };
 use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError};
-use s3rec_wire::convert::{
-    JobId, Proposal, bitmap, digest_of, half_of, parameters_digest, parameters_from_wire,
-};
+use s3rec_wire::convert::{bitmap, digest_of, half_of, parameters_digest, parameters_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 use tokio::time::Instant;
 
-use crate::align::common_operator;
 use crate::bounds;
+use crate::common_links::common_operator;
 use crate::disclosing::{self, Cleared, Leaving};
 use crate::imports::blocking;
-use crate::platform::{CONSENTS, Platform};
-use crate::session::{Agreed, Bounded, Running, Stage, Taken};
+use crate::platform::Platform;
+use crate::session::{Running, Taken};
+use crate::tables::CONSENTS;
 
 /// The first call gets the bounds, the second the agreement; neither before a public time, in
 /// which P1 reads its links and makes Y of them.
@@ -73,7 +74,7 @@ async fn answer_now(
 ) -> Result<SetupResponse, Fault> {
     let rating_half = half_of("seed_half", &request.seed_half)?;
     let (stage, response) = match (taken.stage, request.parameters) {
-        (Stage::Aligned(common), None) => {
+        (SocialJob::Aligned(common), None) => {
             if digest_of("users_digest", &request.users_digest)? != common.digest {
                 let message = "the platforms found different common users";
                 return Err(Fault::new(Reason::Contradiction, message));
@@ -88,7 +89,7 @@ async fn answer_now(
             let stock_id = stock_id_of(&request.stock_id)?;
             bound(platform, &taken.proposal, (rating_half, stock_id), common).await?
         }
-        (Stage::Bounded(bounded), Some(message)) => {
+        (SocialJob::Bounded(bounded), Some(message)) => {
             let users_digest = digest_of("users_digest", &request.users_digest)?;
             let stock_id = stock_id_of(&request.stock_id)?;
             let said = (rating_half, stock_id, users_digest);
@@ -121,7 +122,7 @@ async fn bound(
     proposal: &Proposal,
     (rating_half, stock_id): ([u8; 32], [u8; 16]),
     common: Common,
-) -> Result<(Stage, SetupResponse), Fault> {
+) -> Result<(SocialJob, SetupResponse), Fault> {
     let Common { rows, digest, .. } = common;
     let users = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let values = u64::from(users) * u64::from(proposal.columns());
@@ -189,7 +190,7 @@ async fn bound(
         },
         ..announced.respond(proposal.job, &cleared)
     };
-    let bounded = Bounded {
+    let bounded = SocialBounded {
         operator: Arc::new(operator),
         pattern,
         bounds,
@@ -200,7 +201,7 @@ async fn bound(
         stock_id,
         rows,
     };
-    Ok((Stage::Bounded(Box::new(bounded)), response))
+    Ok((SocialJob::Bounded(Box::new(bounded)), response))
 }
 
 /// What both answers say alike.
@@ -277,9 +278,9 @@ fn tell_of_no_links(platform: &Platform, job: JobId, users: u32) {
 async fn agree(
     platform: &Arc<Platform>,
     proposal: &Proposal,
-    bounded: Bounded,
+    bounded: SocialBounded,
     message: &v1::ProductParameters,
-) -> Result<(Stage, SetupResponse), Fault> {
+) -> Result<(SocialJob, SetupResponse), Fault> {
     let parameters = parameters_from_wire(message)?;
     check(proposal, &bounded, &parameters)?;
     keeps(proposal, &parameters)?;
@@ -331,11 +332,13 @@ async fn agree(
     };
     let answer_times = AnswerTimes::of(&parameters)
         .map_err(|error| Fault::new(Reason::ParametersRefused, error.to_string()))?;
-    let agreed = Agreed {
+    platform
+        .slot
+        .with(proposal.job, |running| running.answer_times = answer_times)?;
+    let agreed = SocialAgreed {
         parameters,
         pattern: bounded.pattern,
         users_digest: bounded.users_digest,
-        answer_times,
         parameters_digest: digest,
         operand: Arc::new(operand),
         rating_half: bounded.rating_half,
@@ -345,7 +348,7 @@ async fn agree(
         rows: bounded.rows,
         salt,
     };
-    Ok((Stage::Agreed(Box::new(agreed)), response))
+    Ok((SocialJob::Agreed(Box::new(agreed)), response))
 }
 
 /// Refuses parameters beyond the proposal's bounds.
@@ -379,7 +382,7 @@ fn keeps(proposal: &Proposal, parameters: &ProductParameters) -> Result<(), Faul
 /// Refuses parameters that differ from what was consented to or announced.
 fn check(
     proposal: &Proposal,
-    bounded: &Bounded,
+    bounded: &SocialBounded,
     parameters: &ProductParameters,
 ) -> Result<(), Fault> {
     let operator = &bounded.operator;

@@ -3,19 +3,20 @@
 
 use std::time::Duration;
 
+use s3rec_job::social::SocialJob;
+use s3rec_job::{JobId, Overlap, Proposal, Terms};
 use s3rec_link::pacing::AnswerTimes;
+use s3rec_model::SolverKind;
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
-use s3rec_wire::convert::{JobId, Proposal, Terms, parameters_to_wire};
-use s3rec_wire::v1;
+use s3rec_wire::convert::{parameters_to_wire, proposal_to_wire};
 use s3rec_wire::v1::{JobState, Phase, SetupRequest, SetupResponse};
 use tokio::time::Instant;
 
 use crate::attack_tests::Bare;
 use crate::bounds::Given;
-use crate::session::Stage;
-use crate::{approval, ledger, proposals, setup};
+use crate::{approval, consented, proposals, setup};
 
 /// Users whose links are looked at; as many others are linked to by each of them.
 const COMMON: u32 = 20;
@@ -30,7 +31,7 @@ fn proposal(operator: OperatorKind, protocol: Protocol) -> Proposal {
         job: JobId::random(),
         purpose: "a test".into(),
         rank: 4,
-        solver: v1::Solver::Gd,
+        solver: SolverKind::Gd,
         operator,
         rounds: 3,
         social_weight: 0.0,
@@ -56,10 +57,10 @@ async fn answers(
 ) -> [(SetupResponse, Duration); 2] {
     let (platform, job) = (&bare.platform, proposal.job);
     let name = job.to_string();
-    let message = proposal.to_wire();
+    let message = proposal_to_wire(&proposal);
     proposals::receive(platform, &proposal, &message, "rating".into()).unwrap();
     approval::give(platform, &name, dataset, 0, given, "a test").unwrap();
-    let opened = ledger::begin(platform, &name).unwrap();
+    let opened = consented::begin(platform, &name).unwrap();
     platform.slot.attach(job);
     platform
         .slot
@@ -70,7 +71,7 @@ async fn answers(
         .advance(&name, JobState::Running, phase, "")
         .unwrap();
     let taken = platform.slot.take(job, false).unwrap();
-    let overlap = v1::Overlap {
+    let overlap = Overlap {
         rating_users: 50,
         social_users: u64::from(2 * COMMON),
         common_users: COMMON.into(),
@@ -87,7 +88,7 @@ async fn answers(
     };
     platform
         .slot
-        .leave(job, taken.epoch, Stage::Aligned(common))
+        .leave(job, taken.epoch, SocialJob::Aligned(common))
         .unwrap();
     let first = SetupRequest {
         job_id: name.clone(),

@@ -1,6 +1,6 @@
 //! One joint training: what it was worth, what it cost, what it gave away.
 
-use s3rec_train::report::{PhaseCost, RunReport};
+use s3rec_job::report::{PhaseCost, RunReport};
 
 use super::section::{Figure, Grid, Section};
 use crate::BenchError;

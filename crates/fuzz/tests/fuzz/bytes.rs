@@ -4,6 +4,7 @@ use s3rec_algebra::{RingBits, packing};
 use s3rec_he::{GlweParameters, PublicKeyBodies, Response, RowBodies, decode_bodies};
 use s3rec_pir::{PirParameters, QueryMessage, QueryReceiver};
 use s3rec_wire::convert;
+use s3rec_wire::convert::job_id;
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 
@@ -68,9 +69,8 @@ fn protocol_messages() {
         if let Ok(message) = v1::ExchangeChunk::from_record(bytes) {
             let _ = convert::header_of(&message);
             let header = convert::ChunkHeader {
-                job: convert::JobId::parse("job_id", "67e55044-10b1-426f-9247-bb680e5fe0c8")
-                    .unwrap(),
-                phase: v1::Phase::Setup,
+                job: job_id("job_id", "67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap(),
+                phase: s3rec_job::Phase::Setup,
                 round: 0,
                 parameters_digest: [0; 32],
                 counters: None,
@@ -88,7 +88,7 @@ fn protocol_messages() {
             let _ = convert::release_from_wire(Some(message));
         }
         if let Ok(text) = std::str::from_utf8(bytes) {
-            let _ = convert::JobId::parse("job_id", text);
+            let _ = job_id("job_id", text);
         }
     });
 }

@@ -1,6 +1,6 @@
 //! What the other platform's calls and refusals are read into.
 
-use s3rec_wire::convert::{self, Proposal};
+use s3rec_wire::convert::{self, proposal_from_wire, proposal_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -12,9 +12,9 @@ fn proposals() {
         let Ok(message) = v1::PeerProposal::from_record(bytes) else {
             return;
         };
-        if let Ok(proposal) = Proposal::from_wire(&message) {
+        if let Ok(proposal) = proposal_from_wire(&message) {
             // What is accepted says the same again, so that no field is read two ways.
-            assert!(Proposal::from_wire(&proposal.to_wire()).is_ok());
+            assert!(proposal_from_wire(&proposal_to_wire(&proposal)).is_ok());
             assert!(proposal.columns() > 0);
         }
     });

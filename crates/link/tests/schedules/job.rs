@@ -1,125 +1,31 @@
-//! A job at both platforms, as the daemons run it: what is on disk when, what each attempt begins
-//! from, who counts what.
+//! A job at both platforms, each the daemons' own: this drives [`RatingJob`] and [`SocialJob`]
+//! over a network and disks that the weather befalls, and counts what either platform counts.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use s3rec_algebra::Seed;
-use s3rec_model::{LaplacianObjective, Solver, SolverKind, SolverSettings, solver};
-use s3rec_sparse::{
-    Disclosure, OperatorKind, PublicPattern, RatingMatrix, SecretPattern, SocialMatrix,
-    SocialOperator, declassify,
+use s3rec_job::rating::{
+    ProductExchange, RatingCheckpoint, RatingExchange, RatingJob, RatingNext, RatingPlatform,
+    RatingSave, Unfinished,
 };
-use s3rec_spmm::he::public_key_seed;
-use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage,
-    StockSummary, StockTerms,
+use s3rec_job::social::{
+    Call, Permit, SocialJob, SocialKept, SocialNext, SocialPlatform, SocialTurn,
 };
-use s3rec_spmm::{
-    Admission, Asked, ProductParameters, ProductRequest, Protocol, SocialOperand, SpmmError,
-    choose_parameters,
-};
-use s3rec_testkit::datasets::Dataset;
-use s3rec_train::{Advance, CommonUsers, JointTraining, TrainingState};
+use s3rec_job::{JobError, JointTraining, Phase};
+use s3rec_model::Model;
+use s3rec_spmm::preprocessed::{MemoryStorage, StockStorage};
+use s3rec_spmm::{Admission, Asked, ProductParameters, SpmmError, WorkingSpace};
+use serde::de::DeserializeOwned;
 
 use crate::network::{Network, Stop, of};
 use crate::transcript::Transcript;
 use crate::weather::{Life, Messages, Misfortune, MortalDisk, Side, Weather};
+use crate::world::{End, PARAMETERS_DIGEST, ROUNDS, World};
 
-const RANK: usize = 2;
-const ROUNDS: u32 = 5;
 /// Attempts without getting on after which a side gives the other up.
 const GIVES_UP_AFTER: u32 = 10;
-
-/// FilmTrust at both platforms, and what they agreed on.
-pub(crate) struct World {
-    train: Arc<RatingMatrix>,
-    scale: (f64, f64),
-    common: Vec<u32>,
-    users: usize,
-    parameters: ProductParameters,
-    pattern: Arc<PublicPattern>,
-    operand: Arc<SocialOperand>,
-}
-
-impl World {
-    pub(crate) fn filmtrust() -> Option<Self> {
-        if !Dataset::FilmTrust.is_available() {
-            return None;
-        }
-        let (ratings, links) = Dataset::FilmTrust.read().unwrap();
-        let users = ratings.users.len();
-        let linked: BTreeSet<&str> = links.users.names().collect();
-        let names = ratings.users.names().zip(0u32..);
-        let common: Vec<(&str, u32)> = names.filter(|(name, _)| linked.contains(name)).collect();
-        let place: std::collections::BTreeMap<&str, u32> =
-            common.iter().map(|(name, _)| *name).zip(0u32..).collect();
-        let at = |user: u32| place.get(links.users.name(user)?).copied();
-        let among = links.links.iter();
-        let among = among.filter_map(|(from, to)| Some((at(*from)?, at(*to)?)));
-        let social = SocialMatrix::from_links(common.len(), among).unwrap();
-        let kind = OperatorKind::NormalizedLaplacian;
-        let operator = SocialOperator::build(kind, &social);
-        let pattern = declassify(&SecretPattern::of(&operator), Disclosure::Nothing);
-        let protocol = Protocol::Preprocessed;
-        let m = u32::try_from(common.len()).unwrap();
-        let columns = u32::try_from(RANK).unwrap();
-        let mut request = ProductRequest::new(protocol, kind, m, columns, ROUNDS);
-        request.row_norm_bound = operator.row_norm_bound();
-        request.nonzeros_bound = operator.nonzeros_bound();
-        request.guard_bits = 2;
-        let parameters = choose_parameters(&request).unwrap();
-        let salt = Seed::from_bytes([7; 32]);
-        let operand = SocialOperand::new(&parameters, &pattern, &operator, &salt).unwrap();
-        let items = ratings.items.len();
-        Some(Self {
-            train: Arc::new(RatingMatrix::from_ratings(users, items, &ratings.ratings).unwrap()),
-            scale: (0.5, 4.0),
-            common: common.into_iter().map(|(_, row)| row).collect(),
-            users,
-            parameters,
-            pattern: Arc::new(pattern),
-            operand: Arc::new(operand),
-        })
-    }
-
-    fn training(&self) -> JointTraining {
-        let settings = SolverSettings {
-            solver: SolverKind::Als,
-            rank: RANK,
-            openings: ROUNDS,
-            warm_sweeps: 1,
-            sweeps_per_opening: 1,
-            ..SolverSettings::default()
-        };
-        let objective = Some(Arc::new(LaplacianObjective::normalized()) as Arc<_>);
-        let solver: Box<dyn Solver> =
-            solver(Arc::clone(&self.train), self.scale, &settings, objective).unwrap();
-        let common = CommonUsers::new(self.common.clone(), self.users).unwrap();
-        let fixed = self.parameters.fixed_point().unwrap();
-        JointTraining::new(solver, common, fixed, self.parameters.weight_bits())
-    }
-}
-
-/// How a job ended.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The bits of the model.
-    Finished(Vec<u64>),
-    /// Why, in the words of each side.
-    Named { rating: String, social: String },
-}
-
-impl End {
-    pub(crate) fn name(&self) -> String {
-        match self {
-            End::Finished(_) => "finished".into(),
-            End::Named { rating, .. } => rating.clone(),
-        }
-    }
-}
 
 /// P1's ledger, on a disk that may die.
 struct Counting {
@@ -148,33 +54,163 @@ impl Admission for Counting {
     }
 }
 
-/// P0's disk beside the stock: the training before the next opening, and what is agreed.
-type Kept = (TrainingState, u32, bool);
+/// Made where an upload is counted.
+struct Counted;
+
+impl Permit for Counted {}
+
+/// Where a platform's stock lies, on disk.
+#[derive(Clone, Default)]
+struct Place(Arc<Mutex<MemoryStorage>>);
+
+impl Place {
+    /// As it is, for a process that lives so long.
+    fn open(&self, life: &Life) -> Arc<dyn StockStorage> {
+        Arc::new(MortalDisk {
+            disk: self.0.lock().unwrap().clone(),
+            life: life.clone(),
+        })
+    }
+
+    fn clear(&self) {
+        *self.0.lock().unwrap() = MemoryStorage::default();
+    }
+}
+
+/// P0 during one attempt.
+struct Rating {
+    world: Arc<World>,
+    place: Place,
+    life: Life,
+}
+
+impl RatingPlatform for Rating {
+    fn training(
+        &self,
+        _: &ProductParameters,
+        common: &[u32],
+    ) -> Result<JointTraining, Box<dyn Error + Send + Sync>> {
+        assert_eq!(common, self.world.common());
+        Ok(self.world.training())
+    }
+
+    fn held_out_rmse(&self, _: &Model) -> f64 {
+        0.0
+    }
+
+    fn make_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Ok(self.place.open(&self.life))
+    }
+
+    fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Ok(self.place.open(&self.life))
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        64 << 20
+    }
+}
+
+/// P1 during one attempt.
+struct Social {
+    place: Place,
+    life: Life,
+    counted: Arc<AtomicU32>,
+}
+
+impl SocialPlatform for Social {
+    fn admission(&self, round: u32) -> Box<dyn Admission> {
+        Box::new(Counting {
+            life: self.life.clone(),
+            due: round,
+            counted: Arc::clone(&self.counted),
+        })
+    }
+
+    fn make_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Ok(self.place.open(&self.life))
+    }
+
+    fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Ok(self.place.open(&self.life))
+    }
+
+    fn space(&self) -> WorkingSpace {
+        WorkingSpace {
+            memory_limit_bytes: 64 << 20,
+            directory: std::env::temp_dir(),
+        }
+    }
+
+    fn peer(&self) -> String {
+        "rating".into()
+    }
+
+    fn parties(&self) -> [[u8; 32]; 2] {
+        [[1; 32], [2; 32]]
+    }
+}
 
 /// Both platforms' disks, and what left them.
-pub(crate) struct Job<'w> {
-    world: &'w World,
+pub(crate) struct Job {
+    world: Arc<World>,
     transcript: Transcript,
-    rating_disk: MemoryStorage,
+    rating_place: Place,
+    /// P0's files beside the stock: what is agreed on, and the training before the next opening.
+    agreed: Option<Vec<u8>>,
+    progress: Option<Vec<u8>>,
+    social_place: Place,
+    /// P1's file beside the stock.
     kept: Option<Vec<u8>>,
-    social_disk: MemoryStorage,
-    /// P1's ledger, on disk.
-    counted: u32,
+    /// P1's ledger, on disk: openings, and uploads.
+    counted: Arc<AtomicU32>,
+    uploads: u32,
     /// P0's ledger, on disk.
     seen: u32,
     is_finished: bool,
     stocks: u8,
 }
 
-impl<'w> Job<'w> {
-    pub(crate) fn new(world: &'w World) -> Self {
+/// What befalls one attempt, and whom it kills.
+struct Attempt {
+    misfortune: Misfortune,
+    messages: Messages,
+    rating_life: Life,
+    social: Arc<Social>,
+    /// Exchanges before the rounds since the last key.
+    blocks: u32,
+}
+
+impl Attempt {
+    /// One call, or one answer to it, without frames: whether it arrives.
+    fn passes(&self) -> Result<(), Stop> {
+        let now = self.messages.next();
+        let is_lost = match self.misfortune {
+            Misfortune::Crash { message, .. } | Misfortune::Drop { message } => message == now,
+            Misfortune::Partition { message, attempts } if message == now => {
+                return Err(Stop::Partitioned(attempts));
+            }
+            _ => false,
+        };
+        match is_lost {
+            true => Err(Stop::Broken),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Job {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
         Self {
-            world,
+            world: Arc::clone(world),
             transcript: Transcript::default(),
-            rating_disk: MemoryStorage::default(),
+            rating_place: Place::default(),
+            agreed: None,
+            progress: None,
+            social_place: Place::default(),
             kept: None,
-            social_disk: MemoryStorage::default(),
-            counted: 0,
+            counted: Arc::default(),
+            uploads: 0,
             seen: 0,
             is_finished: false,
             stocks: 0,
@@ -184,7 +220,7 @@ impl<'w> Job<'w> {
     pub(crate) fn run(&mut self, weather: &mut Weather) -> End {
         let mut waited = 0;
         loop {
-            let before = (self.seen, self.counted, self.is_finished);
+            let before = (self.seen, self.counted(), self.is_finished);
             match self.attempt(weather.next()) {
                 Ok(model) => return End::Finished(model),
                 Err(Stop::Refused(side, why)) => {
@@ -199,7 +235,7 @@ impl<'w> Job<'w> {
                 Err(Stop::Broken) => waited += 1,
                 Err(Stop::Partitioned(attempts)) => waited += attempts,
             }
-            if before != (self.seen, self.counted, self.is_finished) {
+            if before != (self.seen, self.counted(), self.is_finished) {
                 waited = waited.min(1);
             }
             if waited > GIVES_UP_AFTER {
@@ -213,244 +249,221 @@ impl<'w> Job<'w> {
     }
 
     /// Each side counts an opening at most once, P0 none that P1 has not counted, and P1 every
-    /// one of which anything left.
+    /// one of which anything left, and every upload.
     pub(crate) fn check_ledgers(&self, what: &str) {
-        assert!(
-            self.seen == self.counted || self.seen + 1 == self.counted,
-            "{what}"
-        );
-        assert!(
-            self.transcript.answered() <= self.counted as usize,
-            "{what}"
-        );
+        let (seen, counted) = (self.seen, self.counted());
+        assert!(seen == counted || seen + 1 == counted, "{what}");
+        assert!(self.transcript.answered() <= counted as usize, "{what}");
+        assert!(self.uploads <= u32::from(self.stocks), "{what}");
         if self.is_finished {
-            assert_eq!((self.seen, self.counted), (ROUNDS, ROUNDS), "{what}");
+            assert_eq!((seen, counted), (ROUNDS, ROUNDS), "{what}");
+            assert!(self.uploads > 0, "{what}");
         }
     }
 
+    fn counted(&self) -> u32 {
+        self.counted.load(Ordering::Relaxed)
+    }
+
+    /// One connection's worth of the job, as the daemons drive it.
     fn attempt(&mut self, misfortune: Misfortune) -> Result<Vec<u64>, Stop> {
-        let rating_life = Life::of(misfortune, Side::Rating);
-        let social_life = Life::of(misfortune, Side::Social);
-        let messages = Messages::default();
-        let mut training = self.world.training();
-        let kept: Option<Kept> = self
-            .kept
-            .as_deref()
-            .map(|kept| postcard::from_bytes(kept).unwrap());
-        let mut is_agreed = false;
-        let stocks = match kept {
-            None => {
-                let stocks = self.make(misfortune, &messages, &rating_life, &social_life)?;
-                let opening = advance(&mut training);
-                self.keep(&rating_life, &training, false)?;
-                Some((stocks, opening))
-            }
-            Some((state, seen, agreed)) => {
-                training.resume(state).unwrap();
-                (self.seen, is_agreed) = (seen, agreed);
-                let opening = advance(&mut training);
-                match self.is_finished || agreed {
-                    true => None,
-                    false => Some((self.reopen(&rating_life, &social_life)?, opening)),
+        let (rating_life, social_life) = (
+            Life::of(misfortune, Side::Rating),
+            Life::of(misfortune, Side::Social),
+        );
+        let mut attempt = self.begin(misfortune, rating_life, social_life);
+        let rating = Arc::new(Rating {
+            world: Arc::clone(&self.world),
+            place: self.rating_place.clone(),
+            life: attempt.rating_life.clone(),
+        });
+        let checkpoint = self.checkpoint();
+        let taken_up = RatingJob::take_up(
+            rating,
+            self.world.proposal(),
+            checkpoint,
+            self.seen,
+            self.is_finished,
+        );
+        let mut rating = taken_up.map_err(of_job(Side::Rating))?;
+        let mut social = SocialJob::Away;
+        loop {
+            rating = match rating.next().map_err(of_job(Side::Rating))? {
+                RatingNext::Done(training) => {
+                    let model = training.model();
+                    let values = model.users.values().iter().chain(model.items.values());
+                    return Ok(values.map(|value| value.to_bits()).collect());
                 }
-            }
+                RatingNext::Emit(_, next) => next,
+                RatingNext::Save(what, next) => {
+                    self.save(&attempt.rating_life, what)?;
+                    next
+                }
+                RatingNext::Exchange(exchange) => match exchange {
+                    RatingExchange::Sign(_, next) => {
+                        attempt.passes()?;
+                        next
+                    }
+                    RatingExchange::Align(unaligned) => {
+                        attempt.passes()?;
+                        let begun = SocialJob::begin_again(self.counted());
+                        begun.map_err(of_job(Side::Social))?;
+                        let kept = &mut self.kept;
+                        spend(&attempt.social.life, || *kept = None)?;
+                        self.social_place.clear();
+                        unaligned.found(self.world.common())
+                    }
+                    RatingExchange::SetUp(unagreed) => {
+                        attempt.passes()?;
+                        self.stocks += 1;
+                        let agreed = self.world.social_agreed(self.stocks);
+                        social = SocialJob::Agreed(Box::new(agreed));
+                        let setup = self.world.rating_setup(self.stocks);
+                        unagreed.agreed(setup).map_err(of_job(Side::Rating))?
+                    }
+                    RatingExchange::Product(exchange) => {
+                        let next;
+                        (next, social) = self.exchange(&mut attempt, *exchange, social)?;
+                        next
+                    }
+                    RatingExchange::Finish(unfinished) => self.finish(&attempt, unfinished)?,
+                },
+            };
+        }
+    }
+
+    fn begin(&self, misfortune: Misfortune, rating_life: Life, life: Life) -> Attempt {
+        Attempt {
+            misfortune,
+            messages: Messages::default(),
+            rating_life,
+            social: Arc::new(Social {
+                place: self.social_place.clone(),
+                life,
+                counted: Arc::clone(&self.counted),
+            }),
+            blocks: 0,
+        }
+    }
+
+    /// One exchange at both platforms.
+    fn exchange(
+        &mut self,
+        attempt: &mut Attempt,
+        mut sending: ProductExchange,
+        social: SocialJob,
+    ) -> Result<(RatingJob, SocialJob), Stop> {
+        let call = Call {
+            phase: sending.phase(),
+            round: sending.round(),
+            parameters_digest: PARAMETERS_DIGEST,
         };
-        if let Some(((mut rating, mut social), mut opening)) = stocks {
-            if let Some(opening) = &opening {
-                rating.reserve_first(opening).map_err(of(Side::Rating))?;
-            }
-            let mut meeting = RatingSession::with_kept_inputs(rating).map_err(of(Side::Rating))?;
-            let mut met = SocialSession::new(social).map_err(of(Side::Social))?;
-            self.network(misfortune, &messages)
-                .exchange(&mut meeting, &mut met)?;
-            rating = meeting.into_stock().map_err(of(Side::Rating))?;
-            social = met.into_stock().map_err(of(Side::Social))?;
-            self.counted = self.counted.max(social.openings());
-            let mut may_repeat = true;
-            while let Some(factors) = opening {
-                let round = self.seen + 1;
-                // P1 knows what is due before it reads anything.
-                let is_due = round == self.counted + 1 || (may_repeat && round == self.counted);
-                assert!(is_due, "round {round} after {} counted", self.counted);
-                let mut sending = RatingOpening::new(rating, &factors).map_err(of(Side::Rating))?;
-                let ledger = Counting {
-                    life: social_life.clone(),
-                    due: round,
-                    counted: Arc::new(AtomicU32::new(self.counted)),
-                };
-                let counted = Arc::clone(&ledger.counted);
-                let mut answering = SocialOpening::new(social, ledger).map_err(of(Side::Social))?;
-                let exchanged = self
-                    .network(misfortune, &messages)
-                    .exchange(&mut sending, &mut answering);
-                self.counted = counted.load(Ordering::Relaxed);
-                exchanged?;
-                social = answering.into_stock();
-                assert_eq!((social.openings(), social.cursor()), (round, round));
-                let product;
-                (product, rating) = sending.into_product().map_err(of(Side::Rating))?;
-                training.absorb(&product).unwrap();
-                opening = advance(&mut training);
-                self.seen = round;
-                may_repeat = false;
-                self.keep(&rating_life, &training, false).inspect_err(|_| {
-                    // Memory that dies with the process; the disk says what was seen.
-                    self.seen = self.kept_openings();
-                })?;
-            }
-            let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
-            self.network(misfortune, &messages)
-                .exchange(&mut closing, &mut closed)?;
-            let (_, theirs) = closing.into_stock().map_err(of(Side::Rating))?;
-            assert_eq!(theirs, self.seen);
-        }
-        if !is_agreed {
-            self.finish(misfortune, &messages, &social_life)?;
-            self.keep(&rating_life, &training, true)?;
-        }
-        let model = training.model();
-        let values = model.users.values().iter().chain(model.items.values());
-        Ok(values.map(|value| value.to_bits()).collect())
+        attempt.blocks = match call.phase {
+            Phase::Setup => 0,
+            _ => attempt.blocks + 1,
+        };
+        let about = [&[self.stocks][..], &attempt.blocks.to_le_bytes()].concat();
+        self.transcript.about(about);
+        let due = social.is_due(&call, self.counted(), ROUNDS);
+        due.map_err(of_job(Side::Social))?;
+        let job = self.world.proposal().job;
+        let host = Arc::clone(&attempt.social);
+        let mut turn = SocialTurn::new(host, job, call, social);
+        let social = loop {
+            turn = match turn.next().map_err(of_job(Side::Social))? {
+                SocialNext::Rest(job) => break job,
+                SocialNext::Emit(_, turn) => turn,
+                SocialNext::Clear(uncleared) => {
+                    let uploads = &mut self.uploads;
+                    spend(&attempt.social.life, || *uploads += 1)?;
+                    uncleared.cleared(&Counted)
+                }
+                SocialNext::Save(kept, turn) => {
+                    let (file, encoded) = (&mut self.kept, encode(&kept));
+                    spend(&attempt.social.life, || *file = Some(encoded))?;
+                    turn
+                }
+                SocialNext::Restore(restoring) => {
+                    let kept: Option<SocialKept> = decode(self.kept.as_deref());
+                    let operator = |_: &[u32]| Ok::<_, SpmmError>(self.world.operator());
+                    let restored = restoring.from_disk(kept, operator);
+                    let (turn, restored) = restored.map_err(of_job(Side::Social))?;
+                    let ahead = self.counted().max(restored.openings);
+                    self.counted.store(ahead, Ordering::Relaxed);
+                    turn
+                }
+                SocialNext::Exchange(answering) => {
+                    let mut answering = *answering;
+                    let mut network = Network {
+                        transcript: &mut self.transcript,
+                        misfortune: attempt.misfortune,
+                        messages: attempt.messages.clone(),
+                    };
+                    network.exchange(&mut sending, &mut answering)?;
+                    answering.done().map_err(of_job(Side::Social))?
+                }
+            };
+        };
+        let next = sending.done().map_err(of_job(Side::Rating))?;
+        Ok((next, social))
     }
 
     /// Finish: a call and its answer, either of which may be lost; asked again it is answered
     /// alike.
-    fn finish(
-        &mut self,
-        misfortune: Misfortune,
-        messages: &Messages,
-        life: &Life,
-    ) -> Result<(), Stop> {
-        let is_lost = |now: u32| match misfortune {
-            Misfortune::Crash { message, .. }
-            | Misfortune::Partition { message, .. }
-            | Misfortune::Drop { message } => message == now,
-            _ => false,
-        };
-        if is_lost(messages.next()) {
-            return Err(Stop::Broken);
+    fn finish(&mut self, attempt: &Attempt, unfinished: Unfinished) -> Result<RatingJob, Stop> {
+        attempt.passes()?;
+        let counted = self.counted();
+        assert_eq!(unfinished.openings(), counted, "both count the same");
+        let is_finished = &mut self.is_finished;
+        spend(&attempt.social.life, || *is_finished = true)?;
+        attempt.passes()?;
+        unfinished.counted(counted).map_err(of_job(Side::Rating))
+    }
+
+    fn checkpoint(&self) -> Option<RatingCheckpoint> {
+        let agreed = decode(self.agreed.as_deref())?;
+        let progress = decode(self.progress.as_deref())?;
+        Some(RatingCheckpoint { agreed, progress })
+    }
+
+    fn save(&mut self, life: &Life, what: RatingSave) -> Result<(), Stop> {
+        match what {
+            RatingSave::Discard => {
+                assert_eq!(self.counted(), 0, "begun again after an opening");
+                spend(life, || (self.agreed, self.progress) = (None, None))?;
+                self.rating_place.clear();
+                Ok(())
+            }
+            RatingSave::Agreed(agreed) => spend(life, || self.agreed = Some(encode(&agreed))),
+            RatingSave::Progress(progress) => {
+                spend(life, || self.progress = Some(encode(&progress)))
+            }
+            RatingSave::Opened(round) => spend(life, || self.seen = round),
         }
-        assert_eq!(self.counted, self.seen, "both count the same openings");
-        let finished = life.spend(|| {
-            self.is_finished = true;
-            Ok(())
-        });
-        finished.map_err(|_| Stop::Broken)?;
-        match is_lost(messages.next()) {
-            true => Err(Stop::Broken),
-            false => Ok(()),
-        }
-    }
-
-    fn network(&mut self, misfortune: Misfortune, messages: &Messages) -> Network<'_> {
-        Network {
-            transcript: &mut self.transcript,
-            misfortune,
-            messages: messages.clone(),
-        }
-    }
-
-    fn kept_openings(&self) -> u32 {
-        let kept = self.kept.as_deref();
-        kept.map_or(0, |kept| postcard::from_bytes::<Kept>(kept).unwrap().1)
-    }
-
-    fn keep(&mut self, life: &Life, training: &JointTraining, agreed: bool) -> Result<(), Stop> {
-        let kept: Kept = (training.state(), self.seen, agreed);
-        let encoded = postcard::to_stdvec(&kept).unwrap();
-        let saved = life.spend(|| {
-            self.kept = Some(encoded);
-            Ok(())
-        });
-        saved.map_err(|_| Stop::Broken)
-    }
-
-    /// From the beginning: whatever was unfinished is thrown away, and nothing was opened.
-    fn make(
-        &mut self,
-        misfortune: Misfortune,
-        messages: &Messages,
-        rating_life: &Life,
-        social_life: &Life,
-    ) -> Result<(RatingStock, SocialStock), Stop> {
-        let counted = self.social_disk.load().unwrap().map_or(0, |record| {
-            let summary = StockSummary::read_social(&record).unwrap();
-            summary.openings.unwrap_or(0)
-        });
-        assert_eq!(
-            (self.counted, counted),
-            (0, 0),
-            "begun again after an opening"
-        );
-        self.rating_disk = MemoryStorage::default();
-        self.social_disk = MemoryStorage::default();
-        self.stocks += 1;
-        let world = self.world;
-        let terms = StockTerms {
-            stock_id: [self.stocks; 16],
-            rating_party: [1; 32],
-            social_party: [2; 32],
-            users_digest: [3; 32],
-            operator_commitment: world.operand.commitment(),
-            key_seed: public_key_seed(&[4; 32], &[5; 32], &[self.stocks]),
-            parameters: world.parameters.clone(),
-        };
-        let (rating_disk, social_disk) = self.disks(rating_life, social_life);
-        let pattern = Arc::clone(&world.pattern);
-        let mut rating =
-            RatingStock::create(rating_disk, terms.clone(), pattern).map_err(of(Side::Rating))?;
-        let operand = Arc::clone(&world.operand);
-        let mut social = SocialStock::create(social_disk, terms, &world.pattern, operand)
-            .map_err(of(Side::Social))?;
-        let mut announcing = rating.key_setup().map_err(of(Side::Rating))?;
-        let mut receiving = social.key_setup().map_err(of(Side::Social))?;
-        self.transcript.about(vec![self.stocks]);
-        self.network(misfortune, messages)
-            .exchange(&mut announcing, &mut receiving)?;
-        social.accept_key(receiving).map_err(of(Side::Social))?;
-        for block in 0..world.parameters.layout().unwrap().blocks {
-            let mut sending = RatingBlock::new(rating).map_err(of(Side::Rating))?;
-            let mut answering = SocialBlock::new(social, 64 << 20).map_err(of(Side::Social))?;
-            let about = [&[self.stocks][..], &block.to_le_bytes()].concat();
-            self.transcript.about(about);
-            self.network(misfortune, messages)
-                .exchange(&mut sending, &mut answering)?;
-            rating = sending.into_stock().map_err(of(Side::Rating))?;
-            social = answering.into_stock().map_err(of(Side::Social))?;
-        }
-        Ok((rating, social))
-    }
-
-    fn reopen(&self, rating: &Life, social: &Life) -> Result<(RatingStock, SocialStock), Stop> {
-        let (rating_disk, social_disk) = self.disks(rating, social);
-        let pattern = Arc::clone(&self.world.pattern);
-        let rating = RatingStock::open(rating_disk, pattern).map_err(of(Side::Rating))?;
-        let operand = Arc::clone(&self.world.operand);
-        let social = SocialStock::open(social_disk, &self.world.pattern, operand);
-        Ok((rating, social.map_err(of(Side::Social))?))
-    }
-
-    fn disks(&self, rating: &Life, social: &Life) -> (Arc<MortalDisk>, Arc<MortalDisk>) {
-        let disk = |disk: &MemoryStorage, life: &Life| {
-            Arc::new(MortalDisk {
-                disk: disk.clone(),
-                life: life.clone(),
-            })
-        };
-        (
-            disk(&self.rating_disk, rating),
-            disk(&self.social_disk, social),
-        )
     }
 }
 
-/// Local steps up to the next opening.
-fn advance(training: &mut JointTraining) -> Option<s3rec_algebra::RingMatrix> {
-    loop {
-        match training.advance().unwrap() {
-            Advance::Open(opening) => return Some(opening),
-            Advance::Stepped(_) => {}
-            Advance::Finished => return None,
-        }
+/// One write, unless the process dies of it.
+fn spend(life: &Life, write: impl FnOnce()) -> Result<(), Stop> {
+    let spent = life.spend(|| {
+        write();
+        Ok(())
+    });
+    spent.map_err(|_| Stop::Broken)
+}
+
+fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).unwrap()
+}
+
+fn decode<T: DeserializeOwned>(bytes: Option<&[u8]>) -> Option<T> {
+    bytes.map(|bytes| postcard::from_bytes(bytes).unwrap())
+}
+
+/// A dead disk is a dead process; everything else ends the job.
+fn of_job(side: Side) -> impl Fn(JobError) -> Stop {
+    move |error| match error {
+        JobError::Ours(error) | JobError::Theirs(error) => of(side)(error),
+        error => Stop::Refused(side, error.to_string()),
     }
 }

@@ -10,7 +10,8 @@
 //! | `weather` | what goes wrong, and when |
 //! | `network` | an exchange of two endpoints over encoded chunks that the weather befalls |
 //! | `transcript` | everything that ever left a machine, held to the rules |
-//! | `job` | a job at both platforms: what is on disk when, as the daemons keep it |
+//! | `world` | what both platforms have |
+//! | `job` | drives both platforms' jobs, which the daemons drive too |
 //!
 //! All of it is one thread and one seed: time is counted in attempts.
 #![expect(
@@ -22,11 +23,13 @@ mod job;
 mod network;
 mod transcript;
 mod weather;
+mod world;
 
 use std::collections::BTreeMap;
 
-use job::{End, Job, World};
+use job::Job;
 use weather::Weather;
+use world::{End, World};
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |given| given.parse().unwrap())

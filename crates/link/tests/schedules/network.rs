@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use s3rec_job::{JobId, Phase};
 use s3rec_spmm::{Endpoint, Frame, SpmmError};
-use s3rec_wire::convert::{ChunkHeader, Direction, JobId};
+use s3rec_wire::convert::{ChunkHeader, Direction};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 
@@ -65,7 +66,7 @@ impl Network<'_> {
     ) -> Result<(), Stop> {
         let header = ChunkHeader {
             job: JobId::random(),
-            phase: v1::Phase::Setup,
+            phase: Phase::Setup,
             round: 0,
             parameters_digest: [0; 32],
             counters: None,

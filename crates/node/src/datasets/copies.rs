@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use s3rec_data::IdRule;
-use s3rec_wire::convert::JobId;
+use s3rec_job::JobId;
+use s3rec_wire::convert::job_id;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{DataVersion, FileHeader};
@@ -261,7 +262,7 @@ impl<C: Content> Datasets<C> {
     }
 
     fn copy_file(&self, job: &str) -> Result<PathBuf, Fault> {
-        let job = JobId::parse("job_id", job)?;
+        let job = job_id("job_id", job)?;
         Ok(self.0.directory.join(format!("{COPY}{job}")))
     }
 }

@@ -20,9 +20,9 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::rows::Row;
 use s3rec_audit::Kind;
 use s3rec_data::IdRule;
-use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{DataVersion, FileChunk, FileHeader};
 use tonic::Streaming;
@@ -52,7 +52,7 @@ pub trait Content: Send + Sync + 'static {
     /// The data in memory.
     type Data: Send + 'static;
     /// The answer to an import.
-    type Imported: Record + Clone + Send + 'static;
+    type Imported: Row + Clone + Send + 'static;
 
     /// Reads a file of at most `limit_bytes` once decompressed.
     ///
@@ -176,9 +176,9 @@ impl<C: Content> Datasets<C> {
         // A crash between leaves a file that is not what was committed to, which no job reads.
         spooled.keep(&self.file(&name))?;
         store.put_all(&[
-            (versions::VERSIONS, name.as_str(), version.to_record()),
-            (HEADERS, name.as_str(), header.to_record()),
-            (DATASETS, name.as_str(), imported.to_record()),
+            (versions::VERSIONS, name.as_str(), version.to_row()),
+            (HEADERS, name.as_str(), header.to_row()),
+            (DATASETS, name.as_str(), imported.to_row()),
         ])?;
         tracing::info!(dataset = name.as_str(), "{} imported", C::ROWS);
         Ok(())

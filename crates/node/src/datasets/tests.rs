@@ -1,9 +1,10 @@
 //! Data sets of lines of text, which need no reader.
 
+use s3rec_job::JobId;
+use s3rec_wire::v1::JobEvent;
+
 use super::*;
 use crate::home::Home;
-use s3rec_wire::convert::JobId;
-use s3rec_wire::v1::JobEvent;
 
 struct Lines;
 

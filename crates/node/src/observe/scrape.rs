@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use s3rec_job::JobDisclosure;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Role, StockState};
 
@@ -44,7 +45,7 @@ pub struct Observed {
     pub journal: Journal,
     /// Its stocks.
     pub stocks: Arc<Stocks>,
-    /// Table of what was opened, a [`v1::Disclosure`] for each job.
+    /// Table of what was opened, a [`JobDisclosure`] for each job.
     pub disclosures: Table,
     /// Where its state lies.
     pub data_dir: PathBuf,
@@ -104,7 +105,7 @@ impl Observed {
     }
 
     fn stored(&self) -> Check {
-        let read = self.store.list::<v1::Disclosure>(self.disclosures, "");
+        let read = self.store.list::<JobDisclosure>(self.disclosures, "");
         Check {
             name: "store",
             wrong: read.err().map(|error| error.to_string()),
@@ -153,8 +154,8 @@ impl Observed {
     }
 
     fn stocks_and_ledger(&self) -> Result<(), StoreError> {
-        let disclosures = self.store.list::<v1::Disclosure>(self.disclosures, "")?;
-        let sum = |field: fn(&v1::Disclosure) -> u64| -> f64 {
+        let disclosures = self.store.list::<JobDisclosure>(self.disclosures, "")?;
+        let sum = |field: fn(&JobDisclosure) -> u64| -> f64 {
             float(disclosures.iter().map(|(_, shown)| field(shown)).sum())
         };
         gauge!("s3rec_disclosed_openings").set(sum(|shown| shown.openings.into()));
@@ -163,7 +164,7 @@ impl Observed {
         gauge!("s3rec_disclosed_bytes").set(sum(|shown| shown.bytes));
 
         let used = |job: &str| {
-            let disclosure: Option<v1::Disclosure> = self.store.get(self.disclosures, job)?;
+            let disclosure: Option<JobDisclosure> = self.store.get(self.disclosures, job)?;
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
         let stocks = self.stocks.status(&self.store, "", used)?.stocks;

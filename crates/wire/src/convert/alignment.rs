@@ -1,6 +1,8 @@
 //! Messages of the private set intersection.
 
-use super::{JobId, half_of};
+use s3rec_job::JobId;
+
+use super::{half_of, job_id};
 use crate::v1::align_chunk::Part;
 use crate::{WireError, v1};
 
@@ -45,7 +47,7 @@ pub fn align_opening(message: v1::AlignChunk) -> Result<AlignOpening, WireError>
         return Err(WireError::Missing { field: "opening" });
     };
     Ok(AlignOpening {
-        job: JobId::parse("job_id", &opening.job_id)?,
+        job: job_id("job_id", &opening.job_id)?,
         session_half: half_of("session_half", &opening.session_half)?,
         total: opening.total,
         id_rule: rule(&opening.id_rule)?,

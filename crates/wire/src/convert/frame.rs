@@ -1,8 +1,9 @@
 //! Frames of the secure product as chunks of a stream.
 
+use s3rec_job::{Counters, JobId, Phase};
 use s3rec_spmm::{Frame, MAX_FRAME_BYTES, Step};
 
-use super::JobId;
+use super::{counters_from_wire, counters_to_wire, job_id, phase_from_wire, phase_to_wire};
 use crate::record::Record;
 use crate::{WireError, field, v1};
 
@@ -12,13 +13,13 @@ pub struct ChunkHeader {
     /// The job.
     pub job: JobId,
     /// SETUP, OFFLINE or ONLINE.
-    pub phase: v1::Phase,
+    pub phase: Phase,
     /// 1-based; 0 for SETUP and OFFLINE.
     pub round: u32,
     /// Digest of the agreed parameters.
     pub parameters_digest: [u8; 32],
     /// ONLINE only: what the sender has counted before this round.
-    pub counters: Option<v1::Counters>,
+    pub counters: Option<Counters>,
 }
 
 impl ChunkHeader {
@@ -27,10 +28,10 @@ impl ChunkHeader {
     pub fn to_wire(&self) -> v1::ExchangeHeader {
         v1::ExchangeHeader {
             job_id: self.job.to_string(),
-            phase: self.phase.into(),
+            phase: phase_to_wire(self.phase).into(),
             round: self.round,
             parameters_digest: self.parameters_digest.to_vec(),
-            counters: self.counters,
+            counters: self.counters.as_ref().map(counters_to_wire),
         }
     }
 
@@ -39,10 +40,10 @@ impl ChunkHeader {
     /// # Errors
     /// [`WireError`] naming the field.
     pub fn from_wire(header: &v1::ExchangeHeader) -> Result<Self, WireError> {
-        let phase = field::enumeration::<v1::Phase>("header.phase", header.phase)?;
+        let phase = phase_from_wire("header.phase", header.phase)?;
         let rounds = match phase {
-            v1::Phase::Online => 1..=u32::MAX,
-            v1::Phase::Setup | v1::Phase::Offline => 0..=0,
+            Phase::Online => 1..=u32::MAX,
+            Phase::Setup | Phase::Offline => 0..=0,
             _ => {
                 return Err(WireError::Form {
                     field: "header.phase",
@@ -50,18 +51,18 @@ impl ChunkHeader {
                 });
             }
         };
-        if header.counters.is_some() != (phase == v1::Phase::Online) {
+        if header.counters.is_some() != (phase == Phase::Online) {
             return Err(WireError::Form {
                 field: "header.counters",
                 expected: "set exactly where the phase is ONLINE",
             });
         }
         Ok(Self {
-            job: JobId::parse("header.job_id", &header.job_id)?,
+            job: job_id("header.job_id", &header.job_id)?,
             phase,
             round: field::within("header.round", header.round, *rounds.start(), *rounds.end())?,
             parameters_digest: field::array("header.parameters_digest", &header.parameters_digest)?,
-            counters: header.counters,
+            counters: header.counters.map(counters_from_wire),
         })
     }
 }
@@ -209,10 +210,10 @@ mod tests {
     fn header() -> ChunkHeader {
         ChunkHeader {
             job: JobId::random(),
-            phase: v1::Phase::Online,
+            phase: Phase::Online,
             round: 3,
             parameters_digest: [9; 32],
-            counters: Some(v1::Counters::default()),
+            counters: Some(Counters::default()),
         }
     }
 
@@ -256,7 +257,7 @@ mod tests {
                 ..here.clone()
             },
             ChunkHeader {
-                phase: v1::Phase::Setup,
+                phase: Phase::Setup,
                 ..here.clone()
             },
             ChunkHeader {

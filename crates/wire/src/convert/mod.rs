@@ -3,26 +3,33 @@
 mod alignment;
 mod approval;
 mod bounds;
-mod counters;
 mod frame;
 mod head;
+mod ledger;
 mod parameters;
 mod pattern;
+mod phase;
 mod policy;
 mod proposal;
 mod setup;
 
 pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
-pub use approval::{Approval, MAX_APPROVAL_BYTES};
+pub use approval::{MAX_APPROVAL_BYTES, approval_from_bytes, approval_to_bytes};
 pub use bounds::{bounds_from_wire, bounds_to_wire};
-pub use counters::{add, as_counted, contains, less};
 pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
 pub use head::{head_from_wire, head_to_wire};
+pub use ledger::{
+    account_from_wire, account_to_wire, counters_from_wire, counters_to_wire, disclosure_from_wire,
+    disclosure_to_wire, overlap_from_wire, overlap_to_wire, round_from_wire, round_to_wire,
+};
 pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire};
 pub use pattern::{bitmap, rows_of_bitmap};
+pub use phase::{phase_from_wire, phase_to_wire};
 pub use policy::{
     operator_from_wire, operator_to_wire, pattern_from_wire, pattern_to_wire, protocol_from_wire,
     protocol_to_wire, release_from_wire, release_to_wire,
 };
-pub use proposal::{ALIGNMENT_PSI, JobId, Proposal, Terms};
+pub use proposal::{
+    ALIGNMENT_PSI, job_id, proposal_from_wire, proposal_to_wire, solver_from_wire, solver_to_wire,
+};
 pub use setup::{digest_of, half_of};

@@ -77,7 +77,7 @@ fn unknown(words: &[&str]) -> Option<String> {
 fn commands_that_people_are_told_to_type_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut pages = vec![root.join("README.md")];
-    for page in std::fs::read_dir(root.join("crates/train/src/manual")).unwrap() {
+    for page in std::fs::read_dir(root.join("crates/job/src/manual")).unwrap() {
         pages.push(page.unwrap().path());
     }
     let mut checked = 0;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use s3rec_job::report::DataUse;
 use s3rec_sparse::ladder;
-use s3rec_train::report::DataUse;
 use s3rec_wire::v1;
 use tokio::time::timeout;
 

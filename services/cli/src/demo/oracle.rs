@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use s3rec_algebra::RealMatrix;
 use s3rec_data::{IdTable, LinkSet, RatingSet};
+use s3rec_job::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_model::evaluate::rewired;
 use s3rec_model::{Accuracy, Model, accuracy};
 use s3rec_sparse::{SocialMatrix, SocialOperator};
-use s3rec_train::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_wire::v1;
 
 use crate::arguments::{link_options, rating_options};

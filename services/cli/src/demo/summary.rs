@@ -3,10 +3,10 @@
 use std::fmt;
 
 use s3rec_bench::report::{Round, Training};
-use s3rec_model::Accuracy;
-use s3rec_train::report::{
+use s3rec_job::report::{
     Cost, CryptoParameters, DataUse, DatasetSize, PeakMemory, PhaseCost, Quality, RunReport,
 };
+use s3rec_model::Accuracy;
 use s3rec_wire::v1;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use s3rec_data::{LinkSet, OutOfScale, RatingReport, RatingSet};
-use s3rec_train::report::DataUse;
+use s3rec_job::report::DataUse;
 
 use crate::arguments::{BothFiles, RatingColumnArgs};
 use crate::failure::Failure;

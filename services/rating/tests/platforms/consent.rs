@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use crate::pair::{Pair, operator, request};
 use s3rec_node::pki::CertificateRole::{Rating, Social};
 use s3rec_node::process::now_unix_ms;
 use s3rec_testkit::fields::one_field_changed;
-use s3rec_wire::convert::Approval;
+use s3rec_wire::convert::{approval_from_bytes, proposal_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::peer_client::PeerClient;
+
+use crate::pair::{Pair, operator, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proposal_changed_by_any_one_field_after_approval_is_refused() {
@@ -31,8 +32,8 @@ async fn a_proposal_changed_by_any_one_field_after_approval_is_refused() {
             break decision;
         }
     };
-    let approved = Approval::decode(&decision.approval).unwrap();
-    let proposal = approved.proposal.to_wire();
+    let approved = approval_from_bytes(&decision.approval).unwrap();
+    let proposal = proposal_to_wire(&approved.proposal);
     assert_eq!(proposal.job_id, job);
     // The same again is answered alike.
     let same = peer.propose(proposal.clone()).await.unwrap().into_inner();

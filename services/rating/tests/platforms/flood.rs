@@ -4,11 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::pair::{Pair, operator, pin, social_settings, started};
+use s3rec_job::{JobId, Terms};
 use s3rec_node::config::{Limits, Retention};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::rss_bytes;
-use s3rec_wire::convert::{JobId, Terms};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -16,6 +15,8 @@ use s3rec_wire::v1::peer_client::PeerClient;
 use s3rec_wire::v1::social_platform_client::SocialPlatformClient;
 use tokio::sync::watch;
 use tonic::transport::Channel;
+
+use crate::pair::{Pair, operator, pin, social_settings, started};
 
 /// A social platform alone, with those limits.
 struct Alone {

@@ -143,11 +143,11 @@ pub(crate) fn oracle(request: &v1::ProposeJobRequest) -> s3rec_model::Model {
         .unwrap()
         .select(&rows)
         .unwrap();
-    let common = s3rec_train::CommonUsers::new(rows, 40).unwrap();
+    let common = s3rec_job::CommonUsers::new(rows, 40).unwrap();
     let plan = s3rec_rating::plan(&ratings, request).unwrap();
     let operator = SocialOperator::build(plan.operator, &social);
     let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
-    s3rec_train::run_oracle(solver.as_mut(), &common, &operator).unwrap();
+    s3rec_job::run_oracle(solver.as_mut(), &common, &operator).unwrap();
     // As it is exported.
     solver.model().in_rating_units()
 }

@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use crate::pair::{Pair, file, request, small_data};
 use s3rec_audit::record::MAGIC;
 use s3rec_audit::{AuditError, Chain, Verified, compare, verify};
+use s3rec_job::{Counters, JobDisclosure};
 use s3rec_node::audit::LOG_FILE;
 use s3rec_node::pki::inspect;
 use s3rec_node::store::{Store, Table};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
+
+use crate::pair::{Pair, file, request, small_data};
 
 const DISCLOSURES: Table = Table("disclosures");
 
@@ -198,7 +200,7 @@ async fn ledgers_that_differ_end_the_job_by_name_and_lost_ones_are_made_up() {
     let (directory, issued) = pair.stop().await;
     // P0 believes to have been shown one column more.
     change(&directory.path().join("rating"), &first, |disclosure| {
-        disclosure.counters.as_mut().unwrap().opened_columns += 1;
+        disclosure.counters.opened_columns += 1;
     });
     let mut pair = Pair::start_in(directory, issued).await;
     let (job, events) = pair.run(request(2)).await;
@@ -211,7 +213,7 @@ async fn ledgers_that_differ_end_the_job_by_name_and_lost_ones_are_made_up() {
     // P0 has lost what it counted: P1's signed count stands, and both agree again.
     let (directory, issued) = pair.stop().await;
     change(&directory.path().join("rating"), &first, |disclosure| {
-        disclosure.counters = None;
+        disclosure.counters = Counters::default();
     });
     let mut pair = Pair::start_in(directory, issued).await;
     let (_, events) = pair.run(request(2)).await;
@@ -222,9 +224,9 @@ async fn ledgers_that_differ_end_the_job_by_name_and_lost_ones_are_made_up() {
     assert_eq!(seen.counters, shown.counters);
 }
 
-pub(crate) fn change(data_dir: &Path, job: &str, change: impl FnOnce(&mut v1::Disclosure)) {
+pub(crate) fn change(data_dir: &Path, job: &str, change: impl FnOnce(&mut JobDisclosure)) {
     let store = Store::open(data_dir).unwrap();
-    let mut disclosure: v1::Disclosure = store.get(DISCLOSURES, job).unwrap().unwrap();
+    let mut disclosure: JobDisclosure = store.get(DISCLOSURES, job).unwrap().unwrap();
     change(&mut disclosure);
     store.put(DISCLOSURES, job, &disclosure).unwrap();
 }

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::pair::{Pair, default_request, operator, request};
 use s3rec_node::pki::CertificateRole::{Rating, Social};
-use s3rec_wire::convert::{ChunkHeader, JobId, chunk_of_header, parameters_digest};
+use s3rec_wire::convert::{ChunkHeader, chunk_of_header, job_id, parameters_digest};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::peer_client::PeerClient;
 use s3rec_wire::v1::{JobState, Phase};
+
+use crate::pair::{Pair, default_request, operator, request};
 
 /// Waits for the third round, then asks for the second again until P1 has judged it.
 async fn replay(mut request: v1::ProposeJobRequest) {
@@ -34,11 +35,11 @@ async fn replay(mut request: v1::ProposeJobRequest) {
     };
     let cost = pair.social.job_cost(cost).await.unwrap().into_inner();
     let header = ChunkHeader {
-        job: JobId::parse("job_id", &job).unwrap(),
-        phase: Phase::Online,
+        job: job_id("job_id", &job).unwrap(),
+        phase: s3rec_job::Phase::Online,
         round: 2,
         parameters_digest: parameters_digest(&cost.parameters.unwrap()),
-        counters: Some(v1::Counters::default()),
+        counters: Some(s3rec_job::Counters::default()),
     };
     let peer = operator(&pair.keys(), &pair.peer_address, Rating, Social).await;
     let mut peer = PeerClient::new(peer);

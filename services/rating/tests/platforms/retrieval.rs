@@ -1,15 +1,17 @@
 //! Rows fetched privately between two daemons: the model of `preprocessed` and `he`, bit for bit,
 //! with SocialMF on the operator that has columns of its own.
 
-use crate::joint_training::oracle;
-use crate::pair::{Pair, request};
+use s3rec_job::{Counters, Phase};
 use s3rec_link::grpc;
 use s3rec_spmm::{Exchange, Frame, ProductParameters, Step, cost};
-use s3rec_wire::convert::{ChunkHeader, JobId, frame_bytes, parameters_from_wire};
+use s3rec_wire::convert::{ChunkHeader, frame_bytes, job_id, parameters_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Operator, PatternPolicy, Phase, Protocol, StockState};
+use s3rec_wire::v1::{JobState, Operator, PatternPolicy, Protocol, StockState};
+
+use crate::joint_training::oracle;
+use crate::pair::{Pair, request};
 
 fn social_mf(protocol: Protocol, pattern: PatternPolicy) -> v1::ProposeJobRequest {
     let mut request = request(3);
@@ -33,12 +35,12 @@ async fn report(pair: &mut Pair, job: &str) -> (v1::JobReportResponse, ProductPa
 
 /// What `earlier` jobs, each of three rounds of four columns, and `openings` of one more have
 /// opened without noise: the counters before its next round.
-fn counters(parameters: &ProductParameters, earlier: &[u32], openings: u32) -> v1::Counters {
+fn counters(parameters: &ProductParameters, earlier: &[u32], openings: u32) -> Counters {
     let jobs = u32::try_from(earlier.len()).unwrap();
     let columns = |openings: u32| u64::from(openings) * 4;
     let of_earlier = earlier.iter().map(|rows| columns(3) * u64::from(*rows));
     let values = of_earlier.sum::<u64>() + columns(openings) * u64::from(parameters.returned_rows);
-    v1::Counters {
+    Counters {
         jobs: jobs + u32::from(openings > 0),
         openings: u64::from(3 * jobs + openings),
         opened_columns: columns(3 * jobs + openings),
@@ -63,7 +65,7 @@ fn foretold(parameters: &ProductParameters, job: &str, earlier: &[u32]) -> [[u64
         };
         let header = |round: u32| {
             grpc::header_bytes(&ChunkHeader {
-                job: JobId::parse("job", job).unwrap(),
+                job: job_id("job", job).unwrap(),
                 phase,
                 round,
                 parameters_digest: [1; 32],

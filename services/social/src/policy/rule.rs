@@ -1,10 +1,10 @@
 //! One rule of a policy: everything that it allows, asked in one place.
 
-use s3rec_node::counting;
+use s3rec_job::{Account, OpenedDay, Proposal, counting};
 use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_sparse::{BoundsRule, Disclosure, PublicBounds, StatedBounds};
 use s3rec_spmm::{Protocol, ReleasePolicy};
-use s3rec_wire::convert::{Proposal, pattern_to_wire, release_to_wire};
+use s3rec_wire::convert::{pattern_to_wire, release_to_wire};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use serde::Deserialize;
@@ -94,9 +94,9 @@ pub(crate) struct Standing<'a> {
     /// Once they are known.
     pub(crate) common_users: Option<u32>,
     /// What the lineage would come to with it.
-    pub(crate) account: &'a v1::Account,
+    pub(crate) account: &'a Account,
     /// What this day would come to.
-    pub(crate) today: v1::OpenedDay,
+    pub(crate) today: OpenedDay,
 }
 
 impl<'a> Standing<'a> {
@@ -104,7 +104,7 @@ impl<'a> Standing<'a> {
     pub(crate) fn planned(
         proposal: &'a Proposal,
         bounds: BoundsRule,
-        account: &'a v1::Account,
+        account: &'a Account,
     ) -> Self {
         let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
         Self {
@@ -114,7 +114,7 @@ impl<'a> Standing<'a> {
             common_users: None,
             account,
             // Its openings may come on one day; of how many values is not known yet.
-            today: v1::OpenedDay {
+            today: OpenedDay {
                 day: 0,
                 columns,
                 values: 0,
@@ -164,8 +164,8 @@ impl Rule {
     }
 
     /// For people: what is left under the limits over all jobs.
-    pub(crate) fn left(&self, account: &v1::Account) -> String {
-        let counters = account.counters.unwrap_or_default();
+    pub(crate) fn left(&self, account: &Account) -> String {
+        let counters = account.counters;
         let shown = account.shown.unwrap_or_default();
         format!(
             "left under the policy: {} of {} columns, {} of {} values, {} of {} uploads; ρ {:.4} of {}, \
@@ -249,7 +249,7 @@ impl Rule {
             let why = format!("{users} users in common are below {field} = {least}");
             return Err(Refusal { field, why });
         }
-        let counters = standing.account.counters.unwrap_or_default();
+        let counters = standing.account.counters;
         let shown = standing.account.shown.unwrap_or_default();
         let today = standing.today;
         let limits: [(_, u64, u64); 7] = [

@@ -1,7 +1,9 @@
-use super::*;
+use s3rec_job::{Account, Counters, JobId, OpenedDay, Shown, Terms};
+use s3rec_model::SolverKind;
 use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
 use s3rec_spmm::{Protocol, ReleasePolicy};
-use s3rec_wire::convert::{JobId, Terms};
+
+use super::*;
 
 const RULE: &str = r#"[[rule]]
 peer = "*"
@@ -38,7 +40,7 @@ fn proposal() -> Proposal {
         job: JobId::random(),
         purpose: String::new(),
         rank: 10,
-        solver: v1::Solver::Als,
+        solver: SolverKind::Als,
         operator: OperatorKind::Laplacian,
         rounds: 5,
         social_weight: 0.0,
@@ -55,14 +57,14 @@ fn proposal() -> Proposal {
     }
 }
 
-fn account(columns: u64, values: u64) -> v1::Account {
-    v1::Account {
-        counters: Some(v1::Counters {
+fn account(columns: u64, values: u64) -> Account {
+    Account {
+        counters: Counters {
             opened_columns: columns,
             opened_values: values,
-            ..v1::Counters::default()
-        }),
-        ..v1::Account::default()
+            ..Counters::default()
+        },
+        ..Account::default()
     }
 }
 
@@ -185,20 +187,20 @@ fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
         ..proposal()
     };
     // ρ = 0.25.
-    let account = v1::Account {
-        counters: Some(v1::Counters {
+    let account = Account {
+        counters: Counters {
             opened_columns: 100,
             opened_values: 8000,
             nano_rho: 250_000_000,
             stocks: 2,
-            ..v1::Counters::default()
-        }),
-        shown: Some(v1::Shown {
+            ..Counters::default()
+        },
+        shown: Some(Shown {
             intersections: 5,
             ids_asked: 6000,
-            ..v1::Shown::default()
+            ..Shown::default()
         }),
-        ..v1::Account::default()
+        ..Account::default()
     };
     let asked = |text: &str| {
         let policy = policy(text).unwrap();
@@ -209,7 +211,7 @@ fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
             bounds: BoundsRule::Stated,
             common_users: Some(60),
             account: &account,
-            today: v1::OpenedDay {
+            today: OpenedDay {
                 day: 1,
                 columns: 50,
                 values: 4000,
@@ -309,14 +311,14 @@ fn bounds_from_the_links_need_a_rule_that_allows_them() {
 /// The demonstration of old: ρ = 16 was booked as ε = 3.16 at a δ of the proposal's own.
 #[test]
 fn the_other_sides_delta_changes_no_limit() {
-    let spent = v1::Account {
-        counters: Some(v1::Counters {
+    let spent = Account {
+        counters: Counters {
             nano_rho: 16_000_000_000,
-            ..v1::Counters::default()
-        }),
+            ..Counters::default()
+        },
         epsilon: 3.16,
         delta: 0.999_999,
-        ..v1::Account::default()
+        ..Account::default()
     };
     let policy = policy(&RULE.replace("most_rho = 0.5", "most_rho = 100.0")).unwrap();
     let rule = policy.rule("p", "links").unwrap().unwrap();

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use s3rec_algebra::RingMatrix;
 use s3rec_audit::Signer;
+use s3rec_job::counting::Counted;
+use s3rec_job::{Counters, JobId, Overlap, Phase, Proposal, Terms};
 use s3rec_link::{Meter, drive, grpc};
 use s3rec_node::alignment;
 use s3rec_node::client::connect;
-use s3rec_node::counting::Counted;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
 use s3rec_psi::{Common, rating};
@@ -25,14 +26,14 @@ use s3rec_spmm::{
     SpmmError, Step, choose_parameters,
 };
 use s3rec_wire::convert::{
-    ChunkHeader, JobId, Proposal, Terms, align_chunk, align_opening, align_part, parameters_digest,
-    parameters_to_wire, rows_of_bitmap,
+    ChunkHeader, align_chunk, align_opening, align_part, counters_to_wire, parameters_digest,
+    parameters_to_wire, proposal_to_wire, rows_of_bitmap,
 };
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::align_chunk::Part;
 use s3rec_wire::v1::peer_client::PeerClient;
-use s3rec_wire::v1::{AlignChunk, JobState, Phase};
+use s3rec_wire::v1::{AlignChunk, JobState};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -69,7 +70,7 @@ pub(crate) struct Agreed {
     users_digest: [u8; 32],
     operator_commitment: [u8; 32],
     /// Overlap as the intersection gave it.
-    overlap: v1::Overlap,
+    overlap: Overlap,
 }
 
 /// A proposal of that many openings of four columns.
@@ -78,7 +79,7 @@ pub(crate) fn proposal(protocol: Protocol, rounds: u32) -> Proposal {
         job: JobId::random(),
         purpose: "better recommendations".into(),
         rank: 4,
-        solver: v1::Solver::Als,
+        solver: s3rec_model::SolverKind::Als,
         operator: OperatorKind::Laplacian,
         rounds,
         social_weight: 1.0,
@@ -139,7 +140,7 @@ impl Attacker {
     }
 
     pub(crate) async fn propose(&mut self, proposal: &Proposal) -> Result<JobState, Fault> {
-        let proposed = self.client.propose(proposal.to_wire()).await;
+        let proposed = self.client.propose(proposal_to_wire(proposal)).await;
         let receipt = proposed.map_err(|status| fault_of(&status))?;
         Ok(receipt.into_inner().state())
     }
@@ -173,7 +174,7 @@ impl Attacker {
         &mut self,
         job: JobId,
         ids: &[String],
-    ) -> Result<(Common, v1::Overlap), Fault> {
+    ) -> Result<(Common, Overlap), Fault> {
         self.align_claiming(job, ids, |_| ()).await
     }
 
@@ -183,7 +184,7 @@ impl Attacker {
         job: JobId,
         ids: &[String],
         change: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(Common, v1::Overlap), Fault> {
+    ) -> Result<(Common, Overlap), Fault> {
         let ours = alignment::opening(job, ids.len(), "nfc-trim").unwrap();
         let (sender, receiver) = mpsc::channel::<AlignChunk>(4);
         sender.send(ours.to_wire()).await.unwrap();
@@ -244,7 +245,7 @@ impl Attacker {
     pub(crate) async fn agree(
         &mut self,
         proposal: &Proposal,
-        (common, overlap): (&Common, v1::Overlap),
+        (common, overlap): (&Common, Overlap),
         change: impl FnOnce(&mut v1::ProductParameters),
     ) -> Result<Agreed, Fault> {
         let honest = |_: &mut ProductRequest| ();
@@ -256,7 +257,7 @@ impl Attacker {
     pub(crate) async fn agree_wanting(
         &mut self,
         proposal: &Proposal,
-        (common, overlap): (&Common, v1::Overlap),
+        (common, overlap): (&Common, Overlap),
         want: impl FnOnce(&mut ProductRequest),
         change: impl FnOnce(&mut v1::ProductParameters),
     ) -> Result<Agreed, Fault> {
@@ -387,12 +388,12 @@ impl Attacker {
         &mut self,
         job: JobId,
         openings: u32,
-        counters: v1::Counters,
+        counters: Counters,
     ) -> Result<(), Fault> {
         let request = v1::FinishRequest {
             job_id: job.to_string(),
             openings,
-            counters: Some(counters),
+            counters: Some(counters_to_wire(&counters)),
         };
         let finished = self.client.finish(request).await;
         finished.map(drop).map_err(|status| fault_of(&status))
@@ -433,7 +434,7 @@ impl Agreed {
     }
 
     /// What an honest P0 whose first job this is has counted after that many openings.
-    pub(crate) fn counters(&self, openings: u32) -> v1::Counters {
+    pub(crate) fn counters(&self, openings: u32) -> Counters {
         let counted = Counted {
             proposal: &self.proposal,
             peer: "",

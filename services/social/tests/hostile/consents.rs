@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use s3rec_job::{Proposal, SignedApproval};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::store::{Store, Table};
 use s3rec_spmm::{Protocol, ReleasePolicy};
-use s3rec_wire::convert::{Approval, Proposal};
+use s3rec_wire::convert::{approval_from_bytes, approval_to_bytes, proposal_to_wire};
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -33,7 +34,7 @@ async fn begun_after(change: impl FnOnce(&Store, &Proposal)) -> Reason {
     fault.reason
 }
 
-fn approval_of(store: &Store, proposal: &Proposal) -> v1::StoredApproval {
+fn approval_of(store: &Store, proposal: &Proposal) -> SignedApproval {
     let job = proposal.job.to_string();
     store.get(APPROVALS, &job).unwrap().unwrap()
 }
@@ -55,9 +56,9 @@ async fn an_approval_that_this_platform_has_not_signed_begins_nothing() {
     // Another end, under the old signature.
     let extended = |store: &Store, proposal: &Proposal| {
         let mut signed = approval_of(store, proposal);
-        let mut approval = Approval::decode(&signed.approval).unwrap();
+        let mut approval = approval_from_bytes(&signed.approval).unwrap();
         approval.expires_unix_ms -= 1;
-        signed.approval = approval.encode();
+        signed.approval = approval_to_bytes(&approval);
         let job = proposal.job.to_string();
         store.put(APPROVALS, &job, &signed).unwrap();
     };
@@ -90,7 +91,9 @@ async fn a_stored_proposal_that_is_not_the_approved_one_begins_nothing() {
             let mut other = proposal.clone();
             change(&mut other);
             let job = proposal.job.to_string();
-            store.put(PROPOSALS, &job, &other.to_wire()).unwrap();
+            store
+                .put(PROPOSALS, &job, &proposal_to_wire(&other))
+                .unwrap();
         };
         assert_eq!(begun_after(widened).await, Reason::NotSigned);
     }

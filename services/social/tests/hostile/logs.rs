@@ -1,9 +1,10 @@
 //! Audit logs that both have signed do not become shorter, nor others.
 
 use s3rec_audit::{Head, Meeting};
+use s3rec_job::JobId;
 use s3rec_node::audit::LOG_FILE;
 use s3rec_spmm::Protocol;
-use s3rec_wire::convert::{JobId, head_from_wire, head_to_wire};
+use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::Phase;

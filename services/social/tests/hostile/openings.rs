@@ -1,12 +1,13 @@
 //! Openings that are asked for otherwise than one after the other, each once.
 
 use s3rec_algebra::RingMatrix;
+use s3rec_job::{Counters, JobId, Phase};
 use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
 use s3rec_spmm::{Frame, Protocol, Step};
-use s3rec_wire::convert::{ChunkHeader, Direction, JobId, chunk_of_header};
+use s3rec_wire::convert::{ChunkHeader, Direction, chunk_of_header};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase, Role};
+use s3rec_wire::v1::{JobState, Role};
 
 use crate::attacker::{Agreed, Attacker, fault_of, proposal};
 use crate::target::{Target, everybody, policy, ring_of_links};
@@ -20,7 +21,7 @@ struct Game {
     storage: MemoryStorage,
     /// What the first opening gave.
     first: RingMatrix,
-    counters: v1::Counters,
+    counters: Counters,
     logged: usize,
 }
 
@@ -242,8 +243,8 @@ async fn a_round_that_is_skipped_or_beyond_consent_is_refused() {
 /// Counters that say less, or more, than was opened.
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_that_lie_open_nothing() {
-    let lies: [fn(&mut v1::Counters); 4] = [
-        |counters| *counters = v1::Counters::default(),
+    let lies: [fn(&mut Counters); 4] = [
+        |counters| *counters = Counters::default(),
         |counters| counters.opened_columns -= 4,
         |counters| counters.opened_values += 1,
         |counters| counters.nano_rho = u64::MAX,

@@ -1,8 +1,8 @@
 //! P1 checks parameters itself, against what it consented to and what it announced: whatever P0
 //! writes into them, nothing goes on.
 
+use s3rec_job::{Proposal, Terms};
 use s3rec_spmm::{Disclosure, OperatorKind, ProductRequest, Protocol, ReleasePolicy};
-use s3rec_wire::convert::{Proposal, Terms};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{JobState, ProductParameters};
 

@@ -1,8 +1,8 @@
 //! The policy in force, whatever was approved under an earlier one, and in units that P0 cannot
 //! choose.
 
+use s3rec_job::Proposal;
 use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
-use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1::JobState;
 

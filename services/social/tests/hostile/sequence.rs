@@ -1,12 +1,13 @@
 //! Calls that are each well-formed and come in another order than the conversation's.
 
+use s3rec_job::Phase;
 use s3rec_node::pki::{CertificateRole, rotate};
 use s3rec_spmm::Protocol;
 use s3rec_spmm::preprocessed::{MemoryStorage, RatingBlock};
-use s3rec_wire::convert::parameters_to_wire;
+use s3rec_wire::convert::{chunk_of_header, parameters_to_wire};
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
+use s3rec_wire::v1::JobState;
 
 use crate::attacker::{Attacker, fault_of, proposal};
 use crate::target::{Target, everybody, policy, ring_of_links};
@@ -116,7 +117,7 @@ async fn exchanges_before_their_time_are_refused() {
             Phase::Online => agreed.round(1),
             _ => agreed.header(phase, 0),
         };
-        let early = [s3rec_wire::convert::chunk_of_header(&header)];
+        let early = [chunk_of_header(&header)];
         let called = attacker.client.exchange(tokio_stream::iter(early)).await;
         let fault = fault_of(&called.map(drop).unwrap_err());
         assert_eq!(fault.reason, Reason::OutOfOrder, "{fault:?}");

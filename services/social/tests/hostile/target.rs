@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use s3rec_audit::{Entry, Verified, verify};
+use s3rec_job::Counters;
 use s3rec_node::audit::LOG_FILE;
 use s3rec_node::client::connect;
 use s3rec_node::config::{
@@ -14,6 +15,7 @@ use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::{CertificateRole, issue};
 use s3rec_node::store::{Store, StoreError};
 use s3rec_node::tls::{Authorize, TlsMaterial};
+use s3rec_wire::convert::counters_from_wire;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::file_chunk::Part;
@@ -205,11 +207,11 @@ impl Target {
     }
 
     /// What was counted over all jobs.
-    pub(crate) async fn counters(&mut self) -> v1::Counters {
+    pub(crate) async fn counters(&mut self) -> Counters {
         let accounts = self.shown().await.accounts;
         assert!(accounts.len() < 2, "{accounts:?}");
         let account = accounts.first().and_then(|account| account.counters);
-        account.unwrap_or_default()
+        account.map(counters_from_wire).unwrap_or_default()
     }
 
     /// State of a job, and why.

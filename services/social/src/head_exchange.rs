@@ -1,6 +1,5 @@
 //! P1's side of signing the heads of both audit logs.
 
-use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use s3rec_audit::{Head, Meeting, PublicKey, Signature};
@@ -11,10 +10,6 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse, JobState};
 
 use crate::platform::Platform;
-
-/// What we signed and P0 has not yet.
-#[derive(Default)]
-pub(crate) struct Meetings(Mutex<Option<(Meeting, Signature)>>);
 
 /// Answers either call.
 pub(crate) fn answer(
@@ -80,6 +75,6 @@ fn keep(
 }
 
 fn pending(platform: &Platform) -> std::sync::MutexGuard<'_, Option<(Meeting, Signature)>> {
-    let pending = platform.meetings.0.lock();
+    let pending = platform.half_signed.lock();
     pending.unwrap_or_else(PoisonError::into_inner)
 }

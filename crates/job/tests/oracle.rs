@@ -2,6 +2,10 @@
 //! point's error, for every solver and operator.
 
 use s3rec_algebra::{FixedPoint, RealMatrix, RingBits, RingMatrix};
+use s3rec_job::{
+    Advance, CommonUsers, JointTraining, Parity, TrainError, max_abs_factor_difference,
+    product_error_bound, run_oracle,
+};
 use s3rec_model::{
     LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverKind, SolverSettings,
     solver,
@@ -9,10 +13,6 @@ use s3rec_model::{
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 use s3rec_testkit::datasets::Dataset;
 use s3rec_testkit::learning::LearningProblem;
-use s3rec_train::{
-    Advance, CommonUsers, JointTraining, Parity, TrainError, max_abs_factor_difference,
-    product_error_bound, run_oracle,
-};
 use std::sync::Arc;
 
 const U_MAX: f64 = 4.0;

@@ -1,0 +1,472 @@
+//! What a job has opened, and what all jobs together have: counted by both platforms with this
+//! code, each from its own records.
+
+use s3rec_sparse::{Disclosure, OperatorKind, PublicBounds};
+use s3rec_spmm::{ProductParameters, ReleasePolicy, release};
+use serde::{Deserialize, Serialize};
+
+use crate::{Counters, Proposal, statements};
+
+/// How many users each platform has, and both have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// P0's.
+    pub rating_users: u64,
+    /// P1's.
+    pub social_users: u64,
+    /// m.
+    pub common_users: u64,
+}
+
+/// What of P1 left for P0 before or beside the openings, counted before it leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Set intersections that were begun.
+    pub intersections: u32,
+    /// Ids that P0 brought to them, each time it brought them.
+    pub ids_asked: u64,
+    /// Answers of Setup with bounds of Y over the common users, and with the users that the
+    /// pattern policy shows.
+    pub bounds: u32,
+    /// Users that were shown to have a link, or to be linked to, by the pattern policy.
+    pub pattern_rows: u64,
+    /// Salted commitments to Y.
+    pub commitments: u32,
+}
+
+impl Shown {
+    /// What two counts come to.
+    #[must_use]
+    pub fn plus(&self, more: &Self) -> Self {
+        Self {
+            intersections: self.intersections.saturating_add(more.intersections),
+            ids_asked: self.ids_asked.saturating_add(more.ids_asked),
+            bounds: self.bounds.saturating_add(more.bounds),
+            pattern_rows: self.pattern_rows.saturating_add(more.pattern_rows),
+            commitments: self.commitments.saturating_add(more.commitments),
+        }
+    }
+}
+
+/// What was opened on one day by P1's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedDay {
+    /// Days since the Unix epoch.
+    pub day: u32,
+    /// Openings × columns of one opening.
+    pub columns: u64,
+    /// Rows × columns.
+    pub values: u64,
+}
+
+/// What one job has disclosed, as one platform keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobDisclosure {
+    /// The job's name.
+    pub job: String,
+    /// Name of the other platform as its certificate states it.
+    pub peer: String,
+    /// Openings of Y·U.
+    pub openings: u32,
+    /// Openings × columns of one opening.
+    pub opened_columns: u64,
+    /// Rows × columns.
+    pub opened_values: u64,
+    /// As consented to.
+    pub release: Option<ReleasePolicy>,
+    /// As consented to.
+    pub pattern: Option<Disclosure>,
+    /// m; 0 before it is known.
+    pub common_users: u32,
+    /// Bytes both ways over all phases.
+    pub bytes: u64,
+    /// In words: what the other side could have learnt.
+    pub statements: Vec<String>,
+    /// In words: what the side that keeps this could have learnt itself.
+    pub own_statements: Vec<String>,
+    /// When this was counted, milliseconds since the Unix epoch.
+    pub updated_unix_ms: i64,
+    /// Unset before the common users were found.
+    pub overlap: Option<Overlap>,
+    /// The lineage of P1's data, 16 bytes; empty before the approval.
+    pub lineage: Vec<u8>,
+    /// This job's part of the counters.
+    pub counters: Counters,
+    /// Of this job's noised openings so far.
+    pub epsilon: f64,
+    /// The δ that goes with it.
+    pub delta: f64,
+    /// By day, for limits by day.
+    pub days: Vec<OpenedDay>,
+    /// P1 only: what left before or beside the openings.
+    pub shown: Option<Shown>,
+    /// P1 only: pin of the certificate that the other platform had then, 32 bytes.
+    pub peer_pin: Vec<u8>,
+    /// What P1 stated of its links; unset before the approval.
+    pub bounds: Option<PublicBounds>,
+}
+
+/// What one pair of platforms has opened of one lineage of P1's data, over all jobs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Pin of the other platform's certificate, 32 bytes.
+    pub peer_pin: Vec<u8>,
+    /// Its name.
+    pub peer: String,
+    /// Of P1's data, 16 bytes.
+    pub lineage: Vec<u8>,
+    /// The data set whose lineage it is; P1 only.
+    pub dataset: String,
+    /// Over all jobs.
+    pub counters: Counters,
+    /// Both ways over all phases.
+    pub bytes: u64,
+    /// All noised openings together, at the least δ of any of them.
+    pub epsilon: f64,
+    /// That δ.
+    pub delta: f64,
+    /// By day, ascending.
+    pub days: Vec<OpenedDay>,
+    /// In words: what P0 could have learnt from all of it, and what is left under the limits.
+    pub statements: Vec<String>,
+    /// P1 only: what left before or beside the openings.
+    pub shown: Option<Shown>,
+}
+
+/// One job as one platform has counted it.
+pub struct Counted<'a> {
+    /// What was consented to.
+    pub proposal: &'a Proposal,
+    /// How the other platform is named.
+    pub peer: &'a str,
+    /// Lineage of P1's data; empty before the approval.
+    pub lineage: &'a [u8],
+    /// Openings answered, or about to be.
+    pub openings: u32,
+    /// Uploads answered.
+    pub stocks: u32,
+    /// Users of each platform and of both, once they are known.
+    pub overlap: Option<Overlap>,
+    /// Once agreed on.
+    pub parameters: Option<&'a ProductParameters>,
+    /// Both ways over all phases.
+    pub bytes: u64,
+    /// What was opened on which day.
+    pub days: Vec<OpenedDay>,
+    /// What P1 states of its links, once it has consented.
+    pub bounds: Option<PublicBounds>,
+    /// What left before or beside the openings; P1's own count.
+    pub shown: Option<Shown>,
+    /// Pin of the other platform's certificate; P1's own record.
+    pub peer_pin: Vec<u8>,
+}
+
+impl Counted<'_> {
+    /// The job's part of the counters.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let openings = u64::from(self.openings);
+        let opened_columns = openings * u64::from(self.proposal.columns());
+        let rows = self.parameters.map_or(0, |agreed| agreed.returned_rows);
+        let opened_values = opened_columns.saturating_mul(rows.into());
+        let (exact_values, nano_rho) = match self.opening_nano_rho() {
+            Some(one) => (0, one.saturating_mul(openings)),
+            None => (opened_values, 0),
+        };
+        Counters {
+            jobs: u32::from(self.openings > 0),
+            openings,
+            opened_columns,
+            opened_values,
+            exact_values,
+            nano_rho,
+            stocks: self.stocks,
+        }
+    }
+
+    /// What the job has disclosed; `of_rating` where P1 shows what P0 could have learnt.
+    #[must_use]
+    pub fn disclosure(&self, of_rating: bool, now_unix_ms: i64) -> JobDisclosure {
+        let counters = self.counters();
+        let proposal = self.proposal;
+        let common_users = self.overlap.map_or(0, |overlap| overlap.common_users);
+        let common_users = u32::try_from(common_users).unwrap_or(u32::MAX);
+        let bound = self.parameters.map(|agreed| agreed.row_norm_bound);
+        let rule = self.bounds.map(|bounds| bounds.rule);
+        let rating = statements::by_rating(proposal, self.openings, common_users, bound, rule);
+        let social = statements::by_social(proposal, self.openings, common_users);
+        let (statements, own_statements) = match of_rating {
+            true => (rating, social),
+            false => (social, rating),
+        };
+        let (epsilon, delta) = match proposal.release {
+            ReleasePolicy::Noised { delta, .. } => (epsilon_of(counters.nano_rho, delta), delta),
+            ReleasePolicy::Exact | ReleasePolicy::Coarse { .. } => (0.0, 0.0),
+        };
+        JobDisclosure {
+            job: proposal.job.to_string(),
+            peer: self.peer.into(),
+            openings: self.openings,
+            opened_columns: counters.opened_columns,
+            opened_values: counters.opened_values,
+            release: Some(proposal.release),
+            pattern: Some(proposal.pattern),
+            common_users,
+            bytes: self.bytes,
+            statements,
+            updated_unix_ms: now_unix_ms,
+            lineage: self.lineage.to_vec(),
+            counters,
+            epsilon,
+            delta,
+            days: self.days.clone(),
+            own_statements,
+            overlap: self.overlap,
+            shown: self.shown,
+            peer_pin: self.peer_pin.clone(),
+            bounds: self.bounds,
+        }
+    }
+
+    /// ρ of one opening in units of 10⁻⁹, rounded up; none without noise.
+    fn opening_nano_rho(&self) -> Option<u64> {
+        let (
+            ReleasePolicy::Noised {
+                sigma,
+                row_norm_beta,
+                ..
+            },
+            Some(agreed),
+        ) = (self.proposal.release, self.parameters)
+        else {
+            return None;
+        };
+        let bound = agreed.row_norm_bound;
+        Some(nano_rho(agreed.operator, bound, row_norm_beta, sigma))
+    }
+}
+
+const NANO: f64 = 1e9;
+
+/// ρ of one noised opening in units of 10⁻⁹, rounded up.
+#[must_use]
+pub fn nano_rho(
+    operator: OperatorKind,
+    row_norm_bound: u64,
+    row_norm_beta: f64,
+    sigma: f64,
+) -> u64 {
+    let sensitivity = release::sensitivity(operator, row_norm_bound, row_norm_beta);
+    let nano = (release::zcdp(1, sensitivity, sigma) * NANO).ceil();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a cast stops at the largest number"
+    )]
+    let nano = nano as u64;
+    nano
+}
+
+/// ρ from units of 10⁻⁹.
+#[must_use]
+pub fn rho_of(nano_rho: u64) -> f64 {
+    nano_rho as f64 / NANO
+}
+
+/// The least ε at `delta` for a count of ρ.
+#[must_use]
+pub fn epsilon_of(nano_rho: u64, delta: f64) -> f64 {
+    if nano_rho == 0 {
+        return 0.0;
+    }
+    release::epsilon(rho_of(nano_rho), delta)
+}
+
+/// What `disclosures` of one peer and lineage come to, and what is left out of them, `missing`:
+/// what the peer has counted and we have not (a ledger that was lost).
+#[must_use]
+pub fn account<'a>(
+    lineage: &[u8],
+    disclosures: impl IntoIterator<Item = &'a JobDisclosure>,
+    missing: Counters,
+) -> Account {
+    let mut account = Account {
+        lineage: lineage.to_vec(),
+        counters: missing,
+        ..Account::default()
+    };
+    for disclosure in disclosures {
+        add_job(&mut account, disclosure);
+    }
+    finish(account)
+}
+
+/// `before` and one further job.
+#[must_use]
+pub fn with_job(before: &Account, job: &JobDisclosure) -> Account {
+    let mut account = before.clone();
+    add_job(&mut account, job);
+    finish(account)
+}
+
+fn add_job(account: &mut Account, job: &JobDisclosure) {
+    let of_job = job.counters;
+    account.counters = account.counters.plus(&of_job);
+    account.bytes = account.bytes.saturating_add(job.bytes);
+    account.peer.clone_from(&job.peer);
+    if of_job.nano_rho > 0 {
+        account.delta = match account.delta {
+            0.0 => job.delta,
+            least => least.min(job.delta),
+        };
+    }
+    for opened in &job.days {
+        count_day(&mut account.days, *opened);
+    }
+    if let Some(shown) = job.shown {
+        account.shown = Some(account.shown.unwrap_or_default().plus(&shown));
+    }
+}
+
+fn finish(mut account: Account) -> Account {
+    account.epsilon = epsilon_of(account.counters.nano_rho, account.delta);
+    account.statements = statements::in_all(&account);
+    account
+}
+
+/// Adds to a day's numbers. Days ascend.
+pub fn count_day(days: &mut Vec<OpenedDay>, opened: OpenedDay) {
+    match days.binary_search_by_key(&opened.day, |known| known.day) {
+        Ok(place) => {
+            if let Some(known) = days.get_mut(place) {
+                known.columns = known.columns.saturating_add(opened.columns);
+                known.values = known.values.saturating_add(opened.values);
+            }
+        }
+        Err(place) => days.insert(place, opened),
+    }
+}
+
+/// Today by our clock, but never before a day that was counted: a clock that was set back gives
+/// no day a second time.
+#[must_use]
+pub fn today(days: &[OpenedDay], now_unix_ms: i64) -> u32 {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let today = u32::try_from(now_unix_ms / DAY_MS).unwrap_or_default();
+    days.last().map_or(today, |newest| newest.day.max(today))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobId, Terms};
+    use s3rec_model::SolverKind;
+    use s3rec_spmm::{ProductRequest, Protocol, choose_parameters};
+
+    fn proposal(release: ReleasePolicy) -> Proposal {
+        Proposal {
+            job: JobId::random(),
+            purpose: String::new(),
+            rank: 10,
+            solver: SolverKind::Als,
+            operator: OperatorKind::Laplacian,
+            rounds: 20,
+            social_weight: 0.0,
+            regularization: 0.0,
+            learning_rate: 0.0,
+            social_bias_weight: 1.0,
+            protocol: Protocol::Preprocessed,
+            pattern: Disclosure::Nothing,
+            release,
+            saturation_bound: 8.0,
+            guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms::default(),
+        }
+    }
+
+    fn disclosure_of(release: ReleasePolicy, openings: u32) -> JobDisclosure {
+        let proposal = proposal(release);
+        let mut request =
+            ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 50, 11, 20);
+        request.row_norm_bound = 24;
+        request.nonzeros_bound = 128;
+        let agreed = choose_parameters(&request).unwrap();
+        let counted = Counted {
+            proposal: &proposal,
+            peer: "p",
+            lineage: &[3; 16],
+            openings,
+            stocks: 1,
+            overlap: None,
+            parameters: Some(&agreed),
+            bytes: 1000,
+            days: vec![OpenedDay {
+                day: 7,
+                columns: 11,
+                values: 550,
+            }],
+            bounds: None,
+            shown: Some(Shown {
+                intersections: 1,
+                ids_asked: 60,
+                ..Shown::default()
+            }),
+            peer_pin: vec![5; 32],
+        };
+        counted.disclosure(true, NOW)
+    }
+
+    const NOW: i64 = 1_795_800_000_000;
+
+    const NOISED: ReleasePolicy = ReleasePolicy::Noised {
+        sigma: 4.0,
+        row_norm_beta: 1.0,
+        delta: 1e-6,
+    };
+
+    #[test]
+    fn jobs_add_up_over_a_lineage() {
+        let (exact, noised) = (
+            disclosure_of(ReleasePolicy::Exact, 2),
+            disclosure_of(NOISED, 4),
+        );
+        let account = account(&[3; 16], [&exact, &noised], Counters::default());
+        let counters = account.counters;
+        assert_eq!(
+            (counters.jobs, counters.openings, counters.stocks),
+            (2, 6, 2)
+        );
+        assert_eq!(counters.opened_columns, 66);
+        assert_eq!(
+            (counters.opened_values, counters.exact_values),
+            (3300, 1100)
+        );
+        // ρ of one opening is (2√2)² / (2 · 4²) = 1/4.
+        assert!((1_000_000_000..=1_000_000_004).contains(&counters.nano_rho));
+        assert!((account.epsilon - release::epsilon(1.0, 1e-6)).abs() < 1e-6);
+        assert_eq!(account.bytes, 2000);
+        let shown = account.shown.unwrap();
+        assert_eq!((shown.intersections, shown.ids_asked), (2, 120));
+        assert_eq!((account.days.len(), account.days[0].columns), (1, 22));
+        // Exact openings are beyond any ε.
+        let words = account.statements.join("\n");
+        assert!(words.contains("no ε bounds"), "{words}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_no_day_twice() {
+        let day = |day| OpenedDay {
+            day,
+            ..OpenedDay::default()
+        };
+        assert_eq!(today(&[], NOW), 20_784);
+        assert_eq!(today(&[day(3), day(4_000_000)], NOW), 4_000_000);
+        let mut days = vec![day(3), day(9)];
+        count_day(&mut days, day(5));
+        assert_eq!(
+            days.iter().map(|known| known.day).collect::<Vec<_>>(),
+            [3, 5, 9]
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! A job at two parties, without I/O: what is agreed on, the training, what is counted, and what
+//! comes next; the manual.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`Proposal`], [`Approval`] | what P1 consents to, and its consent |
+//! | [`Counters`], [`counting`] | what was opened, of one job and over all |
+//! | [`statements`] | what each side could have learnt, in words |
+//! | [`rating`] | P0's job: what comes next, what is saved before what leaves, resuming |
+//! | [`social`] | P1's job: which call is due, what is saved before what leaves, resuming |
+//! | [`CommonUsers`] | P0's users ↔ rows of Y |
+//! | [`JointTraining`] | prepare opening → encode → product → solver step |
+//! | [`oracle`] | the same loop over the clear product, in float64 |
+//! | [`Parity`], [`product_error_bound`] | how far a secure run is, and may be, from it |
+//! | [`report`] | the schema of `report.json` |
+//! | [`manual`] | how and why |
+
+mod approval;
+mod common_users;
+mod counters;
+pub mod counting;
+mod error;
+mod id;
+mod job_error;
+pub mod manual;
+pub mod oracle;
+mod parity;
+mod phase;
+mod proposal;
+pub mod rating;
+pub mod report;
+pub mod social;
+pub mod statements;
+mod training;
+
+pub use approval::{Approval, SignedApproval};
+pub use common_users::CommonUsers;
+pub use counters::Counters;
+pub use counting::{Account, JobDisclosure, OpenedDay, Overlap, Shown};
+pub use error::TrainError;
+pub use id::JobId;
+pub use job_error::JobError;
+pub use oracle::{max_abs_factor_difference, run_oracle};
+pub use parity::{Parity, product_error_bound};
+pub use phase::Phase;
+pub use proposal::{LEAST_SECURITY_BITS, LEAST_STATISTICAL_BITS, Proposal, Terms};
+pub use report::RunReport;
+pub use training::{Advance, JointTraining, LogEntry, TrainingState};

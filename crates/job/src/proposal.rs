@@ -1,0 +1,103 @@
+//! A proposal: everything that P1's operator consents to.
+
+use s3rec_model::SolverKind;
+use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_spmm::{Protocol, ReleasePolicy};
+
+use crate::JobId;
+
+/// Below these nobody may consent (design page, sections 2 and 3.1).
+pub const LEAST_SECURITY_BITS: u32 = 128;
+/// Of the simulation over the whole job, −log2.
+pub const LEAST_STATISTICAL_BITS: u32 = 40;
+
+/// A checked proposal. Equal proposals are the same agreement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The job.
+    pub job: JobId,
+    /// Why, in P0's words.
+    pub purpose: String,
+    /// k.
+    pub rank: u32,
+    /// How P0 turns Y·U into factors.
+    pub solver: SolverKind,
+    /// Which Y.
+    pub operator: OperatorKind,
+    /// Openings at most.
+    pub rounds: u32,
+    /// γ; 0: the solver's default.
+    pub social_weight: f64,
+    /// λ; 0: the solver's default.
+    pub regularization: f64,
+    /// Step size; 0: the solver's default.
+    pub learning_rate: f64,
+    /// γ on the user biases; above 0 the bias is one more column of every opening.
+    pub social_bias_weight: f64,
+    /// How Y·U is computed.
+    pub protocol: Protocol,
+    /// What of Y's pattern is shown.
+    pub pattern: Disclosure,
+    /// How openings are released.
+    pub release: ReleasePolicy,
+    /// u_max.
+    pub saturation_bound: f64,
+    /// Low bits kept at zero.
+    pub guard_bits: u32,
+    /// How P0 normalised its user ids.
+    pub id_rule: String,
+    /// Whose data, until when, and what the parameters must keep.
+    pub terms: Terms,
+}
+
+impl Proposal {
+    /// Columns of one opening.
+    #[must_use]
+    pub fn columns(&self) -> u32 {
+        self.rank + u32::from(self.social_bias_weight > 0.0)
+    }
+
+    /// Whether a job that has opened so much outlives the loss of its connection or of a daemon:
+    /// before the first opening it begins again, after it only a stock goes on.
+    #[must_use]
+    pub fn can_resume_after(&self, openings: u32) -> bool {
+        openings == 0 || self.protocol.is_preprocessed()
+    }
+
+    /// Columns of all openings.
+    #[must_use]
+    pub fn all_columns(&self) -> u64 {
+        u64::from(self.rounds) * u64::from(self.columns())
+    }
+}
+
+/// Commitment, bounds and end of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// P0's data under a salt of its own.
+    pub rating_commitment: [u8; 32],
+    /// Which data of P0 it is a version of.
+    pub rating_lineage: [u8; 16],
+    /// Users both platforms have, at most.
+    pub most_common_users: u32,
+    /// Lowest estimated attack cost, log2.
+    pub least_security_bits: u32,
+    /// Statistical distance of the simulation over the whole job, −log2.
+    pub least_statistical_bits: u32,
+    /// The proposal's end, milliseconds since the Unix epoch.
+    pub expires_unix_ms: i64,
+}
+
+impl Default for Terms {
+    /// What every job must keep, with neither data nor an end that is near.
+    fn default() -> Self {
+        Self {
+            rating_commitment: [0; 32],
+            rating_lineage: [0; 16],
+            most_common_users: u32::MAX,
+            least_security_bits: LEAST_SECURITY_BITS,
+            least_statistical_bits: LEAST_STATISTICAL_BITS,
+            expires_unix_ms: i64::MAX,
+        }
+    }
+}

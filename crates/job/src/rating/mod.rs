@@ -1,0 +1,528 @@
+//! P0's job: the order of its exchanges, what is on disk before what leaves, and what it goes on
+//! from, each written down here and nowhere else. Whoever drives it (the daemon, the fault
+//! schedules) does what [`RatingJob::next`] says and gives the result back.
+//!
+//! | order | exchange | phase |
+//! |---|---|---|
+//! | 1 | heads of the audit logs; the common users; heads | Consent, Alignment |
+//! | 2 | the parameters; heads | Setup |
+//! | 3 | P1's queries, where it fetches privately; P0's key | Setup |
+//! | 4 | the masks, block by block; the resume handshake over the finished stock | Offline |
+//! | 5 | heads; the rounds; heads; the stock is closed | Online |
+//! | 6 | both sides' count of the openings | Evaluation |
+//!
+//! A job that goes on from disk begins with the resume handshake of 4, or with 6.
+
+mod bounded;
+mod checkpoint;
+mod exchange;
+mod trainee;
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use s3rec_algebra::RingMatrix;
+use s3rec_model::Model;
+use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
+use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound, public_key_seed};
+use s3rec_spmm::preprocessed::{
+    RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock, StockStorage, StockTerms,
+};
+use s3rec_spmm::{ProductParameters, PublicPattern};
+
+use crate::{JobError, JobId, JointTraining, Phase, Proposal};
+
+pub use checkpoint::{RatingAgreed, RatingCheckpoint, RatingProgress, RoundReport, Spent};
+pub use exchange::{ProductExchange, RatingExchange, Unagreed, Unaligned, Unfinished};
+
+use exchange::{Endpoint, Left};
+use trainee::Trainee;
+
+/// What the job takes from the platform that it runs at.
+pub trait RatingPlatform: Send + Sync {
+    /// A training that has not begun, under the agreed parameters; `common` are P0's indices of
+    /// the common users.
+    ///
+    /// # Errors
+    /// Whatever the platform says; the job ends with it.
+    fn training(
+        &self,
+        parameters: &ProductParameters,
+        common: &[u32],
+    ) -> Result<JointTraining, Box<dyn Error + Send + Sync>>;
+
+    /// The model's error on what is held out; 0 when nothing is.
+    fn held_out_rmse(&self, model: &Model) -> f64;
+
+    /// An empty place for the job's stock.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn make_stock(&self) -> io::Result<Arc<dyn StockStorage>>;
+
+    /// The place of the stock as it was left.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>>;
+
+    /// Memory for P1's expanded queries.
+    fn memory_bytes(&self) -> u64;
+}
+
+/// What both platforms agreed on.
+pub struct RatingSetup {
+    /// The product's.
+    pub parameters: ProductParameters,
+    /// By which both sides name them.
+    pub parameters_digest: [u8; 32],
+    /// The rows that are exchanged.
+    pub pattern: Arc<PublicPattern>,
+    /// Names the stock; never used twice.
+    pub stock_id: [u8; 16],
+    /// P0's half of the seed of A_pk.
+    pub rating_half: [u8; 32],
+    /// P1's half.
+    pub social_half: [u8; 32],
+    /// Digest of the common users in their order.
+    pub users_digest: [u8; 32],
+    /// P1's salted commitment to Y.
+    pub operator_commitment: [u8; 32],
+    /// Pins of both certificates, P0's first.
+    pub parties: [[u8; 32]; 2],
+}
+
+/// What is to be done next.
+pub enum RatingNext {
+    /// To be carried out with P1.
+    Exchange(RatingExchange),
+    /// To be on disk before the job goes on.
+    Save(RatingSave, RatingJob),
+    /// To be told.
+    Emit(RatingEvent, RatingJob),
+    /// The training is over, and P1 needs nothing more.
+    Done(Box<JointTraining>),
+}
+
+/// What is to be on disk before the job goes on.
+pub enum RatingSave {
+    /// Nothing of an earlier beginning but its common users.
+    Discard,
+    /// What both sides agreed on. Without the progress that follows it counts for nothing.
+    Agreed(Box<RatingAgreed>),
+    /// How far the rounds are; the driver adds what they have cost.
+    Progress(Box<RatingProgress>),
+    /// That this round was opened to us.
+    Opened(u32),
+}
+
+/// What is told of a job.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RatingEvent {
+    /// The phase begins.
+    Begins(Phase),
+    /// A stock of `columns` columns is made in `blocks` blocks.
+    StockBegins {
+        /// Columns of one opening × rounds.
+        columns: u64,
+        /// Exchanges of masks.
+        blocks: u32,
+    },
+    /// So many of the stock's columns are made.
+    StockGrows {
+        /// Of all.
+        columns: u64,
+        /// Those that the job needs.
+        of: u64,
+        /// Once it is sealed.
+        identity: Option<[u8; 32]>,
+    },
+    /// What the rounds use up is made: P1 has answered an upload.
+    Prepared,
+    /// Both sides have the same stock.
+    StockStands {
+        /// Columns that the job needs.
+        columns: u64,
+        /// The stock's name.
+        identity: Option<[u8; 32]>,
+    },
+    /// Everything before the rounds is done.
+    RoundsBegin,
+    /// P1's product is waited for.
+    Asks {
+        /// From 1.
+        round: u32,
+    },
+    /// A round is done.
+    RoundDone {
+        /// From 1.
+        round: u32,
+        /// How it went.
+        report: RoundReport,
+    },
+}
+
+/// A rating platform's job. P0's secret.
+pub struct RatingJob {
+    about: About,
+    /// To be done before the stage is looked at.
+    due: VecDeque<Due>,
+    stage: Stage,
+}
+
+struct About {
+    platform: Arc<dyn RatingPlatform>,
+    job: JobId,
+    openings: u32,
+    stocks: u32,
+    rounds: Vec<RoundReport>,
+    /// P1 has confirmed the count of all openings.
+    is_agreed: bool,
+}
+
+enum Due {
+    Save(RatingSave),
+    Emit(RatingEvent),
+    Sign(Phase),
+}
+
+enum Stage {
+    /// The common users are to be found.
+    Unaligned,
+    /// The parameters are to be agreed on.
+    Unagreed(Vec<u32>),
+    /// The key is to be announced, after P1's queries where it has any.
+    Unkeyed(Box<Agreed>, Queries),
+    /// So many blocks of the stock are made.
+    Stocking(Box<Agreed>, Option<Arc<RatingFetch>>, Box<RatingStock>, u32),
+    /// The training is to begin.
+    Prepared(Box<Agreed>, Product),
+    /// Both sides are to meet over the stock; whether it was made just now.
+    Sealed(Box<RatingStock>, Box<Trainee>, bool),
+    /// The next opening is known.
+    Rounds(Product, Box<Trainee>),
+    /// An opening has come, and is to be learnt from.
+    Opened(Product, Box<Trainee>, RingMatrix),
+    /// All rounds are made.
+    Unclosed(Product, Box<Trainee>),
+    /// Only the count of openings is to be agreed on; whether the job outlives a restart.
+    Trained(Box<Trainee>, bool),
+}
+
+enum Queries {
+    Due,
+    Taken(Option<Arc<RatingFetch>>),
+}
+
+struct Agreed {
+    setup: RatingSetup,
+    common: Vec<u32>,
+}
+
+/// What multiplies.
+enum Product {
+    He {
+        keys: Arc<RatingKeys>,
+        pattern: Arc<PublicPattern>,
+        fetch: Option<Arc<RatingFetch>>,
+    },
+    Stock(Box<RatingStock>),
+}
+
+impl RatingJob {
+    /// A job that was approved: from what is on disk of it, or from its beginning. `seen` are
+    /// the openings that our ledger has of it; `is_finished`: P1 says that it needs nothing more.
+    ///
+    /// # Errors
+    /// [`JobError::CannotResume`] after an opening without anything to go on from; what is on
+    /// disk does not read or fit.
+    pub fn take_up(
+        platform: Arc<dyn RatingPlatform>,
+        proposal: &Proposal,
+        checkpoint: Option<RatingCheckpoint>,
+        seen: u32,
+        is_finished: bool,
+    ) -> Result<Self, JobError> {
+        let mut about = About {
+            platform,
+            job: proposal.job,
+            openings: 0,
+            stocks: 0,
+            rounds: Vec::new(),
+            is_agreed: false,
+        };
+        let Some(RatingCheckpoint { agreed, progress }) = checkpoint else {
+            if seen > 0 {
+                let protocol = proposal.protocol;
+                return Err(JobError::CannotResume { seen, protocol });
+            }
+            let due = [
+                Due::Save(RatingSave::Discard),
+                Due::Emit(RatingEvent::Begins(Phase::Alignment)),
+                Due::Sign(Phase::Consent),
+            ];
+            return Ok(Self::at(about, due, Stage::Unaligned));
+        };
+        about.openings = progress.openings;
+        about.stocks = progress.stocks;
+        about.rounds = progress.rounds;
+        about.is_agreed = progress.is_agreed;
+        let training = about
+            .platform
+            .training(&agreed.parameters, &agreed.common)
+            .map_err(JobError::Platform)?;
+        let trainee = Box::new(Trainee::resume(training, progress.training)?);
+        if is_finished || progress.is_agreed {
+            let due = [Due::Emit(RatingEvent::Begins(Phase::Evaluation))];
+            return Ok(Self::at(about, due, Stage::Trained(trainee, true)));
+        }
+        let storage = about.platform.reopen_stock().map_err(JobError::disk)?;
+        let pattern = Arc::new(agreed.pattern);
+        let stock = RatingStock::open(storage, pattern).map_err(JobError::Ours)?;
+        let stage = Stage::Sealed(Box::new(stock), trainee, false);
+        Ok(Self::at(about, [], stage))
+    }
+
+    /// What is to be done next. It computes: not for the executor's threads.
+    ///
+    /// # Errors
+    /// [`JobError`]: the job, or this attempt of it, is over.
+    pub fn next(mut self) -> Result<RatingNext, JobError> {
+        match self.due.pop_front() {
+            Some(Due::Save(what)) => return Ok(RatingNext::Save(what, self)),
+            Some(Due::Emit(event)) => return Ok(RatingNext::Emit(event, self)),
+            Some(Due::Sign(phase)) => {
+                return Ok(RatingNext::Exchange(RatingExchange::Sign(phase, self)));
+            }
+            None => {}
+        }
+        let Self { about, stage, .. } = self;
+        let exchange = match stage {
+            Stage::Unaligned => RatingExchange::Align(Unaligned(about)),
+            Stage::Unagreed(common) => RatingExchange::SetUp(Unagreed(about, common)),
+            Stage::Unkeyed(agreed, Queries::Due) => {
+                let endpoint = RatingQueries::new(&agreed.setup.parameters);
+                let endpoint = Endpoint::Queries(endpoint.map_err(JobError::Ours)?);
+                let left = Left::Queries(agreed);
+                RatingExchange::product(about, Phase::Setup, 0, endpoint, left)
+            }
+            Stage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
+            Stage::Stocking(agreed, fetch, stock, made) => {
+                let mut endpoint = RatingBlock::new(*stock).map_err(JobError::Ours)?;
+                if let Some(fetch) = &fetch {
+                    endpoint = endpoint.with_fetch(fetch);
+                }
+                let endpoint = Endpoint::Block(endpoint);
+                let left = Left::Block(agreed, fetch, made);
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
+            }
+            Stage::Prepared(agreed, product) => return about.begin_training(*agreed, product),
+            Stage::Sealed(mut stock, trainee, is_new) => {
+                if let Some(opening) = trainee.opening() {
+                    let opening = bounded::bound_rows(opening, &stock.terms().parameters);
+                    let opening = opening.map_err(JobError::Ours)?;
+                    stock.reserve_first(&opening).map_err(JobError::Ours)?;
+                }
+                let endpoint = RatingSession::with_kept_inputs(*stock).map_err(JobError::Ours)?;
+                let endpoint = Endpoint::Session(endpoint);
+                let left = Left::Session(trainee, is_new);
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
+            }
+            Stage::Rounds(product, trainee) => about.round(product, trainee)?,
+            Stage::Opened(product, trainee, opened) => {
+                return about.learn(product, *trainee, &opened);
+            }
+            Stage::Unclosed(Product::He { .. }, trainee) => {
+                return about.trained(trainee, false).next();
+            }
+            Stage::Unclosed(Product::Stock(stock), trainee) => {
+                let endpoint = Endpoint::Close(RatingClose::new(*stock));
+                let left = Left::Close(trainee);
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
+            }
+            Stage::Trained(trainee, _) if about.is_agreed => {
+                return Ok(RatingNext::Done(Box::new(trainee.into_training())));
+            }
+            Stage::Trained(trainee, outlives) => {
+                RatingExchange::Finish(Unfinished(about, trainee, outlives))
+            }
+        };
+        Ok(RatingNext::Exchange(exchange))
+    }
+
+    /// Whether the job is to begin from nothing.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        matches!(self.stage, Stage::Unaligned)
+    }
+
+    fn at(about: About, due: impl IntoIterator<Item = Due>, stage: Stage) -> Self {
+        Self {
+            about,
+            due: due.into_iter().collect(),
+            stage,
+        }
+    }
+}
+
+impl About {
+    /// The key of `he`, or that of an empty stock.
+    fn key(
+        self,
+        agreed: Box<Agreed>,
+        fetch: Option<Arc<RatingFetch>>,
+    ) -> Result<RatingExchange, JobError> {
+        let setup = &agreed.setup;
+        let name = self.job.to_string();
+        let seed = public_key_seed(&setup.rating_half, &setup.social_half, name.as_bytes());
+        let (endpoint, left) = if setup.parameters.protocol.is_preprocessed() {
+            let [rating_party, social_party] = setup.parties;
+            let terms = StockTerms {
+                stock_id: setup.stock_id,
+                rating_party,
+                social_party,
+                users_digest: setup.users_digest,
+                operator_commitment: setup.operator_commitment,
+                key_seed: seed,
+                parameters: setup.parameters.clone(),
+            };
+            let storage = self.platform.make_stock().map_err(JobError::disk)?;
+            let stock = RatingStock::create(storage, terms, Arc::clone(&setup.pattern));
+            let stock = stock.map_err(JobError::Ours)?;
+            let endpoint = stock.key_setup().map_err(JobError::Ours)?;
+            (endpoint, Left::StockKey(agreed, fetch, Box::new(stock)))
+        } else {
+            let keys = RatingKeys::generate(&setup.parameters, &seed).map_err(JobError::Ours)?;
+            let endpoint = RatingKeySetup::new(&keys).map_err(JobError::Ours)?;
+            (endpoint, Left::Key(agreed, fetch, Arc::new(keys)))
+        };
+        let endpoint = Endpoint::Key(endpoint);
+        Ok(RatingExchange::product(
+            self,
+            Phase::Setup,
+            0,
+            endpoint,
+            left,
+        ))
+    }
+
+    /// From here on nothing is begun again where there is a stock: it goes with this training.
+    fn begin_training(self, agreed: Agreed, product: Product) -> Result<RatingNext, JobError> {
+        let Agreed { setup, common } = agreed;
+        let training = self.platform.training(&setup.parameters, &common);
+        let trainee = Trainee::begin(training.map_err(JobError::Platform)?)?;
+        let next = match product {
+            Product::Stock(stock) => {
+                let kept = RatingAgreed {
+                    pattern: setup.pattern.as_ref().clone(),
+                    parameters: setup.parameters,
+                    parameters_digest: setup.parameters_digest,
+                    common,
+                };
+                let due = [
+                    Due::Save(RatingSave::Agreed(Box::new(kept))),
+                    Due::Save(RatingSave::Progress(self.progress(&trainee))),
+                ];
+                let stage = Stage::Sealed(stock, Box::new(trainee), true);
+                RatingJob::at(self, due, stage)
+            }
+            he @ Product::He { .. } => self.rounds(he, Box::new(trainee), true),
+        };
+        next.next()
+    }
+
+    /// To the next opening, or to what follows the last.
+    fn rounds(self, product: Product, trainee: Box<Trainee>, are_first: bool) -> RatingJob {
+        let mut due = Vec::new();
+        if are_first {
+            due.push(Due::Emit(RatingEvent::RoundsBegin));
+            due.push(Due::Sign(Phase::Offline));
+        }
+        if trainee.opening().is_some() {
+            let round = self.openings + 1;
+            due.push(Due::Emit(RatingEvent::Asks { round }));
+            return RatingJob::at(self, due, Stage::Rounds(product, trainee));
+        }
+        due.push(Due::Sign(Phase::Online));
+        RatingJob::at(self, due, Stage::Unclosed(product, trainee))
+    }
+
+    /// The columns are used, on disk, before anything masked by them leaves.
+    fn round(
+        self,
+        product: Product,
+        mut trainee: Box<Trainee>,
+    ) -> Result<RatingExchange, JobError> {
+        let opening = trainee.take_opening()?;
+        let round = self.openings + 1;
+        let (endpoint, left) = match product {
+            Product::He {
+                keys,
+                pattern,
+                fetch,
+            } => {
+                let opening = bounded::bound_rows(&opening, keys.parameters());
+                let opening = opening.map_err(JobError::Ours)?;
+                let endpoint = RatingRound::new(&keys, &pattern, &opening);
+                let mut endpoint = endpoint.map_err(JobError::Ours)?;
+                if let Some(fetch) = &fetch {
+                    endpoint = endpoint.with_fetch(fetch);
+                }
+                let product = Product::He {
+                    keys,
+                    pattern,
+                    fetch,
+                };
+                (Endpoint::Round(endpoint), Left::Round(product, trainee))
+            }
+            Product::Stock(stock) => {
+                let opening = bounded::bound_rows(&opening, &stock.terms().parameters);
+                let opening = opening.map_err(JobError::Ours)?;
+                let endpoint = RatingOpening::new(*stock, &opening).map_err(JobError::Ours)?;
+                (Endpoint::Opening(endpoint), Left::Opening(trainee))
+            }
+        };
+        let phase = Phase::Online;
+        Ok(RatingExchange::product(self, phase, round, endpoint, left))
+    }
+
+    /// The training that the next opening belongs to is on disk before that opening leaves,
+    /// where the job outlives a restart.
+    fn learn(
+        mut self,
+        product: Product,
+        trainee: Trainee,
+        opened: &RingMatrix,
+    ) -> Result<RatingNext, JobError> {
+        let (trainee, report) = trainee.absorb(opened, self.platform.as_ref())?;
+        self.rounds.push(report);
+        let round = self.openings;
+        let mut due = Vec::new();
+        if matches!(product, Product::Stock(_)) {
+            due.push(Due::Save(RatingSave::Progress(self.progress(&trainee))));
+        }
+        due.push(Due::Emit(RatingEvent::RoundDone { round, report }));
+        let mut next = self.rounds(product, Box::new(trainee), false);
+        next.due = due.into_iter().chain(next.due).collect();
+        next.next()
+    }
+
+    fn trained(self, trainee: Box<Trainee>, outlives: bool) -> RatingJob {
+        let due = [Due::Emit(RatingEvent::Begins(Phase::Evaluation))];
+        RatingJob::at(self, due, Stage::Trained(trainee, outlives))
+    }
+
+    fn progress(&self, trainee: &Trainee) -> Box<RatingProgress> {
+        Box::new(RatingProgress {
+            training: trainee.state(),
+            openings: self.openings,
+            stocks: self.stocks,
+            offline: Spent::default(),
+            online: Spent::default(),
+            rounds: self.rounds.clone(),
+            is_agreed: self.is_agreed,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! What the people here are told of a running job, and what is noted of its stock.
+
+use s3rec_job::Phase;
+use s3rec_job::rating::RatingEvent;
+use s3rec_node::stock_progress::StockProgress;
+use s3rec_wire::convert::{phase_to_wire, round_to_wire};
+use s3rec_wire::status::Fault;
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobEvent, JobState, Role, StockState};
+
+use crate::ledger::Ledger;
+use crate::platform::Platform;
+
+/// Records what a job says.
+pub(crate) fn emit(platform: &Platform, ledger: &Ledger, event: RatingEvent) -> Result<(), Fault> {
+    match event {
+        RatingEvent::Begins(phase) => platform.record(begins(ledger, phase)),
+        RatingEvent::StockBegins { columns, blocks } => {
+            platform.record(JobEvent {
+                waiting_for: Role::Unspecified.into(),
+                message: format!(
+                    "Multiplying masks for {columns} columns in {blocks} blocks; the rounds need \
+                     no cryptography then."
+                ),
+                ..offline(ledger, 0.0, 0.0)
+            })?;
+            note(platform, ledger, StockState::Making, (0, columns), None)
+        }
+        RatingEvent::StockGrows {
+            columns,
+            of,
+            identity,
+        } => {
+            let state = StockState::Making;
+            note(platform, ledger, state, (columns, of), identity)
+        }
+        RatingEvent::StockStands { columns, identity } => {
+            let made = (columns, columns);
+            note(platform, ledger, StockState::Ready, made, identity)?;
+            if ledger.openings == 0 {
+                platform.record(JobEvent {
+                    message: "The stock of masked columns is complete.".into(),
+                    ..offline(ledger, 1.0, 0.0)
+                })?;
+            }
+            Ok(())
+        }
+        RatingEvent::Prepared | RatingEvent::RoundsBegin => Ok(()),
+        RatingEvent::Asks { round } => {
+            platform.journal.mention(JobEvent {
+                waiting_for: Role::Social.into(),
+                message: format!("Round {round}: waiting for the social platform's product."),
+                ..online(ledger, round, round - 1)
+            });
+            Ok(())
+        }
+        RatingEvent::RoundDone { round, report } => platform.record(JobEvent {
+            training: Some(round_to_wire(&report)),
+            message: format!("Round {round} of {} done.", ledger.proposal.rounds),
+            ..online(ledger, round, round)
+        }),
+    }
+}
+
+fn begins(ledger: &Ledger, phase: Phase) -> JobEvent {
+    let message = match phase {
+        Phase::Alignment => "Finding the common users.",
+        Phase::Evaluation => "Measuring and storing the model.",
+        _ => "Agreeing on parameters.",
+    };
+    let waiting_for = match phase {
+        Phase::Evaluation => Role::Unspecified,
+        _ => Role::Social,
+    };
+    JobEvent {
+        job_id: ledger.job.to_string(),
+        state: JobState::Running.into(),
+        phase: phase_to_wire(phase).into(),
+        rounds: ledger.proposal.rounds,
+        waiting_for: waiting_for.into(),
+        message: message.into(),
+        ..JobEvent::default()
+    }
+}
+
+/// Of the masks, of which that share is multiplied.
+fn offline(ledger: &Ledger, share: f64, remaining_seconds: f64) -> JobEvent {
+    JobEvent {
+        job_id: ledger.job.to_string(),
+        state: JobState::Running.into(),
+        phase: v1::Phase::Offline.into(),
+        rounds: ledger.proposal.rounds,
+        phase_cost: Some(ledger.offline_cost()),
+        phase_progress: share,
+        remaining_seconds,
+        ..JobEvent::default()
+    }
+}
+
+/// Of a round, when so many are done.
+fn online(ledger: &Ledger, round: u32, done: u32) -> JobEvent {
+    let rounds = ledger.proposal.rounds;
+    let mean = ledger.online_seconds / f64::from(done.max(1));
+    JobEvent {
+        job_id: ledger.job.to_string(),
+        state: JobState::Running.into(),
+        phase: v1::Phase::Online.into(),
+        round,
+        rounds,
+        phase_cost: Some(ledger.online_cost()),
+        phase_progress: f64::from(done) / f64::from(rounds),
+        remaining_seconds: mean * f64::from(rounds - done.min(rounds)),
+        ..JobEvent::default()
+    }
+}
+
+fn note(
+    platform: &Platform,
+    ledger: &Ledger,
+    state: StockState,
+    (made, of): (u64, u64),
+    identity: Option<[u8; 32]>,
+) -> Result<(), Fault> {
+    let stock = v1::Stock {
+        job_id: ledger.job.to_string(),
+        peer: ledger.peer.clone(),
+        state: state.into(),
+        identity: identity.map_or_else(Vec::new, |identity| identity.to_vec()),
+        columns: of,
+        columns_made: made,
+        ..v1::Stock::default()
+    };
+    Ok(platform.stocks.note(&platform.store, stock)?)
+}
+
+/// So many bytes more have crossed before the rounds.
+pub(crate) fn moved(platform: &Platform, ledger: &Ledger, stock: &mut StockProgress, bytes: usize) {
+    if let Some(notice) = stock.moved(bytes) {
+        platform.journal.mention(JobEvent {
+            message: notice.message,
+            ..offline(ledger, notice.share, notice.remaining_seconds)
+        });
+    }
+}

@@ -1,0 +1,94 @@
+//! What the people here are told of a running job, and what is noted of its stock.
+
+use s3rec_job::JobId;
+use s3rec_job::social::SocialEvent;
+use s3rec_node::stock_progress::{Notice, StockProgress};
+use s3rec_wire::status::Fault;
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobState, Phase, StockState};
+
+use crate::faults::ours;
+use crate::ledger;
+use crate::platform::Platform;
+
+/// Records what a job says.
+pub(crate) fn emit(platform: &Platform, job: JobId, event: SocialEvent) -> Result<(), Fault> {
+    let name = job.to_string();
+    match event {
+        SocialEvent::StockBegins => {
+            platform
+                .slot
+                .with(job, |running| {
+                    let parameters = running.parameters.as_ref();
+                    let begun = parameters.map(|p| StockProgress::new(p, running.queried_bytes));
+                    running.stock = begun.transpose()?;
+                    Ok(())
+                })?
+                .map_err(ours)?;
+            let text =
+                "Multiplying the rating platform's masks; the rounds need no cryptography then.";
+            platform.advance(&name, JobState::Running, Phase::Offline, text)
+        }
+        SocialEvent::StockGrows {
+            columns,
+            of,
+            identity,
+        } => note(platform, job, StockState::Making, (columns, of), identity),
+        SocialEvent::StockStands { columns, identity } => {
+            let made = (columns, columns);
+            note(platform, job, StockState::Ready, made, identity)?;
+            platform.slot.with(job, |running| running.stock = None)?;
+            let text = "Met over the stock.";
+            platform.advance(&name, JobState::Running, Phase::Online, text)
+        }
+    }
+}
+
+/// So many bytes more have crossed before the rounds.
+pub(crate) fn moved(platform: &Platform, job: JobId, bytes: usize) {
+    let looked = platform.slot.with(job, |running| {
+        let notice = running.stock.as_mut()?.moved(bytes)?;
+        let cost = ledger::cost(&running.offline);
+        Some((notice, running.proposal.rounds, cost))
+    });
+    // A job that has ended meanwhile is told of by its end.
+    let Ok(Some((notice, rounds, cost))) = looked else {
+        return;
+    };
+    let Notice {
+        share,
+        remaining_seconds,
+        message,
+    } = notice;
+    platform.journal.mention(v1::JobEvent {
+        job_id: job.to_string(),
+        state: JobState::Running.into(),
+        phase: Phase::Offline.into(),
+        rounds,
+        phase_cost: Some(cost),
+        phase_progress: share,
+        remaining_seconds,
+        message,
+        ..v1::JobEvent::default()
+    });
+}
+
+fn note(
+    platform: &Platform,
+    job: JobId,
+    state: StockState,
+    (made, of): (u64, u64),
+    identity: Option<[u8; 32]>,
+) -> Result<(), Fault> {
+    let peer = platform.slot.with(job, |running| running.peer.clone())?;
+    let stock = v1::Stock {
+        job_id: job.to_string(),
+        peer,
+        state: state.into(),
+        identity: identity.map_or_else(Vec::new, |name| name.to_vec()),
+        columns: of,
+        columns_made: made,
+        ..v1::Stock::default()
+    };
+    Ok(platform.stocks.note(&platform.store, stock)?)
+}
