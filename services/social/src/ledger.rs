@@ -6,6 +6,7 @@ use s3rec_job::counting::{self, Counted};
 use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown};
 use s3rec_link::Count;
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
+use s3rec_node::rows::Row;
 use s3rec_node::store::Table;
 use s3rec_node::versions;
 use s3rec_sparse::{BoundsRule, PublicBounds};
@@ -13,9 +14,10 @@ use s3rec_wire::convert::{approval_from_bytes, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::absence;
 use crate::approval;
 use crate::disclosing;
-use crate::platform::{COSTS, Platform};
+use crate::platform::{COSTS, Counting, Platform};
 use crate::session::{Phase, Running};
 
 pub(crate) const DISCLOSURES: Table = Table("disclosures");
@@ -32,7 +34,9 @@ pub(crate) struct Opened {
     pub(crate) peer_pin: Vec<u8>,
     /// All other jobs on this lineage.
     pub(crate) before: Account,
-    /// This job's uploads answered, what left beside the openings, and its openings by day.
+    /// This job's openings, uploads answered, what left beside the openings, and its openings by
+    /// day, as they are stored; of the openings the stock's own count where that is ahead.
+    pub(crate) openings: u32,
     pub(crate) stocks: u32,
     pub(crate) shown: Shown,
     pub(crate) days: Vec<OpenedDay>,
@@ -85,6 +89,7 @@ fn opened(
         dataset,
         bounds: approval.bounds,
         peer_pin: approval.rating_pin.to_vec(),
+        openings: absence::openings(platform, job)?,
         stocks: earlier.counters.stocks,
         shown: earlier.shown.unwrap_or_default(),
         days: earlier.days,
@@ -243,22 +248,42 @@ fn bytes(count: Count) -> u64 {
     count.sent_bytes + count.received_bytes
 }
 
+/// The one writer of what jobs have disclosed. What is stored is joined with it: no number that
+/// was counted is ever lowered, whatever a running job has lost of itself.
+pub(crate) fn store(
+    platform: &Platform,
+    _: &Counting<'_>,
+    disclosure: JobDisclosure,
+    cost: Option<&v1::JobCostResponse>,
+) -> Result<JobDisclosure, Fault> {
+    let job = disclosure.job.clone();
+    let disclosure = match platform.store.get::<JobDisclosure>(DISCLOSURES, &job)? {
+        Some(stored) => {
+            if !disclosure.counters.contains(&stored.counters) {
+                tracing::error!(job, "the running job counted less than is stored of it");
+            }
+            disclosure.joined(&stored)
+        }
+        None => disclosure,
+    };
+    let mut rows = vec![(DISCLOSURES, job.as_str(), disclosure.to_row())];
+    rows.extend(cost.map(|cost| (COSTS, job.as_str(), cost.to_row())));
+    platform.store.put_all(&rows)?;
+    Ok(disclosure)
+}
+
 /// Stores the cost of a job that has ended, and its last disclosure.
-pub(crate) fn store_cost(platform: &Platform, running: &Running) -> Result<(), Fault> {
+pub(crate) fn store_cost(
+    platform: &Platform,
+    counting: &Counting<'_>,
+    running: &Running,
+) -> Result<(), Fault> {
     let job = running.job.to_string();
-    platform.store.put(COSTS, &job, &cost_of(running))?;
-    let mut disclosure = disclosure(running);
-    // What was counted once is never taken back, whatever a running job has lost of itself.
-    if let Some(stored) = platform.store.get::<JobDisclosure>(DISCLOSURES, &job)?
-        && !disclosure.counters.contains(&stored.counters)
-    {
-        tracing::error!(job, "the running job counted less than is stored of it");
-        disclosure = stored;
-    }
-    platform.store.put(DISCLOSURES, &job, &disclosure)?;
+    let cost = cost_of(running);
+    let disclosure = store(platform, counting, disclosure(running), Some(&cost))?;
     let entry = [
         ("job", job.into()),
-        ("openings", running.openings.into()),
+        ("openings", disclosure.openings.into()),
         ("columns", disclosure.opened_columns.into()),
         ("values", disclosure.opened_values.into()),
         ("bytes", disclosure.bytes.into()),

@@ -15,7 +15,9 @@
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `emit` | what the people here are told of a running job |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
+//! | `held` | what is made of the links stays unseen until a public time |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
+//! | `opening` | the same for the answer to an opening |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
 
@@ -28,12 +30,16 @@ mod attack_tests;
 mod bounds;
 mod consent;
 mod disclosing;
+#[cfg(test)]
+mod door_tests;
 mod emit;
 mod expiry;
+mod held;
 mod imports;
 mod ledger;
 mod lifeline;
 mod meetings;
+mod opening;
 mod operator;
 mod peer;
 mod platform;

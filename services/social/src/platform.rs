@@ -1,5 +1,6 @@
 //! What all calls share.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -41,6 +42,18 @@ const OF_JOBS: JobTables = JobTables {
     holding: None,
 };
 
+/// Proof that nobody else counts.
+pub(crate) type Counting<'a> = MutexGuard<'a, ()>;
+
+/// Meetings of the audit logs, and absences from running jobs, that an hour has for each proposal
+/// that it may have: more than an honest job needs, and a bound on log and journal.
+const MEETINGS_OF_A_PROPOSAL: u32 = 16;
+const ABSENCES_OF_A_PROPOSAL: u32 = 4;
+
+fn per_proposal(limits: &Limits, each: u32) -> HourlyAllowance {
+    HourlyAllowance::new(limits.proposals_per_hour.saturating_mul(each))
+}
+
 /// The daemon's state.
 pub(crate) struct Platform {
     pub(crate) store: Store,
@@ -67,6 +80,16 @@ pub(crate) struct Platform {
     policy: RwLock<Option<Arc<Policy>>>,
     /// Held while somebody decides, so that limits are not used twice.
     deciding: Mutex<()>,
+    /// Held from looking at what a job comes to until it is counted, while a job takes its place,
+    /// and while it loses it.
+    counting: Mutex<()>,
+    /// Jobs that are being ended: nothing of theirs begins or leaves any more, though the journal
+    /// does not say so yet.
+    ending: Mutex<HashSet<String>>,
+    /// How many meetings of the audit logs are still kept, and how often P0 may still be away
+    /// from a running job.
+    pub(crate) meeting: HourlyAllowance,
+    pub(crate) being_away: HourlyAllowance,
     pub(crate) data_dir: PathBuf,
 }
 
@@ -107,7 +130,7 @@ impl Platform {
             ended,
             probes: Allowance::default(),
             sight: PeerSight::default(),
-            slot: Slot::new(journal.clone()),
+            slot: Slot::new(journal.clone(), audit.clone()),
             journal,
             limits: settings.limits.clone(),
             stocks,
@@ -118,6 +141,10 @@ impl Platform {
             policy_file,
             policy: RwLock::new(policy),
             deciding: Mutex::default(),
+            counting: Mutex::default(),
+            ending: Mutex::default(),
+            meeting: per_proposal(&settings.limits, MEETINGS_OF_A_PROPOSAL),
+            being_away: per_proposal(&settings.limits, ABSENCES_OF_A_PROPOSAL),
             data_dir: settings.data_dir.clone(),
         };
         Ok(Arc::new(platform))
@@ -158,6 +185,39 @@ impl Platform {
     /// Waits until nobody else decides on a proposal.
     pub(crate) fn deciding(&self) -> MutexGuard<'_, ()> {
         self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else counts, or takes or leaves the place of the running job.
+    pub(crate) fn counting(&self) -> Counting<'_> {
+        self.counting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a job has ended, or is about to.
+    ///
+    /// # Errors
+    /// [`Reason::Cancelled`].
+    pub(crate) fn refuse_ended(&self, job: &str) -> Result<(), Fault> {
+        if !self.endings().contains(job) && !is_terminal(self.state(job)) {
+            return Ok(());
+        }
+        Err(Fault::new(Reason::Cancelled, "the job has ended").at("job", job))
+    }
+
+    fn endings(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on the job is over, whatever the journal says: its place is left, and what was
+    /// counted of it is stored.
+    pub(crate) fn begin_to_end(&self, job: &str) {
+        let counting = self.counting();
+        self.endings().insert(job.into());
+        let running = self.slot.end(job);
+        if let Some(running) = &running
+            && let Err(error) = crate::ledger::store_cost(self, &counting, running)
+        {
+            tracing::error!(job, "the job's cost is not stored: {error}");
+        }
     }
 
     /// A stored proposal.
@@ -265,18 +325,14 @@ impl Platform {
             .journal
             .last(job)
             .map_or(v1::Phase::Unspecified, |e| e.phase());
-        let running = self.slot.end(job);
-        if let Some(running) = &running
-            && let Err(error) = crate::ledger::store_cost(self, running)
-        {
-            tracing::error!(job, "the job's cost is not stored: {error}");
-        }
+        self.begin_to_end(job);
         match state {
             v1::JobState::Failed => tracing::warn!(job, "failed: {message}"),
             _ => tracing::info!(job, "{}: {message}", state.as_str_name()),
         }
         let last = self.journal.last(job).unwrap_or_default();
         if is_terminal(last.state()) {
+            self.endings().remove(job);
             return;
         }
         let event = v1::JobEvent {
@@ -294,8 +350,10 @@ impl Platform {
             self.stocks.erase(&self.store, job);
             self.datasets.release(job);
         };
-        if let Err(error) = self.journal.end(event, erase) {
-            tracing::error!(job, "the job's end is not stored: {error}");
+        match self.journal.end(event, erase) {
+            // The journal says it from here on.
+            Ok(_) => drop(self.endings().remove(job)),
+            Err(error) => tracing::error!(job, "the job's end is not stored: {error}"),
         }
     }
 
