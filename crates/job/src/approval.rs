@@ -2,7 +2,18 @@
 
 use s3rec_sparse::PublicBounds;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Counters, Proposal};
+
+/// An approval as it was given or received: the bytes that are signed, and the signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedApproval {
+    /// The encoded [`Approval`].
+    pub approval: Vec<u8>,
+    /// P1's.
+    pub signature: Vec<u8>,
+}
 
 /// A consent to one proposal, exactly as stated.
 #[derive(Clone, Debug, PartialEq)]

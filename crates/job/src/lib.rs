@@ -33,7 +33,7 @@ pub mod social;
 pub mod statements;
 mod training;
 
-pub use approval::Approval;
+pub use approval::{Approval, SignedApproval};
 pub use common_users::CommonUsers;
 pub use counters::Counters;
 pub use counting::{Account, JobDisclosure, OpenedDay, Overlap, Shown};

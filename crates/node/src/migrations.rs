@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use s3rec_job::SignedApproval;
 use s3rec_wire::convert::{account_from_wire, disclosure_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
@@ -18,7 +19,7 @@ pub(crate) type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 pub(crate) const STEPS: [Step; 3] = [
     end_what_cannot_resume,
     tell_open_jobs_apart,
-    make_ledgers_rows,
+    make_rows_of_messages,
 ];
 
 /// Version 1 kept nothing that a job could go on from: whatever ran then has failed.
@@ -55,8 +56,8 @@ fn tell_open_jobs_apart(transaction: &WriteTransaction) -> Result<(), StoreError
     Ok(())
 }
 
-/// Version 3 kept what was disclosed as messages.
-fn make_ledgers_rows(transaction: &WriteTransaction) -> Result<(), StoreError> {
+/// Version 3 kept what was disclosed, and approvals, as messages.
+fn make_rows_of_messages(transaction: &WriteTransaction) -> Result<(), StoreError> {
     rewrite(transaction, Table("disclosures"), |bytes| {
         let message = v1::Disclosure::from_record(bytes)?;
         Ok(disclosure_from_wire(message)?.to_row())
@@ -64,6 +65,17 @@ fn make_ledgers_rows(transaction: &WriteTransaction) -> Result<(), StoreError> {
     rewrite(transaction, Table("missing counters"), |bytes| {
         let message = v1::Account::from_record(bytes)?;
         Ok(account_from_wire(message).to_row())
+    })?;
+    rewrite(transaction, Table("approvals"), |bytes| {
+        let v1::StoredApproval {
+            approval,
+            signature,
+        } = v1::StoredApproval::from_record(bytes)?;
+        let signed = SignedApproval {
+            approval,
+            signature,
+        };
+        Ok(signed.to_row())
     })
 }
 
@@ -108,7 +120,12 @@ mod tests {
     use crate::store::Store;
 
     /// A line of the ledger as version 0.1 stored it: every field set, encoded by that version.
-    const DISCLOSURE_0_1: &str = "";
+    const DISCLOSURE_0_1: &str = "0a2436376535353034342d313062312d343236662d393234372d6262363830653566653063381206726174696e\
+        671802201628cc08321d080319000000000000104021000000000000f03f298dedb5a0f7c6b03e3801403248c0\
+        843d52095030206c6561726e745880cc95f0a134e20306084610501832b2041003030303030303030303030303\
+        030303ba041108011002181620cc083080cab5ee013803c1040000000000001640c9048dedb5a0f7c6b03ed204\
+        0908b0a201101618cc08da04095031206c6561726e74f2060ff00601f80646800702880704900705fa06200505\
+        05050505050505050505050505050505050505050505050505050505050582070bf0068001f8068020800702";
 
     fn disclosure_0_1() -> v1::Disclosure {
         let counters = v1::Counters {
@@ -177,14 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn what_version_0_1_counted_is_counted_on() {
+    fn what_version_0_1_counted_and_approved_stands() {
         let old = bytes_of(DISCLOSURE_0_1);
-        let hexadecimal: String = disclosure_0_1()
-            .to_record()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(DISCLOSURE_0_1, hexadecimal);
+        assert_eq!(old, disclosure_0_1().to_record());
         // A line of before the openings, and records that were lost once.
         let bare = v1::Disclosure {
             job_id: "bare".into(),
@@ -195,7 +207,12 @@ mod tests {
             counters: disclosure_0_1().counters,
             ..v1::Account::default()
         };
+        let approval = v1::StoredApproval {
+            approval: vec![1, 2, 3],
+            signature: vec![4; 64],
+        };
         let (disclosures, missings) = (Table("disclosures"), Table("missing counters"));
+        let approvals = Table("approvals");
         let directory = tempfile::tempdir().unwrap();
         {
             let store = Store::open(directory.path()).unwrap();
@@ -203,6 +220,7 @@ mod tests {
                 (disclosures, "job", old),
                 (disclosures, "bare", bare.to_record()),
                 (missings, "0303", missing.to_record()),
+                (approvals, "job", approval.to_record()),
             ];
             store.put_all(&rows).unwrap();
             store.set_schema(3);
@@ -269,6 +287,9 @@ mod tests {
         assert_eq!((bare.job.as_str(), bare.openings), ("bare", 0));
         let missing: Account = store.get(missings, "0303").unwrap().unwrap();
         assert_eq!(missing.counters, counters);
+        let signed: SignedApproval = store.get(approvals, "job").unwrap().unwrap();
+        assert_eq!(signed.approval, [1, 2, 3]);
+        assert_eq!(signed.signature, [4; 64]);
         // Once more finds nothing to do.
         drop(store);
         let store = Store::open(directory.path()).unwrap();

@@ -9,7 +9,8 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::platform::{DISCLOSURES, PROPOSALS, Platform};
+use crate::platform::Platform;
+use crate::tables::{DISCLOSURES, PROPOSALS};
 
 /// First and longest wait between two attempts, before the jitter.
 const FIRST_WAIT: Duration = Duration::from_millis(100);

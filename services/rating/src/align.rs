@@ -18,11 +18,12 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use crate::ending;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::platform::{DISCLOSURES, Platform};
-use crate::runner;
+use crate::platform::Platform;
 use crate::session::{Session, read};
+use crate::tables::DISCLOSURES;
 
 /// Finds the common users, tells how many, and gives the ratings back with them.
 ///
@@ -96,7 +97,7 @@ pub(crate) async fn align(
     let common = kept.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
     if let Some(nobody) = &nobody {
-        runner::end_now(platform, job, nobody);
+        ending::end_now(platform, job, nobody);
     }
     let told = tell(&claims, sender, &mut link).await;
     match nobody {

@@ -2,21 +2,17 @@
 //! is pinned, kept, and in force.
 
 use s3rec_audit::{Kind, PublicKey};
-use s3rec_job::{Account, Approval};
+use s3rec_job::{Account, Approval, SignedApproval};
 use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::process::latest_unix_ms;
-use s3rec_node::store::Table;
 use s3rec_wire::convert::{approval_from_bytes, proposal_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::ledger;
-use crate::platform::{PROPOSALS, Platform};
+use crate::platform::Platform;
 use crate::session::Session;
-
-pub(crate) const APPROVALS: Table = Table("approvals");
-/// By lineage: what P1 has counted and we have not, because our records were lost.
-pub(crate) const MISSING: Table = Table("missing counters");
+use crate::tables::{APPROVALS, MISSING, PROPOSALS};
 
 /// Takes the approval of a job, or looks at the kept one again; refuses to start on anything
 /// else. `heard` is what P1 has sent, empty where it sent nothing.
@@ -24,9 +20,9 @@ pub(crate) fn accept(
     platform: &Platform,
     session: &Session,
     job: &str,
-    heard: &v1::StoredApproval,
+    heard: &SignedApproval,
 ) -> Result<Approval, Fault> {
-    let kept: Option<v1::StoredApproval> = platform.store.get(APPROVALS, job)?;
+    let kept: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
     if let Some(kept) = &kept
         && !heard.approval.is_empty()
         && kept != heard
@@ -57,7 +53,7 @@ pub(crate) fn accept(
 /// The approval in `signed`, where P1's key has signed it, over exactly what was proposed,
 /// between these two certificates (P0's pin and P1's), and it has not expired.
 fn check(
-    signed: &v1::StoredApproval,
+    signed: &SignedApproval,
     proposed: Option<&v1::PeerProposal>,
     social_key: &PublicKey,
     between: ([u8; 32], [u8; 32]),
@@ -127,7 +123,7 @@ fn not_signed(message: &str) -> Fault {
 mod tests {
     use super::*;
     use s3rec_audit::Signer;
-    use s3rec_job::{Counters, JobId, Proposal, Terms};
+    use s3rec_job::{Counters, JobId, Proposal, SignedApproval, Terms};
     use s3rec_model::SolverKind;
     use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
     use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
@@ -184,9 +180,9 @@ mod tests {
         }
     }
 
-    fn signed(signer: &Signer, approval: Vec<u8>) -> v1::StoredApproval {
+    fn signed(signer: &Signer, approval: Vec<u8>) -> SignedApproval {
         let signature = signer.sign(APPROVAL_LABEL, &approval).to_vec();
-        v1::StoredApproval {
+        SignedApproval {
             approval,
             signature,
         }
@@ -239,7 +235,7 @@ mod tests {
         for (field, bytes) in
             one_field_changed(descriptors, "s3rec.v1.Approval", &accepted.approval)
         {
-            let changed = v1::StoredApproval {
+            let changed = SignedApproval {
                 approval: bytes,
                 ..accepted.clone()
             };

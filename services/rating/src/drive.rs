@@ -30,9 +30,10 @@ use tracing::{Instrument, info_span};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::platform::{DISCLOSURES, Platform};
+use crate::platform::Platform;
 use crate::session::{Session, read, timed};
-use crate::{align, emit, meetings, resume, setup};
+use crate::tables::DISCLOSURES;
+use crate::{align, emit, head_exchange, resume, setup};
 
 /// One connection's worth of driving.
 pub(crate) struct Driver<'a> {
@@ -105,7 +106,7 @@ impl<'a> Driver<'a> {
         match exchange {
             RatingExchange::Sign(phase, next) => {
                 let phase = phase_to_wire(phase);
-                meetings::meet(platform, self.session, &job.to_string(), phase).await?;
+                head_exchange::sign(platform, self.session, &job.to_string(), phase).await?;
                 Ok(next)
             }
             RatingExchange::Align(unaligned) => {

@@ -7,8 +7,9 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 
-use crate::platform::{PROPOSALS, Platform};
-use crate::runner;
+use crate::ending;
+use crate::platform::Platform;
+use crate::tables::PROPOSALS;
 
 /// Ends the jobs that have not begun and whose proposal is over.
 pub(crate) fn end_what_has_expired(platform: &Platform) {
@@ -41,7 +42,7 @@ fn end_if_expired(platform: &Platform, name: &str) -> Result<(), Fault> {
     let message = "the proposal has expired before the job began";
     // One that waits for its approval ends by its own task.
     if !platform.cancel(job, message.into()) {
-        runner::end_now(platform, job, &Fault::new(Reason::Expired, message));
+        ending::end_now(platform, job, &Fault::new(Reason::Expired, message));
     }
     Ok(())
 }

@@ -3,15 +3,12 @@
 use std::path::Path;
 
 use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
-use s3rec_job::Proposal;
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
 use s3rec_node::datasets::{Content, Datasets, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-
-use crate::platform::Platform;
 
 /// What the rating platform imports.
 pub(crate) struct Ratings;
@@ -76,21 +73,6 @@ impl Content for Ratings {
     fn sizes(imported: &v1::ImportRatingsResponse) -> (u64, u64) {
         (imported.users, imported.ratings)
     }
-}
-
-/// Reads the ratings of a job that P1 has consented to: those that the proposal commits to.
-pub(crate) async fn load_proposed(
-    platform: &Platform,
-    proposal: &Proposal,
-) -> Result<RatingSet, Fault> {
-    let job = proposal.job.to_string();
-    let version = platform.datasets.version_for(&job)?;
-    if version.commitment != proposal.terms.rating_commitment {
-        let message =
-            format!("the ratings of the job {job} are not those that it was proposed with");
-        return Err(Fault::new(Reason::StateLost, message).at("job", job));
-    }
-    platform.datasets.load(&job).await
 }
 
 /// How a file is to be read.

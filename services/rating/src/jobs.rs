@@ -14,12 +14,12 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::blocking;
-use crate::models::MODELS;
 use crate::plan::{fill_defaults, plan};
-use crate::platform::{JOBS, PROPOSALS, Platform, REQUESTS, STARTED};
-use crate::runner;
+use crate::platform::Platform;
 use crate::session::Session;
 use crate::settings;
+use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
+use crate::{ending, runner};
 
 /// u_max: factors learnt from ratings of common scales stay far below it.
 const SATURATION_BOUND: f64 = 8.0;
@@ -155,7 +155,7 @@ pub(crate) async fn start(
         }
         _ => {
             let fault = lifeline.broken().await.at("job", job);
-            runner::end(platform, job, &fault);
+            ending::end(platform, job, &fault);
             return Err(fault);
         }
     }
@@ -219,7 +219,7 @@ pub(crate) async fn cancel(
     let reason = format!("the rating platform's operator cancelled the job: {why}");
     if !platform.cancel(job, reason.clone()) {
         runner::tell(platform, job, &why).await;
-        runner::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
+        ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     // The running job ends within moments; wait for its word.
     let ended = async {

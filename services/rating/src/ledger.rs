@@ -14,8 +14,8 @@ use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 
-use crate::consent::MISSING;
-use crate::platform::{DISCLOSURES, Platform};
+use crate::platform::Platform;
+use crate::tables::{DISCLOSURES, MISSING};
 
 /// What P0 counts of a job.
 pub(crate) struct Ledger {

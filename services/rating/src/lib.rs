@@ -15,7 +15,9 @@
 //! | `align`, `setup` | finding the common users, agreeing on parameters |
 //! | `outcome` | metrics, the stored model, the report |
 //! | `warnings` | what people should know before they use a model |
-//! | `stored`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
+//! | `head_exchange` | both platforms sign the heads of both audit logs |
+//! | `ending`, `tables` | how a job ends, the records by table |
+//! | `stored`, `model_cache`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
 
 mod absence;
 mod align;
@@ -23,11 +25,13 @@ mod args;
 mod consent;
 mod drive;
 mod emit;
+mod ending;
 mod expiry;
+mod head_exchange;
 mod imports;
 mod jobs;
 mod ledger;
-mod meetings;
+mod model_cache;
 mod models;
 mod operator;
 mod outcome;
@@ -40,6 +44,7 @@ mod session;
 pub mod settings;
 mod setup;
 mod stored;
+mod tables;
 mod warnings;
 
 pub use args::{Args, Verb};

@@ -17,7 +17,8 @@ use s3rec_wire::v1::rating_platform_server::RatingPlatform;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
+use crate::platform::Platform;
+use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 use crate::{jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
@@ -135,7 +136,7 @@ impl RatingPlatform for OperatorService {
         &self,
         _: Request<v1::ListModelsRequest>,
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
-        let stored = self.0.store.list::<v1::ModelSummary>(models::MODELS, "");
+        let stored = self.0.store.list::<v1::ModelSummary>(MODELS, "");
         let stored = stored.map_err(Fault::from)?;
         let mut models: Vec<_> = stored.into_iter().map(|(_, model)| model).collect();
         models.sort_by_key(|model| model.created_unix_ms);

@@ -6,7 +6,7 @@ use s3rec_data::RatingSet;
 use s3rec_job::{JointTraining, product_error_bound};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
-use s3rec_model::{Accuracy, Biases, GlobalMean, Model, Predictor, Unit, accuracy};
+use s3rec_model::{Biases, GlobalMean, Model, Unit};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_wire::convert::{disclosure_to_wire, parameters_to_wire, round_to_wire};
 use s3rec_wire::status::Fault;
@@ -16,10 +16,11 @@ use s3rec_wire::v1::{JobState, Phase};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::models;
-use crate::plan::Plan;
-use crate::platform::{DISCLOSURES, JOBS, Platform, REPORTS};
+use crate::plan::{Plan, metrics};
+use crate::platform::Platform;
 use crate::settings::to_wire;
 use crate::stored::StoredModel;
+use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 use crate::warnings;
 
 /// Measures, and stores everything; the job is FINISHED then.
@@ -123,16 +124,6 @@ fn popularity_weight(model: &Model, plan: &Plan, counts: bool) -> f64 {
     given.or_else(learn).unwrap_or(DEFAULT_WEIGHT)
 }
 
-/// Errors on what was held out; none when nothing was.
-pub(crate) fn metrics(predictor: &dyn Predictor, plan: &Plan) -> Option<v1::Metrics> {
-    let Accuracy { rmse, mae } = accuracy(predictor, &plan.held_out).ok()?;
-    Some(v1::Metrics {
-        rmse,
-        mae,
-        ratings: plan.held_out.len() as u64,
-    })
-}
-
 /// What fixed point may have moved an opened value by, clipping aside.
 fn error_bound(ledger: &Ledger) -> f64 {
     let bound = ledger.parameters.as_ref().and_then(|parameters| {
@@ -204,7 +195,7 @@ fn store(
         .store
         .put(DISCLOSURES, &job, &ledger.disclosure())?;
     platform.store.put(REPORTS, &job, &report)?;
-    platform.store.put(models::MODELS, &job, &model)?;
+    platform.store.put(MODELS, &job, &model)?;
     platform.models.set_newest(&job);
     Ok(platform.store.put(JOBS, &job, &summary)?)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use s3rec_data::{DataError, RatingSet, latest, ratio};
 use s3rec_model::{
-    LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverSettings, StopRule,
-    Stopping, solver,
+    Accuracy, LaplacianObjective, ModelError, Predictor, SocialMf, SocialObjective, Solver,
+    SolverSettings, StopRule, Stopping, accuracy, solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix};
 use s3rec_wire::status::{Fault, Reason};
@@ -141,4 +141,14 @@ fn split(
             .collect()
     };
     Ok((chosen(&fold.train), chosen(&fold.test)))
+}
+
+/// Errors on what was held out; none when nothing was.
+pub(crate) fn metrics(predictor: &dyn Predictor, plan: &Plan) -> Option<v1::Metrics> {
+    let Accuracy { rmse, mae } = accuracy(predictor, &plan.held_out).ok()?;
+    Some(v1::Metrics {
+        rmse,
+        mae,
+        ratings: plan.held_out.len() as u64,
+    })
 }

@@ -16,24 +16,16 @@ use s3rec_node::process::fresh_nonce;
 use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::server::stopped;
 use s3rec_node::stocks::Stocks;
-use s3rec_node::store::{Store, Table};
+use s3rec_node::store::Store;
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
 
-use crate::consent::APPROVALS;
 use crate::imports::RatingDatasets;
-use crate::models::{Cache, MODELS};
-
-pub(crate) const JOBS: Table = Table("jobs");
-pub(crate) const REQUESTS: Table = Table("requests");
-pub(crate) const PROPOSALS: Table = Table("proposals");
-pub(crate) const REPORTS: Table = Table("reports");
-/// Jobs that an operator has started: they go on after a restart.
-pub(crate) const STARTED: Table = Table("started");
-pub(crate) const DISCLOSURES: Table = Table("disclosures");
+use crate::model_cache::Cache;
+use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, REQUESTS, STARTED};
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {

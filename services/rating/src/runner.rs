@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use s3rec_data::RatingSet;
 use s3rec_job::rating::RatingJob;
 use s3rec_job::{JobDisclosure, JobId, Proposal};
-use s3rec_node::observe;
 use s3rec_node::traces::join_trace;
 use s3rec_wire::convert::proposal_from_wire;
 use s3rec_wire::status::{Fault, Reason};
@@ -15,12 +15,13 @@ use tracing::{Instrument, info_span};
 
 use crate::absence::{self, Absence, Over};
 use crate::drive::{self, Driver, Inputs};
-use crate::imports::{self, blocking};
+use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::plan;
-use crate::platform::{Ask, DISCLOSURES, PROPOSALS, Place, Platform};
+use crate::platform::{Ask, Place, Platform};
 use crate::session::{Lifeline, Session};
-use crate::{consent, meetings, outcome};
+use crate::tables::{DISCLOSURES, PROPOSALS};
+use crate::{consent, ending, head_exchange, outcome};
 
 /// A job that holds the running job's place.
 pub(crate) struct Begun {
@@ -90,7 +91,7 @@ pub(crate) async fn run(begun: Begun) {
         };
         if let Some(fault) = ended {
             tracing::Span::current().record("reason", fault.reason.name());
-            end(&platform, job, &fault);
+            ending::end(&platform, job, &fault);
         }
     }
     .instrument(span)
@@ -200,7 +201,7 @@ async fn phases(
         ))?;
     }
     let request = platform.request(&name)?;
-    let ratings = imports::load_proposed(platform, &proposal).await?;
+    let ratings = load_proposed(platform, &proposal).await?;
     let (ratings, plan) = blocking(move || {
         let plan = plan(&ratings, &request);
         (ratings, plan)
@@ -232,7 +233,7 @@ async fn phases(
     let ratings = ratings.ok_or_else(|| Fault::new(Reason::Bug, "the ratings are gone"))?;
     outcome::finish(platform, &plan, ratings, training, &ledger).await?;
     // The model stands, whether the last heads are signed or not.
-    if let Err(fault) = meetings::meet(platform, session, &name, Phase::Evaluation).await {
+    if let Err(fault) = head_exchange::sign(platform, session, &name, Phase::Evaluation).await {
         tracing::warn!("the audit logs did not meet after the job: {fault}");
     }
     Ok(())
@@ -250,65 +251,14 @@ fn event(proposal: &Proposal, state: JobState, phase: Phase, message: &str) -> v
     }
 }
 
-/// Writes the end of a job and why, for people.
-pub(crate) fn end(platform: &Platform, job: JobId, fault: &Fault) {
-    let last = platform.journal.last(&job.to_string()).unwrap_or_default();
-    let place = match last.phase() {
-        Phase::Online => format!("In round {} of {}: ", last.round.max(1), last.rounds),
-        Phase::Alignment => "While finding the common users: ".into(),
-        Phase::Setup => "While agreeing on parameters and keys: ".into(),
-        Phase::Offline => "While multiplying masks before the first round: ".into(),
-        _ => String::new(),
-    };
-    let running = last.state() == JobState::Running;
-    let placed = match fault.reason {
-        // It answered before, so whoever does not answer now has vanished.
-        Reason::PeerVanished | Reason::Unreachable if running => {
-            let peer = &platform.peer.address;
-            let what = &fault.message;
-            let message = format!("{place}the social platform ({peer}) vanished: {what}");
-            Fault::new(Reason::PeerVanished, message)
-        }
-        Reason::PeerStayedAway if running => {
-            let peer = &platform.peer.address;
-            let message = format!("{place}{} ({peer})", fault.message);
-            Fault::new(fault.reason, message)
-        }
-        _ => Fault {
-            message: format!("{place}{}", fault.message),
-            ..fault.clone()
-        },
-    };
-    end_now(platform, job, &placed);
-}
-
-/// Writes the end of a job. Never fails: what cannot be stored is logged, because the job has
-/// ended all the same.
-pub(crate) fn end_now(platform: &Platform, job: JobId, fault: &Fault) {
-    let state = match fault.reason {
-        Reason::Cancelled => JobState::Cancelled,
-        Reason::Rejected => JobState::Rejected,
-        _ => JobState::Failed,
-    };
-    if state == JobState::Failed {
-        observe::job_failed(fault.reason);
+/// Reads the ratings of a job that P1 has consented to: those that the proposal commits to.
+async fn load_proposed(platform: &Platform, proposal: &Proposal) -> Result<RatingSet, Fault> {
+    let job = proposal.job.to_string();
+    let version = platform.datasets.version_for(&job)?;
+    if version.commitment != proposal.terms.rating_commitment {
+        let message =
+            format!("the ratings of the job {job} are not those that it was proposed with");
+        return Err(Fault::new(Reason::StateLost, message).at("job", job));
     }
-    let name = job.to_string();
-    let message = match state {
-        JobState::Failed => fault.advice(),
-        _ => fault.message.clone(),
-    };
-    tracing::warn!(%job, reason = fault.reason.name(), "{}: {message}", state.as_str_name());
-    let last = platform.journal.last(&name).unwrap_or_default();
-    let ended = platform.end(v1::JobEvent {
-        job_id: name,
-        state: state.into(),
-        waiting_for: v1::Role::Unspecified.into(),
-        remaining_seconds: 0.0,
-        message,
-        ..last
-    });
-    if let Err(error) = ended {
-        tracing::error!(%job, "the job's end is not stored: {error}");
-    }
+    platform.datasets.load(&job).await
 }

@@ -21,8 +21,9 @@ use tonic::service::interceptor::InterceptedService;
 use crate::expiry;
 use crate::jobs;
 use crate::operator::OperatorService;
-use crate::platform::{DISCLOSURES, Platform};
+use crate::platform::Platform;
 use crate::session::Session;
+use crate::tables::DISCLOSURES;
 
 /// Opens the store, listens, and serves until `stop` turns true.
 ///

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use s3rec_audit::PublicKey;
-use s3rec_job::JobId;
+use s3rec_job::{JobId, SignedApproval};
 use s3rec_link::LinkError;
 use s3rec_node::client::connect;
 use s3rec_node::journal::is_terminal;
@@ -95,7 +95,7 @@ impl Session {
             loop {
                 let heard = match decisions.message().await {
                     Ok(Some(decision)) => {
-                        let signed = v1::StoredApproval {
+                        let signed = SignedApproval {
                             approval: decision.approval.clone(),
                             signature: decision.approval_signature.clone(),
                         };
@@ -142,7 +142,7 @@ impl Session {
 enum Heard {
     Nothing,
     /// State, reason, and the approval once there is one.
-    Decision(JobState, String, v1::StoredApproval),
+    Decision(JobState, String, SignedApproval),
     Lost(Fault),
 }
 
@@ -173,15 +173,15 @@ impl Lifeline {
     }
 
     /// The approval as P1 last told it, empty where it told none.
-    pub(crate) fn approval(&self) -> v1::StoredApproval {
+    pub(crate) fn approval(&self) -> SignedApproval {
         match &*self.heard.borrow() {
             Heard::Decision(_, _, signed) => signed.clone(),
-            Heard::Nothing | Heard::Lost(_) => v1::StoredApproval::default(),
+            Heard::Nothing | Heard::Lost(_) => SignedApproval::default(),
         }
     }
 
     /// Waits until P1 has approved.
-    pub(crate) async fn approved(&self) -> Result<v1::StoredApproval, Fault> {
+    pub(crate) async fn approved(&self) -> Result<SignedApproval, Fault> {
         let mut heard = self.heard.clone();
         let approved =
             heard.wait_for(|heard| matches!(heard, Heard::Decision(JobState::Approved, ..)));

@@ -10,20 +10,19 @@ use std::time::Duration;
 use s3rec_job::social::{Restoring, SocialKept, SocialTurn};
 use s3rec_job::{JobDisclosure, JobId};
 use s3rec_link::pacing::AnswerTimes;
-use s3rec_node::journal::is_terminal;
 use s3rec_node::kept::AGREED;
 use s3rec_node::observe;
-use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
 use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 
-use crate::align::common_operator;
+use crate::common_links::common_operator;
+use crate::faults::{fault_of, ours};
 use crate::imports::blocking;
-use crate::ledger;
 use crate::platform::Platform;
-use crate::rounds::{fault_of, ours};
+use crate::tables::DISCLOSURES;
+use crate::{consented, ledger};
 
 /// Keeps what was agreed on, before the stock that goes with it is begun.
 pub(crate) async fn keep(platform: &Platform, job: JobId, kept: SocialKept) -> Result<(), Fault> {
@@ -141,7 +140,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         let job = proposal.job;
         // One whose approval is of a version before this, or gone, ends; it must not keep the
         // daemon from starting.
-        let opened = match ledger::go_on(platform, &name) {
+        let opened = match consented::go_on(platform, &name) {
             Ok(opened) => opened,
             Err(fault) => {
                 let message = format!("the job cannot be taken up again: {}", fault.message);
@@ -161,7 +160,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
             (None, None) => None,
         };
         let peer = kept.map(|kept| kept.peer);
-        let disclosed: Option<JobDisclosure> = platform.store.get(ledger::DISCLOSURES, &name)?;
+        let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
         let overlap = disclosed.and_then(|disclosed| disclosed.overlap);
         let peer = match peer {
             Some(peer) => peer,
@@ -187,23 +186,42 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// P1's own count: of the stock, whose record is written before an answer exists, or of what is
-/// disclosed, whichever is ahead.
-pub(crate) fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
-    let disclosed: Option<JobDisclosure> = platform.store.get(ledger::DISCLOSURES, job)?;
-    let record = DirectoryStorage::peek(&platform.stocks.path(job)).map_err(storage)?;
-    let summary = record.and_then(|record| StockSummary::read_social(&record).ok());
-    let answered = summary.and_then(|summary| summary.openings).unwrap_or(0);
-    Ok(disclosed
-        .map_or(0, |disclosed| disclosed.openings)
-        .max(answered))
-}
-
-/// Whether what is on disk of a job outlives a start of the daemon.
-pub(crate) fn goes_on(state: JobState) -> bool {
-    !is_terminal(state) && state == JobState::Running
-}
-
 fn storage(error: std::io::Error) -> Fault {
     Fault::storage(error.to_string(), error.kind())
+}
+
+/// Ends the job with a fault of one of its calls, and gives the fault its place.
+///
+/// A fault that only says that the job is not running, or that another job is, ends nothing; a
+/// P0 that is away is waited for.
+pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
+    let fault = fault.at("job", job);
+    let ends = match fault.reason {
+        Reason::Busy | Reason::Superseded => false,
+        Reason::PeerVanished | Reason::PeerIdle => {
+            suspend(platform, job, &sentence(&fault.message));
+            false
+        }
+        _ => true,
+    };
+    if ends && platform.slot.running_job() == Some(job) {
+        let state = match fault.reason {
+            Reason::Cancelled => JobState::Cancelled,
+            _ => JobState::Failed,
+        };
+        if state == JobState::Failed {
+            observe::job_failed(fault.reason);
+        }
+        let told = fault.clone().outward().advice();
+        platform.end_telling(&job.to_string(), state, &fault.advice(), &told);
+    }
+    fault
+}
+
+/// The message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let rest = letters.as_str().trim_end_matches('.');
+    format!("{}{rest}.", first.unwrap_or_default())
 }

@@ -4,14 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_data::LinkSet;
 use s3rec_job::social::SocialJob;
 use s3rec_job::{JobId, Overlap, Proposal};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
 use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
-use s3rec_sparse::{OperatorKind, SocialMatrix, SocialOperator, SparseError};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
@@ -25,13 +23,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
+use crate::absence::fail;
+use crate::consented;
 use crate::disclosing::{self, Cleared, Leaving};
+use crate::faults::{blamed, outward, stale, unless_ended};
 use crate::held::{PublicTime, reading_time_of};
 use crate::imports::blocking;
-use crate::ledger;
-use crate::peer::{blamed, fail, outward};
 use crate::platform::Platform;
-use crate::rounds::{stale, unless_ended};
 
 pub(crate) type AlignStream = Pin<Box<dyn Stream<Item = Result<AlignChunk, Status>> + Send>>;
 
@@ -102,7 +100,7 @@ fn begin(
 ) -> Result<(), Fault> {
     let job = proposal.job;
     let counting = platform.counting();
-    let begun = ledger::begin(platform, &job.to_string()).and_then(|opened| {
+    let begun = consented::begin(platform, &job.to_string()).and_then(|opened| {
         let common_users = found.map(|(_, overlap)| overlap.common_users);
         let common_users = common_users.map(|users| u32::try_from(users).unwrap_or(u32::MAX));
         disclosing::may_begin(platform, &proposal, &peer, &opened, common_users)?;
@@ -380,27 +378,4 @@ async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<Alig
         Err(_) => LinkError::Idle { limit: idle },
     };
     Err(blamed(chunk, None))
-}
-
-/// Y of the links among the common users, who are numbered in their order. That order is drawn
-/// anew for each job; the weights are those of our own order, the same for every job.
-pub(crate) fn common_operator(
-    kind: OperatorKind,
-    links: &LinkSet,
-    rows: &[u32],
-) -> Result<SocialOperator, SparseError> {
-    let mut place = vec![None; links.users.len()];
-    for (index, row) in (0_u32..).zip(rows) {
-        if let Some(place) = place.get_mut(*row as usize) {
-            *place = Some(index);
-        }
-    }
-    let at = |user: u32| place.get(user as usize).copied().flatten();
-    let common = links
-        .links
-        .iter()
-        .filter_map(|(truster, trustee)| Some((at(*truster)?, at(*trustee)?)));
-    let matrix = SocialMatrix::from_links(rows.len(), common)?;
-    let rank = |user: u32| rows.get(user as usize).copied().unwrap_or(user);
-    Ok(SocialOperator::build_preferring(kind, &matrix, rank))
 }

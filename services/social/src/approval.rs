@@ -2,24 +2,22 @@
 //! it stands, until it ends, and for the data as they are now.
 
 use s3rec_audit::Kind;
-use s3rec_job::{Approval, Proposal};
+use s3rec_job::{Approval, Proposal, SignedApproval};
 use s3rec_node::alignment::same_rule;
 use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::datasets::DatasetName;
-use s3rec_node::process::{latest_unix_ms, now_unix_ms};
-use s3rec_node::store::Table;
-use s3rec_wire::convert::{approval_from_bytes, approval_to_bytes, proposal_to_wire};
-use s3rec_wire::record::Record;
+use s3rec_node::process::now_unix_ms;
+use s3rec_node::rows::Row;
+use s3rec_wire::convert::approval_to_bytes;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
+use crate::approved::not_expired;
 use crate::bounds::{self, Given};
-use crate::ledger;
-use crate::platform::{CONSENTS, PROPOSALS, Platform};
+use crate::platform::Platform;
 use crate::policy::{Standing, Verdict};
-
-pub(crate) const APPROVALS: Table = Table("approvals");
+use crate::tables::{APPROVALS, CONSENTS};
+use crate::{consented, ledger};
 
 /// Stored with the consent to a job that a rule of the policy limited when it was approved.
 const UNDER_A_RULE: &str = "a rule of the policy limits it";
@@ -58,7 +56,7 @@ pub(crate) fn give(
         None => None,
     };
     let bounds = bounds::stated(platform, dataset, rule, given)?;
-    let planned = ledger::planned(platform, dataset, Some((&proposal, &bounds)))?;
+    let planned = consented::planned(platform, dataset, Some((&proposal, &bounds)))?;
     let planned = planned.ok_or_else(|| no_version(dataset))?;
     if let Some(rule) = rule {
         rule.permits(&Standing::planned(&proposal, bounds.rule, &planned))?;
@@ -94,7 +92,7 @@ pub(crate) fn give(
         ("signature", signature.into()),
     ];
     platform.audit.record(Kind::Decision, entry)?;
-    let signed = v1::StoredApproval {
+    let signed = SignedApproval {
         approval,
         signature: signature.to_vec(),
     };
@@ -102,8 +100,8 @@ pub(crate) fn give(
     // Which holds on: without a rule such a job shows nothing more.
     consent.policy = rule.map_or_else(String::new, |_| UNDER_A_RULE.into());
     platform.store.put_all(&[
-        (APPROVALS, job, signed.to_record()),
-        (CONSENTS, job, consent.to_record()),
+        (APPROVALS, job, signed.to_row()),
+        (CONSENTS, job, consent.to_row()),
     ])?;
     copy.keep();
     let message = "Approved by the social platform.";
@@ -164,42 +162,8 @@ pub(crate) fn verdict(
         return Ok(Verdict::Ask);
     };
     policy.judge(&peer, proposal, |dataset, bounds| {
-        ledger::planned(platform, dataset, Some((proposal, bounds)))
+        consented::planned(platform, dataset, Some((proposal, bounds)))
     })
-}
-
-/// The approval of a job with its signature, once there is one.
-pub(crate) fn signed(platform: &Platform, job: &str) -> Result<Option<v1::StoredApproval>, Fault> {
-    Ok(platform.store.get(APPROVALS, job)?)
-}
-
-/// The approval of a job, refused once it has expired. What is stored must be what we signed.
-pub(crate) fn in_force(platform: &Platform, job: &str) -> Result<Approval, Fault> {
-    let signed = signed(platform, job)?.ok_or_else(|| {
-        Fault::new(Reason::NotApproved, "nobody here has approved this job").at("job", job)
-    })?;
-    let by_us = platform.audit.public();
-    if !by_us.has_signed(APPROVAL_LABEL, &signed.approval, &signed.signature) {
-        let message = "the stored approval does not have this platform's signature";
-        return Err(Fault::new(Reason::NotSigned, message).at("job", job));
-    }
-    let approval = approval_from_bytes(&signed.approval)?;
-    let stored: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    if stored != Some(proposal_to_wire(&approval.proposal)) {
-        let message = "the stored proposal is not the approved one";
-        return Err(Fault::new(Reason::NotSigned, message).at("job", job));
-    }
-    not_expired(approval.expires_unix_ms)?;
-    Ok(approval)
-}
-
-/// Refuses what has ended by our clock.
-pub(crate) fn not_expired(end_unix_ms: i64) -> Result<(), Fault> {
-    if latest_unix_ms() <= end_unix_ms {
-        return Ok(());
-    }
-    let message = "the proposal, or the approval of it, has expired";
-    Err(Fault::new(Reason::Expired, message))
 }
 
 fn stored<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {

@@ -1,6 +1,5 @@
 //! What P1's people state of their links, and what follows from it for the operator of a job.
 
-use s3rec_data::LinkSet;
 use s3rec_sparse::{BoundsRule, OperatorBounds, PublicBounds, SocialOperator, StatedBounds};
 use s3rec_spmm::fetch;
 use s3rec_wire::status::{Fault, Reason};
@@ -16,17 +15,6 @@ pub(crate) struct Given {
     pub(crate) degree: Option<u32>,
     pub(crate) links: Option<u64>,
     pub(crate) rule: Option<BoundsRule>,
-}
-
-/// Most links of one user, both directions together.
-pub(crate) fn largest_degree(links: &LinkSet) -> u32 {
-    let mut degrees = vec![0_u32; links.users.len()];
-    for user in links.links.iter().flat_map(|(from, to)| [*from, *to]) {
-        if let Some(degree) = degrees.get_mut(user as usize) {
-            *degree = degree.saturating_add(1);
-        }
-    }
-    degrees.into_iter().max().unwrap_or(0)
 }
 
 /// What is stated of a data set, which must be true of all of it. A fault is for the people here:

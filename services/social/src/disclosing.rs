@@ -20,12 +20,11 @@ use s3rec_sparse::{BoundsRule, OperatorKind};
 use s3rec_spmm::ReleasePolicy;
 use s3rec_wire::status::{Fault, Reason};
 
-use crate::approval;
 use crate::held::Held;
-use crate::ledger::{self, Opened};
 use crate::platform::Platform;
 use crate::policy::Standing;
-use crate::session::{Running, superseded};
+use crate::session::{Opened, Running, superseded};
+use crate::{approved, ledger};
 
 /// What is about to leave, before the openings.
 #[derive(Clone, Copy, Debug)]
@@ -321,7 +320,7 @@ pub(crate) fn evaluate(
 ) -> Result<(), Fault> {
     let job = proposal.job.to_string();
     platform.refuse_ended(&job)?;
-    let approval = approval::in_force(platform, &job)?;
+    let approval = approved::in_force(platform, &job)?;
     let account = counting::with_job(&opened.before, of_job);
     let consent = platform.consent(&job)?;
     let policy = platform.policy();

@@ -13,10 +13,11 @@ use s3rec_wire::v1::{JobState, Phase};
 
 use crate::attack_tests::Bare;
 use crate::bounds::Given;
-use crate::ledger::{self, DISCLOSURES};
+use crate::ledger;
 use crate::platform::Platform;
 use crate::setup_tests::proposal;
-use crate::{approval, disclosing, proposals};
+use crate::tables::DISCLOSURES;
+use crate::{approval, consented, disclosing, proposals};
 
 const GIVEN: Given = Given {
     degree: Some(8),
@@ -48,7 +49,7 @@ fn approve(platform: &Platform, proposal: &Proposal) {
 
 /// As Align does, but for the question whether the job may begin.
 fn begin(platform: &Platform, proposal: &Proposal) -> Result<(), s3rec_wire::status::Fault> {
-    let opened = ledger::begin(platform, &proposal.job.to_string())?;
+    let opened = consented::begin(platform, &proposal.job.to_string())?;
     platform
         .slot
         .begin(proposal.clone(), "rating".into(), opened)
@@ -76,11 +77,11 @@ async fn a_job_that_is_ending_neither_begins_nor_loses_its_count() {
     let (platform, name) = (&bare.platform, proposal.job.to_string());
     open(platform, &proposal, 2);
     let counted = stored(platform, &proposal);
-    assert_eq!(counted.counters.opened_columns, 10);
+    assert_eq!(counted.counters.opened_columns, 8);
 
     platform.begin_to_end(&name);
     assert_eq!(platform.state(&name), JobState::Running);
-    let opened = ledger::begin(platform, &name).unwrap();
+    let opened = consented::begin(platform, &name).unwrap();
     let may = disclosing::may_begin(platform, &proposal, "rating", &opened, None);
     assert_eq!(may.unwrap_err().reason, Reason::Cancelled);
     // Nor for whoever was asked about just before: what was opened of it is counted.
@@ -133,7 +134,7 @@ async fn no_job_is_taken_up_over_another_one() {
     platform
         .advance(&name, JobState::Running, Phase::Alignment, "")
         .unwrap();
-    let opened = ledger::go_on(platform, &name).unwrap();
+    let opened = consented::go_on(platform, &name).unwrap();
     let counts = v1::JobCostResponse::default();
     let taken_up = platform
         .slot

@@ -7,9 +7,9 @@ use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, StockState};
 
+use crate::faults::ours;
 use crate::ledger;
 use crate::platform::Platform;
-use crate::rounds::ours;
 
 /// Records what a job says.
 pub(crate) fn emit(platform: &Platform, job: JobId, event: SocialEvent) -> Result<(), Fault> {

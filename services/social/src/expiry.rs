@@ -6,7 +6,7 @@ use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::JobState;
 
-use crate::approval;
+use crate::approved;
 use crate::platform::Platform;
 
 /// Ends the proposals, and the approvals of them, that are over before their job began.
@@ -39,7 +39,7 @@ pub(crate) fn end_what_has_expired(platform: &Platform) {
 
 fn has_expired(platform: &Platform, job: &str) -> Result<bool, Fault> {
     let mut states = platform.proposal(job)?.terms.expires_unix_ms;
-    if let Some(signed) = approval::signed(platform, job)? {
+    if let Some(signed) = approved::signed(platform, job)? {
         states = states.min(approval_from_bytes(&signed.approval)?.expires_unix_ms);
     }
     let proposed = platform.consent(job)?.created_unix_ms;

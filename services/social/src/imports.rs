@@ -10,8 +10,6 @@ use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::bounds::largest_degree;
-
 /// What the social platform imports.
 pub(crate) struct Links;
 
@@ -111,4 +109,15 @@ pub fn link_options(header: &v1::FileHeader) -> Result<LinkOptions, Fault> {
         ids: id_rule(header),
         ..LinkOptions::default()
     })
+}
+
+/// Most links of one user, both directions together.
+fn largest_degree(links: &LinkSet) -> u32 {
+    let mut degrees = vec![0_u32; links.users.len()];
+    for user in links.links.iter().flat_map(|(from, to)| [*from, *to]) {
+        if let Some(degree) = degrees.get_mut(user as usize) {
+            *degree = degree.saturating_add(1);
+        }
+    }
+    degrees.into_iter().max().unwrap_or(0)
 }

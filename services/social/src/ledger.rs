@@ -3,98 +3,18 @@
 
 use s3rec_audit::Kind;
 use s3rec_job::counting::{self, Counted};
-use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown};
+use s3rec_job::{Account, Counters, JobDisclosure, JobId};
 use s3rec_link::Count;
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_node::rows::Row;
-use s3rec_node::store::Table;
 use s3rec_node::versions;
-use s3rec_sparse::{BoundsRule, PublicBounds};
-use s3rec_wire::convert::{approval_from_bytes, parameters_to_wire};
+use s3rec_wire::convert::parameters_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::absence;
-use crate::approval;
-use crate::disclosing;
-use crate::platform::{COSTS, Counting, Platform};
-use crate::session::{Phase, Running};
-
-pub(crate) const DISCLOSURES: Table = Table("disclosures");
-
-/// What a running job knows of the openings of its lineage.
-#[derive(Clone)]
-pub(crate) struct Opened {
-    /// The data set it uses, and that one's lineage.
-    pub(crate) dataset: String,
-    pub(crate) lineage: Vec<u8>,
-    /// What was stated of the links when it was approved.
-    pub(crate) bounds: PublicBounds,
-    /// Pin of P0's certificate then.
-    pub(crate) peer_pin: Vec<u8>,
-    /// All other jobs on this lineage.
-    pub(crate) before: Account,
-    /// This job's openings, uploads answered, what left beside the openings, and its openings by
-    /// day, as they are stored; of the openings the stock's own count where that is ahead.
-    pub(crate) openings: u32,
-    pub(crate) stocks: u32,
-    pub(crate) shown: Shown,
-    pub(crate) days: Vec<OpenedDay>,
-}
-
-/// Refuses a job whose consent is not in force or not for the data as they are; gives what it
-/// goes on from.
-pub(crate) fn begin(platform: &Platform, job: &str) -> Result<Opened, Fault> {
-    let approval = approval::in_force(platform, job)?;
-    let dataset = platform.consent(job)?.dataset;
-    let version = match platform.state(job) {
-        // It began before, with what it was approved with, and goes on with that.
-        v1::JobState::Running => Some(platform.datasets.version_for(job)?),
-        _ => versions::of(&platform.store, &dataset)?,
-    };
-    let is_approved = version.is_some_and(|version| {
-        version.commitment == approval.social_commitment
-            && version.lineage == approval.social_lineage
-    });
-    if !is_approved {
-        let message = "the links were imported anew after they were approved for this job";
-        return Err(Fault::new(Reason::WrongState, message)
-            .remedied_by("Propose the job anew, so that the new links can be approved."));
-    }
-    opened(platform, job, dataset, &approval)
-}
-
-/// What a job goes on from that ran before this daemon's start: what was approved then stands,
-/// whatever was imported since. Its end, and the whole rule, are looked at before the next thing
-/// that leaves.
-pub(crate) fn go_on(platform: &Platform, job: &str) -> Result<Opened, Fault> {
-    let signed = approval::signed(platform, job)?.ok_or_else(|| {
-        Fault::new(Reason::StateLost, "the approval of a running job is gone").at("job", job)
-    })?;
-    let approval = approval_from_bytes(&signed.approval)?;
-    opened(platform, job, platform.consent(job)?.dataset, &approval)
-}
-
-fn opened(
-    platform: &Platform,
-    job: &str,
-    dataset: String,
-    approval: &Approval,
-) -> Result<Opened, Fault> {
-    let earlier: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
-    let earlier = earlier.unwrap_or_default();
-    Ok(Opened {
-        before: account(platform, &approval.social_lineage, Some(job))?,
-        lineage: approval.social_lineage.to_vec(),
-        dataset,
-        bounds: approval.bounds,
-        peer_pin: approval.rating_pin.to_vec(),
-        openings: absence::openings(platform, job)?,
-        stocks: earlier.counters.stocks,
-        shown: earlier.shown.unwrap_or_default(),
-        days: earlier.days,
-    })
-}
+use crate::platform::{Counting, Platform};
+use crate::session::{Opened, Phase, Running};
+use crate::tables::{COSTS, DISCLOSURES};
 
 /// Compares what P0 has counted before round `round` (after the last one with `None`) with our
 /// own count. Uploads answered are not compared: an answer that was lost counts here only.
@@ -141,59 +61,6 @@ pub(crate) fn account(
     let mut account = counting::account(lineage, disclosures, Counters::default());
     account.peer_pin = platform.identity.peer_pin().digest().to_vec();
     Ok(account)
-}
-
-/// The account of a data set's lineage with everything that was approved and not opened yet, and
-/// with a proposal under bounds; none for a data set that is not there. Values are not foreseen,
-/// nor ρ where it depends on a bound from the links.
-pub(crate) fn planned(
-    platform: &Platform,
-    dataset: &str,
-    proposal: Option<(&Proposal, &PublicBounds)>,
-) -> Result<Option<Account>, Fault> {
-    let Some(version) = versions::of(&platform.store, dataset)? else {
-        return Ok(None);
-    };
-    let mut account = account(platform, &version.lineage, None)?;
-    let mut counters = account.counters;
-    let mut plan = |proposal: &Proposal, bounds: &PublicBounds, opened: Counters| {
-        let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
-        counters.opened_columns = counters
-            .opened_columns
-            .saturating_add(columns.saturating_sub(opened.opened_columns));
-        counters.stocks = counters
-            .stocks
-            .saturating_add(u32::from(opened.stocks == 0));
-        let rho = planned_nano_rho(proposal, bounds).saturating_sub(opened.nano_rho);
-        counters.nano_rho = counters.nano_rho.saturating_add(rho);
-    };
-    for job in platform.journal.open_jobs() {
-        let Some(signed) = approval::signed(platform, &job)? else {
-            continue;
-        };
-        // One of a version before this is never in force again.
-        let Ok(approval) = approval_from_bytes(&signed.approval) else {
-            continue;
-        };
-        if approval.social_lineage == version.lineage.as_slice() {
-            let opened: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &job)?;
-            let opened = opened.map(|opened| opened.counters).unwrap_or_default();
-            plan(&approval.proposal, &approval.bounds, opened);
-        }
-    }
-    if let Some((proposal, bounds)) = proposal {
-        plan(proposal, bounds, Counters::default());
-    }
-    account.counters = counters;
-    account.dataset = dataset.into();
-    Ok(Some(account))
-}
-
-fn planned_nano_rho(proposal: &Proposal, bounds: &PublicBounds) -> u64 {
-    let users = proposal.terms.most_common_users;
-    let stated = bounds.stated.bounds(proposal.operator, users);
-    let row_norm = (bounds.rule == BoundsRule::Stated).then_some(stated.row_norm);
-    disclosing::nano_rho(proposal, row_norm)
 }
 
 /// The accounts by the lineages of the data sets that are here; `peer` selects the rules.

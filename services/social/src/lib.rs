@@ -7,38 +7,46 @@
 //! | `operator` | the verbs of the people here |
 //! | `consent` | what consenting gives away, in words |
 //! | `policy`, `approval` | who may be shown what, and the signature that says so |
-//! | `meetings` | both platforms sign the heads of both audit logs |
+//! | `approved`, `consented` | the approval as it is stored, and what a job begins with under it |
+//! | `head_exchange` | both platforms sign the heads of both audit logs |
 //! | `peer` | the rating platform's calls, in their order |
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `probe` | echoes for the examination of the link |
 //! | `session` | the place of the running job, and what is counted of it |
 //! | `align`, `setup`, `rounds` | the phases of a job |
+//! | `common_links` | Y of the links among the common users |
 //! | `emit` | what the people here are told of a running job |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
 //! | `held` | what is made of the links stays unseen until a public time |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
 //! | `opening` | the same for the answer to an opening |
+//! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are told |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
 
 mod absence;
 mod align;
 mod approval;
+mod approved;
 mod args;
 #[cfg(test)]
 mod attack_tests;
 mod bounds;
+mod common_links;
 mod consent;
+mod consented;
 mod disclosing;
 #[cfg(test)]
 mod door_tests;
 mod emit;
+mod ending;
 mod expiry;
+mod faults;
+mod head_exchange;
 mod held;
 mod imports;
 mod ledger;
 mod lifeline;
-mod meetings;
 mod opening;
 mod operator;
 mod peer;
@@ -52,6 +60,7 @@ mod session;
 mod setup;
 #[cfg(test)]
 mod setup_tests;
+mod tables;
 
 pub use args::{Args, Verb};
 pub use imports::link_options;

@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::absence;
-use crate::approval;
+use crate::approved;
 use crate::platform::Platform;
 
 /// Tells every new state of the job; while it runs, a caller that goes away is waited for.
@@ -46,7 +46,7 @@ pub(crate) fn open(
             // Before the state was told, the approval was stored.
             let signed = match told {
                 JobState::Proposed | JobState::Rejected => None,
-                _ => approval::signed(&platform, &name).ok().flatten(),
+                _ => approved::signed(&platform, &name).ok().flatten(),
             };
             let signed = signed.unwrap_or_default();
             let decision = v1::Decision {

@@ -12,9 +12,9 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::disclosing::{common_users, evaluate};
-use crate::ledger::{self, Opened};
+use crate::ledger;
 use crate::platform::Platform;
-use crate::session::superseded;
+use crate::session::{Opened, superseded};
 
 /// P1's word on the input of one round: the answer to it is an opening.
 pub(crate) struct Opening {

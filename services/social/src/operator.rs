@@ -21,8 +21,9 @@ use s3rec_wire::v1::{JobState, Phase};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::bounds::Given;
-use crate::platform::{CONSENTS, COSTS, Platform};
+use crate::platform::Platform;
 use crate::policy::{Policy, Verdict};
+use crate::tables::{CONSENTS, COSTS, DISCLOSURES};
 use crate::{approval, consent, ledger};
 
 /// Longest reason that people read, bytes.
@@ -265,7 +266,7 @@ impl SocialPlatform for OperatorService {
         &self,
         _: Request<v1::ListSocialDisclosuresRequest>,
     ) -> Result<Response<v1::ListSocialDisclosuresResponse>, Status> {
-        let stored = self.0.store.list::<JobDisclosure>(ledger::DISCLOSURES, "");
+        let stored = self.0.store.list::<JobDisclosure>(DISCLOSURES, "");
         let stored = stored.map_err(Fault::from)?;
         let disclosures: Vec<_> = stored.into_iter().map(|(_, shown)| shown).collect();
         // One rating platform, whatever its certificates were called; the newest name selects
@@ -301,7 +302,7 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::StockStatusRequest>,
     ) -> Result<Response<v1::StockStatusResponse>, Status> {
         let used = |job: &str| {
-            let disclosure: Option<JobDisclosure> = self.0.store.get(ledger::DISCLOSURES, job)?;
+            let disclosure: Option<JobDisclosure> = self.0.store.get(DISCLOSURES, job)?;
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
         let job = request.into_inner().job_id;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use s3rec_audit::PublicKey;
 use s3rec_job::{JobDisclosure, JobId};
+use s3rec_link::Meter;
 use s3rec_link::grpc::AnswerStream;
-use s3rec_link::{LinkError, Meter};
-use s3rec_node::observe;
 use s3rec_node::offer::PROTOCOLS;
 use s3rec_node::tls::Caller;
 use s3rec_node::traces::join_trace;
@@ -24,9 +23,12 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 use tracing::Instrument;
 
+use crate::absence::fail;
 use crate::align::AlignStream;
+use crate::faults::outward;
 use crate::platform::Platform;
-use crate::{absence, align, ledger, lifeline, meetings, probe, proposals, rounds, setup};
+use crate::tables::DISCLOSURES;
+use crate::{align, head_exchange, ledger, lifeline, probe, proposals, rounds, setup};
 
 pub(crate) struct PeerService(Arc<Platform>);
 
@@ -41,62 +43,6 @@ impl PeerService {
     }
 }
 
-/// Ends the job with a fault of one of its calls, and gives the fault its place.
-///
-/// A fault that only says that the job is not running, or that another job is, ends nothing; a
-/// P0 that is away is waited for.
-pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
-    let fault = fault.at("job", job);
-    let ends = match fault.reason {
-        Reason::Busy | Reason::Superseded => false,
-        Reason::PeerVanished | Reason::PeerIdle => {
-            absence::suspend(platform, job, &sentence(&fault.message));
-            false
-        }
-        _ => true,
-    };
-    if ends && platform.slot.running_job() == Some(job) {
-        let state = match fault.reason {
-            Reason::Cancelled => JobState::Cancelled,
-            _ => JobState::Failed,
-        };
-        if state == JobState::Failed {
-            observe::job_failed(fault.reason);
-        }
-        let told = fault.clone().outward().advice();
-        platform.end_telling(&job.to_string(), state, &fault.advice(), &told);
-    }
-    fault
-}
-
-/// The message as a sentence.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    let rest = letters.as_str().trim_end_matches('.');
-    format!("{}{rest}.", first.unwrap_or_default())
-}
-
-/// A failed channel in the peer's eyes: its bytes are blamed on it, not on our operator.
-pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {
-    let place = match round {
-        Some(round) => format!(" in round {round}"),
-        None => " before the first round".into(),
-    };
-    let mut fault = Fault::from(error);
-    fault.message = match fault.reason {
-        Reason::PeerVanished => format!("the rating platform vanished{place}: {}", fault.message),
-        _ => format!(
-            "{}{place} (the rating platform's side of the link)",
-            fault.message
-        ),
-    };
-    if let Some(round) = round {
-        fault = fault.at("round", round);
-    }
-    fault
-}
-
 /// P0's name, by its certificate.
 fn caller<T>(request: &Request<T>) -> Result<String, Fault> {
     let caller = request.extensions().get::<Caller>();
@@ -109,14 +55,6 @@ fn rating_key<T>(platform: &Platform, request: &Request<T>) -> Result<PublicKey,
     let caller = request.extensions().get::<Caller>();
     let caller = caller.ok_or_else(|| Fault::new(Reason::NoCertificate, "nobody has called"))?;
     platform.audit.peer(&caller.certificate)
-}
-
-/// The only way by which a fault leaves for P0: without what is about this machine alone.
-pub(crate) fn outward(fault: Fault) -> Status {
-    if fault.is_own() {
-        tracing::error!("told to the rating platform as a failure of ours: {fault}");
-    }
-    fault.outward().into_status()
 }
 
 fn told<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
@@ -230,7 +168,7 @@ impl PeerService {
         let job = job_of(&request.job_id)?;
         // A P0 that did not hear the answer asks again.
         if self.0.state(&job.to_string()) == JobState::Finished {
-            let disclosed = self.0.store.get(ledger::DISCLOSURES, &job.to_string());
+            let disclosed = self.0.store.get(DISCLOSURES, &job.to_string());
             let disclosed: Option<JobDisclosure> = disclosed?;
             let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
             return Ok(v1::FinishResponse { openings });
@@ -264,7 +202,7 @@ impl PeerService {
         let key = rating_key(&self.0, &request)?;
         let request = request.into_inner();
         let job = job_of(&request.job_id)?;
-        let answered = meetings::answer(&self.0, &request, &key);
+        let answered = head_exchange::answer(&self.0, &request, &key);
         answered.map_err(|fault| self.fail(job, fault))
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use s3rec_audit::Kind;
+use s3rec_audit::{Kind, Meeting, Signature};
 use s3rec_job::{Overlap, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::audit::Audit;
@@ -17,23 +17,17 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::fresh_nonce;
 use s3rec_node::retention::{EndedJobs, JobTables};
 use s3rec_node::stocks::Stocks;
-use s3rec_node::store::{Store, Table};
+use s3rec_node::store::Store;
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::{overlap_to_wire, proposal_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::approval::APPROVALS;
 use crate::imports::LinkDatasets;
-use crate::ledger::DISCLOSURES;
-use crate::meetings::Meetings;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
 use crate::session::Slot;
-
-pub(crate) const PROPOSALS: Table = Table("proposals");
-pub(crate) const CONSENTS: Table = Table("consents");
-pub(crate) const COSTS: Table = Table("costs");
+use crate::tables::{APPROVALS, CONSENTS, COSTS, DISCLOSURES, PROPOSALS};
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {
@@ -75,7 +69,8 @@ pub(crate) struct Platform {
     /// Both platforms' keys, which name them in stocks: P0's as it is met, and our own.
     pub(crate) identity: Arc<Identity>,
     pub(crate) audit: Audit,
-    pub(crate) meetings: Meetings,
+    /// Heads of both audit logs that we have signed and P0 has not yet.
+    pub(crate) half_signed: Mutex<Option<(Meeting, Signature)>>,
     policy_file: Option<PathBuf>,
     policy: RwLock<Option<Arc<Policy>>>,
     /// Held while somebody decides, so that limits are not used twice.
@@ -116,7 +111,8 @@ impl Platform {
         let (role, certificate) = (CertificateRole::Social, now.material.certificate());
         let signer = now.material.signer()?;
         let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
-        let goes_on = |job: &str| crate::absence::goes_on(journal.state(job));
+        // What is on disk of a running job outlives a start of the daemon.
+        let goes_on = |job: &str| journal.state(job) == v1::JobState::Running;
         let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
         let is_open = |job: &str| journal.is_open(job);
         let limit_bytes = settings.limits.import_bytes;
@@ -137,7 +133,7 @@ impl Platform {
             instance_nonce: fresh_nonce()?,
             identity,
             audit,
-            meetings: Meetings::default(),
+            half_signed: Mutex::default(),
             policy_file,
             policy: RwLock::new(policy),
             deciding: Mutex::default(),
@@ -203,21 +199,9 @@ impl Platform {
         Err(Fault::new(Reason::Cancelled, "the job has ended").at("job", job))
     }
 
-    fn endings(&self) -> MutexGuard<'_, HashSet<String>> {
+    /// Jobs that are being ended.
+    pub(crate) fn endings(&self) -> MutexGuard<'_, HashSet<String>> {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// From here on the job is over, whatever the journal says: its place is left, and what was
-    /// counted of it is stored.
-    pub(crate) fn begin_to_end(&self, job: &str) {
-        let counting = self.counting();
-        self.endings().insert(job.into());
-        let running = self.slot.end(job);
-        if let Some(running) = &running
-            && let Err(error) = crate::ledger::store_cost(self, &counting, running)
-        {
-            tracing::error!(job, "the job's cost is not stored: {error}");
-        }
     }
 
     /// A stored proposal.
@@ -299,7 +283,13 @@ impl Platform {
     }
 
     /// A job's new phase or its end, in the audit log.
-    fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
+    pub(crate) fn note_step(
+        &self,
+        job: &str,
+        state: v1::JobState,
+        phase: v1::Phase,
+        message: &str,
+    ) {
         let kind = match is_terminal(state) {
             true => Kind::End,
             false => Kind::Phase,
@@ -311,62 +301,6 @@ impl Platform {
             ("message", message.into()),
         ];
         self.audit.note(kind, entry);
-    }
-
-    /// Ends the running job of that name, and the job, for a reason that both sides' people may
-    /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
-    pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
-        self.end_telling(job, state, message, "");
-    }
-
-    /// As [`Self::end`], with other words for the other platform unless `told` is empty.
-    pub(crate) fn end_telling(&self, job: &str, state: v1::JobState, message: &str, told: &str) {
-        let phase = self
-            .journal
-            .last(job)
-            .map_or(v1::Phase::Unspecified, |e| e.phase());
-        self.begin_to_end(job);
-        match state {
-            v1::JobState::Failed => tracing::warn!(job, "failed: {message}"),
-            _ => tracing::info!(job, "{}: {message}", state.as_str_name()),
-        }
-        let last = self.journal.last(job).unwrap_or_default();
-        if is_terminal(last.state()) {
-            self.endings().remove(job);
-            return;
-        }
-        let event = v1::JobEvent {
-            job_id: job.into(),
-            state: state.into(),
-            phase: phase.into(),
-            message: message.into(),
-            told: told.into(),
-            waiting_for: v1::Role::Unspecified.into(),
-            ..last
-        };
-        self.note_step(job, state, phase, message);
-        // Keys, shares and the job's own link to its data go with it, whatever its end is.
-        let erase = || {
-            self.stocks.erase(&self.store, job);
-            self.datasets.release(job);
-        };
-        match self.journal.end(event, erase) {
-            // The journal says it from here on.
-            Ok(_) => drop(self.endings().remove(job)),
-            Err(error) => tracing::error!(job, "the job's end is not stored: {error}"),
-        }
-    }
-
-    /// The daemon stops: the running job's calls end, and it waits for the next start.
-    pub(crate) fn stop(&self) {
-        if let Some(job) = self.slot.running_job() {
-            let rests = self.slot.suspend(job);
-            if rests.is_some_and(|rests| !rests.can_go_on) {
-                let message = "The social platform's daemon was stopped in a round, which cannot \
-                               be taken up again. Propose the job anew when it is up.";
-                self.end(&job.to_string(), v1::JobState::Failed, message);
-            }
-        }
     }
 }
 

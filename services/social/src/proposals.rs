@@ -9,9 +9,9 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
-use crate::approval;
-use crate::ledger::DISCLOSURES;
-use crate::platform::{CONSENTS, PROPOSALS, Platform};
+use crate::platform::Platform;
+use crate::tables::{CONSENTS, DISCLOSURES, PROPOSALS};
+use crate::{approval, approved};
 
 /// Stores a proposal; the same one again is answered alike.
 pub(crate) fn receive(
@@ -22,7 +22,7 @@ pub(crate) fn receive(
 ) -> Result<JobState, Fault> {
     let job = proposal.job.to_string();
     offer::check(proposal)?;
-    approval::not_expired(proposal.terms.expires_unix_ms)?;
+    approved::not_expired(proposal.terms.expires_unix_ms)?;
     if let Some(state) = take_in(platform, proposal, message, peer)? {
         return Ok(state);
     }

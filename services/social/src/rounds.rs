@@ -9,25 +9,25 @@ use s3rec_job::social::{Call, Pace, SocialJob, SocialNext, SocialPlatform, Socia
 use s3rec_job::{JobError, JobId, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::Paced;
-use s3rec_link::{Counting, DriveError, drive};
+use s3rec_link::{Counting, drive};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::preprocessed::StockStorage;
-use s3rec_spmm::{Admission, SpmmError, WorkingSpace};
+use s3rec_spmm::{Admission, WorkingSpace};
 use s3rec_wire::convert::{ChunkHeader, phase_to_wire};
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
-use tokio::sync::watch;
 use tonic::Streaming;
 use tracing::Instrument;
 
+use crate::absence::fail;
 use crate::disclosing;
+use crate::faults::{blamed, fault, fault_of, stale, unless_ended};
 use crate::held::{PublicTime, pacing_missed, reading_time};
 use crate::imports::blocking;
 use crate::opening::Opening;
-use crate::peer::{blamed, fail};
 use crate::platform::Platform;
-use crate::session::{Taken, superseded};
+use crate::session::Taken;
 use crate::{absence, emit, ledger};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
@@ -79,45 +79,6 @@ pub(crate) async fn answer(
     };
     tokio::spawn(work.instrument(span));
     Ok(answer)
-}
-
-/// How long after a broken exchange P0's Abort, or the loss of its lifeline, may arrive.
-const WORD_ARRIVES_WITHIN: Duration = Duration::from_millis(500);
-
-/// Works until the job is ended by either side's people.
-pub(crate) async fn unless_ended<T>(
-    mut cancelled: watch::Receiver<bool>,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    let worked = tokio::select! {
-        worked = work => worked,
-        _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
-    };
-    match worked {
-        // P0's word that it ended the job may be overtaken by the end of the exchange.
-        Err(fault) if fault.reason == Reason::PeerVanished => {
-            let word = cancelled.wait_for(|cancelled| *cancelled);
-            let word = tokio::time::timeout(WORD_ARRIVES_WITHIN, word).await;
-            Err(word.map_or(fault, |_| ended()))
-        }
-        worked => worked,
-    }
-}
-
-fn ended() -> Fault {
-    Fault::new(Reason::Cancelled, "the job was ended")
-}
-
-/// A fault of a call that was stopped: the job was ended, or goes on over another connection.
-pub(crate) fn stale(platform: &Platform, job: JobId, epoch: u64, fault: Fault) -> Fault {
-    match (
-        platform.slot.is_current(job, epoch),
-        platform.slot.running_job() == Some(job),
-    ) {
-        (true, _) => fault,
-        (false, true) => superseded(),
-        (false, false) => ended(),
-    }
 }
 
 /// Is this exchange the next one of the job?
@@ -279,41 +240,4 @@ async fn compute<T: Send + 'static>(
     step: impl FnOnce() -> Result<T, JobError> + Send + 'static,
 ) -> Result<T, Fault> {
     blocking(step).await?.map_err(|error| fault_of(error, at))
-}
-
-/// How a job's error is told, in a round or before the first.
-pub(crate) fn fault_of(error: JobError, at: Option<u32>) -> Fault {
-    let reason = match error {
-        JobError::Ours(error) | JobError::Theirs(error) => return fault(error.into(), at),
-        JobError::NotDue | JobError::OtherRound { .. } => Reason::OutOfOrder,
-        JobError::OtherParameters => Reason::Contradiction,
-        JobError::BeyondConsent { .. } => Reason::BeyondConsent,
-        JobError::BeganAgain { .. } | JobError::Lost | JobError::LinksChanged(_) => {
-            Reason::StateLost
-        }
-        _ => Reason::Bug,
-    };
-    let fault = Fault::new(reason, error.to_string());
-    match (reason, at) {
-        (Reason::BeyondConsent | Reason::OutOfOrder, Some(round)) => fault.at("round", round),
-        _ => fault,
-    }
-}
-
-pub(crate) fn ours(error: SpmmError) -> Fault {
-    fault(error.into(), None)
-}
-
-/// A failed exchange, blamed on whoever it was.
-pub(crate) fn fault(error: DriveError, round: Option<u32>) -> Fault {
-    match error {
-        DriveError::Link(error) => blamed(error, round),
-        other => {
-            let fault = Fault::from(other);
-            match round {
-                Some(round) => fault.at("round", round),
-                None => fault,
-            }
-        }
-    }
 }

@@ -21,10 +21,10 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::absence;
 use crate::expiry;
-use crate::ledger::DISCLOSURES;
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
 use crate::platform::Platform;
+use crate::tables::DISCLOSURES;
 
 /// Opens the store, listens, and serves until `stop` turns true.
 ///

@@ -6,20 +6,39 @@ use std::time::Instant;
 
 use s3rec_audit::Head;
 use s3rec_job::social::SocialJob;
-use s3rec_job::{JobError, JobId, Overlap, Proposal};
+use s3rec_job::{Account, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
 use s3rec_node::audit::Audit;
 use s3rec_node::journal::Journal;
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
+use s3rec_sparse::PublicBounds;
 use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::Role;
 use tokio::sync::watch;
 
-use crate::ledger::Opened;
+/// What a running job knows of the openings of its lineage.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    /// The data set it uses, and that one's lineage.
+    pub(crate) dataset: String,
+    pub(crate) lineage: Vec<u8>,
+    /// What was stated of the links when it was approved.
+    pub(crate) bounds: PublicBounds,
+    /// Pin of P0's certificate then.
+    pub(crate) peer_pin: Vec<u8>,
+    /// All other jobs on this lineage.
+    pub(crate) before: Account,
+    /// This job's openings, uploads answered, what left beside the openings, and its openings by
+    /// day, as they are stored; of the openings the stock's own count where that is ahead.
+    pub(crate) openings: u32,
+    pub(crate) stocks: u32,
+    pub(crate) shown: Shown,
+    pub(crate) days: Vec<OpenedDay>,
+}
 
 /// The one running job and what is counted of it.
 pub(crate) struct Running {

@@ -18,13 +18,14 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 
-use crate::align::common_operator;
 use crate::bounds;
+use crate::common_links::common_operator;
 use crate::disclosing::{self, Leaving};
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
-use crate::platform::{CONSENTS, Platform};
+use crate::platform::Platform;
 use crate::session::Taken;
+use crate::tables::CONSENTS;
 
 /// An answer of Setup, and what the job becomes with it.
 struct Prepared {

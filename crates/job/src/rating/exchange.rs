@@ -30,6 +30,24 @@ pub enum RatingExchange {
     Finish(Unfinished),
 }
 
+impl RatingExchange {
+    pub(super) fn product(
+        about: About,
+        phase: Phase,
+        round: u32,
+        endpoint: Endpoint,
+        left: Left,
+    ) -> Self {
+        Self::Product(Box::new(ProductExchange {
+            about,
+            phase,
+            round,
+            endpoint,
+            left,
+        }))
+    }
+}
+
 /// A job whose common users are to be found.
 pub struct Unaligned(pub(super) About);
 
@@ -110,6 +128,10 @@ pub struct ProductExchange {
     left: Left,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, and whoever has it is in a box"
+)]
 pub(super) enum Endpoint {
     Queries(RatingQueries),
     Key(RatingKeySetup),
@@ -133,22 +155,6 @@ pub(super) enum Left {
 }
 
 impl ProductExchange {
-    pub(super) fn new(
-        about: About,
-        phase: Phase,
-        round: u32,
-        endpoint: Endpoint,
-        left: Left,
-    ) -> RatingExchange {
-        RatingExchange::Product(Box::new(Self {
-            about,
-            phase,
-            round,
-            endpoint,
-            left,
-        }))
-    }
-
     /// What the exchange's header states.
     #[must_use]
     pub fn phase(&self) -> Phase {

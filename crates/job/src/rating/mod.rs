@@ -306,7 +306,7 @@ impl RatingJob {
                 let endpoint = RatingQueries::new(&agreed.setup.parameters);
                 let endpoint = Endpoint::Queries(endpoint.map_err(JobError::Ours)?);
                 let left = Left::Queries(agreed);
-                ProductExchange::new(about, Phase::Setup, 0, endpoint, left)
+                RatingExchange::product(about, Phase::Setup, 0, endpoint, left)
             }
             Stage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
             Stage::Stocking(agreed, fetch, stock, made) => {
@@ -316,7 +316,7 @@ impl RatingJob {
                 }
                 let endpoint = Endpoint::Block(endpoint);
                 let left = Left::Block(agreed, fetch, made);
-                ProductExchange::new(about, Phase::Offline, 0, endpoint, left)
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
             Stage::Prepared(agreed, product) => return about.begin_training(*agreed, product),
             Stage::Sealed(mut stock, trainee, is_new) => {
@@ -328,7 +328,7 @@ impl RatingJob {
                 let endpoint = RatingSession::with_kept_inputs(*stock).map_err(JobError::Ours)?;
                 let endpoint = Endpoint::Session(endpoint);
                 let left = Left::Session(trainee, is_new);
-                ProductExchange::new(about, Phase::Offline, 0, endpoint, left)
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
             Stage::Rounds(product, trainee) => about.round(product, trainee)?,
             Stage::Opened(product, trainee, opened) => {
@@ -340,7 +340,7 @@ impl RatingJob {
             Stage::Unclosed(Product::Stock(stock), trainee) => {
                 let endpoint = Endpoint::Close(RatingClose::new(*stock));
                 let left = Left::Close(trainee);
-                ProductExchange::new(about, Phase::Offline, 0, endpoint, left)
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
             Stage::Trained(trainee, _) if about.is_agreed => {
                 return Ok(RatingNext::Done(Box::new(trainee.into_training())));
@@ -399,7 +399,13 @@ impl About {
             (endpoint, Left::Key(agreed, fetch, Arc::new(keys)))
         };
         let endpoint = Endpoint::Key(endpoint);
-        Ok(ProductExchange::new(self, Phase::Setup, 0, endpoint, left))
+        Ok(RatingExchange::product(
+            self,
+            Phase::Setup,
+            0,
+            endpoint,
+            left,
+        ))
     }
 
     /// From here on nothing is begun again where there is a stock: it goes with this training.
@@ -479,7 +485,7 @@ impl About {
             }
         };
         let phase = Phase::Online;
-        Ok(ProductExchange::new(self, phase, round, endpoint, left))
+        Ok(RatingExchange::product(self, phase, round, endpoint, left))
     }
 
     /// The training that the next opening belongs to is on disk before that opening leaves,

@@ -140,7 +140,7 @@ impl Attacker {
     }
 
     pub(crate) async fn propose(&mut self, proposal: &Proposal) -> Result<JobState, Fault> {
-        let proposed = self.client.propose(proposal_to_wire(&proposal)).await;
+        let proposed = self.client.propose(proposal_to_wire(proposal)).await;
         let receipt = proposed.map_err(|status| fault_of(&status))?;
         Ok(receipt.into_inner().state())
     }

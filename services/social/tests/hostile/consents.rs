@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use s3rec_job::Proposal;
+use s3rec_job::{Proposal, SignedApproval};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::store::{Store, Table};
 use s3rec_spmm::{Protocol, ReleasePolicy};
@@ -34,7 +34,7 @@ async fn begun_after(change: impl FnOnce(&Store, &Proposal)) -> Reason {
     fault.reason
 }
 
-fn approval_of(store: &Store, proposal: &Proposal) -> v1::StoredApproval {
+fn approval_of(store: &Store, proposal: &Proposal) -> SignedApproval {
     let job = proposal.job.to_string();
     store.get(APPROVALS, &job).unwrap().unwrap()
 }

@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::session::{Session, read, timed};
 
 /// Both platforms sign both heads; each keeps the other's signature.
-pub(crate) async fn meet(
+pub(crate) async fn sign(
     platform: &Platform,
     session: &mut Session,
     job: &str,

@@ -1,6 +1,5 @@
 //! P1's side of signing the heads of both audit logs.
 
-use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use s3rec_audit::{Head, Meeting, PublicKey, Signature};
@@ -11,10 +10,6 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse, JobState};
 
 use crate::platform::Platform;
-
-/// What we signed and P0 has not yet.
-#[derive(Default)]
-pub(crate) struct Meetings(Mutex<Option<(Meeting, Signature)>>);
 
 /// Answers either call.
 pub(crate) fn answer(
@@ -35,6 +30,12 @@ pub(crate) fn answer(
     if request.social_head.is_some() {
         return keep(platform, request, rating, rating_key);
     }
+    // Whatever becomes of it: a head that is refused is stored too.
+    platform.meeting.take().map_err(|wait| {
+        let message = "the audit logs have met too often in an hour";
+        let wait = wait.as_secs().saturating_add(1);
+        Fault::new(Reason::LimitExceeded, message).remedied_by(format!("Sign again in {wait} s."))
+    })?;
     PeerLog::of(CertificateRole::Rating, &platform.store).check(&rating)?;
     let meeting = Meeting {
         job: request.job_id.clone(),
@@ -77,17 +78,12 @@ fn keep(
         let message = "a signature has 64 bytes";
         Fault::new(Reason::InvalidRequest, message).at("field", "signature")
     })?;
-    platform.meeting.take().map_err(|wait| {
-        let message = "the audit logs have met too often in an hour";
-        let wait = wait.as_secs().saturating_add(1);
-        Fault::new(Reason::LimitExceeded, message).remedied_by(format!("Sign again in {wait} s."))
-    })?;
     platform.audit.keep_meeting(&meeting, &theirs, &ours)?;
     PeerLog::of(CertificateRole::Rating, &platform.store).signed(&rating)?;
     Ok(CrossSignResponse::default())
 }
 
 fn pending(platform: &Platform) -> std::sync::MutexGuard<'_, Option<(Meeting, Signature)>> {
-    let pending = platform.meetings.0.lock();
+    let pending = platform.half_signed.lock();
     pending.unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,22 @@
+//! The tables of the store, by what a record is of.
+
+use s3rec_node::store::Table;
+
+/// By job: how people see it.
+pub(crate) const JOBS: Table = Table("jobs");
+/// By job: what was asked for.
+pub(crate) const REQUESTS: Table = Table("requests");
+/// By job: the proposal as it left.
+pub(crate) const PROPOSALS: Table = Table("proposals");
+/// By job: what is told of it when it has finished.
+pub(crate) const REPORTS: Table = Table("reports");
+/// Jobs that an operator has started: they go on after a restart.
+pub(crate) const STARTED: Table = Table("started");
+/// By job: P1's approval and its signature.
+pub(crate) const APPROVALS: Table = Table("approvals");
+/// By job: the ledger.
+pub(crate) const DISCLOSURES: Table = Table("disclosures");
+/// By lineage: what P1 has counted and we have not, because our records were lost.
+pub(crate) const MISSING: Table = Table("missing counters");
+/// By model, which has its job's name.
+pub(crate) const MODELS: Table = Table("models");

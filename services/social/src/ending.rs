@@ -1,0 +1,78 @@
+//! How a job ends, whoever ends it.
+
+use s3rec_node::journal::is_terminal;
+use s3rec_wire::v1;
+
+use crate::ledger;
+use crate::platform::Platform;
+
+impl Platform {
+    /// Ends the running job of that name, and the job, for a reason that both sides' people may
+    /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
+    pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
+        self.end_telling(job, state, message, "");
+    }
+
+    /// As [`Self::end`], with other words for the other platform unless `told` is empty.
+    pub(crate) fn end_telling(&self, job: &str, state: v1::JobState, message: &str, told: &str) {
+        let phase = self
+            .journal
+            .last(job)
+            .map_or(v1::Phase::Unspecified, |e| e.phase());
+        self.begin_to_end(job);
+        match state {
+            v1::JobState::Failed => tracing::warn!(job, "failed: {message}"),
+            _ => tracing::info!(job, "{}: {message}", state.as_str_name()),
+        }
+        let last = self.journal.last(job).unwrap_or_default();
+        if is_terminal(last.state()) {
+            self.endings().remove(job);
+            return;
+        }
+        let event = v1::JobEvent {
+            job_id: job.into(),
+            state: state.into(),
+            phase: phase.into(),
+            message: message.into(),
+            told: told.into(),
+            waiting_for: v1::Role::Unspecified.into(),
+            ..last
+        };
+        self.note_step(job, state, phase, message);
+        // Keys, shares and the job's own link to its data go with it, whatever its end is.
+        let erase = || {
+            self.stocks.erase(&self.store, job);
+            self.datasets.release(job);
+        };
+        match self.journal.end(event, erase) {
+            // The journal says it from here on.
+            Ok(_) => drop(self.endings().remove(job)),
+            Err(error) => tracing::error!(job, "the job's end is not stored: {error}"),
+        }
+    }
+
+    /// From here on the job is over, whatever the journal says: its place is left, and what was
+    /// counted of it is stored.
+    pub(crate) fn begin_to_end(&self, job: &str) {
+        let counting = self.counting();
+        self.endings().insert(job.into());
+        let running = self.slot.end(job);
+        if let Some(running) = &running
+            && let Err(error) = ledger::store_cost(self, &counting, running)
+        {
+            tracing::error!(job, "the job's cost is not stored: {error}");
+        }
+    }
+
+    /// The daemon stops: the running job's calls end, and it waits for the next start.
+    pub(crate) fn stop(&self) {
+        if let Some(job) = self.slot.running_job() {
+            let rests = self.slot.suspend(job);
+            if rests.is_some_and(|rests| !rests.can_go_on) {
+                let message = "The social platform's daemon was stopped in a round, which cannot \
+                               be taken up again. Propose the job anew when it is up.";
+                self.end(&job.to_string(), v1::JobState::Failed, message);
+            }
+        }
+    }
+}

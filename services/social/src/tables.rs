@@ -1,0 +1,14 @@
+//! The tables of the store, by what a record is of.
+
+use s3rec_node::store::Table;
+
+/// By job: the proposal as it came.
+pub(crate) const PROPOSALS: Table = Table("proposals");
+/// By job: what people here were asked, and are told.
+pub(crate) const CONSENTS: Table = Table("consents");
+/// By job: the approval and its signature.
+pub(crate) const APPROVALS: Table = Table("approvals");
+/// By job: what it has cost.
+pub(crate) const COSTS: Table = Table("costs");
+/// By job: the ledger.
+pub(crate) const DISCLOSURES: Table = Table("disclosures");
