@@ -37,6 +37,20 @@ impl Counters {
         }
     }
 
+    /// The larger of two counts, field by field: of one job, counted twice.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self {
+            jobs: self.jobs.max(other.jobs),
+            openings: self.openings.max(other.openings),
+            opened_columns: self.opened_columns.max(other.opened_columns),
+            opened_values: self.opened_values.max(other.opened_values),
+            exact_values: self.exact_values.max(other.exact_values),
+            nano_rho: self.nano_rho.max(other.nano_rho),
+            stocks: self.stocks.max(other.stocks),
+        }
+    }
+
     /// What this has more than `other`, field by field.
     #[must_use]
     pub fn beyond(&self, other: &Self) -> Self {

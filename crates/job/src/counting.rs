@@ -46,6 +46,18 @@ impl Shown {
             commitments: self.commitments.saturating_add(more.commitments),
         }
     }
+
+    /// The larger of two counts of one job, field by field.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self {
+            intersections: self.intersections.max(other.intersections),
+            ids_asked: self.ids_asked.max(other.ids_asked),
+            bounds: self.bounds.max(other.bounds),
+            pattern_rows: self.pattern_rows.max(other.pattern_rows),
+            commitments: self.commitments.max(other.commitments),
+        }
+    }
 }
 
 /// What was opened on one day by P1's clock.
@@ -104,6 +116,52 @@ pub struct JobDisclosure {
     pub peer_pin: Vec<u8>,
     /// What P1 stated of its links; unset before the approval.
     pub bounds: Option<PublicBounds>,
+}
+
+impl JobDisclosure {
+    /// This and what was counted of the same job before: no number of either is lost, whichever
+    /// of them a count was missed by. Words and names are those of the one with more openings.
+    #[must_use]
+    pub fn joined(self, before: &Self) -> Self {
+        let mut days = self.days.clone();
+        for day in &before.days {
+            match days.binary_search_by_key(&day.day, |known| known.day) {
+                Ok(place) => {
+                    if let Some(known) = days.get_mut(place) {
+                        known.columns = known.columns.max(day.columns);
+                        known.values = known.values.max(day.values);
+                    }
+                }
+                Err(place) => days.insert(place, *day),
+            }
+        }
+        let joined = Self {
+            openings: self.openings.max(before.openings),
+            opened_columns: self.opened_columns.max(before.opened_columns),
+            opened_values: self.opened_values.max(before.opened_values),
+            common_users: self.common_users.max(before.common_users),
+            bytes: self.bytes.max(before.bytes),
+            updated_unix_ms: self.updated_unix_ms.max(before.updated_unix_ms),
+            overlap: self.overlap.or(before.overlap),
+            counters: self.counters.joined(&before.counters),
+            epsilon: self.epsilon.max(before.epsilon),
+            days,
+            shown: match (&self.shown, &before.shown) {
+                (Some(now), Some(then)) => Some(now.joined(then)),
+                (now, then) => now.or(*then),
+            },
+            ..self
+        };
+        if joined.openings == self.openings {
+            return joined;
+        }
+        Self {
+            statements: before.statements.clone(),
+            own_statements: before.own_statements.clone(),
+            delta: before.delta,
+            ..joined
+        }
+    }
 }
 
 /// What one pair of platforms has opened of one lineage of P1's data, over all jobs.
@@ -248,7 +306,8 @@ impl Counted<'_> {
 
 const NANO: f64 = 1e9;
 
-/// ρ of one noised opening in units of 10⁻⁹, rounded up.
+/// ρ of one noised opening in units of 10⁻⁹, rounded up: never nothing, however small a proposal
+/// makes its β.
 #[must_use]
 pub fn nano_rho(
     operator: OperatorKind,
@@ -264,7 +323,7 @@ pub fn nano_rho(
         reason = "not negative, and a cast stops at the largest number"
     )]
     let nano = nano as u64;
-    nano
+    nano.max(1)
 }
 
 /// ρ from units of 10⁻⁹.
@@ -452,6 +511,89 @@ mod tests {
         // Exact openings are beyond any ε.
         let words = account.statements.join("\n");
         assert!(words.contains("no ε bounds"), "{words}");
+    }
+
+    #[test]
+    fn an_opening_with_noise_never_counts_as_nothing() {
+        for beta in [1e-170, f64::MIN_POSITIVE, 1e-9, 1.0] {
+            let one = nano_rho(OperatorKind::Laplacian, 24, beta, 4.0);
+            assert!(one >= 1, "{beta}");
+        }
+    }
+
+    /// Whatever two counts of a job are, and in whichever order they are stored.
+    #[test]
+    fn counts_that_are_joined_lose_nothing() {
+        let mut state = 11_u64;
+        let mut draw = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % below
+        };
+        let mut drawn = || {
+            let small = |n: u64| u32::try_from(n).unwrap();
+            let mut days = Vec::new();
+            for day in 0..4 {
+                if draw(2) == 0 {
+                    days.push(OpenedDay {
+                        day,
+                        columns: draw(5),
+                        values: draw(5),
+                    });
+                }
+            }
+            JobDisclosure {
+                openings: small(draw(5)),
+                opened_columns: draw(5),
+                opened_values: draw(5),
+                common_users: small(draw(5)),
+                bytes: draw(5),
+                counters: Counters {
+                    jobs: small(draw(2)),
+                    openings: draw(5),
+                    opened_columns: draw(5),
+                    opened_values: draw(5),
+                    exact_values: draw(5),
+                    nano_rho: draw(5),
+                    stocks: small(draw(5)),
+                },
+                epsilon: draw(5) as f64,
+                days,
+                shown: (draw(3) > 0).then(|| Shown {
+                    intersections: small(draw(5)),
+                    ids_asked: draw(5),
+                    bounds: small(draw(5)),
+                    pattern_rows: draw(5),
+                    commitments: small(draw(5)),
+                }),
+                ..JobDisclosure::default()
+            }
+        };
+        let holds = |all: &JobDisclosure, one: &JobDisclosure| {
+            let (most, shown) = (all.shown.unwrap_or_default(), one.shown.unwrap_or_default());
+            let days = one.days.iter().all(|day| {
+                let known = all.days.iter().find(|known| known.day == day.day);
+                known.is_some_and(|k| k.columns >= day.columns && k.values >= day.values)
+            });
+            all.counters.contains(&one.counters)
+                && most.joined(&shown) == most
+                && days
+                && all.openings >= one.openings
+                && all.opened_columns >= one.opened_columns
+                && all.opened_values >= one.opened_values
+                && all.common_users >= one.common_users
+                && all.bytes >= one.bytes
+                && all.epsilon >= one.epsilon
+        };
+        for _ in 0..2000 {
+            let (one, other) = (drawn(), drawn());
+            let joined = one.clone().joined(&other);
+            assert!(holds(&joined, &one) && holds(&joined, &other));
+            assert!(joined.days.is_sorted_by_key(|day| day.day));
+            assert_eq!(joined.clone().joined(&one), joined);
+            assert_eq!(joined.clone().joined(&other), joined);
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ use s3rec_job::{JobDisclosure, JobId};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::kept::AGREED;
 use s3rec_node::observe;
-use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
 use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -82,6 +81,15 @@ pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
         platform.end(&name, JobState::Failed, &message);
         return;
     }
+    if platform.being_away.take().is_err() {
+        let message = format!(
+            "{why} It has been away more often in an hour than this platform waits for it. Ask its \
+             operators to look at the link; they must propose the job anew."
+        );
+        observe::job_failed(Reason::PeerVanished);
+        platform.end(&name, JobState::Failed, &message);
+        return;
+    }
     tracing::warn!(job = name, "the job waits for the rating platform: {why}");
     let limit = Duration::from_secs(platform.limits.resume_seconds);
     tell(
@@ -144,7 +152,6 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         };
         let kept = platform.stocks.kept(&name).load::<SocialKept>(AGREED);
         let kept = kept.map_err(storage)?;
-        let openings = openings(platform, &name)?;
         let counts = ledger::counts(platform, &name)?;
         // What was opened counts by them, also if the job ends without being gone on with.
         let parameters = match (&kept, &counts.parameters) {
@@ -159,9 +166,13 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
             Some(peer) => peer,
             None => platform.consent(&name)?.peer,
         };
-        platform
-            .slot
-            .take_up(proposal, peer, opened, openings, counts);
+        if !platform.slot.take_up(proposal, peer, opened, counts) {
+            // One of them was ending when the daemon did. What was counted of it stands.
+            let message = "Another job of the two platforms was found running as well, when this \
+                           daemon was started again. Propose the job anew.";
+            platform.end(&name, JobState::Failed, message);
+            continue;
+        }
         platform.slot.with(job, |running| {
             running.overlap = overlap;
             running.parameters = parameters;
@@ -173,18 +184,6 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         );
     }
     Ok(())
-}
-
-/// P1's own count: of the stock, whose record is written before an answer exists, or of what is
-/// disclosed, whichever is ahead.
-fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
-    let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
-    let record = DirectoryStorage::peek(&platform.stocks.path(job)).map_err(storage)?;
-    let summary = record.and_then(|record| StockSummary::read_social(&record).ok());
-    let answered = summary.and_then(|summary| summary.openings).unwrap_or(0);
-    Ok(disclosed
-        .map_or(0, |disclosed| disclosed.openings)
-        .max(answered))
 }
 
 fn storage(error: std::io::Error) -> Fault {

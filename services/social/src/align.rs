@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_job::social::SocialJob;
-use s3rec_job::{JobId, Overlap};
+use s3rec_job::{JobId, Overlap, Proposal};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
@@ -27,6 +27,7 @@ use crate::absence::fail;
 use crate::consented;
 use crate::disclosing::{self, Cleared, Leaving};
 use crate::faults::{blamed, outward, stale, unless_ended};
+use crate::held::{PublicTime, reading_time_of};
 use crate::imports::blocking;
 use crate::platform::Platform;
 
@@ -64,17 +65,7 @@ pub(crate) async fn answer(
     }
     let files = platform.stocks.kept(&name);
     let found = blocking(move || alignment::kept(&files)).await??;
-    let begun = consented::begin(platform, &name).and_then(|opened| {
-        let common_users = found.as_ref().map(|(_, overlap)| overlap.common_users);
-        let common_users = common_users.map(|users| u32::try_from(users).unwrap_or(u32::MAX));
-        disclosing::may_begin(platform, &proposal, &peer, &opened, common_users)?;
-        Ok(opened)
-    });
-    let opened = begun.map_err(|fault| refuse_to_begin(platform, job, fault))?;
-    platform
-        .slot
-        .begin(proposal, peer, opened)
-        .map_err(|fault| fail(platform, job, fault))?;
+    begin(platform, proposal, peer, found.as_ref())?;
     let at = Arc::clone(platform);
     blocking(move || at.stocks.discard(&name)).await??;
     let (sender, receiver) = mpsc::channel(4);
@@ -84,6 +75,7 @@ pub(crate) async fn answer(
     let work = async move {
         let exchange = Exchange {
             platform: &platform,
+            job,
             answers: sender.clone(),
             meter: Meter::default(),
             idle,
@@ -96,6 +88,31 @@ pub(crate) async fn answer(
     };
     tokio::spawn(work.instrument(span));
     Ok(Box::pin(ReceiverStream::new(receiver)))
+}
+
+/// Asks consent and rule, and takes the place of the running job with what is counted at that
+/// moment: nobody counts, and no job ends, in between.
+fn begin(
+    platform: &Arc<Platform>,
+    proposal: Proposal,
+    peer: String,
+    found: Option<&(Common, Overlap)>,
+) -> Result<(), Fault> {
+    let job = proposal.job;
+    let counting = platform.counting();
+    let begun = consented::begin(platform, &job.to_string()).and_then(|opened| {
+        let common_users = found.map(|(_, overlap)| overlap.common_users);
+        let common_users = common_users.map(|users| u32::try_from(users).unwrap_or(u32::MAX));
+        disclosing::may_begin(platform, &proposal, &peer, &opened, common_users)?;
+        Ok(opened)
+    });
+    let begun = begun.map(|opened| platform.slot.begin(proposal, peer, opened));
+    // What is refused may end the job, which counts.
+    drop(counting);
+    match begun {
+        Ok(begun) => begun.map_err(|fault| fail(platform, job, fault)),
+        Err(fault) => Err(refuse_to_begin(platform, job, fault)),
+    }
 }
 
 /// A job that the approval or the rule in force no longer allows ends with the reason, whether it
@@ -112,6 +129,7 @@ fn refuse_to_begin(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault 
 /// One call of Align.
 struct Exchange<'a> {
     platform: &'a Arc<Platform>,
+    job: JobId,
     answers: mpsc::Sender<Result<AlignChunk, Status>>,
     meter: Meter,
     idle: Duration,
@@ -187,14 +205,26 @@ impl Exchange<'_> {
         let (state, phase) = (JobState::Running, Phase::Alignment);
         platform.advance(&name, state, phase, "Finding the common users.")?;
 
-        let rule = platform.datasets.id_rule_for(&name)?;
-        let links = platform.datasets.load(&name).await?;
-        let ours = alignment::opening(job, links.users.len(), rule.name())?;
-        let (psi, sizes) = alignment::agree(&theirs, &ours)?;
-        // From here on everything says something of our ids. Refused by what P0 announced, before
-        // anything is masked; it can bring no more.
-        let ids = u64::from(sizes.rating());
-        let cleared = disclosing::clear(platform, job, Leaving::Intersection { ids })?;
+        // Refused by what P0 announced, before anything is read; it can bring no more.
+        let announced = Leaving::Intersection { ids: theirs.total };
+        disclosing::may_leave(platform, job, epoch, announced)?;
+        // Every link is read for the ids, in a time of its own.
+        let due = PublicTime::of("Align", job, answer_time(platform, job)?);
+        let reading = async {
+            let rule = platform.datasets.id_rule_for(&name)?;
+            let links = platform.datasets.load(&name).await?;
+            let ours = alignment::opening(job, links.users.len(), rule.name())?;
+            let (psi, sizes) = alignment::agree(&theirs, &ours)?;
+            Ok((links, ours, psi, sizes))
+        };
+        let read = due.hold(reading).await?;
+        // From here on everything says something of our ids.
+        let ((links, ours, psi, sizes), cleared) =
+            disclosing::clear(platform, job, epoch, read, |(.., sizes)| {
+                Leaving::Intersection {
+                    ids: sizes.rating().into(),
+                }
+            })?;
         self.show(&cleared, ours.to_wire()).await?;
         let suspicions = links.report.reading.suspicions.clone();
         let begun = blocking(move || social::begin(&psi, sizes, links.users.names())).await?;
@@ -283,6 +313,8 @@ impl Exchange<'_> {
                 return Err(out_of_place("points from the rating platform"));
             };
             let elements = points.len() as u64 / 32;
+            // However slowly P0 sends them: what no longer is allowed is not answered.
+            disclosing::may_go_on(self.platform, self.job)?;
             let labels;
             (answering, labels) = blocking(move || answering.answer(&points))
                 .await?
@@ -315,6 +347,18 @@ impl Exchange<'_> {
         self.meter.received(chunk.wire_bytes());
         align_part(chunk).map_err(|error| blamed(error.into(), None))
     }
+}
+
+/// By what was stated of the links and the users of the data set, all of whom are looked at.
+fn answer_time(platform: &Platform, job: JobId) -> Result<Duration, Fault> {
+    let dataset = platform
+        .slot
+        .with(job, |running| running.opened.dataset.clone())?;
+    let own = platform.datasets.imported(&dataset)?.users;
+    let all = u32::try_from(own).unwrap_or(u32::MAX);
+    platform
+        .slot
+        .with(job, |running| reading_time_of(running, own, all))
 }
 
 fn out_of_place(expected: &'static str) -> Fault {

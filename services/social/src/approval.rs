@@ -19,6 +19,9 @@ use crate::policy::{Standing, Verdict};
 use crate::tables::{APPROVALS, CONSENTS};
 use crate::{consented, ledger};
 
+/// Stored with the consent to a job that a rule of the policy limited when it was approved.
+const UNDER_A_RULE: &str = "a rule of the policy limits it";
+
 /// Signs the consent to a proposal that waits for it. `latest_end` 0 leaves the end to the
 /// proposal and the policy; `given` is what is stated of the links. `by` is who decided, for our
 /// own log only.
@@ -94,6 +97,8 @@ pub(crate) fn give(
         signature: signature.to_vec(),
     };
     consent.dataset = dataset.into();
+    // Which holds on: without a rule such a job shows nothing more.
+    consent.policy = rule.map_or_else(String::new, |_| UNDER_A_RULE.into());
     platform.store.put_all(&[
         (APPROVALS, job, signed.to_row()),
         (CONSENTS, job, consent.to_row()),
@@ -137,6 +142,10 @@ pub(crate) fn by_policy(platform: &Platform, job: &str, proposal: &Proposal) -> 
             ];
             platform.audit.record(Kind::Decision, entry)?;
             let message = format!("The social platform's policy: {why}.");
+            let _one_at_a_time = platform.deciding();
+            if platform.state(job) != JobState::Proposed {
+                return Ok(());
+            }
             platform.advance(job, JobState::Rejected, Phase::Consent, message)
         }
     }

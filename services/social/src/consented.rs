@@ -4,6 +4,7 @@
 use s3rec_job::{Account, Approval, Counters, JobDisclosure, Proposal};
 use s3rec_node::versions;
 use s3rec_sparse::{BoundsRule, PublicBounds};
+use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
 use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -60,10 +61,24 @@ fn opened(
         dataset,
         bounds: approval.bounds,
         peer_pin: approval.rating_pin.to_vec(),
+        openings: openings(platform, job)?,
         stocks: earlier.counters.stocks,
         shown: earlier.shown.unwrap_or_default(),
         days: earlier.days,
     })
+}
+
+/// P1's own count: of the stock, whose record is written before an answer exists, or of what is
+/// disclosed, whichever is ahead.
+fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
+    let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
+    let record = DirectoryStorage::peek(&platform.stocks.path(job))
+        .map_err(|error| Fault::storage(error.to_string(), error.kind()))?;
+    let summary = record.and_then(|record| StockSummary::read_social(&record).ok());
+    let answered = summary.and_then(|summary| summary.openings).unwrap_or(0);
+    Ok(disclosed
+        .map_or(0, |disclosed| disclosed.openings)
+        .max(answered))
 }
 
 /// The account of a data set's lineage with everything that was approved and not opened yet, and

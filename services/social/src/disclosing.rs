@@ -1,7 +1,8 @@
 //! The one door by which anything that depends on P1's links or ids leaves for P0. Whoever builds
 //! such a message needs a [`Cleared`], and only this module makes one: when the approval and the
 //! whole rule in force allow it, after it is on disk in the ledger and, with its sizes, in the
-//! audit log. A crash in between counts too much, never too little.
+//! audit log. A crash in between counts too much, never too little. What is made of the links comes
+//! to the door as [`Held`]: after its public time.
 //!
 //! | what leaves | counted as |
 //! |---|---|
@@ -9,25 +10,20 @@
 //! | bounds of Y over the common users, and who has links where the pattern policy shows it | an answer with bounds, and users shown |
 //! | the salted commitment to Y | a commitment |
 //! | answers to an upload, and private queries | an upload |
-//! | the answer to an opening | an opening, its columns and values ([`Opening`]) |
-
-use std::sync::Arc;
+//! | the answer to an opening | an opening, its columns and values (`opening`) |
 
 use s3rec_audit::Kind;
 use s3rec_job::social::Permit;
 use s3rec_job::{Account, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown, counting};
-use s3rec_node::observe;
 use s3rec_node::process::now_unix_ms;
-use s3rec_node::rows::Row;
 use s3rec_sparse::{BoundsRule, OperatorKind};
-use s3rec_spmm::{Admission, Asked, ReleasePolicy, SpmmError};
+use s3rec_spmm::ReleasePolicy;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
+use crate::held::Held;
 use crate::platform::Platform;
 use crate::policy::Standing;
 use crate::session::{Opened, Running, superseded};
-use crate::tables::{COSTS, DISCLOSURES};
 use crate::{approved, ledger};
 
 /// What is about to leave, before the openings.
@@ -75,20 +71,67 @@ pub(crate) fn may_go_on(platform: &Platform, job: JobId) -> Result<(), Fault> {
     may_begin(platform, &proposal, &peer, &opened, common_users)
 }
 
-/// Permits, counts and logs what is about to leave.
-pub(crate) fn clear(platform: &Platform, job: JobId, leaving: Leaving) -> Result<Cleared, Fault> {
+/// Whether something might leave, before anything is read for it.
+pub(crate) fn may_leave(
+    platform: &Platform,
+    job: JobId,
+    epoch: u64,
+    leaving: Leaving,
+) -> Result<(), Fault> {
+    foreseen(platform, job, epoch, leaving).map(drop)
+}
+
+fn foreseen(
+    platform: &Platform,
+    job: JobId,
+    epoch: u64,
+    leaving: Leaving,
+) -> Result<Foreseen, Fault> {
     let foreseen = platform
         .slot
-        .with(job, |running| foresee(running, leaving))?;
+        .with(job, |running| match running.is_of(epoch) {
+            true => Ok(foresee(running, leaving)),
+            false => Err(superseded()),
+        })??;
+    evaluate(
+        platform,
+        &foreseen.proposal,
+        &foreseen.peer,
+        &foreseen.opened,
+        foreseen.common_users,
+        &foreseen.whole,
+    )?;
+    Ok(foreseen)
+}
+
+/// Permits, counts and logs what is about to leave of what was made of the links or ids, and
+/// gives it out. `epoch` is the connection's: a call of an older one shows nothing.
+pub(crate) fn clear<T>(
+    platform: &Platform,
+    job: JobId,
+    epoch: u64,
+    held: Held<T>,
+    leaving: impl FnOnce(&T) -> Leaving,
+) -> Result<(T, Cleared), Fault> {
+    let made = held.into_inner();
+    let leaving = leaving(&made);
+    Ok((made, count(platform, job, epoch, leaving)?))
+}
+
+/// The same of answers to an upload, which are held by their channel.
+pub(crate) fn clear_upload(platform: &Platform, job: JobId, epoch: u64) -> Result<Cleared, Fault> {
+    count(platform, job, epoch, Leaving::Upload)
+}
+
+fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Result<Cleared, Fault> {
+    // From what is known of the job to what is stored of it, nobody else counts.
+    let counting = platform.counting();
     let Foreseen {
         opened,
         disclosure,
-        whole,
-        peer,
-        proposal,
         common_users,
-    } = foreseen;
-    evaluate(platform, &proposal, &peer, &opened, common_users, &whole)?;
+        ..
+    } = foreseen(platform, job, epoch, leaving)?;
     let all = counting::with_job(&opened.before, &disclosure);
     let (all_shown, all_stocks) = (all.shown.unwrap_or_default(), all.counters.stocks);
     let name = job.to_string();
@@ -137,7 +180,7 @@ pub(crate) fn clear(platform: &Platform, job: JobId, leaving: Leaving) -> Result
             ],
         ),
     }?;
-    platform.store.put(DISCLOSURES, &name, &disclosure)?;
+    ledger::store(platform, &counting, disclosure, None)?;
     platform.slot.with(job, |running| running.opened = opened)?;
     Ok(Cleared(()))
 }
@@ -189,7 +232,7 @@ fn foresee(running: &Running, leaving: Leaving) -> Foreseen {
     }
 }
 
-fn common_users(running: &Running) -> Option<u32> {
+pub(crate) fn common_users(running: &Running) -> Option<u32> {
     let overlap = running.overlap?;
     Some(u32::try_from(overlap.common_users).unwrap_or(u32::MAX))
 }
@@ -267,7 +310,7 @@ pub(crate) fn nano_rho(proposal: &Proposal, row_norm: Option<u64>) -> u64 {
 
 /// The approval and the whole rule in force, asked in this one place: before a job begins, when
 /// the platforms agree, and before whatever leaves. `of_job` is what the job comes to with it.
-fn evaluate(
+pub(crate) fn evaluate(
     platform: &Platform,
     proposal: &Proposal,
     peer: &str,
@@ -275,27 +318,51 @@ fn evaluate(
     common_users: Option<u32>,
     of_job: &JobDisclosure,
 ) -> Result<(), Fault> {
-    let approval = approved::in_force(platform, &proposal.job.to_string())?;
+    let job = proposal.job.to_string();
+    platform.refuse_ended(&job)?;
+    let approval = approved::in_force(platform, &job)?;
     let account = counting::with_job(&opened.before, of_job);
+    let consent = platform.consent(&job)?;
     let policy = platform.policy();
-    let rule = match &policy {
-        Some(policy) => policy.rule(peer, &opened.dataset)?,
-        None => None,
-    };
-    let Some(rule) = rule else {
-        return within_configuration(platform, &account);
-    };
     let day = counting::today(&account.days, now_unix_ms());
     let today = account.days.iter().find(|opened| opened.day == day);
-    let standing = Standing {
-        proposal,
-        approved_unix_ms: approval.approved_unix_ms,
-        bounds: approval.bounds.rule,
-        common_users,
-        account: &account,
-        today: today.copied().unwrap_or_default(),
+    let mut is_ruled = false;
+    // Under the name that it was proposed by, and the one that the caller has now: whichever of
+    // its certificates the other platform calls with loosens nothing.
+    let names = [consent.peer.as_str(), peer];
+    let names = if peer == consent.peer {
+        &names[..1]
+    } else {
+        &names
     };
-    Ok(rule.permits(&standing)?)
+    for name in names {
+        let Some(rule) = policy
+            .as_ref()
+            .map(|policy| policy.rule(name, &opened.dataset))
+            .transpose()?
+            .flatten()
+        else {
+            continue;
+        };
+        is_ruled = true;
+        rule.permits(&Standing {
+            proposal,
+            approved_unix_ms: approval.approved_unix_ms,
+            bounds: approval.bounds.rule,
+            common_users,
+            account: &account,
+            today: today.copied().unwrap_or_default(),
+        })?;
+    }
+    match (is_ruled, consent.policy.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => within_configuration(platform, &account),
+        (false, false) => {
+            let message =
+                "no rule of the policy is about this job any more; it was approved under one";
+            Err(Fault::new(Reason::BeyondConsent, message).at("job", &job))
+        }
+    }
 }
 
 /// What holds where no rule limits set intersections.
@@ -320,180 +387,4 @@ fn within_configuration(platform: &Platform, account: &Account) -> Result<(), Fa
                 .remedied_by("Ask the social platform's operators, who set the limit."))
         }
     }
-}
-
-/// P1's word on the input of one round: the answer to it is an opening.
-pub(crate) struct Opening {
-    platform: Arc<Platform>,
-    job: JobId,
-    /// Of the exchange's header, from 1.
-    round: u32,
-    /// Of the connection: what an older one asks for is not answered.
-    epoch: u64,
-}
-
-impl Opening {
-    pub(crate) fn new(platform: &Arc<Platform>, job: JobId, round: u32, epoch: u64) -> Self {
-        Self {
-            platform: Arc::clone(platform),
-            job,
-            round,
-            epoch,
-        }
-    }
-
-    fn contradicts(&self, what: &str, of: u32) -> Fault {
-        let message = format!(
-            "the exchange is for round {}, the {what} is of round {of}",
-            self.round
-        );
-        Fault::new(Reason::Contradiction, message).at("round", self.round)
-    }
-
-    /// What the job comes to with this opening, and whether it is counted already.
-    fn foresee(&self, asked: &Asked) -> Result<(ForeseenOpening, bool), Fault> {
-        self.platform.slot.with(self.job, |running| {
-            if !running.is_of(self.epoch) {
-                return Err(superseded());
-            }
-            if asked.number > running.proposal.rounds {
-                let message = format!(
-                    "opening {} exceeds the {} consented to",
-                    asked.number, running.proposal.rounds
-                );
-                return Err(Fault::new(Reason::BeyondConsent, message));
-            }
-            let mut opened = running.opened.clone();
-            let counted_before: u64 = opened.days.iter().map(|day| day.columns).sum();
-            let columns = u64::from(asked.number) * u64::from(running.proposal.columns());
-            // Of a round that the stock alone has on record, because the daemon ended in
-            // between, everything is counted now.
-            let columns = columns.saturating_sub(counted_before);
-            let rows = running.parameters.as_ref().map_or(0, |p| p.returned_rows);
-            let mut all_days = opened.before.days.clone();
-            let days = opened.days.iter();
-            days.for_each(|day| counting::count_day(&mut all_days, *day));
-            let now = OpenedDay {
-                day: counting::today(&all_days, now_unix_ms()),
-                columns,
-                values: columns * u64::from(rows),
-            };
-            if columns > 0 {
-                counting::count_day(&mut opened.days, now);
-            }
-            let disclosure =
-                ledger::counted(running, asked.number, &opened).disclosure(true, now_unix_ms());
-            let foreseen = ForeseenOpening {
-                disclosure,
-                opened,
-                cost: ledger::cost_of(running),
-                peer: running.peer.clone(),
-                proposal: running.proposal.clone(),
-                common_users: common_users(running),
-            };
-            Ok((foreseen, asked.is_repeat && columns == 0))
-        })?
-    }
-
-    fn may(&self, asked: &Asked) -> Result<(), Fault> {
-        if self.platform.state(&self.job.to_string()) != v1::JobState::Running {
-            return Err(Fault::new(Reason::Cancelled, "the job has ended").at("job", self.job));
-        }
-        if asked.number != self.round {
-            return Err(self.contradicts("record's next opening", asked.number));
-        }
-        let (foreseen, is_counted) = self.foresee(asked)?;
-        // The recorded message, byte for byte, and counted: its answer shows nothing new.
-        if is_counted {
-            return Ok(());
-        }
-        let ForeseenOpening {
-            disclosure,
-            opened,
-            peer,
-            proposal,
-            common_users,
-            ..
-        } = foreseen;
-        let platform = &self.platform;
-        evaluate(
-            platform,
-            &proposal,
-            &peer,
-            &opened,
-            common_users,
-            &disclosure,
-        )
-    }
-
-    fn enter(&self, asked: &Asked) -> Result<(), Fault> {
-        let (foreseen, is_counted) = self.foresee(asked)?;
-        let ForeseenOpening {
-            disclosure,
-            opened,
-            cost,
-            ..
-        } = foreseen;
-        let (platform, name) = (&self.platform, self.job.to_string());
-        if !is_counted {
-            let all = counting::with_job(&opened.before, &disclosure);
-            let counters = all.counters;
-            let entry = [
-                ("job", name.as_str().into()),
-                ("round", asked.number.into()),
-                ("message", asked.digest.into()),
-                ("columns", disclosure.opened_columns.into()),
-                ("values", disclosure.opened_values.into()),
-                ("lineage", opened.lineage.as_slice().into()),
-                ("all_columns", counters.opened_columns.into()),
-                ("all_values", counters.opened_values.into()),
-                ("all_exact_values", counters.exact_values.into()),
-                ("all_nano_rho", counters.nano_rho.into()),
-            ];
-            // The log first: it may say too much after a crash, never too little.
-            platform.audit.record(Kind::Opening, entry)?;
-        }
-        platform.store.put_all(&[
-            (DISCLOSURES, &name, disclosure.to_row()),
-            (COSTS, &name, cost.to_row()),
-        ])?;
-        platform.slot.with(self.job, |running| {
-            running.openings = asked.number;
-            running.opened = opened;
-        })?;
-        if !is_counted {
-            observe::round_done();
-        }
-        Ok(())
-    }
-}
-
-struct ForeseenOpening {
-    disclosure: JobDisclosure,
-    opened: Opened,
-    cost: v1::JobCostResponse,
-    peer: String,
-    proposal: Proposal,
-    common_users: Option<u32>,
-}
-
-impl Admission for Opening {
-    fn named(&mut self, round: u32) -> Result<(), SpmmError> {
-        match round.checked_add(1) {
-            Some(of) if of == self.round => Ok(()),
-            of => Err(refused(self.contradicts("input", of.unwrap_or(round)))),
-        }
-    }
-
-    fn permit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
-        self.may(asked).map_err(refused)
-    }
-
-    fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
-        self.enter(asked).map_err(refused)
-    }
-}
-
-fn refused(fault: Fault) -> SpmmError {
-    SpmmError::Refused(Box::new(fault))
 }

@@ -19,18 +19,14 @@ impl Platform {
             .journal
             .last(job)
             .map_or(v1::Phase::Unspecified, |e| e.phase());
-        let running = self.slot.end(job);
-        if let Some(running) = &running
-            && let Err(error) = ledger::store_cost(self, running)
-        {
-            tracing::error!(job, "the job's cost is not stored: {error}");
-        }
+        self.begin_to_end(job);
         match state {
             v1::JobState::Failed => tracing::warn!(job, "failed: {message}"),
             _ => tracing::info!(job, "{}: {message}", state.as_str_name()),
         }
         let last = self.journal.last(job).unwrap_or_default();
         if is_terminal(last.state()) {
+            self.endings().remove(job);
             return;
         }
         let event = v1::JobEvent {
@@ -48,8 +44,23 @@ impl Platform {
             self.stocks.erase(&self.store, job);
             self.datasets.release(job);
         };
-        if let Err(error) = self.journal.end(event, erase) {
-            tracing::error!(job, "the job's end is not stored: {error}");
+        match self.journal.end(event, erase) {
+            // The journal says it from here on.
+            Ok(_) => drop(self.endings().remove(job)),
+            Err(error) => tracing::error!(job, "the job's end is not stored: {error}"),
+        }
+    }
+
+    /// From here on the job is over, whatever the journal says: its place is left, and what was
+    /// counted of it is stored.
+    pub(crate) fn begin_to_end(&self, job: &str) {
+        let counting = self.counting();
+        self.endings().insert(job.into());
+        let running = self.slot.end(job);
+        if let Some(running) = &running
+            && let Err(error) = ledger::store_cost(self, &counting, running)
+        {
+            tracing::error!(job, "the job's cost is not stored: {error}");
         }
     }
 

@@ -19,20 +19,29 @@ pub(crate) fn answer(
 ) -> Result<CrossSignResponse, Fault> {
     platform.proposal(&request.job_id)?;
     let state = platform.state(&request.job_id);
-    if matches!(state, JobState::Proposed | JobState::Rejected) {
-        let message = "audit logs meet over approved jobs";
+    if !matches!(
+        state,
+        JobState::Approved | JobState::Running | JobState::Finished
+    ) {
+        let message = "audit logs meet over jobs that were approved and have not failed";
         return Err(Fault::new(Reason::OutOfOrder, message).at("job", &request.job_id));
     }
     let rating = head_from_wire("rating_head", request.rating_head.as_ref())?;
     if request.social_head.is_some() {
         return keep(platform, request, rating, rating_key);
     }
+    // Whatever becomes of it: a head that is refused is stored too.
+    platform.meeting.take().map_err(|wait| {
+        let message = "the audit logs have met too often in an hour";
+        let wait = wait.as_secs().saturating_add(1);
+        Fault::new(Reason::LimitExceeded, message).remedied_by(format!("Sign again in {wait} s."))
+    })?;
     PeerLog::of(CertificateRole::Rating, &platform.store).check(&rating)?;
     let meeting = Meeting {
         job: request.job_id.clone(),
         phase: request.phase().as_str_name().into(),
         rating,
-        social: platform.audit.head()?,
+        social: platform.slot.head()?,
     };
     let signature = platform.audit.sign_meeting(&meeting);
     let response = CrossSignResponse {

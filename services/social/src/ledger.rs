@@ -6,12 +6,13 @@ use s3rec_job::counting::{self, Counted};
 use s3rec_job::{Account, Counters, JobDisclosure, JobId};
 use s3rec_link::Count;
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
+use s3rec_node::rows::Row;
 use s3rec_node::versions;
 use s3rec_wire::convert::parameters_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::platform::Platform;
+use crate::platform::{Counting, Platform};
 use crate::session::{Opened, Phase, Running};
 use crate::tables::{COSTS, DISCLOSURES};
 
@@ -114,22 +115,42 @@ fn bytes(count: Count) -> u64 {
     count.sent_bytes + count.received_bytes
 }
 
+/// The one writer of what jobs have disclosed. What is stored is joined with it: no number that
+/// was counted is ever lowered, whatever a running job has lost of itself.
+pub(crate) fn store(
+    platform: &Platform,
+    _: &Counting<'_>,
+    disclosure: JobDisclosure,
+    cost: Option<&v1::JobCostResponse>,
+) -> Result<JobDisclosure, Fault> {
+    let job = disclosure.job.clone();
+    let disclosure = match platform.store.get::<JobDisclosure>(DISCLOSURES, &job)? {
+        Some(stored) => {
+            if !disclosure.counters.contains(&stored.counters) {
+                tracing::error!(job, "the running job counted less than is stored of it");
+            }
+            disclosure.joined(&stored)
+        }
+        None => disclosure,
+    };
+    let mut rows = vec![(DISCLOSURES, job.as_str(), disclosure.to_row())];
+    rows.extend(cost.map(|cost| (COSTS, job.as_str(), cost.to_row())));
+    platform.store.put_all(&rows)?;
+    Ok(disclosure)
+}
+
 /// Stores the cost of a job that has ended, and its last disclosure.
-pub(crate) fn store_cost(platform: &Platform, running: &Running) -> Result<(), Fault> {
+pub(crate) fn store_cost(
+    platform: &Platform,
+    counting: &Counting<'_>,
+    running: &Running,
+) -> Result<(), Fault> {
     let job = running.job.to_string();
-    platform.store.put(COSTS, &job, &cost_of(running))?;
-    let mut disclosure = disclosure(running);
-    // What was counted once is never taken back, whatever a running job has lost of itself.
-    if let Some(stored) = platform.store.get::<JobDisclosure>(DISCLOSURES, &job)?
-        && !disclosure.counters.contains(&stored.counters)
-    {
-        tracing::error!(job, "the running job counted less than is stored of it");
-        disclosure = stored;
-    }
-    platform.store.put(DISCLOSURES, &job, &disclosure)?;
+    let cost = cost_of(running);
+    let disclosure = store(platform, counting, disclosure(running), Some(&cost))?;
     let entry = [
         ("job", job.into()),
-        ("openings", running.openings.into()),
+        ("openings", disclosure.openings.into()),
         ("columns", disclosure.opened_columns.into()),
         ("values", disclosure.opened_values.into()),
         ("bytes", disclosure.bytes.into()),

@@ -17,7 +17,9 @@
 //! | `common_links` | Y of the links among the common users |
 //! | `emit` | what the people here are told of a running job |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
+//! | `held` | what is made of the links stays unseen until a public time |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
+//! | `opening` | the same for the answer to an opening |
 //! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are told |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
@@ -34,14 +36,18 @@ mod common_links;
 mod consent;
 mod consented;
 mod disclosing;
+#[cfg(test)]
+mod door_tests;
 mod emit;
 mod ending;
 mod expiry;
 mod faults;
 mod head_exchange;
+mod held;
 mod imports;
 mod ledger;
 mod lifeline;
+mod opening;
 mod operator;
 mod peer;
 mod platform;

@@ -1,5 +1,6 @@
 //! What all calls share.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -35,6 +36,18 @@ const OF_JOBS: JobTables = JobTables {
     holding: None,
 };
 
+/// Proof that nobody else counts.
+pub(crate) type Counting<'a> = MutexGuard<'a, ()>;
+
+/// Meetings of the audit logs, and absences from running jobs, that an hour has for each proposal
+/// that it may have: more than an honest job needs, and a bound on log and journal.
+const MEETINGS_OF_A_PROPOSAL: u32 = 16;
+const ABSENCES_OF_A_PROPOSAL: u32 = 4;
+
+fn per_proposal(limits: &Limits, each: u32) -> HourlyAllowance {
+    HourlyAllowance::new(limits.proposals_per_hour.saturating_mul(each))
+}
+
 /// The daemon's state.
 pub(crate) struct Platform {
     pub(crate) store: Store,
@@ -62,6 +75,16 @@ pub(crate) struct Platform {
     policy: RwLock<Option<Arc<Policy>>>,
     /// Held while somebody decides, so that limits are not used twice.
     deciding: Mutex<()>,
+    /// Held from looking at what a job comes to until it is counted, while a job takes its place,
+    /// and while it loses it.
+    counting: Mutex<()>,
+    /// Jobs that are being ended: nothing of theirs begins or leaves any more, though the journal
+    /// does not say so yet.
+    ending: Mutex<HashSet<String>>,
+    /// How many meetings of the audit logs are still kept, and how often P0 may still be away
+    /// from a running job.
+    pub(crate) meeting: HourlyAllowance,
+    pub(crate) being_away: HourlyAllowance,
     pub(crate) data_dir: PathBuf,
 }
 
@@ -103,7 +126,7 @@ impl Platform {
             ended,
             probes: Allowance::default(),
             sight: PeerSight::default(),
-            slot: Slot::new(journal.clone()),
+            slot: Slot::new(journal.clone(), audit.clone()),
             journal,
             limits: settings.limits.clone(),
             stocks,
@@ -114,6 +137,10 @@ impl Platform {
             policy_file,
             policy: RwLock::new(policy),
             deciding: Mutex::default(),
+            counting: Mutex::default(),
+            ending: Mutex::default(),
+            meeting: per_proposal(&settings.limits, MEETINGS_OF_A_PROPOSAL),
+            being_away: per_proposal(&settings.limits, ABSENCES_OF_A_PROPOSAL),
             data_dir: settings.data_dir.clone(),
         };
         Ok(Arc::new(platform))
@@ -154,6 +181,27 @@ impl Platform {
     /// Waits until nobody else decides on a proposal.
     pub(crate) fn deciding(&self) -> MutexGuard<'_, ()> {
         self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else counts, or takes or leaves the place of the running job.
+    pub(crate) fn counting(&self) -> Counting<'_> {
+        self.counting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a job has ended, or is about to.
+    ///
+    /// # Errors
+    /// [`Reason::Cancelled`].
+    pub(crate) fn refuse_ended(&self, job: &str) -> Result<(), Fault> {
+        if !self.endings().contains(job) && !is_terminal(self.state(job)) {
+            return Ok(());
+        }
+        Err(Fault::new(Reason::Cancelled, "the job has ended").at("job", job))
+    }
+
+    /// Jobs that are being ended.
+    pub(crate) fn endings(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stored proposal.

@@ -23,9 +23,27 @@ pub(crate) fn receive(
     let job = proposal.job.to_string();
     offer::check(proposal)?;
     approved::not_expired(proposal.terms.expires_unix_ms)?;
+    if let Some(state) = take_in(platform, proposal, message, peer)? {
+        return Ok(state);
+    }
+    platform.ended.make_room();
+    approval::by_policy(platform, &job, proposal)?;
+    Ok(platform.state(&job))
+}
+
+/// Stores a proposal that is new; gives the state of one that is there. One call at a time: of two
+/// with one id the first one's content is the proposal.
+fn take_in(
+    platform: &Platform,
+    proposal: &Proposal,
+    message: &v1::PeerProposal,
+    peer: String,
+) -> Result<Option<JobState>, Fault> {
+    let _one_at_a_time = platform.deciding();
+    let job = proposal.job.to_string();
     if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
         if known == *message {
-            return Ok(platform.state(&job));
+            return Ok(Some(platform.state(&job)));
         }
         let message = "another proposal has this job's id";
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
@@ -85,7 +103,5 @@ pub(crate) fn receive(
         message: "Waiting for the decision of the social platform's operator.".into(),
         ..v1::JobEvent::default()
     })?;
-    platform.ended.make_room();
-    approval::by_policy(platform, &job, proposal)?;
-    Ok(platform.state(&job))
+    Ok(None)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use s3rec_job::social::{Call, Pace, SocialJob, SocialNext, SocialPlatform, SocialTurn};
 use s3rec_job::{JobError, JobId, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
-use s3rec_link::pacing::{self, Paced};
+use s3rec_link::pacing::Paced;
 use s3rec_link::{Counting, drive};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::preprocessed::StockStorage;
@@ -17,17 +17,17 @@ use s3rec_wire::convert::{ChunkHeader, phase_to_wire};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
-use tokio::time::Instant;
 use tonic::Streaming;
 use tracing::Instrument;
 
 use crate::absence::fail;
-use crate::disclosing::{self, Leaving, Opening};
+use crate::disclosing;
 use crate::faults::{blamed, fault, fault_of, stale, unless_ended};
+use crate::held::{PublicTime, pacing_missed, reading_time};
 use crate::imports::blocking;
+use crate::opening::Opening;
 use crate::platform::Platform;
 use crate::session::Taken;
-use crate::setup::{pacing_missed, reading_time};
 use crate::{absence, emit, ledger};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
@@ -139,7 +139,7 @@ async fn exchange(
     channel: &mut Paced<Counting<GrpcChannel>>,
 ) -> Result<SocialJob, Fault> {
     let job = header.job;
-    let began = Instant::now();
+    let epoch = taken.epoch;
     let at = (header.phase == Phase::Online).then_some(header.round);
     let is_asking = taken.stage.pace() == Pace::Queries;
     let host = Arc::new(Host {
@@ -154,17 +154,15 @@ async fn exchange(
             SocialNext::Rest(stage) => return Ok(stage),
             // Whatever is answered under a key from here on, blocks or rounds.
             SocialNext::Clear(uncleared) => {
-                uncleared.cleared(&disclosing::clear(platform, job, Leaving::Upload)?)
+                uncleared.cleared(&disclosing::clear_upload(platform, job, epoch)?)
             }
             SocialNext::Restore(restoring) => {
                 disclosing::may_go_on(platform, job)?;
                 let time = platform.slot.with(job, |running| reading_time(running))?;
-                let restored = absence::restore(platform, job, restoring).await;
                 // It reads the links, as Setup does.
-                if let Some(late) = pacing::hold(began, time).await {
-                    pacing_missed("a resume handshake", job, time, late);
-                }
-                restored?
+                let due = PublicTime::of("a resume handshake", job, time);
+                let restored = due.hold(absence::restore(platform, job, restoring));
+                restored.await?.into_inner()
             }
             SocialNext::Save(kept, turn) => {
                 absence::keep(platform, job, *kept).await?;
@@ -175,6 +173,8 @@ async fn exchange(
                 turn
             }
             SocialNext::Exchange(exchange) => {
+                // Each block of a stock as well: what is under way ends with what allowed it.
+                disclosing::may_go_on(platform, job)?;
                 let mut bytes = 0;
                 let moved = |moved| {
                     bytes += moved as u64;

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use s3rec_audit::Head;
 use s3rec_job::social::SocialJob;
 use s3rec_job::{Account, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
+use s3rec_node::audit::Audit;
 use s3rec_node::journal::Journal;
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
@@ -30,7 +32,9 @@ pub(crate) struct Opened {
     pub(crate) peer_pin: Vec<u8>,
     /// All other jobs on this lineage.
     pub(crate) before: Account,
-    /// This job's uploads answered, what left beside the openings, and its openings by day.
+    /// This job's openings, uploads answered, what left beside the openings, and its openings by
+    /// day, as they are stored; of the openings the stock's own count where that is ahead.
+    pub(crate) openings: u32,
     pub(crate) stocks: u32,
     pub(crate) shown: Shown,
     pub(crate) days: Vec<OpenedDay>,
@@ -59,6 +63,8 @@ pub(crate) struct Running {
     pub(crate) answer_times: AnswerTimes,
     /// `None` while a call works on it.
     stage: Option<SocialJob>,
+    /// Our audit log's head when the latest call began.
+    head: Option<Head>,
     cancel: watch::Sender<bool>,
     /// Counts the connections of P0: what a call of an older one leaves is dropped.
     epoch: u64,
@@ -152,6 +158,7 @@ impl Running {
             queried_bytes: 0,
             answer_times: AnswerTimes::default(),
             stage: Some(stage),
+            head: None,
             cancel: watch::channel(false).0,
             epoch: 0,
         }
@@ -181,15 +188,17 @@ pub(crate) fn superseded() -> Fault {
 pub(crate) struct Slot {
     /// Told who is waited for: P0 between its calls, nobody during one.
     journal: Journal,
+    audit: Audit,
     running: Mutex<Option<Running>>,
     /// The newest lifeline of each job: only its loss counts.
     lifelines: Mutex<HashMap<JobId, u64>>,
 }
 
 impl Slot {
-    pub(crate) fn new(journal: Journal) -> Self {
+    pub(crate) fn new(journal: Journal, audit: Audit) -> Self {
         Self {
             journal,
+            audit,
             running: Mutex::default(),
             lifelines: Mutex::default(),
         }
@@ -223,7 +232,8 @@ impl Slot {
         lifelines.contains_key(&job)
     }
 
-    /// Takes the place for a job.
+    /// Takes the place for a job, from the openings that were counted of it, here or before: who
+    /// has opened something does not begin again.
     pub(crate) fn begin(
         &self,
         proposal: Proposal,
@@ -238,7 +248,8 @@ impl Slot {
         if let Some(running) = slot.as_mut().filter(|running| running.job == proposal.job)
             && running.is_away()
         {
-            let begun = SocialJob::begin_again(running.openings).map_err(lost_state)?;
+            let openings = running.openings.max(opened.openings);
+            let begun = SocialJob::begin_again(openings).map_err(lost_state)?;
             running.peer = peer;
             running.opened = opened;
             running.stage = Some(begun);
@@ -253,29 +264,36 @@ impl Slot {
             };
             return Err(Fault::new(Reason::Busy, message).at("running_job", running.job));
         }
-        let mut running = Running::new(proposal, peer, opened, SocialJob::Approved);
+        let begun = SocialJob::begin_again(opened.openings).map_err(lost_state)?;
+        let mut running = Running::new(proposal, peer, opened, begun);
         running.offline.begin();
         *slot = Some(running);
         Ok(())
     }
 
-    /// Takes the place for a job that ran before this daemon's start, with what was counted then.
+    /// Takes the place for a job that ran before this daemon's start, with what was counted then;
+    /// false where another one has it.
+    #[must_use]
     pub(crate) fn take_up(
         &self,
         proposal: Proposal,
         peer: String,
         opened: Opened,
-        openings: u32,
         counts: v1::JobCostResponse,
-    ) {
+    ) -> bool {
         let phase = |stage, cost: Option<v1::Cost>| Phase::after(stage, &cost.unwrap_or_default());
-        *self.lock() = Some(Running {
-            openings,
+        let mut slot = self.lock();
+        if slot.is_some() {
+            return false;
+        }
+        *slot = Some(Running {
+            openings: opened.openings,
             common_users: counts.common_users,
             offline: phase(observe::Stage::Offline, counts.offline),
             online: phase(observe::Stage::Online, counts.online),
             ..Running::new(proposal, peer, opened, SocialJob::Approved)
         });
+        true
     }
 
     /// P0 is away from its running job: calls under way are stopped, and what they leave is
@@ -320,10 +338,12 @@ impl Slot {
     /// Takes the stage for one call of the job.
     pub(crate) fn take(&self, job: JobId, online: bool) -> Result<Taken, Fault> {
         self.journal.awaits(&job.to_string(), Role::Unspecified);
+        let head = self.audit.head()?;
         self.with(job, |running| {
             let stage = running.stage.take().ok_or_else(|| {
                 Fault::new(Reason::OutOfOrder, "another call of this job is under way")
             })?;
+            running.head = Some(head);
             let phase = if online {
                 running.online.begin();
                 &running.online
@@ -364,6 +384,17 @@ impl Slot {
         })??;
         self.journal.awaits(&job.to_string(), Role::Rating);
         Ok(())
+    }
+
+    /// The head of our audit log for P0: while a call of the running job is under way that of its
+    /// beginning, so that no entry's time tells how far the call is.
+    pub(crate) fn head(&self) -> Result<Head, Fault> {
+        let under_way = |running: &Running| match running.stage {
+            None => running.head,
+            Some(_) => None,
+        };
+        let frozen = self.lock().as_ref().and_then(under_way);
+        frozen.map_or_else(|| self.audit.head(), Ok)
     }
 
     /// Looks at or changes the running job of that name.

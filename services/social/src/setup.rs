@@ -2,13 +2,13 @@
 //! whatever P0 derives from them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use s3rec_algebra::Seed;
 use s3rec_job::social::{SocialAgreed, SocialBounded, SocialJob};
 use s3rec_job::{JobId, Proposal};
-use s3rec_link::pacing::{self, AnswerTimes};
+use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
+use s3rec_node::journal::is_terminal;
 use s3rec_sparse::{
     Disclosure, OperatorBounds, SecretPattern, SocialOperator, SparseError, declassify,
 };
@@ -17,63 +17,73 @@ use s3rec_wire::convert::{bitmap, digest_of, half_of, parameters_digest, paramet
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase, SetupResponse};
-use tokio::time::Instant;
 
 use crate::bounds;
 use crate::common_links::common_operator;
-use crate::disclosing::{self, Cleared, Leaving};
+use crate::disclosing::{self, Leaving};
+use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
-use crate::session::{Running, Taken};
+use crate::session::Taken;
 use crate::tables::CONSENTS;
 
+/// An answer of Setup, and what the job becomes with it.
+struct Prepared {
+    stage: SocialJob,
+    response: SetupResponse,
+    leaving: Leaving,
+    becomes: Becomes,
+}
+
+enum Becomes {
+    /// P0 is about to have the bounds; of the operator whether there is a link in it.
+    Bounded {
+        users: u32,
+        is_linked: bool,
+    },
+    Agreed {
+        text: String,
+        times: AnswerTimes,
+    },
+}
+
 /// The first call gets the bounds, the second the agreement; neither before a public time, in
-/// which P1 reads its links and makes Y of them.
+/// which P1 reads its links and makes Y of them. Until then nothing is counted or logged of it
+/// either, and the job's place stays taken.
 pub(crate) async fn answer(
     platform: &Arc<Platform>,
     job: JobId,
     request: v1::SetupRequest,
     taken: Taken,
 ) -> Result<SetupResponse, Fault> {
-    let began = Instant::now();
     let time = platform.slot.with(job, |running| reading_time(running))?;
-    let answered = answer_now(platform, job, request, taken).await;
-    if let Some(late) = pacing::hold(began, time).await {
-        pacing_missed("Setup", job, time, late);
+    let due = PublicTime::of("Setup", job, time);
+    let epoch = taken.epoch;
+    let held = due.hold(prepare(platform, job, request, taken)).await?;
+    let (prepared, _) = disclosing::clear(platform, job, epoch, held, |made| made.leaving)?;
+    if let Becomes::Agreed { text, times } = &prepared.becomes {
+        platform.advance(&job.to_string(), JobState::Running, Phase::Setup, text)?;
+        platform
+            .slot
+            .with(job, |running| running.answer_times = *times)?;
     }
-    answered
+    platform.slot.leave(job, epoch, prepared.stage)?;
+    if let Becomes::Bounded { users, is_linked } = prepared.becomes {
+        // Behind the answer, and as much to store whichever it is.
+        let platform = Arc::clone(platform);
+        tokio::task::spawn_blocking(move || tell_who_is_linked(&platform, job, users, is_linked));
+    }
+    Ok(prepared.response)
 }
 
-/// How long P1 may take to read and arrange its links, by what P0 knows: what was stated of them,
-/// and how many users both have.
-pub(crate) fn reading_time(running: &Running) -> Duration {
-    let overlap = running.overlap.unwrap_or_default();
-    let own = overlap.social_users;
-    let links = running.opened.bounds.stated.links;
-    let links = links.min(own.saturating_mul(own.saturating_sub(1)));
-    let common = u32::try_from(overlap.common_users).unwrap_or(u32::MAX);
-    AnswerTimes::setup(links, common)
-}
-
-/// P1's people should know: what was late shows something of the links.
-pub(crate) fn pacing_missed(what: &str, job: JobId, time: Duration, late: Duration) {
-    tracing::warn!(
-        %job,
-        "{what} was answered {} ms later than its public time of {} ms, which the rating platform \
-         sees; give this daemon more processor time, or state larger bounds",
-        late.as_millis(),
-        time.as_millis()
-    );
-}
-
-async fn answer_now(
+async fn prepare(
     platform: &Arc<Platform>,
     job: JobId,
     request: v1::SetupRequest,
     taken: Taken,
-) -> Result<SetupResponse, Fault> {
+) -> Result<Prepared, Fault> {
     let rating_half = half_of("seed_half", &request.seed_half)?;
-    let (stage, response) = match (taken.stage, request.parameters) {
+    match (taken.stage, request.parameters) {
         (SocialJob::Aligned(common), None) => {
             if digest_of("users_digest", &request.users_digest)? != common.digest {
                 let message = "the platforms found different common users";
@@ -87,7 +97,7 @@ async fn answer_now(
                 "Agreeing on parameters.",
             )?;
             let stock_id = stock_id_of(&request.stock_id)?;
-            bound(platform, &taken.proposal, (rating_half, stock_id), common).await?
+            bound(platform, &taken.proposal, (rating_half, stock_id), common).await
         }
         (SocialJob::Bounded(bounded), Some(message)) => {
             let users_digest = digest_of("users_digest", &request.users_digest)?;
@@ -97,17 +107,13 @@ async fn answer_now(
                 let message = "the second call of Setup says something else than the first one";
                 return Err(Fault::new(Reason::Contradiction, message));
             }
-            agree(platform, &taken.proposal, *bounded, &message).await?
+            agree(&taken.proposal, *bounded, &message).await
         }
-        _ => {
-            return Err(Fault::new(
-                Reason::OutOfOrder,
-                "this call of Setup is not due",
-            ));
-        }
-    };
-    platform.slot.leave(job, taken.epoch, stage)?;
-    Ok(response)
+        _ => Err(Fault::new(
+            Reason::OutOfOrder,
+            "this call of Setup is not due",
+        )),
+    }
 }
 
 fn stock_id_of(bytes: &[u8]) -> Result<[u8; 16], Fault> {
@@ -122,7 +128,7 @@ async fn bound(
     proposal: &Proposal,
     (rating_half, stock_id): ([u8; 32], [u8; 16]),
     common: Common,
-) -> Result<(SocialJob, SetupResponse), Fault> {
+) -> Result<Prepared, Fault> {
     let Common { rows, digest, .. } = common;
     let users = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let values = u64::from(users) * u64::from(proposal.columns());
@@ -159,9 +165,7 @@ async fn bound(
         true => bounds.linked_to,
         false => 0,
     };
-    if operator.nonzeros() == 0 {
-        tell_of_no_links(platform, proposal.job, users);
-    }
+    let is_linked = operator.nonzeros() > 0;
     let leaving = Leaving::Bounds {
         row_norm: bounds.row_norm,
         pattern_rows: match disclosure {
@@ -172,7 +176,6 @@ async fn bound(
             }
         },
     };
-    let cleared = disclosing::clear(platform, proposal.job, leaving)?;
     let announced = Announced {
         users,
         social_half,
@@ -188,7 +191,7 @@ async fn bound(
             Disclosure::ActiveRowsAndColumns => bitmap(users, &pattern.uploaded_rows),
             _ => Vec::new(),
         },
-        ..announced.respond(proposal.job, &cleared)
+        ..announced.respond(proposal.job)
     };
     let bounded = SocialBounded {
         operator: Arc::new(operator),
@@ -201,7 +204,12 @@ async fn bound(
         stock_id,
         rows,
     };
-    Ok((SocialJob::Bounded(Box::new(bounded)), response))
+    Ok(Prepared {
+        stage: SocialJob::Bounded(Box::new(bounded)),
+        response,
+        leaving,
+        becomes: Becomes::Bounded { users, is_linked },
+    })
 }
 
 /// What both answers say alike.
@@ -213,8 +221,7 @@ struct Announced {
 }
 
 impl Announced {
-    /// The answer; nothing of Y leaves without proof that it was counted.
-    fn respond(&self, job: JobId, _: &Cleared) -> SetupResponse {
+    fn respond(&self, job: JobId) -> SetupResponse {
         SetupResponse {
             job_id: job.to_string(),
             seed_half: self.social_half.to_vec(),
@@ -249,38 +256,46 @@ fn keeps_stated(bounds: &OperatorBounds, operator: &SocialOperator) -> Result<()
     Err(Fault::new(Reason::Bug, message))
 }
 
-/// Every opening of such a job is zeros. The people here are told before the first one; for the
-/// other platform nothing changes, neither words nor times.
-fn tell_of_no_links(platform: &Platform, job: JobId, users: u32) {
-    let message = format!(
-        "None of the {users} common users has a link to another of them: every opening of this job \
-         will be zeros (and noise, where there is any). It goes on, so that the rating platform does \
-         not learn this from its end; revoke the approval to spare the openings."
-    );
-    tracing::warn!(%job, "{message}");
+/// Every opening of a job over users without links is zeros. The people here are told before the
+/// first one; for the other platform nothing changes, neither words nor times: where there are
+/// links, as much is stored.
+fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bool) {
     let name = job.to_string();
+    let message = match is_linked {
+        true => format!("Of the {users} common users some have links to others of them."),
+        false => format!(
+            "None of the {users} common users has a link to another of them: every opening of this \
+             job will be zeros (and noise, where there is any). It goes on, so that the rating \
+             platform does not learn this from its end; revoke the approval to spare the openings."
+        ),
+    };
     let last = platform.journal.last(&name).unwrap_or_default();
+    if is_terminal(last.state()) {
+        return;
+    }
     let told = platform.journal.record(v1::JobEvent {
         message: message.clone(),
         ..last
     });
     let noted = platform.consent(&name).and_then(|mut consent| {
-        if !consent.warnings.contains(&message) {
-            consent.warnings.push(message);
+        if !is_linked && !consent.warnings.contains(&message) {
+            consent.warnings.push(message.clone());
         }
         Ok(platform.store.put(CONSENTS, &name, &consent)?)
     });
+    if !is_linked {
+        tracing::warn!(%job, "{message}");
+    }
     if let Err(fault) = told.map_err(Fault::from).and(noted) {
-        tracing::error!(%job, "that nobody is linked is not stored: {fault}");
+        tracing::error!(%job, "whether anybody is linked is not stored: {fault}");
     }
 }
 
 async fn agree(
-    platform: &Arc<Platform>,
     proposal: &Proposal,
     bounded: SocialBounded,
     message: &v1::ProductParameters,
-) -> Result<(SocialJob, SetupResponse), Fault> {
+) -> Result<Prepared, Fault> {
     let parameters = parameters_from_wire(message)?;
     check(proposal, &bounded, &parameters)?;
     keeps(proposal, &parameters)?;
@@ -308,17 +323,10 @@ async fn agree(
     let leaving = Leaving::Commitment {
         row_norm: bounded.bounds.row_norm,
     };
-    let cleared = disclosing::clear(platform, proposal.job, leaving)?;
     let text = format!(
         "Agreed: {users} common users, {} columns an opening, {} openings.",
         parameters.columns, parameters.rounds
     );
-    platform.advance(
-        &proposal.job.to_string(),
-        JobState::Running,
-        Phase::Setup,
-        text,
-    )?;
     let announced = Announced {
         users,
         social_half: bounded.social_half,
@@ -328,13 +336,10 @@ async fn agree(
     let response = SetupResponse {
         parameters_digest: digest.to_vec(),
         operator_commitment: operand.commitment().to_vec(),
-        ..announced.respond(proposal.job, &cleared)
+        ..announced.respond(proposal.job)
     };
-    let answer_times = AnswerTimes::of(&parameters)
+    let times = AnswerTimes::of(&parameters)
         .map_err(|error| Fault::new(Reason::ParametersRefused, error.to_string()))?;
-    platform
-        .slot
-        .with(proposal.job, |running| running.answer_times = answer_times)?;
     let agreed = SocialAgreed {
         parameters,
         pattern: bounded.pattern,
@@ -348,7 +353,12 @@ async fn agree(
         rows: bounded.rows,
         salt,
     };
-    Ok((SocialJob::Agreed(Box::new(agreed)), response))
+    Ok(Prepared {
+        stage: SocialJob::Agreed(Box::new(agreed)),
+        response,
+        leaving,
+        becomes: Becomes::Agreed { text, times },
+    })
 }
 
 /// Refuses parameters beyond the proposal's bounds.

@@ -4,18 +4,22 @@
 use std::time::Duration;
 
 use s3rec_job::social::SocialJob;
-use s3rec_job::{JobId, Overlap, Proposal, Terms};
+use s3rec_job::{JobDisclosure, JobId, Overlap, Proposal, Shown, Terms};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_model::SolverKind;
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 use s3rec_wire::convert::{parameters_to_wire, proposal_to_wire};
+use s3rec_wire::status::Reason;
 use s3rec_wire::v1::{JobState, Phase, SetupRequest, SetupResponse};
 use tokio::time::Instant;
 
 use crate::attack_tests::Bare;
 use crate::bounds::Given;
+use crate::held::reading_time;
+use crate::platform::Platform;
+use crate::tables::DISCLOSURES;
 use crate::{approval, consented, proposals, setup};
 
 /// Users whose links are looked at; as many others are linked to by each of them.
@@ -26,7 +30,7 @@ const GIVEN: Given = Given {
     rule: Some(BoundsRule::Stated),
 };
 
-fn proposal(operator: OperatorKind, protocol: Protocol) -> Proposal {
+pub(crate) fn proposal(operator: OperatorKind, protocol: Protocol) -> Proposal {
     Proposal {
         job: JobId::random(),
         purpose: "a test".into(),
@@ -56,11 +60,11 @@ async fn answers(
     given: Given,
 ) -> [(SetupResponse, Duration); 2] {
     let (platform, job) = (&bare.platform, proposal.job);
-    let name = job.to_string();
+    let name = &job.to_string();
     let message = proposal_to_wire(&proposal);
     proposals::receive(platform, &proposal, &message, "rating".into()).unwrap();
-    approval::give(platform, &name, dataset, 0, given, "a test").unwrap();
-    let opened = consented::begin(platform, &name).unwrap();
+    approval::give(platform, name, dataset, 0, given, "a test").unwrap();
+    let opened = consented::begin(platform, name).unwrap();
     platform.slot.attach(job);
     platform
         .slot
@@ -68,7 +72,7 @@ async fn answers(
         .unwrap();
     let phase = Phase::Alignment;
     platform
-        .advance(&name, JobState::Running, phase, "")
+        .advance(name, JobState::Running, phase, "")
         .unwrap();
     let taken = platform.slot.take(job, false).unwrap();
     let overlap = Overlap {
@@ -99,8 +103,30 @@ async fn answers(
     };
     let asked = |request: SetupRequest| async move {
         let began = Instant::now();
+        let before = seen(platform, name);
         let taken = platform.slot.take(job, false).unwrap();
-        let answer = setup::answer(platform, job, request, taken).await.unwrap();
+        let due = platform.slot.with(job, |running| reading_time(running));
+        let answering = setup::answer(platform, job, request.clone(), taken);
+        tokio::pin!(answering);
+        // All is computed by then, and nothing is to be seen of it: the one entry of the log is
+        // that Setup has begun.
+        let early = due.unwrap() - Duration::from_millis(2);
+        let early = tokio::time::timeout(early, &mut answering).await;
+        assert!(early.is_err(), "answered early");
+        let is_first = request.parameters.is_none();
+        let Seen { entries, shown } = seen(platform, name);
+        assert_eq!(entries, before.entries + u64::from(is_first));
+        assert_eq!(shown, before.shown);
+        let told = platform.journal.last(name).unwrap().message;
+        assert!(!is_first || told == "Agreeing on parameters.", "{told}");
+        let busy = platform.slot.take(job, false).map(drop).unwrap_err();
+        assert_eq!(busy.reason, Reason::OutOfOrder);
+        // Whoever asks for the log's head gets that of before the call.
+        assert_eq!(platform.slot.head().unwrap().sequence, before.entries);
+        let answer = answering.await.unwrap();
+        let after = seen(platform, name);
+        assert_ne!(after.shown, before.shown);
+        assert_eq!(platform.slot.head().unwrap().sequence, after.entries);
         (answer, began.elapsed())
     };
     let bounds = asked(first.clone()).await;
@@ -114,7 +140,7 @@ async fn answers(
         ..first
     });
     let agreed = agreed.await;
-    platform.end(&name, JobState::Cancelled, "enough");
+    platform.end(name, JobState::Cancelled, "enough");
     [bounds, agreed].map(|(mut response, time)| {
         assert_eq!(response.seed_half.len(), 32);
         response.job_id.clear();
@@ -123,6 +149,21 @@ async fn answers(
         response.operator_commitment.truncate(0);
         (response, time)
     })
+}
+
+/// What P0 could see of a call that is under way, if it was there.
+struct Seen {
+    /// The newest of the audit log.
+    entries: u64,
+    shown: Option<Shown>,
+}
+
+fn seen(platform: &Platform, job: &str) -> Seen {
+    let stored = platform.store.get::<JobDisclosure>(DISCLOSURES, job);
+    Seen {
+        entries: platform.audit.head().unwrap().sequence,
+        shown: stored.unwrap().and_then(|stored| stored.shown),
+    }
 }
 
 fn links(among: impl Iterator<Item = (u32, u32)>) -> String {

@@ -233,7 +233,8 @@ pub struct Limits {
     /// How long a running job waits for the other platform to come back before it fails, seconds.
     /// Counted while this daemon runs, and anew after each of its starts.
     pub resume_seconds: u64,
-    /// Proposals that the other platform may make in an hour, on average; as many at once.
+    /// Proposals that the other platform may make in an hour, on average; as many at once. Sixteen
+    /// meetings of the audit logs and four absences from a running job go with each.
     pub proposals_per_hour: u32,
     /// Days after which a proposal that no job has begun with ends, also where it states a later
     /// end.

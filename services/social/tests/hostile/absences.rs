@@ -45,3 +45,31 @@ async fn a_rating_platform_that_was_restored_is_not_answered_again() {
     let (state, why) = target.end_of(&proposal.job.to_string()).await;
     assert_eq!(state, JobState::Failed, "{why}");
 }
+
+/// P0 goes and comes back without end: each time is some lines of log and journal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rating_platform_that_is_away_too_often_is_waited_for_no_more() {
+    let mut target = Target::configured(&policy(&[]), |settings| {
+        settings.limits.proposals_per_hour = 2;
+    })
+    .await;
+    target.import(&ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 3);
+    attacker.agreed(&proposal, &everybody()).await;
+    let name = proposal.job.to_string();
+    let mut times = 0;
+    while target.state(&name).await.0 == JobState::Running {
+        times += 1;
+        assert!(times < 100, "waited for every time");
+        attacker.detach();
+        attacker.attach(proposal.job).await.unwrap();
+        // What was found before is told again.
+        let again = attacker.align(proposal.job, &everybody()).await;
+        assert_ne!(again.map(drop).unwrap_err().reason, Reason::Bug);
+    }
+    assert!(times > 3);
+    let (state, why) = target.end_of(&name).await;
+    assert_eq!(state, JobState::Failed, "{why}");
+    assert!(why.contains("more often"), "{why}");
+}

@@ -106,3 +106,31 @@ async fn a_meeting_that_is_not_signed_is_not_kept() {
     assert_eq!(target.log().meetings.len(), 1);
     assert!(target.data_dir().join(LOG_FILE).exists());
 }
+
+/// Meetings over and over, whose entries stay for ever, and over a job that has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn meetings_without_end_are_refused_by_their_rate() {
+    let mut target = Target::configured(&policy(&[]), |settings| {
+        settings.limits.proposals_per_hour = 2;
+    })
+    .await;
+    target.import(&ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let first = proposal(Protocol::Preprocessed, 1);
+    attacker.approved(&first).await;
+    let mut kept = 0;
+    let refused = loop {
+        match attacker.cross_sign(first.job, head(1, 5 + kept, 9)).await {
+            Ok(()) => kept += 1,
+            Err(fault) => break fault,
+        }
+        assert!(kept < 100, "all were kept");
+    };
+    assert_eq!(refused.reason, Reason::LimitExceeded, "{refused:?}");
+    assert_eq!(target.log().meetings.len() as u64, kept);
+    // An honest job has five, and as many after an absence.
+    assert!(kept >= 10);
+    attacker.abort(first.job).await;
+    let ended = attacker.cross_sign(first.job, head(1, 500, 9)).await;
+    assert_eq!(ended.unwrap_err().reason, Reason::OutOfOrder);
+}

@@ -222,6 +222,21 @@ impl Game {
     }
 }
 
+/// The first answer may never have arrived: asking for it again is asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_not_given_once_the_policy_no_longer_allows_it() {
+    let (mut game, _) = Game::begun().await;
+    let stock = game.back().await;
+    let narrower = policy(&[("releases", "[\"noised\"]")]);
+    game.target.reload(&narrower).await;
+    let header = game.agreed.round(1);
+    let same = game.agreed.probing(0);
+    let opened = game.attacker.open(header, stock, same).await;
+    let fault = game.nothing_left(opened).await;
+    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+    game.has_failed().await;
+}
+
 /// A round that is not due, over columns that are.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_that_is_skipped_or_beyond_consent_is_refused() {

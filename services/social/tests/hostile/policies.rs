@@ -71,6 +71,20 @@ async fn a_running_job_that_the_policy_no_longer_allows_opens_nothing_more() {
     }
 }
 
+/// A job that was approved under a rule does not lose its limits with the rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_rule_is_gone_shows_nothing_more() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 2);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    target.reload("default = \"ask\"\n").await;
+    let fault = attacker.stock(&agreed).await.map(drop).unwrap_err();
+    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+    assert_eq!(attacker.answered_bytes, 0);
+    assert!(target.logged("stock").is_empty());
+}
+
 /// Between the agreement and the upload, which tells P0 a commitment, is no gap either.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agreed_job_that_the_policy_no_longer_allows_takes_no_upload() {

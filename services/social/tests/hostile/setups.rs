@@ -1,6 +1,9 @@
 //! What P1 tells before an opening: whether users are linked must not show in it, and what P0
 //! asks about must be limited, counted and logged.
 
+use std::time::{Duration, Instant};
+
+use s3rec_link::pacing::AnswerTimes;
 use s3rec_psi::Common;
 use s3rec_spmm::Protocol;
 use s3rec_wire::status::{Fault, Reason};
@@ -108,6 +111,36 @@ async fn nothing_before_the_first_opening_follows_the_links() {
     for one in &seen {
         assert_eq!(*one, seen[0]);
     }
+}
+
+/// Links are read for an intersection: when P1 says how many ids it has follows from what it
+/// states of them, here half a second, and what is refused by its number is refused before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intersection_is_answered_at_a_public_time() {
+    let few = policy(&[("links_bound", "250000"), ("most_ids_asked", "100")]);
+    let mut links = String::new();
+    for user in 0..1000 {
+        links += &format!("u{user}\tu{}\n", (user + 1) % 1000);
+    }
+    let target = Target::start(&few, &links).await;
+    let mut attacker = target.attacker().await;
+    let first = proposal(Protocol::Preprocessed, 1);
+    attacker.approved(&first).await;
+    let due = AnswerTimes::setup(250_000, 1000);
+    assert!(due > Duration::from_millis(500));
+    let began = Instant::now();
+    let (common, _) = attacker.align(first.job, &everybody()).await.unwrap();
+    assert_eq!(common.rows.len(), 40);
+    assert!(began.elapsed() >= due, "{:?}", began.elapsed());
+    attacker.abort(first.job).await;
+    // 61 more than are left: nothing was read for that, and nothing is counted.
+    let second = proposal(Protocol::Preprocessed, 1);
+    attacker.approved(&second).await;
+    let ids: Vec<String> = (0..101).map(|user| format!("u{user}")).collect();
+    let refused = attacker.align(second.job, &ids).await;
+    let fault = refused.map(drop).unwrap_err();
+    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+    assert_eq!(intersections(&target), [40]);
 }
 
 /// The rest of demonstration 1: 3 × 5,000 guessed ids, each answered with how many P1 has. Here

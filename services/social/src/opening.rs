@@ -1,0 +1,186 @@
+//! Openings at the door: what the job comes to with one, whether it may be, and its count before
+//! the answer exists.
+
+use std::sync::Arc;
+
+use s3rec_audit::Kind;
+use s3rec_job::{JobDisclosure, JobId, OpenedDay, Proposal, counting};
+use s3rec_node::observe;
+use s3rec_node::process::now_unix_ms;
+use s3rec_spmm::{Admission, Asked, SpmmError};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+
+use crate::disclosing::{common_users, evaluate};
+use crate::ledger;
+use crate::platform::Platform;
+use crate::session::{Opened, superseded};
+
+/// P1's word on the input of one round: the answer to it is an opening.
+pub(crate) struct Opening {
+    platform: Arc<Platform>,
+    job: JobId,
+    /// Of the exchange's header, from 1.
+    round: u32,
+    /// Of the connection: what an older one asks for is not answered.
+    epoch: u64,
+}
+
+impl Opening {
+    pub(crate) fn new(platform: &Arc<Platform>, job: JobId, round: u32, epoch: u64) -> Self {
+        Self {
+            platform: Arc::clone(platform),
+            job,
+            round,
+            epoch,
+        }
+    }
+
+    fn contradicts(&self, what: &str, of: u32) -> Fault {
+        let message = format!(
+            "the exchange is for round {}, the {what} is of round {of}",
+            self.round
+        );
+        Fault::new(Reason::Contradiction, message).at("round", self.round)
+    }
+
+    /// What the job comes to with this opening, and whether it is counted already.
+    fn foresee(&self, asked: &Asked) -> Result<(ForeseenOpening, bool), Fault> {
+        self.platform.slot.with(self.job, |running| {
+            if !running.is_of(self.epoch) {
+                return Err(superseded());
+            }
+            if asked.number > running.proposal.rounds {
+                let message = format!(
+                    "opening {} exceeds the {} consented to",
+                    asked.number, running.proposal.rounds
+                );
+                return Err(Fault::new(Reason::BeyondConsent, message));
+            }
+            let mut opened = running.opened.clone();
+            let counted_before: u64 = opened.days.iter().map(|day| day.columns).sum();
+            let columns = u64::from(asked.number) * u64::from(running.proposal.columns());
+            // Of a round that the stock alone has on record, because the daemon ended in
+            // between, everything is counted now.
+            let columns = columns.saturating_sub(counted_before);
+            let rows = running.parameters.as_ref().map_or(0, |p| p.returned_rows);
+            let mut all_days = opened.before.days.clone();
+            let days = opened.days.iter();
+            days.for_each(|day| counting::count_day(&mut all_days, *day));
+            let now = OpenedDay {
+                day: counting::today(&all_days, now_unix_ms()),
+                columns,
+                values: columns * u64::from(rows),
+            };
+            if columns > 0 {
+                counting::count_day(&mut opened.days, now);
+            }
+            let disclosure =
+                ledger::counted(running, asked.number, &opened).disclosure(true, now_unix_ms());
+            let foreseen = ForeseenOpening {
+                disclosure,
+                opened,
+                cost: ledger::cost_of(running),
+                peer: running.peer.clone(),
+                proposal: running.proposal.clone(),
+                common_users: common_users(running),
+            };
+            Ok((foreseen, asked.is_repeat && columns == 0))
+        })?
+    }
+
+    fn may(&self, asked: &Asked) -> Result<(), Fault> {
+        if asked.number != self.round {
+            return Err(self.contradicts("record's next opening", asked.number));
+        }
+        // Also of a repeat: it is not counted again, but its first answer may never have arrived.
+        let (foreseen, _) = self.foresee(asked)?;
+        let ForeseenOpening {
+            disclosure,
+            opened,
+            peer,
+            proposal,
+            common_users,
+            ..
+        } = foreseen;
+        let platform = &self.platform;
+        evaluate(
+            platform,
+            &proposal,
+            &peer,
+            &opened,
+            common_users,
+            &disclosure,
+        )
+    }
+
+    fn enter(&self, asked: &Asked) -> Result<(), Fault> {
+        let counting = self.platform.counting();
+        self.platform.refuse_ended(&self.job.to_string())?;
+        let (foreseen, is_counted) = self.foresee(asked)?;
+        let ForeseenOpening {
+            disclosure,
+            opened,
+            cost,
+            ..
+        } = foreseen;
+        let (platform, name) = (&self.platform, self.job.to_string());
+        if !is_counted {
+            let all = counting::with_job(&opened.before, &disclosure);
+            let counters = all.counters;
+            let entry = [
+                ("job", name.as_str().into()),
+                ("round", asked.number.into()),
+                ("message", asked.digest.into()),
+                ("columns", disclosure.opened_columns.into()),
+                ("values", disclosure.opened_values.into()),
+                ("lineage", opened.lineage.as_slice().into()),
+                ("all_columns", counters.opened_columns.into()),
+                ("all_values", counters.opened_values.into()),
+                ("all_exact_values", counters.exact_values.into()),
+                ("all_nano_rho", counters.nano_rho.into()),
+            ];
+            // The log first: it may say too much after a crash, never too little.
+            platform.audit.record(Kind::Opening, entry)?;
+        }
+        ledger::store(platform, &counting, disclosure, Some(&cost))?;
+        platform.slot.with(self.job, |running| {
+            running.openings = asked.number;
+            running.opened = opened;
+        })?;
+        if !is_counted {
+            observe::round_done();
+        }
+        Ok(())
+    }
+}
+
+struct ForeseenOpening {
+    disclosure: JobDisclosure,
+    opened: Opened,
+    cost: v1::JobCostResponse,
+    peer: String,
+    proposal: Proposal,
+    common_users: Option<u32>,
+}
+
+impl Admission for Opening {
+    fn named(&mut self, round: u32) -> Result<(), SpmmError> {
+        match round.checked_add(1) {
+            Some(of) if of == self.round => Ok(()),
+            of => Err(refused(self.contradicts("input", of.unwrap_or(round)))),
+        }
+    }
+
+    fn permit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        self.may(asked).map_err(refused)
+    }
+
+    fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        self.enter(asked).map_err(refused)
+    }
+}
+
+fn refused(fault: Fault) -> SpmmError {
+    SpmmError::Refused(Box::new(fault))
+}
