@@ -1,0 +1,155 @@
+//! What every endpoint says of itself while frames move: what it waits for, and whether it is done.
+//! A driver goes by that; one that is done too early drops what is due, one that never is hangs.
+
+use std::sync::Arc;
+
+use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
+use s3rec_spmm::preprocessed::{
+    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
+    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
+};
+use s3rec_spmm::{Disclosure, Endpoint, OperatorKind, Protocol, Step, Uncounted, he};
+
+use crate::stocks::{self, Fetches};
+use crate::world::{Shape, World, space};
+
+/// Moves all frames; each must be of the step that its receiver said it waits for, and whoever has
+/// nothing to send either waits or is done.
+fn run<'a>(rating: &'a mut dyn Endpoint, social: &'a mut dyn Endpoint) {
+    assert!(!rating.is_done() && !social.is_done());
+    let mut has_moved = true;
+    while std::mem::take(&mut has_moved) {
+        for is_rating in [true, false] {
+            let (sender, receiver): (&mut dyn Endpoint, &mut dyn Endpoint) = match is_rating {
+                true => (&mut *rating, &mut *social),
+                false => (&mut *social, &mut *rating),
+            };
+            while let Some(frame) = sender.poll_send().unwrap() {
+                has_moved = true;
+                assert!(!receiver.is_done(), "done before {:?}", frame.step);
+                assert_eq!(receiver.awaiting(), Some(frame.step));
+                receiver.receive(frame).unwrap();
+            }
+            assert_eq!(sender.is_done(), sender.awaiting().is_none());
+        }
+    }
+    for endpoint in [rating, social] {
+        assert!(endpoint.is_done());
+        assert_eq!(endpoint.awaiting(), None);
+    }
+}
+
+fn world(protocol: Protocol, operator: OperatorKind) -> World {
+    let mut shape = Shape::new(40, 2, vec![(0, 1), (1, 2), (7, 39)]);
+    (shape.protocol, shape.operator) = (protocol, operator);
+    if !protocol.fetches_privately() {
+        shape.disclosure = Disclosure::ActiveRows;
+    }
+    World::new(&shape, 1)
+}
+
+fn queries(world: &World) -> Option<Fetches> {
+    world.parameters.protocol.fetches_privately().then(|| {
+        let mut receiving = RatingQueries::new(&world.parameters).unwrap();
+        let mut asking = SocialQueries::new(&world.parameters, &world.operand).unwrap();
+        run(&mut receiving, &mut asking);
+        (
+            Arc::new(receiving.into_fetch(64 << 20).unwrap()),
+            Arc::new(asking.into_fetch().unwrap()),
+        )
+    })
+}
+
+#[test]
+fn the_endpoints_of_he_say_what_is_due() {
+    for (protocol, operator) in [
+        (Protocol::He, OperatorKind::Laplacian),
+        (Protocol::HePir, OperatorKind::OutAverage),
+    ] {
+        let world = world(protocol, operator);
+        let seed = he::public_key_seed(&[1; 32], &[2; 32], b"awaited");
+        let rating_keys = Arc::new(he::RatingKeys::generate(&world.parameters, &seed).unwrap());
+        let mut announcing = he::RatingKeySetup::new(&rating_keys).unwrap();
+        let mut receiving = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
+        run(&mut announcing, &mut receiving);
+        let social_keys = Arc::new(receiving.into_keys().unwrap());
+        let fetches = queries(&world);
+        for (index, factors) in (0u32..).zip(&world.factors) {
+            let mut rating = he::RatingRound::new(&rating_keys, &world.pattern, factors).unwrap();
+            let mut social =
+                he::SocialRound::new(&social_keys, &world.operand, index, Uncounted, &space())
+                    .unwrap();
+            if let Some((rating_fetch, social_fetch)) = &fetches {
+                (rating, social) = (
+                    rating.with_fetch(rating_fetch),
+                    social.with_fetch(social_fetch),
+                );
+            }
+            run(&mut rating, &mut social);
+        }
+    }
+}
+
+#[test]
+fn the_endpoints_of_a_stock_say_what_is_due() {
+    for (protocol, operator) in [
+        (Protocol::Preprocessed, OperatorKind::Laplacian),
+        (Protocol::PreprocessedPir, OperatorKind::OutAverage),
+    ] {
+        let world = world(protocol, operator);
+        let terms = stocks::terms(&world, &world.operand);
+        let disk = || Arc::new(MemoryStorage::default());
+        let pattern = Arc::clone(&world.pattern);
+        let mut rating = RatingStock::create(disk(), terms.clone(), pattern).unwrap();
+        let operand = Arc::clone(&world.operand);
+        let mut social = SocialStock::create(disk(), terms, &world.pattern, operand).unwrap();
+        let mut announcing = rating.key_setup().unwrap();
+        let mut receiving = social.key_setup().unwrap();
+        run(&mut announcing, &mut receiving);
+        social.accept_key(receiving).unwrap();
+        let fetches = queries(&world);
+        for _ in 0..world.parameters.layout().unwrap().blocks {
+            let mut uploading = RatingBlock::new(rating).unwrap();
+            let mut answering = SocialBlock::new(social, 8 << 20).unwrap();
+            if let Some((rating_fetch, social_fetch)) = &fetches {
+                (uploading, answering) = (
+                    uploading.with_fetch(rating_fetch),
+                    answering.with_fetch(social_fetch),
+                );
+            }
+            run(&mut uploading, &mut answering);
+            (rating, social) = (
+                uploading.into_stock().unwrap(),
+                answering.into_stock().unwrap(),
+            );
+        }
+        let mut calling = RatingSession::new(rating).unwrap();
+        let mut called = SocialSession::new(social).unwrap();
+        run(&mut calling, &mut called);
+        (rating, social) = (calling.into_stock().unwrap(), called.into_stock().unwrap());
+        for factors in &world.factors {
+            let mut sending = RatingOpening::new(rating, factors).unwrap();
+            let mut answering = SocialOpening::new(social, Uncounted).unwrap();
+            run(&mut sending, &mut answering);
+            (rating, social) = (sending.into_product().unwrap().1, answering.into_stock());
+        }
+        let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
+        run(&mut closing, &mut closed);
+    }
+}
+
+/// A count of openings that P0 has not asked for says nothing of this session.
+#[test]
+fn a_close_is_not_answered_before_it_was_asked_for() {
+    let world = world(Protocol::Preprocessed, OperatorKind::Laplacian);
+    let (rating, social) = stocks::make(&world);
+    let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
+    let asked = closing.poll_send().unwrap().unwrap();
+    closed.receive(asked).unwrap();
+    let answer = closed.poll_send().unwrap().unwrap();
+    assert_eq!(answer.step, Step::Cursor);
+    let (rating, _) = stocks::make(&world);
+    let mut early = RatingClose::new(rating);
+    assert!(early.receive(answer).is_err());
+    assert!(early.poll_send().is_err());
+}
