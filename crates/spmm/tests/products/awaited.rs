@@ -8,14 +8,17 @@ use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
 };
-use s3rec_spmm::{Disclosure, Endpoint, OperatorKind, Protocol, Step, Uncounted, he};
+use s3rec_spmm::{
+    Disclosure, Endpoint, Exchange, OperatorKind, ProductParameters, Protocol, Step, Uncounted, he,
+};
 
 use crate::stocks::{self, Fetches};
 use crate::world::{Shape, World, space};
 
 /// Moves all frames; each must be of the step that its receiver said it waits for, and whoever has
 /// nothing to send either waits or is done.
-fn run<'a>(rating: &'a mut dyn Endpoint, social: &'a mut dyn Endpoint) {
+fn run<'a>(rating: &'a mut dyn Endpoint, social: &'a mut dyn Endpoint) -> Moved {
+    let mut moved = Moved::default();
     assert!(!rating.is_done() && !social.is_done());
     let mut has_moved = true;
     while std::mem::take(&mut has_moved) {
@@ -26,6 +29,8 @@ fn run<'a>(rating: &'a mut dyn Endpoint, social: &'a mut dyn Endpoint) {
             };
             while let Some(frame) = sender.poll_send().unwrap() {
                 has_moved = true;
+                let one = (frame.step, frame.sequence, frame.payload.len());
+                moved.0[usize::from(is_rating)].push(one);
                 assert!(!receiver.is_done(), "done before {:?}", frame.step);
                 assert_eq!(receiver.awaiting(), Some(frame.step));
                 receiver.receive(frame).unwrap();
@@ -36,6 +41,23 @@ fn run<'a>(rating: &'a mut dyn Endpoint, social: &'a mut dyn Endpoint) {
     for endpoint in [rating, social] {
         assert!(endpoint.is_done());
         assert_eq!(endpoint.awaiting(), None);
+    }
+    moved
+}
+
+/// What P1 and what P0 sent: step, place and bytes of each frame.
+#[derive(Default)]
+struct Moved([Vec<(Step, u32, usize)>; 2]);
+
+impl Moved {
+    /// Whoever drives the endpoints lets nothing else cross.
+    fn is(&self, exchange: Exchange, parameters: &ProductParameters) {
+        let expected = exchange.crossings(parameters).unwrap();
+        for (to_social, moved) in [false, true].into_iter().zip(&self.0) {
+            let of_sender = expected.iter().filter(|one| one.to_social == to_social);
+            let of_sender = of_sender.map(|one| (one.step, one.sequence, one.payload_bytes));
+            assert_eq!(*moved, of_sender.collect::<Vec<_>>());
+        }
     }
 }
 
@@ -52,7 +74,7 @@ fn queries(world: &World) -> Option<Fetches> {
     world.parameters.protocol.fetches_privately().then(|| {
         let mut receiving = RatingQueries::new(&world.parameters).unwrap();
         let mut asking = SocialQueries::new(&world.parameters, &world.operand).unwrap();
-        run(&mut receiving, &mut asking);
+        run(&mut receiving, &mut asking).is(Exchange::Queries, &world.parameters);
         (
             Arc::new(receiving.into_fetch(64 << 20).unwrap()),
             Arc::new(asking.into_fetch().unwrap()),
@@ -105,7 +127,7 @@ fn the_endpoints_of_a_stock_say_what_is_due() {
         let mut social = SocialStock::create(disk(), terms, &world.pattern, operand).unwrap();
         let mut announcing = rating.key_setup().unwrap();
         let mut receiving = social.key_setup().unwrap();
-        run(&mut announcing, &mut receiving);
+        run(&mut announcing, &mut receiving).is(Exchange::PublicKey, &world.parameters);
         social.accept_key(receiving).unwrap();
         let fetches = queries(&world);
         for _ in 0..world.parameters.layout().unwrap().blocks {
@@ -117,7 +139,7 @@ fn the_endpoints_of_a_stock_say_what_is_due() {
                     answering.with_fetch(social_fetch),
                 );
             }
-            run(&mut uploading, &mut answering);
+            run(&mut uploading, &mut answering).is(Exchange::Upload, &world.parameters);
             (rating, social) = (
                 uploading.into_stock().unwrap(),
                 answering.into_stock().unwrap(),
@@ -125,16 +147,16 @@ fn the_endpoints_of_a_stock_say_what_is_due() {
         }
         let mut calling = RatingSession::new(rating).unwrap();
         let mut called = SocialSession::new(social).unwrap();
-        run(&mut calling, &mut called);
+        run(&mut calling, &mut called).is(Exchange::Meeting, &world.parameters);
         (rating, social) = (calling.into_stock().unwrap(), called.into_stock().unwrap());
         for factors in &world.factors {
             let mut sending = RatingOpening::new(rating, factors).unwrap();
             let mut answering = SocialOpening::new(social, Uncounted).unwrap();
-            run(&mut sending, &mut answering);
+            run(&mut sending, &mut answering).is(Exchange::Opening, &world.parameters);
             (rating, social) = (sending.into_product().unwrap().1, answering.into_stock());
         }
         let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
-        run(&mut closing, &mut closed);
+        run(&mut closing, &mut closed).is(Exchange::Close, &world.parameters);
     }
 }
 
@@ -152,4 +174,19 @@ fn a_close_is_not_answered_before_it_was_asked_for() {
     let mut early = RatingClose::new(rating);
     assert!(early.receive(answer).is_err());
     assert!(early.poll_send().is_err());
+}
+
+/// Who only speaks takes nothing, whatever it is.
+#[test]
+fn who_expects_nothing_takes_nothing() {
+    let world = world(Protocol::HePir, OperatorKind::OutAverage);
+    let seed = he::public_key_seed(&[1; 32], &[2; 32], b"awaited");
+    let keys = Arc::new(he::RatingKeys::generate(&world.parameters, &seed).unwrap());
+    let mut announcing = he::RatingKeySetup::new(&keys).unwrap();
+    let mut asking = SocialQueries::new(&world.parameters, &world.operand).unwrap();
+    for endpoint in [&mut announcing as &mut dyn Endpoint, &mut asking] {
+        assert_eq!(endpoint.awaiting(), None);
+        let own = endpoint.poll_send().unwrap().unwrap();
+        assert!(endpoint.receive(own).is_err());
+    }
 }

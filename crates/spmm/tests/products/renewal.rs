@@ -183,6 +183,10 @@ fn a_stock_renewed_midway_goes_on_behind_the_block_in_use() {
         Arc::new(rating_disk.clone()),
         Arc::new(social_disk.clone()),
     );
+    // For the statistical distance the stock is one, then one for each operator, however often it
+    // is opened for the same.
+    let alone = old.parameters.statistical_bits().unwrap();
+    assert_eq!(social.statistical_bits().unwrap(), alone);
     let (rating, social) = stocks::meet(rating, social);
     let mut asking = RatingOpening::new(rating, &old.factors[0]).unwrap();
     let mut answering = SocialOpening::new(social, Uncounted).unwrap();
@@ -204,9 +208,12 @@ fn a_stock_renewed_midway_goes_on_behind_the_block_in_use() {
     };
     let used = RatingBlock::again(rating(), 0).err();
     assert!(matches!(used, Some(SpmmError::ColumnsUsed { round: 0 })));
-    let used = SocialBlock::again(social(), 0, 1 << 24).err();
+    let once = social();
+    assert_eq!(once.statistical_bits().unwrap(), alone - 1);
+    let used = SocialBlock::again(once, 0, 1 << 24).err();
     assert!(matches!(used, Some(SpmmError::ColumnsUsed { round: 0 })));
     let (mut rating, mut social) = (rating(), social());
+    assert_eq!(social.statistical_bits().unwrap(), alone - 1);
     for block in 1..layout.blocks {
         let mut taking = RatingBlock::again(rating, block).unwrap();
         let mut answering = SocialBlock::again(social, block, 1 << 24).unwrap();
