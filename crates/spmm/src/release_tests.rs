@@ -214,3 +214,22 @@ fn small_noise_follows_the_discrete_gaussian() {
         assert!(chi_square < most, "σ = {sigma}: {chi_square}");
     }
 }
+
+/// n of the privacy inequality: what it leaves out would not be hidden.
+#[test]
+fn every_value_that_is_ever_returned_counts() {
+    let he = parameters(Protocol::He, ReleasePolicy::Exact);
+    assert_eq!((he.returned_rows, he.columns, he.rounds), (400, 10, 4));
+    assert_eq!(he.returned_values().unwrap(), 16_000);
+    let fewer = ProductParameters {
+        returned_rows: 7,
+        ..he
+    };
+    assert_eq!(fewer.returned_values().unwrap(), 280);
+    // Whole blocks of a stock are answered, used or not.
+    let stock = parameters(Protocol::Preprocessed, ReleasePolicy::Exact);
+    let layout = stock.layout().unwrap();
+    assert!(layout.block_columns * layout.blocks >= 40);
+    let expected = u64::from(400 * layout.block_columns * layout.blocks);
+    assert_eq!(stock.returned_values().unwrap(), expected);
+}

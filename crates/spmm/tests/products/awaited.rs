@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use s3rec_algebra::RingMatrix;
 use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
 };
 use s3rec_spmm::{
-    Disclosure, Endpoint, Exchange, OperatorKind, ProductParameters, Protocol, Step, Uncounted, he,
+    Disclosure, Endpoint, Exchange, Frame, OperatorKind, ProductParameters, Protocol, SpmmError,
+    Step, Uncounted, he,
 };
 
 use crate::stocks::{self, Fetches};
@@ -27,8 +29,13 @@ fn run<'a>(rating: &'a mut dyn Endpoint, social: &'a mut dyn Endpoint) -> Moved 
                 true => (&mut *rating, &mut *social),
                 false => (&mut *social, &mut *rating),
             };
-            while let Some(frame) = sender.poll_send().unwrap() {
+            loop {
+                let was_done = sender.is_done();
+                let Some(frame) = sender.poll_send().unwrap() else {
+                    break;
+                };
                 has_moved = true;
+                assert!(!was_done, "done with {:?} to send", frame.step);
                 let one = (frame.step, frame.sequence, frame.payload.len());
                 moved.0[usize::from(is_rating)].push(one);
                 assert!(!receiver.is_done(), "done before {:?}", frame.step);
@@ -188,5 +195,41 @@ fn who_expects_nothing_takes_nothing() {
         assert_eq!(endpoint.awaiting(), None);
         let own = endpoint.poll_send().unwrap().unwrap();
         assert!(endpoint.receive(own).is_err());
+    }
+}
+
+/// Answers to an upload that P1 has not seen are none, and a row too many is no input.
+#[test]
+fn nothing_is_taken_before_its_time_or_of_another_shape() {
+    let world = world(Protocol::Preprocessed, OperatorKind::Laplacian);
+    let terms = stocks::terms(&world, &world.operand);
+    let disk = Arc::new(MemoryStorage::default());
+    let stock = RatingStock::create(disk, terms, Arc::clone(&world.pattern)).unwrap();
+    let mut uploading = RatingBlock::new(stock).unwrap();
+    let expected = Exchange::Upload.crossings(&world.parameters).unwrap();
+    let answer = expected.iter().find(|one| !one.to_social).unwrap();
+    let early = Frame {
+        step: answer.step,
+        sequence: answer.sequence,
+        payload: vec![0; answer.payload_bytes],
+    };
+    let refused = uploading.receive(early).unwrap_err();
+    assert!(matches!(refused, SpmmError::NotDue { .. }), "{refused}");
+
+    let (users, columns) = (world.factors[0].rows(), world.factors[0].columns());
+    for (users, columns) in [
+        (users + 1, columns),
+        (users - 1, columns),
+        (users, columns + 1),
+        (users, columns - 1),
+    ] {
+        let (rating, _) = stocks::make(&world);
+        let ring = world.parameters.ring().unwrap();
+        let factors = RingMatrix::new(ring, users, columns, vec![0; users * columns]).unwrap();
+        let refused = RatingOpening::new(rating, &factors).err();
+        assert!(
+            matches!(refused, Some(SpmmError::Shape { .. })),
+            "{refused:?}"
+        );
     }
 }
