@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use s3rec_algebra::RingMatrix;
-use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
+use s3rec_sparse::ladder;
+use s3rec_spmm::fetch::{RatingQueries, SocialQueries, rows_bound, rows_bound_of};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
@@ -175,6 +176,7 @@ fn a_close_is_not_answered_before_it_was_asked_for() {
     let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
     let asked = closing.poll_send().unwrap().unwrap();
     closed.receive(asked).unwrap();
+    assert!(!closed.is_done());
     let answer = closed.poll_send().unwrap().unwrap();
     assert_eq!(answer.step, Step::Cursor);
     let (rating, _) = stocks::make(&world);
@@ -215,6 +217,7 @@ fn nothing_is_taken_before_its_time_or_of_another_shape() {
     };
     let refused = uploading.receive(early).unwrap_err();
     assert!(matches!(refused, SpmmError::NotDue { .. }), "{refused}");
+    assert!(refused.blames_peer());
 
     let (users, columns) = (world.factors[0].rows(), world.factors[0].columns());
     for (users, columns) in [
@@ -231,5 +234,20 @@ fn nothing_is_taken_before_its_time_or_of_another_shape() {
             matches!(refused, Some(SpmmError::Shape { .. })),
             "{refused:?}"
         );
+        assert!(!refused.unwrap().blames_peer());
     }
+}
+
+/// What P1 announces of the rows that it fetches: a step of the ladder, and never more than all.
+#[test]
+fn the_bound_on_fetched_rows_is_of_the_ladder() {
+    for linked_to in [0, 1, 2, 5, 39, 40, 41, 1_000, u64::MAX] {
+        let bound = u64::from(rows_bound(linked_to, 40));
+        assert_eq!(bound, ladder(linked_to).min(40));
+        assert!(bound >= linked_to.min(40));
+    }
+    let world = world(Protocol::HePir, OperatorKind::OutAverage);
+    let linked_to = world.operator.active_columns().len() as u64;
+    assert!((1..40).contains(&linked_to));
+    assert_eq!(rows_bound_of(&world.operator), rows_bound(linked_to, 40));
 }
