@@ -200,6 +200,44 @@ fn every_condition_refuses_what_is_just_beyond_it() {
     }
 }
 
+/// Key switching may take a fiftieth of μ, whatever μ is, and a public key no bit less than it needs.
+#[test]
+fn key_switching_has_its_share_of_any_mu() {
+    for mu in [0.5, 1.0, 4.0] {
+        let terms = Terms {
+            mu: Mu::new(mu).unwrap(),
+            ..terms(Sides::One, 90, 5_000, 1)
+        };
+        let good = choose(terms).unwrap();
+        let mut refused = 0;
+        for bits in 25..=49 {
+            let key_code = CodeBits::new("", bits).unwrap();
+            let share = Parameters { key_code, ..good }.key_switch_share();
+            let shape = Shape {
+                key_code,
+                ..good.shape()
+            };
+            let is_refused = matches!(
+                Parameters::complete(terms, shape),
+                Err(NoiseFirstError::Refused { what, .. }) if what.contains("share of key switching")
+            );
+            assert_eq!(is_refused, 1.5 * share > 0.02 * mu, "μ = {mu}, {bits} bits");
+            refused += u32::from(is_refused);
+        }
+        assert!((1..25).contains(&refused), "{refused}");
+        let public_key_code = CodeBits::new("", good.result_bits + 13).unwrap();
+        let least = Parameters {
+            public_key_code,
+            ..good
+        }
+        .validate();
+        assert!(!matches!(
+            least,
+            Err(NoiseFirstError::Refused { what, .. }) if what.contains("public key")
+        ));
+    }
+}
+
 #[test]
 fn terms_out_of_range_are_refused_by_both_ends() {
     let good = terms(Sides::One, 10, 10, 4);

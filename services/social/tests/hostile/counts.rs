@@ -1,7 +1,12 @@
 //! What leaves is counted exactly, in the ledger and in the audit log, and limits are limits to
 //! the last one, with a policy and without.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use s3rec_audit::Entry;
+use s3rec_node::store::{Store, Table};
+use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
@@ -191,4 +196,48 @@ async fn the_noise_of_all_openings_is_foreseen() {
             assert!(target.showings().is_empty());
         }
     }
+}
+
+/// The daemon ended between its stock's record and the count: the opening that comes again, byte
+/// for byte, is no opening that is counted already.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_that_the_stock_alone_has_on_record_is_counted_when_it_comes_again() {
+    const DISCLOSURES: Table = Table("disclosures");
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 2);
+    let job = proposal.job.to_string();
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    let storage = MemoryStorage::default();
+    let stock = attacker.stock_in(&agreed, storage.clone()).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    let (first, _) = opened.await.unwrap();
+    let counted = target.counters().await;
+    assert_eq!(counted.opened_columns, 4);
+
+    let forget = |data_dir: &Path| {
+        let store = Store::open(data_dir).unwrap();
+        let mut disclosure: v1::Disclosure = store.get(DISCLOSURES, &job).unwrap().unwrap();
+        let stocks = disclosure.counters.unwrap().stocks;
+        disclosure.counters = Some(v1::Counters {
+            stocks,
+            ..v1::Counters::default()
+        });
+        disclosure.openings = 0;
+        disclosure.opened_columns = 0;
+        disclosure.days.clear();
+        store.put(DISCLOSURES, &job, &disclosure).unwrap();
+    };
+    let mut attacker = target.restart(attacker, forget).await;
+    assert_eq!(target.counters().await.opened_columns, 0);
+    attacker.hello().await;
+    attacker.attach(proposal.job).await.unwrap();
+    let pattern = Arc::clone(&agreed.pattern);
+    let stock = RatingStock::open(Arc::new(storage), pattern).unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let again = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    assert_eq!(again.await.unwrap().0, first);
+    assert_eq!(target.counters().await, counted);
+    assert_eq!(target.logged("opening").len(), 2);
 }
