@@ -7,7 +7,7 @@ use std::sync::Arc;
 use s3rec_audit::Entry;
 use s3rec_node::store::{Store, Table};
 use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
-use s3rec_spmm::{Protocol, ReleasePolicy};
+use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -179,6 +179,13 @@ async fn the_noise_of_all_openings_is_foreseen() {
             is_allowed,
             "{most_rho}: {state:?}"
         );
+        // By the normalised operator one link weighs more, and how much follows from what is stated.
+        let normalized = Proposal {
+            operator: OperatorKind::NormalizedLaplacian,
+            ..noised()
+        };
+        let state = attacker.propose(&normalized).await.unwrap();
+        assert_ne!(state, JobState::Approved, "{most_rho}");
         // Approvals that are not used yet count as if they were.
         let second = attacker.propose(&noised()).await.unwrap();
         assert_ne!(second, JobState::Approved, "{most_rho}");
@@ -240,4 +247,55 @@ async fn an_opening_that_the_stock_alone_has_on_record_is_counted_when_it_comes_
     assert_eq!(again.await.unwrap().0, first);
     assert_eq!(target.counters().await, counted);
     assert_eq!(target.logged("opening").len(), 2);
+}
+
+/// How large a product may be is asked before a link is read, to the last value.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_beyond_the_configured_values_gets_no_bounds() {
+    // Forty users and four columns.
+    for (most, is_allowed) in [(160, true), (159, false), (44, false), (10, false)] {
+        let mut target = Target::configured(&policy(&[]), |settings| {
+            settings.limits.product_values = most;
+        })
+        .await;
+        target.import(&ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = proposal(Protocol::Preprocessed, 1);
+        attacker.approved(&proposal).await;
+        let (common, _) = attacker.align(proposal.job, &everybody()).await.unwrap();
+        let request = Attacker::setup_request(proposal.job, &common);
+        let answer = attacker.setup(request).await;
+        assert_eq!(answer.is_ok(), is_allowed, "{most}");
+        if let Err(fault) = answer {
+            assert_eq!(fault.reason, Reason::LimitExceeded, "{fault:?}");
+            assert_eq!(target.showings(), ["intersection"]);
+        }
+    }
+}
+
+/// Whoever is shown to have links is counted, as a row and as a column.
+#[tokio::test(flavor = "multi_thread")]
+async fn users_whose_pattern_is_shown_are_counted() {
+    let patterns = "[\"active-rows\", \"active-rows-and-columns\"]";
+    for (pattern, expected) in [
+        (Disclosure::ActiveRows, 40),
+        (Disclosure::ActiveRowsAndColumns, 80),
+    ] {
+        let policy = policy(&[("patterns", patterns)]);
+        let mut target = Target::start(&policy, &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = Proposal {
+            pattern,
+            ..proposal(Protocol::Preprocessed, 1)
+        };
+        attacker.approved(&proposal).await;
+        let (common, _) = attacker.align(proposal.job, &everybody()).await.unwrap();
+        let request = Attacker::setup_request(proposal.job, &common);
+        attacker.setup(request).await.unwrap();
+        let shown = target.shown().await.accounts.remove(0).shown.unwrap();
+        assert_eq!(shown.pattern_rows, expected);
+        let of_all = ["pattern_rows", "all_pattern_rows"];
+        let logged = target.logged("showing");
+        assert_eq!(numbers(logged.last().unwrap(), of_all), [expected; 2]);
+    }
 }
