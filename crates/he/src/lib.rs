@@ -41,6 +41,8 @@ mod upload;
 )]
 mod attack_tests;
 #[cfg(test)]
+mod edges_tests;
+#[cfg(test)]
 #[expect(
     clippy::cast_possible_truncation,
     reason = "tests cut known values short"

@@ -124,3 +124,28 @@ impl std::fmt::Debug for Frame {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_known_by_its_number_and_no_other() {
+        let known: BTreeSet<u32> = Step::ALL.map(|step| step.number().into()).into();
+        assert_eq!(known.len(), Step::ALL.len());
+        for step in Step::ALL {
+            assert_eq!(Step::try_from(u32::from(step.number())).unwrap(), step);
+        }
+        for number in (0..600)
+            .chain([u32::MAX])
+            .filter(|number| !known.contains(number))
+        {
+            let refused = Step::try_from(number).unwrap_err();
+            assert!(matches!(refused, SpmmError::UnknownStep { .. }), "{number}");
+        }
+        let names: BTreeSet<_> = Step::ALL.map(Step::name).into();
+        assert!(names.len() == Step::ALL.len() && !names.contains(""));
+    }
+}

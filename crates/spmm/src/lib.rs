@@ -35,6 +35,8 @@ mod parameters;
 mod policy;
 pub mod preprocessed;
 pub mod release;
+#[cfg(test)]
+mod release_tests;
 mod rows;
 mod schedule;
 mod scratch;

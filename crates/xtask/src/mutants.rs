@@ -19,17 +19,22 @@ const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
 
 /// The crates whose code holds the secrets, and the files of both daemons that decide, count and
 /// sign.
-const FILES: [&str; 10] = [
+const FILES: [&str; 15] = [
     "crates/audit/src/**/*.rs",
     "crates/psi/src/**/*.rs",
     "crates/he/src/**/*.rs",
     "crates/spmm/src/**/*.rs",
+    "services/social/src/align.rs",
     "services/social/src/approval.rs",
     "services/social/src/consent.rs",
+    "services/social/src/disclosing.rs",
     "services/social/src/ledger.rs",
     "services/social/src/policy.rs",
+    "services/social/src/policy/*.rs",
+    "services/social/src/setup.rs",
     "services/rating/src/consent.rs",
     "services/rating/src/ledger.rs",
+    "services/rating/src/stored.rs",
 ];
 
 /// Exit codes of `cargo mutants` after which there are results: all caught, some missed, some

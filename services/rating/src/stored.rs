@@ -206,4 +206,18 @@ mod tests {
         rows.format = 3;
         assert!(write(&rows).is_err());
     }
+
+    #[test]
+    fn a_removed_model_is_gone_and_what_cannot_be_removed_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        std::fs::write(path.join("model"), b"values").unwrap();
+        StoredModel::remove(path, "model").unwrap();
+        assert!(!path.join("model").exists());
+        // Not there is as good as removed.
+        StoredModel::remove(path, "model").unwrap();
+        std::fs::create_dir(path.join("folder")).unwrap();
+        let refused = StoredModel::remove(path, "folder").unwrap_err();
+        assert_eq!(refused.reason, Reason::StorageFailed);
+    }
 }

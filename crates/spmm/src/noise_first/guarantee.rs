@@ -160,7 +160,7 @@ mod tests {
         }
         assert!((mu(1.0).chance_without(0.5) - 0.1587).abs() < 1e-4);
         assert!((mu(1.0).power(0.001) - 0.0183).abs() < 1e-4);
-        assert_eq!(mu(1.0).rho(), 0.5);
+        assert_eq!((mu(1.0).rho(), mu(3.0).rho()), (0.5, 4.5));
         assert!((mu(3.0).and(mu(4.0)).value() - 5.0).abs() < 1e-12);
     }
 

@@ -255,3 +255,25 @@ impl SocialKeys {
         &self.message
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_minus_one_zero_and_one_each_as_likely() {
+        let mut counts = [0u32; 3];
+        for tag in 0..32 {
+            let secret = ternary(&Seed::from_bytes([tag; 32]));
+            for place in 0..DEGREE {
+                // Anything else would be no place of the array.
+                counts[usize::try_from(secret.centred(place) + 1).unwrap()] += 1;
+            }
+        }
+        // 65,536 thirds: 21,845 of each, deviation 121.
+        assert!(
+            counts.iter().all(|count| count.abs_diff(21_845) < 600),
+            "{counts:?}"
+        );
+    }
+}

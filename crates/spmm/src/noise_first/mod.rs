@@ -59,4 +59,6 @@ pub use upload::{Rows, Upload};
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod conditions_tests;
+#[cfg(test)]
 mod tests;

@@ -177,3 +177,52 @@ impl Masks {
         Ok(RingMatrix::new(self.ring, rows.len(), width, values)?.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OperatorKind, ProductRequest, Protocol, choose_parameters};
+
+    /// A value of Z that hid two of U would tell their difference; one that is encrypted otherwise
+    /// than it is used would tell nobody anything.
+    #[test]
+    fn every_value_has_a_mask_of_its_own_and_the_block_has_the_same() {
+        let (users, columns, rounds) = (2_500u32, 3u32, 4u32);
+        assert!(users as usize > 2 * ROWS_AT_ONCE);
+        let kind = OperatorKind::Laplacian;
+        let request = ProductRequest::new(Protocol::Preprocessed, kind, users, columns, rounds);
+        let parameters = choose_parameters(&request).unwrap();
+        let (ring, layout) = (parameters.ring().unwrap(), parameters.layout().unwrap());
+        let entropy = Seed::from_bytes([3; 32]);
+        let masks = Masks::new(&parameters, &entropy).unwrap();
+        let (rows, columns) = (users as usize, columns as usize);
+        let of_round = rows * columns;
+
+        let mut all = vec![0; rounds as usize * of_round];
+        Stream::new(&entropy.derive("s3rec stock masks Z", &[])).fill_ring(ring, &mut all);
+        let nothing = RingMatrix::new(ring, rows, columns, vec![0; of_round]).unwrap();
+        for round in 0..rounds {
+            let z = &all[round as usize * of_round..][..of_round];
+            let packed = masks.mask(&nothing, round).unwrap();
+            let masked = packing::unpack_u64(&packed, ring.bits(), of_round).unwrap();
+            let sums = masked
+                .iter()
+                .zip(z)
+                .map(|(m, z)| ring.reduce(m.wrapping_add(*z)));
+            assert!(sums.into_iter().all(|sum| sum == 0), "round {round}");
+
+            let (block, own) = (
+                round / layout.rounds_per_block,
+                round % layout.rounds_per_block,
+            );
+            for range in [0..rows, 1_023..1_026, 2_499..2_500] {
+                let encrypted = masks.block_rows(block, range.clone()).unwrap();
+                for (index, row) in range.enumerate() {
+                    let first = own as usize * columns;
+                    let encrypted = &encrypted.row(index)[first..first + columns];
+                    assert_eq!(encrypted, &z[row * columns..(row + 1) * columns]);
+                }
+            }
+        }
+    }
+}

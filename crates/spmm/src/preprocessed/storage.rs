@@ -453,4 +453,32 @@ mod tests {
         storage.save(b"after").unwrap();
         assert_eq!(backup.load().unwrap().unwrap(), b"before");
     }
+
+    #[test]
+    fn emptying_spares_what_is_named_and_what_is_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        for name in ["kept", "secret", "other"] {
+            fs::write(path.join(name), name).unwrap();
+        }
+        fs::create_dir(path.join("folder")).unwrap();
+        fs::write(path.join("folder/file"), "of others").unwrap();
+        DirectoryStorage::empty(path, &["kept"]).unwrap();
+        assert_eq!(fs::read(path.join("kept")).unwrap(), b"kept");
+        assert_eq!(fs::read(path.join("folder/file")).unwrap(), b"of others");
+        assert_eq!(fs::read_dir(path).unwrap().count(), 2);
+    }
+
+    /// A secret that cannot be overwritten is not replaced without a word.
+    #[test]
+    fn what_cannot_be_opened_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, name) = (directory.path(), "secret");
+        std::os::unix::fs::symlink(path.join(name), path.join(name)).unwrap();
+        assert!(replace(path, name, b"new").is_err());
+        assert!(path.join(name).is_symlink());
+        fs::remove_file(path.join(name)).unwrap();
+        replace(path, name, b"new").unwrap();
+        assert_eq!(fs::read(path.join(name)).unwrap(), b"new");
+    }
 }

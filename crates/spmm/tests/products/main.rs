@@ -6,6 +6,7 @@
 )]
 
 mod admission;
+mod awaited;
 mod contract;
 mod faults;
 mod filmtrust;

@@ -168,3 +168,71 @@ fn no_round_beyond_those_agreed_is_answered() {
         "{error:?}"
     );
 }
+
+/// A used column takes its whole block with it: the answers for a new operator begin behind it, at
+/// both parties alike, and so do the openings.
+#[test]
+fn a_stock_renewed_midway_goes_on_behind_the_block_in_use() {
+    let [old, new] = worlds();
+    let layout = new.parameters.layout().unwrap();
+    let per_block = layout.rounds_per_block;
+    assert!(layout.blocks >= 2 && per_block >= 2);
+    let (rating_disk, social_disk) = (MemoryStorage::default(), MemoryStorage::default());
+    let (rating, social) = stocks::offline(
+        &old,
+        Arc::new(rating_disk.clone()),
+        Arc::new(social_disk.clone()),
+    );
+    // For the statistical distance the stock is one, then one for each operator, however often it
+    // is opened for the same.
+    let alone = old.parameters.statistical_bits().unwrap();
+    assert_eq!(social.statistical_bits().unwrap(), alone);
+    let (rating, social) = stocks::meet(rating, social);
+    let mut asking = RatingOpening::new(rating, &old.factors[0]).unwrap();
+    let mut answering = SocialOpening::new(social, Uncounted).unwrap();
+    pair::run(&mut asking, &mut answering, &mut pair::Honest).unwrap();
+    let (product, rating) = asking.into_product().unwrap();
+    assert!(product == old.expected(0));
+    let mut closing = RatingClose::new(rating);
+    let mut closed = SocialClose::new(answering.into_stock());
+    pair::run(&mut closing, &mut closed, &mut pair::Honest).unwrap();
+
+    let social = || {
+        let disk = Arc::new(social_disk.clone());
+        SocialStock::open_for_new_operator(disk, &new.pattern, Arc::clone(&new.operand)).unwrap()
+    };
+    let rating = || {
+        let disk = Arc::new(rating_disk.clone());
+        RatingStock::open_for_new_operator(disk, Arc::clone(&new.pattern), new.operand.commitment())
+            .unwrap()
+    };
+    let used = RatingBlock::again(rating(), 0).err();
+    assert!(matches!(used, Some(SpmmError::ColumnsUsed { round: 0 })));
+    let once = social();
+    assert_eq!(once.statistical_bits().unwrap(), alone - 1);
+    let used = SocialBlock::again(once, 0, 1 << 24).err();
+    assert!(matches!(used, Some(SpmmError::ColumnsUsed { round: 0 })));
+    let (mut rating, mut social) = (rating(), social());
+    assert_eq!(social.statistical_bits().unwrap(), alone - 1);
+    for block in 1..layout.blocks {
+        let mut taking = RatingBlock::again(rating, block).unwrap();
+        let mut answering = SocialBlock::again(social, block, 1 << 24).unwrap();
+        pair::run(&mut taking, &mut answering, &mut pair::Honest).unwrap();
+        (rating, social) = (
+            taking.into_stock().unwrap(),
+            answering.into_stock().unwrap(),
+        );
+    }
+    assert!(rating.identity().is_some() && rating.identity() == social.identity());
+    // Complete: no block is answered once more, used or not.
+    let index = per_block as usize;
+    let (rating, social) = stocks::meet(rating, social);
+    let mut asking = RatingOpening::new(rating, &new.factors[index]).unwrap();
+    assert_eq!(asking.round(), per_block);
+    let mut answering = SocialOpening::new(social, Uncounted).unwrap();
+    pair::run(&mut asking, &mut answering, &mut pair::Honest).unwrap();
+    let (product, rating) = asking.into_product().unwrap();
+    assert!(product == new.expected(index));
+    let over = RatingBlock::again(rating, layout.blocks - 1).err();
+    assert!(matches!(over, Some(SpmmError::ColumnsUsed { .. })));
+}

@@ -338,3 +338,23 @@ fn the_other_sides_delta_changes_no_limit() {
     assert!(reasons[0].contains("most_epsilon"), "{reasons:?}");
     assert!(reasons.iter().all(|why| *why == reasons[0]), "{reasons:?}");
 }
+
+#[test]
+fn an_approval_ends_after_the_longest_days_or_with_the_rule() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let end_of = |text: &str| policy(text).unwrap().file.rules[0].latest_end();
+    let began = now_unix_ms();
+    let after = end_of(RULE) - began;
+    assert!(
+        (30 * DAY_MS..30 * DAY_MS + 60_000).contains(&after),
+        "{after}"
+    );
+    let shorter = RULE.replace("longest_days = 30", "longest_days = 2");
+    let after = end_of(&shorter) - began;
+    assert!(
+        (2 * DAY_MS..2 * DAY_MS + 60_000).contains(&after),
+        "{after}"
+    );
+    let expiring = format!("{RULE}expires = \"2020-01-01T00:00:00Z\"\n");
+    assert_eq!(end_of(&expiring), 1_577_836_800_000);
+}

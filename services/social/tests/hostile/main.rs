@@ -10,6 +10,7 @@ mod target;
 
 mod absences;
 mod consents;
+mod counts;
 mod data;
 mod logs;
 mod openings;

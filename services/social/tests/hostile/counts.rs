@@ -1,0 +1,301 @@
+//! What leaves is counted exactly, in the ledger and in the audit log, and limits are limits to
+//! the last one, with a policy and without.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use s3rec_audit::Entry;
+use s3rec_node::store::{Store, Table};
+use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
+use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy};
+use s3rec_wire::convert::Proposal;
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::JobState;
+
+use crate::attacker::{Attacker, proposal};
+use crate::target::{Target, everybody, policy, ring_of_links};
+
+fn numbers<const N: usize>(entry: &Entry, fields: [&str; N]) -> [u64; N] {
+    fields.map(|field| entry.number(field).unwrap())
+}
+
+/// A job of two openings of four columns for forty users, and what is said of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_number_of_the_ledger_and_of_the_log_is_what_left() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 2);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    let shown = target.shown().await.accounts.remove(0).shown.unwrap();
+    assert_eq!((shown.intersections, shown.ids_asked), (1, 40));
+    assert_eq!((shown.bounds, shown.commitments), (1, 1));
+    assert_eq!(shown.pattern_rows, 0);
+
+    let stock = attacker.stock(&agreed).await.unwrap();
+    let mut stock = attacker.meet(&agreed, stock).await.unwrap();
+    for round in 1..=2u32 {
+        let opened = attacker.open(agreed.round(round), stock, agreed.probing(0));
+        stock = opened.await.unwrap().1;
+        let openings = u64::from(round);
+        let values = 160 * openings;
+        let counters = target.counters().await;
+        assert_eq!((counters.jobs, counters.stocks), (1, 1));
+        let counted = [
+            counters.openings,
+            counters.opened_columns,
+            counters.opened_values,
+            counters.exact_values,
+            counters.nano_rho,
+        ];
+        assert_eq!(counted, [openings, 4 * openings, values, values, 0]);
+        let account = target.shown().await.accounts.remove(0);
+        let days: Vec<_> = account
+            .days
+            .iter()
+            .map(|day| (day.columns, day.values))
+            .collect();
+        assert_eq!(days, [(4 * openings, values)]);
+
+        let logged = target.logged("opening");
+        assert_eq!(logged.len() as u64, openings);
+        let entry = logged.last().unwrap();
+        let of_job = numbers(entry, ["round", "columns", "values"]);
+        assert_eq!(of_job, [openings, 4 * openings, values]);
+        let of_all = [
+            "all_columns",
+            "all_values",
+            "all_exact_values",
+            "all_nano_rho",
+        ];
+        assert_eq!(numbers(entry, of_all), [4 * openings, values, values, 0]);
+    }
+    let stocks = target.logged("stock");
+    assert_eq!(stocks.len(), 1);
+    assert_eq!(numbers(&stocks[0], ["number", "all"]), [1, 1]);
+    assert_eq!(target.showings(), ["intersection", "bounds", "commitment"]);
+    let showings = target.logged("showing");
+    let of_all = ["ids", "all_ids", "all_intersections"];
+    assert_eq!(numbers(&showings[0], of_all), [40, 40, 1]);
+    let of_all = ["users", "pattern_rows", "all_bounds", "all_pattern_rows"];
+    assert_eq!(numbers(&showings[1], of_all), [40, 0, 1, 0]);
+    assert_eq!(numbers(&showings[2], ["all_commitments"]), [1]);
+}
+
+/// What was approved and is not used yet is taken off what is left: nobody collects approvals.
+#[tokio::test(flavor = "multi_thread")]
+async fn approvals_count_before_they_are_used() {
+    // Jobs of 2 · 4 columns over a stock each.
+    for (field, most, expected) in [
+        ("most_columns", "7", 0),
+        ("most_columns", "8", 1),
+        ("most_columns", "23", 2),
+        ("most_columns", "24", 3),
+        ("most_stocks", "0", 0),
+        ("most_stocks", "2", 2),
+    ] {
+        let target = Target::start(&policy(&[(field, most)]), &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let mut approved = 0;
+        for _ in 0..4 {
+            let state = attacker.propose(&proposal(Protocol::Preprocessed, 2)).await;
+            approved += u32::from(state.unwrap() == JobState::Approved);
+        }
+        assert_eq!(approved, expected, "{field} = {most}");
+    }
+}
+
+/// As far as the common users, approved by people where no policy decides.
+async fn intersected(
+    target: &mut Target,
+    attacker: &mut Attacker,
+    ids: &[String],
+) -> Result<(), Fault> {
+    let proposal = proposal(Protocol::Preprocessed, 1);
+    let state = attacker.propose(&proposal).await.unwrap();
+    assert_eq!(state, JobState::Proposed);
+    let approve = v1::ApproveProposalRequest {
+        job_id: proposal.job.to_string(),
+        degree_bound: 20,
+        links_bound: 400,
+        ..v1::ApproveProposalRequest::default()
+    };
+    target.people().approve_proposal(approve).await.unwrap();
+    attacker.attach(proposal.job).await.unwrap();
+    let aligned = attacker.align(proposal.job, ids).await.map(drop);
+    attacker.abort(proposal.job).await;
+    aligned
+}
+
+/// Where people decide alone the configuration still ends it: at its number and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_rule_intersections_end_at_the_configured_number() {
+    for (field, intersections, ids_asked) in [("intersections", 2, 1_000), ("ids_asked", 10, 80)] {
+        let mut target = Target::configured("default = \"ask\"\n", |settings| {
+            settings.limits.intersections = intersections;
+            settings.limits.ids_asked = ids_asked;
+        })
+        .await;
+        target.import(&ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        for _ in 0..2 {
+            let aligned = intersected(&mut target, &mut attacker, &everybody()).await;
+            aligned.unwrap();
+        }
+        let two = everybody()[..2].to_vec();
+        let refused = intersected(&mut target, &mut attacker, &two).await;
+        let fault = refused.expect_err(field);
+        assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+        assert!(fault.message.contains(field), "{fault:?}");
+        assert_eq!(target.showings(), ["intersection"; 2]);
+        let shown = target.shown().await.accounts.remove(0).shown.unwrap();
+        assert_eq!((shown.intersections, shown.ids_asked), (2, 80));
+    }
+}
+
+/// Sensitivity √8 for one link at β = 1: σ = 8 spends ρ = 1/16 an opening, a quarter in all.
+fn noised() -> Proposal {
+    Proposal {
+        release: ReleasePolicy::Noised {
+            sigma: 8.0,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        },
+        ..proposal(Protocol::Preprocessed, 4)
+    }
+}
+
+/// All openings of a noised job are foreseen: it is not approved, nor begun under a rule that has
+/// become tighter, when they together exceed what one of them does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_noise_of_all_openings_is_foreseen() {
+    for (most_rho, is_allowed) in [("0.2501", true), ("0.2499", false), ("0.1", false)] {
+        let tight = policy(&[("most_rho", most_rho)]);
+        let target = Target::start(&tight, &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let state = attacker.propose(&noised()).await.unwrap();
+        assert_eq!(
+            state == JobState::Approved,
+            is_allowed,
+            "{most_rho}: {state:?}"
+        );
+        // By the normalised operator one link weighs more, and how much follows from what is stated.
+        let normalized = Proposal {
+            operator: OperatorKind::NormalizedLaplacian,
+            ..noised()
+        };
+        let state = attacker.propose(&normalized).await.unwrap();
+        assert_ne!(state, JobState::Approved, "{most_rho}");
+        // Approvals that are not used yet count as if they were.
+        let second = attacker.propose(&noised()).await.unwrap();
+        assert_ne!(second, JobState::Approved, "{most_rho}");
+
+        let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = noised();
+        attacker.approved(&proposal).await;
+        target.reload(&tight).await;
+        let aligned = attacker.align(proposal.job, &everybody()).await;
+        assert_eq!(aligned.is_ok(), is_allowed, "{most_rho}");
+        if let Err(fault) = aligned {
+            assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+            assert!(fault.message.contains("most_rho"), "{fault:?}");
+            assert!(target.showings().is_empty());
+        }
+    }
+}
+
+/// The daemon ended between its stock's record and the count: the opening that comes again, byte
+/// for byte, is no opening that is counted already.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_that_the_stock_alone_has_on_record_is_counted_when_it_comes_again() {
+    const DISCLOSURES: Table = Table("disclosures");
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 2);
+    let job = proposal.job.to_string();
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    let storage = MemoryStorage::default();
+    let stock = attacker.stock_in(&agreed, storage.clone()).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    let (first, _) = opened.await.unwrap();
+    let counted = target.counters().await;
+    assert_eq!(counted.opened_columns, 4);
+
+    let forget = |data_dir: &Path| {
+        let store = Store::open(data_dir).unwrap();
+        let mut disclosure: v1::Disclosure = store.get(DISCLOSURES, &job).unwrap().unwrap();
+        let stocks = disclosure.counters.unwrap().stocks;
+        disclosure.counters = Some(v1::Counters {
+            stocks,
+            ..v1::Counters::default()
+        });
+        disclosure.openings = 0;
+        disclosure.opened_columns = 0;
+        disclosure.days.clear();
+        store.put(DISCLOSURES, &job, &disclosure).unwrap();
+    };
+    let mut attacker = target.restart(attacker, forget).await;
+    assert_eq!(target.counters().await.opened_columns, 0);
+    attacker.hello().await;
+    attacker.attach(proposal.job).await.unwrap();
+    let pattern = Arc::clone(&agreed.pattern);
+    let stock = RatingStock::open(Arc::new(storage), pattern).unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let again = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    assert_eq!(again.await.unwrap().0, first);
+    assert_eq!(target.counters().await, counted);
+    assert_eq!(target.logged("opening").len(), 2);
+}
+
+/// How large a product may be is asked before a link is read, to the last value.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_beyond_the_configured_values_gets_no_bounds() {
+    // Forty users and four columns.
+    for (most, is_allowed) in [(160, true), (159, false), (44, false), (10, false)] {
+        let mut target = Target::configured(&policy(&[]), |settings| {
+            settings.limits.product_values = most;
+        })
+        .await;
+        target.import(&ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = proposal(Protocol::Preprocessed, 1);
+        attacker.approved(&proposal).await;
+        let (common, _) = attacker.align(proposal.job, &everybody()).await.unwrap();
+        let request = Attacker::setup_request(proposal.job, &common);
+        let answer = attacker.setup(request).await;
+        assert_eq!(answer.is_ok(), is_allowed, "{most}");
+        if let Err(fault) = answer {
+            assert_eq!(fault.reason, Reason::LimitExceeded, "{fault:?}");
+            assert_eq!(target.showings(), ["intersection"]);
+        }
+    }
+}
+
+/// Whoever is shown to have links is counted, as a row and as a column.
+#[tokio::test(flavor = "multi_thread")]
+async fn users_whose_pattern_is_shown_are_counted() {
+    let patterns = "[\"active-rows\", \"active-rows-and-columns\"]";
+    for (pattern, expected) in [
+        (Disclosure::ActiveRows, 40),
+        (Disclosure::ActiveRowsAndColumns, 80),
+    ] {
+        let policy = policy(&[("patterns", patterns)]);
+        let mut target = Target::start(&policy, &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = Proposal {
+            pattern,
+            ..proposal(Protocol::Preprocessed, 1)
+        };
+        attacker.approved(&proposal).await;
+        let (common, _) = attacker.align(proposal.job, &everybody()).await.unwrap();
+        let request = Attacker::setup_request(proposal.job, &common);
+        attacker.setup(request).await.unwrap();
+        let shown = target.shown().await.accounts.remove(0).shown.unwrap();
+        assert_eq!(shown.pattern_rows, expected);
+        let of_all = ["pattern_rows", "all_pattern_rows"];
+        let logged = target.logged("showing");
+        assert_eq!(numbers(logged.last().unwrap(), of_all), [expected; 2]);
+    }
+}
