@@ -25,6 +25,7 @@ pub use cold::{
 };
 pub use fold::Choice;
 pub use gain::{Gain, Interval};
+pub(crate) use lists::learn_weight;
 pub use lists::{ListsEvaluation, ListsQuality, ListsReport, ListsTable, evaluate_lists};
 pub use placebo::rewired;
 pub(crate) use ranking::ndcg;

@@ -145,11 +145,7 @@ impl Drawing<'_> {
             Fitted { estimate, few }
         };
         let friends = fit(&block, sigma, 0);
-        let exact = if sigma > 0.0 {
-            fit(&block, 0.0, 0)
-        } else {
-            fit(&block, sigma, 0)
-        };
+        let exact = fit(&block, 0.0, 0);
         let placebos: Vec<Fitted> = (1..=self.cold.placebo_draws)
             .map(|draw| {
                 let rewired = rewired_block(&block, seed ^ (draw << 32));

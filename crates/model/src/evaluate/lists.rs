@@ -4,9 +4,10 @@ use super::cold::{ColdReport, ColdSettings, NoiseLevel, evaluate_cold};
 use super::fold::inner;
 use super::ranking::Judged;
 use super::{EvaluationData, Interval, RankingMetrics, RankingSettings, RankingSpread, Split};
+use crate::lists::{Catalogue, best, narrow};
 use crate::popularity::LIST_WEIGHTS;
-use crate::{ListsModel, ListsSettings, ModelError, Predictor, Unit};
-use s3rec_sparse::RatingMatrix;
+use crate::{ListsModel, ListsSettings, ModelError, Unit};
+use s3rec_sparse::{Rating, RatingMatrix};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -146,17 +147,29 @@ struct ModelLists {
     cold: Option<RankingMetrics>,
 }
 
-/// Nobody's taste.
-struct NoTaste;
-
-impl Predictor for NoTaste {
-    fn score(&self, _: u32, _: u32) -> f64 {
-        0.0
-    }
-
-    fn scale(&self) -> (f64, f64) {
-        (0.0, 1.0)
-    }
+/// Lists of `model` with several weights of popularity, judged by `test`; the last kind is
+/// popularity alone.
+fn judge(
+    model: &ListsModel,
+    train: &RatingMatrix,
+    test: &[Rating],
+    ranking: &RankingSettings,
+    weights: &[f64],
+) -> Vec<Judged> {
+    let catalogue = Catalogue::new(model.items());
+    let popularity: Vec<f32> = model.popularity().iter().map(|&p| narrow(p)).collect();
+    let from = ranking.relevance.from(&Unit::of(train));
+    Judged::by_lists(train, from, test, ranking, weights.len() + 1, |user| {
+        let (seen, _) = train.by_user(user as usize);
+        let mut scores = Vec::new();
+        catalogue.scores(model.users().row(user as usize), &mut scores);
+        let list = |scores: &[f32], weight: f64| {
+            best(scores, (narrow(weight), &popularity), seen, ranking.cutoff)
+        };
+        let mut lists: Vec<Vec<u32>> = weights.iter().map(|&w| list(&scores, w)).collect();
+        lists.push(list(&popularity, 0.0));
+        lists
+    })
 }
 
 fn fold_quality(
@@ -165,56 +178,47 @@ fn fold_quality(
     settings: &ListsEvaluation,
     seed: u64,
 ) -> Result<FoldLists, ModelError> {
-    let matrix = |ratings: &[s3rec_sparse::Rating]| {
-        RatingMatrix::from_ratings(data.users, data.items, ratings)
-    };
+    let matrix = |ratings: &[Rating]| RatingMatrix::from_ratings(data.users, data.items, ratings);
     let weight = match settings.lists.popularity_weight {
         Some(weight) => weight,
         None => {
             let (learn, judge) = inner(&split.train, seed);
             let learn = matrix(&learn)?;
             let model = ListsModel::learn(&learn, &settings.lists)?;
-            learn_weight(&model, &learn, &judge, &settings.ranking)
+            learn_weight(&model, &learn, &judge, &settings.ranking).0
         }
     };
     let train = matrix(&split.train)?;
     let model = ListsModel::learn(&train, &settings.lists)?;
-    let unit = Unit::of(&train);
     let is_cold = |user: u32| train.by_user(user as usize).0.len() < settings.cold_below;
-    let measure = |predictor: &dyn Predictor, weight: f64| {
-        let offset = (model.popularity(), &[weight][..]);
-        let ranking = &settings.ranking;
-        let lists = Judged::by_weight(predictor, &train, &unit, &split.test, ranking, offset);
-        let lists = lists.first();
-        ModelLists {
-            all: lists.and_then(|lists| lists.over(|_| true)),
-            cold: lists.and_then(|lists| lists.over(is_cold)),
-        }
+    let lists = judge(&model, &train, &split.test, &settings.ranking, &[weight]);
+    let measure = |kind: usize| ModelLists {
+        all: lists[kind].over(|_| true),
+        cold: lists[kind].over(is_cold),
     };
     Ok(FoldLists {
-        popularity: measure(&NoTaste, 1.0),
-        no_social: measure(&model, weight),
+        popularity: measure(1),
+        no_social: measure(0),
         weight,
     })
 }
 
-/// The weight of popularity with the best lists for `unseen`, the smallest of equals.
-fn learn_weight(
+/// The weight of popularity with the best lists for `unseen`, the smallest of equals, and their
+/// NDCG; −∞ where no list could be judged.
+pub(crate) fn learn_weight(
     model: &ListsModel,
     train: &RatingMatrix,
-    unseen: &[s3rec_sparse::Rating],
+    unseen: &[Rating],
     judged: &RankingSettings,
-) -> f64 {
-    let offset = (model.popularity(), &LIST_WEIGHTS[..]);
-    let unit = Unit::of(train);
-    let lists = Judged::by_weight(model, train, &unit, unseen, judged, offset);
-    let mut best = (0.0, f64::NEG_INFINITY);
+) -> (f64, f64) {
+    let lists = judge(model, train, unseen, judged, &LIST_WEIGHTS);
+    let mut top = (0.0, f64::NEG_INFINITY);
     for (weight, lists) in LIST_WEIGHTS.into_iter().zip(lists) {
         if let Some(metrics) = lists.over(|_| true)
-            && metrics.ndcg > best.1
+            && metrics.ndcg > top.1
         {
-            best = (weight, metrics.ndcg);
+            top = (weight, metrics.ndcg);
         }
     }
-    best.0
+    top
 }

@@ -115,7 +115,7 @@ impl Judged {
 
     /// As [`Self::new`] for several weights of what is `known` of each item, which is added to its
     /// score; every item is scored once.
-    pub(super) fn by_weight(
+    fn by_weight(
         predictor: &dyn Predictor,
         train: &RatingMatrix,
         unit: &Unit,
@@ -123,7 +123,24 @@ impl Judged {
         settings: &RankingSettings,
         (known, weights): (&[f64], &[f64]),
     ) -> Vec<Self> {
-        let relevant_from = settings.relevance.from(unit);
+        let from = settings.relevance.from(unit);
+        Self::by_lists(train, from, test, settings, weights.len(), |user| {
+            let scores = unseen(predictor, train, user);
+            let weights = weights.iter();
+            let lists = weights.map(|&weight| top(&scores, known, weight, settings.cutoff));
+            lists.collect()
+        })
+    }
+
+    /// Judges the lists that are made for each judged user, as many `kinds` of them.
+    pub(super) fn by_lists(
+        train: &RatingMatrix,
+        relevant_from: f64,
+        test: &[Rating],
+        settings: &RankingSettings,
+        kinds: usize,
+        lists: impl Fn(u32) -> Vec<Vec<u32>> + Sync,
+    ) -> Vec<Self> {
         let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); train.users()];
         for rating in test
             .iter()
@@ -142,16 +159,15 @@ impl Judged {
         let by_user: Vec<Vec<(u32, Vec<u32>, RankingMetrics)>> = judged
             .into_par_iter()
             .map(|(user, relevant)| {
-                let scores = unseen(predictor, train, user);
-                let list = |&weight: &f64| {
-                    let list = top(&scores, known, weight, settings.cutoff);
+                let lists = lists(user).into_iter();
+                let judged = lists.map(|list| {
                     let metrics = judge(&list, &relevant);
                     (user, list, metrics)
-                };
-                weights.iter().map(list).collect()
+                });
+                judged.collect()
             })
             .collect();
-        (0..weights.len())
+        (0..kinds)
             .map(|place| Self {
                 users: by_user.iter().map(|lists| lists[place].clone()).collect(),
                 items: train.items(),

@@ -8,6 +8,10 @@ use s3rec_sparse::RatingMatrix;
 /// Parts of the cross-validation over calibration users.
 pub(super) const FOLDS: usize = 5;
 
+/// Items among which candidates are compared, the most popular ones: others are hardly ever in a
+/// list of ten. Lists themselves are by all items.
+const SHORTLIST: usize = 16_384;
+
 /// How lists are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judging {
@@ -27,14 +31,78 @@ pub(super) struct OwnList {
     pub(super) relevant: Vec<u32>,
 }
 
+/// The items that candidates are compared among.
+pub(super) struct Shortlist {
+    /// Ascending.
+    pub(super) items: Vec<u32>,
+    pub(super) catalogue: Catalogue,
+    /// By what the model has seen.
+    pub(super) popularity: Vec<f32>,
+}
+
+impl Shortlist {
+    fn new(model: &ListsModel, popularity: &[f32]) -> Self {
+        let mut items: Vec<u32> = (0u32..).take(popularity.len()).collect();
+        if items.len() > SHORTLIST {
+            let of = |item: &u32| popularity[*item as usize];
+            items.sort_by(|a, b| of(b).total_cmp(&of(a)).then(a.cmp(b)));
+            items.truncate(SHORTLIST);
+            items.sort_unstable();
+        }
+        let rank = model.items().columns();
+        let mut rows = RealMatrix::zeros(items.len(), rank);
+        for (place, &item) in items.iter().enumerate() {
+            rows.row_mut(place)
+                .copy_from_slice(model.items().row(item as usize));
+        }
+        Self {
+            catalogue: Catalogue::new(&rows),
+            popularity: items
+                .iter()
+                .map(|&item| popularity[item as usize])
+                .collect(),
+            items,
+        }
+    }
+
+    /// Where an item is, if it is.
+    pub(super) fn place(&self, item: u32) -> Option<usize> {
+        self.items.binary_search(&item).ok()
+    }
+
+    /// Places of ascending items, those that are in it.
+    pub(super) fn places(&self, items: &[u32]) -> Vec<u32> {
+        let places = items.iter().filter_map(|&item| self.place(item));
+        places
+            .filter_map(|place| u32::try_from(place).ok())
+            .collect()
+    }
+
+    /// NDCG of the best by scores of the shortlist, without the places in `skip`.
+    pub(super) fn judge(
+        &self,
+        scores: &[f32],
+        offset: (f32, &[f32]),
+        skip: &[u32],
+        (relevant, cutoff): (&[u32], usize),
+    ) -> f64 {
+        let list = best(scores, offset, skip, cutoff);
+        let list: Vec<u32> = list
+            .iter()
+            .map(|&place| self.items[place as usize])
+            .collect();
+        ndcg(&list, relevant)
+    }
+}
+
 /// All that estimates from different releases share: what calibration users rated, and how well
 /// popularity alone serves them.
 pub struct Calibration<'a> {
     pub(super) model: &'a ListsModel,
     pub(super) catalogue: Catalogue,
-    /// The better of popularity among all and among common users, by what the model has seen.
-    pub(super) popularity: Vec<f32>,
-    /// The same by all ratings: what lists are made with in the end.
+    pub(super) shortlist: Shortlist,
+    /// The better of popularity among all and among common users, by all ratings: what lists are
+    /// made with in the end.
     pub(super) served: Vec<f32>,
     /// Share of each item among all that was rated.
     pub(super) rates: Vec<f64>,
@@ -113,9 +181,9 @@ impl<'a> Calibration<'a> {
         let all = base.len().max(1) as f64;
         Self {
             catalogue: Catalogue::new(model.items()),
+            shortlist: Shortlist::new(model, &popularity),
             rates: (0..base.items()).map(|item| rated(item) / all).collect(),
             model,
-            popularity,
             served,
             users,
             factors,

@@ -3,7 +3,6 @@ use super::calibration::{Calibration, FOLDS, OwnList};
 use super::features::{Standard, features};
 use super::ridge::Ridge;
 use crate::eigen::turn;
-use crate::evaluate::ndcg;
 use crate::lists::{Catalogue, best, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use rayon::prelude::*;
@@ -143,8 +142,9 @@ impl FriendsEstimate {
         let items = match candidate {
             Candidate::Factor { .. } => None,
             Candidate::Items { decay } => {
-                let towards = rows.items(&everybody, &learnt);
-                Some(learnt.items_of(calibration, &towards, decay))
+                let all: Vec<u32> = (0u32..).take(calibration.rates.len()).collect();
+                let towards = rows.items(&everybody, &learnt, &all);
+                Some(learnt.items_of(calibration, (&towards, &all), decay))
             }
         };
         Self {
@@ -253,17 +253,19 @@ impl Rows<'_> {
         }
     }
 
-    /// Items × features: Fᵀ·(T − mean) for T the users' items over the root of their number.
-    fn items(&self, users: &[usize], learnt: &Learnt) -> RealMatrix {
+    /// Items × features: Fᵀ·(T − mean) for T the users' items, of those `wanted` in ascending
+    /// order, over the root of their number.
+    fn items(&self, users: &[usize], learnt: &Learnt, wanted: &[u32]) -> RealMatrix {
         let width = self.features.columns();
-        let mut towards = RealMatrix::zeros(self.calibration.rates.len(), width);
-        let mut totals = vec![0.0; towards.rows()];
+        let mut towards = RealMatrix::zeros(wanted.len(), width);
+        let mut totals = vec![0.0; wanted.len()];
         for &user in users {
             let OwnList { items, .. } = &self.calibration.users[user];
             let value = 1.0 / (items.len().max(1) as f64).sqrt();
-            for &item in items {
-                totals[item as usize] += value;
-                let sums = towards.row_mut(item as usize).iter_mut();
+            let places = items.iter();
+            for place in places.filter_map(|item| wanted.binary_search(item).ok()) {
+                totals[place] += value;
+                let sums = towards.row_mut(place).iter_mut();
                 let row = self.features_of(user).iter();
                 sums.zip(row).for_each(|(sum, x)| *sum += value * x);
             }
@@ -284,7 +286,8 @@ impl Rows<'_> {
             .filter(|&user| part(user) != fold)
             .collect();
         let learnt = self.learn(&rest);
-        let towards = self.items(&rest, &learnt);
+        let shortlist = &calibration.shortlist;
+        let towards = self.items(&rest, &learnt, &shortlist.items);
         let maps = FACTOR_DECAYS.map(|decay| learnt.weights(decay));
         for (decay, factors) in maps.iter().zip(factors) {
             for (place, &user) in calibration.judged.iter().enumerate() {
@@ -294,31 +297,28 @@ impl Rows<'_> {
                 }
             }
         }
-        let by_items = ITEM_DECAYS.map(|decay| learnt.items_of(calibration, &towards, decay));
+        let short = (&towards, &shortlist.items[..]);
+        let by_items = ITEM_DECAYS.map(|decay| learnt.items_of(calibration, short, decay));
         found
             .par_iter_mut()
             .zip(&calibration.judged)
             .filter(|(_, user)| part(**user) == fold)
             .for_each_init(Vec::new, |scores, (found, &user)| {
                 let features = self.features_of(user);
-                let relevant = &calibration.users[user].relevant;
+                let wanted = &calibration.users[user].relevant[..];
+                let wanted = (wanted, calibration.judging.cutoff);
                 let mut places = found.iter_mut();
                 let mut judge = |scores: &[f32], weight: f64, offset: &[f32]| {
-                    let list = best(
-                        scores,
-                        (narrow(weight), offset),
-                        &[],
-                        calibration.judging.cutoff,
-                    );
+                    let offset = (narrow(weight), offset);
                     if let Some(place) = places.next() {
-                        *place = ndcg(&list, relevant);
+                        *place = shortlist.judge(scores, offset, &[], wanted);
                     }
                 };
                 for weights in &maps {
                     let factor = mapped(features, weights, &learnt.mean);
-                    calibration.catalogue.scores(&factor, scores);
+                    shortlist.catalogue.scores(&factor, scores);
                     for weight in LIST_WEIGHTS {
-                        judge(scores, weight, &calibration.popularity);
+                        judge(scores, weight, &shortlist.popularity);
                     }
                 }
                 for (items, popularity) in &by_items {
@@ -344,17 +344,17 @@ impl Learnt {
         weights
     }
 
-    /// The map to items and what popularity is in its unit.
+    /// The map to items and what their popularity is in its unit.
     fn items_of(
         &self,
         calibration: &Calibration<'_>,
-        towards: &RealMatrix,
+        (towards, items): (&RealMatrix, &[u32]),
         decay: f64,
     ) -> (Catalogue, Vec<f32>) {
         let mut map = towards.clone();
         turn(&mut map, &self.ridge.inverse(decay));
-        let popularity = calibration.rates.iter();
-        let popularity = popularity.map(|rate| narrow(rate * self.mass)).collect();
+        let rate = |item: &u32| narrow(calibration.rates[*item as usize] * self.mass);
+        let popularity = items.iter().map(rate).collect();
         (Catalogue::new(&map), popularity)
     }
 }

@@ -1,6 +1,5 @@
 use super::calibration::{Calibration, FOLDS, relevant};
 use super::estimate::{FriendsEstimate, Gate};
-use crate::evaluate::ndcg;
 use crate::lists::{best, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use rand_chacha::ChaCha8Rng;
@@ -168,17 +167,19 @@ fn try_all<'p>(
                     .model
                     .fold_in(&user.items, &user.values, Some(prior));
                 let turned: Vec<f64> = both.iter().zip(&user.own).map(|(a, b)| a - b).collect();
-                calibration.catalogue.scores(&user.own, own);
-                calibration.catalogue.scores(&turned, shift);
+                let shortlist = &calibration.shortlist;
+                shortlist.catalogue.scores(&user.own, own);
+                shortlist.catalogue.scores(&turned, shift);
+                let skip = shortlist.places(&user.items);
+                let wanted = (&user.relevant[..], calibration.judging.cutoff);
                 let mut found = Vec::new();
                 for strength in STRENGTHS.map(narrow) {
                     scores.clear();
                     let pairs = own.iter().zip(&*shift);
                     scores.extend(pairs.map(|(own, shift)| own + strength * shift));
                     for weight in LIST_WEIGHTS.map(narrow) {
-                        let offset = (weight, &calibration.popularity[..]);
-                        let list = best(scores, offset, &user.items, calibration.judging.cutoff);
-                        found.push(ndcg(&list, &user.relevant));
+                        let offset = (weight, &shortlist.popularity[..]);
+                        found.push(shortlist.judge(scores, offset, &skip, wanted));
                     }
                 }
                 found

@@ -23,5 +23,6 @@ mod settings;
 
 pub use model::ListsModel;
 pub use settings::ListsSettings;
+pub(crate) use settings::MAX_RANK;
 
 pub(crate) use catalogue::{Catalogue, best, narrow};

@@ -39,7 +39,7 @@ impl Default for ListsSettings {
 }
 
 /// The largest rank of lists.
-const MAX_RANK: usize = 128;
+pub(crate) const MAX_RANK: usize = 128;
 
 impl ListsSettings {
     /// Checks every field.
