@@ -153,3 +153,60 @@ fn folds_and_settings_are_read_as_they_were_written() {
         tuned["chosen"]["no_social"]
     );
 }
+
+#[test]
+fn lists_are_judged_and_so_is_what_friends_tell() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::of_users(directory.path(), 600);
+    let lists = ["--task", "lists", "--mu", "1", "--hide-all", "0.2"];
+    let report = evaluate(&files, &lists);
+    assert_eq!(report["task"], "lists");
+    for model in ["popularity", "no_social"] {
+        for metric in ["ndcg", "recall", "hit_rate", "mrr", "coverage"] {
+            let mean = &report["quality"][model]["ranking"][metric]["mean"];
+            assert!(mean.is_f64(), "{model}.{metric}: {report}");
+        }
+    }
+    let groups = ["k1", "k2", "k3", "k4"].map(|kept| &report["few"][kept]);
+    for group in groups.into_iter().chain([&report["cold"]]) {
+        for model in ["popularity", "own", "friends", "friends_exact", "placebo"] {
+            for figure in ["mean", "std"] {
+                let figure = &group[model]["ndcg_10"][figure];
+                assert!(figure.is_f64(), "{model}: {group}");
+            }
+        }
+        let sigma = group["sigma"].as_f64().unwrap();
+        assert!(sigma > 1.0 && sigma < 1.03, "{sigma}");
+    }
+    // Without noise there is nothing but exact sums, and no σ.
+    let exact = evaluate(&files, &["--task", "lists", "--mu", "exact"]);
+    assert_eq!(exact["cold"]["sigma"], 0.0);
+    assert_eq!(exact["cold"]["friends"], exact["cold"]["friends_exact"]);
+    assert!(evaluate(&files, &["--task", "lists"])["cold"].is_null());
+
+    let refused = s3rec("evaluate", &files, &["--mu", "1", "--json"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.error().to_string().contains("--task lists"));
+    for mu in ["0", "-1", "nan", "some"] {
+        let refused = s3rec(
+            "evaluate",
+            &files,
+            &["--task", "lists", "--mu", mu, "--json"],
+        );
+        assert_eq!(refused.code, Some(2), "{mu}");
+    }
+}
+
+#[test]
+fn settings_for_lists_are_found_and_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::small(directory.path());
+    let settings = directory.path().join("settings.toml");
+    let search = ["--task", "lists", "--trials", "4", "--json"];
+    let out = ["--out", text(&settings)];
+    let tuned = s3rec("tune", &files, &[&search[..], &out].concat()).json();
+    assert_eq!(tuned["lists"].as_array().unwrap().len(), 4);
+    assert_eq!(tuned["lists"][0]["settings"], tuned["chosen"]["lists"]);
+    let report = evaluate(&files, &["--task", "lists", "--settings", text(&settings)]);
+    assert_eq!(report["settings"]["lists"], tuned["chosen"]["lists"]);
+}

@@ -62,10 +62,10 @@ impl LearningFold {
 
     /// A fifth of the ratings to learn from held out once more, to choose settings by; the
     /// ratings held out here stay unseen.
-    pub(crate) fn validation(
-        &self,
-        seed: u64,
-    ) -> Result<(Arc<RatingMatrix>, Vec<Rating>), BenchError> {
+    ///
+    /// # Errors
+    /// Too few ratings for both parts.
+    pub fn validation(&self, seed: u64) -> Result<(Arc<RatingMatrix>, Vec<Rating>), BenchError> {
         let fold = ratio(self.train.len(), 1.0 / FOLDS as f64, seed)?;
         let pick = |positions: &[usize]| -> Vec<Rating> {
             positions.iter().map(|&p| self.train[p]).collect()

@@ -150,6 +150,7 @@ pub fn search(
         None => best.without_social(),
     };
     let chosen = Preset {
+        lists: preset.lists.clone(),
         name: "tuned".to_owned(),
         operator: preset.operator,
         settings,

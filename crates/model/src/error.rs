@@ -46,6 +46,12 @@ pub enum ModelError {
         /// Steps taken.
         steps: u32,
     },
+    /// A release cannot be made as asked for.
+    #[error("no release of friends' sums: {0}")]
+    Release(
+        /// Why.
+        String,
+    ),
     /// A kept state is of another solver or of other ratings.
     #[error("the kept state is of another solver or of other ratings")]
     OtherState,

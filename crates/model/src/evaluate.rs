@@ -5,18 +5,30 @@
 //! rewired at random ([`rewired`]), and with the links as they are. What the last gains on the
 //! one before is social; the rest is shrinkage, and could be had without anybody's links.
 
+mod block_placebo;
 mod breakdown;
+mod cold;
+mod draw;
 mod fold;
 mod gain;
+mod lists;
 mod placebo;
 mod ranking;
 mod spread;
 mod warnings;
 
+pub use block_placebo::rewired_block;
 pub use breakdown::{Bucket, FRIEND_BUCKETS};
+pub use cold::{
+    ColdEvaluation, ColdReport, ColdSettings, Gates, ListScore, NoiseLevel, ReleaseSize,
+    evaluate_cold,
+};
 pub use fold::Choice;
 pub use gain::{Gain, Interval};
+pub(crate) use lists::learn_weight;
+pub use lists::{ListsEvaluation, ListsQuality, ListsReport, ListsTable, evaluate_lists};
 pub use placebo::rewired;
+pub(crate) use ranking::ndcg;
 pub use ranking::{RankingMetrics, RankingSettings, Relevance, ranking_by_weight};
 pub use spread::{ModelQuality, RankingSpread, Spread};
 

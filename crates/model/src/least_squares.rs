@@ -26,6 +26,28 @@ impl NormalEquations {
         }
     }
 
+    /// Starts over as wide as `width`, at most what it was made for, with A = diag(base), b = 0.
+    pub(crate) fn start(&mut self, width: usize, base: impl Fn(usize) -> f64) {
+        self.fill(width, |_| 0.0, |i, j| if i == j { base(i) } else { 0.0 });
+    }
+
+    /// Starts over as wide as `width`, at most what it was made for, with the given b and lower
+    /// triangle of A.
+    pub(crate) fn fill(
+        &mut self,
+        width: usize,
+        right: impl Fn(usize) -> f64,
+        lower: impl Fn(usize, usize) -> f64,
+    ) {
+        self.width = width;
+        for i in 0..width {
+            self.right[i] = right(i);
+            for j in 0..=i {
+                self.matrix[i * width + j] = lower(i, j);
+            }
+        }
+    }
+
     /// Moves the decay's centre from 0 to `mean`.
     pub(crate) fn centre(&mut self, mean: &[f64], decay: (f64, f64)) {
         for (i, mean) in mean.iter().enumerate() {

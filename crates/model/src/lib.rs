@@ -11,6 +11,9 @@
 //! | μ, b_i, c_j | mean, user and item bias | 1, users, items | P0 |
 //! | Y·U | the product with the social operator | as opened | opened to P0 |
 //!
+//! Lists are learnt apart from ratings, by [`lists`]; [`friends`] makes something of one noised
+//! opening of friends' sums for users with few ratings or none.
+//!
 //! A [`Solver`] never sees links. Before a step it says whether it wants an opening, and is
 //! then given Y·U for the matrix it shows as [`Solver::user_factors`]; who computes that
 //! product (the secure protocol, the plaintext oracle) is not its business.
@@ -19,12 +22,15 @@ mod activity;
 mod adam;
 mod als;
 mod baseline;
+mod eigen;
 mod error;
 pub mod evaluate;
+pub mod friends;
 mod gd;
 mod gradient;
 mod implicit;
 mod least_squares;
+pub mod lists;
 pub mod metrics;
 mod model;
 pub mod popularity;
@@ -46,6 +52,7 @@ pub use error::ModelError;
 pub use evaluate::{
     EvaluationData, EvaluationReport, EvaluationSettings, Split, evaluate, social_objective,
 };
+pub use lists::{ListsModel, ListsSettings};
 pub use metrics::{Accuracy, Predictor, accuracy};
 pub use model::Model;
 pub use preset::Preset;

@@ -17,6 +17,9 @@ pub const DEFAULT_WEIGHT: f64 = 4.0;
 /// Weights that are tried, in spreads of the ratings.
 pub const WEIGHTS: [f64; 9] = [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
+/// Weights that are tried beside the scores of [`lists`](crate::lists), which lie about 0 to 1.
+pub const LIST_WEIGHTS: [f64; 8] = [0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0];
+
 /// Users whose lists decide.
 const JUDGES: usize = 500;
 

@@ -1,6 +1,6 @@
 //! Settings found by search on the published sets, and settings files as a search writes them.
 
-use crate::{ModelError, SolverSettings};
+use crate::{ListsSettings, ModelError, SolverSettings};
 use s3rec_sparse::OperatorKind;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct Preset {
     pub settings: SolverSettings,
     /// Without links, tuned as hard.
     pub no_social: SolverSettings,
+    /// For lists, which are learnt apart and without links.
+    #[serde(default)]
+    pub lists: ListsSettings,
 }
 
 impl Preset {
@@ -35,17 +38,20 @@ impl Preset {
         ]
     }
 
-    /// Checks both settings.
+    /// Checks all settings.
     ///
     /// # Errors
     /// [`ModelError::Setting`] names the first that makes no sense.
     pub fn validate(&self) -> Result<(), ModelError> {
         self.settings.validate()?;
-        self.no_social.validate()
+        self.no_social.validate()?;
+        self.lists.validate()
     }
 
     fn of(name: &str, settings: SolverSettings, no_social: SolverSettings) -> Self {
+        let lists = ListsSettings::default();
         Self {
+            lists,
             name: name.to_owned(),
             operator: OperatorKind::NormalizedLaplacian,
             settings,
@@ -67,7 +73,15 @@ impl Preset {
             social_weight: 5.0,
             ..als()
         };
-        Self::of("filmtrust", settings.clone(), settings)
+        let lists = ListsSettings {
+            unobserved_weight: 0.3,
+            confidence_slope: 5.0,
+            ..ListsSettings::default()
+        };
+        Self {
+            lists,
+            ..Self::of("filmtrust", settings.clone(), settings)
+        }
     }
 
     /// Products, very sparse: biases and the activity prior matter most.
@@ -89,7 +103,14 @@ impl Preset {
             user_bias_decay: 11.0,
             ..settings.clone()
         };
-        Self::of("ciao", settings, no_social)
+        let lists = ListsSettings {
+            confidence_slope: 0.0,
+            ..ListsSettings::default()
+        };
+        Self {
+            lists,
+            ..Self::of("ciao", settings, no_social)
+        }
     }
 
     /// Products, sparser still.

@@ -8,6 +8,10 @@
 //! after that: every decay × 2/3 to 1.5 (the first run: as found), with links γ and the bias γ
 //! × 1/8 to 8 as well. Popularity's weight in lists is learnt by every trial.
 
+mod lists;
+
+pub use lists::{ListsTrial, tune_lists};
+
 use crate::evaluate::{RankingSettings, ranking_by_weight};
 use crate::popularity::WEIGHTS;
 use crate::{Model, ModelError, SolverKind, SolverSettings, Unit, accuracy, solver};
@@ -275,6 +279,11 @@ impl Draws {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
+    /// One of 0 to `bound` − 1.
+    fn next(&mut self, bound: u32) -> u32 {
+        self.0.next_u32() % bound
+    }
+
     /// Logarithmically uniform in 1/reach to reach.
     fn factor(&mut self, reach: f64) -> f64 {
         reach.powf(2.0 * self.unit() - 1.0)
@@ -282,7 +291,7 @@ impl Draws {
 
     fn around(&mut self, base: &SolverSettings) -> SolverSettings {
         let decay = self.factor(4.0);
-        let rank = match self.0.next_u32() % 3 {
+        let rank = match self.next(3) {
             0 => base.rank.div_ceil(2),
             1 => base.rank,
             _ => base.rank * 2,

@@ -45,6 +45,9 @@ pub mod objectives {}
 #[doc = include_str!("solvers.md")]
 pub mod solvers {}
 
+#[doc = include_str!("lists.md")]
+pub mod lists {}
+
 #[doc = include_str!("benchmarks.md")]
 pub mod benchmarks {}
 

@@ -230,7 +230,7 @@ impl Learning<'_> {
 }
 
 /// Training ratings split once more, by the seed alone; neither side is empty where there are two.
-fn inner(train: &[Rating], seed: u64) -> (Vec<Rating>, Vec<Rating>) {
+pub(super) fn inner(train: &[Rating], seed: u64) -> (Vec<Rating>, Vec<Rating>) {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8] = 1;

@@ -62,7 +62,7 @@ pub fn rewired(social: &SocialMatrix, seed: u64) -> Result<SocialMatrix, SparseE
 }
 
 /// Evenly from 0 to `bound` − 1, but for a bias far below anything seen.
-fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+pub(super) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
     let drawn = rng.next_u64() % bound.max(1) as u64;
     usize::try_from(drawn).unwrap_or(0)
 }

@@ -27,6 +27,12 @@ impl Relevance {
             Self::EveryHeldOut => f64::NEG_INFINITY,
         }
     }
+
+    /// The same as it is compared with: a threshold that was computed may be off in its last
+    /// digits.
+    pub(crate) fn from(self, unit: &Unit) -> f64 {
+        self.threshold(unit) - 1e-6 * unit.spread
+    }
 }
 
 /// How rankings are judged: all items but the user's training items are ranked.
@@ -77,7 +83,8 @@ pub fn ranking_by_weight(
     settings: &RankingSettings,
     weights: &[f64],
 ) -> Option<Vec<RankingMetrics>> {
-    let lists = Judged::by_weight(predictor, train, unit, test, settings, weights);
+    let known = popularity(train, unit.spread);
+    let lists = Judged::by_weight(predictor, train, unit, test, settings, (&known, weights));
     lists.iter().map(|judged| judged.over(|_| true)).collect()
 }
 
@@ -97,25 +104,43 @@ impl Judged {
         settings: &RankingSettings,
         weight: f64,
     ) -> Self {
-        let lists = Self::by_weight(predictor, train, unit, test, settings, &[weight]);
+        let known = popularity(train, unit.spread);
+        let offset = (&known[..], &[weight][..]);
+        let lists = Self::by_weight(predictor, train, unit, test, settings, offset);
         lists.into_iter().next().unwrap_or(Self {
             users: Vec::new(),
             items: train.items(),
         })
     }
 
-    /// As [`Self::new`] for several weights of popularity; every item is scored once.
+    /// As [`Self::new`] for several weights of what is `known` of each item, which is added to its
+    /// score; every item is scored once.
     fn by_weight(
         predictor: &dyn Predictor,
         train: &RatingMatrix,
         unit: &Unit,
         test: &[Rating],
         settings: &RankingSettings,
-        weights: &[f64],
+        (known, weights): (&[f64], &[f64]),
     ) -> Vec<Self> {
-        let relevant_from = settings.relevance.threshold(unit);
-        // A threshold that was computed may be off in its last digits.
-        let relevant_from = relevant_from - 1e-6 * unit.spread;
+        let from = settings.relevance.from(unit);
+        Self::by_lists(train, from, test, settings, weights.len(), |user| {
+            let scores = unseen(predictor, train, user);
+            let weights = weights.iter();
+            let lists = weights.map(|&weight| top(&scores, known, weight, settings.cutoff));
+            lists.collect()
+        })
+    }
+
+    /// Judges the lists that are made for each judged user, as many `kinds` of them.
+    pub(super) fn by_lists(
+        train: &RatingMatrix,
+        relevant_from: f64,
+        test: &[Rating],
+        settings: &RankingSettings,
+        kinds: usize,
+        lists: impl Fn(u32) -> Vec<Vec<u32>> + Sync,
+    ) -> Vec<Self> {
         let mut relevant: Vec<Vec<u32>> = vec![Vec::new(); train.users()];
         for rating in test
             .iter()
@@ -131,20 +156,18 @@ impl Judged {
             .collect();
         let stride = judged.len().div_ceil(settings.users.max(1)).max(1);
         judged = judged.into_iter().step_by(stride).collect();
-        let known: Vec<f64> = popularity(train, unit.spread);
         let by_user: Vec<Vec<(u32, Vec<u32>, RankingMetrics)>> = judged
             .into_par_iter()
             .map(|(user, relevant)| {
-                let scores = unseen(predictor, train, user);
-                let list = |&weight: &f64| {
-                    let list = top(&scores, &known, weight, settings.cutoff);
+                let lists = lists(user).into_iter();
+                let judged = lists.map(|list| {
                     let metrics = judge(&list, &relevant);
                     (user, list, metrics)
-                };
-                weights.iter().map(list).collect()
+                });
+                judged.collect()
             })
             .collect();
-        (0..weights.len())
+        (0..kinds)
             .map(|place| Self {
                 users: by_user.iter().map(|lists| lists[place].clone()).collect(),
                 items: train.items(),
@@ -197,6 +220,11 @@ fn top(scores: &[(f64, u32)], known: &[f64], weight: f64, cutoff: usize) -> Vec<
     }
     scored.sort_unstable_by(order);
     scored.into_iter().map(|(_, item)| item).collect()
+}
+
+/// NDCG of one list, binary relevance.
+pub(crate) fn ndcg(list: &[u32], relevant: &[u32]) -> f64 {
+    judge(list, relevant).ndcg
 }
 
 /// One user's metrics, coverage aside.

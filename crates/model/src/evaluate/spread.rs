@@ -104,7 +104,7 @@ impl RankingSpread {
         }
     }
 
-    fn over(folds: impl Iterator<Item = RankingMetrics>) -> Option<Self> {
+    pub(super) fn over(folds: impl Iterator<Item = RankingMetrics>) -> Option<Self> {
         let folds: Vec<RankingMetrics> = folds.collect();
         let spread = |pick: fn(&RankingMetrics) -> f64| Spread::over(folds.iter().map(pick));
         Some(Self {

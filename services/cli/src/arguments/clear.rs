@@ -46,6 +46,32 @@ impl PresetChoice {
     }
 }
 
+/// What a model is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TaskChoice {
+    /// How well ratings are predicted, by the explicit model; lists beside it with --rankings.
+    Ratings,
+    /// How good lists are, by implicit ALS: which items people chose, and how sure it is.
+    Lists,
+}
+
+/// μ of a simulated release.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MuChoice {
+    /// Exact sums.
+    Exact,
+    /// With noise.
+    Noised(Mu),
+}
+
+/// Reads `exact` or a finite number above 0.
+fn mu_choice(text: &str) -> Result<MuChoice, String> {
+    if text == "exact" {
+        return Ok(MuChoice::Exact);
+    }
+    mu(text).map(MuChoice::Noised)
+}
+
 /// `s3rec evaluate`.
 #[derive(Args, Clone, Debug)]
 pub struct EvaluateArgs {
@@ -55,13 +81,24 @@ pub struct EvaluateArgs {
     /// Settings to evaluate.
     #[command(flatten)]
     pub settings: SettingsArgs,
+    /// What is judged; lists with --counts, ratings otherwise.
+    #[arg(long, value_enum)]
+    pub task: Option<TaskChoice>,
+    /// lists: also judge users whose ratings are hidden, with the estimate from one opening of
+    /// friends' sums that spends this μ; exact: without noise.
+    #[arg(long, value_parser = mu_choice, value_name = "MU")]
+    pub mu: Option<MuChoice>,
+    /// lists: share of the users whose ratings are hidden, once for every fold.
+    #[arg(long, default_value_t = 0.1, value_parser = share, value_name = "SHARE", requires = "mu")]
+    pub hide_all: f64,
     /// Folds of the cross-validation.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub folds: u32,
     /// Seed of the folds, of the rewired links and of what is held out once more to choose by.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Judge rankings too (NDCG, recall, hit rate, MRR, coverage); slow on large catalogues.
+    /// Judge rankings too (NDCG, recall, hit rate, MRR, coverage); slow on large catalogues. Lists
+    /// are always judged by them.
     #[arg(long)]
     pub rankings: bool,
     /// Lists should have the held-out items rated so high or higher; unless given, those in the
@@ -79,6 +116,20 @@ pub struct EvaluateArgs {
     /// Take the folds from such a file, which has every rating once.
     #[arg(long, value_name = "FILE", conflicts_with = "folds")]
     pub folds_in: Option<PathBuf>,
+}
+
+impl EvaluateArgs {
+    /// What is judged.
+    #[must_use]
+    pub fn task(&self) -> TaskChoice {
+        let counts = self.files.reading.ratings.counts;
+        let usual = if counts {
+            TaskChoice::Lists
+        } else {
+            TaskChoice::Ratings
+        };
+        self.task.unwrap_or(usual)
+    }
 }
 
 /// `s3rec estimate`.
@@ -219,6 +270,13 @@ pub struct ProductsArgs {
 pub(super) fn mu(text: &str) -> Result<Mu, String> {
     let number = text.parse().ok().and_then(Mu::new);
     number.ok_or_else(|| format!("{text:?} is no number above 0"))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok();
+    share
+        .filter(|share| *share > 0.0 && *share <= 0.5)
+        .ok_or_else(|| "expected a share above 0, at most 0.5".into())
 }
 
 /// Reads `1GiB`, `512MiB` or a number of bytes.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{BothFiles, PresetChoice, RecordArgs, SettingsArgs};
+use super::{BothFiles, PresetChoice, RecordArgs, SettingsArgs, TaskChoice};
 
 /// `s3rec bench rounds`.
 #[derive(Args, Clone, Debug)]
@@ -65,7 +65,11 @@ pub struct TuneArgs {
     /// Settings to search around.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// What decides.
+    /// Which settings are searched for: those of the explicit model, or those of lists, by the NDCG
+    /// of lists.
+    #[arg(long, value_enum, default_value_t = TaskChoice::Ratings)]
+    pub task: TaskChoice,
+    /// What decides about the explicit model.
     #[arg(long, value_enum, default_value_t = CriterionChoice::Rmse)]
     pub criterion: CriterionChoice,
     /// Write the settings found, for evaluate, propose and demo --settings.

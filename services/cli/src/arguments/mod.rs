@@ -21,7 +21,10 @@ use clap::{Args, Parser, Subcommand};
 
 pub use audit::{AuditVerb, LogArgs};
 pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
-pub use clear::{BenchVerb, EstimateArgs, EvaluateArgs, FetchArgs, PresetChoice, ProductsArgs};
+pub use clear::{
+    BenchVerb, EstimateArgs, EvaluateArgs, FetchArgs, MuChoice, PresetChoice, ProductsArgs,
+    TaskChoice,
+};
 pub use doctor::DoctorArgs;
 pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};

@@ -5,6 +5,8 @@ mod bench;
 mod descriptor;
 mod estimate;
 mod evaluate;
+mod evaluate_lists;
+mod evaluate_lists_text;
 mod evaluate_text;
 mod folds;
 mod growth;
@@ -24,6 +26,7 @@ mod shared_text;
 mod social;
 mod stored_text;
 mod tune;
+mod tune_lists;
 mod whole;
 
 pub use audit::audit;

@@ -2,12 +2,14 @@
 
 use s3rec_bench::learning::LearningFold;
 use s3rec_bench::search::{Reached, SearchEvent, SearchReport, search};
+use s3rec_model::Preset;
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::tune::{Criterion, TuneSettings};
 
 use super::records::{json, write};
 use super::sets;
-use crate::arguments::{CriterionChoice, PresetChoice, TuneArgs};
+use super::tune_lists::lists;
+use crate::arguments::{CriterionChoice, PresetChoice, TaskChoice, TuneArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Table, count, note};
 
@@ -23,36 +25,55 @@ pub fn tune(arguments: &TuneArgs, output: Output) -> Result<(), Failure> {
         CriterionChoice::Rmse => Criterion::Rmse,
         CriterionChoice::Ndcg => Criterion::Ndcg,
     };
-    let ranking = RankingSettings {
-        relevance: if arguments.files.reading.ratings.counts {
-            Relevance::EveryHeldOut
-        } else {
-            RankingSettings::default().relevance
-        },
-        users: JUDGED_USERS,
-        ..RankingSettings::default()
-    };
     let settings = TuneSettings {
         candidates: arguments.trials as usize,
         social_runs: arguments.social_runs as usize,
         seed: arguments.seed,
         criterion,
-        ranking: Some(ranking).filter(|_| criterion == Criterion::Ndcg),
+        ranking: Some(ranking_of(arguments)).filter(|_| criterion == Criterion::Ndcg),
         ..TuneSettings::default()
     };
+    if arguments.task == TaskChoice::Lists {
+        let settings = TuneSettings {
+            ranking: Some(ranking_of(arguments)),
+            ..settings
+        };
+        let chosen = lists(arguments, preset, (&fold, &sets, &settings), output)?;
+        return keep(arguments, &chosen);
+    }
     let mut report = search(&fold, &preset, &settings, |event| note(&words(&event)))?;
     let name = arguments.files.ratings.display();
     report.chosen.name = format!("tuned on {name}");
-    if let Some(path) = &arguments.out {
-        let file = toml::to_string(&report.chosen);
-        write(
-            path,
-            &file.map_err(|error| Failure::Usage(error.to_string()))?,
-        )?;
-    }
+    keep(arguments, &report.chosen)?;
     let mut document = json(&report)?;
     document["data"] = json(&sets.data)?;
     output.value(&document, || text(&report))
+}
+
+/// Writes the settings found, where asked to.
+fn keep(arguments: &TuneArgs, chosen: &Preset) -> Result<(), Failure> {
+    let Some(path) = &arguments.out else {
+        return Ok(());
+    };
+    let file = toml::to_string(chosen);
+    write(
+        path,
+        &file.map_err(|error| Failure::Usage(error.to_string()))?,
+    )
+}
+
+/// How lists are judged.
+fn ranking_of(arguments: &TuneArgs) -> RankingSettings {
+    let usual = RankingSettings::default();
+    RankingSettings {
+        relevance: if arguments.files.reading.ratings.counts {
+            Relevance::EveryHeldOut
+        } else {
+            usual.relevance
+        },
+        users: JUDGED_USERS,
+        ..usual
+    }
 }
 
 /// Enough to tell settings apart by their lists.

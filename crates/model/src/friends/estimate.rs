@@ -1,0 +1,360 @@
+use super::GATE;
+use super::calibration::{Calibration, FOLDS, OwnList};
+use super::features::{Standard, features};
+use super::ridge::Ridge;
+use crate::eigen::turn;
+use crate::lists::{Catalogue, best, narrow};
+use crate::popularity::LIST_WEIGHTS;
+use rayon::prelude::*;
+use s3rec_algebra::RealMatrix;
+use serde::{Deserialize, Serialize};
+
+/// Decays that are tried on the map to a factor.
+const FACTOR_DECAYS: [f64; 4] = [10.0, 100.0, 1_000.0, 10_000.0];
+/// Decays that are tried on the map to the items themselves.
+const ITEM_DECAYS: [f64; 3] = [100.0, 1_000.0, 10_000.0];
+
+/// What a noised sum is mapped to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Candidate {
+    /// A factor; lists are by its scores and popularity.
+    Factor {
+        /// Ridge of the map.
+        decay: f64,
+        /// What popularity counts beside it.
+        popularity_weight: f64,
+    },
+    /// What is added to every item's popularity.
+    Items {
+        /// Ridge of the map.
+        decay: f64,
+    },
+}
+
+/// Whether an estimate is used, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Mean gain in NDCG over what it would take the place of, on calibration users, each by a
+    /// map that was not learnt from them and a choice that was not made by them.
+    pub gain: f64,
+    /// Its paired standard error.
+    pub standard_error: f64,
+    /// Whether the gain is [`GATE`] standard errors or more.
+    pub is_open: bool,
+}
+
+impl Gate {
+    /// `found[user][choice]` against `base[user]`, the choice for one part of the users being the
+    /// best on the other parts: the best of many would else open the gate by chance. Also the best
+    /// choice on all.
+    pub(super) fn choose(
+        found: &[Vec<f64>],
+        part: impl Fn(usize) -> usize,
+        base: &[f64],
+    ) -> (usize, Self) {
+        let best = |left_out: Option<usize>| {
+            let inside = found.iter().enumerate();
+            let inside = inside.filter(|(user, _)| Some(part(*user)) != left_out);
+            let mut totals = vec![0.0; found.first().map_or(0, Vec::len)];
+            for (_, scores) in inside {
+                totals
+                    .iter_mut()
+                    .zip(scores)
+                    .for_each(|(total, score)| *total += score);
+            }
+            first_best(&totals)
+        };
+        let chosen: Vec<usize> = (0..FOLDS).map(|part| best(Some(part))).collect();
+        let users = found.iter().zip(base).enumerate();
+        let differences = users.map(|(user, (scores, base))| scores[chosen[part(user)]] - base);
+        (best(None), Self::over(&differences.collect::<Vec<f64>>()))
+    }
+
+    /// Over paired differences.
+    fn over(differences: &[f64]) -> Self {
+        let count = differences.len() as f64;
+        let gain = differences.iter().sum::<f64>() / count.max(1.0);
+        let squares: f64 = differences.iter().map(|d| (d - gain) * (d - gain)).sum();
+        let standard_error = (squares / (count - 1.0).max(1.0) / count.max(1.0)).sqrt();
+        Self {
+            gain,
+            standard_error,
+            is_open: gain > 0.0 && gain >= GATE * standard_error,
+        }
+    }
+}
+
+/// The map from noised sums to what their users like, and those sums' estimates.
+pub struct FriendsEstimate {
+    /// Whether it is used.
+    pub gate: Gate,
+    /// The best of those tried.
+    pub candidate: Candidate,
+    /// Standardised features of every opened row.
+    features: RealMatrix,
+    /// The map to a factor, features × k, and what is added.
+    weights: RealMatrix,
+    mean: Vec<f64>,
+    /// The map to items, features wide, and each item's popularity, where that is the best.
+    items: Option<(Catalogue, Vec<f32>)>,
+    /// Factors of the judged calibration users, each by a map not learnt from them.
+    pub(super) judged_factors: RealMatrix,
+}
+
+impl FriendsEstimate {
+    /// Learns from a release: `sums` are the rows of all opened users in order, with noise of
+    /// standard deviation `sigma`, 0 where they are exact.
+    pub fn fit(calibration: &Calibration<'_>, sums: &RealMatrix, sigma: f64) -> Self {
+        let mut all = features(sums, sigma);
+        Standard::of(&all, &calibration.places).apply(&mut all);
+        let rows = Rows {
+            calibration,
+            features: &all,
+        };
+        let judged = calibration.judged.len();
+        let rank = calibration.factors.columns();
+        let tried = FACTOR_DECAYS.len() * LIST_WEIGHTS.len() + ITEM_DECAYS.len();
+        let mut found = vec![vec![0.0; tried]; judged];
+        let mut factors = vec![RealMatrix::zeros(judged, rank); FACTOR_DECAYS.len()];
+        for fold in 0..FOLDS {
+            rows.fold(fold, &mut found, &mut factors);
+        }
+        let part = |place: usize| calibration.judged[place] % FOLDS;
+        let (top, gate) = Gate::choose(&found, part, &calibration.by_popularity);
+        let of_factors = FACTOR_DECAYS.len() * LIST_WEIGHTS.len();
+        let only = |user: &Vec<f64>| user[..of_factors].to_vec();
+        let only: Vec<Vec<f64>> = found.iter().map(only).collect();
+        let (top_factor, _) = Gate::choose(&only, part, &calibration.by_popularity);
+        let top_factor = top_factor / LIST_WEIGHTS.len();
+        let candidate = if top < of_factors {
+            Candidate::Factor {
+                decay: FACTOR_DECAYS[top / LIST_WEIGHTS.len()],
+                popularity_weight: LIST_WEIGHTS[top % LIST_WEIGHTS.len()],
+            }
+        } else {
+            Candidate::Items {
+                decay: ITEM_DECAYS[top - of_factors],
+            }
+        };
+        let everybody: Vec<usize> = (0..calibration.users.len()).collect();
+        let learnt = rows.learn(&everybody);
+        let items = match candidate {
+            Candidate::Factor { .. } => None,
+            Candidate::Items { decay } => {
+                let all: Vec<u32> = (0u32..).take(calibration.rates.len()).collect();
+                let towards = rows.items(&everybody, &learnt, &all);
+                Some(learnt.items_of(calibration, (&towards, &all), decay))
+            }
+        };
+        Self {
+            gate,
+            candidate,
+            weights: learnt.weights(FACTOR_DECAYS[top_factor]),
+            mean: learnt.mean,
+            items,
+            judged_factors: factors.swap_remove(top_factor),
+            features: all,
+        }
+    }
+
+    /// The list of the opened user at `row`, without `skip`, which is ascending: by the estimate,
+    /// or by popularity where the gate is closed.
+    pub fn list(&self, calibration: &Calibration<'_>, row: usize, skip: &[u32]) -> Vec<u32> {
+        if !self.gate.is_open {
+            return calibration.popular(skip);
+        }
+        let (mut scores, cutoff) = (Vec::new(), calibration.judging.cutoff);
+        match (self.candidate, &self.items) {
+            (_, Some((items, popularity))) => {
+                items.scores(self.features.row(row), &mut scores);
+                best(&scores, (1.0, popularity), skip, cutoff)
+            }
+            (Candidate::Items { .. }, None) => calibration.popular(skip),
+            (
+                Candidate::Factor {
+                    popularity_weight, ..
+                },
+                None,
+            ) => {
+                calibration.catalogue.scores(&self.factor(row), &mut scores);
+                let weight = narrow(popularity_weight);
+                best(&scores, (weight, &calibration.served), skip, cutoff)
+            }
+        }
+    }
+
+    /// The factor that the opened user at `row` is estimated to have, whatever the gate says.
+    pub fn factor(&self, row: usize) -> Vec<f64> {
+        mapped(self.features.row(row), &self.weights, &self.mean)
+    }
+}
+
+/// The first of the largest.
+pub(super) fn first_best(totals: &[f64]) -> usize {
+    let mut best = 0;
+    for (place, total) in totals.iter().enumerate() {
+        if *total > totals[best] {
+            best = place;
+        }
+    }
+    best
+}
+
+fn mapped(features: &[f64], weights: &RealMatrix, mean: &[f64]) -> Vec<f64> {
+    let mut factor = mean.to_vec();
+    for (place, x) in features.iter().enumerate() {
+        let row = weights.row(place).iter();
+        factor.iter_mut().zip(row).for_each(|(to, w)| *to += x * w);
+    }
+    factor
+}
+
+/// Features of all opened rows, the calibration users' among them.
+struct Rows<'a> {
+    calibration: &'a Calibration<'a>,
+    features: &'a RealMatrix,
+}
+
+/// A regression on some calibration users.
+struct Learnt {
+    ridge: Ridge,
+    /// Fᵀ·(T − mean), features × k.
+    towards: RealMatrix,
+    mean: Vec<f64>,
+    /// Mean over those users of √ratings: what an item map is measured in.
+    mass: f64,
+}
+
+impl Rows<'_> {
+    fn features_of(&self, user: usize) -> &[f64] {
+        self.features.row(self.calibration.places[user])
+    }
+
+    fn learn(&self, users: &[usize]) -> Learnt {
+        let calibration = self.calibration;
+        let places: Vec<usize> = users.iter().map(|&user| calibration.places[user]).collect();
+        let mean = calibration.mean_factor(users.iter().copied());
+        let mut towards = RealMatrix::zeros(self.features.columns(), mean.len());
+        for &user in users {
+            for (place, x) in self.features_of(user).iter().enumerate() {
+                let own = calibration.factors.row(user).iter().zip(&mean);
+                let sums = towards.row_mut(place).iter_mut();
+                sums.zip(own)
+                    .for_each(|(sum, (u, mean))| *sum += x * (u - mean));
+            }
+        }
+        let root = |user: &usize| (calibration.users[*user].items.len() as f64).sqrt();
+        Learnt {
+            ridge: Ridge::new(self.features, &places),
+            towards,
+            mean,
+            mass: users.iter().map(root).sum::<f64>() / users.len().max(1) as f64,
+        }
+    }
+
+    /// Items × features: Fᵀ·(T − mean) for T the users' items, of those `wanted` in ascending
+    /// order, over the root of their number.
+    fn items(&self, users: &[usize], learnt: &Learnt, wanted: &[u32]) -> RealMatrix {
+        let width = self.features.columns();
+        let mut towards = RealMatrix::zeros(wanted.len(), width);
+        let mut totals = vec![0.0; wanted.len()];
+        for &user in users {
+            let OwnList { items, .. } = &self.calibration.users[user];
+            let value = 1.0 / (items.len().max(1) as f64).sqrt();
+            let places = items.iter();
+            for place in places.filter_map(|item| wanted.binary_search(item).ok()) {
+                totals[place] += value;
+                let sums = towards.row_mut(place).iter_mut();
+                let row = self.features_of(user).iter();
+                sums.zip(row).for_each(|(sum, x)| *sum += value * x);
+            }
+        }
+        let count = users.len().max(1) as f64;
+        for (row, total) in towards.values_mut().chunks_exact_mut(width).zip(&totals) {
+            let sums = row.iter_mut().zip(learnt.ridge.sum());
+            sums.for_each(|(sum, x)| *sum -= total / count * x);
+        }
+        towards
+    }
+
+    /// Judges every candidate on the judged users of one part, by maps learnt from the others.
+    fn fold(&self, fold: usize, found: &mut [Vec<f64>], factors: &mut [RealMatrix]) {
+        let calibration = self.calibration;
+        let part = |user: usize| user % FOLDS;
+        let rest: Vec<usize> = (0..calibration.users.len())
+            .filter(|&user| part(user) != fold)
+            .collect();
+        let learnt = self.learn(&rest);
+        let shortlist = &calibration.shortlist;
+        let towards = self.items(&rest, &learnt, &shortlist.items);
+        let maps = FACTOR_DECAYS.map(|decay| learnt.weights(decay));
+        for (decay, factors) in maps.iter().zip(factors) {
+            for (place, &user) in calibration.judged.iter().enumerate() {
+                if part(user) == fold {
+                    let factor = mapped(self.features_of(user), decay, &learnt.mean);
+                    factors.row_mut(place).copy_from_slice(&factor);
+                }
+            }
+        }
+        let short = (&towards, &shortlist.items[..]);
+        let by_items = ITEM_DECAYS.map(|decay| learnt.items_of(calibration, short, decay));
+        found
+            .par_iter_mut()
+            .zip(&calibration.judged)
+            .filter(|(_, user)| part(**user) == fold)
+            .for_each_init(Vec::new, |scores, (found, &user)| {
+                let features = self.features_of(user);
+                let wanted = &calibration.users[user].relevant[..];
+                let wanted = (wanted, calibration.judging.cutoff);
+                let mut places = found.iter_mut();
+                let mut judge = |scores: &[f32], weight: f64, offset: &[f32]| {
+                    let offset = (narrow(weight), offset);
+                    if let Some(place) = places.next() {
+                        *place = shortlist.judge(scores, offset, &[], wanted);
+                    }
+                };
+                for weights in &maps {
+                    let factor = mapped(features, weights, &learnt.mean);
+                    shortlist.catalogue.scores(&factor, scores);
+                    for weight in LIST_WEIGHTS {
+                        judge(scores, weight, &shortlist.popularity);
+                    }
+                }
+                for (items, popularity) in &by_items {
+                    items.scores(features, scores);
+                    judge(scores, 1.0, popularity);
+                }
+            });
+    }
+}
+
+impl Learnt {
+    /// Features × k.
+    fn weights(&self, decay: f64) -> RealMatrix {
+        let inverse = self.ridge.inverse(decay);
+        let mut weights = RealMatrix::zeros(inverse.rows(), self.mean.len());
+        for row in 0..inverse.rows() {
+            for (place, a) in inverse.row(row).iter().enumerate() {
+                let from = self.towards.row(place).iter();
+                let to = weights.row_mut(row).iter_mut();
+                to.zip(from).for_each(|(to, b)| *to += a * b);
+            }
+        }
+        weights
+    }
+
+    /// The map to items and what their popularity is in its unit.
+    fn items_of(
+        &self,
+        calibration: &Calibration<'_>,
+        (towards, items): (&RealMatrix, &[u32]),
+        decay: f64,
+    ) -> (Catalogue, Vec<f32>) {
+        let mut map = towards.clone();
+        turn(&mut map, &self.ridge.inverse(decay));
+        let rate = |item: &u32| narrow(calibration.rates[*item as usize] * self.mass);
+        let popularity = items.iter().map(rate).collect();
+        (Catalogue::new(&map), popularity)
+    }
+}

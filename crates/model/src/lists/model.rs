@@ -1,0 +1,220 @@
+use super::ListsSettings;
+use super::half_step::{RowSolver, diagonalise, solve_all};
+use crate::{ModelError, Predictor, Unit};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use s3rec_algebra::RealMatrix;
+use s3rec_sparse::{Rating, RatingMatrix};
+
+/// The least confidence of an observed pair.
+const LEAST_CONFIDENCE: f64 = 0.05;
+
+/// Factors learnt from which items people chose, and how sure it is that they wanted them. P0's
+/// secret.
+#[derive(Clone)]
+pub struct ListsModel {
+    settings: ListsSettings,
+    unit: Unit,
+    users: RealMatrix,
+    /// In the basis in which `diagonal` is α·VᵀV.
+    items: RealMatrix,
+    diagonal: Vec<f64>,
+    popularity: Vec<f64>,
+}
+
+impl ListsModel {
+    /// Learns from `ratings`; the same ratings and settings give the same factors. Users and
+    /// items without a rating get zeros.
+    ///
+    /// # Errors
+    /// [`ModelError::NoRatings`], [`ModelError::Setting`], or [`ModelError::Diverged`] where
+    /// settings are absurd enough for it.
+    pub fn learn(ratings: &RatingMatrix, settings: &ListsSettings) -> Result<Self, ModelError> {
+        settings.validate()?;
+        if ratings.is_empty() {
+            return Err(ModelError::NoRatings("training"));
+        }
+        let unit = Unit::of(ratings);
+        let confidences: Vec<Rating> = ratings
+            .iter()
+            .map(|rating| Rating {
+                value: confidence(settings, &unit, rating.value),
+                ..rating
+            })
+            .collect();
+        let observed = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &confidences)?;
+        let rank = settings.rank;
+        let mut model = Self {
+            settings: settings.clone(),
+            unit,
+            users: RealMatrix::zeros(ratings.users(), rank),
+            items: starting_items(&observed, settings),
+            diagonal: Vec::new(),
+            popularity: popularity(ratings, settings, &unit, |_| true),
+        };
+        let (users, items) = (ratings.users() as f64, ratings.items() as f64);
+        let alpha = settings.unobserved_weight;
+        let decay = |count: usize, all: f64| {
+            let weight = count as f64 + alpha * all;
+            settings.decay * weight.powf(settings.decay_exponent)
+        };
+        let user_rows = |user: usize| observed.by_user(user);
+        let item_rows = |item: usize| observed.by_item(item);
+        for sweep in 0..=settings.sweeps {
+            model.diagonal = diagonalise(&mut model.items, alpha);
+            let own = |user: usize| decay(observed.by_user(user).0.len(), items);
+            let Self {
+                users: rows,
+                items: others,
+                diagonal,
+                ..
+            } = &mut model;
+            solve_all(rows, others, diagonal, own, user_rows);
+            // The last sweep ends with the users, so that they are what a fold-in would give.
+            if sweep < settings.sweeps {
+                let diagonal = diagonalise(rows, alpha);
+                let own = |item: usize| decay(observed.by_item(item).0.len(), users);
+                solve_all(others, rows, &diagonal, own, item_rows);
+            }
+        }
+        let values = model.users.values().iter().chain(model.items.values());
+        if values.clone().any(|value| !value.is_finite()) {
+            return Err(ModelError::Diverged {
+                steps: settings.sweeps,
+            });
+        }
+        Ok(model)
+    }
+
+    /// What it was learnt with.
+    pub fn settings(&self) -> &ListsSettings {
+        &self.settings
+    }
+
+    /// U: users × k.
+    pub fn users(&self) -> &RealMatrix {
+        &self.users
+    }
+
+    /// V: items × k.
+    pub fn items(&self) -> &RealMatrix {
+        &self.items
+    }
+
+    /// Roots of the eigenvalues of VᵀV, in the basis of the factors: U times them has distances
+    /// like those of the scores.
+    pub(crate) fn score_roots(&self) -> Vec<f64> {
+        let alpha = self.settings.unobserved_weight;
+        self.diagonal.iter().map(|g| (g / alpha).sqrt()).collect()
+    }
+
+    /// p, from 0 to 1.
+    pub fn popularity(&self) -> &[f64] {
+        &self.popularity
+    }
+
+    /// p among the users who are `wanted` alone, by the same confidences.
+    pub fn popularity_among(
+        &self,
+        ratings: &RatingMatrix,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Vec<f64> {
+        popularity(ratings, &self.settings, &self.unit, wanted)
+    }
+
+    /// The factor of somebody who gave `ratings` (items ascending or not, values), whoever they
+    /// are; with a prior, drawn to it as far as those ratings leave it open.
+    ///
+    /// Without ratings it is the prior. The prior's precision is α·VᵀV + λ_i·I, what draws
+    /// everybody else to 0.
+    pub fn fold_in(&self, items: &[u32], values: &[f32], prior: Option<&[f64]>) -> Vec<f64> {
+        let mut row = vec![0.0; self.settings.rank];
+        if !items.is_empty() {
+            let confidences = values.iter();
+            let confidences: Vec<f32> = confidences
+                .map(|&value| confidence(&self.settings, &self.unit, value))
+                .collect();
+            let target = |place: usize| {
+                let item = self.items.row(items[place] as usize).iter();
+                1.0 - prior.map_or(0.0, |prior| {
+                    prior.iter().zip(item).map(|(u, v)| u * v).sum()
+                })
+            };
+            let weight =
+                items.len() as f64 + self.settings.unobserved_weight * self.items.rows() as f64;
+            let decay = self.settings.decay * weight.powf(self.settings.decay_exponent);
+            let mut solver = RowSolver::new(self.settings.rank);
+            let observed = (items, &confidences[..]);
+            solver.solve(
+                &self.items,
+                &self.diagonal,
+                decay,
+                observed,
+                target,
+                &mut row,
+            );
+        }
+        for (value, prior) in row.iter_mut().zip(prior.unwrap_or_default()) {
+            *value += prior;
+        }
+        row
+    }
+}
+
+impl Predictor for ListsModel {
+    /// ŷ_ij; 0 for an index out of range.
+    fn score(&self, user: u32, item: u32) -> f64 {
+        let (user, item) = (user as usize, item as usize);
+        if user >= self.users.rows() || item >= self.items.rows() {
+            return 0.0;
+        }
+        let pairs = self.users.row(user).iter().zip(self.items.row(item));
+        pairs.map(|(u, v)| u * v).sum()
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        (0.0, 1.0)
+    }
+}
+
+fn confidence(settings: &ListsSettings, unit: &Unit, rating: f32) -> f32 {
+    let confidence = 1.0 + settings.confidence_slope * unit.standardise(rating);
+    #[expect(clippy::cast_possible_truncation, reason = "of the size of 1")]
+    let confidence = confidence.max(LEAST_CONFIDENCE) as f32;
+    confidence
+}
+
+/// Small and random where somebody has the item, from the seed alone.
+fn starting_items(observed: &RatingMatrix, settings: &ListsSettings) -> RealMatrix {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&settings.seed.to_le_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key);
+    let spread = 0.1 / (settings.rank as f64).sqrt();
+    let mut items = RealMatrix::zeros(observed.items(), settings.rank);
+    for item in 0..observed.items() {
+        let is_known = f64::from(u8::from(!observed.by_item(item).0.is_empty()));
+        for value in items.row_mut(item) {
+            // The sum of twelve uniforms, as in the explicit model's start.
+            let uniform = (0..12).map(|_| (rng.next_u64() >> 11) as f64).sum::<f64>();
+            *value = is_known * spread * (uniform / (1u64 << 53) as f64 - 6.0);
+        }
+    }
+    items
+}
+
+/// ln(1 + sum of confidences) over its maximum.
+fn popularity(
+    ratings: &RatingMatrix,
+    settings: &ListsSettings,
+    unit: &Unit,
+    wanted: impl Fn(u32) -> bool,
+) -> Vec<f64> {
+    let mut sums = vec![0.0f64; ratings.items()];
+    for rating in ratings.iter().filter(|rating| wanted(rating.user)) {
+        sums[rating.item as usize] += f64::from(confidence(settings, unit, rating.value));
+    }
+    sums.iter_mut().for_each(|sum| *sum = sum.ln_1p());
+    let most = sums.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    sums.iter_mut().for_each(|sum| *sum /= most);
+    sums
+}

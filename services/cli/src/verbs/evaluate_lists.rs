@@ -1,0 +1,146 @@
+//! `s3rec evaluate --task lists`: lists over folds, and for users without ratings with what one
+//! noised opening of friends' sums tells, simulated in the clear.
+
+use std::collections::BTreeMap;
+
+use s3rec_data::{LinkSet, RatingSet};
+use s3rec_model::evaluate::{ColdSettings, ListsEvaluation, ReleaseSize, evaluate_lists};
+use s3rec_model::{EvaluationData, ModelError, Preset};
+use s3rec_sparse::ladder;
+use s3rec_spmm::noise_first::guarantee::Mu;
+use s3rec_spmm::noise_first::{Sides, Terms, choose};
+
+use super::evaluate::{clear, relevance};
+use super::evaluate_lists_text::text;
+use super::records::json;
+use super::sets::Sets;
+use crate::arguments::{EvaluateArgs, MuChoice};
+use crate::failure::Failure;
+use crate::output::{Output, note};
+
+/// Evaluates the preset's settings for lists.
+pub(super) fn lists(
+    arguments: &EvaluateArgs,
+    preset: &Preset,
+    (sets, data): (&Sets, &EvaluationData<'_>),
+    output: Output,
+) -> Result<(), Failure> {
+    let mut settings = ListsEvaluation {
+        lists: preset.lists.clone(),
+        seed: arguments.seed,
+        cold: arguments.mu.map(|mu| ColdSettings {
+            mu: spent(mu).map(Mu::value),
+            hide_all: arguments.hide_all,
+            ..ColdSettings::default()
+        }),
+        ..ListsEvaluation::default()
+    };
+    settings.ranking.relevance = relevance(arguments, settings.ranking.relevance);
+    let unrated = unrated(&sets.ratings, &sets.links);
+    let mu = arguments.mu.and_then(spent);
+    let noise = |size: &ReleaseSize| mu.map_or(Ok(0.0), |mu| sigma(mu, size));
+    let report = evaluate_lists(data, &unrated, &settings, &noise, &mut |fold, what| {
+        note(&format!(
+            "fold {} of {}: {what}",
+            fold + 1,
+            data.splits.len()
+        ));
+    })
+    .map_err(clear)?;
+    let mut document = json(&report)?;
+    document["task"] = "lists".into();
+    document["data"] = json(&sets.data)?;
+    output.value(&document, || text(&report))
+}
+
+fn spent(mu: MuChoice) -> Option<Mu> {
+    match mu {
+        MuChoice::Exact => None,
+        MuChoice::Noised(mu) => Some(mu),
+    }
+}
+
+/// σ of the product `noise-first` for a one-sided release of rows of norm 1, the share of its key
+/// switching included.
+fn sigma(mu: Mu, size: &ReleaseSize) -> Result<f64, ModelError> {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let most = ladder(size.most_friends as u64);
+    let parameters = choose(Terms {
+        sides: Sides::One,
+        opened: count(size.opened),
+        uploaded: count(size.uploaded),
+        columns: count(size.columns),
+        row_norm_bound: 1.0,
+        // As an operator would state it, who looks at their own data.
+        degree_bound: u32::try_from(most).unwrap_or(u32::MAX),
+        mu,
+    });
+    match parameters {
+        Ok(parameters) => Ok(parameters.sigma()),
+        Err(error) => Err(ModelError::Release(error.to_string())),
+    }
+}
+
+/// Of everybody with links and no rating, the friends who have ratings.
+fn unrated(ratings: &RatingSet, links: &LinkSet) -> Vec<Vec<u32>> {
+    let rated: Vec<Option<u32>> = links
+        .users
+        .names()
+        .map(|name| ratings.users.find(name))
+        .collect();
+    let mut friends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let both = links.links.iter().flat_map(|&(a, b)| [(a, b), (b, a)]);
+    for (user, friend) in both {
+        if let (None, Some(friend)) = (rated[user as usize], rated[friend as usize]) {
+            friends.entry(user).or_default().push(friend);
+        }
+    }
+    let mut friends: Vec<Vec<u32>> = friends.into_values().collect();
+    for of in &mut friends {
+        of.sort_unstable();
+        of.dedup();
+    }
+    friends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_data::{LinkOptions, RatingOptions};
+    use std::path::Path;
+
+    #[test]
+    fn noise_is_what_the_product_adds() {
+        let size = ReleaseSize {
+            opened: 200,
+            uploaded: 500,
+            columns: 8,
+            most_friends: 60,
+        };
+        for mu in [0.5, 1.0, 2.0] {
+            let found = sigma(Mu::new(mu).unwrap(), &size).unwrap();
+            assert!(found > 1.0 / mu && found < 1.03 / mu, "{mu}: {found}");
+        }
+        let tight = ReleaseSize {
+            most_friends: usize::MAX,
+            ..size
+        };
+        let refused = sigma(Mu::ONE, &tight);
+        assert!(matches!(refused, Err(ModelError::Release(_))));
+    }
+
+    #[test]
+    fn users_without_ratings_are_known_by_their_friends() {
+        let ratings = "a\ti\t1\nb\ti\t2\nc\tj\t3\n";
+        let links = "x\ta\nb\tx\na\tx\nx\ty\nz\tx\na\tb\nz\tc\n";
+        let name = Path::new("file.tsv");
+        let ratings =
+            RatingSet::read_from(name, ratings.as_bytes(), &RatingOptions::default()).unwrap();
+        let links = LinkSet::read_from(name, links.as_bytes(), &LinkOptions::default()).unwrap();
+        let id = |name: &str| ratings.users.find(name).unwrap();
+        assert_eq!(
+            unrated(&ratings, &links),
+            [vec![id("a"), id("b")], vec![id("c")]]
+        );
+    }
+}
