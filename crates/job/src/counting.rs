@@ -1,7 +1,7 @@
 //! What a job has opened, and what all jobs together have: counted by both platforms with this
 //! code, each from its own records.
 
-use s3rec_sparse::{Disclosure, OperatorKind, PublicBounds};
+use s3rec_sparse::{OperatorKind, PatternPolicy, PublicBounds};
 use s3rec_spmm::{ProductParameters, ReleasePolicy, release};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ pub struct JobDisclosure {
     /// As consented to.
     pub release: Option<ReleasePolicy>,
     /// As consented to.
-    pub pattern: Option<Disclosure>,
+    pub pattern: Option<PatternPolicy>,
     /// m; 0 before it is known.
     pub common_users: u32,
     /// Bytes both ways over all phases.
@@ -435,7 +435,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 1.0,
             protocol: Protocol::Preprocessed,
-            pattern: Disclosure::Nothing,
+            pattern: PatternPolicy::Nothing,
             release,
             saturation_bound: 8.0,
             guard_bits: 2,

@@ -1,7 +1,7 @@
 //! A proposal: everything that P1's operator consents to.
 
 use s3rec_model::SolverKind;
-use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_sparse::{OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 
 use crate::JobId;
@@ -37,7 +37,7 @@ pub struct Proposal {
     /// How Y·U is computed.
     pub protocol: Protocol,
     /// What of Y's pattern is shown.
-    pub pattern: Disclosure,
+    pub pattern: PatternPolicy,
     /// How openings are released.
     pub release: ReleasePolicy,
     /// u_max.

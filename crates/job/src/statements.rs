@@ -1,7 +1,7 @@
 //! What each platform could have learnt from a job, in words (design page, section 4). Both
 //! platforms show both, in the same words.
 
-use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
+use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy, release};
 
 use crate::Proposal;
@@ -84,14 +84,14 @@ pub fn of_fetch(protocol: Protocol) -> Option<&'static str> {
 
 /// What a pattern policy shows before any opening.
 #[must_use]
-pub fn of_pattern(pattern: Disclosure) -> Option<&'static str> {
+pub fn of_pattern(pattern: PatternPolicy) -> Option<&'static str> {
     match pattern {
-        Disclosure::Nothing => None,
-        Disclosure::ActiveRows => Some(
+        PatternPolicy::Nothing => None,
+        PatternPolicy::ActiveRows => Some(
             "Pattern policy active-rows: the rating platform learns which common users have a \
              link, before any opening (exact openings show the same).",
         ),
-        Disclosure::ActiveRowsAndColumns => Some(
+        PatternPolicy::ActiveRowsAndColumns => Some(
             "Pattern policy active-rows-and-columns: the rating platform learns which common users \
              have a link and which are linked to, before any opening.",
         ),

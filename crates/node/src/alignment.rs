@@ -129,7 +129,7 @@ pub fn overlap_text(overlap: &Overlap) -> String {
 /// The overlap for one platform's own people, with what in its own ids would explain a small one.
 /// Never for the other platform.
 #[must_use]
-pub fn overlap_told(overlap: &Overlap, users: u64, suspicions: &[Suspicion]) -> String {
+pub fn overlap_message(overlap: &Overlap, users: u64, suspicions: &[Suspicion]) -> String {
     let mut text = format!("Found {}.", overlap_text(overlap));
     for hint in explain_overlap(suspicions, overlap.common_users, users) {
         text.push_str(&format!(" Of our own ids: {hint}."));

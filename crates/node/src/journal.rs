@@ -119,7 +119,7 @@ impl Journal {
     }
 
     /// Tells the watchers of progress that need not outlive the process.
-    pub fn mention(&self, event: JobEvent) {
+    pub fn notify(&self, event: JobEvent) {
         // Nothing is stored, so nothing fails.
         let _ = self.tell(event, false);
     }
@@ -484,7 +484,7 @@ mod tests {
             assert_eq!(watched.collect::<Vec<_>>().await.len(), 2);
             // A late word of a call that was cut off.
             journal.record(job(JobState::Running)).unwrap();
-            journal.mention(job(JobState::Running));
+            journal.notify(job(JobState::Running));
             journal.end(job(JobState::Failed), || {}).unwrap();
         }
         let asked = ["unknown", "job-3"];
@@ -558,7 +558,7 @@ mod tests {
         journal.record(event(JobState::Proposed)).unwrap();
         let watched = journal.watch("job").unwrap();
         journal.record(event(JobState::Approved)).unwrap();
-        journal.mention(event(JobState::Running));
+        journal.notify(event(JobState::Running));
         journal.record(event(JobState::Failed)).unwrap();
         let seen: Vec<_> = watched.map(|event| event.unwrap().state()).collect().await;
         use JobState::{Approved, Failed, Proposed, Running};
@@ -588,7 +588,7 @@ mod tests {
         while now_unix_ms() == began {
             std::thread::yield_now();
         }
-        journal.mention(waiting(Role::Social));
+        journal.notify(waiting(Role::Social));
         assert_eq!(since(), began);
         journal.awaits("job", Role::Rating);
         assert!(since() > began);

@@ -113,7 +113,7 @@ fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [
 #[cfg(test)]
 mod tests {
     use s3rec_job::{Account, Counters, JobDisclosure, OpenedDay, Overlap, Shown};
-    use s3rec_sparse::{BoundsRule, Disclosure, PublicBounds, StatedBounds};
+    use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
     use s3rec_spmm::ReleasePolicy;
 
     use super::*;
@@ -246,7 +246,7 @@ mod tests {
                 row_norm_beta: 1.0,
                 delta: 1e-6,
             }),
-            pattern: Some(Disclosure::Nothing),
+            pattern: Some(PatternPolicy::Nothing),
             common_users: 50,
             bytes: 1_000_000,
             statements: vec!["P0 learnt".into()],

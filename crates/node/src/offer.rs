@@ -2,7 +2,7 @@
 //! proposes the other does not refuse.
 
 use s3rec_job::Proposal;
-use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
+use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
 use s3rec_wire::status::{Fault, Reason};
 
 /// Protocols of this version.
@@ -41,7 +41,7 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
                       policy active-rows, which trims the upload to users with a link.";
         return refuse("protocol", message, remedy);
     }
-    if protocol.fetches_privately() && proposal.pattern == Disclosure::ActiveRowsAndColumns {
+    if protocol.fetches_privately() && proposal.pattern == PatternPolicy::ActiveRowsAndColumns {
         let message = format!(
             "the protocol {} hides what the pattern policy active-rows-and-columns shows",
             protocol.name()
@@ -51,7 +51,7 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
         return refuse("pattern_policy", message, remedy);
     }
     if let ReleasePolicy::Noised { .. } = proposal.release
-        && proposal.pattern != Disclosure::Nothing
+        && proposal.pattern != PatternPolicy::Nothing
     {
         let message = "the release policy noised does not go with a pattern policy that shows who has \
                        a link: no noise covers that";
@@ -103,7 +103,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 0.0,
             protocol,
-            pattern: Disclosure::Nothing,
+            pattern: PatternPolicy::Nothing,
             release,
             saturation_bound: 8.0,
             guard_bits: 2,
@@ -158,7 +158,10 @@ mod tests {
             assert!(fault.message.contains(named), "{fault:?}");
             assert!(fault.advice().contains("Choose"), "{fault:?}");
         }
-        for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+        for pattern in [
+            PatternPolicy::ActiveRows,
+            PatternPolicy::ActiveRowsAndColumns,
+        ] {
             let exact_list = Proposal {
                 pattern,
                 ..proposal(Preprocessed, Laplacian, noised)
@@ -168,7 +171,7 @@ mod tests {
             assert!(fault.message.contains("no noise covers"), "{fault:?}");
         }
         let trimmed = Proposal {
-            pattern: Disclosure::ActiveRowsAndColumns,
+            pattern: PatternPolicy::ActiveRowsAndColumns,
             ..proposal(PreprocessedPir, OutAverage, ReleasePolicy::Exact)
         };
         let fault = check(&trimmed).unwrap_err();

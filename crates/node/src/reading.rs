@@ -5,7 +5,7 @@ use s3rec_wire::v1;
 
 /// The account of a file in the conversation's words; only for the platform's own operators.
 #[must_use]
-pub fn told(reading: &Reading) -> v1::DataReading {
+pub fn to_wire(reading: &Reading) -> v1::DataReading {
     let suspicions = reading.suspicions.iter().map(|one| v1::DataSuspicion {
         kind: one.kind.name().into(),
         field: one.field.clone(),
@@ -41,7 +41,7 @@ mod tests {
             }],
             ..Reading::default()
         };
-        let told = told(&reading);
+        let told = to_wire(&reading);
         let one = &told.suspicions[0];
         assert_eq!((one.kind.as_str(), one.count), ("leading-zeros", 9));
         assert!(one.text.starts_with("9 of 30 user ids"), "{}", one.text);

@@ -23,9 +23,6 @@ mod stated;
 pub use error::SparseError;
 pub use ladder::ladder;
 pub use operator::{OperatorKind, SocialOperator};
-/// The old name, in crates and services that another branch is moving.
-#[doc(hidden)]
-pub use pattern::PatternPolicy as Disclosure;
 pub use pattern::{PatternPolicy, PublicPattern, SecretPattern, declassify};
 pub use ratings::{Rating, RatingMatrix};
 pub use social::SocialMatrix;

@@ -49,8 +49,6 @@ pub use frame::{Frame, MAX_FRAME_BYTES, Step};
 pub use operand::SocialOperand;
 pub use parameters::{Layout, ProductParameters, STATISTICAL_BITS};
 pub use policy::{Protocol, ReleasePolicy};
-#[doc(hidden)]
-pub use s3rec_sparse::Disclosure;
 pub use s3rec_sparse::{OperatorKind, PatternPolicy, PublicPattern};
 pub use schedule::{Exchange, ScheduledFrame};
 pub use scratch::WorkingSpace;

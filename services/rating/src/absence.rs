@@ -124,7 +124,7 @@ impl Absence {
         if self.waited == 1 {
             platform.record(event)?;
         } else {
-            platform.journal.mention(event);
+            platform.journal.notify(event);
         }
         Ok(wait)
     }

@@ -88,7 +88,7 @@ pub(crate) async fn align(
     platform.record(JobEvent {
         overlap: Some(overlap_to_wire(&overlap)),
         phase_progress: 1.0,
-        message: alignment::overlap_told(&overlap, overlap.rating_users, suspicions),
+        message: alignment::overlap_message(&overlap, overlap.rating_users, suspicions),
         ..event(job, ledger)
     })?;
     // Before P1 can know them: once it does, they are the job's, and found no second time.
@@ -247,7 +247,7 @@ struct Telling<'a> {
 impl Telling<'_> {
     fn progress(&self, elements: u64) {
         let share = self.work.add(elements);
-        self.platform.journal.mention(JobEvent {
+        self.platform.journal.notify(JobEvent {
             phase_progress: share,
             message: "Finding the common users.".into(),
             ..event(self.job, self.ledger)

@@ -126,7 +126,7 @@ mod tests {
     use s3rec_job::{Counters, JobId, Proposal, SignedApproval, Terms};
     use s3rec_model::SolverKind;
     use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
-    use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
+    use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
     use s3rec_testkit::fields::one_field_changed;
     use s3rec_wire::convert::approval_to_bytes;
     use s3rec_wire::record::Record;
@@ -146,7 +146,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 1.0,
             protocol: Protocol::Preprocessed,
-            pattern: Disclosure::Nothing,
+            pattern: PatternPolicy::Nothing,
             release: ReleasePolicy::Noised {
                 sigma: 4.0,
                 row_norm_beta: 1.0,

@@ -47,7 +47,7 @@ pub(crate) fn emit(platform: &Platform, ledger: &Ledger, event: RatingEvent) -> 
         }
         RatingEvent::Prepared | RatingEvent::RoundsBegin => Ok(()),
         RatingEvent::Asks { round } => {
-            platform.journal.mention(JobEvent {
+            platform.journal.notify(JobEvent {
                 waiting_for: Role::Social.into(),
                 message: format!("Round {round}: waiting for the social platform's product."),
                 ..online(ledger, round, round - 1)
@@ -136,7 +136,7 @@ fn note(
 /// So many bytes more have crossed before the rounds.
 pub(crate) fn moved(platform: &Platform, ledger: &Ledger, stock: &mut StockProgress, bytes: usize) {
     if let Some(notice) = stock.moved(bytes) {
-        platform.journal.mention(JobEvent {
+        platform.journal.notify(JobEvent {
             message: notice.message,
             ..offline(ledger, notice.share, notice.remaining_seconds)
         });

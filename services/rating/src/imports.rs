@@ -65,7 +65,7 @@ impl Content for Ratings {
             missing: report.missing_dropped,
             reading: Some(v1::DataReading {
                 sample_items: report.sample_items.clone(),
-                ..s3rec_node::reading::told(&report.reading)
+                ..s3rec_node::reading::to_wire(&report.reading)
             }),
         }
     }

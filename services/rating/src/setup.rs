@@ -7,7 +7,7 @@ use s3rec_job::Proposal;
 use s3rec_job::rating::RatingSetup;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::Common;
-use s3rec_sparse::{BoundsRule, Disclosure, PublicBounds, ladder};
+use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, ladder};
 use s3rec_spmm::{ProductRequest, PublicPattern, choose_parameters};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{
@@ -113,8 +113,8 @@ fn pattern(proposal: &Proposal, bounds: &SetupResponse) -> Result<PublicPattern,
     let all = || (0..users).collect::<Vec<_>>();
     let rows = |field, bytes: &[u8]| rows_of_bitmap(field, users, bytes);
     let (returned_rows, uploaded_rows) = match proposal.pattern {
-        Disclosure::Nothing => (all(), all()),
-        Disclosure::ActiveRows => {
+        PatternPolicy::Nothing => (all(), all()),
+        PatternPolicy::ActiveRows => {
             let active = rows("active_rows", &bounds.active_rows)?;
             let uploaded = match proposal.operator.is_symmetric() {
                 true => active.clone(),
@@ -122,7 +122,7 @@ fn pattern(proposal: &Proposal, bounds: &SetupResponse) -> Result<PublicPattern,
             };
             (active, uploaded)
         }
-        Disclosure::ActiveRowsAndColumns => (
+        PatternPolicy::ActiveRowsAndColumns => (
             rows("active_rows", &bounds.active_rows)?,
             rows("active_columns", &bounds.active_columns)?,
         ),

@@ -247,7 +247,7 @@ impl Exchange<'_> {
         platform
             .slot
             .with(job, |running| running.overlap = Some(overlap))?;
-        let found = alignment::overlap_told(&overlap, overlap.social_users, &suspicions);
+        let found = alignment::overlap_message(&overlap, overlap.social_users, &suspicions);
         platform.record_overlap(&name, overlap, found)?;
         if common.rows.is_empty() {
             return Err(alignment::nobody(&overlap));

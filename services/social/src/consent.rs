@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use s3rec_job::{JobId, Terms};
     use s3rec_model::SolverKind;
-    use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
+    use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
     use s3rec_spmm::Protocol;
 
     fn shown_to_rating(
@@ -102,7 +102,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 1.0,
             protocol: Protocol::He,
-            pattern: Disclosure::ActiveRows,
+            pattern: PatternPolicy::ActiveRows,
             release: ReleasePolicy::Exact,
             saturation_bound: 8.0,
             guard_bits: 2,

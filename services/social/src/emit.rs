@@ -60,7 +60,7 @@ pub(crate) fn moved(platform: &Platform, job: JobId, bytes: usize) {
         remaining_seconds,
         message,
     } = notice;
-    platform.journal.mention(v1::JobEvent {
+    platform.journal.notify(v1::JobEvent {
         job_id: job.to_string(),
         state: JobState::Running.into(),
         phase: Phase::Offline.into(),

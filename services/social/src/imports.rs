@@ -62,7 +62,7 @@ impl Content for Links {
             not_positive: report.not_positive_dropped,
             largest_degree: largest_degree(links),
             missing: report.missing_dropped,
-            reading: Some(s3rec_node::reading::told(&report.reading)),
+            reading: Some(s3rec_node::reading::to_wire(&report.reading)),
             reversed: report.reversed_added,
             empty_lists: report.empty_lists,
         }

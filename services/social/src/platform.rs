@@ -252,10 +252,10 @@ impl Platform {
     }
 
     /// Tells watchers how far a phase is; nothing is stored.
-    pub(crate) fn mention_progress(&self, job: &str, phase: v1::Phase, share: f64) {
+    pub(crate) fn notify_progress(&self, job: &str, phase: v1::Phase, share: f64) {
         let last = self.journal.last(job).unwrap_or_default();
         if !is_terminal(last.state()) {
-            self.journal.mention(v1::JobEvent {
+            self.journal.notify(v1::JobEvent {
                 phase: phase.into(),
                 phase_progress: share,
                 ..last

@@ -94,7 +94,7 @@ fn due(platform: &Platform, header: &ChunkHeader, taken: &Taken) -> Result<(), F
     }
     ledger::compare(platform, header.job, Some(header.round), header.counters)?;
     let round = header.round;
-    platform.journal.mention(v1::JobEvent {
+    platform.journal.notify(v1::JobEvent {
         job_id: header.job.to_string(),
         state: JobState::Running.into(),
         phase: v1::Phase::Online.into(),

@@ -10,7 +10,7 @@ use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
 use s3rec_node::journal::is_terminal;
 use s3rec_sparse::{
-    Disclosure, OperatorBounds, SecretPattern, SocialOperator, SparseError, declassify,
+    OperatorBounds, PatternPolicy, SecretPattern, SocialOperator, SparseError, declassify,
 };
 use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError};
 use s3rec_wire::convert::{bitmap, digest_of, half_of, parameters_digest, parameters_from_wire};
@@ -169,9 +169,9 @@ async fn bound(
     let leaving = Leaving::Bounds {
         row_norm: bounds.row_norm,
         pattern_rows: match disclosure {
-            Disclosure::Nothing => 0,
-            Disclosure::ActiveRows => pattern.returned_rows.len() as u64,
-            Disclosure::ActiveRowsAndColumns => {
+            PatternPolicy::Nothing => 0,
+            PatternPolicy::ActiveRows => pattern.returned_rows.len() as u64,
+            PatternPolicy::ActiveRowsAndColumns => {
                 (pattern.returned_rows.len() + pattern.uploaded_rows.len()) as u64
             }
         },
@@ -184,11 +184,11 @@ async fn bound(
     };
     let response = SetupResponse {
         active_rows: match disclosure {
-            Disclosure::Nothing => Vec::new(),
+            PatternPolicy::Nothing => Vec::new(),
             _ => bitmap(users, &pattern.returned_rows),
         },
         active_columns: match disclosure {
-            Disclosure::ActiveRowsAndColumns => bitmap(users, &pattern.uploaded_rows),
+            PatternPolicy::ActiveRowsAndColumns => bitmap(users, &pattern.uploaded_rows),
             _ => Vec::new(),
         },
         ..announced.respond(proposal.job)

@@ -8,7 +8,7 @@ use s3rec_job::{JobDisclosure, JobId, Overlap, Proposal, Shown, Terms};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_model::SolverKind;
 use s3rec_node::alignment::Common;
-use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
+use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 use s3rec_wire::convert::{parameters_to_wire, proposal_to_wire};
 use s3rec_wire::status::Reason;
@@ -43,7 +43,7 @@ pub(crate) fn proposal(operator: OperatorKind, protocol: Protocol) -> Proposal {
         learning_rate: 0.0,
         social_bias_weight: 0.0,
         protocol,
-        pattern: Disclosure::Nothing,
+        pattern: PatternPolicy::Nothing,
         release: ReleasePolicy::Exact,
         saturation_bound: 8.0,
         guard_bits: 2,

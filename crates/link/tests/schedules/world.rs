@@ -9,7 +9,7 @@ use s3rec_job::social::SocialAgreed;
 use s3rec_job::{CommonUsers, JobId, JointTraining, Proposal, Terms};
 use s3rec_model::{LaplacianObjective, Solver, SolverKind, SolverSettings, solver};
 use s3rec_sparse::{
-    Disclosure, OperatorKind, PublicPattern, RatingMatrix, SecretPattern, SocialMatrix,
+    OperatorKind, PatternPolicy, PublicPattern, RatingMatrix, SecretPattern, SocialMatrix,
     SocialOperator, declassify,
 };
 use s3rec_spmm::{
@@ -52,7 +52,7 @@ impl World {
         let among = among.filter_map(|(from, to)| Some((at(*from)?, at(*to)?)));
         let social = SocialMatrix::from_links(common.len(), among).unwrap();
         let operator = SocialOperator::build(KIND, &social);
-        let pattern = declassify(&SecretPattern::of(&operator), Disclosure::Nothing);
+        let pattern = declassify(&SecretPattern::of(&operator), PatternPolicy::Nothing);
         let m = u32::try_from(common.len()).unwrap();
         let mut request = ProductRequest::new(Protocol::Preprocessed, KIND, m, RANK, ROUNDS);
         request.row_norm_bound = operator.row_norm_bound();
@@ -151,7 +151,7 @@ fn proposal() -> Proposal {
         learning_rate: 0.0,
         social_bias_weight: 0.0,
         protocol: Protocol::Preprocessed,
-        pattern: Disclosure::Nothing,
+        pattern: PatternPolicy::Nothing,
         release: ReleasePolicy::Exact,
         saturation_bound: 8.0,
         guard_bits: 2,

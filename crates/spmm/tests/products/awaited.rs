@@ -11,7 +11,7 @@ use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
 };
 use s3rec_spmm::{
-    Disclosure, Endpoint, Exchange, Frame, OperatorKind, ProductParameters, Protocol, SpmmError,
+    Endpoint, Exchange, Frame, OperatorKind, PatternPolicy, ProductParameters, Protocol, SpmmError,
     Step, Uncounted, he,
 };
 
@@ -60,7 +60,7 @@ struct Moved([Vec<(Step, u32, usize)>; 2]);
 impl Moved {
     /// Whoever drives the endpoints lets nothing else cross.
     fn is(&self, exchange: Exchange, parameters: &ProductParameters) {
-        let expected = exchange.crossings(parameters).unwrap();
+        let expected = exchange.frames(parameters).unwrap();
         for (to_social, moved) in [false, true].into_iter().zip(&self.0) {
             let of_sender = expected.iter().filter(|one| one.to_social == to_social);
             let of_sender = of_sender.map(|one| (one.step, one.sequence, one.payload_bytes));
@@ -73,7 +73,7 @@ fn world(protocol: Protocol, operator: OperatorKind) -> World {
     let mut shape = Shape::new(40, 2, vec![(0, 1), (1, 2), (7, 39)]);
     (shape.protocol, shape.operator) = (protocol, operator);
     if !protocol.fetches_privately() {
-        shape.disclosure = Disclosure::ActiveRows;
+        shape.policy = PatternPolicy::ActiveRows;
     }
     World::new(&shape, 1)
 }
@@ -208,7 +208,7 @@ fn nothing_is_taken_before_its_time_or_of_another_shape() {
     let disk = Arc::new(MemoryStorage::default());
     let stock = RatingStock::create(disk, terms, Arc::clone(&world.pattern)).unwrap();
     let mut uploading = RatingBlock::new(stock).unwrap();
-    let expected = Exchange::Upload.crossings(&world.parameters).unwrap();
+    let expected = Exchange::Upload.frames(&world.parameters).unwrap();
     let answer = expected.iter().find(|one| !one.to_social).unwrap();
     let early = Frame {
         step: answer.step,

@@ -167,7 +167,7 @@ fn model_to_wire(proposal: &Proposal) -> v1::ModelSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_sparse::{Disclosure, OperatorKind};
+    use s3rec_sparse::{OperatorKind, PatternPolicy};
     use s3rec_spmm::{Protocol, ReleasePolicy};
 
     fn sample() -> Proposal {
@@ -183,7 +183,7 @@ mod tests {
             learning_rate: 0.0,
             social_bias_weight: 0.0,
             protocol: Protocol::He,
-            pattern: Disclosure::Nothing,
+            pattern: PatternPolicy::Nothing,
             release: ReleasePolicy::Exact,
             saturation_bound: 8.0,
             guard_bits: 2,

@@ -5,9 +5,9 @@ use s3rec_bench::products::{self, ProductsOptions};
 use s3rec_bench::record::{PhaseRecord, ProductsReport};
 use s3rec_bench::workload::{UserChoice, Workload};
 
-use super::growth::growth;
 use super::links::over_links;
 use super::records::{conclude, json, write};
+use super::scale::scale;
 use super::serve_load::serve_load;
 use super::whole;
 use crate::arguments::{BenchVerb, FetchArgs, ProductsArgs};
@@ -31,7 +31,7 @@ pub async fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
         BenchVerb::PsiParty(arguments) => psi::party(&arguments, output),
         BenchVerb::Rounds(arguments) => learning::rounds(&arguments, output),
         BenchVerb::Release(arguments) => learning::release(&arguments, output),
-        BenchVerb::Scale(arguments) => growth(&arguments, output),
+        BenchVerb::Scale(arguments) => scale(&arguments, output),
         BenchVerb::Links(arguments) => over_links(&arguments, output).await,
         BenchVerb::Report(arguments) => whole::report(&arguments, output),
         BenchVerb::All(arguments) => whole::all(&arguments, output).await,

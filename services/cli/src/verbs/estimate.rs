@@ -1,8 +1,8 @@
 //! `s3rec estimate`: what a job would cost under every protocol, before any data moves.
 
 use s3rec_spmm::{
-    Disclosure, LinkProfile, OperatorKind, ProductParameters, ProductRequest, Protocol, SpmmError,
-    choose_parameters, cost, fetch,
+    LinkProfile, OperatorKind, PatternPolicy, ProductParameters, ProductRequest, Protocol,
+    SpmmError, choose_parameters, cost, fetch,
 };
 use serde_json::{Value, json};
 
@@ -156,17 +156,17 @@ fn request(arguments: &EstimateArgs, protocol: Protocol, link: LinkProfile) -> P
         request.fetched_rows_bound = fetch::rows_bound(needed, users);
     }
     request.pattern = match arguments.pattern {
-        PatternChoice::Nothing => Disclosure::Nothing,
-        PatternChoice::ActiveRows => Disclosure::ActiveRows,
-        PatternChoice::ActiveRowsAndColumns => Disclosure::ActiveRowsAndColumns,
+        PatternChoice::Nothing => PatternPolicy::Nothing,
+        PatternChoice::ActiveRows => PatternPolicy::ActiveRows,
+        PatternChoice::ActiveRowsAndColumns => PatternPolicy::ActiveRowsAndColumns,
     };
     let active = arguments.active_users.unwrap_or(users).min(users);
     let trims_upload = match request.pattern {
-        Disclosure::Nothing => false,
-        Disclosure::ActiveRows => operator.is_symmetric(),
-        Disclosure::ActiveRowsAndColumns => true,
+        PatternPolicy::Nothing => false,
+        PatternPolicy::ActiveRows => operator.is_symmetric(),
+        PatternPolicy::ActiveRowsAndColumns => true,
     };
-    if request.pattern != Disclosure::Nothing {
+    if request.pattern != PatternPolicy::Nothing {
         request.returned_rows = active;
     }
     if trims_upload {

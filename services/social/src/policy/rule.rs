@@ -2,7 +2,7 @@
 
 use s3rec_job::{Account, OpenedDay, Proposal, counting};
 use s3rec_node::process::{latest_unix_ms, now_unix_ms};
-use s3rec_sparse::{BoundsRule, Disclosure, PublicBounds, StatedBounds};
+use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 use s3rec_wire::convert::{pattern_to_wire, release_to_wire};
 use s3rec_wire::status::Fault;
@@ -27,7 +27,7 @@ pub(crate) struct Rule {
     #[serde(deserialize_with = "spelling::protocols")]
     protocols: Vec<Protocol>,
     #[serde(deserialize_with = "spelling::patterns")]
-    patterns: Vec<Disclosure>,
+    patterns: Vec<PatternPolicy>,
     #[serde(deserialize_with = "spelling::releases")]
     releases: Vec<v1::ReleaseKind>,
     largest_rank: u32,

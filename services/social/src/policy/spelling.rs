@@ -1,6 +1,6 @@
 //! How a policy file spells what a rule allows.
 
-use s3rec_sparse::Disclosure;
+use s3rec_sparse::PatternPolicy;
 use s3rec_spmm::Protocol;
 use s3rec_wire::convert::{pattern_to_wire, protocol_to_wire};
 use s3rec_wire::v1;
@@ -19,10 +19,10 @@ pub(super) fn protocols<'de, D: Deserializer<'de>>(
 
 pub(super) fn patterns<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<Disclosure>, D::Error> {
+) -> Result<Vec<PatternPolicy>, D::Error> {
     let of = |number| s3rec_wire::convert::pattern_from_wire(number).ok();
     let kind = |name: &str| v1::PatternPolicy::from_str_name(name).and_then(|p| of(p.into()));
-    let known = |pattern: &Disclosure| pattern_to_wire(*pattern).as_str_name();
+    let known = |pattern: &PatternPolicy| pattern_to_wire(*pattern).as_str_name();
     named(deserializer, "PATTERN_POLICY_", kind, known)
 }
 

@@ -1,6 +1,6 @@
 use s3rec_job::{Account, Counters, JobId, OpenedDay, Shown, Terms};
 use s3rec_model::SolverKind;
-use s3rec_sparse::{BoundsRule, Disclosure, OperatorKind};
+use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 
 use super::*;
@@ -48,7 +48,7 @@ fn proposal() -> Proposal {
         learning_rate: 0.0,
         social_bias_weight: 0.0,
         protocol: Protocol::He,
-        pattern: Disclosure::Nothing,
+        pattern: PatternPolicy::Nothing,
         release: ReleasePolicy::Exact,
         saturation_bound: 8.0,
         guard_bits: 2,
@@ -145,7 +145,7 @@ fn each_limit_denies_by_name() {
     type Denial = (&'static str, fn(&mut Proposal), u64, u64);
     let denials: [Denial; 7] = [
         ("protocols", |p| p.protocol = Protocol::HePir, 0, 0),
-        ("patterns", |p| p.pattern = Disclosure::ActiveRows, 0, 0),
+        ("patterns", |p| p.pattern = PatternPolicy::ActiveRows, 0, 0),
         (
             "releases",
             |p| p.release = ReleasePolicy::Coarse { released_bits: 9 },

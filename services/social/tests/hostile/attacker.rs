@@ -16,7 +16,7 @@ use s3rec_node::client::connect;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
 use s3rec_psi::{Common, rating};
-use s3rec_sparse::{Disclosure, OperatorKind};
+use s3rec_sparse::{OperatorKind, PatternPolicy};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, public_key_seed};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, StockTerms,
@@ -87,7 +87,7 @@ pub(crate) fn proposal(protocol: Protocol, rounds: u32) -> Proposal {
         learning_rate: 0.0,
         social_bias_weight: 0.0,
         protocol,
-        pattern: Disclosure::Nothing,
+        pattern: PatternPolicy::Nothing,
         release: ReleasePolicy::Exact,
         saturation_bound: 8.0,
         guard_bits: 2,
@@ -472,7 +472,7 @@ impl Agreed {
 fn pattern(proposal: &Proposal, bounds: &v1::SetupResponse) -> PublicPattern {
     let users = bounds.common_users;
     let rows = |bytes: &[u8]| match proposal.pattern {
-        Disclosure::Nothing => (0..users).collect(),
+        PatternPolicy::Nothing => (0..users).collect(),
         _ => rows_of_bitmap("active_rows", users, bytes).unwrap(),
     };
     PublicPattern {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use s3rec_audit::Entry;
 use s3rec_node::store::{Store, Table};
 use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
-use s3rec_spmm::{Disclosure, OperatorKind, Protocol, ReleasePolicy};
+use s3rec_spmm::{OperatorKind, PatternPolicy, Protocol, ReleasePolicy};
 use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -278,8 +278,8 @@ async fn a_product_beyond_the_configured_values_gets_no_bounds() {
 async fn users_whose_pattern_is_shown_are_counted() {
     let patterns = "[\"active-rows\", \"active-rows-and-columns\"]";
     for (pattern, expected) in [
-        (Disclosure::ActiveRows, 40),
-        (Disclosure::ActiveRowsAndColumns, 80),
+        (PatternPolicy::ActiveRows, 40),
+        (PatternPolicy::ActiveRowsAndColumns, 80),
     ] {
         let policy = policy(&[("patterns", patterns)]);
         let mut target = Target::start(&policy, &ring_of_links()).await;

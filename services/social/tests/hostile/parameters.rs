@@ -2,7 +2,7 @@
 //! writes into them, nothing goes on.
 
 use s3rec_job::{Proposal, Terms};
-use s3rec_spmm::{Disclosure, OperatorKind, ProductRequest, Protocol, ReleasePolicy};
+use s3rec_spmm::{OperatorKind, PatternPolicy, ProductRequest, Protocol, ReleasePolicy};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{JobState, ProductParameters};
 
@@ -57,7 +57,7 @@ async fn parameters_that_differ_from_the_consent_or_the_bounds_are_refused_by_fi
         ("row_norm_bound", |wish| wish.row_norm_bound *= 2),
         ("nonzeros_bound", |wish| wish.nonzeros_bound *= 2),
         ("pattern_policy", |wish| {
-            wish.pattern = Disclosure::ActiveRows;
+            wish.pattern = PatternPolicy::ActiveRows;
             (wish.uploaded_rows, wish.returned_rows) = (39, 39);
         }),
         ("fetched_rows_bound", |wish| {

@@ -2,7 +2,7 @@
 //! choose.
 
 use s3rec_job::Proposal;
-use s3rec_spmm::{Disclosure, Protocol, ReleasePolicy};
+use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1::JobState;
 
@@ -162,7 +162,10 @@ async fn noise_does_not_go_with_a_list_of_who_has_links() {
     )]);
     let target = Target::start(&policy, &ring_of_links()).await;
     let mut attacker = target.attacker().await;
-    for pattern in [Disclosure::ActiveRows, Disclosure::ActiveRowsAndColumns] {
+    for pattern in [
+        PatternPolicy::ActiveRows,
+        PatternPolicy::ActiveRowsAndColumns,
+    ] {
         let both = Proposal {
             pattern,
             ..noised(8.0, 1e-6)

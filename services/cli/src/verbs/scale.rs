@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Table, bytes, count, duration, note};
 
 /// Measures, predicts, and shows.
-pub(super) fn growth(arguments: &ScaleArgs, output: Output) -> Result<(), Failure> {
+pub(super) fn scale(arguments: &ScaleArgs, output: Output) -> Result<(), Failure> {
     let options = options(arguments);
     let report = scale::measure(&options, note)?;
     conclude(
