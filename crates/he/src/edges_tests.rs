@@ -280,7 +280,7 @@ fn parameters_that_were_written_down_are_checked_when_read() {
 #[test]
 fn sparse_rows_are_empty_when_they_have_no_row() {
     let none = SparseRows::new(&[0], &[], &[], 1).unwrap();
-    assert!(none.is_empty() && none.len() == 0);
+    assert!(none.is_empty());
     let one = SparseRows::new(&[0, 0], &[], &[], 1).unwrap();
     assert!(!one.is_empty() && one.len() == 1);
 }
