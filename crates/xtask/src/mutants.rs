@@ -19,13 +19,17 @@ const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
 
 /// The crates whose code holds the secrets, and the files of both daemons that decide, count and
 /// sign.
-const FILES: [&str; 10] = [
+const FILES: [&str; 14] = [
     "crates/audit/src/**/*.rs",
     "crates/psi/src/**/*.rs",
     "crates/he/src/**/*.rs",
     "crates/spmm/src/**/*.rs",
+    "crates/job/src/counters.rs",
+    "crates/job/src/counting.rs",
     "services/social/src/approval.rs",
+    "services/social/src/approved.rs",
     "services/social/src/consent.rs",
+    "services/social/src/consented.rs",
     "services/social/src/ledger.rs",
     "services/social/src/policy.rs",
     "services/rating/src/consent.rs",

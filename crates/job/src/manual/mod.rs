@@ -48,5 +48,8 @@ pub mod extending {}
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 
+#[doc = include_str!("walk.md")]
+pub mod walk {}
+
 #[doc = include_str!("resuming.md")]
 pub mod resuming {}

@@ -252,3 +252,36 @@ impl SocialJob {
         matches!(self, Self::Away)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_begins_again_only_while_nothing_is_opened() {
+        assert!(matches!(SocialJob::begin_again(0), Ok(SocialJob::Approved)));
+        let refused = SocialJob::begin_again(3);
+        assert!(matches!(refused, Err(JobError::BeganAgain { openings: 3 })));
+    }
+
+    #[test]
+    fn no_exchange_is_due_before_its_stage() {
+        let call = |phase| Call {
+            phase,
+            round: u32::from(phase == Phase::Online),
+            parameters_digest: [0; 32],
+        };
+        let phases = [Phase::Setup, Phase::Offline, Phase::Online];
+        for job in [SocialJob::Approved, SocialJob::Closed] {
+            for phase in phases {
+                let refused = job.is_due(&call(phase), 0, 5);
+                assert!(matches!(refused, Err(JobError::NotDue)), "{phase:?}");
+            }
+        }
+        // Of a P0 that was away only the resume handshake is.
+        for phase in phases {
+            let is_due = SocialJob::Away.is_due(&call(phase), 2, 5).is_ok();
+            assert_eq!(is_due, phase == Phase::Offline, "{phase:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What P0's job says: to be carried out, to be saved, to be told.
+
+use super::{RatingAgreed, RatingExchange, RatingJob, RatingProgress, RoundReport};
+use crate::{JointTraining, Phase};
+
+/// What is to be done next.
+pub enum RatingNext {
+    /// To be carried out with P1.
+    Exchange(RatingExchange),
+    /// To be on disk before the job goes on.
+    Save(RatingSave, RatingJob),
+    /// To be told.
+    Emit(RatingEvent, RatingJob),
+    /// The training is over, and P1 needs nothing more.
+    Done(Box<JointTraining>),
+}
+
+/// What is to be on disk before the job goes on.
+pub enum RatingSave {
+    /// Nothing of an earlier beginning but its common users.
+    Discard,
+    /// What both sides agreed on. Without the progress that follows it counts for nothing.
+    Agreed(Box<RatingAgreed>),
+    /// How far the rounds are; the driver adds what they have cost.
+    Progress(Box<RatingProgress>),
+    /// That this round was opened to us.
+    Opened(u32),
+}
+
+/// What is told of a job.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RatingEvent {
+    /// The phase begins.
+    Begins(Phase),
+    /// A stock of `columns` columns is made in `blocks` blocks.
+    StockBegins {
+        /// Columns of one opening × rounds.
+        columns: u64,
+        /// Exchanges of masks.
+        blocks: u32,
+    },
+    /// So many of the stock's columns are made.
+    StockGrows {
+        /// Of all.
+        columns: u64,
+        /// Those that the job needs.
+        of: u64,
+        /// Once it is sealed.
+        identity: Option<[u8; 32]>,
+    },
+    /// What the rounds use up is made: P1 has answered an upload.
+    Prepared,
+    /// Both sides have the same stock.
+    StockStands {
+        /// Columns that the job needs.
+        columns: u64,
+        /// The stock's name.
+        identity: Option<[u8; 32]>,
+    },
+    /// Everything before the rounds is done.
+    RoundsBegin,
+    /// P1's product is waited for.
+    Asks {
+        /// From 1.
+        round: u32,
+    },
+    /// A round is done.
+    RoundDone {
+        /// From 1.
+        round: u32,
+        /// How it went.
+        report: RoundReport,
+    },
+}
