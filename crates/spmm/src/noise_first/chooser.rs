@@ -48,9 +48,10 @@ fn no_fit(terms: &Terms) -> NoiseFirstError {
 }
 
 /// Slots and secrets that hold that many columns, without waste of a power of two.
-fn shapes(columns: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn shapes(columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (1..=6).filter_map(move |secrets| {
-        let slots = columns.div_ceil(secrets).next_power_of_two();
+        // One slot is too few for the collapse.
+        let slots = columns.div_ceil(secrets).next_power_of_two().max(2);
         // Fewer secrets of as many slots hold the columns too.
         let is_least = columns.div_ceil(slots) == secrets;
         (slots <= 64 && is_least).then_some((slots, secrets))

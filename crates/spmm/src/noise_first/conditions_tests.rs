@@ -148,14 +148,14 @@ fn every_condition_refuses_what_is_just_beyond_it() {
     let code = |bits: u32| CodeBits::new("", bits).unwrap();
     for good in all() {
         good.validate().unwrap();
-        for slots in [0, 3, 128] {
+        for slots in [0, 1, 3, 128] {
             refused(Parameters { slots, ..good }, "s");
         }
         for secrets in [0, 7] {
             refused(Parameters { secrets, ..good }, "c");
         }
-        if good.columns() > 1 {
-            let (slots, secrets) = (1, 1);
+        if good.columns() > 2 {
+            let (slots, secrets) = (2, 1);
             refused(
                 Parameters {
                     slots,

@@ -103,7 +103,7 @@ impl Terms {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameters {
     pub(crate) terms: Terms,
-    /// s, a power of two.
+    /// s, a power of two from 2 on.
     pub(crate) slots: usize,
     /// c.
     pub(crate) secrets: usize,
@@ -201,8 +201,11 @@ impl Parameters {
                 condition,
             })
         };
-        if !(self.slots.is_power_of_two() && self.slots <= 64) {
-            return refuse("s", self.slots as f64, "a power of two up to 64".into());
+        // With one slot τ has half the order that the collapse needs: P0 would read a linear map
+        // of the links that no noise hides.
+        if !(self.slots.is_power_of_two() && (2..=64).contains(&self.slots)) {
+            let condition = "a power of two from 2 to 64".into();
+            return refuse("s", self.slots as f64, condition);
         }
         // The claim's bound on the hint is stated for up to six secrets under one mask.
         if !(1..=6).contains(&self.secrets) {
