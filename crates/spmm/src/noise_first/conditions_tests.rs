@@ -310,10 +310,23 @@ fn terms_out_of_range_are_refused_by_both_ends() {
 #[test]
 fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
     let world = World::new(3, terms(Sides::One, 20, 3_000, 2));
-    let (rows, upload) = world.upload();
+    let (mut rows, upload) = world.upload();
+    let encrypt = |parameters: Parameters, rows: &mut Rows| {
+        let keys = RatingKeys::generate(&parameters, &world.seeds, &Seed::from_bytes([0; 32]));
+        let keys = keys.unwrap();
+        let job = keys.job(&[7; 32], &world.split, &world.opening).unwrap();
+        let errors = Seed::from_bytes([99; 32]);
+        let refused = Upload::encrypt(&keys, &job, rows, &errors);
+        if parameters != rows.parameters {
+            assert!(matches!(refused, Err(NoiseFirstError::OtherRows)));
+        }
+        // As if they had been encoded for these.
+        rows.parameters = parameters;
+        Upload::encrypt(&keys, &job, rows, &errors)
+    };
     // Rows are as long as they may be, within rounding.
     let scale = world.parameters.scale();
-    let tight = |share: f64| {
+    let mut tight = |share: f64| {
         let parameters = Parameters {
             terms: Terms {
                 row_norm_bound: share,
@@ -323,10 +336,7 @@ fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
             ..world.parameters
         };
         assert!(is_near(parameters.effective_bound(), share * scale));
-        let keys = RatingKeys::generate(&parameters, &world.seeds, &Seed::from_bytes([0; 32]));
-        let keys = keys.unwrap();
-        let errors = Seed::from_bytes([99; 32]);
-        Upload::encrypt(&keys, &world.seeds, &world.opening, &rows, &errors)
+        encrypt(parameters, &mut rows)
     };
     assert_eq!(tight(1.0).unwrap().bytes().len(), upload.bytes().len());
     assert!(matches!(
@@ -340,7 +350,7 @@ fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
     let mut values = vec![0.1; 2 * 3_000];
     values[2 * place] = 0.99;
     let matrix = RealMatrix::from_vec(3_000, 2, values).unwrap();
-    let rows = Rows::encode(&world.parameters, &matrix).unwrap();
+    let mut rows = Rows::encode(&world.parameters, &matrix).unwrap();
     let parameters = Parameters {
         terms: Terms {
             row_norm_bound: 0.9,
@@ -348,10 +358,7 @@ fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
         },
         ..world.parameters
     };
-    let keys = RatingKeys::generate(&parameters, &world.seeds, &Seed::from_bytes([0; 32]));
-    let keys = keys.unwrap();
-    let errors = Seed::from_bytes([99; 32]);
-    let refused = Upload::encrypt(&keys, &world.seeds, &world.opening, &rows, &errors);
+    let refused = encrypt(parameters, &mut rows);
     assert!(matches!(refused, Err(NoiseFirstError::EffectiveNorm { row }) if row == place));
 }
 
@@ -372,7 +379,7 @@ fn every_uploaded_value_has_an_error_of_its_own() {
     let (_, upload) = world.upload();
     let (columns, places) = (parameters.columns(), parameters.places());
     assert!(parameters.slots > 1 && parameters.secrets > 1);
-    let codes = packing::unpack_u64(upload.bytes(), 49, 400 * columns).unwrap();
+    let codes = packing::unpack_u64(upload.codes(), 49, 400 * columns).unwrap();
     let encoded = Rows::encode(&parameters, &world.rows).unwrap();
     let scale = parameters.scale();
     let messages = encoded.as_encoded(&parameters).into_iter();
@@ -380,7 +387,7 @@ fn every_uploaded_value_has_an_error_of_its_own() {
     let mut errors = Vec::new();
     for user in 0..400 {
         let (group, place) = (user / places, user % places);
-        let seed = JobDigest::mask(&world.seeds, &world.opening, group as u64);
+        let seed = binding::mask(&world.seeds, &world.opening, group as u64);
         let mut mask = Polynomial::zero();
         transform().forward(&Polynomial::uniform(&seed), &mut mask);
         for column in 0..columns {

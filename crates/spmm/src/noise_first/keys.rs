@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::error::in_message;
 use super::parameters::ERROR;
-use super::{NoiseFirstError, Parameters};
+use super::{Job, NoiseFirstError, Opening, Parameters, Split};
 
 /// Both sides' halves of the session's public randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub(crate) fn factor(polynomial: &Polynomial<Coefficients>) -> Polynomial<Points
 /// P0's keys: uniform ternary secrets, one session.
 pub struct RatingKeys {
     parameters: Parameters,
+    pub(crate) seeds: SessionSeeds,
     /// s_c at the points, over N.
     pub(crate) secrets: Vec<Polynomial<Points>>,
     message: Vec<u8>,
@@ -119,6 +120,7 @@ impl RatingKeys {
         message.extend(public);
         Ok(Self {
             parameters: *parameters,
+            seeds: *seeds,
             secrets,
             message,
         })
@@ -134,6 +136,28 @@ impl RatingKeys {
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// An opening under these keys, for a split of the common users, whose digest in their order
+    /// is `users_digest`.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Sides`], [`NoiseFirstError::Shape`] for a split that is not the terms'.
+    pub fn job(
+        &self,
+        users_digest: &[u8; 32],
+        split: &Split,
+        opening: &Opening,
+    ) -> Result<Job, NoiseFirstError> {
+        let (parameters, seeds) = (&self.parameters, &self.seeds);
+        Job::of(
+            parameters,
+            seeds,
+            &self.message,
+            users_digest,
+            split,
+            opening,
+        )
     }
 }
 
@@ -173,6 +197,7 @@ fn ternary(seed: &Seed) -> Polynomial<Coefficients> {
 /// P0's keys as P1 uses them.
 pub struct SocialKeys {
     parameters: Parameters,
+    pub(crate) seeds: SessionSeeds,
     pub(crate) columns: Columns,
     pub(crate) turn: Automorphism,
     /// A_l, over N.
@@ -233,6 +258,7 @@ impl SocialKeys {
         let columns = Columns::new(transform(), parameters.slots).map_err(&blame)?;
         Ok(Self {
             parameters: *parameters,
+            seeds: *seeds,
             turn: Automorphism::new(transform(), columns.generator()),
             columns,
             digit_masks: digit_masks.iter().map(factor).collect(),
@@ -247,6 +273,28 @@ impl SocialKeys {
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// An opening under these keys, for a split of the common users, whose digest in their order
+    /// is `users_digest`.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Sides`], [`NoiseFirstError::Shape`] for a split that is not the terms'.
+    pub fn job(
+        &self,
+        users_digest: &[u8; 32],
+        split: &Split,
+        opening: &Opening,
+    ) -> Result<Job, NoiseFirstError> {
+        let (parameters, seeds) = (&self.parameters, &self.seeds);
+        Job::of(
+            parameters,
+            seeds,
+            &self.message,
+            users_digest,
+            split,
+            opening,
+        )
     }
 
     /// The keys as they were received.

@@ -139,7 +139,7 @@ pub(crate) struct Shape {
 pub struct Sizes {
     /// P0 → P1, once a session: key-switch keys and public keys.
     pub keys: usize,
-    /// P0 → P1: the bodies.
+    /// P0 → P1: the job's digest and the bodies.
     pub upload: usize,
     /// P1 → P0: the a-parts.
     pub masks: usize,
@@ -483,9 +483,11 @@ impl Shape {
             self.gadget.digits() * polynomial(self.key_code) + polynomial(self.public_key_code);
         Sizes {
             keys: self.secrets * key,
-            upload: self
-                .upload_code
-                .packed_bytes(terms.uploaded as usize * columns),
+            // The job's digest besides.
+            upload: 32
+                + self
+                    .upload_code
+                    .packed_bytes(terms.uploaded as usize * columns),
             masks: (terms.opened as usize).div_ceil(places) * polynomial(self.mask_code),
             bodies: self.body_code.packed_bytes(terms.opened as usize * columns),
         }
