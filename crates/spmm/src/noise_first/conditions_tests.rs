@@ -165,6 +165,17 @@ fn every_condition_refuses_what_is_just_beyond_it() {
                 "s·c",
             );
         }
+        if good.columns() <= 32 {
+            let (slots, secrets) = (64, 1);
+            refused(
+                Parameters {
+                    slots,
+                    secrets,
+                    ..good
+                },
+                "n·C",
+            );
+        }
         for result_bits in [good.result_bits - 1, good.result_bits + 1] {
             refused(
                 Parameters {
@@ -190,13 +201,63 @@ fn every_condition_refuses_what_is_just_beyond_it() {
         // Less noise by a millionth spends more than μ; more noise is no fault.
         let sigma = good.sigma * (1.0 - 1e-6);
         refused(Parameters { sigma, ..good }, "μ as spent");
-        for sigma in [f64::NAN, 0.0, -good.sigma] {
-            assert!(Parameters { sigma, ..good }.validate().is_err(), "{sigma}");
+        for sigma in [f64::NAN, f64::INFINITY, 0.0, -good.sigma] {
+            refused(Parameters { sigma, ..good }, "σ");
         }
         let body_code = code(good.result_bits);
         refused(Parameters { body_code, ..good }, "the residual of rounding");
         let sigma = good.effective_bound() * good.sigma;
-        refused(Parameters { sigma, ..good }, "room for a message");
+        refused(
+            Parameters { sigma, ..good },
+            "the share of β left for a message",
+        );
+        // A bit less of the upload's code than keeps the rows' length.
+        let short = (good.result_bits..good.upload_code.bits()).rev().map(code);
+        let short = short.map(|upload_code| Parameters {
+            upload_code,
+            ..good
+        });
+        let mut short = short.filter(|parameters| parameters.residual() <= 0.05);
+        if let Some(shorter) = short.find(|parameters| parameters.kept() < 0.98) {
+            refused(shorter, "the share of β left for a message");
+        }
+    }
+}
+
+/// Rows are as long as they may be: what the upload's code takes off them is signal.
+#[test]
+fn rows_keep_their_length_at_every_width_and_mu() {
+    for columns in [1, 2, 12, 33, 64, 160, 384] {
+        for mu in [0.05, 0.1, 0.25, 0.5, 1.0, 2.0] {
+            for sides in [Sides::One, Sides::Two] {
+                let terms = Terms {
+                    mu: Mu::new(mu).unwrap(),
+                    ..terms(sides, 3_000, 3_000, columns)
+                };
+                let Ok(chosen) = choose(terms) else {
+                    assert!(columns > 100 && mu < 0.5, "{columns} {mu}: nothing fits");
+                    continue;
+                };
+                // By the code's half step and the largest error, written down again.
+                let step = (49.0 - f64::from(chosen.upload_code.bits())).exp2();
+                let lost = f64::from(columns).sqrt() * (step + 64.0) * chosen.sigma;
+                let lost = lost / (50.0 - f64::from(chosen.result_bits)).exp2();
+                assert!(lost <= 0.02, "{columns} {mu} {sides:?}: {lost}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_shape_has_the_values_that_the_bound_is_a_tail_over() {
+    for columns in 1..=384 {
+        let mut count = 0;
+        for (slots, secrets) in chooser::shapes(columns) {
+            assert!(slots * secrets >= columns && slots >= 2);
+            assert!(2_048 / slots * columns >= 1_024, "{columns}: {slots}");
+            count += 1;
+        }
+        assert!(count > 0, "{columns}");
     }
 }
 

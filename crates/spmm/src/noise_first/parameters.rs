@@ -5,6 +5,7 @@ use s3rec_lattice::digits::Gadget;
 use s3rec_lattice::{DEGREE, modulus::MODULUS_BITS};
 
 use super::NoiseFirstError;
+use super::chooser::shapes;
 use super::guarantee::Mu;
 
 /// Largest share of μ that the noise of key switching may take.
@@ -18,6 +19,9 @@ const RESIDUAL: f64 = 0.05;
 const RESIDUAL_FRIENDS: f64 = 20.0;
 /// Deviations of noise that a result has room for beside the largest sum.
 const ROOM: f64 = 7.0;
+/// Least share of β that is left for a message: rows are as long as they may be, and what is
+/// taken off is signal that μ has paid for.
+const KEPT: f64 = 0.98;
 /// Standard deviations of the errors of bodies and keys, and of v and e₁.
 pub(crate) const ERROR: f64 = 4.0;
 pub(crate) const FRESH: f64 = 8.0;
@@ -219,6 +223,13 @@ impl Parameters {
                 format!("at least {} columns", self.columns()),
             );
         }
+        // The bound on key switching's share is a tail over n·C values; the chooser's shapes have
+        // at least 1,024 of them, with fewer it would not hold.
+        if !shapes(self.columns()).any(|shape| shape == (self.slots, self.secrets)) {
+            let values = (self.places() * self.columns()) as f64;
+            let condition = "that of a shape without waste".into();
+            return refuse("n·C", values, condition);
+        }
         if Some(self.result_bits) != self.terms.result_bits() {
             let condition = format!("the degree bound's: {:?}", self.terms.result_bits());
             return refuse("g", self.result_bits.into(), condition);
@@ -237,6 +248,9 @@ impl Parameters {
                 format!("at most {most}"),
             );
         }
+        if !(self.sigma.is_finite() && self.sigma > 0.0) {
+            return refuse("σ", self.sigma, "a positive number".into());
+        }
         let spent = self.terms.sensitivity() / self.sigma + share;
         if spent.is_nan() || spent > self.terms.mu.value() * (1.0 + 1e-12) {
             return refuse(
@@ -253,9 +267,13 @@ impl Parameters {
                 format!("at most {RESIDUAL} σ"),
             );
         }
-        let room = self.message_bound();
-        if room.is_nan() || room < 1.0 {
-            return refuse("room for a message", room, "at least one unit".into());
+        let kept = self.kept();
+        if kept.is_nan() || kept < KEPT {
+            return refuse(
+                "the share of β left for a message",
+                kept,
+                format!("at least {KEPT}"),
+            );
         }
         Ok(())
     }
@@ -326,6 +344,12 @@ impl Parameters {
     pub fn message_bound(&self) -> f64 {
         let rounding = f64::from(MODULUS_BITS - 1 - self.upload_code.bits()).exp2();
         self.effective_bound() - f64::from(self.terms.columns).sqrt() * (rounding + LARGEST_ERROR)
+    }
+
+    /// The share of β that a message may have; rows beyond it are shortened to it.
+    #[must_use]
+    pub fn kept(&self) -> f64 {
+        self.message_bound() / self.effective_bound()
     }
 
     /// β in units.
@@ -402,6 +426,7 @@ impl Parameters {
             ("key_bits", exact(self.key_code)),
             ("key_switch_share", self.key_switch_share()),
             ("residual", self.residual()),
+            ("kept", self.kept()),
         ]
         .into()
     }
