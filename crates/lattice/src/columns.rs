@@ -12,6 +12,8 @@
 //! where b_k = X^k·a_k at that point and ρ = ω^(2s) has order n. So one transform of size n over
 //! the places serves all j: entry e·t_j mod n of it is β_j.
 
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::LatticeError;
 use crate::modulus::{self, dispatch, multiply, power, reduce};
 use crate::polynomial::{Coefficients, DEGREE, Polynomial};
@@ -36,6 +38,12 @@ pub struct Columns {
 pub struct Pack {
     rows: Box<[f64]>,
     places: usize,
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        self.rows.zeroize();
+    }
 }
 
 impl Pack {
@@ -150,12 +158,12 @@ impl Columns {
 
     /// From X^k·a_k to β_j/N, at all points.
     pub fn transform(&self, transform: &Transform, pack: &mut Pack) {
-        let mut block = vec![0.0; self.places * AT_ONCE];
+        let mut scratch = Zeroizing::new(vec![0.0; self.places * AT_ONCE]);
         let exponents = transform.exponents();
         for first in (0..DEGREE).step_by(AT_ONCE) {
             let rows = &mut pack.rows;
             let exponents = &exponents[first..first + AT_ONCE];
-            let block = &mut block[..];
+            let block = &mut scratch[..];
             dispatch(
                 transform.arch(),
                 #[inline(always)]

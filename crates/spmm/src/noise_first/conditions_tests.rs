@@ -319,6 +319,11 @@ fn terms_out_of_range_are_refused_by_both_ends() {
             uploaded: (1 << 24) + 1,
             ..good
         },
+        Terms {
+            uploaded: 1 << 24,
+            columns: 17,
+            ..good
+        },
         Terms { columns: 0, ..good },
         Terms {
             columns: 385,

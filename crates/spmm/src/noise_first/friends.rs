@@ -1,5 +1,7 @@
 //! S: who is whose friend, and the part of it that a release reads.
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::{NoiseFirstError, Split};
 
 /// Friendships among m users: symmetric, 0/1, zero diagonal, in rows. Secret.
@@ -7,6 +9,13 @@ use super::{NoiseFirstError, Split};
 pub struct Friends {
     starts: Vec<usize>,
     friends: Vec<u32>,
+}
+
+impl Drop for Friends {
+    fn drop(&mut self) {
+        self.starts.zeroize();
+        self.friends.zeroize();
+    }
 }
 
 impl Friends {
@@ -20,7 +29,7 @@ impl Friends {
         users: u32,
         links: impl IntoIterator<Item = (u32, u32)>,
     ) -> Result<Self, NoiseFirstError> {
-        let mut pairs = Vec::new();
+        let mut pairs = Zeroizing::new(Vec::new());
         for (from, to) in links {
             // Neither is named: an error may end up in a log, and links may not.
             if from >= users || to >= users {
@@ -33,13 +42,13 @@ impl Friends {
         pairs.sort_unstable();
         pairs.dedup();
         let mut starts = vec![0usize; users as usize + 1];
-        for &(from, _) in &pairs {
+        for &(from, _) in pairs.iter() {
             starts[from as usize + 1] += 1;
         }
         for user in 0..users as usize {
             starts[user + 1] += starts[user];
         }
-        let friends = pairs.into_iter().map(|(_, to)| to).collect();
+        let friends = pairs.iter().map(|&(_, to)| to).collect();
         Ok(Self { starts, friends })
     }
 
@@ -97,6 +106,13 @@ impl Friends {
 pub struct Block {
     starts: Vec<usize>,
     columns: Vec<u32>,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.starts.zeroize();
+        self.columns.zeroize();
+    }
 }
 
 impl Block {

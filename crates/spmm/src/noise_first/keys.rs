@@ -78,6 +78,16 @@ impl RatingKeys {
     ) -> Result<Self, NoiseFirstError> {
         parameters.validate()?;
         let errors = Tails::new(ERROR);
+        // Under other seeds or parameters nothing is drawn twice.
+        let mut hasher = blake3::Hasher::new();
+        parameters.absorb(&mut hasher);
+        let numbers = hasher.finalize();
+        let content: [&[u8]; 3] = [
+            seeds.rating.as_bytes(),
+            seeds.social.as_bytes(),
+            numbers.as_bytes(),
+        ];
+        let seed = seed.derive("s3rec noise-first rating keys", &content);
         let mut error_stream = Stream::new(&seed.derive("s3rec noise-first key errors", &[]));
         let mut draw = || {
             let mut error = Zeroizing::new(vec![0; DEGREE]);
@@ -306,7 +316,80 @@ impl SocialKeys {
 
 #[cfg(test)]
 mod tests {
+    use s3rec_lattice::code::CodeBits;
+    use s3rec_lattice::digits::Gadget;
+
+    use super::super::parameters::Shape;
+    use super::super::tests::terms;
+    use super::super::{Sides, choose};
     use super::*;
+
+    fn one() -> Polynomial<Points> {
+        let mut values = vec![0; DEGREE];
+        values[0] = 1;
+        at_points(&Polynomial::from_small(&values))
+    }
+
+    /// Every secret's coefficients, and the errors of the public keys as their codes keep them.
+    fn drawn(tag: u8) -> (Vec<Vec<i64>>, Vec<Vec<i64>>, Parameters) {
+        let parameters = choose(terms(Sides::Two, 400, 400, 12)).unwrap();
+        let shape = Shape {
+            slots: 4,
+            secrets: 3,
+            gadget: Gadget::new(6, 8).unwrap(),
+            key_code: CodeBits::new("", 49).unwrap(),
+            public_key_code: CodeBits::new("", 49).unwrap(),
+            ..parameters.shape()
+        };
+        let parameters = Parameters::complete(*parameters.terms(), shape).unwrap();
+        let seeds = SessionSeeds {
+            rating: PublicSeed::from_bytes([tag; 32]),
+            social: PublicSeed::from_bytes([2; 32]),
+        };
+        let keys = RatingKeys::generate(&parameters, &seeds, &Seed::from_bytes([3; 32])).unwrap();
+        let of = |polynomial: &Polynomial<Coefficients>| -> Vec<i64> {
+            (0..DEGREE).map(|place| polynomial.centred(place)).collect()
+        };
+        let (_, public_mask) = seeds.masks(&parameters);
+        let public_mask = at_points(&public_mask);
+        let bytes = parameters.public_key_code.packed_bytes(DEGREE);
+        let public = &keys.message()[keys.message().len() - 3 * bytes..];
+        let errors = keys.secrets.iter().zip(public.chunks(bytes));
+        let errors = errors.map(|(secret, body)| {
+            let body = parameters.public_key_code.unpack(body, DEGREE).unwrap();
+            let hidden = times(&public_mask, secret);
+            let of_place = |place: usize| {
+                let hidden = modulus::residue(hidden.centred(place));
+                modulus::centred(modulus::subtract(body[place], hidden))
+            };
+            (0..DEGREE).map(of_place).collect()
+        });
+        let errors = errors.collect();
+        let secrets = keys.secrets.iter().map(|secret| of(&times(&one(), secret)));
+        (secrets.collect(), errors, parameters)
+    }
+
+    #[test]
+    fn every_key_has_a_secret_and_errors_of_its_own() {
+        let ((secrets, errors, _), (others, other_errors, _)) = (drawn(1), drawn(4));
+        let mut all: Vec<_> = secrets.iter().chain(&others).collect();
+        assert!(all.iter().all(|secret| secret.iter().all(|s| s.abs() <= 1)));
+        all.extend(errors.iter().chain(&other_errors));
+        // Under one seed of P0 too, where a session's seeds are others.
+        for (index, left) in all.iter().enumerate() {
+            for right in &all[..index] {
+                let equal = left.iter().zip(*right).filter(|(a, b)| a == b).count();
+                assert!(equal < DEGREE / 2, "{index}: {equal}");
+            }
+        }
+        for errors in errors {
+            // Deviation 4, and a unit of the code: 2048 samples, three standard errors.
+            let square: i64 = errors.iter().map(|error| error * error).sum();
+            let variance = square as f64 / DEGREE as f64;
+            assert!((variance - 16.25).abs() < 1.75, "{variance}");
+            assert!(errors.iter().all(|error| error.abs() <= 65));
+        }
+    }
 
     #[test]
     fn secrets_are_minus_one_zero_and_one_each_as_likely() {

@@ -1,8 +1,9 @@
 //! What both platforms agree on, and the conditions that P1 checks for itself.
 
+use s3rec_lattice::DEGREE;
 use s3rec_lattice::code::CodeBits;
 use s3rec_lattice::digits::Gadget;
-use s3rec_lattice::{DEGREE, modulus::MODULUS_BITS};
+use s3rec_lattice::modulus::{MODULUS, MODULUS_BITS};
 
 use super::NoiseFirstError;
 use super::chooser::shapes;
@@ -27,6 +28,9 @@ pub(crate) const ERROR: f64 = 4.0;
 pub(crate) const FRESH: f64 = 8.0;
 /// Largest absolute error of a body: [`ERROR`] as the sampler draws it.
 pub(crate) const LARGEST_ERROR: f64 = 64.0;
+
+/// Values of an upload or an answer, at most: 2 GiB as residues.
+const VALUES: f64 = (1u32 << 28) as f64;
 
 /// Whose links a release shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +101,9 @@ impl Terms {
             users,
         )?;
         at_least("the number of columns", self.columns.into(), 1.0, 384.0)?;
+        // What either side holds in memory follows from it.
+        let values = f64::from(self.opened.max(self.uploaded)) * f64::from(self.columns);
+        at_least("the number of values", values, 1.0, VALUES)?;
         at_least("the row norm bound β", self.row_norm_bound, 1e-9, 1e9)?;
         at_least("the degree bound", self.degree_bound.into(), 1.0, users)?;
         at_least("μ", self.mu.value(), 1e-3, 100.0)
@@ -492,6 +499,11 @@ impl Parameters {
             u64::from(body_code.bits()),
             u64::from(public_key_code.bits()),
             u64::from(key_code.bits()),
+            // No choice so far: whoever makes them one is another job.
+            DEGREE as u64,
+            MODULUS,
+            ERROR.to_bits(),
+            FRESH.to_bits(),
         ];
         for number in numbers {
             hasher.update(&number.to_le_bytes());

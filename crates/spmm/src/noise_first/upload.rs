@@ -90,6 +90,15 @@ impl Rows {
         })
     }
 
+    /// Secret: what the errors are bound to.
+    fn digest(&self) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new();
+        for value in self.values.iter() {
+            hasher.update(&value.to_le_bytes());
+        }
+        Zeroizing::new(*hasher.finalize().as_bytes())
+    }
+
     /// The rows as they are sent, in units of x: what the sums are of.
     #[must_use]
     pub fn as_encoded(&self, parameters: &Parameters) -> Vec<f64> {
@@ -128,6 +137,7 @@ impl Upload {
         let (columns, places) = (parameters.columns(), parameters.places());
         let tails = Tails::new(ERROR);
         let group_values = places * columns;
+        let errors = errors.derive("s3rec noise-first upload", &[job.digest(), &*rows.digest()]);
         let codes: Vec<Zeroizing<Vec<u64>>> = rows
             .values
             .par_chunks(group_values)
