@@ -65,4 +65,6 @@ mod attack_tests;
 #[cfg(test)]
 mod conditions_tests;
 #[cfg(test)]
+mod randomness_tests;
+#[cfg(test)]
 mod tests;
