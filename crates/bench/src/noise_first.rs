@@ -8,8 +8,8 @@ use s3rec_sparse::ladder;
 use s3rec_spmm::MAX_FRAME_BYTES;
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::noise_first::{
-    self, Friends, JobDigest, NoiseFirstError, Opening, Prepared, RatingKeys, Rows, SessionSeeds,
-    Sides, SocialKeys, Terms, Upload,
+    self, Friends, NoiseFirstError, Opening, Prepared, RatingKeys, Rows, SessionSeeds, Sides,
+    SocialKeys, Split, Terms, Upload,
 };
 
 use crate::record::{CoreSeconds, NoiseRecord, PhaseRecord, ProductRecord, SecondsSpread};
@@ -41,8 +41,7 @@ pub(crate) fn measure(workload: &Workload, mu: Mu) -> Result<ProductRecord, Benc
     memory::reset_peak();
     let users = u32::try_from(workload.users()).unwrap_or(u32::MAX);
     let friends = Friends::from_links(users, workload.social().iter())?;
-    let everybody: Vec<u32> = (0..users).collect();
-    let largest = everybody.iter().map(|&user| friends.of(user).len()).max();
+    let largest = (0..users).map(|user| friends.of(user).len()).max();
     let terms = Terms {
         sides: Sides::Two,
         opened: users,
@@ -76,21 +75,20 @@ pub(crate) fn measure(workload: &Workload, mu: Mu) -> Result<ProductRecord, Benc
         number: 1,
         mask_seed: PublicSeed::combine("bench", &[seeds.rating.as_bytes()]),
     };
-    let both = (&everybody[..], &everybody[..]);
-    let job = JobDigest::of(&parameters, &seeds, &message, &[0; 32], both, &opening);
-    let block = friends.block(&everybody, &everybody)?;
+    let (digest, split) = ([0; 32], Split::two_sided(users));
+    let job = rating_keys.job(&digest, &split, &opening)?;
     let key = Seed::generate().map_err(NoiseFirstError::from)?;
-    let prepare = || Prepared::new(&social_keys, &seeds, &opening, job, block.clone(), &key);
+    let prepare = || Prepared::new(&social_keys, &digest, &split, &opening, &friends, &key);
     let prepared = social.on(prepare)?;
     let masks = prepared.masks().to_vec();
     let encoded = rating.on(|| Rows::encode(&parameters, &rows))?;
     let errors = Seed::generate().map_err(NoiseFirstError::from)?;
-    let encrypt = || Upload::encrypt(&rating_keys, &seeds, &opening, &encoded, &errors);
+    let encrypt = || Upload::encrypt(&rating_keys, &job, &encoded, &errors);
     let upload = rating.on(encrypt)?;
-    let noised = social.on(|| noise_first::answer(&parameters, prepared, &upload))?;
+    let noised = social.on(|| noise_first::answer(prepared, &upload))?;
     let opened = rating.on(|| noise_first::decode(&rating_keys, &masks, noised.bytes()))?;
     let up = [
-        opening.mask_seed.as_bytes().len() + size_of_val(&opening.number),
+        opening.mask_seed.as_bytes().len() + size_of_val(&opening.number) + job.digest().len(),
         upload.bytes().len(),
     ];
     let online = phase(&up, &[masks.len(), noised.bytes().len()], &rating, &social);

@@ -3,7 +3,7 @@
 //! | symbol | meaning |
 //! |---|---|
 //! | s, n | slots of a user, places of a pack: n = N/s |
-//! | τ | X → X^(1+2s), which leaves X^n alone; of order n on the slots |
+//! | τ | X → X^(1+2s), which leaves X^n alone; of order n on the slots for s ≥ 2 (3 has half of it) |
 //! | a_k | the a-part of the row at place k |
 //! | α_j | (1/n)·Σ_k X^k·τ^j(a_k), the part of the pack that is under τ^j of the key |
 //! | β_j | τ^(−j)(α_j) = (1/n)·Σ_k X^(k·(1+2s)^(−j))·a_k |
@@ -11,6 +11,8 @@
 //! At the point ω^e, with (1+2s)^(−j) = 1 + 2s·t_j modulo 2N, β_j is 1/n times Σ_k ρ^(k·e·t_j)·b_k,
 //! where b_k = X^k·a_k at that point and ρ = ω^(2s) has order n. So one transform of size n over
 //! the places serves all j: entry e·t_j mod n of it is β_j.
+
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::LatticeError;
 use crate::modulus::{self, dispatch, multiply, power, reduce};
@@ -38,6 +40,12 @@ pub struct Pack {
     places: usize,
 }
 
+impl Drop for Pack {
+    fn drop(&mut self) {
+        self.rows.zeroize();
+    }
+}
+
 impl Pack {
     /// β_j/N at the points.
     #[must_use]
@@ -48,16 +56,18 @@ impl Pack {
 }
 
 impl Columns {
-    /// For `slots` slots a user: a power of two from 1 to 64.
+    /// For `slots` slots a user: a power of two from 2 to 64. With one slot the powers of τ are too
+    /// few: their sum leaves more of a row than its slot, a linear map of it that nothing hides.
     ///
     /// # Errors
     /// [`LatticeError::OutOfRange`].
     pub fn new(transform: &Transform, slots: usize) -> Result<Self, LatticeError> {
-        if !slots.is_power_of_two() || slots > 64 {
+        let is_power = slots.is_power_of_two() && slots <= 64;
+        if !is_power || order(1 + 2 * slots) != DEGREE / slots {
             return Err(LatticeError::OutOfRange {
                 what: "the number of slots (a power of two)",
                 actual: slots as u64,
-                least: 1,
+                least: 2,
                 most: 64,
             });
         }
@@ -148,12 +158,12 @@ impl Columns {
 
     /// From X^k·a_k to β_j/N, at all points.
     pub fn transform(&self, transform: &Transform, pack: &mut Pack) {
-        let mut block = vec![0.0; self.places * AT_ONCE];
+        let mut scratch = Zeroizing::new(vec![0.0; self.places * AT_ONCE]);
         let exponents = transform.exponents();
         for first in (0..DEGREE).step_by(AT_ONCE) {
             let rows = &mut pack.rows;
             let exponents = &exponents[first..first + AT_ONCE];
-            let block = &mut block[..];
+            let block = &mut scratch[..];
             dispatch(
                 transform.arch(),
                 #[inline(always)]
@@ -216,6 +226,16 @@ impl Columns {
             level += 1;
         }
     }
+}
+
+/// The least power of the odd number `unit` that is 1 modulo 2N.
+fn order(unit: usize) -> usize {
+    let (mut power, mut order) = (unit, 1);
+    while power != 1 {
+        power = power * unit % (2 * DEGREE);
+        order += 1;
+    }
+    order
 }
 
 #[cfg(test)]
@@ -284,8 +304,22 @@ mod tests {
     /// The trace: parts turned by τ^j and added up leave the slots of each row, at its place.
     #[test]
     fn parts_add_up_to_the_pack() {
+        for slots in [2, 4, 8, 16, 32, 64] {
+            parts_add_up(slots);
+        }
+    }
+
+    #[test]
+    fn slots_whose_automorphism_has_another_order_are_refused() {
+        for slots in [0, 1, 3, 128] {
+            assert!(Columns::new(transform(), slots).is_err(), "{slots}");
+        }
+        assert_eq!((order(3), order(5), order(129)), (1024, 1024, 32));
+    }
+
+    fn parts_add_up(slots: usize) {
         let transform = transform();
-        let columns = Columns::new(transform, 16).unwrap();
+        let columns = Columns::new(transform, slots).unwrap();
         let (slots, places) = (columns.slots(), columns.places());
         let mut pack = columns.pack();
         let rows: Vec<_> = (0..places).map(|place| uniform(place + 3)).collect();

@@ -16,7 +16,8 @@ pub struct Gadget {
 }
 
 impl Gadget {
-    /// `digits` digits (1 to 8) of `width` bits (4 to 26), which cover at least 28 bits.
+    /// `digits` digits (1 to 8) of `width` bits (4 to 26), which cover at least 28 bits, none of them
+    /// beyond the 50 bits of a residue.
     ///
     /// # Errors
     /// [`LatticeError::OutOfRange`].
@@ -41,7 +42,17 @@ impl Gadget {
                 });
             }
         }
-        Ok(Self { digits, width })
+        let gadget = Self { digits, width };
+        let highest = gadget.weight_bits(gadget.digits() - 1);
+        if highest > 49 {
+            return Err(LatticeError::OutOfRange {
+                what: "the weight of the highest digit, in bits",
+                actual: highest.into(),
+                least: 0,
+                most: 49,
+            });
+        }
+        Ok(gadget)
     }
 
     /// d.
@@ -136,6 +147,21 @@ mod tests {
                 assert!((value - sum).abs() <= rounding, "{value} {sum}");
             }
         }
+    }
+
+    /// A weight of 2^50 and more would wrap, and its digit be zero.
+    #[test]
+    fn every_gadget_has_weights_below_the_modulus() {
+        let mut count = 0;
+        for (digits, width) in (0..12).flat_map(|d| (0..30).map(move |w| (d, w))) {
+            if let Ok(gadget) = Gadget::new(digits, width) {
+                let weight = gadget.weight_bits(gadget.digits() - 1);
+                assert!(1u64 << weight < MODULUS, "{digits} {width}");
+                count += 1;
+            }
+        }
+        assert!(count > 30, "{count}");
+        assert!(Gadget::new(6, 13).is_err() && Gadget::new(7, 11).is_err());
     }
 
     #[test]

@@ -160,6 +160,12 @@ impl Default for Sum {
     }
 }
 
+impl Drop for Sum {
+    fn drop(&mut self) {
+        self.sums.zeroize();
+    }
+}
+
 impl Sum {
     /// Empties it.
     pub fn clear(&mut self) {

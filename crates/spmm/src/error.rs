@@ -269,7 +269,9 @@ impl SpmmError {
                 | SpmmError::WrongLength { .. }
                 | SpmmError::Malformed { .. }
                 | SpmmError::ColumnsUsed { .. }
-                | SpmmError::NoiseFirst(NoiseFirstError::Message { .. })
+                | SpmmError::NoiseFirst(
+                    NoiseFirstError::Message { .. } | NoiseFirstError::OtherJob { .. }
+                )
         ) || matches!(self, SpmmError::Pir(error) if error.blames_peer())
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::error::in_message;
 use super::keys::times;
+use super::prepare::LeftOut;
 use super::{NoiseFirstError, Parameters, Prepared, RatingKeys, Upload};
 
 /// An answer, which is counted before it leaves and sent again from storage, never computed
@@ -34,42 +35,39 @@ impl Noised {
 }
 
 /// P1's answer to an upload. It uses up what was prepared: one a-part meets one answer, for the
-/// links that it was made of. The codes are made of noised values alone, so that no coefficient
-/// without noise can get among them.
+/// links, the parameters and the job that it was made of; after an error the opening is void. The
+/// codes are made of noised values alone, so that no coefficient without noise can get among them.
 ///
 /// Its time depends on links and noise: nothing of it may leave before a public time.
 ///
 /// # Errors
-/// [`NoiseFirstError::Message`] for an upload of another form.
-pub fn answer(
-    parameters: &Parameters,
-    prepared: Prepared,
-    upload: &Upload,
-) -> Result<Noised, NoiseFirstError> {
-    answer_with(parameters, prepared, upload, true)
+/// [`NoiseFirstError::Message`] for an upload of another form, [`NoiseFirstError::OtherJob`] for
+/// one of another job.
+pub fn answer(prepared: Prepared, upload: &Upload) -> Result<Noised, NoiseFirstError> {
+    answer_with(&prepared, upload, LeftOut::default())
 }
 
 /// As [`answer`]; tests that measure what noise hides leave it out.
 pub(crate) fn answer_with(
-    parameters: &Parameters,
-    prepared: Prepared,
+    prepared: &Prepared,
     upload: &Upload,
-    with_noise: bool,
+    left_out: LeftOut,
 ) -> Result<Noised, NoiseFirstError> {
+    prepared.expect(upload)?;
+    let parameters = &prepared.parameters;
     let columns = parameters.columns();
     let count = parameters.uploaded() * columns;
-    let bodies = parameters.upload_code.unpack(upload.bytes(), count);
+    let bodies = parameters.upload_code.unpack(upload.codes(), count);
     let bodies = bodies.map_err(in_message("the upload"))?;
-    let upload_digest = *blake3::hash(upload.bytes()).as_bytes();
     let places = parameters.places();
     let mut values = Zeroizing::new(prepared.bodies.to_vec());
     values
         .par_chunks_mut(places * columns)
         .enumerate()
         .for_each(|(pack, values)| {
-            let seed = prepared.randomness.noise(&upload_digest, pack as u64);
-            let mut noise = Wide::new(parameters.noise_bits(), Stream::new(&seed));
-            let mut sums = vec![0u64; columns];
+            let mut noise = noise(prepared, upload, pack);
+            // Without noise they are the exact sums to whoever has the secrets.
+            let mut sums = Zeroizing::new(vec![0u64; columns]);
             for (place, values) in values.chunks_mut(columns).enumerate() {
                 sums.copy_from_slice(values);
                 for &friend in prepared.block.row(pack * places + place) {
@@ -78,8 +76,8 @@ pub(crate) fn answer_with(
                         *sum = modulus::add(*sum, body);
                     }
                 }
-                for (value, &sum) in values.iter_mut().zip(&sums) {
-                    let eta = if with_noise { noise.sample() } else { 0 };
+                for (value, &sum) in values.iter_mut().zip(sums.iter()) {
+                    let eta = if left_out.noise() { 0 } else { noise.sample() };
                     *value = modulus::add(sum, modulus::residue(eta));
                 }
             }
@@ -89,6 +87,15 @@ pub(crate) fn answer_with(
         .body_code
         .pack(values.iter().copied(), &mut bytes);
     Ok(Noised { bytes })
+}
+
+/// η of a pack, row by row.
+fn noise(prepared: &Prepared, upload: &Upload, pack: usize) -> Wide {
+    let upload_digest = blake3::hash(upload.bytes());
+    let seed = prepared
+        .randomness
+        .noise(upload_digest.as_bytes(), pack as u64);
+    Wide::new(prepared.parameters.noise_bits(), Stream::new(&seed))
 }
 
 /// P0's result: |O| × C noised sums, in units of x.
@@ -147,8 +154,8 @@ pub fn decode(
 }
 
 /// What rounding and key switching leave in the sums: the standard deviation, in units of σ, of
-/// an opening without η from the clear sums. For whoever holds both platforms' secrets, as tests
-/// and benchmarks do; the answer without noise does not leave this function.
+/// an opening from the clear sums and its own η. For whoever holds both platforms' secrets, as
+/// tests and benchmarks do; neither η nor the sums without it leave this function.
 ///
 /// # Errors
 /// Those of [`answer`] and [`decode`].
@@ -159,10 +166,18 @@ pub fn measure_residual(
     clear: &[f64],
 ) -> Result<f64, NoiseFirstError> {
     let parameters = keys.parameters();
+    let of_pack = parameters.places() * parameters.columns();
+    let mut expected = Zeroizing::new(clear.to_vec());
+    for (pack, expected) in expected.chunks_mut(of_pack).enumerate() {
+        let mut noise = noise(&prepared, upload, pack);
+        for value in expected {
+            *value += noise.sample() as f64 / parameters.scale();
+        }
+    }
     let masks = prepared.masks().to_vec();
-    let noiseless = answer_with(parameters, prepared, upload, false)?;
-    let opened = decode(keys, &masks, noiseless.bytes())?;
-    Ok(deviation(parameters, opened.values(), clear))
+    let noised = answer(prepared, upload)?;
+    let opened = decode(keys, &masks, noised.bytes())?;
+    Ok(deviation(parameters, opened.values(), &expected))
 }
 
 /// Standard deviation of an opening from the clear sums, in units of σ.

@@ -4,7 +4,7 @@
 
 use s3rec_algebra::{PublicSeed, Seed};
 
-use super::{Block, Parameters, SessionSeeds};
+use super::{Block, NoiseFirstError, Parameters, SessionSeeds, Split};
 
 /// One opening of a session, named by P0 before it encodes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,79 +15,99 @@ pub struct Opening {
     pub mask_seed: PublicSeed,
 }
 
-/// Names session, users, parameters and opening.
+/// An opening and the digest of everything public that it is bound to. Each side computes it for
+/// itself from what it will work with, and P1 compares before it prepares and before it answers:
+/// under two views of one opening P0's masks would not cancel, and what is left of them is a
+/// linear map of the links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobDigest([u8; 32]);
+pub struct Job {
+    opening: Opening,
+    digest: [u8; 32],
+}
 
-impl JobDigest {
-    /// Over everything public: both seeds, the keys as they were sent, the common users in their
-    /// order (`users_digest`), who is opened and uploaded, every parameter and code width, and the
+impl Job {
+    /// Over both seeds, the keys as they were sent, the common users in their order
+    /// (`users_digest`), who is opened and uploaded, every parameter and code width, and the
     /// opening.
-    #[must_use]
-    pub fn of(
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Sides`], [`NoiseFirstError::Shape`] for a split that is not the terms'.
+    pub(crate) fn of(
         parameters: &Parameters,
         seeds: &SessionSeeds,
         keys_message: &[u8],
         users_digest: &[u8; 32],
-        (opened, uploaded): (&[u32], &[u32]),
+        split: &Split,
         opening: &Opening,
-    ) -> Self {
+    ) -> Result<Self, NoiseFirstError> {
+        split.check(parameters.terms())?;
         let mut hasher = blake3::Hasher::new_derive_key("s3rec 2026 noise-first job v1");
         hasher.update(seeds.rating.as_bytes());
         hasher.update(seeds.social.as_bytes());
         hasher.update(blake3::hash(keys_message).as_bytes());
         hasher.update(users_digest);
-        for list in [opened, uploaded] {
-            hasher.update(&(list.len() as u64).to_le_bytes());
-            for user in list {
-                hasher.update(&user.to_le_bytes());
-            }
-        }
+        split.absorb(&mut hasher);
         parameters.absorb(&mut hasher);
         hasher.update(&opening.number.to_le_bytes());
         hasher.update(opening.mask_seed.as_bytes());
-        Self(*hasher.finalize().as_bytes())
+        Ok(Self {
+            opening: *opening,
+            digest: *hasher.finalize().as_bytes(),
+        })
     }
 
-    /// The seed of a group's mask: P0's seed, P1's session seed and the number decide it.
-    pub(crate) fn mask(seeds: &SessionSeeds, opening: &Opening, group: u64) -> PublicSeed {
-        let contributions: [&[u8]; 4] = [
-            opening.mask_seed.as_bytes(),
-            seeds.social.as_bytes(),
-            &opening.number.to_le_bytes(),
-            &group.to_le_bytes(),
-        ];
-        PublicSeed::combine("s3rec noise-first mask", &contributions)
+    /// Number and mask seed.
+    #[must_use]
+    pub fn opening(&self) -> &Opening {
+        &self.opening
     }
+
+    /// As messages carry it. Public.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+}
+
+/// The seed of a group's mask: P0's seed, P1's session seed and the number decide it.
+pub(crate) fn mask(seeds: &SessionSeeds, opening: &Opening, group: u64) -> PublicSeed {
+    let contributions: [&[u8]; 4] = [
+        opening.mask_seed.as_bytes(),
+        seeds.social.as_bytes(),
+        &opening.number.to_le_bytes(),
+        &group.to_le_bytes(),
+    ];
+    PublicSeed::combine("s3rec noise-first mask", &contributions)
 }
 
 /// P1's randomness for one opening and one snapshot of the links.
 pub(crate) struct Randomness {
     key: Seed,
-    job: JobDigest,
+    job: [u8; 32],
     /// Secret digest of the links that the release reads.
     links: [u8; 32],
 }
 
 impl Randomness {
-    pub(crate) fn new(key: &Seed, job: JobDigest, block: &Block) -> Self {
+    pub(crate) fn new(key: &Seed, job: &Job, block: &Block) -> Self {
         let digest_key = key.derive("s3rec noise-first links", &[]);
         let mut hasher = blake3::Hasher::new_keyed(digest_key.expose_bytes());
         block.absorb(&mut hasher);
         let links = *hasher.finalize().as_bytes();
         let key = key.clone();
+        let job = job.digest;
         Self { key, job, links }
     }
 
     /// v and e₁ of a pack.
     pub(crate) fn fresh(&self, pack: u64) -> Seed {
-        let content: [&[u8]; 3] = [&self.job.0, &self.links, &pack.to_le_bytes()];
+        let content: [&[u8]; 3] = [&self.job, &self.links, &pack.to_le_bytes()];
         self.key.derive("s3rec noise-first rerand", &content)
     }
 
     /// η of a pack, bound to the upload besides.
     pub(crate) fn noise(&self, upload: &[u8; 32], pack: u64) -> Seed {
-        let content: [&[u8]; 4] = [&self.job.0, &self.links, upload, &pack.to_le_bytes()];
+        let content: [&[u8]; 4] = [&self.job, &self.links, upload, &pack.to_le_bytes()];
         self.key.derive("s3rec noise-first noise", &content)
     }
 }

@@ -20,7 +20,10 @@ pub fn choose(terms: Terms) -> Result<Parameters, NoiseFirstError> {
             let Some(keys) = smallest_key_code(&terms, g, slots, secrets, gadget) else {
                 continue;
             };
-            for shape in code_widths(g, keys) {
+            let Some(upload) = smallest_upload_code(&terms, g, keys) else {
+                continue;
+            };
+            for shape in code_widths(g, upload, keys) {
                 let bytes = shape.sizes(&terms).total();
                 if best.as_ref().is_some_and(|(least, _)| *least <= bytes) {
                     continue;
@@ -48,9 +51,10 @@ fn no_fit(terms: &Terms) -> NoiseFirstError {
 }
 
 /// Slots and secrets that hold that many columns, without waste of a power of two.
-fn shapes(columns: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn shapes(columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (1..=6).filter_map(move |secrets| {
-        let slots = columns.div_ceil(secrets).next_power_of_two();
+        // One slot is too few for the collapse.
+        let slots = columns.div_ceil(secrets).next_power_of_two().max(2);
         // Fewer secrets of as many slots hold the columns too.
         let is_least = columns.div_ceil(slots) == secrets;
         (slots <= 64 && is_least).then_some((slots, secrets))
@@ -59,6 +63,11 @@ fn shapes(columns: usize) -> impl Iterator<Item = (usize, usize)> {
 
 fn gadgets() -> impl Iterator<Item = Gadget> {
     (2..=6).flat_map(|digits| (5..=20).filter_map(move |width| Gadget::new(digits, width).ok()))
+}
+
+/// The widest code, which `bits` may be beyond.
+fn wide(bits: u32) -> Option<CodeBits> {
+    CodeBits::new("", bits.min(49)).ok()
 }
 
 /// The shape with the fewest bits of key-switch keys that leave their share of μ small, and the
@@ -70,27 +79,37 @@ fn smallest_key_code(
     secrets: usize,
     gadget: Gadget,
 ) -> Option<Shape> {
-    let widest = CodeBits::new("", 49).ok()?;
-    let wide = |bits| CodeBits::new("", bits).unwrap_or(widest);
-    (38..=49).map(wide).find_map(|key_code| {
+    (38..=49).find_map(|bits| {
         let shape = Shape {
             slots,
             secrets,
             gadget,
-            upload_code: wide(g + 13),
-            mask_code: wide(g + 13),
-            body_code: wide(g + 13),
-            public_key_code: wide(g + 13 + 3),
-            key_code,
+            upload_code: wide(49)?,
+            mask_code: wide(g + 13)?,
+            body_code: wide(g + 13)?,
+            public_key_code: wide(g + 13 + 3)?,
+            key_code: wide(bits)?,
         };
         Parameters::complete(*terms, shape).ok().map(|_| shape)
     })
 }
 
-/// All code widths around the page's, for one key.
-fn code_widths(g: u32, shape: Shape) -> impl Iterator<Item = Shape> {
+/// The fewest bits beyond g of the uploaded codes that leave rows their length.
+fn smallest_upload_code(terms: &Terms, g: u32, shape: Shape) -> Option<u32> {
+    (3..=49 - g).find(|up| {
+        let upload_code = wide(g + up).unwrap_or(shape.upload_code);
+        let shape = Shape {
+            upload_code,
+            ..shape
+        };
+        Parameters::complete(*terms, shape).is_ok()
+    })
+}
+
+/// All code widths around the page's, for one key and `upload` bits beyond g or a few more.
+fn code_widths(g: u32, upload: u32, shape: Shape) -> impl Iterator<Item = Shape> {
     let code = |bits| CodeBits::new("", bits).ok();
-    (3..=9).flat_map(move |up| {
+    (upload..=upload + 6).flat_map(move |up| {
         (1..=5).flat_map(move |body| {
             (7..=12).flat_map(move |mask| {
                 (13..=15).filter_map(move |public_key| {

@@ -148,14 +148,14 @@ fn every_condition_refuses_what_is_just_beyond_it() {
     let code = |bits: u32| CodeBits::new("", bits).unwrap();
     for good in all() {
         good.validate().unwrap();
-        for slots in [0, 3, 128] {
+        for slots in [0, 1, 3, 128] {
             refused(Parameters { slots, ..good }, "s");
         }
         for secrets in [0, 7] {
             refused(Parameters { secrets, ..good }, "c");
         }
-        if good.columns() > 1 {
-            let (slots, secrets) = (1, 1);
+        if good.columns() > 2 {
+            let (slots, secrets) = (2, 1);
             refused(
                 Parameters {
                     slots,
@@ -163,6 +163,17 @@ fn every_condition_refuses_what_is_just_beyond_it() {
                     ..good
                 },
                 "s·c",
+            );
+        }
+        if good.columns() <= 32 {
+            let (slots, secrets) = (64, 1);
+            refused(
+                Parameters {
+                    slots,
+                    secrets,
+                    ..good
+                },
+                "n·C",
             );
         }
         for result_bits in [good.result_bits - 1, good.result_bits + 1] {
@@ -190,13 +201,63 @@ fn every_condition_refuses_what_is_just_beyond_it() {
         // Less noise by a millionth spends more than μ; more noise is no fault.
         let sigma = good.sigma * (1.0 - 1e-6);
         refused(Parameters { sigma, ..good }, "μ as spent");
-        for sigma in [f64::NAN, 0.0, -good.sigma] {
-            assert!(Parameters { sigma, ..good }.validate().is_err(), "{sigma}");
+        for sigma in [f64::NAN, f64::INFINITY, 0.0, -good.sigma] {
+            refused(Parameters { sigma, ..good }, "σ");
         }
         let body_code = code(good.result_bits);
         refused(Parameters { body_code, ..good }, "the residual of rounding");
         let sigma = good.effective_bound() * good.sigma;
-        refused(Parameters { sigma, ..good }, "room for a message");
+        refused(
+            Parameters { sigma, ..good },
+            "the share of β left for a message",
+        );
+        // A bit less of the upload's code than keeps the rows' length.
+        let short = (good.result_bits..good.upload_code.bits()).rev().map(code);
+        let short = short.map(|upload_code| Parameters {
+            upload_code,
+            ..good
+        });
+        let mut short = short.filter(|parameters| parameters.residual() <= 0.05);
+        if let Some(shorter) = short.find(|parameters| parameters.kept() < 0.98) {
+            refused(shorter, "the share of β left for a message");
+        }
+    }
+}
+
+/// Rows are as long as they may be: what the upload's code takes off them is signal.
+#[test]
+fn rows_keep_their_length_at_every_width_and_mu() {
+    for columns in [1, 2, 12, 33, 64, 160, 384] {
+        for mu in [0.05, 0.1, 0.25, 0.5, 1.0, 2.0] {
+            for sides in [Sides::One, Sides::Two] {
+                let terms = Terms {
+                    mu: Mu::new(mu).unwrap(),
+                    ..terms(sides, 3_000, 3_000, columns)
+                };
+                let Ok(chosen) = choose(terms) else {
+                    assert!(columns > 100 && mu < 0.5, "{columns} {mu}: nothing fits");
+                    continue;
+                };
+                // By the code's half step and the largest error, written down again.
+                let step = (49.0 - f64::from(chosen.upload_code.bits())).exp2();
+                let lost = f64::from(columns).sqrt() * (step + 64.0) * chosen.sigma;
+                let lost = lost / (50.0 - f64::from(chosen.result_bits)).exp2();
+                assert!(lost <= 0.02, "{columns} {mu} {sides:?}: {lost}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_shape_has_the_values_that_the_bound_is_a_tail_over() {
+    for columns in 1..=384 {
+        let mut count = 0;
+        for (slots, secrets) in chooser::shapes(columns) {
+            assert!(slots * secrets >= columns && slots >= 2);
+            assert!(2_048 / slots * columns >= 1_024, "{columns}: {slots}");
+            count += 1;
+        }
+        assert!(count > 0, "{columns}");
     }
 }
 
@@ -258,6 +319,11 @@ fn terms_out_of_range_are_refused_by_both_ends() {
             uploaded: (1 << 24) + 1,
             ..good
         },
+        Terms {
+            uploaded: 1 << 24,
+            columns: 17,
+            ..good
+        },
         Terms { columns: 0, ..good },
         Terms {
             columns: 385,
@@ -310,10 +376,23 @@ fn terms_out_of_range_are_refused_by_both_ends() {
 #[test]
 fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
     let world = World::new(3, terms(Sides::One, 20, 3_000, 2));
-    let (rows, upload) = world.upload();
+    let (mut rows, upload) = world.upload();
+    let encrypt = |parameters: Parameters, rows: &mut Rows| {
+        let keys = RatingKeys::generate(&parameters, &world.seeds, &Seed::from_bytes([0; 32]));
+        let keys = keys.unwrap();
+        let job = keys.job(&[7; 32], &world.split, &world.opening).unwrap();
+        let errors = Seed::from_bytes([99; 32]);
+        let refused = Upload::encrypt(&keys, &job, rows, &errors);
+        if parameters != rows.parameters {
+            assert!(matches!(refused, Err(NoiseFirstError::OtherRows)));
+        }
+        // As if they had been encoded for these.
+        rows.parameters = parameters;
+        Upload::encrypt(&keys, &job, rows, &errors)
+    };
     // Rows are as long as they may be, within rounding.
     let scale = world.parameters.scale();
-    let tight = |share: f64| {
+    let mut tight = |share: f64| {
         let parameters = Parameters {
             terms: Terms {
                 row_norm_bound: share,
@@ -323,10 +402,7 @@ fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
             ..world.parameters
         };
         assert!(is_near(parameters.effective_bound(), share * scale));
-        let keys = RatingKeys::generate(&parameters, &world.seeds, &Seed::from_bytes([0; 32]));
-        let keys = keys.unwrap();
-        let errors = Seed::from_bytes([99; 32]);
-        Upload::encrypt(&keys, &world.seeds, &world.opening, &rows, &errors)
+        encrypt(parameters, &mut rows)
     };
     assert_eq!(tight(1.0).unwrap().bytes().len(), upload.bytes().len());
     assert!(matches!(
@@ -340,7 +416,7 @@ fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
     let mut values = vec![0.1; 2 * 3_000];
     values[2 * place] = 0.99;
     let matrix = RealMatrix::from_vec(3_000, 2, values).unwrap();
-    let rows = Rows::encode(&world.parameters, &matrix).unwrap();
+    let mut rows = Rows::encode(&world.parameters, &matrix).unwrap();
     let parameters = Parameters {
         terms: Terms {
             row_norm_bound: 0.9,
@@ -348,17 +424,14 @@ fn a_row_that_its_errors_lengthen_beyond_the_bound_is_not_sent() {
         },
         ..world.parameters
     };
-    let keys = RatingKeys::generate(&parameters, &world.seeds, &Seed::from_bytes([0; 32]));
-    let keys = keys.unwrap();
-    let errors = Seed::from_bytes([99; 32]);
-    let refused = Upload::encrypt(&keys, &world.seeds, &world.opening, &rows, &errors);
+    let refused = encrypt(parameters, &mut rows);
     assert!(matches!(refused, Err(NoiseFirstError::EffectiveNorm { row }) if row == place));
 }
 
 /// Two values under one error differ by what P1 may compute.
 #[test]
 fn every_uploaded_value_has_an_error_of_its_own() {
-    let chosen = choose(terms(Sides::Two, 400, 400, 12)).unwrap();
+    let chosen = choose(terms(Sides::Two, 600, 600, 12)).unwrap();
     let shape = Shape {
         slots: 4,
         secrets: 3,
@@ -371,16 +444,16 @@ fn every_uploaded_value_has_an_error_of_its_own() {
     let parameters = world.parameters;
     let (_, upload) = world.upload();
     let (columns, places) = (parameters.columns(), parameters.places());
-    assert!(parameters.slots > 1 && parameters.secrets > 1);
-    let codes = packing::unpack_u64(upload.bytes(), 49, 400 * columns).unwrap();
+    assert!(parameters.slots > 1 && parameters.secrets > 1 && places < 600);
+    let codes = packing::unpack_u64(upload.codes(), 49, 600 * columns).unwrap();
     let encoded = Rows::encode(&parameters, &world.rows).unwrap();
     let scale = parameters.scale();
     let messages = encoded.as_encoded(&parameters).into_iter();
     let messages: Vec<_> = messages.map(|x| (x * scale).round()).collect();
     let mut errors = Vec::new();
-    for user in 0..400 {
+    for user in 0..600 {
         let (group, place) = (user / places, user % places);
-        let seed = JobDigest::mask(&world.seeds, &world.opening, group as u64);
+        let seed = binding::mask(&world.seeds, &world.opening, group as u64);
         let mut mask = Polynomial::zero();
         transform().forward(&Polynomial::uniform(&seed), &mut mask);
         for column in 0..columns {
@@ -399,14 +472,11 @@ fn every_uploaded_value_has_an_error_of_its_own() {
     assert!((variance - 16.0).abs() < 1.5, "{variance}");
     assert!(errors.iter().all(|error| error.abs() <= 65.0));
     // Of independent errors about 7 in 100 agree by chance, within one for the rounding 21.
-    for rows in 0..4 {
-        for shift in 0..columns {
-            let shift = rows * columns + shift;
-            if shift > 0 {
-                let pairs = errors.iter().zip(&errors[shift..]);
-                let equal = pairs.filter(|(a, b)| (*a - *b).abs() < 1.5).count() as f64;
-                assert!(equal < 0.4 * count, "errors return after {shift}: {equal}");
-            }
-        }
+    let shifts = (1..4 * columns).chain([places * columns]);
+    for shift in shifts {
+        let pairs = errors.iter().zip(&errors[shift..]);
+        let equal = pairs.filter(|(a, b)| (*a - *b).abs() < 1.5).count() as f64;
+        let count = count - shift as f64;
+        assert!(equal < 0.4 * count, "errors return after {shift}: {equal}");
     }
 }

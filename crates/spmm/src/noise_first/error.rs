@@ -24,13 +24,26 @@ pub enum NoiseFirstError {
         /// What it must be.
         condition: String,
     },
+    /// Peer or caller: a message of another opening, session, set of users or parameters. It is
+    /// not worked with: masks that do not cancel would show links.
+    #[error("{message} belongs to another job than ours")]
+    OtherJob {
+        /// Which message.
+        message: &'static str,
+    },
     /// Caller: nothing fits the terms.
     #[error("no parameters fit: {why}")]
     NoFit {
         /// Which condition fails, and what would help.
         why: String,
     },
-    /// Caller: users that do not exist, stand twice, or stand on both sides.
+    /// Caller: who is opened and whose rows are added up is not what the terms are for.
+    #[error("the opened and the uploaded users are not those of the agreed release")]
+    Sides,
+    /// Caller: a link with somebody who is no common user; it does not say who.
+    #[error("a link names no common user")]
+    Link,
+    /// Caller: a list with users that do not exist or stand twice.
     #[error("{what}: user {user}")]
     User {
         /// What is wrong.
@@ -48,6 +61,9 @@ pub enum NoiseFirstError {
         /// As given.
         actual: usize,
     },
+    /// Caller: rows that were encoded under other parameters than the keys'.
+    #[error("the rows were encoded under other parameters than those of the keys")]
+    OtherRows,
     /// Caller: a row that is no row of numbers.
     #[error("row {row} of the upload holds a value that is not finite")]
     NotFinite {

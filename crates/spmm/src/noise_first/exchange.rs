@@ -4,8 +4,8 @@
 //! | exchange | P0 → P1 | P1 → P0 |
 //! |---|---|---|
 //! | [`RatingKeySetup`], [`SocialKeySetup`] | keys ([`Step::PublicKey`]) | |
-//! | [`RatingPrepare`], [`SocialPrepare`] | number, mask seed ([`Step::Opening`]) | a-parts ([`Step::Masks`]) |
-//! | [`RatingAnswer`], [`SocialAnswer`] | bodies ([`Step::Bodies`]) | noised bodies ([`Step::Responses`]) |
+//! | [`RatingPrepare`], [`SocialPrepare`] | number, mask seed, job digest ([`Step::Opening`]) | a-parts ([`Step::Masks`]) |
+//! | [`RatingAnswer`], [`SocialAnswer`] | job digest, bodies ([`Step::Bodies`]) | noised bodies ([`Step::Responses`]) |
 //!
 //! P0 has an [`Opening`] and an [`Upload`] on disk before it makes the endpoint that sends them. What
 //! P1 must have on disk before anything leaves, it says to an [`OpeningRecord`].
@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 
+use super::prepare::LeftOut;
 use super::{
-    Block, JobDigest, Noised, Opening, Parameters, Prepared, RatingKeys, SessionSeeds, SocialKeys,
-    Upload, answer, decode,
+    Block, Friends, Job, NoiseFirstError, Noised, Opening, Parameters, Prepared, RatingKeys,
+    SessionSeeds, SocialKeys, Split, Upload, answer, decode,
 };
 use crate::chunks::Chunks;
 use crate::exchange::{Runner, State, endpoints};
@@ -24,8 +25,8 @@ use crate::pair::Side;
 use crate::schedule::{Part, Schedule};
 use crate::{SpmmError, Step};
 
-/// Number and mask seed.
-const OPENING_BYTES: usize = 8 + 32;
+/// Number, mask seed and job digest.
+const OPENING_BYTES: usize = 8 + 32 + 32;
 
 /// What P1 keeps of an opening, durably when each call returns; an error ends the exchange, and
 /// nothing leaves.
@@ -55,14 +56,14 @@ fn keys_schedule(parameters: &Parameters) -> Result<Schedule, SpmmError> {
     Ok(Schedule::of(Part::new(Side::Rating, keys)))
 }
 
-/// Number and mask seed, then the a-parts.
+/// Number, mask seed and job digest, then the a-parts.
 fn prepare_schedule(parameters: &Parameters) -> Result<Schedule, SpmmError> {
     let opening = Chunks::message::<OPENING_BYTES>(Step::Opening);
     let masks = Chunks::new(Step::Masks, 1, parameters.sizes().masks)?;
     Ok(Schedule::of(Part::new(Side::Rating, opening)).then(Part::new(Side::Social, masks)))
 }
 
-/// Bodies, then noised bodies.
+/// Job digest and bodies, then noised bodies.
 fn answer_schedule(parameters: &Parameters) -> Result<Schedule, SpmmError> {
     let bodies = Chunks::new(Step::Bodies, 1, parameters.sizes().upload)?;
     let noised = Chunks::new(Step::Responses, 1, parameters.sizes().bodies)?;
@@ -114,13 +115,15 @@ impl SocialKeySetup {
 pub struct RatingPrepare(Runner<(), Vec<u8>>);
 
 impl RatingPrepare {
-    /// Names `opening`, which is on disk and was never used.
+    /// Names `job`, whose opening is on disk and was never used.
     ///
     /// # Errors
     /// Sizes that no frame carries.
-    pub fn new(parameters: &Parameters, opening: &Opening) -> Result<Self, SpmmError> {
+    pub fn new(parameters: &Parameters, job: &Job) -> Result<Self, SpmmError> {
+        let opening = job.opening();
         let number = opening.number.to_le_bytes();
-        let named = [number.as_slice(), opening.mask_seed.as_bytes()].concat();
+        let seed = opening.mask_seed.as_bytes();
+        let named = [number.as_slice(), seed, job.digest()].concat();
         let receiving = State::collect(|(), masks| Ok(State::Finished(masks)));
         Ok(Self(Runner::rating(
             prepare_schedule(parameters)?,
@@ -144,20 +147,16 @@ impl RatingPrepare {
 pub struct SocialSession {
     /// P0's keys.
     pub keys: Arc<SocialKeys>,
-    /// Both sides' seeds.
-    pub seeds: SessionSeeds,
     /// Digest of the common users in their order.
     pub users_digest: [u8; 32],
-    /// Who is opened, among the common users.
-    pub opened: Vec<u32>,
-    /// Whose rows are uploaded, among the common users.
-    pub uploaded: Vec<u32>,
+    /// Who is opened and whose rows are uploaded.
+    pub split: Split,
     /// P1's secret, of which all its randomness is derived.
     pub key: Seed,
 }
 
 /// P1 prepares an opening before any row of P0 exists.
-pub struct SocialPrepare(Runner<Preparing, (u64, Prepared)>);
+pub struct SocialPrepare(Runner<Preparing, Prepared>);
 
 struct Preparing {
     session: SocialSession,
@@ -165,68 +164,72 @@ struct Preparing {
 }
 
 impl SocialPrepare {
-    /// Waits for an opening's name, and will make its a-parts of `block`, one snapshot of the links.
+    /// Waits for an opening's name, and will make its a-parts of the links in `friends`
+    /// as they are now.
     ///
     /// # Errors
-    /// Sizes that no frame carries.
+    /// A split that is not the terms' or of other users. Sizes that no frame carries.
     pub fn new(
         session: SocialSession,
-        block: Block,
+        friends: &Friends,
         record: impl OpeningRecord + 'static,
     ) -> Result<Self, SpmmError> {
         let schedule = prepare_schedule(session.keys.parameters())?;
+        session.split.check(session.keys.parameters().terms())?;
+        let block = friends.block(&session.split)?;
         let preparing = Preparing {
             session,
             record: Box::new(record),
         };
         let waiting = State::take(|preparing: &mut Preparing, named| {
-            let opening = read(named)?;
+            let (opening, digest) = read(named)?;
+            let job = preparing.session.job(&opening)?;
+            if *job.digest() != digest {
+                let message = "the opening";
+                return Err(NoiseFirstError::OtherJob { message }.into());
+            }
             preparing.record.bind(&opening)?;
             Ok(State::compute(move |preparing: &mut Preparing| {
-                let prepared = preparing.session.prepare(&opening, block)?;
+                let prepared = preparing.session.prepare(job, block);
                 let masks = prepared.masks().to_vec();
-                let finished = State::Finished((opening.number, prepared));
-                Ok(State::bytes(masks, finished))
+                Ok(State::bytes(masks, State::Finished(prepared)))
             }))
         });
         Ok(Self(Runner::social(schedule, preparing, waiting)))
     }
 
-    /// The opening's number and what its one answer is made of.
+    /// What the opening's one answer is made of.
     ///
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
-    pub fn into_prepared(self) -> Result<(u64, Prepared), SpmmError> {
+    pub fn into_prepared(self) -> Result<Prepared, SpmmError> {
         let (_, prepared) = self.0.finish()?;
         Ok(prepared)
     }
 }
 
 impl SocialSession {
-    fn prepare(&self, opening: &Opening, block: Block) -> Result<Prepared, SpmmError> {
-        let job = JobDigest::of(
-            self.keys.parameters(),
-            &self.seeds,
-            self.keys.message(),
-            &self.users_digest,
-            (&self.opened, &self.uploaded),
-            opening,
-        );
-        let (keys, seeds) = (&self.keys, &self.seeds);
-        Ok(Prepared::new(keys, seeds, opening, job, block, &self.key)?)
+    fn job(&self, opening: &Opening) -> Result<Job, SpmmError> {
+        Ok(self.keys.job(&self.users_digest, &self.split, opening)?)
+    }
+
+    fn prepare(&self, job: Job, block: Block) -> Prepared {
+        Prepared::of(&self.keys, job, block, &self.key, LeftOut::default())
     }
 }
 
-fn read(named: &[u8]) -> Result<Opening, SpmmError> {
+/// An opening and P0's digest of its job.
+fn read(named: &[u8]) -> Result<(Opening, [u8; 32]), SpmmError> {
     let malformed = || SpmmError::Malformed {
         step: Step::Opening,
     };
-    let (number, seed) = named.split_first_chunk().ok_or_else(malformed)?;
-    let seed = seed.try_into().map_err(|_| malformed())?;
-    Ok(Opening {
+    let (number, rest) = named.split_first_chunk().ok_or_else(malformed)?;
+    let (seed, digest) = rest.split_first_chunk().ok_or_else(malformed)?;
+    let opening = Opening {
         number: u64::from_le_bytes(*number),
-        mask_seed: PublicSeed::from_bytes(seed),
-    })
+        mask_seed: PublicSeed::from_bytes(*seed),
+    };
+    Ok((opening, digest.try_into().map_err(|_| malformed())?))
 }
 
 /// P0 uploads its rows and receives the noised sums.
@@ -267,25 +270,27 @@ impl RatingAnswer {
 pub struct SocialAnswer(Runner<(), ()>);
 
 impl SocialAnswer {
-    /// Waits for the upload of the opening that `number` and `prepared` are of.
+    /// Waits for the upload of the opening that `prepared` is of.
     ///
     /// # Errors
     /// Sizes that no frame carries.
     pub fn new(
-        parameters: &Parameters,
-        (number, prepared): (u64, Prepared),
+        prepared: Prepared,
         mut record: impl OpeningRecord + 'static,
     ) -> Result<Self, SpmmError> {
-        let agreed = *parameters;
+        let schedule = answer_schedule(&prepared.parameters)?;
+        let number = prepared.job().opening().number;
         let receiving = State::collect(move |(), upload| {
             Ok(State::compute(move |()| {
-                record.permit(number, blake3::hash(&upload).as_bytes())?;
-                let noised = answer(&agreed, prepared, &Upload::from_bytes(upload))?;
+                let upload = Upload::from_bytes(upload);
+                // The number is not spent on what belongs to another.
+                prepared.expect(&upload)?;
+                record.permit(number, blake3::hash(upload.bytes()).as_bytes())?;
+                let noised = answer(prepared, &upload)?;
                 record.count(number, &noised)?;
                 Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
             }))
         });
-        let schedule = answer_schedule(parameters)?;
         Ok(Self(Runner::social(schedule, (), receiving)))
     }
 

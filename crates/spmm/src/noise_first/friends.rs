@@ -1,6 +1,8 @@
 //! S: who is whose friend, and the part of it that a release reads.
 
-use super::NoiseFirstError;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{NoiseFirstError, Split};
 
 /// Friendships among m users: symmetric, 0/1, zero diagonal, in rows. Secret.
 #[derive(Clone)]
@@ -9,23 +11,29 @@ pub struct Friends {
     friends: Vec<u32>,
 }
 
+impl Drop for Friends {
+    fn drop(&mut self) {
+        self.starts.zeroize();
+        self.friends.zeroize();
+    }
+}
+
 impl Friends {
     /// From links in any direction, given in any order and any number of times: each pair counts
     /// once, and nobody is their own friend. A weight other than 1 would exceed the sensitivity,
     /// so there is no way to give one.
     ///
     /// # Errors
-    /// [`NoiseFirstError::User`] for a link to nobody.
+    /// [`NoiseFirstError::Link`] for a link to nobody.
     pub fn from_links(
         users: u32,
         links: impl IntoIterator<Item = (u32, u32)>,
     ) -> Result<Self, NoiseFirstError> {
-        let mut pairs = Vec::new();
+        let mut pairs = Zeroizing::new(Vec::new());
         for (from, to) in links {
-            let what = "a link names no common user";
-            let beyond = [from, to].into_iter().find(|&user| user >= users);
-            if let Some(user) = beyond {
-                return Err(NoiseFirstError::User { what, user });
+            // Neither is named: an error may end up in a log, and links may not.
+            if from >= users || to >= users {
+                return Err(NoiseFirstError::Link);
             }
             if from != to {
                 pairs.extend([(from, to), (to, from)]);
@@ -34,13 +42,13 @@ impl Friends {
         pairs.sort_unstable();
         pairs.dedup();
         let mut starts = vec![0usize; users as usize + 1];
-        for &(from, _) in &pairs {
+        for &(from, _) in pairs.iter() {
             starts[from as usize + 1] += 1;
         }
         for user in 0..users as usize {
             starts[user + 1] += starts[user];
         }
-        let friends = pairs.into_iter().map(|(_, to)| to).collect();
+        let friends = pairs.iter().map(|&(_, to)| to).collect();
         Ok(Self { starts, friends })
     }
 
@@ -60,23 +68,28 @@ impl Friends {
         }
     }
 
-    /// The part that a release reads: rows of `opened`, columns of `uploaded`. P1 makes it
-    /// itself, whatever P0 encrypts.
+    /// The part that a release reads: rows of the opened users, columns of the uploaded. P1 makes
+    /// it itself, whatever P0 encrypts.
     ///
     /// # Errors
-    /// [`NoiseFirstError::User`] for lists that are not ascending or name nobody.
-    pub fn block(&self, opened: &[u32], uploaded: &[u32]) -> Result<Block, NoiseFirstError> {
-        check_users(opened, self.users())?;
-        check_users(uploaded, self.users())?;
+    /// [`NoiseFirstError::Shape`] for a split of another number of users.
+    pub fn block(&self, split: &Split) -> Result<Block, NoiseFirstError> {
+        if split.users() as usize != self.users() {
+            return Err(NoiseFirstError::Shape {
+                what: "the number of common users",
+                expected: self.users(),
+                actual: split.users() as usize,
+            });
+        }
         let mut column = vec![u32::MAX; self.users()];
-        for (index, &user) in (0..).zip(uploaded) {
+        for (index, &user) in (0..).zip(split.uploaded()) {
             column[user as usize] = index;
         }
         let mut block = Block {
             starts: vec![0],
             columns: Vec::new(),
         };
-        for &user in opened {
+        for &user in split.opened() {
             let of = self.of(user).iter().map(|&friend| column[friend as usize]);
             block
                 .columns
@@ -87,30 +100,19 @@ impl Friends {
     }
 }
 
-/// Refuses lists of users that are not ascending, name one twice, or one beyond `users`.
-pub(crate) fn check_users(list: &[u32], users: usize) -> Result<(), NoiseFirstError> {
-    let what = "a list of users is not ascending";
-    if let Some(pair) = list.windows(2).find(|pair| pair[0] >= pair[1]) {
-        return Err(NoiseFirstError::User {
-            what,
-            user: pair[1],
-        });
-    }
-    match list.last() {
-        Some(&user) if user as usize >= users => {
-            let what = "a list names no common user";
-            Err(NoiseFirstError::User { what, user })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The rows of opened users restricted to the uploaded ones, which are counted in their order.
 /// Secret.
 #[derive(Clone)]
 pub struct Block {
     starts: Vec<usize>,
     columns: Vec<u32>,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.starts.zeroize();
+        self.columns.zeroize();
+    }
 }
 
 impl Block {
@@ -151,18 +153,22 @@ mod tests {
         assert_eq!(friends.of(1), [0, 3]);
         assert!(friends.of(2).is_empty() && friends.of(4).is_empty() && friends.of(9).is_empty());
         assert_eq!(friends.of(3), [1]);
-        assert!(Friends::from_links(3, [(0, 3)]).is_err());
+        let error = Friends::from_links(3, [(0, 1_234)])
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(!error.chars().any(|c| c.is_ascii_digit()), "{error}");
     }
 
     #[test]
     fn blocks_hold_opened_rows_and_uploaded_columns_only() {
         let friends = Friends::from_links(6, [(0, 1), (0, 3), (0, 5), (2, 3), (1, 4)]).unwrap();
-        let block = friends.block(&[0, 2], &[1, 3, 4]).unwrap();
+        let split = Split::one_sided(6, vec![0, 2]).unwrap();
+        let block = friends.block(&split).unwrap();
         assert_eq!(block.rows(), 2);
-        assert_eq!(block.row(0), [0, 1]);
+        // The uploaded are 1, 3, 4 and 5.
+        assert_eq!(block.row(0), [0, 1, 3]);
         assert_eq!(block.row(1), [1]);
-        for (opened, uploaded) in [(&[1, 0][..], &[2][..]), (&[0], &[2, 2]), (&[6], &[1])] {
-            assert!(friends.block(opened, uploaded).is_err());
-        }
+        assert!(friends.block(&Split::two_sided(7)).is_err());
     }
 }

@@ -36,16 +36,22 @@ impl Mu {
         self.0 * self.0 / 2.0
     }
 
-    /// The least ε at which the Gaussian trade-off gives (ε, δ), rounded up to 0.01.
+    /// The least ε at which the Gaussian trade-off gives (ε, δ), rounded up to 0.01; infinite for a
+    /// μ beyond 1,000, which no terms allow.
     #[must_use]
     pub fn epsilon(self, delta: f64) -> f64 {
         let mu = self.0;
+        if mu > 1e3 {
+            return f64::INFINITY;
+        }
         // δ(ε) falls with ε (Balle and Wang, ICML 2018).
+        // e^ε leaves the floating-point numbers long before their product does.
         let delta_at = |epsilon: f64| {
-            normal(mu / 2.0 - epsilon / mu) - epsilon.exp() * normal(-mu / 2.0 - epsilon / mu)
+            let small = epsilon + ln_normal(-mu / 2.0 - epsilon / mu);
+            normal(mu / 2.0 - epsilon / mu) - small.exp()
         };
         let (mut low, mut high) = (0.0, 1.0);
-        while delta_at(high) > delta && high < 600.0 {
+        while delta_at(high) > delta {
             high *= 2.0;
         }
         for _ in 0..100 {
@@ -124,6 +130,17 @@ fn normal(x: f64) -> f64 {
     0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
+/// ln Φ(x), also where Φ(x) is no floating-point number.
+fn ln_normal(x: f64) -> f64 {
+    if x > -20.0 {
+        return normal(x).ln();
+    }
+    // The asymptotic series of Mills' ratio: its next term is below 5·10⁻⁹ from 20 on.
+    let square = x * x;
+    let series = 1.0 - 1.0 / square + 3.0 / square.powi(2) - 15.0 / square.powi(3);
+    -square / 2.0 - (-x).ln() - std::f64::consts::TAU.ln() / 2.0 + series.ln()
+}
+
 /// Φ⁻¹, by bisection: called for sentences only.
 fn quantile(probability: f64) -> f64 {
     let (mut low, mut high) = (-40.0, 40.0);
@@ -162,6 +179,35 @@ mod tests {
         assert!((mu(1.0).power(0.001) - 0.0183).abs() < 1e-4);
         assert_eq!((mu(1.0).rho(), mu(3.0).rho()), (0.5, 4.5));
         assert!((mu(3.0).and(mu(4.0)).value() - 5.0).abs() < 1e-12);
+    }
+
+    /// Exact values by arithmetic of 60 digits.
+    #[test]
+    fn a_large_mu_is_not_made_smaller() {
+        for (value, epsilon) in [
+            (35.0, 777.9),
+            (40.0, 989.2),
+            (60.0, 2084.0),
+            (100.0, 5474.0),
+        ] {
+            let actual = mu(value).epsilon(SHOWN_DELTA);
+            assert!((actual - epsilon).abs() < 0.6, "{value}: {actual}");
+        }
+        let mut last = 0.0;
+        for step in 0..400 {
+            let value = 0.01 * 10f64.powf(f64::from(step) / 100.0);
+            let epsilon = mu(value).epsilon(SHOWN_DELTA);
+            // Below a small μ nothing is left to show at this δ.
+            let least = if value > 0.1 {
+                value * value / 2.0
+            } else {
+                0.0
+            };
+            assert!(epsilon >= last && epsilon >= least, "{value}: {epsilon}");
+            last = epsilon;
+        }
+        assert!(mu(1e200).epsilon(SHOWN_DELTA).is_infinite());
+        assert!((ln_normal(-20.0 - 1e-9) - ln_normal(-20.0 + 1e-9)).abs() < 1e-7);
     }
 
     #[test]

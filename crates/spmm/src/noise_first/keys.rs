@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::error::in_message;
 use super::parameters::ERROR;
-use super::{NoiseFirstError, Parameters};
+use super::{Job, NoiseFirstError, Opening, Parameters, Split};
 
 /// Both sides' halves of the session's public randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub(crate) fn factor(polynomial: &Polynomial<Coefficients>) -> Polynomial<Points
 /// P0's keys: uniform ternary secrets, one session.
 pub struct RatingKeys {
     parameters: Parameters,
+    pub(crate) seeds: SessionSeeds,
     /// s_c at the points, over N.
     pub(crate) secrets: Vec<Polynomial<Points>>,
     message: Vec<u8>,
@@ -77,6 +78,16 @@ impl RatingKeys {
     ) -> Result<Self, NoiseFirstError> {
         parameters.validate()?;
         let errors = Tails::new(ERROR);
+        // Under other seeds or parameters nothing is drawn twice.
+        let mut hasher = blake3::Hasher::new();
+        parameters.absorb(&mut hasher);
+        let numbers = hasher.finalize();
+        let content: [&[u8]; 3] = [
+            seeds.rating.as_bytes(),
+            seeds.social.as_bytes(),
+            numbers.as_bytes(),
+        ];
+        let seed = seed.derive("s3rec noise-first rating keys", &content);
         let mut error_stream = Stream::new(&seed.derive("s3rec noise-first key errors", &[]));
         let mut draw = || {
             let mut error = Zeroizing::new(vec![0; DEGREE]);
@@ -119,6 +130,7 @@ impl RatingKeys {
         message.extend(public);
         Ok(Self {
             parameters: *parameters,
+            seeds: *seeds,
             secrets,
             message,
         })
@@ -134,6 +146,28 @@ impl RatingKeys {
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// An opening under these keys, for a split of the common users, whose digest in their order
+    /// is `users_digest`.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Sides`], [`NoiseFirstError::Shape`] for a split that is not the terms'.
+    pub fn job(
+        &self,
+        users_digest: &[u8; 32],
+        split: &Split,
+        opening: &Opening,
+    ) -> Result<Job, NoiseFirstError> {
+        let (parameters, seeds) = (&self.parameters, &self.seeds);
+        Job::of(
+            parameters,
+            seeds,
+            &self.message,
+            users_digest,
+            split,
+            opening,
+        )
     }
 }
 
@@ -173,6 +207,7 @@ fn ternary(seed: &Seed) -> Polynomial<Coefficients> {
 /// P0's keys as P1 uses them.
 pub struct SocialKeys {
     parameters: Parameters,
+    pub(crate) seeds: SessionSeeds,
     pub(crate) columns: Columns,
     pub(crate) turn: Automorphism,
     /// A_l, over N.
@@ -233,6 +268,7 @@ impl SocialKeys {
         let columns = Columns::new(transform(), parameters.slots).map_err(&blame)?;
         Ok(Self {
             parameters: *parameters,
+            seeds: *seeds,
             turn: Automorphism::new(transform(), columns.generator()),
             columns,
             digit_masks: digit_masks.iter().map(factor).collect(),
@@ -249,6 +285,28 @@ impl SocialKeys {
         &self.parameters
     }
 
+    /// An opening under these keys, for a split of the common users, whose digest in their order
+    /// is `users_digest`.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Sides`], [`NoiseFirstError::Shape`] for a split that is not the terms'.
+    pub fn job(
+        &self,
+        users_digest: &[u8; 32],
+        split: &Split,
+        opening: &Opening,
+    ) -> Result<Job, NoiseFirstError> {
+        let (parameters, seeds) = (&self.parameters, &self.seeds);
+        Job::of(
+            parameters,
+            seeds,
+            &self.message,
+            users_digest,
+            split,
+            opening,
+        )
+    }
+
     /// The keys as they were received.
     #[must_use]
     pub fn message(&self) -> &[u8] {
@@ -258,7 +316,80 @@ impl SocialKeys {
 
 #[cfg(test)]
 mod tests {
+    use s3rec_lattice::code::CodeBits;
+    use s3rec_lattice::digits::Gadget;
+
+    use super::super::parameters::Shape;
+    use super::super::tests::terms;
+    use super::super::{Sides, choose};
     use super::*;
+
+    fn one() -> Polynomial<Points> {
+        let mut values = vec![0; DEGREE];
+        values[0] = 1;
+        at_points(&Polynomial::from_small(&values))
+    }
+
+    /// Every secret's coefficients, and the errors of the public keys as their codes keep them.
+    fn drawn(tag: u8) -> (Vec<Vec<i64>>, Vec<Vec<i64>>, Parameters) {
+        let parameters = choose(terms(Sides::Two, 400, 400, 12)).unwrap();
+        let shape = Shape {
+            slots: 4,
+            secrets: 3,
+            gadget: Gadget::new(6, 8).unwrap(),
+            key_code: CodeBits::new("", 49).unwrap(),
+            public_key_code: CodeBits::new("", 49).unwrap(),
+            ..parameters.shape()
+        };
+        let parameters = Parameters::complete(*parameters.terms(), shape).unwrap();
+        let seeds = SessionSeeds {
+            rating: PublicSeed::from_bytes([tag; 32]),
+            social: PublicSeed::from_bytes([2; 32]),
+        };
+        let keys = RatingKeys::generate(&parameters, &seeds, &Seed::from_bytes([3; 32])).unwrap();
+        let of = |polynomial: &Polynomial<Coefficients>| -> Vec<i64> {
+            (0..DEGREE).map(|place| polynomial.centred(place)).collect()
+        };
+        let (_, public_mask) = seeds.masks(&parameters);
+        let public_mask = at_points(&public_mask);
+        let bytes = parameters.public_key_code.packed_bytes(DEGREE);
+        let public = &keys.message()[keys.message().len() - 3 * bytes..];
+        let errors = keys.secrets.iter().zip(public.chunks(bytes));
+        let errors = errors.map(|(secret, body)| {
+            let body = parameters.public_key_code.unpack(body, DEGREE).unwrap();
+            let hidden = times(&public_mask, secret);
+            let of_place = |place: usize| {
+                let hidden = modulus::residue(hidden.centred(place));
+                modulus::centred(modulus::subtract(body[place], hidden))
+            };
+            (0..DEGREE).map(of_place).collect()
+        });
+        let errors = errors.collect();
+        let secrets = keys.secrets.iter().map(|secret| of(&times(&one(), secret)));
+        (secrets.collect(), errors, parameters)
+    }
+
+    #[test]
+    fn every_key_has_a_secret_and_errors_of_its_own() {
+        let ((secrets, errors, _), (others, other_errors, _)) = (drawn(1), drawn(4));
+        let mut all: Vec<_> = secrets.iter().chain(&others).collect();
+        assert!(all.iter().all(|secret| secret.iter().all(|s| s.abs() <= 1)));
+        all.extend(errors.iter().chain(&other_errors));
+        // Under one seed of P0 too, where a session's seeds are others.
+        for (index, left) in all.iter().enumerate() {
+            for right in &all[..index] {
+                let equal = left.iter().zip(*right).filter(|(a, b)| a == b).count();
+                assert!(equal < DEGREE / 2, "{index}: {equal}");
+            }
+        }
+        for errors in errors {
+            // Deviation 4, and a unit of the code: 2048 samples, three standard errors.
+            let square: i64 = errors.iter().map(|error| error * error).sum();
+            let variance = square as f64 / DEGREE as f64;
+            assert!((variance - 16.25).abs() < 1.75, "{variance}");
+            assert!(errors.iter().all(|error| error.abs() <= 65));
+        }
+    }
 
     #[test]
     fn secrets_are_minus_one_zero_and_one_each_as_likely() {

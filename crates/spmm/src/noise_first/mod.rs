@@ -18,6 +18,8 @@
 //! |---|---|
 //! | [`guarantee`] | what μ promises, in numbers and in words |
 //! | [`Terms`], [`Parameters`], [`choose`] | what is agreed on, and the inequalities |
+//! | [`Split`] | O and W |
+//! | [`Job`] | one opening, and the digest by which both sides know that they mean the same |
 //! | [`Friends`], [`Block`] | S, and the part of it that a release reads |
 //! | [`RatingKeys`], [`SocialKeys`] | the session's keys: secrets at P0, key-switch and public keys at P1 |
 //! | [`Upload`] | P0's rows as codes |
@@ -26,7 +28,7 @@
 //! | [`RatingKeySetup`] … [`SocialAnswer`] | the exchanges, as [`Endpoint`](crate::Endpoint)s |
 //!
 //! One session has keys once; each opening has a number and a mask seed that are used once. The
-//! order of messages: setup, (number, mask seed), a-parts, bodies, answer. These types do no I/O:
+//! order of messages: setup, (number, mask seed, job digest), a-parts, (job digest, bodies), answer. These types do no I/O:
 //! whoever drives them stores P0's number, seed and finished bytes before the first byte leaves,
 //! and at P1 what an [`OpeningRecord`] is told.
 
@@ -40,10 +42,11 @@ pub mod guarantee;
 mod keys;
 mod parameters;
 mod prepare;
+mod split;
 mod upload;
 
 pub use answer::{Noised, answer, decode, deviation, measure_residual};
-pub use binding::{JobDigest, Opening};
+pub use binding::{Job, Opening};
 pub use chooser::choose;
 pub use error::NoiseFirstError;
 pub use exchange::{
@@ -54,11 +57,14 @@ pub use friends::{Block, Friends};
 pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
 pub use parameters::{Parameters, Sides, Sizes, Terms};
 pub use prepare::Prepared;
+pub use split::Split;
 pub use upload::{Rows, Upload};
 
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
 mod conditions_tests;
+#[cfg(test)]
+mod randomness_tests;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! What both platforms agree on, and the conditions that P1 checks for itself.
 
+use s3rec_lattice::DEGREE;
 use s3rec_lattice::code::CodeBits;
 use s3rec_lattice::digits::Gadget;
-use s3rec_lattice::{DEGREE, modulus::MODULUS_BITS};
+use s3rec_lattice::modulus::{MODULUS, MODULUS_BITS};
 
 use super::NoiseFirstError;
+use super::chooser::shapes;
 use super::guarantee::Mu;
 
 /// Largest share of μ that the noise of key switching may take.
@@ -18,11 +20,17 @@ const RESIDUAL: f64 = 0.05;
 const RESIDUAL_FRIENDS: f64 = 20.0;
 /// Deviations of noise that a result has room for beside the largest sum.
 const ROOM: f64 = 7.0;
+/// Least share of β that is left for a message: rows are as long as they may be, and what is
+/// taken off is signal that μ has paid for.
+const KEPT: f64 = 0.98;
 /// Standard deviations of the errors of bodies and keys, and of v and e₁.
 pub(crate) const ERROR: f64 = 4.0;
 pub(crate) const FRESH: f64 = 8.0;
 /// Largest absolute error of a body: [`ERROR`] as the sampler draws it.
 pub(crate) const LARGEST_ERROR: f64 = 64.0;
+
+/// Values of an upload or an answer, at most: 2 GiB as residues.
+const VALUES: f64 = (1u32 << 28) as f64;
 
 /// Whose links a release shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +101,9 @@ impl Terms {
             users,
         )?;
         at_least("the number of columns", self.columns.into(), 1.0, 384.0)?;
+        // What either side holds in memory follows from it.
+        let values = f64::from(self.opened.max(self.uploaded)) * f64::from(self.columns);
+        at_least("the number of values", values, 1.0, VALUES)?;
         at_least("the row norm bound β", self.row_norm_bound, 1e-9, 1e9)?;
         at_least("the degree bound", self.degree_bound.into(), 1.0, users)?;
         at_least("μ", self.mu.value(), 1e-3, 100.0)
@@ -103,7 +114,7 @@ impl Terms {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameters {
     pub(crate) terms: Terms,
-    /// s, a power of two.
+    /// s, a power of two from 2 on.
     pub(crate) slots: usize,
     /// c.
     pub(crate) secrets: usize,
@@ -139,7 +150,7 @@ pub(crate) struct Shape {
 pub struct Sizes {
     /// P0 → P1, once a session: key-switch keys and public keys.
     pub keys: usize,
-    /// P0 → P1: the bodies.
+    /// P0 → P1: the job's digest and the bodies.
     pub upload: usize,
     /// P1 → P0: the a-parts.
     pub masks: usize,
@@ -201,8 +212,11 @@ impl Parameters {
                 condition,
             })
         };
-        if !(self.slots.is_power_of_two() && self.slots <= 64) {
-            return refuse("s", self.slots as f64, "a power of two up to 64".into());
+        // With one slot τ has half the order that the collapse needs: P0 would read a linear map
+        // of the links that no noise hides.
+        if !(self.slots.is_power_of_two() && (2..=64).contains(&self.slots)) {
+            let condition = "a power of two from 2 to 64".into();
+            return refuse("s", self.slots as f64, condition);
         }
         // The claim's bound on the hint is stated for up to six secrets under one mask.
         if !(1..=6).contains(&self.secrets) {
@@ -215,6 +229,13 @@ impl Parameters {
                 held as f64,
                 format!("at least {} columns", self.columns()),
             );
+        }
+        // The bound on key switching's share is a tail over n·C values; the chooser's shapes have
+        // at least 1,024 of them, with fewer it would not hold.
+        if !shapes(self.columns()).any(|shape| shape == (self.slots, self.secrets)) {
+            let values = (self.places() * self.columns()) as f64;
+            let condition = "that of a shape without waste".into();
+            return refuse("n·C", values, condition);
         }
         if Some(self.result_bits) != self.terms.result_bits() {
             let condition = format!("the degree bound's: {:?}", self.terms.result_bits());
@@ -234,6 +255,9 @@ impl Parameters {
                 format!("at most {most}"),
             );
         }
+        if !(self.sigma.is_finite() && self.sigma > 0.0) {
+            return refuse("σ", self.sigma, "a positive number".into());
+        }
         let spent = self.terms.sensitivity() / self.sigma + share;
         if spent.is_nan() || spent > self.terms.mu.value() * (1.0 + 1e-12) {
             return refuse(
@@ -250,9 +274,13 @@ impl Parameters {
                 format!("at most {RESIDUAL} σ"),
             );
         }
-        let room = self.message_bound();
-        if room.is_nan() || room < 1.0 {
-            return refuse("room for a message", room, "at least one unit".into());
+        let kept = self.kept();
+        if kept.is_nan() || kept < KEPT {
+            return refuse(
+                "the share of β left for a message",
+                kept,
+                format!("at least {KEPT}"),
+            );
         }
         Ok(())
     }
@@ -323,6 +351,12 @@ impl Parameters {
     pub fn message_bound(&self) -> f64 {
         let rounding = f64::from(MODULUS_BITS - 1 - self.upload_code.bits()).exp2();
         self.effective_bound() - f64::from(self.terms.columns).sqrt() * (rounding + LARGEST_ERROR)
+    }
+
+    /// The share of β that a message may have; rows beyond it are shortened to it.
+    #[must_use]
+    pub fn kept(&self) -> f64 {
+        self.message_bound() / self.effective_bound()
     }
 
     /// β in units.
@@ -399,6 +433,7 @@ impl Parameters {
             ("key_bits", exact(self.key_code)),
             ("key_switch_share", self.key_switch_share()),
             ("residual", self.residual()),
+            ("kept", self.kept()),
         ]
         .into()
     }
@@ -464,6 +499,11 @@ impl Parameters {
             u64::from(body_code.bits()),
             u64::from(public_key_code.bits()),
             u64::from(key_code.bits()),
+            // No choice so far: whoever makes them one is another job.
+            DEGREE as u64,
+            MODULUS,
+            ERROR.to_bits(),
+            FRESH.to_bits(),
         ];
         for number in numbers {
             hasher.update(&number.to_le_bytes());
@@ -480,9 +520,11 @@ impl Shape {
             self.gadget.digits() * polynomial(self.key_code) + polynomial(self.public_key_code);
         Sizes {
             keys: self.secrets * key,
-            upload: self
-                .upload_code
-                .packed_bytes(terms.uploaded as usize * columns),
+            // The job's digest besides.
+            upload: 32
+                + self
+                    .upload_code
+                    .packed_bytes(terms.uploaded as usize * columns),
             masks: (terms.opened as usize).div_ceil(places) * polynomial(self.mask_code),
             bodies: self.body_code.packed_bytes(terms.opened as usize * columns),
         }

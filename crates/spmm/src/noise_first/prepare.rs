@@ -19,20 +19,45 @@ use s3rec_lattice::transform::{Transform, transform};
 use s3rec_lattice::{Coefficients, DEGREE, Points, Polynomial};
 use zeroize::Zeroizing;
 
-use super::binding::Randomness;
-use super::keys::SessionSeeds;
+use super::binding::{Randomness, mask};
+use super::error::in_message;
 use super::parameters::FRESH;
-use super::{Block, JobDigest, NoiseFirstError, Opening, SocialKeys};
+use super::{Block, Friends, Job, NoiseFirstError, Opening, Parameters, SocialKeys, Split, Upload};
 
-/// What is left out, by tests that show what it is for.
+/// What is left out, by tests that show what it is for: nothing can be, in any other build.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
+    #[cfg(test)]
     pub(crate) rerandomisation: bool,
+    #[cfg(test)]
+    pub(crate) noise: bool,
 }
 
-/// The a-parts of an opening, and what P1 keeps for its answer: bound to one snapshot of the
-/// links, for one answer.
+#[cfg_attr(
+    not(test),
+    expect(clippy::unused_self, reason = "outside of tests nothing is left out")
+)]
+impl LeftOut {
+    fn rerandomisation(self) -> bool {
+        #[cfg(test)]
+        return self.rerandomisation;
+        #[cfg(not(test))]
+        false
+    }
+
+    pub(crate) fn noise(self) -> bool {
+        #[cfg(test)]
+        return self.noise;
+        #[cfg(not(test))]
+        false
+    }
+}
+
+/// The a-parts of an opening, and what P1 keeps for its answer: bound to one job and one snapshot
+/// of the links, for one answer.
 pub struct Prepared {
+    pub(crate) parameters: Parameters,
+    job: Job,
     pub(crate) block: Block,
     pub(crate) randomness: Randomness,
     /// The bodies' part, a residue for each answered value: row by row, C each.
@@ -41,62 +66,50 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Computes the a-parts for the rows of `block`, in parallel over packs. Private: the links in
-    /// `block` and P1's `key`, of which all randomness is derived. Public: everything else.
+    /// Computes the a-parts for the links of `friends` between opened and uploaded users, in
+    /// parallel over packs. Private: `friends` and P1's `key`, of which all randomness is derived.
+    /// Public: everything else; `users_digest` is of the common users in their order.
     ///
     /// Its time depends on the links: nothing of it may leave before a public time.
     ///
     /// # Errors
-    /// [`NoiseFirstError::Shape`] for a block of another number of rows or columns.
+    /// [`NoiseFirstError::Sides`], [`NoiseFirstError::Shape`] for a split that is not the terms' or
+    /// friends of another number of users.
     pub fn new(
         keys: &SocialKeys,
-        seeds: &SessionSeeds,
+        users_digest: &[u8; 32],
+        split: &Split,
         opening: &Opening,
-        job: JobDigest,
-        block: Block,
+        friends: &Friends,
         key: &Seed,
     ) -> Result<Self, NoiseFirstError> {
-        Self::leaving_out(keys, seeds, opening, job, block, key, LeftOut::default())
+        let job = keys.job(users_digest, split, opening)?;
+        let block = friends.block(split)?;
+        Ok(Self::of(keys, job, block, key, LeftOut::default()))
     }
 
-    pub(crate) fn leaving_out(
+    /// `block` is made of the split that `job` is for.
+    pub(crate) fn of(
         keys: &SocialKeys,
-        seeds: &SessionSeeds,
-        opening: &Opening,
-        job: JobDigest,
+        job: Job,
         block: Block,
         key: &Seed,
         left_out: LeftOut,
-    ) -> Result<Self, NoiseFirstError> {
+    ) -> Self {
         let parameters = *keys.parameters();
-        if block.rows() != parameters.opened() {
-            return Err(NoiseFirstError::Shape {
-                what: "the number of opened rows",
-                expected: parameters.opened(),
-                actual: block.rows(),
-            });
-        }
-        let uploaded = parameters.uploaded();
-        let beyond = (0..block.rows())
-            .flat_map(|row| block.row(row))
-            .find(|&&column| column as usize >= uploaded);
-        if let Some(&user) = beyond {
-            let what = "a link names no uploaded user";
-            return Err(NoiseFirstError::User { what, user });
-        }
         let masks: Vec<Summand> = (0..parameters.groups() as u64)
             .into_par_iter()
             .map(|group| {
-                let seed = JobDigest::mask(seeds, opening, group);
+                let seed = mask(&keys.seeds, job.opening(), group);
                 Summand::of(&Polynomial::uniform(&seed))
             })
             .collect();
-        let randomness = Randomness::new(key, job, &block);
+        let randomness = Randomness::new(key, &job, &block);
         let work = || Workspace::new(keys);
         let packs: Vec<(Zeroizing<Vec<u64>>, Vec<u64>)> = (0..parameters.packs())
             .into_par_iter()
             .map_init(work, |work, pack| {
-                let fresh = (!left_out.rerandomisation).then(|| randomness.fresh(pack as u64));
+                let fresh = (!left_out.rerandomisation()).then(|| randomness.fresh(pack as u64));
                 work.pack(keys, &masks, &block, pack, fresh.as_ref())
             })
             .collect();
@@ -108,12 +121,37 @@ impl Prepared {
             bodies.extend_from_slice(&of_pack);
             parameters.mask_code.pack(mask.into_iter(), &mut sent);
         }
-        Ok(Self {
+        Self {
+            parameters,
+            job,
             block,
             randomness,
             bodies,
             masks: sent,
-        })
+        }
+    }
+
+    /// What it is bound to.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Refuses an upload of another form or of another job.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Message`], [`NoiseFirstError::OtherJob`].
+    pub fn expect(&self, upload: &Upload) -> Result<(), NoiseFirstError> {
+        let (expected, actual) = (self.parameters.sizes().upload, upload.bytes().len());
+        if expected != actual {
+            let length = s3rec_lattice::LatticeError::Length { expected, actual };
+            return Err(in_message("the upload")(length));
+        }
+        if upload.job() != Some(self.job.digest()) {
+            let message = "the upload";
+            return Err(NoiseFirstError::OtherJob { message });
+        }
+        Ok(())
     }
 
     /// The a-parts as they are sent.

@@ -13,12 +13,15 @@ use s3rec_lattice::modulus;
 use s3rec_lattice::transform::transform;
 use zeroize::Zeroizing;
 
-use super::keys::{SessionSeeds, times};
+use super::binding::mask as mask_seed;
+use super::keys::times;
 use super::parameters::ERROR;
-use super::{JobDigest, NoiseFirstError, Opening, Parameters, RatingKeys};
+use super::{Job, NoiseFirstError, Parameters, RatingKeys};
 
 /// P0's rows in ring units, within the bound.
 pub struct Rows {
+    /// What they were encoded for.
+    pub(crate) parameters: Parameters,
     /// |W| × C.
     values: Zeroizing<Vec<i64>>,
     /// Rows that were shortened to the bound.
@@ -80,7 +83,20 @@ impl Rows {
                 return Err(NoiseFirstError::EffectiveNorm { row: index });
             }
         }
-        Ok(Self { values, clipped })
+        Ok(Self {
+            parameters: *parameters,
+            values,
+            clipped,
+        })
+    }
+
+    /// Secret: what the errors are bound to.
+    fn digest(&self) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new();
+        for value in self.values.iter() {
+            hasher.update(&value.to_le_bytes());
+        }
+        Zeroizing::new(*hasher.finalize().as_bytes())
     }
 
     /// The rows as they are sent, in units of x: what the sums are of.
@@ -97,34 +113,38 @@ impl Rows {
 /// An upload, finished: it is stored before its first byte leaves, and sent as it is however
 /// often it is sent.
 pub struct Upload {
+    /// The job's digest, then the codes.
     bytes: Vec<u8>,
 }
 
 impl Upload {
     /// Encrypts `rows` under the session's keys for one opening. Private: rows and secrets, errors
-    /// drawn from `errors`, a fresh seed that is used for nothing else. Public: the opening, whose
+    /// drawn from `errors`, a fresh seed that is used for nothing else. Public: the job, whose
     /// mask seed must never have been used.
     ///
     /// # Errors
-    /// [`NoiseFirstError::EffectiveNorm`]: a bug of ours, and nothing may leave.
+    /// [`NoiseFirstError::OtherRows`]. [`NoiseFirstError::EffectiveNorm`]: a bug of ours, and nothing may leave.
     pub fn encrypt(
         keys: &RatingKeys,
-        seeds: &SessionSeeds,
-        opening: &Opening,
+        job: &Job,
         rows: &Rows,
         errors: &Seed,
     ) -> Result<Self, NoiseFirstError> {
         let parameters = *keys.parameters();
+        if rows.parameters != parameters {
+            return Err(NoiseFirstError::OtherRows);
+        }
         let (columns, places) = (parameters.columns(), parameters.places());
         let tails = Tails::new(ERROR);
         let group_values = places * columns;
+        let errors = errors.derive("s3rec noise-first upload", &[job.digest(), &*rows.digest()]);
         let codes: Vec<Zeroizing<Vec<u64>>> = rows
             .values
             .par_chunks(group_values)
             .enumerate()
             .map(|(group, messages)| {
                 let index = group as u64;
-                let seed = JobDigest::mask(seeds, opening, index);
+                let seed = mask_seed(&keys.seeds, job.opening(), index);
                 let mut mask = Polynomial::zero();
                 transform().forward(&Polynomial::uniform(&seed), &mut mask);
                 let hidden: Vec<_> = keys
@@ -165,6 +185,7 @@ impl Upload {
                 .collect::<Vec<_>>(),
         );
         let mut bytes = Vec::with_capacity(parameters.sizes().upload);
+        bytes.extend(job.digest());
         s3rec_algebra::packing::pack_u64(&codes, parameters.upload_code.bits(), &mut bytes)?;
         Ok(Self { bytes })
     }
@@ -175,7 +196,17 @@ impl Upload {
         Self { bytes }
     }
 
+    /// The digest of the job that it is for; none of bytes that are too few.
+    pub(crate) fn job(&self) -> Option<&[u8; 32]> {
+        self.bytes.first_chunk()
+    }
+
     /// |W|·C codes, users in their order.
+    pub(crate) fn codes(&self) -> &[u8] {
+        self.bytes.get(32..).unwrap_or_default()
+    }
+
+    /// The job's digest and the codes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

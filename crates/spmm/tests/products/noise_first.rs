@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed, Stream};
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::noise_first::{
-    self, Friends, Noised, Opening, OpeningRecord, Parameters, Prepared, RatingAnswer,
+    self, Friends, Job, Noised, Opening, OpeningRecord, Parameters, Prepared, RatingAnswer,
     RatingKeySetup, RatingKeys, RatingPrepare, Rows, SessionSeeds, Sides, SocialAnswer,
-    SocialKeySetup, SocialPrepare, SocialSession, Terms, Upload,
+    SocialKeySetup, SocialPrepare, SocialSession, Split, Terms, Upload,
 };
 use s3rec_spmm::pair::{self, Honest, Interceptor, PairError, Side, Transcript};
 use s3rec_spmm::{Endpoint, SpmmError, Step};
@@ -65,7 +65,7 @@ struct World {
     friends: Friends,
     session: SocialSession,
     keys: Arc<RatingKeys>,
-    opening: Opening,
+    job: Job,
     rows: Rows,
     upload: Upload,
 }
@@ -90,13 +90,11 @@ impl World {
             mu: Mu::new(1.0).unwrap(),
         })
         .unwrap();
-        let first = match sides {
-            Sides::One => opened,
-            Sides::Two => 0,
+        let split = match sides {
+            Sides::One => Split::one_sided(opened + uploaded, (0..opened).collect()).unwrap(),
+            Sides::Two => Split::two_sided(opened),
         };
-        let (opened, uploaded): (Vec<u32>, Vec<u32>) =
-            ((0..opened).collect(), (first..first + uploaded).collect());
-        let users = opened.len().max(first as usize + uploaded.len());
+        let users = split.users() as usize;
         let mut draws = vec![0u64; 8 * users];
         Stream::new(&seed(1)).fill_u64(&mut draws);
         let links = draws.chunks_exact(2).map(|pair| {
@@ -114,26 +112,26 @@ impl World {
         let transcript = pair::run(&mut announcing, &mut receiving, interceptor)?;
         let session = SocialSession {
             keys: Arc::new(receiving.into_keys().unwrap()),
-            seeds,
             users_digest: [5; 32],
-            opened,
-            uploaded,
+            split,
             key: seed(6),
         };
         let opening = Opening {
             number: 7,
             mask_seed: PublicSeed::from_bytes([8; 32]),
         };
-        let values = (0..session.uploaded.len() * 12).map(|at| (at % 7) as f64 / 30.0 - 0.1);
-        let rows = RealMatrix::from_vec(session.uploaded.len(), 12, values.collect()).unwrap();
+        let uploaded = session.split.uploaded().len();
+        let values = (0..uploaded * 12).map(|at| (at % 7) as f64 / 30.0 - 0.1);
+        let rows = RealMatrix::from_vec(uploaded, 12, values.collect()).unwrap();
         let rows = Rows::encode(&parameters, &rows).unwrap();
-        let upload = Upload::encrypt(&keys, &seeds, &opening, &rows, &seed(9)).unwrap();
+        let job = keys.job(&[5; 32], &session.split, &opening).unwrap();
+        let upload = Upload::encrypt(&keys, &job, &rows, &seed(9)).unwrap();
         let world = World {
             parameters,
             friends,
             session,
             keys,
-            opening,
+            job,
             rows,
             upload,
         };
@@ -145,16 +143,14 @@ impl World {
     }
 
     fn preparing(&self, record: &Record) -> SocialPrepare {
-        let (opened, uploaded) = (&self.session.opened, &self.session.uploaded);
-        let block = self.friends.block(opened, uploaded).unwrap();
-        SocialPrepare::new(self.session.clone(), block, record.clone()).unwrap()
+        SocialPrepare::new(self.session.clone(), &self.friends, record.clone()).unwrap()
     }
 
     fn prepare(
         &self,
         interceptor: &mut dyn Interceptor,
-    ) -> Result<(Masks, (u64, Prepared), Transcript), PairError> {
-        let mut naming = RatingPrepare::new(&self.parameters, &self.opening).unwrap();
+    ) -> Result<(Masks, Prepared, Transcript), PairError> {
+        let mut naming = RatingPrepare::new(&self.parameters, &self.job).unwrap();
         let mut preparing = self.preparing(&Record::default());
         let transcript = pair::run(&mut naming, &mut preparing, interceptor)?;
         let (masks, prepared) = (naming.into_masks(), preparing.into_prepared());
@@ -168,16 +164,14 @@ impl World {
     ) -> Result<(RealMatrix, [Transcript; 2]), PairError> {
         let (masks, prepared, before) = self.prepare(interceptor)?;
         let mut sending = RatingAnswer::new(&self.keys, &self.upload, masks).unwrap();
-        let mut answering =
-            SocialAnswer::new(&self.parameters, prepared, Record::default()).unwrap();
+        let mut answering = SocialAnswer::new(prepared, Record::default()).unwrap();
         let transcript = pair::run(&mut sending, &mut answering, interceptor)?;
         Ok((sending.into_sums().unwrap(), [before, transcript]))
     }
 
     fn clear_sums(&self) -> Vec<f64> {
         let encoded = self.rows.as_encoded(&self.parameters);
-        let (opened, uploaded) = (&self.session.opened, &self.session.uploaded);
-        let block = self.friends.block(opened, uploaded).unwrap();
+        let block = self.friends.block(&self.session.split).unwrap();
         let sum = |row: usize, column: usize| {
             let friends = block.row(row).iter();
             friends
@@ -208,7 +202,7 @@ fn sums_cross_with_their_noise_in_the_bytes_foretold() {
         };
         for (transcript, up, down) in [
             (setup, sizes.keys, 0),
-            (prepare, 8 + 32, sizes.masks),
+            (prepare, 8 + 32 + 32, sizes.masks),
             (answer, sizes.upload, sizes.bodies),
         ] {
             assert_eq!(crossed(&transcript), [up as u64, down as u64]);
@@ -260,7 +254,7 @@ fn every_fault_of_an_opening_is_named_by_the_side_that_sees_it() {
 fn nothing_leaves_before_it_is_on_record() {
     let world = World::small();
     let name = || {
-        let mut naming = RatingPrepare::new(&world.parameters, &world.opening).unwrap();
+        let mut naming = RatingPrepare::new(&world.parameters, &world.job).unwrap();
         naming.poll_send().unwrap().unwrap()
     };
     let record = Record::refusing("bind");
@@ -279,7 +273,7 @@ fn nothing_leaves_before_it_is_on_record() {
         let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
         let record = Record::refusing(refused);
         let mut sending = RatingAnswer::new(&world.keys, &world.upload, masks).unwrap();
-        let mut answering = SocialAnswer::new(&world.parameters, prepared, record.clone()).unwrap();
+        let mut answering = SocialAnswer::new(prepared, record.clone()).unwrap();
         while let Some(frame) = sending.poll_send().unwrap() {
             answering.receive(frame).unwrap();
         }
@@ -287,6 +281,53 @@ fn nothing_leaves_before_it_is_on_record() {
         assert!(matches!(error, SpmmError::Refused(_)), "{error}");
         assert!(answering.poll_send().is_err(), "sent after a refusal");
         assert_eq!(record.calls(), expected);
+    }
+}
+
+/// Views of one opening that differ anywhere end before P1 answers, named as the peer's fault.
+#[test]
+fn sides_that_mean_different_jobs_stop_before_the_answer() {
+    let world = World::small();
+    let job = |users: u8, split: &Split, number: u64, mask: u8| {
+        let mask_seed = PublicSeed::from_bytes([mask; 32]);
+        let opening = Opening { number, mask_seed };
+        world.keys.job(&[users; 32], split, &opening).unwrap()
+    };
+    let split = &world.session.split;
+    let other_split = Split::one_sided(140, (80..140).collect()).unwrap();
+    let is_other = |error: &SpmmError| {
+        let other = matches!(
+            error,
+            SpmmError::NoiseFirst(noise_first::NoiseFirstError::OtherJob { .. })
+        );
+        other && error.blames_peer()
+    };
+    assert_eq!(job(5, split, 7, 8), world.job);
+    // P1 learns number and seed from the message; all else it knows better.
+    for other in [job(4, split, 7, 8), job(5, &other_split, 7, 8)] {
+        let mut naming = RatingPrepare::new(&world.parameters, &other).unwrap();
+        let record = Record::default();
+        let mut preparing = world.preparing(&record);
+        let frame = naming.poll_send().unwrap().unwrap();
+        assert!(is_other(&preparing.receive(frame).unwrap_err()));
+        assert!(record.calls().is_empty(), "bound another job");
+    }
+    for other in [
+        job(4, split, 7, 8),
+        job(5, &other_split, 7, 8),
+        job(5, split, 6, 8),
+        job(5, split, 7, 9),
+    ] {
+        let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
+        let upload = Upload::encrypt(&world.keys, &other, &world.rows, &seed(9)).unwrap();
+        let mut sending = RatingAnswer::new(&world.keys, &upload, masks).unwrap();
+        let record = Record::default();
+        let mut answering = SocialAnswer::new(prepared, record.clone()).unwrap();
+        while let Some(frame) = sending.poll_send().unwrap() {
+            answering.receive(frame).unwrap();
+        }
+        assert!(is_other(&answering.poll_send().unwrap_err()));
+        assert!(record.calls().is_empty(), "permitted another job");
     }
 }
 
