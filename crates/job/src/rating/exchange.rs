@@ -128,10 +128,6 @@ pub struct ProductExchange {
     left: Left,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, and whoever has it is in a box"
-)]
 pub(super) enum Endpoint {
     Queries(RatingQueries),
     Key(RatingKeySetup),

@@ -20,10 +20,6 @@ pub struct SocialExchange {
     pub(super) left: Left,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, and whoever has it is in a box"
-)]
 pub(super) enum Endpoint {
     Queries(SocialQueries),
     Key(SocialKeySetup),
