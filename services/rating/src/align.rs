@@ -79,6 +79,11 @@ pub(crate) async fn align(
     let found = blocking(move || matching.finish(sent)).await?;
     let (common, claims) = found.map_err(psi_fault)?;
 
+    // Other users than before may be in common only if P1 brought other ids, a second guess.
+    let files = platform.stocks.kept(&job.to_string());
+    let before = blocking(move || alignment::kept(&files)).await??;
+    same_users(before.map(|(common, _)| common), &common)?;
+
     let overlap = alignment::overlap(sizes, &common);
     let suspicions = &ratings.report.reading.suspicions;
     ledger.overlap = Some(overlap);
@@ -104,6 +109,20 @@ pub(crate) async fn align(
         Some(nobody) => Err(nobody),
         None => told.map(|()| (ratings, common)),
     }
+}
+
+/// Users that were found in common before stay the job's, in whichever order they are found now.
+fn same_users(before: Option<Common>, now: &Common) -> Result<(), Fault> {
+    let sorted = |rows: &[u32]| {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows
+    };
+    if before.is_none_or(|before| sorted(&before.rows) == sorted(&now.rows)) {
+        return Ok(());
+    }
+    let message = "the social platform brought other users to this job before";
+    Err(Fault::new(Reason::Contradiction, message))
 }
 
 /// P1 has found the job's common users before, with these ids: we have them still, or the job
@@ -268,4 +287,25 @@ fn event(job: JobId, ledger: &Ledger) -> JobEvent {
 
 fn malformed(error: WireError) -> Fault {
     LinkError::Malformed(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_has_the_users_in_common_that_were_found_first() {
+        let common = |rows: &[u32], digest| Common {
+            rows: rows.to_vec(),
+            digest: [digest; 32],
+        };
+        let now = common(&[4, 2, 9], 1);
+        assert_eq!(same_users(None, &now), Ok(()));
+        // The order is drawn anew each time.
+        assert_eq!(same_users(Some(common(&[9, 4, 2], 2)), &now), Ok(()));
+        for others in [&[4, 2][..], &[4, 2, 8], &[4, 2, 9, 1]] {
+            let refused = same_users(Some(common(others, 1)), &now);
+            assert_eq!(refused.unwrap_err().reason, Reason::Contradiction);
+        }
+    }
 }

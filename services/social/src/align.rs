@@ -233,7 +233,7 @@ impl Exchange<'_> {
         let work = Work::of(sizes);
         let telling = |elements| {
             let share = work.add(elements);
-            platform.mention_progress(&name, Phase::Alignment, share);
+            platform.notify_progress(&name, Phase::Alignment, share);
         };
         let (sent, waiting) = tokio::try_join!(
             self.send_masked(&cleared, masking, &telling),

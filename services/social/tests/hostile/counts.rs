@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use s3rec_audit::Entry;
+use s3rec_job::{Counters, JobDisclosure, Proposal};
 use s3rec_node::store::{Store, Table};
 use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock};
 use s3rec_spmm::{OperatorKind, PatternPolicy, Protocol, ReleasePolicy};
-use s3rec_wire::convert::Proposal;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -225,12 +225,12 @@ async fn an_opening_that_the_stock_alone_has_on_record_is_counted_when_it_comes_
 
     let forget = |data_dir: &Path| {
         let store = Store::open(data_dir).unwrap();
-        let mut disclosure: v1::Disclosure = store.get(DISCLOSURES, &job).unwrap().unwrap();
-        let stocks = disclosure.counters.unwrap().stocks;
-        disclosure.counters = Some(v1::Counters {
+        let mut disclosure: JobDisclosure = store.get(DISCLOSURES, &job).unwrap().unwrap();
+        let stocks = disclosure.counters.stocks;
+        disclosure.counters = Counters {
             stocks,
-            ..v1::Counters::default()
-        });
+            ..Counters::default()
+        };
         disclosure.openings = 0;
         disclosure.opened_columns = 0;
         disclosure.days.clear();
