@@ -3,8 +3,8 @@
 use s3rec_lattice::code::CodeBits;
 use s3rec_lattice::digits::Gadget;
 
-use super::parameters::{Shape, Terms};
-use super::{NoiseFirstError, Parameters};
+use super::parameters::Shape;
+use super::{NoiseFirstError, Parameters, Terms};
 
 /// Chooses parameters for `terms`.
 ///

@@ -43,6 +43,7 @@ mod keys;
 mod parameters;
 mod prepare;
 mod split;
+mod terms;
 mod upload;
 
 pub use answer::{Noised, answer, decode, deviation, measure_residual};
@@ -55,9 +56,10 @@ pub use exchange::{
 };
 pub use friends::{Block, Friends};
 pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
-pub use parameters::{Parameters, Sides, Sizes, Terms};
+pub use parameters::{Parameters, Sizes};
 pub use prepare::Prepared;
 pub use split::Split;
+pub use terms::{Sides, Terms};
 pub use upload::{Rows, Upload};
 
 #[cfg(test)]

@@ -105,9 +105,14 @@ impl Prepared {
             })
             .collect();
         let randomness = Randomness::new(key, &job, &block);
+        let at_once = parameters
+            .packs()
+            .div_ceil(4 * rayon::current_num_threads());
         let work = || Workspace::new(keys);
         let packs: Vec<(Zeroizing<Vec<u64>>, Vec<u64>)> = (0..parameters.packs())
             .into_par_iter()
+            // A workspace is up to 33 MB: no more of them than a few a thread.
+            .with_min_len(at_once)
             .map_init(work, |work, pack| {
                 let fresh = (!left_out.rerandomisation()).then(|| randomness.fresh(pack as u64));
                 work.pack(keys, &masks, &block, pack, fresh.as_ref())
