@@ -21,7 +21,7 @@
 //! B's message is dense, m² + m²/2 elements of eight bytes whatever the sparsity of Q, so it is
 //! made and consumed a pair of rows at a time and never held whole.
 //!
-//! Source: Chen et al., SeSoRec (2020); design page, section 3.4.
+//! Source: Chen et al., SeSoRec (2020); protocol page, section 3.4.
 
 use rayon::prelude::*;
 

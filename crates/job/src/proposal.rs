@@ -6,7 +6,7 @@ use s3rec_spmm::{Protocol, ReleasePolicy};
 
 use crate::JobId;
 
-/// Below these nobody may consent (design page, sections 2 and 3.1).
+/// Below these nobody may consent (protocol page, sections 2 and 3.1).
 pub const LEAST_SECURITY_BITS: u32 = 128;
 /// Of the simulation over the whole job, −log2.
 pub const LEAST_STATISTICAL_BITS: u32 = 40;

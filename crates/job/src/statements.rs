@@ -1,4 +1,4 @@
-//! What each platform could have learnt from a job, in words (design page, section 4). Both
+//! What each platform could have learnt from a job, in words (protocol page, section 4). Both
 //! platforms show both, in the same words.
 
 use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
@@ -98,7 +98,7 @@ pub fn of_pattern(pattern: PatternPolicy) -> Option<&'static str> {
     }
 }
 
-/// What `openings` noised openings spend together (design page, section 6). Before the platforms
+/// What `openings` noised openings spend together (protocol page, section 6). Before the platforms
 /// have agreed on L, the statement of an operator that needs it is given for two bounds.
 #[must_use]
 pub fn of_noise(proposal: &Proposal, openings: u32, row_norm_bound: Option<u64>) -> Option<String> {

@@ -1,4 +1,4 @@
-//! The transform over the places of a pack, at every point (design page, section 3, "Prepare").
+//! The transform over the places of a pack, at every point (page `noised_opening`, section 3, "Prepare").
 //!
 //! | symbol | meaning |
 //! |---|---|

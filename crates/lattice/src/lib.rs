@@ -1,4 +1,4 @@
-//! The ring of the noised product (design page `one_opening`, section 3): polynomials modulo
+//! The ring of the noised product (page `noised_opening`, section 3): polynomials modulo
 //! X^N + 1 over a prime q of 50 bits, and what is done with them. No protocol lives here.
 //!
 //! | module | one sentence |

@@ -1,4 +1,4 @@
-//! Answers no earlier than a public time (design page, section 3.3, "Times").
+//! Answers no earlier than a public time (protocol page, section 3.3, "Times").
 //!
 //! What P1 computes takes a time that follows its links. So it sends the first frame of an answer
 //! only when a time has passed since the last frame it received that both sides can work out from

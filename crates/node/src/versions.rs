@@ -3,7 +3,7 @@
 //!
 //! A commitment is BLAKE3 over the canonical data, keyed with a salt that never leaves and is
 //! fresh for every version. A plain digest would let the other platform test every guess: all
-//! 2.7 million one-link changes of FilmTrust in 45 seconds (design page, section 3.3).
+//! 2.7 million one-link changes of FilmTrust in 45 seconds (protocol page, section 3.3).
 
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::DataVersion;

@@ -41,7 +41,7 @@ pub enum Step {
     Answers = 13,
     /// Both ways: which stock and round the following values belong to (section 3.3).
     Opening = 14,
-    /// P1 → P0: a-parts of a noised opening (page `one_opening`, prepare).
+    /// P1 → P0: a-parts of a noised opening (page `noised_opening`, prepare).
     Masks = 15,
 }
 

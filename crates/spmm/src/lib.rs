@@ -1,5 +1,5 @@
 //! Secure products of P0's dense factors and P1's sparse social operator: P0 learns Y·U and
-//! nothing else about Y, P1 learns nothing about U (design page, sections 2 to 4).
+//! nothing else about Y, P1 learns nothing about U (protocol page, sections 2 to 4).
 //!
 //! Pure two-party state machines: no clock, no network, no threads but rayon's. A driver moves
 //! [`Frame`]s between two [`Endpoint`]s.
@@ -11,7 +11,7 @@
 //! | [`he`] | one homomorphic exchange per opening (section 3.1) |
 //! | [`fetch`] | the upload by private information retrieval (section 3.2) |
 //! | [`preprocessed`] | masks multiplied beforehand, plain speed online (section 3.3) |
-//! | [`noise_first`] | one noised opening of friends' sums (page `one_opening`) |
+//! | [`noise_first`] | one noised opening of friends' sums (page `noised_opening`) |
 //! | [`release`] | noise on openings and its accounting (section 6) |
 //! | [`ideal`] | the functionality, and the product in the clear, for tests and benchmarks |
 //! | [`pair`] | both endpoints in one process, with an interceptor, for tests and benchmarks |

@@ -27,7 +27,7 @@ const SATURATION_BOUND: f64 = 8.0;
 /// How long a proposal stands unless it says otherwise: 30 days.
 const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// Makes every protocol exact (design page, section 2).
+/// Makes every protocol exact (protocol page, section 2).
 const GUARD_BITS: u32 = 2;
 
 /// Checks the request against the data, sends the proposal, and stores the job.

@@ -125,7 +125,7 @@ pub(crate) fn solver_kind(solver: v1::Solver) -> SolverKind {
 }
 
 /// What a solver runs with where a request leaves a number open: `als` as in the preset
-/// `published`, which section 5 of the design page measures; it needs far fewer openings.
+/// `published`, which section 5 of the protocol page measures; it needs far fewer openings.
 pub(crate) fn defaults_of(solver: SolverKind) -> SolverSettings {
     let published = Preset::named("published").filter(|preset| preset.settings.solver == solver);
     published.map_or_else(SolverSettings::default, |preset| preset.settings)

@@ -1,4 +1,4 @@
-//! What consenting gives away, in words, with the figures measured on the design page.
+//! What consenting gives away, in words, with the figures measured on the protocol page.
 
 use s3rec_job::{Proposal, statements};
 use s3rec_spmm::ReleasePolicy;

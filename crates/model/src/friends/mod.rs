@@ -1,4 +1,4 @@
-//! What friends like, estimated from one noised opening (design page `one_opening`, section 4).
+//! What friends like, estimated from one noised opening (page `noised_opening`, section 4).
 //! P0's own work, after the opening as often as it likes; no part of it sees a link.
 //!
 //! | symbol | name | shape |

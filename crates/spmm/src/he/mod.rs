@@ -1,4 +1,4 @@
-//! `he`: one homomorphic exchange per opening (design page, section 3.1; S3Rec's protocol).
+//! `he`: one homomorphic exchange per opening (protocol page, section 3.1; S3Rec's protocol).
 //!
 //! | symbol | name | shape | owner |
 //! |---|---|---|---|

@@ -1,5 +1,5 @@
 //! What a release promises, in μ of Gaussian differential privacy (Dong, Roth and Su, JRSS B
-//! 2022), and how that is said to people (design page, section 2).
+//! 2022), and how that is said to people (page `noised_opening`, section 2).
 
 /// δ of the one (ε, δ) that is shown beside μ.
 pub const SHOWN_DELTA: f64 = 1e-6;

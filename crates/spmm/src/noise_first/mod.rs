@@ -1,5 +1,5 @@
 //! `noise-first`: one opening of friends' sums with Gaussian noise, which also hides the noise of
-//! the ciphertexts (design page `one_opening`, sections 2 and 3).
+//! the ciphertexts (page `noised_opening`, sections 2 and 3).
 //!
 //! P0 learns, for every opened user, Σ x_f over their friends among the others, plus noise of
 //! standard deviation σ; P1 learns who is opened, and nothing else of the ratings.

@@ -1,4 +1,4 @@
-//! `preprocessed`: cryptography before training, plain speed during it (design page, section 3.3).
+//! `preprocessed`: cryptography before training, plain speed during it (protocol page, section 3.3).
 //!
 //! | symbol | name | shape | owner |
 //! |---|---|---|---|
