@@ -19,6 +19,8 @@ mod approval;
 mod common_users;
 mod counters;
 pub mod counting;
+#[macro_use]
+mod endpoints;
 mod error;
 mod id;
 mod job_error;

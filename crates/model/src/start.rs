@@ -1,9 +1,8 @@
 //! The starting point, from the seed alone.
 
 use crate::activity::ActivityPrior;
+use crate::random::{normal, purpose, stream};
 use crate::{Biases, Model, SolverSettings};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::RatingMatrix;
 
@@ -21,9 +20,7 @@ pub(crate) fn starting_model(
     let decays = (settings.user_bias_decay, settings.item_bias_decay);
     let (biases, prior) = Biases::fit_around(ratings, scale, decays, settings.activity_prior);
     let rank = settings.rank;
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&settings.seed.to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = stream(settings.seed, purpose::START);
     let mut fill = |biases: &[f64], rated: &dyn Fn(usize) -> bool| {
         let mut matrix = RealMatrix::zeros(biases.len(), rank + 1);
         for (index, &bias) in biases.iter().enumerate() {
@@ -46,11 +43,4 @@ pub(crate) fn starting_model(
         items,
     };
     (model, prior)
-}
-
-/// Sum of twelve uniforms: near enough to normal for a start, and only additions, so that the
-/// same seed gives the same bits everywhere.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let unit = (0..12).map(|_| (rng.next_u64() >> 11) as f64).sum::<f64>();
-    unit / (1u64 << 53) as f64 - 6.0
 }

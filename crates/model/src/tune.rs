@@ -14,9 +14,10 @@ pub use lists::{ListsTrial, tune_lists};
 
 use crate::evaluate::{RankingSettings, ranking_by_weight};
 use crate::popularity::WEIGHTS;
+use crate::random::{purpose, stream, unit};
 use crate::{Model, ModelError, SolverKind, SolverSettings, Unit, accuracy, solver};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::RngCore;
 use s3rec_sparse::{Rating, RatingMatrix};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -270,13 +271,11 @@ struct Draws(ChaCha8Rng);
 
 impl Draws {
     fn new(seed: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        Self(ChaCha8Rng::from_seed(key))
+        Self(stream(seed, purpose::START))
     }
 
     fn unit(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+        unit(&mut self.0)
     }
 
     /// One of 0 to `bound` − 1.

@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use s3rec_job::JobId;
 use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
@@ -160,11 +161,33 @@ impl Stocks {
         Kept::in_directory(self.root.join(job))
     }
 
-    /// Notes what a job's stock has become.
+    /// Notes how many columns of a job's stock with the platform `peer` are `made`, `of` how many;
+    /// `identity` once it has one.
     ///
     /// # Errors
     /// The store's.
-    pub fn note(&self, store: &Store, stock: v1::Stock) -> Result<(), StoreError> {
+    pub fn note_made(
+        &self,
+        store: &Store,
+        (job, peer): (JobId, &str),
+        state: StockState,
+        (made, of): (u64, u64),
+        identity: Option<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        let stock = v1::Stock {
+            job_id: job.to_string(),
+            peer: peer.to_owned(),
+            state: state.into(),
+            identity: identity.map_or_else(Vec::new, |identity| identity.to_vec()),
+            columns: of,
+            columns_made: made,
+            ..v1::Stock::default()
+        };
+        self.note(store, stock)
+    }
+
+    /// Notes what a job's stock has become.
+    fn note(&self, store: &Store, stock: v1::Stock) -> Result<(), StoreError> {
         let stock = v1::Stock {
             updated_unix_ms: now_unix_ms(),
             ..stock

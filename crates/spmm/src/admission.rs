@@ -39,6 +39,20 @@ pub trait Admission: Send {
     fn count(&mut self, asked: &Asked) -> Result<(), SpmmError>;
 }
 
+impl Admission for Box<dyn Admission> {
+    fn named(&mut self, round: u32) -> Result<(), SpmmError> {
+        (**self).named(round)
+    }
+
+    fn permit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        (**self).permit(asked)
+    }
+
+    fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        (**self).count(asked)
+    }
+}
+
 /// Answers whatever the record allows, and counts nothing: for benchmarks, and tests of products.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Uncounted;

@@ -157,6 +157,12 @@ impl ProductParameters {
         Ok(glwe)
     }
 
+    /// Columns of all openings together.
+    #[must_use]
+    pub fn all_columns(&self) -> u64 {
+        u64::from(self.columns) * u64::from(self.rounds)
+    }
+
     /// How the job's columns are cut into ciphertexts.
     ///
     /// # Errors

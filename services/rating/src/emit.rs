@@ -118,19 +118,14 @@ fn note(
     platform: &Platform,
     ledger: &Ledger,
     state: StockState,
-    (made, of): (u64, u64),
+    made: (u64, u64),
     identity: Option<[u8; 32]>,
 ) -> Result<(), Fault> {
-    let stock = v1::Stock {
-        job_id: ledger.job.to_string(),
-        peer: ledger.peer.clone(),
-        state: state.into(),
-        identity: identity.map_or_else(Vec::new, |identity| identity.to_vec()),
-        columns: of,
-        columns_made: made,
-        ..v1::Stock::default()
-    };
-    Ok(platform.stocks.note(&platform.store, stock)?)
+    let stock = (ledger.job, ledger.peer.as_str());
+    let noted = platform
+        .stocks
+        .note_made(&platform.store, stock, state, made, identity);
+    Ok(noted?)
 }
 
 /// So many bytes more have crossed before the rounds.

@@ -77,18 +77,12 @@ fn note(
     platform: &Platform,
     job: JobId,
     state: StockState,
-    (made, of): (u64, u64),
+    made: (u64, u64),
     identity: Option<[u8; 32]>,
 ) -> Result<(), Fault> {
     let peer = platform.slot.with(job, |running| running.peer.clone())?;
-    let stock = v1::Stock {
-        job_id: job.to_string(),
-        peer,
-        state: state.into(),
-        identity: identity.map_or_else(Vec::new, |name| name.to_vec()),
-        columns: of,
-        columns_made: made,
-        ..v1::Stock::default()
-    };
-    Ok(platform.stocks.note(&platform.store, stock)?)
+    let noted = platform
+        .stocks
+        .note_made(&platform.store, (job, &peer), state, made, identity);
+    Ok(noted?)
 }

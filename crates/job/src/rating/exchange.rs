@@ -8,7 +8,6 @@ use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound};
 use s3rec_spmm::preprocessed::{
     RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
 };
-use s3rec_spmm::{Frame, SpmmError, Step};
 
 use super::{
     About, Agreed, Due, Product, Queries, RatingEvent, RatingJob, RatingSave, RatingSetup, Stage,
@@ -77,7 +76,7 @@ impl Unagreed {
         let mut due = vec![Due::Sign(Phase::Setup)];
         if parameters.protocol.is_preprocessed() {
             let blocks = parameters.layout().map_err(JobError::Ours)?.blocks;
-            let columns = all_columns(&setup);
+            let columns = parameters.all_columns();
             due.push(Due::Emit(RatingEvent::StockBegins { columns, blocks }));
         }
         let queries = match parameters.protocol.fetches_privately() {
@@ -128,14 +127,16 @@ pub struct ProductExchange {
     left: Left,
 }
 
-pub(super) enum Endpoint {
-    Queries(RatingQueries),
-    Key(RatingKeySetup),
-    Block(RatingBlock),
-    Session(RatingSession),
-    Round(RatingRound),
-    Opening(RatingOpening),
-    Close(RatingClose),
+endpoints! {
+    ProductExchange {
+        Queries(RatingQueries),
+        Key(RatingKeySetup),
+        Block(RatingBlock),
+        Session(RatingSession),
+        Round(RatingRound),
+        Opening(RatingOpening),
+        Close(RatingClose),
+    }
 }
 
 /// What the job has beside the endpoint.
@@ -202,7 +203,7 @@ impl ProductExchange {
                 let stock = session.into_stock().map_err(ours)?;
                 let parameters = &stock.terms().parameters;
                 let stands = RatingEvent::StockStands {
-                    columns: u64::from(parameters.columns) * u64::from(parameters.rounds),
+                    columns: parameters.all_columns(),
                     identity: stock.identity(),
                 };
                 let mut next = about.rounds(Product::Stock(Box::new(stock)), trainee, is_new);
@@ -239,7 +240,7 @@ impl About {
         made: u32,
     ) -> Result<RatingJob, JobError> {
         let layout = agreed.setup.parameters.layout().map_err(JobError::Ours)?;
-        let of = all_columns(&agreed.setup);
+        let of = agreed.setup.parameters.all_columns();
         let columns = u64::from(layout.block_columns) * u64::from(made);
         let grows = Due::Emit(RatingEvent::StockGrows {
             columns: columns.min(of),
@@ -266,41 +267,5 @@ impl About {
         self.openings += 1;
         let due = [Due::Save(RatingSave::Opened(self.openings))];
         RatingJob::at(self, due, Stage::Opened(product, trainee, opened))
-    }
-}
-
-fn all_columns(setup: &RatingSetup) -> u64 {
-    u64::from(setup.parameters.columns) * u64::from(setup.parameters.rounds)
-}
-
-macro_rules! each {
-    ($endpoint:expr, $inner:ident => $what:expr) => {
-        match $endpoint {
-            Endpoint::Queries($inner) => $what,
-            Endpoint::Key($inner) => $what,
-            Endpoint::Block($inner) => $what,
-            Endpoint::Session($inner) => $what,
-            Endpoint::Round($inner) => $what,
-            Endpoint::Opening($inner) => $what,
-            Endpoint::Close($inner) => $what,
-        }
-    };
-}
-
-impl s3rec_spmm::Endpoint for ProductExchange {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        each!(&mut self.endpoint, endpoint => endpoint.poll_send())
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        each!(&mut self.endpoint, endpoint => endpoint.receive(frame))
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        each!(&self.endpoint, endpoint => endpoint.awaiting())
-    }
-
-    fn is_done(&self) -> bool {
-        each!(&self.endpoint, endpoint => endpoint.is_done())
     }
 }

@@ -7,9 +7,8 @@ use s3rec_spmm::he::{SocialKeySetup, SocialRound};
 use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
 };
-use s3rec_spmm::{Admission, Asked, Frame, SpmmError, Step};
 
-use super::turn::{About, Due, State, all_columns, grows};
+use super::turn::{About, Due, State, grows};
 use super::{AskedFor, Keyed, SocialAgreed, SocialEvent, SocialJob, SocialTurn, Stocked};
 use crate::JobError;
 
@@ -20,14 +19,16 @@ pub struct SocialExchange {
     pub(super) left: Left,
 }
 
-pub(super) enum Endpoint {
-    Queries(SocialQueries),
-    Key(SocialKeySetup),
-    Block(SocialBlock),
-    Session(SocialSession),
-    Round(SocialRound),
-    Opening(SocialOpening),
-    Close(SocialClose),
+endpoints! {
+    SocialExchange {
+        Queries(SocialQueries),
+        Key(SocialKeySetup),
+        Block(SocialBlock),
+        Session(SocialSession),
+        Round(SocialRound),
+        Opening(SocialOpening),
+        Close(SocialClose),
+    }
 }
 
 /// What the job has beside the endpoint.
@@ -125,7 +126,7 @@ impl SocialExchange {
             (Endpoint::Session(session), Left::Session(beside)) => {
                 let stock = session.into_stock().map_err(ours)?;
                 due = Some(Due::Emit(SocialEvent::StockStands {
-                    columns: all_columns(&stock.terms().parameters),
+                    columns: stock.terms().parameters.all_columns(),
                     identity: stock.identity(),
                 }));
                 SocialJob::Stocked(beside.with(stock))
@@ -139,54 +140,5 @@ impl SocialExchange {
             _ => return Err(JobError::OutOfPlace),
         };
         Ok(SocialTurn::at(about, due, State::Answered(job)))
-    }
-}
-
-macro_rules! each {
-    ($endpoint:expr, $inner:ident => $what:expr) => {
-        match $endpoint {
-            Endpoint::Queries($inner) => $what,
-            Endpoint::Key($inner) => $what,
-            Endpoint::Block($inner) => $what,
-            Endpoint::Session($inner) => $what,
-            Endpoint::Round($inner) => $what,
-            Endpoint::Opening($inner) => $what,
-            Endpoint::Close($inner) => $what,
-        }
-    };
-}
-
-impl s3rec_spmm::Endpoint for SocialExchange {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        each!(&mut self.endpoint, endpoint => endpoint.poll_send())
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        each!(&mut self.endpoint, endpoint => endpoint.receive(frame))
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        each!(&self.endpoint, endpoint => endpoint.awaiting())
-    }
-
-    fn is_done(&self) -> bool {
-        each!(&self.endpoint, endpoint => endpoint.is_done())
-    }
-}
-
-/// The platform's word on one round.
-pub(super) struct Door(pub(super) Box<dyn Admission>);
-
-impl Admission for Door {
-    fn named(&mut self, round: u32) -> Result<(), SpmmError> {
-        self.0.named(round)
-    }
-
-    fn permit(&mut self, asked: &Asked) -> Result<(), SpmmError> {
-        self.0.permit(asked)
-    }
-
-    fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
-        self.0.count(asked)
     }
 }

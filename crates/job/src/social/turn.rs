@@ -1,14 +1,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use s3rec_spmm::ProductParameters;
 use s3rec_spmm::fetch::SocialQueries;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockTerms,
 };
+use s3rec_spmm::{Admission, ProductParameters};
 
-use super::exchange::{Door, Endpoint, Left};
+use super::exchange::{Endpoint, Left};
 use super::{
     Call, Keyed, Permit, Restoring, SocialAgreed, SocialExchange, SocialJob, SocialKept,
     SocialPlatform, Stocked,
@@ -193,7 +193,7 @@ impl SocialTurn {
             }
             State::Called(SocialJob::Stocked(stocked)) if is_round => {
                 let (stock, rest) = stocked.apart();
-                let opening = SocialOpening::new(stock, about.door());
+                let opening = SocialOpening::new(stock, about.admission());
                 let opening = opening.map_err(JobError::Ours)?;
                 (Endpoint::Opening(opening), Left::Opening(rest))
             }
@@ -220,8 +220,9 @@ impl About {
         public_key_seed(&agreed.rating_half, &agreed.social_half, name.as_bytes())
     }
 
-    fn door(&self) -> Door {
-        Door(self.platform.admission(self.call.round))
+    /// The platform's word on one round.
+    fn admission(&self) -> Box<dyn Admission> {
+        self.platform.admission(self.call.round)
     }
 
     fn create(&self, agreed: &SocialAgreed) -> Result<SocialStock, JobError> {
@@ -242,7 +243,13 @@ impl About {
 
     fn round(&self, keyed: &Keyed) -> Result<SocialRound, JobError> {
         let (number, space) = (self.call.round - 1, self.platform.space());
-        let round = SocialRound::new(&keyed.keys, &keyed.operand, number, self.door(), &space);
+        let round = SocialRound::new(
+            &keyed.keys,
+            &keyed.operand,
+            number,
+            self.admission(),
+            &space,
+        );
         let mut round = round.map_err(JobError::Ours)?;
         if let Some(fetch) = &keyed.fetch {
             round = round.with_fetch(fetch);
@@ -258,14 +265,10 @@ pub(super) fn grows(
 ) -> Result<SocialEvent, JobError> {
     let layout = parameters.layout().map_err(JobError::Ours)?;
     let made = u64::from(layout.block_columns) * u64::from(blocks_made);
-    let of = all_columns(parameters);
+    let of = parameters.all_columns();
     Ok(SocialEvent::StockGrows {
         columns: made.min(of),
         of,
         identity: stock.identity(),
     })
-}
-
-pub(super) fn all_columns(parameters: &ProductParameters) -> u64 {
-    u64::from(parameters.columns) * u64::from(parameters.rounds)
 }

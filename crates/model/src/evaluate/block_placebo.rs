@@ -1,6 +1,4 @@
-use super::placebo::below;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use crate::random::{below, purpose, stream};
 use std::collections::HashSet;
 
 /// Swaps that are tried for each link.
@@ -15,10 +13,7 @@ pub fn rewired_block(rows: &[Vec<u32>], seed: u64) -> Vec<Vec<u32>> {
         .flat_map(|(row, friends)| friends.iter().map(move |&friend| (row, friend)))
         .collect();
     let mut pairs: HashSet<(u32, u32)> = links.iter().copied().collect();
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8] = 4;
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = stream(seed, purpose::BLOCK_PLACEBO);
     for _ in 0..SWEEPS * links.len() {
         let (first, second) = (below(&mut rng, links.len()), below(&mut rng, links.len()));
         let ((a, b), (c, d)) = (links[first], links[second]);

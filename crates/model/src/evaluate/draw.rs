@@ -8,9 +8,10 @@ use crate::friends::{
     COLUMNS, Calibration, FewRatings, FriendsEstimate, Judging, OpenedSides, OwnRatings, Sampling,
     keep, relevant, rows_to_open,
 };
+use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ModelError, Unit};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{Rating, RatingMatrix};
@@ -178,15 +179,14 @@ impl Drawing<'_> {
         let mut rated: Vec<usize> = (0..self.ratings.users())
             .filter(|&user| !self.ratings.by_user(user).0.is_empty())
             .collect();
-        let mut rng = stream(seed, 5);
+        let mut rng = stream(seed, purpose::HIDDEN);
         let mut hidden = vec![false; self.ratings.users()];
         let count = (self.cold.hide_all * rated.len() as f64).round();
         for place in 0..rated.len() {
             if place as f64 >= count {
                 break;
             }
-            let left = (rated.len() - place) as u64;
-            let other = place + usize::try_from(rng.next_u64() % left).unwrap_or(0);
+            let other = place + below(&mut rng, rated.len() - place);
             rated.swap(place, other);
             hidden[rated[place]] = true;
         }
@@ -251,7 +251,7 @@ fn noised(
     sigma: f64,
     (seed, number): (u64, u64),
 ) -> RealMatrix {
-    let mut rng = stream(seed, 6 + number);
+    let mut rng = stream(seed, purpose::NOISE + number);
     let mut sums = RealMatrix::zeros(block.len(), rows.columns());
     for (row, friends) in block.iter().enumerate() {
         let sum = sums.row_mut(row);
@@ -272,13 +272,6 @@ fn gaussian(rng: &mut ChaCha8Rng) -> f64 {
     let mut unit = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     let (radius, angle) = (unit(), unit());
     (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
-}
-
-fn stream(seed: u64, number: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&number.to_le_bytes());
-    ChaCha8Rng::from_seed(key)
 }
 
 /// Hidden users with `kept` ratings kept.

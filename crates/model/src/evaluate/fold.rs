@@ -8,12 +8,12 @@ use super::{
     social_objective,
 };
 use crate::popularity::{self, DEFAULT_WEIGHT};
+use crate::random::{purpose, stream};
 use crate::{
     Accuracy, Biases, GlobalMean, Model, ModelError, Predictor, SocialObjective, SolverSettings,
     Unit, accuracy, solver,
 };
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::RngCore;
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -231,13 +231,10 @@ impl Learning<'_> {
 
 /// Training ratings split once more, by the seed alone; neither side is empty where there are two.
 pub(super) fn inner(train: &[Rating], seed: u64) -> (Vec<Rating>, Vec<Rating>) {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8] = 1;
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = stream(seed, purpose::INNER);
     let (mut learn, mut judge) = (Vec::new(), Vec::new());
     for &rating in train {
-        let side = if rng.next_u64() % INNER == 0 {
+        let side = if rng.next_u64().is_multiple_of(INNER) {
             &mut judge
         } else {
             &mut learn

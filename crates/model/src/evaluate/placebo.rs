@@ -2,8 +2,7 @@
 //! term gains with them is not social; it is what shrinkage towards anybody's tastes gains, and
 //! what the number of friends says.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use crate::random::{below, purpose, stream};
 use s3rec_sparse::{SocialMatrix, SparseError};
 use std::collections::HashSet;
 
@@ -24,9 +23,7 @@ pub fn rewired(social: &SocialMatrix, seed: u64) -> Result<SocialMatrix, SparseE
             mutual.push((i, f));
         }
     }
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = stream(seed, purpose::START);
     let unordered = |(a, b): (u32, u32)| (a.min(b), a.max(b));
     let mut pairs: HashSet<(u32, u32)> = mutual.iter().chain(&single).copied().collect();
     pairs = pairs.into_iter().map(unordered).collect();
@@ -59,12 +56,6 @@ pub fn rewired(social: &SocialMatrix, seed: u64) -> Result<SocialMatrix, SparseE
     let turned = mutual.iter().map(|&(a, b)| (b, a));
     let links = mutual.iter().copied().chain(turned).chain(single);
     SocialMatrix::from_links(social.users(), links)
-}
-
-/// Evenly from 0 to `bound` − 1, but for a bias far below anything seen.
-pub(super) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
-    let drawn = rng.next_u64() % bound.max(1) as u64;
-    usize::try_from(drawn).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@ use super::calibration::{Calibration, FOLDS, relevant};
 use super::estimate::{FriendsEstimate, Gate};
 use crate::lists::{best, narrow};
 use crate::popularity::LIST_WEIGHTS;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use crate::random::{below, purpose, stream};
 use rayon::prelude::*;
 
 /// How much of an estimate is taken as the centre of the prior.
@@ -194,14 +193,10 @@ pub(crate) fn keep(items: &[u32], count: usize, seed: u64) -> Option<(Vec<usize>
     if items.len() <= count {
         return None;
     }
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8] = 3;
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = stream(seed, purpose::KEPT);
     let mut places: Vec<usize> = (0..items.len()).collect();
     for place in 0..count {
-        let left = (places.len() - place) as u64;
-        let other = place + usize::try_from(rng.next_u64() % left).unwrap_or(0);
+        let other = place + below(&mut rng, places.len() - place);
         places.swap(place, other);
     }
     let mut rest = places.split_off(count);

@@ -1,5 +1,4 @@
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use crate::random::{purpose, stream, unit};
 
 /// Who is opened.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,10 +25,7 @@ pub struct OpenedSides {
 impl OpenedSides {
     /// Of the `common` users, who have so many `ratings` each; both in order of the users.
     pub fn draw(common: &[bool], ratings: &[usize], sampling: &Sampling) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&sampling.seed.to_le_bytes());
-        key[8] = 2;
-        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut rng = stream(sampling.seed, purpose::SIDES);
         let mut sides = Self {
             opened: Vec::new(),
             uploaded: Vec::new(),
@@ -37,7 +33,7 @@ impl OpenedSides {
         };
         for ((user, &common), &ratings) in (0u32..).zip(common).zip(ratings) {
             // Drawn for everybody, so that one user's place does not depend on the others.
-            let drawn = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+            let drawn = unit(&mut rng);
             let has_few = ratings < sampling.few_below;
             let is_sampled = drawn < sampling.calibration_share;
             match (common, has_few, is_sampled) {

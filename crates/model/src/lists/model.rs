@@ -1,8 +1,7 @@
 use super::ListsSettings;
 use super::half_step::{RowSolver, diagonalise, solve_all};
+use crate::random::{normal, purpose, stream};
 use crate::{ModelError, Predictor, Unit};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{Rating, RatingMatrix};
 
@@ -186,17 +185,13 @@ fn confidence(settings: &ListsSettings, unit: &Unit, rating: f32) -> f32 {
 
 /// Small and random where somebody has the item, from the seed alone.
 fn starting_items(observed: &RatingMatrix, settings: &ListsSettings) -> RealMatrix {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&settings.seed.to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = stream(settings.seed, purpose::START);
     let spread = 0.1 / (settings.rank as f64).sqrt();
     let mut items = RealMatrix::zeros(observed.items(), settings.rank);
     for item in 0..observed.items() {
         let is_known = f64::from(u8::from(!observed.by_item(item).0.is_empty()));
         for value in items.row_mut(item) {
-            // The sum of twelve uniforms, as in the explicit model's start.
-            let uniform = (0..12).map(|_| (rng.next_u64() >> 11) as f64).sum::<f64>();
-            *value = is_known * spread * (uniform / (1u64 << 53) as f64 - 6.0);
+            *value = is_known * spread * normal(&mut rng);
         }
     }
     items
