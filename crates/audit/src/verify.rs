@@ -95,7 +95,24 @@ pub fn compare(rating: &Verified, social: &Verified) -> Result<(), AuditError> {
 #[derive(Default)]
 struct Keys {
     own: Option<PublicKey>,
-    peer: Option<PublicKey>,
+    /// Of the peer's certificates that were met since our own key was named last, at a start, and
+    /// of the one before those.
+    peers: Vec<PublicKey>,
+}
+
+impl Keys {
+    /// Whose signatures count, by the party.
+    fn of(&self, is_own: bool) -> Result<&[PublicKey], AuditError> {
+        let keys = if is_own {
+            self.own.as_slice()
+        } else {
+            &self.peers
+        };
+        match keys {
+            [] => Err(AuditError::Field { field: "key" }),
+            keys => Ok(keys),
+        }
+    }
 }
 
 impl Verified {
@@ -165,8 +182,12 @@ impl Verified {
                 self.role = role.into();
                 keys.own = Some(key);
             }
-            (Some("own"), false) => keys.own = Some(key),
-            (Some("peer"), false) => keys.peer = Some(key),
+            (Some("own"), false) => {
+                keys.own = Some(key);
+                // Of those met before this start the one met last is known still.
+                keys.peers = keys.peers.pop().into_iter().collect();
+            }
+            (Some("peer"), false) => keys.peers.push(key),
             _ => return Err(missing("party")),
         }
         Ok(())
@@ -174,16 +195,25 @@ impl Verified {
 
     fn check_meeting(&mut self, entry: &Entry, keys: &Keys) -> Result<(), AuditError> {
         let (meeting, rating_signature, social_signature) = Meeting::of(entry)?;
-        let (own_key, peer_key) = (keys.own, keys.peer);
-        let (rating_key, social_key, own) = match self.role.as_str() {
-            "rating" => (own_key, peer_key, &meeting.rating),
-            _ => (peer_key, own_key, &meeting.social),
+        let is_rating = self.role == "rating";
+        let by_one_of = |keys: &[PublicKey], signer, signature: &[u8]| {
+            let mut refused = Ok(());
+            for key in keys {
+                refused = meeting.check(signer, key, signature);
+                if refused.is_ok() {
+                    break;
+                }
+            }
+            refused
         };
-        let unknown = AuditError::Field { field: "key" };
-        let rating_key = rating_key.ok_or_else(|| unknown.clone())?;
-        let social_key = social_key.ok_or(unknown)?;
-        meeting.check("the rating platform", &rating_key, rating_signature)?;
-        meeting.check("the social platform", &social_key, social_signature)?;
+        let (rating_keys, social_keys) = (keys.of(is_rating)?, keys.of(!is_rating)?);
+        by_one_of(rating_keys, "the rating platform", rating_signature)?;
+        by_one_of(social_keys, "the social platform", social_signature)?;
+        let own = if is_rating {
+            &meeting.rating
+        } else {
+            &meeting.social
+        };
         self.holds("this", own)?;
         self.meetings.push((entry.sequence, meeting));
         Ok(())
@@ -195,12 +225,9 @@ impl Verified {
         };
         let signature = entry.bytes("signature");
         let signature = signature.ok_or(AuditError::Field { field: "signature" })?;
-        let key = match self.role.as_str() {
-            "social" => keys.own,
-            _ => keys.peer,
-        };
-        let key = key.ok_or(AuditError::Field { field: "key" })?;
-        if !key.has_signed(APPROVAL, approval, signature) {
+        let keys = keys.of(self.role == "social")?;
+        let has_signed = |key: &PublicKey| key.has_signed(APPROVAL, approval, signature);
+        if !keys.iter().any(has_signed) {
             return Err(AuditError::Signature {
                 signer: "the social platform",
                 what: "the approval",

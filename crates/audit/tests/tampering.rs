@@ -343,6 +343,43 @@ fn a_key_signs_from_its_identity_entry_on_and_no_longer_than_to_the_next() {
     assert!(matches!(finding.what, AuditError::Signature { .. }));
 }
 
+/// A peer that changes between certificates is named once by each of them: any of their keys signs
+/// for it until the next start, and the one met last beyond that.
+#[test]
+fn each_certificate_of_the_peer_signs_for_it_until_another_start() {
+    let (first, second) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+    let mut log = Log::new("rating");
+    let signed = |by: &Signer| {
+        fields([
+            ("approval", b"the terms".as_slice().into()),
+            ("signature", by.sign(APPROVAL, b"the terms").into()),
+        ])
+    };
+    let refused = |log: &Log, by: &Signer| {
+        let mut log = Log {
+            role: log.role,
+            signer: Signer::generate().unwrap(),
+            chain: log.chain.clone(),
+            bytes: log.bytes.clone(),
+            offsets: log.offsets.clone(),
+        };
+        log.append(Kind::Decision, signed(by));
+        verify(&log.bytes).is_err()
+    };
+    for peer in [&first, &second] {
+        assert!(refused(&log, peer), "before it was met");
+        let entry = log.identity("peer", peer);
+        log.append(Kind::Identity, entry);
+    }
+    for peer in [&second, &first, &second] {
+        log.append(Kind::Decision, signed(peer));
+    }
+    assert_eq!(verified(&log).approvals, 3);
+    let own = log.identity("own", &log.signer);
+    log.append(Kind::Identity, own);
+    assert!(refused(&log, &first) && !refused(&log, &second));
+}
+
 /// In P0's log approvals are by P1, in P1's by itself.
 #[test]
 fn approvals_are_by_the_social_platform_in_either_log() {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use s3rec_audit::entry::Fields;
 use s3rec_audit::record::MAGIC;
-use s3rec_audit::{AuditError, Chain, Head, Kind};
+use s3rec_audit::{AuditError, Chain, Entry, Head, Kind};
 
 /// Name of the log in the data directory.
 pub const LOG_FILE: &str = "audit.log";
@@ -154,6 +154,27 @@ impl LogFile {
         self.chain = chain;
         self.acknowledge()?;
         self.chain.head().ok_or_else(|| self.poison())
+    }
+
+    /// Shows every entry, oldest first.
+    pub(super) fn each(&self, mut look: impl FnMut(&Entry)) -> Result<(), AuditFileError> {
+        let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(usize::MAX)];
+        let read = self.log.read_exact_at(&mut bytes, 0);
+        read.map_err(|source| broken(&self.path, source))?;
+        let mut chain = Chain::default();
+        let mut rest = bytes.get(MAGIC.len()..).unwrap_or_default();
+        while !rest.is_empty() {
+            let (entry, next, length) =
+                chain.read(rest).map_err(|source| AuditFileError::Entry {
+                    path: self.path.clone(),
+                    entry: chain.head().map_or(0, |head| head.sequence + 1),
+                    source,
+                })?;
+            look(&entry);
+            chain = next;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), AuditFileError> {

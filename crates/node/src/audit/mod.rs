@@ -12,7 +12,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use s3rec_audit::entry::{Fields, fields};
-use s3rec_audit::{Head, Kind, Meeting, PublicKey, Signature, Signer, Value, meeting, verify};
+use s3rec_audit::{
+    Entry, Head, Kind, Meeting, PublicKey, Signature, Signer, Value, meeting, verify,
+};
 use s3rec_wire::status::{Fault, Reason};
 
 use crate::pki::{CertificateRole, inspect};
@@ -32,8 +34,8 @@ struct Shared {
     role: &'static str,
     signer: Signer,
     log: Mutex<LogFile>,
-    /// The certificate that the log knows the peer by.
-    peer: Mutex<Option<Vec<u8>>>,
+    /// The certificates that the log knows the peer by since this start.
+    peers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Audit {
@@ -53,7 +55,7 @@ impl Audit {
             role: role.name(),
             signer,
             log: Mutex::new(log),
-            peer: Mutex::default(),
+            peers: Mutex::default(),
         }));
         // Whose signatures follow stands in the log anew at every start, whatever stood there.
         let key = audit.0.signer.public();
@@ -85,8 +87,8 @@ impl Audit {
         }
     }
 
-    /// Learns the peer's certificate and gives the signing key that it names. What is new of
-    /// it goes into the log.
+    /// Learns the peer's certificate and gives the signing key that it names. Each certificate is
+    /// one entry of the log from start to start, however often the peer changes between several.
     ///
     /// # Errors
     /// [`Reason::WrongRole`] for a certificate that names no key.
@@ -99,11 +101,11 @@ impl Audit {
                  other platform's daemon names when it refuses to start.",
             )
         })?;
-        let mut known = self.0.peer.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_deref() != Some(certificate) {
+        let mut known = self.0.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|known| known == certificate) {
             let entry = self.identity("peer", certificate, &key);
             self.append(Kind::Identity, entry)?;
-            *known = Some(certificate.to_vec());
+            known.push(certificate.to_vec());
         }
         Ok(key)
     }
@@ -133,6 +135,14 @@ impl Audit {
     #[must_use]
     pub fn sign_meeting(&self, meeting: &Meeting) -> Signature {
         self.sign(meeting::LABEL, &meeting.statement())
+    }
+
+    /// Shows every acknowledged entry, oldest first.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn each(&self, look: impl FnMut(&Entry)) -> Result<(), Fault> {
+        Ok(self.log().each(look)?)
     }
 
     /// Keeps a meeting that both have signed.
@@ -168,3 +178,45 @@ impl Audit {
 
 /// The label under which approvals are signed.
 pub const APPROVAL_LABEL: &str = verify::APPROVAL;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::{certificate_in, issue, rotate};
+
+    /// Each certificate is one entry, however often the peer changes between them.
+    #[test]
+    fn a_peer_that_alternates_between_certificates_fills_no_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path();
+        issue(keys, &[]).unwrap();
+        rotate(keys, CertificateRole::Rating, &[]).unwrap();
+        let certificate = |name: &str| certificate_in(&keys.join(name)).unwrap();
+        let own = certificate("social.pem");
+        let open = || {
+            let signer = Signer::generate().unwrap();
+            Audit::open(keys, CertificateRole::Social, &own, signer).unwrap()
+        };
+        let named = |audit: &Audit| {
+            let mut parties = Vec::new();
+            let look = |entry: &Entry| {
+                if entry.kind == Kind::Identity {
+                    parties.push(entry.text("party").unwrap().to_owned());
+                }
+            };
+            audit.each(look).unwrap();
+            parties
+        };
+        let audit = open();
+        for _ in 0..20 {
+            for name in ["rating.pem", "rating.next.pem"] {
+                audit.peer(&certificate(name)).unwrap();
+            }
+        }
+        assert_eq!(named(&audit), ["own", "peer", "peer"]);
+        drop(audit);
+        let audit = open();
+        audit.peer(&certificate("rating.pem")).unwrap();
+        assert_eq!(named(&audit), ["own", "peer", "peer", "own", "peer"]);
+    }
+}
