@@ -161,6 +161,10 @@ reasons! {
     /// Both platforms share too few users.
     NoCommonUsers, "NO_COMMON_USERS", FailedPrecondition, None,
         "Check that both files use the same ids for the same people.";
+    /// The other platform failed by itself: its disk, its files, a bug of its own. Which of them is
+    /// not told.
+    PlatformFailed, "PLATFORM_FAILED", Internal, None,
+        "Ask that platform's operators, whose log has the details.";
     /// The store or disk refused.
     StorageFailed, "STORAGE_FAILED", Internal, None,
         "Look at the disk's free space and the data directory's permissions; the log has the details.";
@@ -291,8 +295,9 @@ impl Fault {
         )
     }
 
-    /// What the other platform is told of it: that this machine failed, and not where or how; and
-    /// of the places only those that both platforms know. Whoever sends this logs the rest.
+    /// What the other platform is told of it: that this machine failed, in the same words whatever
+    /// it was; and of the places only those that both platforms know. Whoever sends this logs the
+    /// rest.
     #[must_use]
     pub fn outward(mut self) -> Self {
         const SHARED: [&str; 4] = ["job", "round", "field", "running_job"];
@@ -301,15 +306,9 @@ impl Fault {
         if !self.is_own() {
             return self;
         }
-        let message = match self.reason {
-            Reason::Bug => "an error of that platform's own",
-            _ => "the storage of that platform failed",
-        };
-        let fault = Self::new(self.reason, message)
-            .remedied_by("Ask that platform's operators, whose log has the details.");
         Self {
             metadata: self.metadata,
-            ..fault
+            ..Self::new(Reason::PlatformFailed, "that platform failed by itself")
         }
     }
 
@@ -451,7 +450,12 @@ mod tests {
         .at("job", "7")
         .at("file", "/var/lib/s3rec/links/default");
         let told = ours.outward();
-        assert_eq!(told.reason, Reason::StorageFailed);
+        assert_eq!(told.reason, Reason::PlatformFailed);
+        // Nor which kind of failure it was.
+        for reason in [Reason::Bug, Reason::InvalidFile, Reason::StorageFailed] {
+            let other = Fault::new(reason, "something else").at("job", "7");
+            assert_eq!(other.outward(), told);
+        }
         assert_eq!(told.metadata.get("job").map(String::as_str), Some("7"));
         let words = format!("{told:?}");
         for secret in ["/var", "No space", "disk", "record"] {

@@ -37,7 +37,7 @@ async fn links_that_are_not_those_committed_to_are_not_used() {
         attacker.setup(request).await
     };
     let fault = told.await.map(drop).expect_err("other links were used");
-    assert_eq!(fault.reason, Reason::StorageFailed, "{fault:?}");
+    assert_eq!(fault.reason, Reason::PlatformFailed, "{fault:?}");
     let (state, why) = target.end_of(&proposal.job.to_string()).await;
     assert_eq!(state, JobState::Failed, "{why}");
     let counters = target.counters().await;
