@@ -54,7 +54,8 @@ rows! {
     own: JobDisclosure, Account, SignedApproval;
     messages: DataVersion, EvaluateResponse, FileHeader, ImportLinksResponse, ImportRatingsResponse,
         JobCostResponse, JobEvent, JobReportResponse, JobSummary, ModelSummary, PeerHead,
-        PeerProposal, ProposalSummary, ProposeJobRequest, RefusedPeerHead, StartJobRequest, Stock,
+        PeerProposal, ProposalSummary, ProposeJobRequest, RefusedPeerHead, Shown, StartJobRequest,
+        Stock,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

@@ -94,6 +94,25 @@ pub fn keep(store: &Store, version: &DataVersion) -> Result<(), Fault> {
     Ok(store.put(VERSIONS, &version.dataset, version)?)
 }
 
+/// Keeps the lineage of a data set that is not known here any more, so that it goes on when the
+/// data are imported again under that name; true where it was not known. A known one stays as it is.
+///
+/// # Errors
+/// [`Reason::StorageFailed`].
+pub fn remember(store: &Store, dataset: &str, lineage: &[u8], version: u32) -> Result<bool, Fault> {
+    if ever(store, dataset)?.is_some() {
+        return Ok(false);
+    }
+    let forgotten = DataVersion {
+        dataset: dataset.into(),
+        lineage: lineage.to_vec(),
+        version,
+        ..DataVersion::default()
+    };
+    keep(store, &forgotten)?;
+    Ok(true)
+}
+
 /// The newest version of a data set.
 ///
 /// # Errors

@@ -76,7 +76,7 @@ impl Absence {
             place,
             "an attempt broke off: {fault}"
         );
-        if !can_pass(platform, job, &fault)? {
+        if !can_pass(platform, job, &fault, over)? {
             return Err(fault);
         }
         let is_waiting_for_people = last.state() == JobState::Proposed;
@@ -153,8 +153,13 @@ fn place(last: &v1::JobEvent) -> String {
 }
 
 /// Whether the job waits for a fault to pass.
-pub(crate) fn can_pass(platform: &Platform, job: &str, fault: &Fault) -> Result<bool, Fault> {
-    Ok(is_passing(fault.reason) && can_go_on(platform, job)?)
+pub(crate) fn can_pass(
+    platform: &Platform,
+    job: &str,
+    fault: &Fault,
+    over: Over,
+) -> Result<bool, Fault> {
+    Ok(is_passing(fault.reason, over) && can_go_on(platform, job)?)
 }
 
 /// Whether there is anything that the job could come back to.
@@ -179,7 +184,16 @@ fn waits() -> ExponentialBackoff {
 
 /// Whether a fault is one of the link or of a platform that restarts. A handshake that broke off
 /// looks like a refused one; who refuses for good is told apart by time.
-fn is_passing(reason: Reason) -> bool {
+fn is_passing(reason: Reason, over: Over) -> bool {
+    // A certificate that was good when the connection began: the next one is under the one that
+    // is ours by then.
+    let is_replaced = matches!(
+        reason,
+        Reason::NotInForce | Reason::Revoked | Reason::WrongPin
+    );
+    if is_replaced {
+        return over == Over::Connection;
+    }
     matches!(
         reason,
         Reason::PeerVanished
@@ -189,4 +203,22 @@ fn is_passing(reason: Reason) -> bool {
             | Reason::Superseded
             | Reason::TlsFailed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_ends_under_way_is_replaced_and_a_refused_one_is_the_end() {
+        for reason in [Reason::NotInForce, Reason::Revoked, Reason::WrongPin] {
+            assert!(is_passing(reason, Over::Connection));
+            assert!(!is_passing(reason, Over::Nothing));
+        }
+        for over in [Over::Connection, Over::Nothing] {
+            assert!(is_passing(Reason::PeerVanished, over));
+            assert!(!is_passing(Reason::BeyondConsent, over));
+            assert!(!is_passing(Reason::PlatformFailed, over));
+        }
+    }
 }

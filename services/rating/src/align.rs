@@ -18,12 +18,12 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use crate::ending;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::session::{Session, read};
 use crate::tables::DISCLOSURES;
+use crate::{brought, ending};
 
 /// Finds the common users, tells how many, and gives the ratings back with them.
 ///
@@ -59,6 +59,8 @@ pub(crate) async fn align(
         return Ok((ratings, common));
     }
     let (psi, sizes) = alignment::agree(&ours, &theirs)?;
+    // Before anything is made of our ids: P1 learns which of those that it brings are ours.
+    brought::count(platform, &job.to_string(), sizes.social())?;
 
     let (ratings, begun) = blocking(move || {
         let begun = rating::begin(&psi, sizes, ratings.users.names());

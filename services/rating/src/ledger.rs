@@ -14,6 +14,7 @@ use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 
+use crate::brought;
 use crate::platform::Platform;
 use crate::tables::{DISCLOSURES, MISSING};
 
@@ -184,9 +185,12 @@ pub(crate) fn accounts(platform: &Platform) -> Result<Vec<Account>, Fault> {
             lineages.push(disclosure.lineage);
         }
     }
-    let accounts = lineages
-        .iter()
-        .map(|lineage| account(platform, lineage, None));
+    let brought = brought::statement(platform)?;
+    let accounts = lineages.iter().map(|lineage| {
+        let mut account = account(platform, lineage, None)?;
+        account.statements.extend(brought.clone());
+        Ok(account)
+    });
     accounts.collect()
 }
 

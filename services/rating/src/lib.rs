@@ -13,6 +13,7 @@
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `session` | the connection to the social platform and its lifeline |
 //! | `align`, `setup` | finding the common users, agreeing on parameters |
+//! | `brought` | what P1 asks of P0's users, counted and limited |
 //! | `outcome` | metrics, the stored model, the report |
 //! | `warnings` | what people should know before they use a model |
 //! | `head_exchange` | both platforms sign the heads of both audit logs |
@@ -22,6 +23,7 @@
 mod absence;
 mod align;
 mod args;
+mod brought;
 mod consent;
 mod drive;
 mod emit;

@@ -150,7 +150,7 @@ async fn attempt(
                     Reason::PeerAborted | Reason::Rejected | Reason::Cancelled
                 );
                 // While the lifeline stands, or P1 would hear of a loss first.
-                if !is_theirs && !absence::can_pass(platform, &job.to_string(), &fault)? {
+                if !is_theirs && !absence::can_pass(platform, &job.to_string(), &fault, Over::Connection)? {
                     session.abort(job, &fault.clone().outward().message).await;
                 }
                 Err(fault)

@@ -10,14 +10,14 @@ use s3rec_node::observe::Observed;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::retention;
 use s3rec_node::server::{Port, PortLimits, add_health_and_reflection};
-use s3rec_node::tls::{Authorize, Identity};
+use s3rec_node::tls::{Admitted, Authorize, Identity};
 use s3rec_wire::MAX_MESSAGE_BYTES;
 use s3rec_wire::v1;
 use s3rec_wire::v1::rating_platform_server::RatingPlatformServer;
 use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
-use tonic::service::interceptor::InterceptedService;
 
+use crate::brought;
 use crate::expiry;
 use crate::jobs;
 use crate::operator::OperatorService;
@@ -41,6 +41,7 @@ pub async fn start(
     )?;
     let own_pin = identity.own().pin;
     let platform = Platform::open(&settings, Arc::clone(&identity))?;
+    brought::hear(&platform)?;
     jobs::take_up(&platform)?;
 
     let observability = match settings.observability.listen {
@@ -63,7 +64,7 @@ pub async fn start(
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let service = LogCalls::new(service, platform.audit.clone());
     let authorize = Authorize::unrevoked(CertificateRole::RatingOperator, &identity);
-    operator_routes.add_service(InterceptedService::new(service, authorize));
+    operator_routes.add_service(Admitted::new(service, authorize));
 
     let drain = Duration::from_secs(settings.limits.drain_seconds);
     let reload_seconds = settings.limits.reload_seconds;

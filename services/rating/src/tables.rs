@@ -18,5 +18,7 @@ pub(crate) const APPROVALS: Table = Table("approvals");
 pub(crate) const DISCLOSURES: Table = Table("disclosures");
 /// By lineage: what P1 has counted and we have not, because our records were lost.
 pub(crate) const MISSING: Table = Table("missing counters");
+/// By job: to how many set intersections P1 brought how many ids.
+pub(crate) const BROUGHT: Table = Table("ids brought");
 /// By model, which has its job's name.
 pub(crate) const MODELS: Table = Table("models");

@@ -13,16 +13,15 @@ use s3rec_node::config::{
 };
 use s3rec_node::pki::{CertificateRole, issue, rotate};
 use s3rec_node::server::{Port, PortLimits};
-use s3rec_node::tls::{Authorize, Identity, TlsMaterial};
+use s3rec_node::tls::{Admitted, Authorize, Identity, TlsMaterial};
 use s3rec_wire::v1;
 use s3rec_wire::v1::peer_client::PeerClient;
 use s3rec_wire::v1::peer_server::PeerServer;
 use s3rec_wire::v1::social_platform_client::SocialPlatformClient;
 use s3rec_wire::v1::social_platform_server::SocialPlatformServer;
 use tokio::sync::watch;
-use tonic::service::interceptor::InterceptedService;
-use tonic::service::{Interceptor, RoutesBuilder};
-use tonic::{Code, Request, Status};
+use tonic::service::RoutesBuilder;
+use tonic::{Code, Status};
 
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
@@ -36,20 +35,20 @@ pub(crate) struct Bare {
     settings: SocialSettings,
 }
 
-/// Whoever TLS lets in.
-#[derive(Clone)]
-struct Anybody;
-
-impl Interceptor for Anybody {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        Ok(request)
-    }
-}
-
 impl Bare {
     pub(crate) fn new() -> Self {
+        Self::under(None)
+    }
+
+    /// Under the policy of that text.
+    pub(crate) fn under(policy: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path();
+        let policy = policy.map(|text| {
+            let path = keys.join("policy.toml");
+            std::fs::write(&path, text).unwrap();
+            path
+        });
         let issued = issue(keys, &[]).unwrap();
         rotate(keys, CertificateRole::Rating, &[]).unwrap();
         let listen = || "127.0.0.1:0".parse().unwrap();
@@ -64,7 +63,7 @@ impl Bare {
                 listen: listen(),
                 pin: Some(issued.identity(CertificateRole::Rating).unwrap().pin),
                 pin_file: None,
-                policy: None,
+                policy,
             },
             tls: tls(keys.to_owned(), "social"),
             log: LogSettings::default(),
@@ -83,18 +82,24 @@ impl Bare {
         }
     }
 
-    fn people<I: Interceptor + Clone + Send + Sync + 'static>(
-        &self,
-        routes: &mut RoutesBuilder,
-        rule: I,
-    ) {
+    /// Puts another policy in force.
+    pub(crate) fn reload(&self, policy: &str) {
+        std::fs::write(self.directory.path().join("policy.toml"), policy).unwrap();
+        self.platform.reload_policy().unwrap();
+    }
+
+    /// Without a rule for anybody whom TLS lets in.
+    fn people(&self, routes: &mut RoutesBuilder, rule: Option<Authorize>) {
         let service = SocialPlatformServer::new(OperatorService::new(Arc::clone(&self.platform)));
-        routes.add_service(InterceptedService::new(service, rule));
+        match rule {
+            Some(rule) => routes.add_service(Admitted::new(service, rule)),
+            None => routes.add_service(service),
+        };
     }
 
     fn peers(&self, routes: &mut RoutesBuilder, rule: Authorize) {
         let service = PeerServer::new(PeerService::new(Arc::clone(&self.platform)));
-        routes.add_service(InterceptedService::new(service, rule));
+        routes.add_service(Admitted::new(service, rule));
     }
 
     /// Serves until the sender is dropped.
@@ -115,7 +120,7 @@ impl Bare {
     pub(crate) async fn import(&self, dataset: &str, links: &str) -> v1::ImportLinksResponse {
         let mut routes = RoutesBuilder::default();
         let people = Authorize::unrevoked(CertificateRole::SocialOperator, &self.identity);
-        self.people(&mut routes, people);
+        self.people(&mut routes, Some(people));
         let (address, _stop) = self.serve(routes).await;
         let settings = tls(self.directory.path().to_owned(), "social-operator");
         let material = TlsMaterial::load(&settings, CertificateRole::SocialOperator).unwrap();
@@ -184,10 +189,7 @@ async fn without_the_role_the_rating_platform_consents_for_us() {
     for (is_asked, expected) in [(true, Code::PermissionDenied), (false, DECIDED)] {
         let mut routes = RoutesBuilder::default();
         let people = Authorize::unrevoked(CertificateRole::SocialOperator, &bare.identity);
-        match is_asked {
-            true => bare.people(&mut routes, people),
-            false => bare.people(&mut routes, Anybody),
-        }
+        bare.people(&mut routes, is_asked.then_some(people));
         let (address, _stop) = bare.serve(routes).await;
         let (approved, _) = bare.tried(address, "rating", CertificateRole::Rating).await;
         assert_eq!(approved, expected, "asked for a role: {is_asked}");
@@ -221,7 +223,7 @@ async fn without_ports_of_their_own_the_pinned_peer_consents_for_us() {
     let pinned = Authorize::pinned(CertificateRole::Rating, &bare.identity);
     let mut routes = RoutesBuilder::default();
     bare.peers(&mut routes, pinned.clone());
-    bare.people(&mut routes, pinned);
+    bare.people(&mut routes, Some(pinned));
     let (address, stop) = bare.serve(routes).await;
     let tried = bare.tried(address, "rating", CertificateRole::Rating).await;
     assert_eq!(tried, (DECIDED, Code::Ok));

@@ -9,7 +9,7 @@
 //! | P1's number of ids, masked ids, labels of P0's ids | an intersection, and the ids that P0 brings |
 //! | bounds of Y over the common users, and who has links where the pattern policy shows it | an answer with bounds, and users shown |
 //! | the salted commitment to Y | a commitment |
-//! | answers to an upload, and private queries | an upload |
+//! | answers to an upload, and private queries for its rows | an upload, both together |
 //! | the answer to an opening | an opening, its columns and values (`opening`) |
 
 use s3rec_audit::Kind;
@@ -35,8 +35,8 @@ pub(crate) enum Leaving {
     Bounds { row_norm: u64, pattern_rows: u64 },
     /// The salted commitment to Y, under the agreed L.
     Commitment { row_norm: u64 },
-    /// Answers to an upload, or queries for its rows.
-    Upload,
+    /// Answers to an upload, or queries for its rows: one upload, whichever leaves first.
+    Upload { is_counted: bool },
 }
 
 /// Proof that something was permitted, counted and logged before it leaves.
@@ -119,8 +119,13 @@ pub(crate) fn clear<T>(
 }
 
 /// The same of answers to an upload, which are held by their channel.
-pub(crate) fn clear_upload(platform: &Platform, job: JobId, epoch: u64) -> Result<Cleared, Fault> {
-    count(platform, job, epoch, Leaving::Upload)
+pub(crate) fn clear_upload(
+    platform: &Platform,
+    job: JobId,
+    epoch: u64,
+    is_counted: bool,
+) -> Result<Cleared, Fault> {
+    count(platform, job, epoch, Leaving::Upload { is_counted })
 }
 
 fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Result<Cleared, Fault> {
@@ -171,10 +176,11 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
                 ("all_commitments", all_shown.commitments.into()),
             ],
         ),
-        Leaving::Upload => platform.audit.record(
+        Leaving::Upload { .. } => platform.audit.record(
             Kind::Stock,
             [
                 of_job,
+                lineage,
                 ("number", opened.stocks.into()),
                 ("all", all_stocks.into()),
             ],
@@ -217,7 +223,9 @@ fn foresee(running: &Running, leaving: Leaving) -> Foreseen {
             more.commitments = 1;
             row_norm = Some(bound);
         }
-        Leaving::Upload => opened.stocks = opened.stocks.saturating_add(1),
+        Leaving::Upload { is_counted } => {
+            opened.stocks = opened.stocks.saturating_add(u32::from(!is_counted));
+        }
     }
     opened.shown = opened.shown.plus(&more);
     let common_users = common_users(running);

@@ -3,7 +3,7 @@
 
 use std::sync::Barrier;
 
-use s3rec_job::{JobDisclosure, Proposal};
+use s3rec_job::{JobDisclosure, JobId, Proposal};
 use s3rec_sparse::{BoundsRule, OperatorKind};
 use s3rec_spmm::Protocol;
 use s3rec_wire::convert::proposal_to_wire;
@@ -103,7 +103,7 @@ async fn a_count_that_is_stored_is_never_lowered() {
     open(platform, &proposal, 1);
     assert_eq!(stored(platform, &proposal).counters, most.counters);
     let epoch = platform.slot.take(proposal.job, false).unwrap().epoch;
-    let _cleared = disclosing::clear_upload(platform, proposal.job, epoch).unwrap();
+    let _cleared = disclosing::clear_upload(platform, proposal.job, epoch, false).unwrap();
     let after = stored(platform, &proposal).counters;
     assert_eq!(after.opened_columns, most.counters.opened_columns);
     assert_eq!(after.stocks, most.counters.stocks + 1);
@@ -115,12 +115,85 @@ async fn a_call_of_an_older_connection_counts_nothing() {
     let platform = &bare.platform;
     let epoch = platform.slot.take(proposal.job, false).unwrap().epoch;
     platform.slot.suspend(proposal.job).unwrap();
-    let stale = disclosing::clear_upload(platform, proposal.job, epoch);
+    let stale = disclosing::clear_upload(platform, proposal.job, epoch, false);
     assert_eq!(stale.unwrap_err().reason, Reason::Superseded);
     let stored = platform
         .store
         .get::<JobDisclosure>(DISCLOSURES, &proposal.job.to_string());
     assert_eq!(stored.unwrap(), None);
+}
+
+/// Queries for an upload's rows and the answers to it are one upload, as P0 counts it.
+#[tokio::test]
+async fn what_is_asked_of_an_upload_is_counted_with_it_and_once() {
+    let (bare, proposal) = running().await;
+    let platform = &bare.platform;
+    let epoch = platform.slot.take(proposal.job, false).unwrap().epoch;
+    for is_counted in [false, true] {
+        let cleared = disclosing::clear_upload(platform, proposal.job, epoch, is_counted);
+        let _cleared = cleared.unwrap();
+        assert_eq!(stored(platform, &proposal).counters.stocks, 1);
+    }
+    let _cleared = disclosing::clear_upload(platform, proposal.job, epoch, false).unwrap();
+    assert_eq!(stored(platform, &proposal).counters.stocks, 2);
+}
+
+#[test]
+fn the_loss_of_an_old_lifeline_is_not_that_of_a_newer_one() {
+    let slot = Bare::new();
+    let (slot, job) = (&slot.platform.slot, JobId::random());
+    let old = slot.attach(job);
+    assert!(slot.detach(job, old));
+    let newer = slot.attach(job);
+    assert!(!slot.detach(job, old));
+    assert!(slot.detach(job, newer));
+}
+
+/// A rule that allows the jobs of these tests.
+fn rule(peer: &str, largest_rank: u32) -> String {
+    format!(
+        "[[rule]]\npeer = \"{peer}\"\ndataset = \"links\"\ndecide = \"ask\"\n\
+         protocols = [\"preprocessed\"]\npatterns = [\"nothing\"]\nreleases = [\"exact\"]\n\
+         largest_rank = {largest_rank}\nmost_intersections = 9\nmost_ids_asked = 900\n\
+         most_columns_per_day = 900\nmost_values_per_day = 9000\nmost_columns = 900\n\
+         most_values = 9000\nmost_stocks = 9\nmost_rho = 0.0\nmost_epsilon = 0.0\n\
+         least_common_users = 2\ndegree_bound = 8\nlinks_bound = 40\nlongest_days = 7\n\n"
+    )
+}
+
+/// A certificate with another name, whichever of both names has the rule that is tighter: the
+/// rules of both are asked, and what is counted is counted for the platform.
+#[tokio::test]
+async fn another_name_of_the_caller_loosens_nothing() {
+    let wide = [rule("rating", 8), rule("renamed", 8)].concat();
+    let bare = Bare::under(Some(&wide));
+    bare.import("links", "a\tb\nb\tc\nc\td\n").await;
+    let platform = &bare.platform;
+    let proposal = proposal(OperatorKind::Laplacian, Protocol::Preprocessed);
+    approve(platform, &proposal);
+    let opened = consented::begin(platform, &proposal.job.to_string()).unwrap();
+    let may = |caller| disclosing::may_begin(platform, &proposal, caller, &opened, None);
+    for (as_proposed, renamed, allowed) in [
+        (8, 8, [true, true]),
+        // The name that it was proposed under is asked about under either.
+        (3, 8, [false, false]),
+        (8, 3, [true, false]),
+    ] {
+        let text = [rule("rating", as_proposed), rule("renamed", renamed)].concat();
+        bare.reload(&text);
+        for (caller, allowed) in ["rating", "renamed"].into_iter().zip(allowed) {
+            let asked = may(caller);
+            assert_eq!(asked.is_ok(), allowed, "{caller}: {as_proposed}, {renamed}");
+            if let Err(fault) = asked {
+                assert_eq!(fault.reason, Reason::BeyondConsent);
+                assert!(fault.message.contains("largest_rank"), "{fault}");
+            }
+        }
+    }
+    // A name that no rule is about shows nothing, though the other one's would.
+    bare.reload(&rule("rating", 8));
+    may("rating").unwrap();
+    assert_eq!(may("renamed").unwrap_err().reason, Reason::BeyondConsent);
 }
 
 /// Two jobs that the journal calls running when a daemon starts: one of them was ending.

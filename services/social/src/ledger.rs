@@ -86,8 +86,52 @@ pub(crate) fn accounts(platform: &Platform, peer: &str) -> Result<Vec<Account>, 
         }
         accounts.push(account);
     }
+    accounts.extend(whatever_the_name(platform, &accounts)?);
     Ok(accounts)
 }
+
+/// What was shown of all lineages together, where there are others than the one that is here: links
+/// of the same people that were imported under a new name have a lineage of their own.
+fn whatever_the_name(platform: &Platform, here: &[Account]) -> Result<Option<Account>, Fault> {
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
+    let is_here = |disclosure: &JobDisclosure| {
+        here.iter()
+            .any(|account| account.lineage == disclosure.lineage)
+    };
+    let counted = stored.iter().map(|(_, disclosure)| disclosure);
+    let mut account = counting::account(&[], counted, Counters::default());
+    let is_told = account.counters != Counters::default() || account.shown.is_some();
+    let is_one = here.len() == 1 && stored.iter().all(|(_, disclosure)| is_here(disclosure));
+    if !is_told || is_one {
+        return Ok(None);
+    }
+    account.dataset = EVERY_NAME.into();
+    account.peer_pin = platform.identity.peer_pin().digest().to_vec();
+    account.statements.push(
+        "No limit holds for this sum: limits count by data set. Where the same people are in \
+         several of them, what was shown of each adds up; import newer links of the same people \
+         under the same name, or with --lineage NAME."
+            .into(),
+    );
+    Ok(Some(account))
+}
+
+/// What people who decide should know of a data set whose account is still empty.
+pub(crate) fn of_other_names(accounts: &[Account]) -> Option<String> {
+    let all = accounts
+        .iter()
+        .find(|account| account.dataset == EVERY_NAME)?;
+    let shown = all.shown.unwrap_or_default();
+    Some(format!(
+        "Limits count by data set, and one of a new name begins at zero. Of all data sets together \
+         the rating platform was shown {} columns and {} values, and brought {} ids: where they are \
+         of the same people, that is what it knows.",
+        all.counters.opened_columns, all.counters.opened_values, shown.ids_asked
+    ))
+}
+
+/// In the place of a data set's name, which no data set can have.
+const EVERY_NAME: &str = "all data sets of whatever name";
 
 pub(crate) fn counted<'a>(running: &'a Running, openings: u32, opened: &'a Opened) -> Counted<'a> {
     Counted {

@@ -22,6 +22,7 @@
 //! | `opening` | the same for the answer to an opening |
 //! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are told |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
+//! | `witness` | the audit log gives the ledger back what a store has lost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
 
 mod absence;
@@ -61,6 +62,7 @@ mod setup;
 #[cfg(test)]
 mod setup_tests;
 mod tables;
+mod witness;
 
 pub use args::{Args, Verb};
 pub use imports::link_options;

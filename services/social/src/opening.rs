@@ -80,6 +80,7 @@ impl Opening {
             let foreseen = ForeseenOpening {
                 disclosure,
                 opened,
+                day: now.day,
                 cost: ledger::cost_of(running),
                 peer: running.peer.clone(),
                 proposal: running.proposal.clone(),
@@ -122,6 +123,7 @@ impl Opening {
             disclosure,
             opened,
             cost,
+            day,
             ..
         } = foreseen;
         let (platform, name) = (&self.platform, self.job.to_string());
@@ -134,6 +136,9 @@ impl Opening {
                 ("message", asked.digest.into()),
                 ("columns", disclosure.opened_columns.into()),
                 ("values", disclosure.opened_values.into()),
+                ("exact_values", disclosure.counters.exact_values.into()),
+                ("nano_rho", disclosure.counters.nano_rho.into()),
+                ("day", day.into()),
                 ("lineage", opened.lineage.as_slice().into()),
                 ("all_columns", counters.opened_columns.into()),
                 ("all_values", counters.opened_values.into()),
@@ -158,6 +163,8 @@ impl Opening {
 struct ForeseenOpening {
     disclosure: JobDisclosure,
     opened: Opened,
+    /// That it is counted on.
+    day: u32,
     cost: v1::JobCostResponse,
     peer: String,
     proposal: Proposal,

@@ -54,6 +54,9 @@ impl OperatorService {
                 warnings.push(shown_since.clone());
             }
         }
+        if let Some(warning) = ledger::of_other_names(accounts) {
+            warnings.push(warning);
+        }
         let is_asked = self.0.state(job) == JobState::Proposed && self.0.policy().is_some();
         let judged = proposal.and_then(|proposal| match is_asked {
             true => approval::verdict(&self.0, job, &proposal).map(Some),

@@ -154,7 +154,8 @@ async fn exchange(
             SocialNext::Rest(stage) => return Ok(stage),
             // Whatever is answered under a key from here on, blocks or rounds.
             SocialNext::Clear(uncleared) => {
-                uncleared.cleared(&disclosing::clear_upload(platform, job, epoch)?)
+                let is_counted = uncleared.is_asked_for();
+                uncleared.cleared(&disclosing::clear_upload(platform, job, epoch, is_counted)?)
             }
             SocialNext::Restore(restoring) => {
                 disclosing::may_go_on(platform, job)?;

@@ -10,14 +10,13 @@ use s3rec_node::observe::Observed;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::retention;
 use s3rec_node::server::{Port, PortLimits, add_health_and_reflection, stopped};
-use s3rec_node::tls::{Authorize, Identity};
+use s3rec_node::tls::{Admitted, Authorize, Identity};
 use s3rec_wire::MAX_MESSAGE_BYTES;
 use s3rec_wire::v1;
 use s3rec_wire::v1::peer_server::PeerServer;
 use s3rec_wire::v1::social_platform_server::SocialPlatformServer;
 use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::absence;
 use crate::expiry;
@@ -25,6 +24,7 @@ use crate::operator::OperatorService;
 use crate::peer::PeerService;
 use crate::platform::Platform;
 use crate::tables::DISCLOSURES;
+use crate::witness;
 
 /// Opens the store, listens, and serves until `stop` turns true.
 ///
@@ -41,6 +41,7 @@ pub async fn start(
         CertificateRole::Social,
     )?;
     let platform = Platform::open(&settings, Arc::clone(&identity))?;
+    witness::hear(&platform)?;
     absence::take_up(&platform)?;
 
     // The people's port last: whoever finds its address written may rely on all.
@@ -65,13 +66,13 @@ pub async fn start(
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let service = LogCalls::new(service, platform.audit.clone());
     let authorize = Authorize::unrevoked(CertificateRole::SocialOperator, &identity);
-    operator_routes.add_service(InterceptedService::new(service, authorize));
+    operator_routes.add_service(Admitted::new(service, authorize));
 
     let mut peer_routes = RoutesBuilder::default();
     let service = PeerServer::new(PeerService::new(Arc::clone(&platform)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let authorize = Authorize::pinned(CertificateRole::Rating, &identity);
-    peer_routes.add_service(InterceptedService::new(service, authorize));
+    peer_routes.add_service(Admitted::new(service, authorize));
 
     let drain = Duration::from_secs(settings.limits.drain_seconds);
     let reload_seconds = settings.limits.reload_seconds;

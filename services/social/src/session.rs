@@ -184,6 +184,14 @@ pub(crate) fn superseded() -> Fault {
     Fault::new(Reason::Superseded, message)
 }
 
+/// By job; no number is given twice, so that the loss of an old one is never taken for a newer
+/// one's.
+#[derive(Default)]
+struct Lifelines {
+    given: u64,
+    newest: HashMap<JobId, u64>,
+}
+
 /// The place of the running job.
 pub(crate) struct Slot {
     /// Told who is waited for: P0 between its calls, nobody during one.
@@ -191,7 +199,7 @@ pub(crate) struct Slot {
     audit: Audit,
     running: Mutex<Option<Running>>,
     /// The newest lifeline of each job: only its loss counts.
-    lifelines: Mutex<HashMap<JobId, u64>>,
+    lifelines: Mutex<Lifelines>,
 }
 
 impl Slot {
@@ -206,30 +214,26 @@ impl Slot {
 
     /// A lifeline of the job was opened; gives its number.
     pub(crate) fn attach(&self, job: JobId) -> u64 {
-        let mut lifelines = self
-            .lifelines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let newest = lifelines.entry(job).or_default();
-        *newest += 1;
-        *newest
+        let mut lifelines = self.lifelines();
+        lifelines.given += 1;
+        let number = lifelines.given;
+        lifelines.newest.insert(job, number);
+        number
     }
 
     /// A lifeline was lost; true when it was the newest of its job.
     pub(crate) fn detach(&self, job: JobId, number: u64) -> bool {
-        let mut lifelines = self
-            .lifelines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        lifelines.get(&job) == Some(&number) && lifelines.remove(&job).is_some()
+        let newest = &mut self.lifelines().newest;
+        newest.get(&job) == Some(&number) && newest.remove(&job).is_some()
     }
 
     fn is_attached(&self, job: JobId) -> bool {
-        let lifelines = self
-            .lifelines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        lifelines.contains_key(&job)
+        self.lifelines().newest.contains_key(&job)
+    }
+
+    fn lifelines(&self) -> MutexGuard<'_, Lifelines> {
+        let lifelines = self.lifelines.lock();
+        lifelines.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the place for a job, from the openings that were counted of it, here or before: who

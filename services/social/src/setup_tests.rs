@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use s3rec_audit::Head;
 use s3rec_job::social::SocialJob;
 use s3rec_job::{JobDisclosure, JobId, Overlap, Proposal, Shown, Terms};
 use s3rec_link::pacing::AnswerTimes;
@@ -10,9 +11,9 @@ use s3rec_model::SolverKind;
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
-use s3rec_wire::convert::{parameters_to_wire, proposal_to_wire};
+use s3rec_wire::convert::{head_to_wire, parameters_to_wire, proposal_to_wire};
 use s3rec_wire::status::Reason;
-use s3rec_wire::v1::{JobState, Phase, SetupRequest, SetupResponse};
+use s3rec_wire::v1::{CrossSignRequest, JobState, Phase, SetupRequest, SetupResponse};
 use tokio::time::Instant;
 
 use crate::attack_tests::Bare;
@@ -20,7 +21,7 @@ use crate::bounds::Given;
 use crate::held::reading_time;
 use crate::platform::Platform;
 use crate::tables::DISCLOSURES;
-use crate::{approval, consented, proposals, setup};
+use crate::{approval, consented, head_exchange, proposals, setup};
 
 /// Users whose links are looked at; as many others are linked to by each of them.
 const COMMON: u32 = 20;
@@ -121,12 +122,12 @@ async fn answers(
         assert!(!is_first || told == "Agreeing on parameters.", "{told}");
         let busy = platform.slot.take(job, false).map(drop).unwrap_err();
         assert_eq!(busy.reason, Reason::OutOfOrder);
-        // Whoever asks for the log's head gets that of before the call.
-        assert_eq!(platform.slot.head().unwrap().sequence, before.entries);
+        // Whoever has the logs meet gets the head of before the call.
+        assert_eq!(polled(platform, name), before.entries);
         let answer = answering.await.unwrap();
         let after = seen(platform, name);
         assert_ne!(after.shown, before.shown);
-        assert_eq!(platform.slot.head().unwrap().sequence, after.entries);
+        assert_eq!(polled(platform, name), after.entries);
         (answer, began.elapsed())
     };
     let bounds = asked(first.clone()).await;
@@ -149,6 +150,24 @@ async fn answers(
         response.operator_commitment.truncate(0);
         (response, time)
     })
+}
+
+/// The newest entry of P1's log as P0 is shown it, when it asks for both logs to meet.
+fn polled(platform: &Platform, job: &str) -> u64 {
+    let ours = Head {
+        log: [1; 32],
+        sequence: 5,
+        hash: [2; 32],
+    };
+    let request = CrossSignRequest {
+        job_id: job.into(),
+        phase: Phase::Setup.into(),
+        rating_head: Some(head_to_wire(&ours)),
+        ..CrossSignRequest::default()
+    };
+    // Whose signature it is shows in the second call alone.
+    let answered = head_exchange::answer(platform, &request, &platform.audit.public());
+    answered.unwrap().social_head.unwrap().sequence
 }
 
 /// What P0 could see of a call that is under way, if it was there.

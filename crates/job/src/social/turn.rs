@@ -93,6 +93,13 @@ pub enum SocialEvent {
 pub struct Uncleared(About, Box<SocialAgreed>);
 
 impl Uncleared {
+    /// Whether its rows were asked for already, under the protocols that fetch privately: that was
+    /// permitted and counted as the same upload.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        self.1.asked.is_some()
+    }
+
     /// Goes on with the proof.
     #[must_use]
     pub fn cleared(self, _: &impl Permit) -> SocialTurn {

@@ -239,11 +239,11 @@ pub struct Limits {
     /// Days after which a proposal that no job has begun with ends, also where it states a later
     /// end.
     pub proposal_days: u32,
-    /// Set intersections with the rating platform over one lineage of links, where no policy says
-    /// otherwise. The social platform's.
+    /// Set intersections with the other platform: the social platform's over one lineage of links,
+    /// where no policy says otherwise, the rating platform's over all jobs.
     pub intersections: u32,
-    /// Ids that the rating platform may bring to set intersections over one lineage of links in
-    /// all, where no policy says otherwise. The social platform's.
+    /// Ids that the other platform may bring to set intersections in all, counted as
+    /// `intersections` are.
     pub ids_asked: u64,
     /// What is stated of the links of one user, both directions together, where neither the
     /// approval nor a policy says otherwise. The social platform's.

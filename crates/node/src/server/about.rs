@@ -6,10 +6,9 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
-use tonic::service::interceptor::InterceptedService;
 
 use super::ServeError;
-use crate::tls::Authorize;
+use crate::tls::{Admitted, Authorize};
 
 /// Longest question: a service's or a file's name.
 const MAX_QUESTION_BYTES: usize = 4 << 10;
@@ -43,9 +42,9 @@ pub async fn add_health_and_reflection<S: NamedService>(
         .build_v1alpha()?
         .max_decoding_message_size(MAX_QUESTION_BYTES);
     let health = health.max_decoding_message_size(MAX_QUESTION_BYTES);
-    routes.add_service(InterceptedService::new(health, callers.clone()));
-    routes.add_service(InterceptedService::new(v1, callers.clone()));
-    routes.add_service(InterceptedService::new(v1alpha, callers.clone()));
+    routes.add_service(Admitted::new(health, callers.clone()));
+    routes.add_service(Admitted::new(v1, callers.clone()));
+    routes.add_service(Admitted::new(v1alpha, callers.clone()));
     Ok(())
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
 use s3rec_wire::status::{Fault, Reason};
-use tonic::service::Interceptor;
-use tonic::{Request, Status};
 
 use super::Identity;
 use crate::pki::{CertificateRole, Inspected, Pin, inspect};
@@ -13,8 +12,8 @@ use crate::process::latest_unix_ms;
 /// Lets through callers of a role, of the pinned certificates where there are pins, and nobody
 /// whose certificate has ended or was revoked.
 ///
-/// All of it is asked at every call, not only where a connection begins: a certificate may end
-/// while a connection lives.
+/// All of it is asked at every call, not only where a connection begins, and again while a call
+/// goes on ([`Admitted`](super::Admitted)): a certificate may end meanwhile.
 #[derive(Clone)]
 pub struct Authorize {
     /// Any of them.
@@ -81,7 +80,38 @@ impl Authorize {
     /// [`Reason::WrongRole`], [`Reason::NotInForce`], [`Reason::Revoked`] or
     /// [`Reason::WrongPin`], naming what was expected and what came.
     pub fn judge(&self, certificate_der: &[u8]) -> Result<Caller, Fault> {
-        self.judge_at(certificate_der, latest_unix_ms().div_euclid(1000))
+        let caller = self.judge_at(certificate_der, now_unix_s())?;
+        if let Some(identity) = self.identity.as_ref().filter(|_| self.pinned) {
+            identity.met(caller.pin);
+        }
+        Ok(caller)
+    }
+
+    /// Whether a certificate that was let through still would be: no new meeting with its holder.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub(super) fn still(&self, certificate_der: &[u8]) -> Result<(), Fault> {
+        self.judge_at(certificate_der, now_unix_s()).map(drop)
+    }
+
+    /// Judges whoever a connection is from; gives its certificate too.
+    pub(super) fn admit(
+        &self,
+        leaf: Option<&CertificateDer<'_>>,
+    ) -> Result<(Caller, CertificateDer<'static>), Fault> {
+        let judged = match leaf {
+            Some(leaf) => self
+                .judge(leaf)
+                .map(|caller| (caller, leaf.clone().into_owned())),
+            None => Err(Fault::new(
+                Reason::NoCertificate,
+                "no client certificate was presented",
+            )),
+        };
+        judged.inspect_err(|fault| {
+            tracing::warn!(reason = fault.reason.name(), "refused a caller: {fault}");
+        })
     }
 
     fn judge_at(&self, certificate_der: &[u8], now_unix_s: i64) -> Result<Caller, Fault> {
@@ -105,7 +135,7 @@ impl Authorize {
                 return Err(Fault::new(Reason::Revoked, message));
             }
             if self.pinned
-                && let Err(pins) = identity.meets(inspected.pin)
+                && let Err(pins) = identity.pins(inspected.pin)
             {
                 let pins: Vec<String> = pins.iter().map(Pin::to_string).collect();
                 let message = format!(
@@ -142,28 +172,8 @@ fn in_force(certificate: &Inspected, now_unix_s: i64) -> Result<(), Fault> {
     Err(Fault::new(Reason::NotInForce, message))
 }
 
-impl Interceptor for Authorize {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let certificates = request.peer_certs();
-        let leaf = certificates.as_ref().and_then(|chain| chain.first());
-        let judged = match leaf {
-            Some(leaf) => self.judge(leaf),
-            None => Err(Fault::new(
-                Reason::NoCertificate,
-                "no client certificate was presented",
-            )),
-        };
-        match judged {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                Ok(request)
-            }
-            Err(fault) => {
-                tracing::warn!(reason = fault.reason.name(), "refused a caller: {fault}");
-                Err(fault.into_status())
-            }
-        }
-    }
+fn now_unix_s() -> i64 {
+    latest_unix_ms().div_euclid(1000)
 }
 
 #[cfg(test)]

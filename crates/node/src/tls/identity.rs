@@ -2,12 +2,12 @@
 //! change, without a restart.
 //!
 //! A new certificate, a new pin of the other platform or a new revocation list takes effect for
-//! new connections at once; pins and revocations are asked at every call, so they end what is
-//! open too, at its next call. Files that do not fit together (half a rotation) change nothing:
+//! new connections at once; pins and revocations are asked at every call and every second of one,
+//! so they end what is open too. Files that do not fit together (half a rotation) change nothing:
 //! the daemon goes on with what it has, says so once, and looks again.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
@@ -89,17 +89,23 @@ impl Identity {
     /// configured one before that.
     #[must_use]
     pub fn peer_pin(&self) -> Pin {
-        (*self.met()).unwrap_or_else(|| self.now().first_pin)
+        let met = *self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.unwrap_or_else(|| self.now().first_pin)
     }
 
-    /// Whether `pin` is one that the other platform may present now.
-    pub(super) fn meets(&self, pin: Pin) -> Result<(), Vec<Pin>> {
+    /// Whether `pin` is one that the other platform may present now; those that it may, where not.
+    pub(super) fn pins(&self, pin: Pin) -> Result<(), Vec<Pin>> {
         let presented = self.now();
-        if !presented.pins.contains(&pin) {
-            return Err(presented.pins.clone());
+        if presented.pins.contains(&pin) {
+            Ok(())
+        } else {
+            Err(presented.pins.clone())
         }
-        *self.met() = Some(pin);
-        Ok(())
+    }
+
+    /// The other platform was let through with that pin.
+    pub(super) fn met(&self, pin: Pin) {
+        *self.met.lock().unwrap_or_else(PoisonError::into_inner) = Some(pin);
     }
 
     /// Whether a certificate was revoked.
@@ -149,10 +155,6 @@ impl Identity {
                 false
             }
         }
-    }
-
-    fn met(&self) -> MutexGuard<'_, Option<Pin>> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -235,12 +237,14 @@ mod tests {
         // The other platform announces its next certificate beside the present one.
         let social = issued.identity(CertificateRole::Social).unwrap().pin;
         let announced = pki::rotate(directory.path(), CertificateRole::Social, &[]).unwrap();
-        assert!(identity.meets(announced.pin).is_err());
+        assert!(identity.pins(announced.pin).is_err());
         std::fs::write(at("social.pin"), format!("{social}\n{}\n", announced.pin)).unwrap();
         assert!(identity.look());
-        identity.meets(social).unwrap();
+        identity.pins(social).unwrap();
+        identity.met(social);
         assert_eq!(identity.peer_pin(), social);
-        identity.meets(announced.pin).unwrap();
+        identity.pins(announced.pin).unwrap();
+        identity.met(announced.pin);
         assert_eq!(identity.peer_pin(), announced.pin);
     }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::Authorize;
 
 /// How long a judgement holds: nothing leaves on an older one.
-const HOLDS: Duration = Duration::from_secs(1);
+pub(super) const HOLDS: Duration = Duration::from_secs(1);
 
 /// A stream over which nothing leaves once the certificate at its other end has ended, was
 /// revoked, or is no longer pinned.
@@ -47,7 +47,7 @@ impl<S> Judged<S> {
         if self.judged.elapsed() < HOLDS {
             return Ok(());
         }
-        let judged = self.rule.judge(&self.certificate);
+        let judged = self.rule.still(&self.certificate);
         judged.map_err(|fault| io::Error::new(io::ErrorKind::PermissionDenied, fault))?;
         self.judged = Instant::now();
         Ok(())

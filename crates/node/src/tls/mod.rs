@@ -1,5 +1,6 @@
 //! Mutual TLS: what we present, whom we believe, who may do what.
 
+mod admitted;
 mod authorize;
 mod configs;
 mod identity;
@@ -10,6 +11,7 @@ mod pins;
 mod revocations;
 mod signer;
 
+pub use admitted::Admitted;
 pub use authorize::{Authorize, Caller};
 pub use configs::Clients;
 pub use identity::{Identity, Presented};

@@ -162,6 +162,15 @@ impl Pair {
 
     /// Starts both daemons over what an earlier pair kept.
     pub(crate) async fn start_in(directory: tempfile::TempDir, issued: Issuance) -> Self {
+        Self::limited_in(directory, issued, |_| ()).await
+    }
+
+    /// The same, with other limits of the rating platform.
+    pub(crate) async fn limited_in(
+        directory: tempfile::TempDir,
+        issued: Issuance,
+        limit: impl FnOnce(&mut Limits),
+    ) -> Self {
         let keys = directory.path().join("keys");
         let (stop_social, stopped) = watch::channel(false);
         let rating_pin = pin(&issued, CertificateRole::Rating);
@@ -175,7 +184,8 @@ impl Pair {
         let (stop_rating, stopped) = watch::channel(false);
         let social_pin = pin(&issued, CertificateRole::Social);
         let data_dir = directory.path().join("rating");
-        let settings = rating_settings(data_dir, &keys, peer_address.clone(), social_pin);
+        let mut settings = rating_settings(data_dir, &keys, peer_address.clone(), social_pin);
+        limit(&mut settings.limits);
         let rating = started(|| s3rec_rating::start(settings.clone(), stopped.clone())).await;
         let rating_address = format!("https://{}", rating.operator_address());
 

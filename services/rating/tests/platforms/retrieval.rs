@@ -227,6 +227,10 @@ async fn every_protocol_trains_one_model_on_trusted_users() {
         assert_eq!(stock.state(), StockState::Erased);
         assert_eq!((stock.columns_made, stock.columns_used), (12, 12));
     }
+    // Both have counted alike, the uploads too.
+    let (seen, shown) = (pair.seen().await.accounts, pair.shown().await.accounts);
+    assert_eq!((seen.len(), shown.len()), (1, 1));
+    assert_eq!(seen[0].counters, shown[0].counters);
 }
 
 #[tokio::test(flavor = "multi_thread")]

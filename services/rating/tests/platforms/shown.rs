@@ -4,8 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use s3rec_audit::verify;
+use s3rec_audit::{Kind, verify};
 use s3rec_node::audit::LOG_FILE;
+use s3rec_node::config::Limits;
+use s3rec_node::pki::issue;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
@@ -190,6 +192,57 @@ async fn intersections_are_counted_over_all_jobs_and_end() {
         "{}",
         last.message
     );
+}
+
+/// What P1 brings is counted by P0 in the same way, over all jobs and restarts, in its log first;
+/// beyond its limit nothing made of P0's ids leaves. A store that was lost is made up for.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_the_social_platform_brings_are_counted_over_all_jobs_and_end() {
+    // P1 brings 35 ids each time.
+    for (field, intersections, ids_asked) in [("ids_asked", 9, 104), ("intersections", 2, 1000)] {
+        let limit = |limits: &mut Limits| {
+            limits.intersections = intersections;
+            limits.ids_asked = ids_asked;
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let issued = issue(&directory.path().join("keys"), &[]).unwrap();
+        let mut pair = Pair::limited_in(directory, issued, limit).await;
+        pair.import().await;
+        for _ in 0..2 {
+            let last = run_approved_by_hand(&mut pair).await;
+            assert_eq!(last.state(), JobState::Finished, "{}", last.message);
+        }
+        let words = pair.seen().await.accounts.remove(0).statements.join("\n");
+        assert!(words.contains("brought 70 of"), "{words}");
+        for is_lost in [false, true] {
+            let last = run_approved_by_hand(&mut pair).await;
+            assert_eq!(last.state(), JobState::Failed);
+            assert!(last.message.contains(field), "{}", last.message);
+            let log = pair.directory.path().join("rating").join(LOG_FILE);
+            let log = verify(&std::fs::read(log).unwrap()).unwrap();
+            let entries = log.entries.iter().map(|(entry, _)| entry);
+            let showings = entries.filter(|entry| entry.kind == Kind::Showing);
+            let ids: Vec<_> = showings.map(|entry| entry.number("all_ids")).collect();
+            assert_eq!(ids, [Some(35), Some(70)]);
+            let (directory, issued) = pair.stop().await;
+            if is_lost {
+                std::fs::remove_file(directory.path().join("rating/store.redb")).unwrap();
+            }
+            pair = Pair::limited_in(directory, issued, limit).await;
+            if is_lost {
+                pair.import().await;
+                let last = run_approved_by_hand(&mut pair).await;
+                assert!(last.message.contains(field), "{}", last.message);
+            }
+        }
+    }
+}
+
+async fn run_approved_by_hand(pair: &mut Pair) -> v1::JobEvent {
+    let job = pair.propose(1).await;
+    pair.approve(&job).await;
+    pair.begin(&job).await;
+    pair.watch(&job).await.pop().unwrap()
 }
 
 /// The account is the pinned platform's: a certificate with another name and key begins nothing.
@@ -490,7 +543,7 @@ async fn a_storage_fault_of_the_social_platform_tells_nothing_of_its_files() {
     let last = pair.watch(&job).await.pop().unwrap();
     assert_eq!(last.state(), JobState::Failed);
     let words = last.message;
-    assert!(words.contains("storage of that platform failed"), "{words}");
+    assert!(words.contains("that platform failed by itself"), "{words}");
     let path = pair.directory.path().display().to_string();
     for secret in [path.as_str(), "stocks", "irectory", "os error"] {
         assert!(!words.contains(secret), "{words}");

@@ -328,6 +328,19 @@ impl Attacker {
         agreed: &Agreed,
         storage: MemoryStorage,
     ) -> Result<RatingStock, Fault> {
+        let mut stock = self.begin_stock(agreed, storage).await?;
+        for _ in 0..agreed.blocks() {
+            stock = self.block(agreed, stock).await?;
+        }
+        Ok(stock)
+    }
+
+    /// Announces the key of a stock.
+    pub(crate) async fn begin_stock(
+        &mut self,
+        agreed: &Agreed,
+        storage: MemoryStorage,
+    ) -> Result<RatingStock, Fault> {
         let terms = StockTerms {
             stock_id: agreed.stock_id,
             rating_party: self.pins.0,
@@ -338,16 +351,22 @@ impl Attacker {
             parameters: agreed.parameters.clone(),
         };
         let pattern = Arc::clone(&agreed.pattern);
-        let mut stock = RatingStock::create(Arc::new(storage), terms, pattern).unwrap();
+        let stock = RatingStock::create(Arc::new(storage), terms, pattern).unwrap();
         let setup = stock.key_setup().unwrap();
         self.exchange(&agreed.header(Phase::Setup, 0), setup)
             .await?;
-        for _ in 0..agreed.parameters.layout().unwrap().blocks {
-            let block = RatingBlock::new(stock).unwrap();
-            let header = agreed.header(Phase::Offline, 0);
-            stock = self.exchange(&header, block).await?.into_stock().unwrap();
-        }
         Ok(stock)
+    }
+
+    /// Uploads the next block of a stock, and takes the answer to it.
+    pub(crate) async fn block(
+        &mut self,
+        agreed: &Agreed,
+        stock: RatingStock,
+    ) -> Result<RatingStock, Fault> {
+        let block = RatingBlock::new(stock).unwrap();
+        let header = agreed.header(Phase::Offline, 0);
+        Ok(self.exchange(&header, block).await?.into_stock().unwrap())
     }
 
     /// Meets P1 over the stock.
@@ -409,6 +428,11 @@ impl Attacker {
 }
 
 impl Agreed {
+    /// Of the stock.
+    pub(crate) fn blocks(&self) -> u32 {
+        self.parameters.layout().unwrap().blocks
+    }
+
     pub(crate) fn key_seed(&self) -> s3rec_algebra::PublicSeed {
         let job = self.proposal.job.to_string();
         public_key_seed(&self.rating_half, &self.social_half, job.as_bytes())

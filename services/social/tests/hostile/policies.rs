@@ -2,6 +2,7 @@
 //! choose.
 
 use s3rec_job::Proposal;
+use s3rec_spmm::preprocessed::MemoryStorage;
 use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1::JobState;
@@ -100,6 +101,36 @@ async fn an_agreed_job_that_the_policy_no_longer_allows_takes_no_upload() {
     assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
     assert_eq!(attacker.answered_bytes, 0);
     assert!(target.logged("stock").is_empty());
+}
+
+/// Nor between two blocks of one stock: what is under way ends with what allowed it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_that_the_policy_no_longer_allows_gets_no_further_block() {
+    const WIDE: &[(&str, &str)] = &[
+        ("most_columns", "100000"),
+        ("most_columns_per_day", "100000"),
+        ("most_values", "10000000"),
+        ("most_values_per_day", "10000000"),
+    ];
+    let mut target = Target::start(&policy(WIDE), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 4096);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    assert!(agreed.blocks() >= 2, "{}", agreed.blocks());
+    let stock = attacker.begin_stock(&agreed, MemoryStorage::default());
+    let stock = stock.await.unwrap();
+    let stock = attacker.block(&agreed, stock).await.unwrap();
+    assert_ne!(attacker.answered_bytes, 0);
+    target
+        .reload(&policy(&[&[("releases", "[\"noised\"]")], WIDE].concat()))
+        .await;
+    let block = attacker.block(&agreed, stock).await;
+    let fault = block.map(drop).expect_err("a further block");
+    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+    assert!(fault.message.contains("releases"), "{fault:?}");
+    assert_eq!(attacker.answered_bytes, 0);
+    let (state, why) = target.end_of(&proposal.job.to_string()).await;
+    assert_eq!(state, JobState::Failed, "{why}");
 }
 
 fn noised(sigma: f64, delta: f64) -> Proposal {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use s3rec_audit::{Entry, Verified, verify};
-use s3rec_job::Counters;
+use s3rec_job::{Counters, Proposal};
 use s3rec_node::audit::LOG_FILE;
 use s3rec_node::client::connect;
 use s3rec_node::config::{
@@ -212,6 +212,15 @@ impl Target {
         assert!(accounts.len() < 2, "{accounts:?}");
         let account = accounts.first().and_then(|account| account.counters);
         account.map(counters_from_wire).unwrap_or_default()
+    }
+
+    /// What the people here read before they decide.
+    pub(crate) async fn page(&mut self, proposal: &Proposal) -> v1::ProposalSummary {
+        let pending = v1::ListProposalsRequest { pending_only: true };
+        let listed = self.people().list_proposals(pending).await.unwrap();
+        let mut pages = listed.into_inner().proposals.into_iter();
+        let job = proposal.job.to_string();
+        pages.find(|page| page.job_id == job).unwrap()
     }
 
     /// State of a job, and why.
