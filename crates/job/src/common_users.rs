@@ -115,6 +115,8 @@ mod tests {
             [1.0, 2.0, 0.0, 0.0, 5.0, 6.0]
         );
         assert_eq!((common.len(), common.is_empty()), (2, false));
+        assert_eq!(common.rows(), [2, 0]);
+        assert!(CommonUsers::new(Vec::new(), 3).unwrap().is_empty());
     }
 
     #[test]

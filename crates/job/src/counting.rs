@@ -596,6 +596,40 @@ mod tests {
         }
     }
 
+    /// Words and names are those of the count with more openings, of the newer one where both have
+    /// as many; the latest time and whichever overlap is known stay.
+    #[test]
+    fn what_is_joined_is_told_in_the_words_of_more_openings() {
+        let told = |openings, word: &str, delta, updated_unix_ms, overlap| JobDisclosure {
+            openings,
+            statements: vec![word.into()],
+            own_statements: vec![format!("own {word}")],
+            delta,
+            updated_unix_ms,
+            overlap,
+            ..JobDisclosure::default()
+        };
+        let overlap = |common_users| {
+            Some(Overlap {
+                common_users,
+                ..Overlap::default()
+            })
+        };
+        let few = || told(1, "few", 0.1, 9, None);
+        let many = || told(3, "many", 0.2, 5, overlap(7));
+        for (now, before) in [(few(), many()), (many(), few())] {
+            assert_eq!(now.joined(&before), told(3, "many", 0.2, 9, overlap(7)));
+        }
+        let newer = || told(3, "newer", 0.3, 6, overlap(8));
+        assert_eq!(newer().joined(&many()), newer());
+    }
+
+    #[test]
+    fn a_job_counts_as_one_once_something_is_opened() {
+        let jobs = |openings| disclosure_of(ReleasePolicy::Exact, openings).counters.jobs;
+        assert_eq!([0, 1, 5].map(jobs), [0, 1, 1]);
+    }
+
     #[test]
     fn a_clock_that_is_set_back_gives_no_day_twice() {
         let day = |day| OpenedDay {

@@ -124,13 +124,13 @@ async fn a_stock_that_the_policy_no_longer_allows_gets_no_further_block() {
     target
         .reload(&policy(&[&[("releases", "[\"noised\"]")], WIDE].concat()))
         .await;
+    // It may hear no more than that the call is over: it computes while it is refused.
     let block = attacker.block(&agreed, stock).await;
-    let fault = block.map(drop).expect_err("a further block");
-    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
-    assert!(fault.message.contains("releases"), "{fault:?}");
+    block.map(drop).expect_err("a further block");
     assert_eq!(attacker.answered_bytes, 0);
     let (state, why) = target.end_of(&proposal.job.to_string()).await;
     assert_eq!(state, JobState::Failed, "{why}");
+    assert!(why.contains("releases"), "{why}");
 }
 
 fn noised(sigma: f64, delta: f64) -> Proposal {
