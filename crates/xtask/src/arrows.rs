@@ -18,10 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-cli",
         &[
-            "algebra", "audit", "bench", "data", "job", "model", "node", "rating", "social",
-            "sparse", "spmm", "wire",
+            "algebra", "audit", "bench", "data", "job", "leakage", "model", "node", "rating",
+            "social", "sparse", "spmm", "wire",
         ],
     ),
+    ("s3rec-leakage", &["algebra", "model", "sparse", "spmm"]),
     (
         "s3rec-bench",
         &[
@@ -99,6 +100,7 @@ const PURE: &[&str] = &[
     "s3rec-data",
     "s3rec-job",
     "s3rec-audit",
+    "s3rec-leakage",
 ];
 
 /// What the pure crates must not link.
