@@ -1,5 +1,6 @@
 //! Every attacker on every release.
 
+use s3rec_sparse::OperatorKind;
 use s3rec_spmm::noise_first::Sides;
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +8,26 @@ use crate::likelihood::{Told, prior_scores, scores};
 use crate::matching::{FriendsPuzzle, MOST_PAIRED, Table, peel};
 use crate::metrics::{FALSE_ALARMS, Measures, Scored};
 use crate::prior::{Blind, Fitted, Known, Truth};
-use crate::{Exposure, LeakageError, Release, Study, laplacian, regression};
+use crate::release::EXACT_UNIT;
+use crate::{Exposure, LeakageError, Release, Study, openings, regression};
 
 /// Users beyond which two-sided releases are not attacked: every row would have to be read for
 /// every pair.
 const MOST_TWO_SIDED: usize = 20_000;
+
+/// Openings that an attacker who knows all other links is measured over.
+const OPENINGS: u64 = 10;
+
+fn openings(knows: &str, release: &Release) -> u64 {
+    let pairs = release.judged.len() * release.uploaded().len();
+    let is_small = pairs * 10 <= crate::release::MOST_PAIRS;
+    let is_noised = release.exposure != Exposure::Exact;
+    if knows == knows::OTHERS && is_noised && is_small {
+        OPENINGS
+    } else {
+        1
+    }
+}
 
 /// What to try.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +55,7 @@ pub struct AttackRecord {
     pub attacker: String,
     /// What it knows besides P0's own rows.
     pub knows: String,
-    /// `one-sided` or `two-sided` friends' sums, `laplacian`, or `none`.
+    /// `one-sided` or `two-sided` friends' sums, an operator of the paper, or `none`.
     pub release: String,
     /// Whose pairs are judged: those in a release of these sides.
     pub sides: String,
@@ -47,6 +63,8 @@ pub struct AttackRecord {
     pub mu: Option<StatedMu>,
     /// Columns opened.
     pub columns: usize,
+    /// Openings that the figures are over, each attacked by itself.
+    pub openings: u64,
     /// Links that are in the release, whether judged or not.
     pub links_exposed: u64,
     /// Links among the common users.
@@ -102,26 +120,33 @@ pub fn attack(
             if place == 0 {
                 attacked.before();
             }
-            attacked.after();
+            attacked.after()?;
         }
     }
     let is_exact = options.exposures.contains(&Exposure::Exact);
     if is_exact && study.users() <= MOST_PAIRED {
-        progress("the exact opening of the paper");
-        let scored = laplacian::scores(study)?;
-        records.extend(Measures::over(scored).map(|measures| AttackRecord {
-            attacker: "matching".into(),
-            knows: knows::ROWS.into(),
-            release: "laplacian".into(),
-            sides: word(Sides::Two).into(),
-            mu: Some(StatedMu::Exact("exact".into())),
-            columns: study.soreg_rows.columns(),
-            links_exposed: study.links(),
-            links_all: study.links(),
-            recall_of_all_links: measures.recall_at_precision_50,
-            advantage_bound: None,
-            measures,
-        }));
+        for kind in [
+            OperatorKind::Laplacian,
+            OperatorKind::NormalizedLaplacian,
+            OperatorKind::OutAverage,
+        ] {
+            progress(&format!("the exact opening of the paper, {kind}"));
+            let scored = openings::scores(study, kind)?;
+            records.extend(Measures::over(scored).map(|measures| AttackRecord {
+                attacker: "matching".into(),
+                knows: knows::ROWS.into(),
+                release: kind.name().into(),
+                sides: word(Sides::Two).into(),
+                mu: Some(StatedMu::Exact("exact".into())),
+                columns: study.soreg_rows.columns(),
+                openings: 1,
+                links_exposed: study.links(),
+                links_all: study.links(),
+                recall_of_all_links: measures.recall_at_precision_50,
+                advantage_bound: None,
+                measures,
+            }));
+        }
     }
     Ok(records)
 }
@@ -146,7 +171,7 @@ impl Attacked<'_> {
     }
 
     /// What the release adds.
-    fn after(&mut self) {
+    fn after(&mut self) -> Result<(), LeakageError> {
         let (study, release) = (self.study, self.release);
         let mu = Some(match release.exposure {
             Exposure::Exact => StatedMu::Exact("exact".into()),
@@ -159,8 +184,12 @@ impl Attacked<'_> {
         self.note("sparse-regression", knows::ROWS, mu.clone(), found);
         let found = scores(release, &Blind::new(release), Told::Posterior);
         self.note("likelihood", knows::ROWS, mu.clone(), found);
-        let found = scores(release, &Truth(release), Told::Ratio);
-        self.note("likelihood", knows::OTHERS, mu.clone(), found);
+        self.note(
+            "likelihood",
+            knows::OTHERS,
+            mu.clone(),
+            self.others_known()?,
+        );
         let both = "prior-and-likelihood";
         if study.taste.is_some() {
             let prior = Fitted::new(study, release, Known::Nothing);
@@ -170,6 +199,19 @@ impl Attacked<'_> {
         let prior = Fitted::new(study, release, self.half());
         let found = scores(release, &prior, Told::Posterior);
         self.note(both, self.half_known(), mu, found);
+        Ok(())
+    }
+
+    /// By whoever knows all other links. Pairs of one row share its noise, and rows of people who
+    /// are alike lie close, so that one opening says little of rare events: several are made.
+    fn others_known(&self) -> Result<Vec<Scored>, LeakageError> {
+        let release = self.release;
+        let mut all = scores(release, &Truth(release), Told::Ratio);
+        for number in 2..=openings(knows::OTHERS, release) {
+            let again = Release::open_as(self.study, release.sides, release.exposure, number)?;
+            all.extend(scores(&again, &Truth(&again), Told::Ratio));
+        }
+        Ok(all)
     }
 
     fn half(&self) -> Known {
@@ -187,9 +229,15 @@ impl Attacked<'_> {
 
     fn note(&mut self, attacker: &str, knows: &str, mu: Option<StatedMu>, scored: Vec<Scored>) {
         let (study, release) = (self.study, self.release);
-        let Some(measures) = Measures::over(scored) else {
+        let Some(mut measures) = Measures::over(scored) else {
             return;
         };
+        let openings = match mu {
+            Some(_) => openings(knows, release),
+            None => 0,
+        };
+        measures.links /= openings.max(1);
+        measures.pairs /= openings.max(1);
         let in_block = (0..release.block.rows()).map(|row| release.block.row(row).len() as u64);
         let in_block: u64 = in_block.sum();
         let links_exposed = match release.sides {
@@ -211,6 +259,7 @@ impl Attacked<'_> {
             sides: word(release.sides).into(),
             mu,
             columns: release.rows.columns(),
+            openings,
             links_exposed,
             links_all,
             recall_of_all_links: measures.recall_at_precision_50 * share,
@@ -222,7 +271,7 @@ impl Attacked<'_> {
 
 /// Pairs that matching finds score 1.
 fn matched(release: &Release) -> Vec<Scored> {
-    let table = Table::new(&release.rows);
+    let table = Table::new(&release.rows, EXACT_UNIT, 4);
     let found = peel(&table, &FriendsPuzzle { release });
     let columns = release.uploaded().len();
     let mut scored = Vec::new();
@@ -303,7 +352,7 @@ mod tests {
             let auc = record.measures.auc;
             assert!((auc - expected).abs() < error, "{expected} {record:?}");
             let bound = record.advantage_bound.unwrap();
-            let links = record.measures.links as f64;
+            let links = (record.measures.links * record.openings) as f64;
             let error = 4.0 * (bound.max(0.01) / links).sqrt();
             assert!(
                 record.measures.advantage_at_fpr_1e3 < bound + error,
@@ -325,6 +374,15 @@ mod tests {
                 "{before:?} {after:?}"
             );
         }
-        assert!(records.iter().any(|record| record.release == "laplacian"));
+        for operator in ["laplacian", "normalized-laplacian", "out-average"] {
+            let found = records.iter().find(|record| record.release == operator);
+            let found = &found.unwrap().measures;
+            // What is found is linked: of pairs that are not, none is pointed at.
+            assert!(found.recall_at_precision_50 > 0.03, "{operator}: {found:?}");
+            assert!(
+                found.roc.iter().all(|point| point.0 > 0.9),
+                "{operator}: {found:?}"
+            );
+        }
     }
 }

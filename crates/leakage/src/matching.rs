@@ -9,7 +9,6 @@ use s3rec_algebra::RealMatrix;
 
 use crate::draws::{normal, purpose, stream};
 use crate::linear::{add, dot};
-use crate::release::EXACT_UNIT;
 
 /// Users whose pairs are all laid out; with more, sums of two are the largest that are found.
 pub(crate) const MOST_PAIRED: usize = 2_048;
@@ -23,6 +22,10 @@ pub(crate) struct Table<'a> {
     /// Along the direction, ascending.
     singles: Vec<(f64, u32)>,
     pairs: Vec<(f64, u32, u32)>,
+    /// What values are rounded to.
+    unit: f64,
+    /// The largest number of rows whose sums are found.
+    depth: usize,
 }
 
 /// What was found of a sum.
@@ -49,7 +52,8 @@ impl Found {
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn new(rows: &'a RealMatrix) -> Self {
+    /// Sums of up to `depth` rows, each value rounded to `unit`.
+    pub(crate) fn new(rows: &'a RealMatrix, unit: f64, depth: usize) -> Self {
         let mut rng = stream(0, purpose::PROJECTION);
         let mut direction: Vec<f64> = (0..rows.columns()).map(|_| normal(&mut rng)).collect();
         let norm = dot(&direction, &direction).sqrt();
@@ -71,19 +75,20 @@ impl<'a> Table<'a> {
         Self {
             rows,
             direction,
+            depth: if pairs.is_empty() {
+                depth.min(2)
+            } else {
+                depth
+            },
             singles,
             pairs,
+            unit,
         }
-    }
-
-    /// The largest number of rows whose sums are found.
-    pub(crate) fn depth(&self) -> usize {
-        if self.pairs.is_empty() { 2 } else { 4 }
     }
 
     /// The `count` rows, a row possibly twice, whose sum is `target`, where there is one choice.
     pub(crate) fn find(&self, target: &[f64], count: usize) -> Option<Vec<u32>> {
-        let reach = OFF * EXACT_UNIT * count as f64 * (target.len() as f64).sqrt();
+        let reach = OFF * self.unit * count as f64 * (target.len() as f64).sqrt();
         let along = dot(target, &self.direction);
         let mut found = Found::Nothing;
         let mut check = |users: &[u32]| {
@@ -139,7 +144,7 @@ impl<'a> Table<'a> {
     }
 
     fn is_sum(&self, target: &[f64], users: &[u32]) -> bool {
-        let off = OFF * EXACT_UNIT * users.len() as f64;
+        let off = OFF * self.unit * users.len() as f64;
         target.iter().enumerate().all(|(column, target)| {
             let of = |user: &u32| self.rows.row(*user as usize)[column];
             (target - users.iter().map(of).sum::<f64>()).abs() <= off
@@ -180,7 +185,7 @@ pub(crate) fn peel(table: &Table<'_>, puzzle: &dyn Puzzle) -> Vec<Vec<u32>> {
             .par_iter()
             .filter_map(|&row| {
                 let known = &known[row];
-                (0..=table.depth()).find_map(|count| {
+                (0..=table.depth).find_map(|count| {
                     let target = puzzle.target(row, known, count);
                     let found = match count {
                         0 => table.is_sum(&target, &[]).then(Vec::new),
@@ -241,6 +246,7 @@ impl Puzzle for FriendsPuzzle<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::release::EXACT_UNIT;
 
     fn rows(count: usize) -> RealMatrix {
         let mut rng = stream(5, purpose::ROWS);
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn sums_of_up_to_four_rows_are_found() {
         let rows = rows(120);
-        let table = Table::new(&rows);
+        let table = Table::new(&rows, EXACT_UNIT, 4);
         for users in [
             vec![7],
             vec![3, 90],
@@ -275,7 +281,7 @@ mod tests {
         let mut rows = rows(40);
         let twin = rows.row(8).to_vec();
         rows.row_mut(9).copy_from_slice(&twin);
-        let table = Table::new(&rows);
+        let table = Table::new(&rows, EXACT_UNIT, 4);
         assert_eq!(table.find(&twin, 1), None);
         assert_eq!(table.find(rows.row(10), 1), Some(vec![10]));
     }

@@ -49,6 +49,16 @@ impl Release {
     /// # Errors
     /// Terms that the product refuses.
     pub fn open(study: &Study, sides: Sides, exposure: Exposure) -> Result<Self, LeakageError> {
+        Self::open_as(study, sides, exposure, 1)
+    }
+
+    /// As [`Self::open`], with the noise of opening `number`.
+    pub(crate) fn open_as(
+        study: &Study,
+        sides: Sides,
+        exposure: Exposure,
+        number: u64,
+    ) -> Result<Self, LeakageError> {
         let users = u32::try_from(study.users()).unwrap_or(u32::MAX);
         let (split, rows) = match sides {
             Sides::One => (study.one_sided.clone(), &study.one_sided_rows),
@@ -81,7 +91,7 @@ impl Release {
                 let seed = seed.derive("leakage study", &[&study.options.seed.to_le_bytes()]);
                 let session = Session::new(&parameters, &seed)?;
                 let encoded = Rows::encode(&parameters, rows)?;
-                let sums = session.open(1, &study.friends, &split, &encoded)?;
+                let sums = session.open(number, &study.friends, &split, &encoded)?;
                 let values = encoded.as_encoded(&parameters);
                 let rows = RealMatrix::from_vec(rows.rows(), rows.columns(), values)?;
                 (rows, sums, parameters.sigma())

@@ -131,7 +131,7 @@ impl Study {
             friends: Friends::from_links(users, social.iter())?,
             one_sided_rows: rows_to_open(&blind, &named(one_sided.uploaded()), options.columns),
             two_sided_rows: rows_to_open(&model, common, options.columns),
-            soreg_rows: select(soreg.users(), common),
+            soreg_rows: within_one(select(soreg.users(), common)),
             taste: Some(Taste {
                 items: (0..users).map(|user| of(user).to_vec()).collect(),
                 raters,
@@ -219,6 +219,14 @@ fn select(rows: &RealMatrix, users: &[u32]) -> RealMatrix {
             .copy_from_slice(rows.row(user as usize));
     }
     selected
+}
+
+/// Scaled so that no value exceeds 1, as fixed-point factors are.
+fn within_one(mut rows: RealMatrix) -> RealMatrix {
+    let values = rows.values().iter();
+    let most = values.fold(f64::MIN_POSITIVE, |most, x| most.max(x.abs()));
+    rows.values_mut().iter_mut().for_each(|x| *x /= most);
+    rows
 }
 
 fn unit_rows(mut rows: RealMatrix) -> RealMatrix {

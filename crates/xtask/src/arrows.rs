@@ -85,6 +85,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ),
     ("s3rec-job", &["testkit"]),
     ("s3rec-model", &["testkit"]),
+    ("s3rec-leakage", &["testkit"]),
 ];
 
 /// Crates that know nothing of executors and transports, all the way down.
