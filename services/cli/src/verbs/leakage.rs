@@ -297,3 +297,54 @@ fn drawings(report: &LeakageReport) -> Result<Vec<(String, String)>, Failure> {
     }
     Ok(drawings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// People in a ring who know the next three.
+    fn links() -> s3rec_sparse::SocialMatrix {
+        let ring = (0..150u32).flat_map(|a| (1..4).map(move |by| (a, (a + by) % 150)));
+        s3rec_sparse::SocialMatrix::from_links(150, ring).unwrap()
+    }
+
+    #[test]
+    fn a_study_has_a_table_and_drawings_and_the_keys_that_others_read() {
+        let options = StudyOptions::default();
+        let study = Study::synthetic(links(), 0.4, options.clone()).unwrap();
+        let exposures = exposures(&[MuChoice::Exact, MuChoice::Noised(Mu::ONE)]);
+        let attacks = attacked(&study, exposures, SidesChoice::Both).unwrap();
+        let audited = audit(&AuditOptions {
+            mu: Mu::ONE,
+            runs: 60,
+            seed: 0,
+        })
+        .unwrap();
+        let report = report(&study, options, true, (attacks, Some(audited)));
+        let document = json(&report).unwrap();
+        for attack in document["attacks"].as_array().unwrap() {
+            for key in [
+                "attacker",
+                "knows",
+                "release",
+                "mu",
+                "recall_at_precision_50",
+                "auc",
+                "links",
+            ] {
+                assert!(attack.get(key).is_some(), "{key}: {attack}");
+            }
+            assert!(["one-sided", "two-sided"].contains(&attack["sides"].as_str().unwrap()));
+        }
+        for key in ["mu_stated", "mu_lower", "runs"] {
+            assert!(document["audit"][key].is_number(), "{key}");
+        }
+        let text = text(&report);
+        assert!(text.contains("audit from below, 60 runs") && text.contains("exact"));
+        let drawings = drawings(&report).unwrap();
+        assert_eq!(drawings.len(), 2);
+        for (_, drawing) in drawings {
+            assert!(drawing.contains("μ = 1") && drawing.contains("nothing opened"));
+        }
+    }
+}
