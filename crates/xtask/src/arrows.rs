@@ -18,10 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-cli",
         &[
-            "algebra", "audit", "bench", "data", "job", "model", "node", "rating", "social",
-            "sparse", "spmm", "wire",
+            "algebra", "audit", "bench", "data", "job", "leakage", "model", "node", "rating",
+            "social", "sparse", "spmm", "wire",
         ],
     ),
+    ("s3rec-leakage", &["algebra", "model", "sparse", "spmm"]),
     (
         "s3rec-bench",
         &[
@@ -84,6 +85,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ),
     ("s3rec-job", &["testkit"]),
     ("s3rec-model", &["testkit"]),
+    ("s3rec-leakage", &["testkit"]),
 ];
 
 /// Crates that know nothing of executors and transports, all the way down.
@@ -99,6 +101,7 @@ const PURE: &[&str] = &[
     "s3rec-data",
     "s3rec-job",
     "s3rec-audit",
+    "s3rec-leakage",
 ];
 
 /// What the pure crates must not link.

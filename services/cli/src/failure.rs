@@ -81,6 +81,9 @@ pub enum Failure {
     /// A benchmark could not be made.
     #[error(transparent)]
     Bench(Box<s3rec_bench::BenchError>),
+    /// A study of leakage could not be made.
+    #[error(transparent)]
+    Leakage(Box<s3rec_leakage::LeakageError>),
     /// A link could not be shaped.
     #[error("shaping the link failed: {0}")]
     Shaping(String),
@@ -115,6 +118,12 @@ impl From<s3rec_bench::BenchError> for Failure {
     }
 }
 
+impl From<s3rec_leakage::LeakageError> for Failure {
+    fn from(error: s3rec_leakage::LeakageError) -> Self {
+        Self::Leakage(Box::new(error))
+    }
+}
+
 impl Failure {
     /// A stable name for programs; the platform's own reason when it gave one.
     #[must_use]
@@ -135,6 +144,7 @@ impl Failure {
             Self::Data(_) => "DATA".into(),
             Self::Oracle(_) => "ORACLE".into(),
             Self::Bench(_) => "BENCH".into(),
+            Self::Leakage(_) => "LEAKAGE".into(),
             Self::Shaping(_) => "SHAPING".into(),
             Self::Unwell { .. } => "UNWELL".into(),
             Self::Audit { .. } => "AUDIT".into(),

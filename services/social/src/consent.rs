@@ -8,18 +8,11 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
     let columns = proposal.columns();
     let mut warnings = Vec::new();
     match proposal.release {
-        ReleasePolicy::Exact => warnings.push(format!(
-            "An exact opening shows the rating platform the links of every user who has up to \
-             about {columns} of them. Measured on FilmTrust with 10 columns: one exact opening is \
-             enough to find 66 % of all links without an error in 90 seconds on one core (59 % for \
-             the normalised operator); 94 % when the rating platform chooses its factors for the \
-             purpose, which this platform cannot see. On Ciao, where few users have few links, the \
-             same attack finds 3 %."
-        )),
+        ReleasePolicy::Exact => warnings.push(statements::of_exact(proposal.operator, columns)),
         ReleasePolicy::Coarse { released_bits } => warnings.push(format!(
             "Releasing {released_bits} bits of each value saves traffic and protects nothing: \
-             repeated openings undo the rounding. Treat it as an exact opening (66 % of FilmTrust's \
-             links from one)."
+             repeated openings undo the rounding. Treat it as an exact opening: {}",
+            statements::of_exact(proposal.operator, columns)
         )),
         ReleasePolicy::Noised { .. } => warnings.extend(statements::of_noise(proposal, proposal.rounds, None)),
     }
@@ -112,12 +105,24 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_proposal_names_the_measured_figures() {
+    fn an_exact_proposal_names_the_figures_of_its_operator_and_rank() {
+        let of = |operator, rank| {
+            let proposal = Proposal {
+                rank,
+                ..sample(operator)
+            };
+            warnings(&proposal).join("\n")
+        };
+        assert!(of(OperatorKind::NormalizedLaplacian, 10).contains("find 53 % of all links"));
+        assert!(of(OperatorKind::NormalizedLaplacian, 20).contains("find 56 % of all links"));
+        assert!(of(OperatorKind::OutAverage, 10).contains("find 44 % of all links"));
         let proposal = sample(OperatorKind::Laplacian);
         let text = warnings(&proposal).join("\n");
         for expected in [
-            "66 %",
+            "61 %",
             "94 %",
+            "laplacian with about 11 columns",
+            "s3rec social leakage --links FILE --rank 11",
             "20 openings of 11 columns",
             "private set intersection",
             "active-rows",

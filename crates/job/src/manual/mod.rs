@@ -3,7 +3,7 @@
 //! | who you are | read, in this order |
 //! |---|---|
 //! | new here | the README, [`quick_start`], [`glossary`], [`objectives`] |
-//! | about to consent for a platform | [`consent`], [`threat_model`], [`noised_opening`] section 2 |
+//! | about to consent for a platform | [`consent`], [`threat_model`], [`leakage`], [`noised_opening`] section 2 |
 //! | an operator | [`operating`], [`troubleshooting`], [`resuming`] |
 //! | after better recommendations | [`solvers`], [`benchmarks`], [`reproduction`] |
 //! | reviewing the cryptography | [`protocol`], [`noised_opening`], [`parameters`], [`threats_and_faults`] |
@@ -35,6 +35,9 @@ pub mod consent {}
 
 #[doc = include_str!("protocol.md")]
 pub mod protocol {}
+
+#[doc = include_str!("leakage.md")]
+pub mod leakage {}
 
 #[doc = include_str!("noised_opening.md")]
 pub mod noised_opening {}

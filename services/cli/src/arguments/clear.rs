@@ -8,9 +8,9 @@ use s3rec_model::Preset;
 use s3rec_spmm::noise_first::guarantee::Mu;
 
 use super::{
-    AllArgs, BothFiles, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice, PsiArgs,
-    PsiPartyArgs, RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs, ServeLoadArgs,
-    SettingsArgs,
+    AllArgs, BothFiles, LeakageArgs, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice,
+    PsiArgs, PsiPartyArgs, RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs,
+    ServeLoadArgs, SettingsArgs,
 };
 
 /// Settings found by search on the published sets.
@@ -65,7 +65,7 @@ pub enum MuChoice {
 }
 
 /// Reads `exact` or a finite number above 0.
-fn mu_choice(text: &str) -> Result<MuChoice, String> {
+pub(super) fn mu_choice(text: &str) -> Result<MuChoice, String> {
     if text == "exact" {
         return Ok(MuChoice::Exact);
     }
@@ -200,9 +200,11 @@ pub enum BenchVerb {
     Scale(ScaleArgs),
     /// Whole trainings by both daemons over shaped links, ssmm computed beside them.
     Links(LinksArgs),
+    /// What releases tell of single links: attackers of growing knowledge, and an audit from below.
+    Leakage(Box<LeakageArgs>),
     /// Every record of a directory as one page, with the ratios that we are held to.
     Report(ReportArgs),
-    /// Everything above but serve on the published sets, and the page.
+    /// Everything above but leakage and serve on the published sets, and the page.
     All(AllArgs),
     /// Recommendations at a fixed arrival rate, asked of a running rating platform.
     Serve(Box<ServeLoadArgs>),

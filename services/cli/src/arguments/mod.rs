@@ -4,6 +4,7 @@ mod audit;
 mod choices;
 mod clear;
 mod doctor;
+mod leakage;
 mod learning;
 mod measure;
 mod pki;
@@ -26,6 +27,7 @@ pub use clear::{
     TaskChoice,
 };
 pub use doctor::DoctorArgs;
+pub use leakage::{LeakageArgs, SidesChoice, SocialLeakageArgs};
 pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
 pub use pki::{PkiArgs, PkiVerb, RotateArgs};

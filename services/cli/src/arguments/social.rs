@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs, ReasonedJobArgs,
+    SocialLeakageArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -31,6 +32,9 @@ pub enum SocialVerb {
     /// Who may be shown what without asking, and the limits over all jobs.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// What a release would tell of this platform's own links, before consenting: attacks on a
+    /// links file, on this machine alone.
+    Leakage(Box<SocialLeakageArgs>),
     /// What a job cost this platform.
     Cost(JobArgs),
     /// The imported data sets.

@@ -33,6 +33,7 @@ pub async fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
         BenchVerb::Release(arguments) => learning::release(&arguments, output),
         BenchVerb::Scale(arguments) => scale(&arguments, output),
         BenchVerb::Links(arguments) => over_links(&arguments, output).await,
+        BenchVerb::Leakage(arguments) => super::leakage::leakage(&arguments, output),
         BenchVerb::Report(arguments) => whole::report(&arguments, output),
         BenchVerb::All(arguments) => whole::all(&arguments, output).await,
         BenchVerb::Serve(arguments) => serve_load(*arguments, output).await,

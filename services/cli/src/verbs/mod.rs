@@ -11,6 +11,7 @@ mod evaluate_text;
 mod folds;
 mod healthcheck;
 mod importing;
+mod leakage;
 mod learning;
 mod links;
 mod pki;

@@ -102,6 +102,7 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
                 text
             })
         }
+        SocialVerb::Leakage(arguments) => super::leakage::own(&arguments, output),
         SocialVerb::Policy(verb) => policy(verb, output).await,
         SocialVerb::Cost(JobArgs { job, connection }) => {
             let request = v1::JobCostRequest { job_id: job };

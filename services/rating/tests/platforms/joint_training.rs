@@ -21,7 +21,7 @@ async fn two_platforms_train_one_model() {
         .into_inner();
     let warnings = listed.proposals[0].warnings.join("\n");
     assert!(
-        warnings.contains("66 %") && warnings.contains("94 %"),
+        warnings.contains("of all links without an error") && warnings.contains("94 %"),
         "{warnings}"
     );
     assert_eq!(listed.proposals[0].peer, "s3rec rating");
