@@ -15,7 +15,7 @@ use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
 
-use crate::kept::{COMMON, Kept};
+use crate::checkpoint::{COMMON, CheckpointFiles};
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
@@ -157,8 +157,8 @@ impl Stocks {
     }
 
     /// Where what a job goes on from is kept: beside its stock, and erased with it.
-    pub fn kept(&self, job: &str) -> Kept {
-        Kept::in_directory(self.root.join(job))
+    pub fn checkpoint(&self, job: &str) -> CheckpointFiles {
+        CheckpointFiles::in_directory(self.root.join(job))
     }
 
     /// Notes how many columns of a job's stock with the platform `peer` are `made`, `of` how many;
@@ -287,16 +287,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         let stocks = Stocks::open(directory.path(), &store, |_| true).unwrap();
-        stocks.kept("job").save(COMMON, &7_u32).unwrap();
+        stocks.checkpoint("job").save(COMMON, &7_u32).unwrap();
         stocks
-            .kept("job")
-            .save(crate::kept::AGREED, &8_u32)
+            .checkpoint("job")
+            .save(crate::checkpoint::AGREED, &8_u32)
             .unwrap();
         stocks.make("job").unwrap().save(b"the key").unwrap();
         stocks.discard("job").unwrap();
-        let kept = stocks.kept("job");
+        let kept = stocks.checkpoint("job");
         assert_eq!(kept.load::<u32>(COMMON).unwrap(), Some(7));
-        assert_eq!(kept.load::<u32>(crate::kept::AGREED).unwrap(), None);
+        assert_eq!(kept.load::<u32>(crate::checkpoint::AGREED).unwrap(), None);
         assert!(stocks.make("job").unwrap().load().unwrap().is_none());
         stocks.erase(&store, "job");
         assert!(!stocks.path("job").exists());

@@ -80,7 +80,7 @@ pub(crate) async fn align(
     let (common, claims) = found.map_err(psi_fault)?;
 
     // Other users than before may be in common only if P1 brought other ids, a second guess.
-    let files = platform.stocks.kept(&job.to_string());
+    let files = platform.stocks.checkpoint(&job.to_string());
     let before = blocking(move || alignment::kept(&files)).await??;
     same_users(before.map(|(common, _)| common), &common)?;
 
@@ -97,7 +97,7 @@ pub(crate) async fn align(
         ..event(job, ledger)
     })?;
     // Before P1 can know them: once it does, they are the job's, and found no second time.
-    let files = platform.stocks.kept(&job.to_string());
+    let files = platform.stocks.checkpoint(&job.to_string());
     let kept = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
     let common = kept.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
@@ -137,7 +137,7 @@ async fn found_before(
     if link.next().await?.is_some() {
         return Err(LinkError::Surplus.into());
     }
-    let files = platform.stocks.kept(&job.to_string());
+    let files = platform.stocks.checkpoint(&job.to_string());
     let kept = blocking(move || alignment::kept(&files)).await??;
     let kept = kept.filter(|(common, _)| common.digest == digest);
     let Some((common, overlap)) = kept else {
