@@ -24,6 +24,7 @@
 //! | [`reading`] | what operators are told of how their files were read |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
+//! | [`platform`] | what both daemons hold, and the verbs of their people that both answer alike |
 //! | [`process`] | tracing, signals, memory, disk |
 
 pub mod alignment;
@@ -39,10 +40,12 @@ pub mod health;
 #[cfg(test)]
 mod home;
 pub mod journal;
+
 mod migrations;
 pub mod observe;
 pub mod offer;
 pub mod pki;
+pub mod platform;
 pub mod process;
 pub mod reading;
 pub mod retention;
