@@ -104,10 +104,10 @@ pub(crate) async fn align(
     if let Some(nobody) = &nobody {
         ending::end_now(platform, job, nobody);
     }
-    let told = tell(&claims, sender, &mut link).await;
+    let sent = send_claims(&claims, sender, &mut link).await;
     match nobody {
         Some(nobody) => Err(nobody),
-        None => told.map(|()| (ratings, common)),
+        None => sent.map(|()| (ratings, common)),
     }
 }
 
@@ -207,7 +207,7 @@ async fn receive(
 }
 
 /// Tells P1 which users are common, and waits until it has checked that.
-async fn tell(
+async fn send_claims(
     claims: &Claims,
     sender: mpsc::Sender<AlignChunk>,
     link: &mut Link,
