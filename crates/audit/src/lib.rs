@@ -23,6 +23,8 @@ pub mod sign;
 pub mod verify;
 
 mod error;
+#[cfg(test)]
+mod vectors_tests;
 
 pub use entry::{Entry, Kind, Value};
 pub use error::AuditError;

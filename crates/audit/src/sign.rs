@@ -20,7 +20,7 @@ pub type Signature = [u8; 64];
 pub struct PublicKey([u8; 32]);
 
 /// A platform's private signing key; erased when dropped, and never shown.
-pub struct Signer(SigningKey);
+pub struct Signer(pub(crate) SigningKey);
 
 impl Signer {
     /// A new key.

@@ -55,7 +55,7 @@ impl AnswerTimes {
         })
     }
 
-    /// When what P1 reads its links for may leave (Setup's answers, the meeting after an absence),
+    /// When what P1 reads its links for may leave (Setup's answers, the resume handshake after an absence),
     /// by what it stated of them and the number of common users.
     #[must_use]
     pub fn setup(stated_links: u64, users: u32) -> Duration {

@@ -15,7 +15,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
-use crate::kept::{COMMON, Kept};
+use crate::checkpoint::{COMMON, CheckpointFiles};
 
 /// A fresh opening of one side.
 ///
@@ -176,7 +176,7 @@ impl Work {
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn keep(files: &Kept, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
+pub fn keep(files: &CheckpointFiles, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
     let kept = CommonUsers {
         rows: common.rows.clone(),
         digest: common.digest,
@@ -189,7 +189,7 @@ pub fn keep(files: &Kept, common: &Common, overlap: &Overlap) -> Result<(), Faul
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn kept(files: &Kept) -> Result<Option<(Common, Overlap)>, Fault> {
+pub fn kept(files: &CheckpointFiles) -> Result<Option<(Common, Overlap)>, Fault> {
     let kept = files.load_or(COMMON, |version, body| match version {
         1 => of_version_1(body),
         _ => None,
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_result_survives_the_disk_also_from_version_1() {
         let directory = tempfile::tempdir().unwrap();
-        let files = Kept::in_directory(directory.path().join("job"));
+        let files = CheckpointFiles::in_directory(directory.path().join("job"));
         let common = Common {
             rows: vec![5, 0, 700_000],
             digest: [9; 32],

@@ -16,7 +16,7 @@
 //! | [`allowance`] | how often something may be done |
 //! | [`alignment`] | what both daemons share of finding the common users |
 //! | [`versions`] | versions of imported data, their lineage and salted commitment |
-//! | [`kept`] | what a running job goes on from after a restart |
+//! | [`checkpoint`] | what a running job goes on from after a restart |
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
 //! | [`rows`] | what the store's tables hold, and as which bytes |
 //! | [`retention`] | what ended jobs leave, and for how long |
@@ -24,12 +24,14 @@
 //! | [`reading`] | what operators are told of how their files were read |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
+//! | [`platform`] | what both daemons hold, and the verbs of their people that both answer alike |
 //! | [`process`] | tracing, signals, memory, disk |
 
 pub mod alignment;
 mod alive;
 pub mod allowance;
 pub mod audit;
+pub mod checkpoint;
 pub mod client;
 pub mod config;
 pub mod daemon;
@@ -38,11 +40,12 @@ pub mod health;
 #[cfg(test)]
 mod home;
 pub mod journal;
-pub mod kept;
+
 mod migrations;
 pub mod observe;
 pub mod offer;
 pub mod pki;
+pub mod platform;
 pub mod process;
 pub mod reading;
 pub mod retention;

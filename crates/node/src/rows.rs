@@ -10,7 +10,10 @@ use s3rec_wire::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::audit::{RefusedHead, SeenHead};
+use crate::stocks::StockRecord;
 use crate::store::StoreError;
+use crate::versions::DataVersion;
 
 /// First byte of a row of a type of ours.
 const VERSION: u8 = 1;
@@ -51,11 +54,10 @@ macro_rules! rows {
 }
 
 rows! {
-    own: JobDisclosure, Account, SignedApproval;
-    messages: DataVersion, EvaluateResponse, FileHeader, ImportLinksResponse, ImportRatingsResponse,
-        JobCostResponse, JobEvent, JobReportResponse, JobSummary, ModelSummary, PeerHead,
-        PeerProposal, ProposalSummary, ProposeJobRequest, RefusedPeerHead, Shown, StartJobRequest,
-        Stock,
+    own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord;
+    messages: EvaluateResponse, FileHeader, ImportLinksResponse, ImportRatingsResponse,
+        JobCostResponse, JobEvent, JobReportResponse, JobSummary, ModelSummary, PeerProposal,
+        ProposalSummary, ProposeJobRequest, Shown, StartJobRequest,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

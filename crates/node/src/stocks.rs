@@ -14,8 +14,9 @@ use s3rec_job::JobId;
 use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
+use serde::{Deserialize, Serialize};
 
-use crate::kept::{COMMON, Kept};
+use crate::checkpoint::{COMMON, CheckpointFiles};
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
@@ -27,6 +28,79 @@ const ATTEMPTS: u32 = 5;
 /// How often and how long to wait for a computing thread that still has a stock open.
 const RELEASES: u32 = 600;
 const RELEASE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// What is kept of a stock, under its job's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StockRecord {
+    peer: String,
+    stage: StockStage,
+    /// The digest that names it at both platforms, once it is sealed.
+    identity: Option<[u8; 32]>,
+    /// Columns that the job needs.
+    columns: u64,
+    columns_made: u64,
+    updated_unix_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum StockStage {
+    Making,
+    Ready,
+    Erased,
+}
+
+impl StockStage {
+    /// One that nobody knows is not ready.
+    fn of(state: StockState) -> Self {
+        match state {
+            StockState::Ready => Self::Ready,
+            StockState::Erased => Self::Erased,
+            StockState::Making | StockState::Unspecified => Self::Making,
+        }
+    }
+
+    fn to_wire(self) -> StockState {
+        match self {
+            Self::Making => StockState::Making,
+            Self::Ready => StockState::Ready,
+            Self::Erased => StockState::Erased,
+        }
+    }
+}
+
+impl StockRecord {
+    /// Reads what versions before schema 5 kept.
+    pub(crate) fn from_wire(stock: v1::Stock) -> Self {
+        Self {
+            stage: StockStage::of(stock.state()),
+            peer: stock.peer,
+            identity: stock.identity.try_into().ok(),
+            columns: stock.columns,
+            columns_made: stock.columns_made,
+            updated_unix_ms: stock.updated_unix_ms,
+        }
+    }
+
+    /// As it is told, with the columns opened in its job.
+    fn to_wire(&self, job: String, used: u64) -> v1::Stock {
+        v1::Stock {
+            job_id: job,
+            peer: self.peer.clone(),
+            state: self.stage.to_wire().into(),
+            identity: self
+                .identity
+                .map_or_else(Vec::new, |identity| identity.to_vec()),
+            columns: self.columns,
+            columns_made: self.columns_made,
+            columns_used: used,
+            columns_left: match self.stage {
+                StockStage::Erased => 0,
+                _ => self.columns_made.saturating_sub(used),
+            },
+            updated_unix_ms: self.updated_unix_ms,
+        }
+    }
+}
 
 /// All stocks of one platform, and what is told of them.
 pub struct Stocks {
@@ -60,8 +134,8 @@ impl Stocks {
                     .map_err(|source| broken(&entry.path(), source))?;
             }
         }
-        for (job, stock) in store.list::<v1::Stock>(STOCKS, "")? {
-            if stock.state() != StockState::Erased && !goes_on(&job) {
+        for (job, stock) in store.list::<StockRecord>(STOCKS, "")? {
+            if stock.stage != StockStage::Erased && !goes_on(&job) {
                 store.put(STOCKS, &job, &erased(stock))?;
             }
         }
@@ -123,7 +197,7 @@ impl Stocks {
             return;
         }
         let noted = store
-            .get::<v1::Stock>(STOCKS, job)
+            .get::<StockRecord>(STOCKS, job)
             .and_then(|stock| stock.map_or(Ok(()), |stock| store.put(STOCKS, job, &erased(stock))));
         if let Err(error) = noted {
             tracing::error!(job, "that the stock is erased is not noted: {error}");
@@ -157,8 +231,8 @@ impl Stocks {
     }
 
     /// Where what a job goes on from is kept: beside its stock, and erased with it.
-    pub fn kept(&self, job: &str) -> Kept {
-        Kept::in_directory(self.root.join(job))
+    pub fn checkpoint(&self, job: &str) -> CheckpointFiles {
+        CheckpointFiles::in_directory(self.root.join(job))
     }
 
     /// Notes how many columns of a job's stock with the platform `peer` are `made`, `of` how many;
@@ -174,25 +248,15 @@ impl Stocks {
         (made, of): (u64, u64),
         identity: Option<[u8; 32]>,
     ) -> Result<(), StoreError> {
-        let stock = v1::Stock {
-            job_id: job.to_string(),
+        let stock = StockRecord {
             peer: peer.to_owned(),
-            state: state.into(),
-            identity: identity.map_or_else(Vec::new, |identity| identity.to_vec()),
+            stage: StockStage::of(state),
+            identity,
             columns: of,
             columns_made: made,
-            ..v1::Stock::default()
-        };
-        self.note(store, stock)
-    }
-
-    /// Notes what a job's stock has become.
-    fn note(&self, store: &Store, stock: v1::Stock) -> Result<(), StoreError> {
-        let stock = v1::Stock {
             updated_unix_ms: now_unix_ms(),
-            ..stock
         };
-        store.put(STOCKS, &stock.job_id, &stock)
+        store.put(STOCKS, &job.to_string(), &stock)
     }
 
     /// What is known of the stocks: of one job, or of all with an empty name. `used` tells the
@@ -207,13 +271,9 @@ impl Stocks {
         used: impl Fn(&str) -> Result<u64, StoreError>,
     ) -> Result<v1::StockStatusResponse, StoreError> {
         let mut stocks = Vec::new();
-        for (name, mut stock) in store.list::<v1::Stock>(STOCKS, job)? {
-            stock.columns_used = used(&name)?;
-            stock.columns_left = match stock.state() {
-                StockState::Erased => 0,
-                _ => stock.columns_made.saturating_sub(stock.columns_used),
-            };
-            stocks.push(stock);
+        for (name, stock) in store.list::<StockRecord>(STOCKS, job)? {
+            let used = used(&name)?;
+            stocks.push(stock.to_wire(name, used));
         }
         stocks.sort_by_key(|stock| stock.updated_unix_ms);
         Ok(v1::StockStatusResponse { stocks })
@@ -227,9 +287,9 @@ fn broken(path: &Path, source: io::Error) -> StoreError {
     }
 }
 
-fn erased(stock: v1::Stock) -> v1::Stock {
-    v1::Stock {
-        state: StockState::Erased.into(),
+fn erased(stock: StockRecord) -> StockRecord {
+    StockRecord {
+        stage: StockStage::Erased,
         updated_unix_ms: now_unix_ms(),
         ..stock
     }
@@ -247,13 +307,12 @@ mod tests {
         let stocks = Stocks::open(directory.path(), &store, |_| false).unwrap();
         for job in ["first", "second"] {
             stocks.make(job).unwrap().save(b"the key").unwrap();
-            let stock = v1::Stock {
-                job_id: job.into(),
+            let stock = StockRecord::from_wire(v1::Stock {
                 state: StockState::Ready.into(),
                 columns_made: 12,
                 ..v1::Stock::default()
-            };
-            stocks.note(&store, stock).unwrap();
+            });
+            store.put(STOCKS, job, &stock).unwrap();
         }
         let status = |stocks: &Stocks| {
             let all = stocks.status(&store, "", |_| Ok(5)).unwrap().stocks;
@@ -287,16 +346,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         let stocks = Stocks::open(directory.path(), &store, |_| true).unwrap();
-        stocks.kept("job").save(COMMON, &7_u32).unwrap();
+        stocks.checkpoint("job").save(COMMON, &7_u32).unwrap();
         stocks
-            .kept("job")
-            .save(crate::kept::AGREED, &8_u32)
+            .checkpoint("job")
+            .save(crate::checkpoint::AGREED, &8_u32)
             .unwrap();
         stocks.make("job").unwrap().save(b"the key").unwrap();
         stocks.discard("job").unwrap();
-        let kept = stocks.kept("job");
+        let kept = stocks.checkpoint("job");
         assert_eq!(kept.load::<u32>(COMMON).unwrap(), Some(7));
-        assert_eq!(kept.load::<u32>(crate::kept::AGREED).unwrap(), None);
+        assert_eq!(kept.load::<u32>(crate::checkpoint::AGREED).unwrap(), None);
         assert!(stocks.make("job").unwrap().load().unwrap().is_none());
         stocks.erase(&store, "job");
         assert!(!stocks.path("job").exists());

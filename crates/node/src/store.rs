@@ -1,6 +1,7 @@
 //! Records on disk: named tables of named records in one redb file, with a schema version.
 
-use std::io::ErrorKind;
+mod error;
+
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,8 +10,8 @@ use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
     WriteTransaction,
 };
-use s3rec_wire::WireError;
-use s3rec_wire::status::Fault;
+
+pub use error::StoreError;
 
 use crate::migrations;
 use crate::rows::Row;
@@ -22,118 +23,6 @@ const SCHEMA_VERSION: u64 = migrations::STEPS.len() as u64 + 1;
 const CACHE_BYTES: usize = 8 << 20;
 
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
-
-/// Failures of the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The data directory cannot be used.
-    #[error("data directory {path}: {source}")]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has the store open.
-    #[error("{path} is in use by another daemon")]
-    InUse {
-        /// The store's file.
-        path: PathBuf,
-    },
-    /// The store was written by a newer version.
-    #[error("{path} has schema version {actual}; this version reads up to {newest}")]
-    Newer {
-        /// The store's file.
-        path: PathBuf,
-        /// What it has.
-        actual: u64,
-        /// What we read.
-        newest: u64,
-    },
-    /// The database refused: a full or failing disk, mostly.
-    #[error("{path}: {source}")]
-    Database {
-        /// The store's file; empty until whoever has it open adds it.
-        path: PathBuf,
-        /// Why.
-        source: Box<redb::Error>,
-    },
-    /// A message that does not decode.
-    #[error(transparent)]
-    Record(#[from] WireError),
-    /// A record of ours that does not decode.
-    #[error("a stored {what} does not decode")]
-    Row {
-        /// Name of the record.
-        what: &'static str,
-    },
-}
-
-macro_rules! from_redb {
-    ($($error:ident),+) => {$(
-        impl From<redb::$error> for StoreError {
-            fn from(error: redb::$error) -> Self {
-                Self::Database {
-                    path: PathBuf::new(),
-                    source: Box::new(error.into()),
-                }
-            }
-        }
-    )+};
-}
-
-from_redb!(
-    DatabaseError,
-    TransactionError,
-    TableError,
-    StorageError,
-    CommitError
-);
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        Self::storage(error.to_string(), error.kind())
-    }
-}
-
-impl StoreError {
-    /// What kind of error the file system's was; `Other` where none of its caused this.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Directory { source, .. } => source.kind(),
-            Self::Database { source, .. } => match &**source {
-                redb::Error::Io(error) => error.kind(),
-                _ => ErrorKind::Other,
-            },
-            Self::InUse { .. } | Self::Newer { .. } | Self::Record(_) | Self::Row { .. } => {
-                ErrorKind::Other
-            }
-        }
-    }
-
-    /// The same with the store's file.
-    fn at(self, file: &Path) -> Self {
-        match self {
-            Self::Database { source, .. } => Self::Database {
-                path: file.to_owned(),
-                source,
-            },
-            other => other,
-        }
-    }
-
-    /// Whether the file must be opened anew before anything is read or written again.
-    fn is_poisoned(&self) -> bool {
-        let Self::Database { source, .. } = self else {
-            return false;
-        };
-        matches!(
-            **source,
-            redb::Error::PreviousIo | redb::Error::DatabaseClosed
-        )
-    }
-}
 
 /// A table of records; the name is part of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -474,120 +363,4 @@ fn off_the_executor<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use s3rec_wire::v1;
-    use s3rec_wire::v1::JobEvent;
-
-    const EVENTS: Table = Table("events");
-
-    fn event(message: &str) -> JobEvent {
-        JobEvent {
-            message: message.into(),
-            ..JobEvent::default()
-        }
-    }
-
-    #[test]
-    fn records_survive_and_are_listed_by_prefix() {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let store = Store::open(directory.path()).unwrap();
-            assert!(store.get::<JobEvent>(EVENTS, "a/1").unwrap().is_none());
-            for key in ["b/1", "a/2", "a/1"] {
-                store.put(EVENTS, key, &event(key)).unwrap();
-            }
-        }
-        let store = Store::open(directory.path()).unwrap();
-        let listed = store.list::<JobEvent>(EVENTS, "a/").unwrap();
-        let keys: Vec<_> = listed.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys, ["a/1", "a/2"]);
-        assert_eq!(store.get(EVENTS, "b/1").unwrap(), Some(event("b/1")));
-    }
-
-    #[test]
-    fn records_are_removed_by_key_and_by_prefix_with_what_is_written_beside() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        for key in ["a", "a/1", "a/2", "ab/1", "b/1"] {
-            store.put(EVENTS, key, &event(key)).unwrap();
-        }
-        let last = store.last::<JobEvent>(EVENTS, "a/").unwrap();
-        assert_eq!(last, Some(("a/2".into(), event("a/2"))));
-        assert_eq!(store.last::<JobEvent>(EVENTS, "c/").unwrap(), None);
-        let other = Table("others");
-        store
-            .change(&[
-                Change::RemoveAll(EVENTS, "a/"),
-                Change::Remove(EVENTS, "b/1"),
-                Change::Remove(EVENTS, "not there"),
-                Change::Put(other, "x", event("x").to_row()),
-            ])
-            .unwrap();
-        assert_eq!(store.keys(EVENTS).unwrap(), ["a", "ab/1"]);
-        assert_eq!(store.keys(other).unwrap(), ["x"]);
-        assert!(store.keys(Table("never made")).unwrap().is_empty());
-    }
-
-    #[test]
-    fn others_are_shut_out_of_a_directory_made_before() {
-        let directory = tempfile::tempdir().unwrap();
-        let mode = || directory.path().metadata().unwrap().permissions().mode() & 0o777;
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(directory.path(), open).unwrap();
-        Store::open(directory.path()).unwrap();
-        assert_eq!(mode(), 0o700);
-    }
-
-    #[test]
-    fn a_store_is_opened_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let _store = Store::open(directory.path()).unwrap();
-        assert!(matches!(
-            Store::open(directory.path()),
-            Err(StoreError::InUse { .. })
-        ));
-    }
-
-    /// As version 1 left it when its daemon was killed in a round, and updated since.
-    #[test]
-    fn a_job_that_ran_under_version_1_gets_its_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let state = |state: v1::JobState, round| JobEvent {
-            job_id: "job".into(),
-            state: state.into(),
-            round,
-            ..JobEvent::default()
-        };
-        {
-            let store = Store::open(directory.path()).unwrap();
-            let running = state(v1::JobState::Running, 3);
-            store.put(EVENTS, "job/0000000000", &running).unwrap();
-            let finished = JobEvent {
-                job_id: "other".into(),
-                ..state(v1::JobState::Finished, 9)
-            };
-            store.put(EVENTS, "other/0000000000", &finished).unwrap();
-            store.set_schema(1);
-        }
-        let journal = crate::journal::Journal::open(&Store::open(directory.path()).unwrap());
-        let journal = journal.unwrap();
-        let ended = journal.last("job").unwrap();
-        assert_eq!((ended.state(), ended.round), (v1::JobState::Failed, 3));
-        assert!(ended.message.contains("propose"), "{}", ended.message);
-        assert_eq!(journal.last("other").unwrap().round, 9);
-    }
-
-    #[test]
-    fn a_newer_schema_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let store = Store::open(directory.path()).unwrap();
-            store.set_schema(99);
-        }
-        assert!(matches!(
-            Store::open(directory.path()),
-            Err(StoreError::Newer { actual: 99, .. })
-        ));
-    }
-}
+mod tests;

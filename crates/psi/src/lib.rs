@@ -91,6 +91,8 @@ pub mod social;
 mod attack_tests;
 #[cfg(test)]
 mod lib_tests;
+#[cfg(test)]
+mod vectors_tests;
 
 pub use claims::Claims;
 pub use common::Common;

@@ -181,7 +181,7 @@ const READING_LINK_SECONDS: f64 = 1e-6;
 const PLACING_USER_SECONDS: f64 = 0.5e-6;
 
 /// The earliest time at which P1 answers what it must read its links for, without the product:
-/// Setup's answers, and the meeting after an absence; in seconds after the request or the header.
+/// Setup's answers, and the resume handshake after an absence; in seconds after the request or the header.
 /// Of what P1 stated of its links, and of the common users, alone.
 pub fn setup_not_before(stated_links: u64, users: u32) -> f64 {
     let seconds =

@@ -10,7 +10,6 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use s3rec_algebra::Seed;
 use s3rec_he::{GlweParameters, RowSource, decode_bodies};
 use s3rec_pir::{
     ClientState, FetchedRow, PirParameters, QueryReceiver, RowTable, Selectors, ServerTable,
@@ -264,8 +263,11 @@ impl SocialQueries {
                 bound,
             });
         }
-        let (client, message) =
-            s3rec_pir::query(&pir_parameters(parameters)?, &needed, &Seed::generate()?)?;
+        let (client, message) = s3rec_pir::query(
+            &pir_parameters(parameters)?,
+            &needed,
+            &crate::entropy::fresh()?,
+        )?;
         let bytes = message.encode();
         let digest = *blake3::hash(&bytes).as_bytes();
         let schedule = Exchange::Queries.schedule(parameters)?;

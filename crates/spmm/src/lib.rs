@@ -21,6 +21,7 @@ mod chooser;
 mod chunks;
 pub mod cost;
 mod endpoint;
+mod entropy;
 mod error;
 mod exchange;
 pub mod fetch;
@@ -40,6 +41,8 @@ mod release_tests;
 mod rows;
 mod schedule;
 mod scratch;
+#[cfg(test)]
+mod vectors_tests;
 
 pub use admission::{Admission, Asked, Uncounted};
 pub use chooser::{LinkProfile, ProductRequest, choose_parameters};

@@ -4,7 +4,7 @@
 use crate::chunks::{Chunks, Piece};
 use crate::cost::Sizes;
 use crate::pair::Side;
-use crate::preprocessed::meeting_schedule;
+use crate::preprocessed::resume_schedule;
 use crate::{ProductParameters, SpmmError, Step};
 
 /// What two endpoints exchange in one go.
@@ -16,8 +16,8 @@ pub enum Exchange {
     PublicKey,
     /// An upload and its responses: a round of `he`, a block of a stock.
     Upload,
-    /// The meeting over a finished stock.
-    Meeting,
+    /// The resume handshake over a finished stock.
+    Resume,
     /// A round over a stock.
     Opening,
     /// A stock's close.
@@ -51,7 +51,7 @@ impl Exchange {
         exchanges.push((Exchange::PublicKey, 1));
         if parameters.protocol.is_preprocessed() {
             exchanges.push((Exchange::Upload, parameters.layout()?.blocks));
-            exchanges.push((Exchange::Meeting, 1));
+            exchanges.push((Exchange::Resume, 1));
             exchanges.push((Exchange::Opening, parameters.rounds));
             exchanges.push((Exchange::Close, 1));
         } else {
@@ -94,7 +94,7 @@ impl Exchange {
             Exchange::Upload => Schedule::of(rating(Sizes::mask_seed()))
                 .then(rating(Sizes::bodies(parameters)?))
                 .then(social(Sizes::responses(parameters)?)),
-            Exchange::Meeting => meeting_schedule(),
+            Exchange::Resume => resume_schedule(),
             Exchange::Opening => {
                 let (step, rows) = (Step::MaskedFactors, parameters.uploaded_rows);
                 Schedule::of(rating(Sizes::opening()))

@@ -61,7 +61,7 @@ reasons! {
         "Correct the named field and send the request again.";
     /// A file that cannot be read as data.
     InvalidFile, "INVALID_FILE", InvalidArgument, None,
-        "Mend the named line of the file, or its delimiter or header setting, and import it again; nothing was changed.";
+        "To fix it, correct the named line of the file, or its delimiter or header setting, and import it again; nothing was changed.";
     /// A file or product above a configured limit.
     LimitExceeded, "LIMIT_EXCEEDED", ResourceExhausted, None,
         "Use less data or raise the named limit in the configuration.";

@@ -82,7 +82,7 @@ pub(crate) async fn align(
     let (common, claims) = found.map_err(psi_fault)?;
 
     // Other users than before may be in common only if P1 brought other ids, a second guess.
-    let files = platform.stocks.kept(&job.to_string());
+    let files = platform.stocks.checkpoint(&job.to_string());
     let before = blocking(move || alignment::kept(&files)).await??;
     same_users(before.map(|(common, _)| common), &common)?;
 
@@ -99,17 +99,17 @@ pub(crate) async fn align(
         ..event(job, ledger)
     })?;
     // Before P1 can know them: once it does, they are the job's, and found no second time.
-    let files = platform.stocks.kept(&job.to_string());
+    let files = platform.stocks.checkpoint(&job.to_string());
     let kept = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
     let common = kept.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
     if let Some(nobody) = &nobody {
         ending::end_now(platform, job, nobody);
     }
-    let told = tell(&claims, sender, &mut link).await;
+    let sent = send_claims(&claims, sender, &mut link).await;
     match nobody {
         Some(nobody) => Err(nobody),
-        None => told.map(|()| (ratings, common)),
+        None => sent.map(|()| (ratings, common)),
     }
 }
 
@@ -139,7 +139,7 @@ async fn found_before(
     if link.next().await?.is_some() {
         return Err(LinkError::Surplus.into());
     }
-    let files = platform.stocks.kept(&job.to_string());
+    let files = platform.stocks.checkpoint(&job.to_string());
     let kept = blocking(move || alignment::kept(&files)).await??;
     let kept = kept.filter(|(common, _)| common.digest == digest);
     let Some((common, overlap)) = kept else {
@@ -209,7 +209,7 @@ async fn receive(
 }
 
 /// Tells P1 which users are common, and waits until it has checked that.
-async fn tell(
+async fn send_claims(
     claims: &Claims,
     sender: mpsc::Sender<AlignChunk>,
     link: &mut Link,

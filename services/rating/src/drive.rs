@@ -16,7 +16,7 @@ use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Counting, DriveError, drive, grpc};
 use s3rec_model::{Model, accuracy};
 use s3rec_node::alignment::Common;
-use s3rec_node::kept::{AGREED, PROGRESS};
+use s3rec_node::checkpoint::{AGREED, PROGRESS};
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_node::stocks::Stocks;
@@ -70,7 +70,10 @@ impl<'a> Driver<'a> {
 
     /// What is on disk of the job, when it is in its rounds; our ledger goes on from it.
     pub(crate) async fn load(&mut self) -> Result<Option<RatingCheckpoint>, Fault> {
-        let files = self.platform.stocks.kept(&self.ledger.job.to_string());
+        let files = self
+            .platform
+            .stocks
+            .checkpoint(&self.ledger.job.to_string());
         let loaded = blocking(move || Ok((files.load(AGREED)?, resume::progress(&files)?)));
         let (agreed, progress) = loaded.await?.map_err(storage)?;
         let (Some(agreed), Some(progress)) = (agreed, progress) else {
@@ -184,7 +187,7 @@ impl<'a> Driver<'a> {
 
     async fn save(&mut self, what: RatingSave) -> Result<(), Fault> {
         let name = self.ledger.job.to_string();
-        let files = self.platform.stocks.kept(&name);
+        let files = self.platform.stocks.checkpoint(&name);
         match what {
             RatingSave::Discard => {
                 let at = Arc::clone(self.platform);

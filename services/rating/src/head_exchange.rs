@@ -1,10 +1,8 @@
 //! P0's side of signing the heads of both audit logs, at every phase of a job.
 
-use s3rec_audit::{Meeting, Signature};
-use s3rec_node::audit::PeerLog;
-use s3rec_node::pki::CertificateRole;
+use s3rec_audit::Meeting;
 use s3rec_wire::convert::{head_from_wire, head_to_wire};
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 use s3rec_wire::v1::{CrossSignRequest, Phase};
 
 use crate::platform::Platform;
@@ -28,33 +26,17 @@ pub(crate) async fn sign(
     let answer = answered.map_err(|status| read(&status))?.into_inner();
     let social = head_from_wire("social_head", answer.social_head.as_ref());
     let social = social.map_err(s3rec_link::LinkError::Malformed)?;
-    let theirs_so_far = PeerLog::of(CertificateRole::Social, &platform.store);
-    theirs_so_far.check(&social)?;
+    platform.peer_log().check(&social)?;
     let meeting = Meeting {
         job: job.into(),
         phase: phase.as_str_name().into(),
         rating,
         social,
     };
-    let invalid = || {
-        let message = "the social platform's signature over both audit heads is not valid";
-        Fault::new(Reason::NotSigned, message).at("job", job)
-    };
-    meeting
-        .check(
-            "the social platform",
-            &session.social_key,
-            &answer.signature,
-        )
-        .map_err(|_| invalid())?;
-    let theirs: Signature = answer
-        .signature
-        .as_slice()
-        .try_into()
-        .map_err(|_| invalid())?;
+    let theirs = platform.read_signature(&meeting, &session.social_key, &answer.signature)?;
     let ours = platform.audit.sign_meeting(&meeting);
     platform.audit.keep_meeting(&meeting, &ours, &theirs)?;
-    theirs_so_far.signed(&social)?;
+    platform.peer_log().signed(&social)?;
 
     request.social_head = answer.social_head;
     request.signature = ours.to_vec();

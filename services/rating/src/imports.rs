@@ -4,7 +4,7 @@ use std::path::Path;
 
 use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
-use s3rec_node::datasets::{Content, Datasets, Unread};
+use s3rec_node::datasets::{Content, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
@@ -12,9 +12,6 @@ use s3rec_wire::v1;
 
 /// What the rating platform imports.
 pub(crate) struct Ratings;
-
-/// Its data sets.
-pub(crate) type RatingDatasets = Datasets<Ratings>;
 
 impl Content for Ratings {
     const FOLDER: &'static str = "ratings";

@@ -218,7 +218,7 @@ pub(crate) async fn cancel(
     };
     let reason = format!("the rating platform's operator cancelled the job: {why}");
     if !platform.cancel(job, reason.clone()) {
-        runner::tell(platform, job, &why).await;
+        runner::notify_peer(platform, job, &why).await;
         ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     // The running job ends within moments; wait for its word.

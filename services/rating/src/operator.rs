@@ -3,12 +3,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use s3rec_job::JobDisclosure;
-use s3rec_node::audit::PeerLog;
 use s3rec_node::journal::{EventStream, state_words};
-use s3rec_node::pki::CertificateRole;
+use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, head_to_wire};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -18,7 +16,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
-use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
+use crate::tables::{JOBS, MODELS, REPORTS};
 use crate::{jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
@@ -43,37 +41,27 @@ impl OperatorService {
     }
 }
 
-/// The certificate's name of whoever calls.
-fn who<T>(request: &Request<T>) -> String {
-    let caller = request.extensions().get::<Caller>();
-    caller.map(|caller| caller.name.clone()).unwrap_or_default()
-}
-
 #[async_trait]
 impl RatingPlatform for OperatorService {
     async fn import_ratings(
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportRatingsResponse>, Status> {
-        let who = who(&request);
-        let imported = self.0.datasets.import(request.into_inner(), &who).await?;
-        Ok(Response::new(imported))
+        answered(self.0.import(request).await)
     }
 
     async fn propose_job(
         &self,
         request: Request<v1::ProposeJobRequest>,
     ) -> Result<Response<v1::ProposeJobResponse>, Status> {
-        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
-        Ok(Response::new(proposed))
+        answered(jobs::propose(&self.0, request.into_inner()).await)
     }
 
     async fn start_job(
         &self,
         request: Request<v1::StartJobRequest>,
     ) -> Result<Response<v1::StartJobResponse>, Status> {
-        let started = jobs::start(&self.0, request.into_inner()).await?;
-        Ok(Response::new(started))
+        answered(jobs::start(&self.0, request.into_inner()).await)
     }
 
     type WatchJobStream = EventStream;
@@ -109,8 +97,7 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Result<Response<v1::CancelJobResponse>, Status> {
-        let cancelled = jobs::cancel(&self.0, request.into_inner()).await?;
-        Ok(Response::new(cancelled))
+        answered(jobs::cancel(&self.0, request.into_inner()).await)
     }
 
     async fn job_report(
@@ -148,8 +135,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        let evaluated = models::evaluate(&self.0, served).await?;
-        Ok(Response::new(evaluated))
+        answered(models::evaluate(&self.0, served).await)
     }
 
     async fn predict(
@@ -178,8 +164,7 @@ impl RatingPlatform for OperatorService {
                     .into());
             }
         };
-        let recommended = models::recommend(&self.0, request, count as usize).await?;
-        Ok(Response::new(recommended))
+        answered(models::recommend(&self.0, request, count as usize).await)
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;
@@ -209,44 +194,27 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::StockStatusRequest>,
     ) -> Result<Response<v1::StockStatusResponse>, Status> {
-        let used = |job: &str| {
-            let disclosure: Option<JobDisclosure> = self.0.store.get(DISCLOSURES, job)?;
-            Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
-        };
-        let job = request.into_inner().job_id;
-        if !job.is_empty() {
-            self.0.request(&job)?;
-        }
-        let status = self.0.stocks.status(&self.0.store, &job, used);
-        Ok(Response::new(status.map_err(Fault::from)?))
+        let known = |job: &str| self.0.request(job).map(drop);
+        answered(self.0.stock_status(request, known))
     }
 
     async fn list_disclosures(
         &self,
         _: Request<v1::ListRatingDisclosuresRequest>,
     ) -> Result<Response<v1::ListRatingDisclosuresResponse>, Status> {
-        let stored = self
-            .0
-            .store
-            .list::<JobDisclosure>(DISCLOSURES, "")
-            .map_err(Fault::from)?;
-        let disclosures = stored
-            .into_iter()
-            .map(|(_, disclosure)| disclosure_to_wire(&disclosure))
-            .collect();
+        let disclosures = self.0.disclosures()?;
+        let accounts = ledger::accounts(&self.0)?;
         Ok(Response::new(v1::ListRatingDisclosuresResponse {
-            disclosures,
-            accounts: ledger::accounts(&self.0)?
-                .iter()
-                .map(account_to_wire)
-                .collect(),
+            disclosures: disclosures.iter().map(disclosure_to_wire).collect(),
+            accounts: accounts.iter().map(account_to_wire).collect(),
         }))
     }
+
     async fn list_datasets(
         &self,
         _: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
-        Ok(Response::new(self.0.datasets.list()?))
+        answered(self.0.datasets.list())
     }
 
     async fn show_dataset(
@@ -265,17 +233,14 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::DeleteDatasetRequest>,
     ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
-        let who = who(&request);
-        let dataset = request.into_inner().dataset;
-        self.0.datasets.delete(&dataset, &who)?;
-        Ok(Response::new(v1::DeleteDatasetResponse { dataset }))
+        answered(self.0.delete_dataset(request))
     }
 
     async fn delete_model(
         &self,
         request: Request<v1::DeleteModelRequest>,
     ) -> Result<Response<v1::DeleteModelResponse>, Status> {
-        let who = who(&request);
+        let who = Caller::name_of(&request);
         let model_id = request.into_inner().model_id;
         models::delete(&self.0, &model_id, &who)?;
         Ok(Response::new(v1::DeleteModelResponse { model_id }))
@@ -285,7 +250,7 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::DeleteJobRequest>,
     ) -> Result<Response<v1::DeleteJobResponse>, Status> {
-        let who = who(&request);
+        let who = Caller::name_of(&request);
         let job_id = request.into_inner().job_id;
         jobs::delete(&self.0, &job_id, &who)?;
         Ok(Response::new(v1::DeleteJobResponse { job_id }))
@@ -295,12 +260,6 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::AcceptPeerLogRequest>,
     ) -> Result<Response<v1::AcceptPeerLogResponse>, Status> {
-        let who = who(&request);
-        let log = request.into_inner().log;
-        let theirs = PeerLog::of(CertificateRole::Social, &self.0.store);
-        let head = theirs.accept(&self.0.audit, &log, &who)?;
-        Ok(Response::new(v1::AcceptPeerLogResponse {
-            head: Some(head_to_wire(&head)),
-        }))
+        answered(self.0.accept_peer_log(request))
     }
 }

@@ -1,29 +1,26 @@
 //! What all calls share.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
 use s3rec_job::{JobDisclosure, JobId};
-use s3rec_node::audit::Audit;
-use s3rec_node::config::{Limits, RatingPeer, RatingSettings};
+use s3rec_node::config::{RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
-use s3rec_node::journal::{Journal, is_terminal};
-use s3rec_node::observe::PeerSight;
+use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::process::fresh_nonce;
-use s3rec_node::retention::{EndedJobs, JobTables};
+use s3rec_node::platform::Core;
+use s3rec_node::retention::JobTables;
 use s3rec_node::server::stopped;
-use s3rec_node::stocks::Stocks;
-use s3rec_node::store::Store;
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
 
-use crate::imports::RatingDatasets;
+use crate::imports::Ratings;
 use crate::model_cache::Cache;
 use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, REQUESTS, STARTED};
 
@@ -36,23 +33,18 @@ const OF_JOBS: JobTables = JobTables {
 
 /// The daemon's state.
 pub(crate) struct Platform {
-    pub(crate) store: Store,
-    pub(crate) journal: Journal,
-    pub(crate) datasets: RatingDatasets,
-    /// What ended jobs leave.
-    pub(crate) ended: EndedJobs,
-    pub(crate) limits: Limits,
-    pub(crate) stocks: Arc<Stocks>,
+    core: Core<Ratings>,
     pub(crate) peer: RatingPeer,
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) audit: Audit,
     pub(crate) models: Cache,
-    /// When P1 was last met.
-    pub(crate) sight: PeerSight,
-    /// Tells a restart to the peer.
-    pub(crate) instance_nonce: [u8; 16],
-    pub(crate) data_dir: PathBuf,
     running: Mutex<Option<Running>>,
+}
+
+impl Deref for Platform {
+    type Target = Core<Ratings>;
+
+    fn deref(&self) -> &Core<Ratings> {
+        &self.core
+    }
 }
 
 /// The one running job.
@@ -91,51 +83,16 @@ impl Platform {
         settings: &RatingSettings,
         identity: Arc<Identity>,
     ) -> Result<Arc<Self>, DaemonError> {
-        let store = Store::open(&settings.data_dir)?;
-        let journal = Journal::open(&store)?;
-        let goes_on = |job: &str| journal.state(job) == v1::JobState::Running;
-        let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
-        let now = identity.now();
-        let (role, certificate) = (CertificateRole::Rating, now.material.certificate());
-        let signer = now.material.signer()?;
-        let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
-        // A finished job's model is served with the ratings that it was trained on.
-        let models = store.keys(MODELS)?;
-        let is_needed = |job: &str| journal.is_open(job) || models.iter().any(|model| model == job);
-        let limit_bytes = settings.limits.import_bytes;
-        let datasets =
-            RatingDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_needed)?;
-        let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
-        let platform = Self {
-            store,
-            journal,
-            datasets,
-            ended,
-            limits: settings.limits.clone(),
-            stocks,
+        Ok(Arc::new(Self {
+            core: Core::open(settings, identity, CertificateRole::Rating, OF_JOBS)?,
             peer: settings.peer.clone(),
-            identity,
-            audit,
             models: Cache::default(),
-            sight: PeerSight::default(),
-            instance_nonce: fresh_nonce()?,
-            data_dir: settings.data_dir.clone(),
             running: Mutex::new(None),
-        };
-        Ok(Arc::new(platform))
+        }))
     }
 
     pub(crate) fn models_dir(&self) -> PathBuf {
         self.data_dir.join("models")
-    }
-
-    pub(crate) fn idle_limit(&self) -> Duration {
-        Duration::from_secs(self.limits.idle_seconds)
-    }
-
-    /// The newest state of a job.
-    pub(crate) fn state(&self, job: &str) -> v1::JobState {
-        self.journal.state(job)
     }
 
     /// What was asked for when the job was proposed.
@@ -167,9 +124,8 @@ impl Platform {
 
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
     fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
-        let ended = is_terminal(state);
         let shown: Option<JobDisclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
-        if let Some(shown) = shown.filter(|_| ended) {
+        if let Some(shown) = shown.filter(|_| is_terminal(state)) {
             let entry = [
                 ("job", job.into()),
                 ("openings", shown.openings.into()),
@@ -180,14 +136,7 @@ impl Platform {
             ];
             self.audit.note(Kind::Disclosure, entry);
         }
-        let entry = [
-            ("job", job.into()),
-            ("state", state.as_str_name().into()),
-            ("phase", phase.as_str_name().into()),
-            ("message", message.into()),
-        ];
-        let kind = if ended { Kind::End } else { Kind::Phase };
-        self.audit.note(kind, entry);
+        self.core.note_step(job, state, phase, message);
     }
 
     /// Ends a job with its last event; its keys, masks and state are erased before anybody is

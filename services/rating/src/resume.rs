@@ -2,7 +2,7 @@
 
 use s3rec_job::TrainingState;
 use s3rec_job::rating::{RatingProgress, Spent};
-use s3rec_node::kept::{Kept, PROGRESS};
+use s3rec_node::checkpoint::{CheckpointFiles, PROGRESS};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::round_from_wire;
 use s3rec_wire::record::Record;
@@ -10,7 +10,7 @@ use s3rec_wire::v1;
 use serde::Deserialize;
 
 /// How far the rounds are, if they have begun.
-pub(crate) fn progress(files: &Kept) -> std::io::Result<Option<RatingProgress>> {
+pub(crate) fn progress(files: &CheckpointFiles) -> std::io::Result<Option<RatingProgress>> {
     files.load_or(PROGRESS, |version, body| match version {
         1 => of_version_1(body),
         _ => None,

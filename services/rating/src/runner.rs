@@ -56,7 +56,7 @@ pub(crate) async fn run(begun: Begun) {
                 word = asked_to_end(&mut asked) => {
                     // While the lifeline stands, or P1 would hear of a loss first.
                     if let Some(fault) = &word {
-                        tell(&platform, job, &fault.message).await;
+                        notify_peer(&platform, job, &fault.message).await;
                     }
                     Err(word)
                 }
@@ -81,7 +81,7 @@ pub(crate) async fn run(begun: Begun) {
                     };
                     match waited {
                         Some(fault) => {
-                            tell(&platform, job, &fault.message).await;
+                            notify_peer(&platform, job, &fault.message).await;
                             break Some(fault);
                         }
                         None => return,
@@ -109,17 +109,17 @@ async fn asked_to_end(asked: &mut watch::Receiver<Ask>) -> Option<Fault> {
 }
 
 /// Tells P1 that the job is over. Best effort: P1 stops waiting by itself.
-pub(crate) async fn tell(platform: &Platform, job: JobId, reason: &str) {
-    let told = async {
+pub(crate) async fn notify_peer(platform: &Platform, job: JobId, reason: &str) {
+    let notified = async {
         if let Ok(mut session) = Session::open(platform).await {
             session.abort(job, reason).await;
         }
     };
-    let _ = tokio::time::timeout(LAST_WORD_TAKES, told).await;
+    let _ = tokio::time::timeout(LAST_NOTICE_TAKES, notified).await;
 }
 
 /// Longest time for telling P1 that a job is over.
-const LAST_WORD_TAKES: std::time::Duration = std::time::Duration::from_secs(4);
+const LAST_NOTICE_TAKES: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// One connection's worth of the job.
 async fn attempt(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use s3rec_node::audit::LogCalls;
 use s3rec_node::config::{PeerSettings, RatingSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
-use s3rec_node::observe::Observed;
+use s3rec_node::observe::{Observed, Reach};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::retention;
 use s3rec_node::server::{Port, PortLimits, add_health_and_reflection};
@@ -23,7 +23,6 @@ use crate::jobs;
 use crate::operator::OperatorService;
 use crate::platform::Platform;
 use crate::session::Session;
-use crate::tables::DISCLOSURES;
 
 /// Opens the store, listens, and serves until `stop` turns true.
 ///
@@ -94,19 +93,10 @@ pub async fn start(
 
 /// Where metrics and readiness are looked up.
 fn observed(platform: &Arc<Platform>) -> Observed {
-    let (expiry, reaching) = (Arc::clone(platform), Arc::clone(platform));
-    Observed::new(
-        v1::Role::Rating,
-        platform.store.clone(),
-        platform.journal.clone(),
-        Arc::clone(&platform.stocks),
-        DISCLOSURES,
-        platform.data_dir.clone(),
-        Box::new(move || expiry.identity.own().not_after_unix_s),
-        platform.sight.clone(),
-        Some(Box::new(move || {
-            let platform = Arc::clone(&reaching);
-            Box::pin(async move { Session::open(&platform).await.map(drop) })
-        })),
-    )
+    let reaching = Arc::clone(platform);
+    let reach: Reach = Box::new(move || {
+        let platform = Arc::clone(&reaching);
+        Box::pin(async move { Session::open(&platform).await.map(drop) })
+    });
+    platform.observed(v1::Role::Rating, Some(reach))
 }

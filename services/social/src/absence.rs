@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_job::social::{Restoring, SocialKept, SocialTurn};
+use s3rec_job::social::{Restoring, SocialCheckpoint, SocialTurn};
 use s3rec_job::{JobDisclosure, JobId};
 use s3rec_link::pacing::AnswerTimes;
-use s3rec_node::kept::AGREED;
+use s3rec_node::checkpoint::AGREED;
 use s3rec_node::observe;
 use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::status::{Fault, Reason};
@@ -25,8 +25,12 @@ use crate::tables::DISCLOSURES;
 use crate::{consented, ledger};
 
 /// Keeps what was agreed on, before the stock that goes with it is begun.
-pub(crate) async fn keep(platform: &Platform, job: JobId, kept: SocialKept) -> Result<(), Fault> {
-    let files = platform.stocks.kept(&job.to_string());
+pub(crate) async fn keep(
+    platform: &Platform,
+    job: JobId,
+    kept: SocialCheckpoint,
+) -> Result<(), Fault> {
+    let files = platform.stocks.checkpoint(&job.to_string());
     blocking(move || files.save(AGREED, &kept))
         .await?
         .map_err(storage)
@@ -42,10 +46,10 @@ pub(crate) async fn restore(
     let links = platform.datasets.load(&name).await?;
     let (kind, files) = (
         platform.proposal(&name)?.operator,
-        platform.stocks.kept(&name),
+        platform.stocks.checkpoint(&name),
     );
     let restored = blocking(move || {
-        let kept: Option<SocialKept> = files.load(AGREED).map_err(storage)?;
+        let kept: Option<SocialCheckpoint> = files.load(AGREED).map_err(storage)?;
         let operator = |rows: &[u32]| common_operator(kind, &links, rows);
         let restored = restoring.from_disk(kept, operator);
         restored.map_err(|error| fault_of(error, None))
@@ -92,11 +96,11 @@ pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
     }
     tracing::warn!(job = name, "the job waits for the rating platform: {why}");
     let limit = Duration::from_secs(platform.limits.resume_seconds);
-    tell(
+    notify(
         platform,
         &name,
         format!(
-            "{why} The job goes on when it is back; it is waited for for {} s.",
+            "{why} The job goes on when it is back; the wait ends after {} s.",
             limit.as_secs()
         ),
     );
@@ -115,14 +119,14 @@ pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
     });
 }
 
-fn tell(platform: &Platform, job: &str, message: String) {
+fn notify(platform: &Platform, job: &str, message: String) {
     let last = platform.journal.last(job).unwrap_or_default();
-    let told = platform.journal.record(v1::JobEvent {
+    let recorded = platform.journal.record(v1::JobEvent {
         waiting_for: v1::Role::Rating.into(),
         message,
         ..last
     });
-    if let Err(error) = told {
+    if let Err(error) = recorded {
         tracing::error!(
             job,
             "that the rating platform is away is not stored: {error}"
@@ -150,7 +154,10 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
                 continue;
             }
         };
-        let kept = platform.stocks.kept(&name).load::<SocialKept>(AGREED);
+        let kept = platform
+            .stocks
+            .checkpoint(&name)
+            .load::<SocialCheckpoint>(AGREED);
         let kept = kept.map_err(storage)?;
         let counts = ledger::counts(platform, &name)?;
         // What was opened counts by them, also if the job ends without being gone on with.

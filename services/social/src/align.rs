@@ -63,7 +63,7 @@ pub(crate) async fn answer(
         let message = "the rating platform's id_rule differs from its proposal's";
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
-    let files = platform.stocks.kept(&name);
+    let files = platform.stocks.checkpoint(&name);
     let found = blocking(move || alignment::kept(&files)).await??;
     begin(platform, proposal, peer, found.as_ref())?;
     let at = Arc::clone(platform);
@@ -254,7 +254,7 @@ impl Exchange<'_> {
         }
         // Kept before anything is made of them; with so few that the rule ends the job, nothing of
         // Y is even read.
-        let files = platform.stocks.kept(&name);
+        let files = platform.stocks.checkpoint(&name);
         let common = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
         let common = common.await??;
         disclosing::may_go_on(platform, job)?;

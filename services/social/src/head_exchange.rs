@@ -3,8 +3,6 @@
 use std::sync::PoisonError;
 
 use s3rec_audit::{Head, Meeting, PublicKey, Signature};
-use s3rec_node::audit::PeerLog;
-use s3rec_node::pki::CertificateRole;
 use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse, JobState};
@@ -36,7 +34,7 @@ pub(crate) fn answer(
         let wait = wait.as_secs().saturating_add(1);
         Fault::new(Reason::LimitExceeded, message).remedied_by(format!("Sign again in {wait} s."))
     })?;
-    PeerLog::of(CertificateRole::Rating, &platform.store).check(&rating)?;
+    platform.peer_log().check(&rating)?;
     let meeting = Meeting {
         job: request.job_id.clone(),
         phase: request.phase().as_str_name().into(),
@@ -67,19 +65,9 @@ fn keep(
         let message = "these heads are not the ones that this platform has signed last";
         return Err(Fault::new(Reason::OutOfOrder, message).at("job", &request.job_id));
     };
-    let unsigned = |_| {
-        let message = "the rating platform's signature over both audit heads is not valid";
-        Fault::new(Reason::NotSigned, message).at("job", &request.job_id)
-    };
-    meeting
-        .check("the rating platform", rating_key, &request.signature)
-        .map_err(unsigned)?;
-    let theirs: Signature = request.signature.as_slice().try_into().map_err(|_| {
-        let message = "a signature has 64 bytes";
-        Fault::new(Reason::InvalidRequest, message).at("field", "signature")
-    })?;
+    let theirs = platform.read_signature(&meeting, rating_key, &request.signature)?;
     platform.audit.keep_meeting(&meeting, &theirs, &ours)?;
-    PeerLog::of(CertificateRole::Rating, &platform.store).signed(&rating)?;
+    platform.peer_log().signed(&rating)?;
     Ok(CrossSignResponse::default())
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use s3rec_data::{LinkOptions, LinkSet, LinkShape, Weights};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule};
-use s3rec_node::datasets::{Content, Datasets, Unread};
+use s3rec_node::datasets::{Content, Unread};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
@@ -12,9 +12,6 @@ use s3rec_wire::v1;
 
 /// What the social platform imports.
 pub(crate) struct Links;
-
-/// Its data sets.
-pub(crate) type LinkDatasets = Datasets<Links>;
 
 impl Content for Links {
     const FOLDER: &'static str = "links";

@@ -5,15 +5,12 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{Account, JobDisclosure};
-use s3rec_node::audit::PeerLog;
+use s3rec_job::Account;
 use s3rec_node::journal::{EventStream, state_words};
-use s3rec_node::pki::CertificateRole;
+use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
 use s3rec_sparse::BoundsRule;
-use s3rec_wire::convert::{
-    account_to_wire, disclosure_to_wire, head_to_wire, job_id, parameters_to_wire,
-};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, job_id, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_server::SocialPlatform;
@@ -23,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use crate::bounds::Given;
 use crate::platform::Platform;
 use crate::policy::{Policy, Verdict};
-use crate::tables::{CONSENTS, COSTS, DISCLOSURES};
+use crate::tables::{CONSENTS, COSTS};
 use crate::{approval, consent, ledger};
 
 /// Longest reason that people read, bytes.
@@ -102,12 +99,6 @@ impl OperatorService {
     }
 }
 
-/// The certificate's name of whoever calls.
-fn who<T>(request: &Request<T>) -> String {
-    let caller = request.extensions().get::<Caller>();
-    caller.map(|caller| caller.name.clone()).unwrap_or_default()
-}
-
 /// What an approval states of the links.
 fn given(request: &v1::ApproveProposalRequest) -> Result<Given, Fault> {
     let rule = match request.bounds_rule() {
@@ -148,9 +139,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportLinksResponse>, Status> {
-        let who = who(&request);
-        let imported = self.0.datasets.import(request.into_inner(), &who).await?;
-        Ok(Response::new(imported))
+        answered(self.0.import(request).await)
     }
 
     async fn list_proposals(
@@ -183,7 +172,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::ApproveProposalRequest>,
     ) -> Result<Response<v1::ApproveProposalResponse>, Status> {
-        let who = who(&request);
+        let who = Caller::name_of(&request);
         let request = request.into_inner();
         let job = &request.job_id;
         self.0.proposal(job)?;
@@ -208,7 +197,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::RejectProposalRequest>,
     ) -> Result<Response<v1::RejectProposalResponse>, Status> {
-        let who = who(&request);
+        let who = Caller::name_of(&request);
         let request = request.into_inner();
         let reason = reason(
             &request.reason,
@@ -222,7 +211,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::RevokeApprovalRequest>,
     ) -> Result<Response<v1::RevokeApprovalResponse>, Status> {
-        let who = who(&request);
+        let who = Caller::name_of(&request);
         let request = request.into_inner();
         self.0.proposal(&request.job_id)?;
         let why = reason(&request.reason, "no reason was given")?;
@@ -269,9 +258,7 @@ impl SocialPlatform for OperatorService {
         &self,
         _: Request<v1::ListSocialDisclosuresRequest>,
     ) -> Result<Response<v1::ListSocialDisclosuresResponse>, Status> {
-        let stored = self.0.store.list::<JobDisclosure>(DISCLOSURES, "");
-        let stored = stored.map_err(Fault::from)?;
-        let disclosures: Vec<_> = stored.into_iter().map(|(_, shown)| shown).collect();
+        let disclosures = self.0.disclosures()?;
         // One rating platform, whatever its certificates were called; the newest name selects
         // the rules that hold now.
         let newest = disclosures.iter().max_by_key(|shown| shown.updated_unix_ms);
@@ -304,16 +291,8 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::StockStatusRequest>,
     ) -> Result<Response<v1::StockStatusResponse>, Status> {
-        let used = |job: &str| {
-            let disclosure: Option<JobDisclosure> = self.0.store.get(DISCLOSURES, job)?;
-            Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
-        };
-        let job = request.into_inner().job_id;
-        if !job.is_empty() {
-            self.0.proposal(&job)?;
-        }
-        let status = self.0.stocks.status(&self.0.store, &job, used);
-        Ok(Response::new(status.map_err(Fault::from)?))
+        let known = |job: &str| self.0.proposal(job).map(drop);
+        answered(self.0.stock_status(request, known))
     }
 
     async fn job_cost(
@@ -345,11 +324,12 @@ impl SocialPlatform for OperatorService {
         })?;
         Ok(Response::new(cost))
     }
+
     async fn list_datasets(
         &self,
         _: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
-        Ok(Response::new(self.0.datasets.list()?))
+        answered(self.0.datasets.list())
     }
 
     async fn show_dataset(
@@ -368,17 +348,14 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::DeleteDatasetRequest>,
     ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
-        let who = who(&request);
-        let dataset = request.into_inner().dataset;
-        self.0.datasets.delete(&dataset, &who)?;
-        Ok(Response::new(v1::DeleteDatasetResponse { dataset }))
+        answered(self.0.delete_dataset(request))
     }
 
     async fn delete_job(
         &self,
         request: Request<v1::DeleteJobRequest>,
     ) -> Result<Response<v1::DeleteJobResponse>, Status> {
-        let who = who(&request);
+        let who = Caller::name_of(&request);
         let job_id = request.into_inner().job_id;
         self.0.proposal(&job_id)?;
         self.0.ended.delete(&job_id, &who)?;
@@ -389,12 +366,6 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::AcceptPeerLogRequest>,
     ) -> Result<Response<v1::AcceptPeerLogResponse>, Status> {
-        let who = who(&request);
-        let log = request.into_inner().log;
-        let theirs = PeerLog::of(CertificateRole::Rating, &self.0.store);
-        let head = theirs.accept(&self.0.audit, &log, &who)?;
-        Ok(Response::new(v1::AcceptPeerLogResponse {
-            head: Some(head_to_wire(&head)),
-        }))
+        answered(self.0.accept_peer_log(request))
     }
 }

@@ -1,29 +1,25 @@
 //! What all calls share.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use s3rec_audit::{Kind, Meeting, Signature};
 use s3rec_job::{Overlap, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
-use s3rec_node::audit::Audit;
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::daemon::DaemonError;
-use s3rec_node::journal::{Journal, is_terminal};
-use s3rec_node::observe::PeerSight;
+use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::process::fresh_nonce;
-use s3rec_node::retention::{EndedJobs, JobTables};
-use s3rec_node::stocks::Stocks;
-use s3rec_node::store::Store;
+use s3rec_node::platform::Core;
+use s3rec_node::retention::JobTables;
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::{overlap_to_wire, proposal_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::imports::LinkDatasets;
+use crate::imports::Links;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
 use crate::session::Slot;
@@ -50,25 +46,12 @@ fn per_proposal(limits: &Limits, each: u32) -> HourlyAllowance {
 
 /// The daemon's state.
 pub(crate) struct Platform {
-    pub(crate) store: Store,
-    pub(crate) journal: Journal,
-    pub(crate) datasets: LinkDatasets,
+    core: Core<Links>,
     /// How many proposals the other platform may still make.
     pub(crate) proposing: HourlyAllowance,
-    /// What ended jobs leave.
-    pub(crate) ended: EndedJobs,
     pub(crate) slot: Slot,
-    pub(crate) limits: Limits,
-    pub(crate) stocks: Arc<Stocks>,
     /// What is left of the probes answered in a minute.
     pub(crate) probes: Allowance,
-    /// When P0 was last met.
-    pub(crate) sight: PeerSight,
-    /// Tells a restart to the peer.
-    pub(crate) instance_nonce: [u8; 16],
-    /// Both platforms' keys, which name them in stocks: P0's as it is met, and our own.
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) audit: Audit,
     /// Heads of both audit logs that we have signed and P0 has not yet.
     pub(crate) half_signed: Mutex<Option<(Meeting, Signature)>>,
     policy_file: Option<PathBuf>,
@@ -85,7 +68,14 @@ pub(crate) struct Platform {
     /// from a running job.
     pub(crate) meeting: HourlyAllowance,
     pub(crate) being_away: HourlyAllowance,
-    pub(crate) data_dir: PathBuf,
+}
+
+impl Deref for Platform {
+    type Target = Core<Links>;
+
+    fn deref(&self) -> &Core<Links> {
+        &self.core
+    }
 }
 
 /// Who is waited for in a state, as far as the state alone tells.
@@ -105,34 +95,11 @@ impl Platform {
     ) -> Result<Arc<Self>, DaemonError> {
         let policy_file = settings.peer.policy.clone();
         let policy = read_policy(policy_file.as_deref()).map_err(Fault::from)?;
-        let store = Store::open(&settings.data_dir)?;
-        let journal = Journal::open(&store)?;
-        let now = identity.now();
-        let (role, certificate) = (CertificateRole::Social, now.material.certificate());
-        let signer = now.material.signer()?;
-        let audit = Audit::open(&settings.data_dir, role, certificate, signer)?;
-        // What is on disk of a running job outlives a start of the daemon.
-        let goes_on = |job: &str| journal.state(job) == v1::JobState::Running;
-        let stocks = Arc::new(Stocks::open(&settings.data_dir, &store, goes_on)?);
-        let is_open = |job: &str| journal.is_open(job);
-        let limit_bytes = settings.limits.import_bytes;
-        let datasets =
-            LinkDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_open)?;
-        let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
+        let core = Core::open(settings, identity, CertificateRole::Social, OF_JOBS)?;
         let platform = Self {
-            store,
-            datasets,
             proposing: HourlyAllowance::new(settings.limits.proposals_per_hour),
-            ended,
+            slot: Slot::new(core.journal.clone(), core.audit.clone()),
             probes: Allowance::default(),
-            sight: PeerSight::default(),
-            slot: Slot::new(journal.clone(), audit.clone()),
-            journal,
-            limits: settings.limits.clone(),
-            stocks,
-            instance_nonce: fresh_nonce()?,
-            identity,
-            audit,
             half_signed: Mutex::default(),
             policy_file,
             policy: RwLock::new(policy),
@@ -141,13 +108,9 @@ impl Platform {
             ending: Mutex::default(),
             meeting: per_proposal(&settings.limits, MEETINGS_OF_A_PROPOSAL),
             being_away: per_proposal(&settings.limits, ABSENCES_OF_A_PROPOSAL),
-            data_dir: settings.data_dir.clone(),
+            core,
         };
         Ok(Arc::new(platform))
-    }
-
-    pub(crate) fn idle_limit(&self) -> Duration {
-        Duration::from_secs(self.limits.idle_seconds)
     }
 
     /// The policy in force.
@@ -218,11 +181,6 @@ impl Platform {
         })
     }
 
-    /// The newest state of a job.
-    pub(crate) fn state(&self, job: &str) -> v1::JobState {
-        self.journal.state(job)
-    }
-
     /// Records a new state, unless the job has ended; then the first end stands.
     pub(crate) fn advance(
         &self,
@@ -280,27 +238,6 @@ impl Platform {
             message,
             ..last
         })?)
-    }
-
-    /// A job's new phase or its end, in the audit log.
-    pub(crate) fn note_step(
-        &self,
-        job: &str,
-        state: v1::JobState,
-        phase: v1::Phase,
-        message: &str,
-    ) {
-        let kind = match is_terminal(state) {
-            true => Kind::End,
-            false => Kind::Phase,
-        };
-        let entry = [
-            ("job", job.into()),
-            ("state", state.as_str_name().into()),
-            ("phase", phase.as_str_name().into()),
-            ("message", message.into()),
-        ];
-        self.audit.note(kind, entry);
     }
 }
 

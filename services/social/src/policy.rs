@@ -51,8 +51,9 @@ pub enum PolicyError {
 
 impl From<PolicyError> for Fault {
     fn from(error: PolicyError) -> Self {
-        Self::new(Reason::InvalidFile, error.to_string())
-            .remedied_by("Mend the named line and reload; the policy that was in force still is.")
+        Self::new(Reason::InvalidFile, error.to_string()).remedied_by(
+            "To fix it, correct the named line and reload; the policy that was in force still is.",
+        )
     }
 }
 

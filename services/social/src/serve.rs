@@ -6,7 +6,6 @@ use std::time::Duration;
 use s3rec_node::audit::LogCalls;
 use s3rec_node::config::{PeerSettings, SocialSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
-use s3rec_node::observe::Observed;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::retention;
 use s3rec_node::server::{Port, PortLimits, add_health_and_reflection, stopped};
@@ -23,7 +22,6 @@ use crate::expiry;
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
 use crate::platform::Platform;
-use crate::tables::DISCLOSURES;
 use crate::witness;
 
 /// Opens the store, listens, and serves until `stop` turns true.
@@ -80,7 +78,10 @@ pub async fn start(
     let peer_limits = PortLimits::peer(&settings.limits);
     Ok(Daemon::serving(operator, Some(peer), async move {
         if let Some(port) = observability {
-            tokio::spawn(port.observe(Arc::new(observed(&platform)), stop.clone()));
+            tokio::spawn(port.observe(
+                Arc::new(platform.observed(v1::Role::Social, None)),
+                stop.clone(),
+            ));
         }
         let every = Duration::from_secs(reload_seconds.max(1));
         tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));
@@ -115,20 +116,4 @@ pub async fn start(
         tracing::info!("stopped");
         Ok(())
     }))
-}
-
-/// Where metrics and readiness are looked up.
-fn observed(platform: &Arc<Platform>) -> Observed {
-    let expiry = Arc::clone(platform);
-    Observed::new(
-        v1::Role::Social,
-        platform.store.clone(),
-        platform.journal.clone(),
-        Arc::clone(&platform.stocks),
-        DISCLOSURES,
-        platform.data_dir.clone(),
-        Box::new(move || expiry.identity.own().not_after_unix_s),
-        platform.sight.clone(),
-        None,
-    )
 }

@@ -1,5 +1,8 @@
 //! What the other platform's calls and refusals are read into.
 
+use s3rec_job::{Account, JobDisclosure, SignedApproval};
+use s3rec_node::rows::Row;
+use s3rec_node::versions::DataVersion;
 use s3rec_wire::convert::{self, proposal_from_wire, proposal_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
@@ -47,6 +50,18 @@ fn stored_records() {
         let _ = v1::Stock::from_record(bytes);
         let _ = v1::JobReportResponse::from_record(bytes);
         let _ = v1::ModelSummary::from_record(bytes);
+    });
+}
+
+#[test]
+fn stored_rows() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        if let Ok(row) = JobDisclosure::from_row(bytes) {
+            assert!(JobDisclosure::from_row(&row.to_row()).is_ok());
+        }
+        let _ = Account::from_row(bytes);
+        let _ = SignedApproval::from_row(bytes);
+        let _ = DataVersion::from_row(bytes);
     });
 }
 

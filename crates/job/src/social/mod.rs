@@ -6,8 +6,8 @@
 //! [`SocialNext::Clear`], and for every opening its endpoint asks the platform's
 //! [`SocialPlatform::admission`].
 
+mod checkpoint;
 mod exchange;
-mod kept;
 mod turn;
 
 use std::io;
@@ -23,8 +23,8 @@ use s3rec_spmm::{Admission, ProductParameters, PublicPattern, SocialOperand, Wor
 
 use crate::{JobError, Phase};
 
+pub use checkpoint::{Restored, Restoring, SocialCheckpoint};
 pub use exchange::SocialExchange;
-pub use kept::{Restored, Restoring, SocialKept};
 pub use turn::{SocialEvent, SocialNext, SocialTurn, Uncleared};
 
 /// Proof that what is about to leave was permitted, counted and logged. A platform makes it in

@@ -10,7 +10,7 @@ use s3rec_spmm::{Admission, ProductParameters};
 
 use super::exchange::{Endpoint, Left};
 use super::{
-    Call, Keyed, Permit, Restoring, SocialAgreed, SocialExchange, SocialJob, SocialKept,
+    Call, Keyed, Permit, Restoring, SocialAgreed, SocialCheckpoint, SocialExchange, SocialJob,
     SocialPlatform, Stocked,
 };
 use crate::{JobError, JobId, Phase};
@@ -30,7 +30,7 @@ pub(super) struct About {
 }
 
 pub(super) enum Due {
-    Save(Box<SocialKept>),
+    Save(Box<SocialCheckpoint>),
     Emit(SocialEvent),
 }
 
@@ -44,7 +44,7 @@ pub(super) enum State {
     /// P0's key for an empty stock is due.
     Created(Box<SocialAgreed>, Box<SocialStock>),
     /// Both sides are to meet over the stock.
-    Meeting(Box<Stocked>),
+    Resuming(Box<Stocked>),
     /// The call is answered.
     Answered(SocialJob),
 }
@@ -57,7 +57,7 @@ pub enum SocialNext {
     /// What is on disk is to be read.
     Restore(Restoring),
     /// To be on disk before the turn goes on.
-    Save(Box<SocialKept>, SocialTurn),
+    Save(Box<SocialCheckpoint>, SocialTurn),
     /// To be told.
     Emit(SocialEvent, SocialTurn),
     /// To be carried out with P0.
@@ -158,7 +158,7 @@ impl SocialTurn {
                 (Endpoint::Queries(queries), Left::Queries(agreed))
             }
             State::Cleared(agreed) if agreed.parameters.protocol.is_preprocessed() => {
-                let kept = SocialKept::of(&agreed, about.platform.peer());
+                let kept = SocialCheckpoint::of(&agreed, about.platform.peer());
                 let due = [
                     Due::Emit(SocialEvent::StockBegins),
                     Due::Save(Box::new(kept)),
@@ -193,7 +193,7 @@ impl SocialTurn {
                 }
                 (Endpoint::Block(block), Left::Block(rest))
             }
-            State::Called(SocialJob::Sealed(stocked)) | State::Meeting(stocked) => {
+            State::Called(SocialJob::Sealed(stocked)) | State::Resuming(stocked) => {
                 let (stock, rest) = stocked.apart();
                 let session = SocialSession::new(stock).map_err(JobError::Ours)?;
                 (Endpoint::Session(session), Left::Session(rest))

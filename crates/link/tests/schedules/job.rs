@@ -11,7 +11,7 @@ use s3rec_job::rating::{
     RatingSave, Unfinished,
 };
 use s3rec_job::social::{
-    Call, Permit, SocialJob, SocialKept, SocialNext, SocialPlatform, SocialTurn,
+    Call, Permit, SocialCheckpoint, SocialJob, SocialNext, SocialPlatform, SocialTurn,
 };
 use s3rec_job::{JobError, JointTraining, Phase};
 use s3rec_model::Model;
@@ -384,7 +384,7 @@ impl Job {
                     turn
                 }
                 SocialNext::Restore(restoring) => {
-                    let kept: Option<SocialKept> = decode(self.kept.as_deref());
+                    let kept: Option<SocialCheckpoint> = decode(self.kept.as_deref());
                     let operator = |_: &[u32]| Ok::<_, SpmmError>(self.world.operator());
                     let restored = restoring.from_disk(kept, operator);
                     let (turn, restored) = restored.map_err(of_job(Side::Social))?;

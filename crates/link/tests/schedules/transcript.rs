@@ -25,7 +25,7 @@ impl Transcript {
 
     pub(crate) fn note(&mut self, from: Side, frame: &Frame) {
         match frame.step {
-            // Fresh at every meeting.
+            // Fresh at every resume handshake.
             Step::Identity | Step::Cursor => return,
             Step::Opening => self.about = frame.payload.clone(),
             _ => {}

@@ -108,7 +108,7 @@ impl Weather {
         if self.told.len() as u64 >= self.stormy_attempts {
             return Misfortune::Nothing;
         }
-        // Early messages are of the meeting after a resume; late ones of the last rounds.
+        // Early messages are of the resume handshake; late ones of the last rounds.
         let reach = [6, 20, 60][usize::try_from(self.choices.below(3)).unwrap_or(0)];
         let message = u32::try_from(self.choices.below(reach)).unwrap_or(0);
         let misfortune = match self.choices.below(20) {

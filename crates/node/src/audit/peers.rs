@@ -3,16 +3,49 @@
 
 use s3rec_audit::export::hexadecimal;
 use s3rec_audit::{Head, Kind};
-use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason, echo};
-use s3rec_wire::v1;
+use serde::{Deserialize, Serialize};
 
 use super::Audit;
 use crate::pki::CertificateRole;
 use crate::store::{Store, Table};
 
-const SEEN: Table = Table("peer heads");
-const REFUSED: Table = Table("refused peer heads");
+pub(crate) const SEEN: Table = Table("peer heads");
+pub(crate) const REFUSED: Table = Table("refused peer heads");
+
+/// The newest head that the other platform has shown of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SeenHead {
+    log: [u8; 32],
+    sequence: u64,
+    hash: [u8; 32],
+}
+
+/// A head that does not go on from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefusedHead {
+    pub(crate) head: SeenHead,
+    /// A person here has accepted it since.
+    pub(crate) is_accepted: bool,
+}
+
+impl SeenHead {
+    pub(crate) fn of(head: &Head) -> Self {
+        Self {
+            log: head.log,
+            sequence: head.sequence,
+            hash: head.hash,
+        }
+    }
+
+    fn head(self) -> Head {
+        Head {
+            log: self.log,
+            sequence: self.sequence,
+            hash: self.hash,
+        }
+    }
+}
 
 /// The log of one other platform.
 pub struct PeerLog<'a> {
@@ -41,9 +74,9 @@ impl<'a> PeerLog<'a> {
         if same_log && (head.sequence > seen.sequence || *head == seen) {
             return Ok(());
         }
-        let refused = v1::RefusedPeerHead {
-            head: Some(head_to_wire(head)),
-            accepted: false,
+        let refused = RefusedHead {
+            head: SeenHead::of(head),
+            is_accepted: false,
         };
         self.store.put(REFUSED, self.role.name(), &refused)?;
         let (role, log) = (self.role, hexadecimal(&head.log));
@@ -77,11 +110,7 @@ impl<'a> PeerLog<'a> {
     /// # Errors
     /// [`Reason::StorageFailed`].
     pub fn signed(&self, head: &Head) -> Result<(), Fault> {
-        let seen = v1::PeerHead {
-            log: head.log.to_vec(),
-            sequence: head.sequence,
-            hash: head.hash.to_vec(),
-        };
+        let seen = SeenHead::of(head);
         Ok(self.store.put(SEEN, self.role.name(), &seen)?)
     }
 
@@ -92,13 +121,14 @@ impl<'a> PeerLog<'a> {
     /// [`Reason::WrongState`] when nothing was refused, [`Reason::InvalidRequest`] for another
     /// log.
     pub fn accept(&self, audit: &Audit, log: &str, who: &str) -> Result<Head, Fault> {
-        let refused: Option<v1::RefusedPeerHead> = self.store.get(REFUSED, self.role.name())?;
-        let refused = refused.filter(|refused| !refused.accepted).ok_or_else(|| {
+        let refused: Option<RefusedHead> = self.store.get(REFUSED, self.role.name())?;
+        let refused = refused.filter(|refused| !refused.is_accepted);
+        let refused = refused.ok_or_else(|| {
             let message = format!("no audit log of the {} platform was refused", self.role);
             Fault::new(Reason::WrongState, message)
                 .remedied_by("A log is accepted only after a job has failed because of it.")
         })?;
-        let head = head_from_wire("head", refused.head.as_ref())?;
+        let head = refused.head.head();
         let named = hexadecimal(&head.log);
         if log != named {
             let message = format!("the log that was refused is {named}, not {}", echo(log));
@@ -120,8 +150,8 @@ impl<'a> PeerLog<'a> {
         ];
         audit.record(Kind::Decision, entry)?;
         self.signed(&head)?;
-        let accepted = v1::RefusedPeerHead {
-            accepted: true,
+        let accepted = RefusedHead {
+            is_accepted: true,
             ..refused
         };
         self.store.put(REFUSED, self.role.name(), &accepted)?;
@@ -129,14 +159,8 @@ impl<'a> PeerLog<'a> {
     }
 
     fn seen(&self) -> Result<Option<Head>, Fault> {
-        let seen: Option<v1::PeerHead> = self.store.get(SEEN, self.role.name())?;
-        let seen = seen.map(|seen| v1::AuditHead {
-            log: seen.log,
-            sequence: seen.sequence,
-            hash: seen.hash,
-        });
-        let seen = seen.map(|seen| head_from_wire("head", Some(&seen)));
-        Ok(seen.transpose()?)
+        let seen: Option<SeenHead> = self.store.get(SEEN, self.role.name())?;
+        Ok(seen.map(|seen| seen.head()))
     }
 }
 

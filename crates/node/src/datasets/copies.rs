@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use s3rec_data::IdRule;
 use s3rec_job::JobId;
 use s3rec_wire::convert::job_id;
-use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{DataVersion, FileHeader};
+use s3rec_wire::v1::FileHeader;
 
 use super::{Content, DATASETS, DatasetName, Datasets, HEADERS, commit, header, read, storage};
 use crate::process::blocking;
+use crate::rows::Row;
 use crate::store::{Change, Table};
-use crate::versions;
+use crate::versions::{self, DataVersion};
 
 /// How the files of jobs' copies are read, by job.
 const COPY_HEADERS: Table = Table("job-headers");
 /// What jobs were proposed or approved with, by job.
-const COPY_VERSIONS: Table = Table("job versions");
+pub(crate) const COPY_VERSIONS: Table = Table("job versions");
 
 /// How the file of a job's copy begins; no [`DatasetName`] does.
 const COPY: &str = ".job-";
@@ -74,8 +74,8 @@ impl<C: Content> Datasets<C> {
             is_kept: false,
         };
         store.put_all(&[
-            (COPY_HEADERS, &job, header.to_record()),
-            (COPY_VERSIONS, &job, copy.version.to_record()),
+            (COPY_HEADERS, &job, header.to_row()),
+            (COPY_VERSIONS, &job, copy.version.to_row()),
         ])?;
         Ok(copy)
     }
@@ -225,8 +225,8 @@ impl<C: Content> Datasets<C> {
         let own = self.copy_file(job)?;
         std::fs::rename(former, &own).map_err(|error| storage(&own, &error))?;
         Ok(store.put_all(&[
-            (COPY_HEADERS, job, header.to_record()),
-            (COPY_VERSIONS, job, version.to_record()),
+            (COPY_HEADERS, job, header.to_row()),
+            (COPY_VERSIONS, job, version.to_row()),
         ])?)
     }
 

@@ -24,9 +24,10 @@ use crate::rows::Row;
 use s3rec_audit::Kind;
 use s3rec_data::IdRule;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{DataVersion, FileChunk, FileHeader};
+use s3rec_wire::v1::{FileChunk, FileHeader};
 use tonic::Streaming;
 
+pub(crate) use copies::COPY_VERSIONS;
 pub use copies::JobCopy;
 pub use header::Unread;
 pub use name::DatasetName;
@@ -36,7 +37,7 @@ use crate::audit::Audit;
 use crate::process::blocking;
 use crate::spool::{self, Spooled};
 use crate::store::{Store, Table};
-use crate::versions::{self, Commitment};
+use crate::versions::{self, Commitment, DataVersion};
 
 /// What was found in each data set, as its import was answered.
 const DATASETS: Table = Table("datasets");

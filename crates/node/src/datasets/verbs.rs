@@ -3,11 +3,11 @@
 use std::io::ErrorKind;
 
 use s3rec_audit::Kind;
-use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{DatasetSummary, FileHeader, ListDatasetsResponse};
 
 use super::{Content, DATASETS, DatasetName, Datasets, HEADERS, not_there, storage};
+use crate::rows::Row;
 use crate::store::Change;
 use crate::versions::{self, VERSIONS};
 
@@ -93,7 +93,7 @@ impl<C: Content> Datasets<C> {
             Change::Remove(HEADERS, dataset),
         ];
         if let Some(version) = version {
-            let left = versions::deleted(version).to_record();
+            let left = versions::deleted(version).to_row();
             changes.push(Change::Put(VERSIONS, dataset, left));
         }
         store.change(&changes)?;

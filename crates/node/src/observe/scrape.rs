@@ -61,8 +61,7 @@ pub struct Observed {
 impl Observed {
     /// What a daemon's parts tell of it.
     #[expect(clippy::too_many_arguments, reason = "each part once")]
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         role: Role,
         store: Store,
         journal: Journal,

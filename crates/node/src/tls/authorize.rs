@@ -35,6 +35,15 @@ pub struct Caller {
     pub certificate: Vec<u8>,
 }
 
+impl Caller {
+    /// The certificate's name of whoever makes a request; empty where nobody was let through.
+    #[must_use]
+    pub fn name_of<T>(request: &Request<T>) -> String {
+        let caller = request.extensions().get::<Self>();
+        caller.map(|caller| caller.name.clone()).unwrap_or_default()
+    }
+}
+
 impl Authorize {
     /// Any certificate of that role.
     #[must_use]

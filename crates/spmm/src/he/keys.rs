@@ -34,7 +34,7 @@ impl RatingKeys {
         parameters: &ProductParameters,
         seed: &PublicSeed,
     ) -> Result<RatingKeys, SpmmError> {
-        RatingKeys::from_entropy(parameters, seed, &Seed::generate()?)
+        RatingKeys::from_entropy(parameters, seed, &crate::entropy::fresh()?)
     }
 
     /// As [`generate`](RatingKeys::generate), from a stock's own seed.
@@ -155,7 +155,11 @@ impl SocialKeySetup {
         parameters: &ProductParameters,
         seed: &PublicSeed,
     ) -> Result<SocialKeySetup, SpmmError> {
-        SocialKeySetup::with(SocialSecrets::new(parameters, seed, Seed::generate()?)?)
+        SocialKeySetup::with(SocialSecrets::new(
+            parameters,
+            seed,
+            crate::entropy::fresh()?,
+        )?)
     }
 
     pub(crate) fn with(secrets: SocialSecrets) -> Result<SocialKeySetup, SpmmError> {

@@ -29,7 +29,7 @@ impl Upload {
     /// # Errors
     /// [`SpmmError::Algebra`] without entropy.
     pub fn new(keys: &Arc<RatingKeys>, rows: RingMatrix) -> Result<Upload, SpmmError> {
-        Ok(Upload::with_entropy(keys, rows, &Seed::generate()?))
+        Ok(Upload::with_entropy(keys, rows, &crate::entropy::fresh()?))
     }
 
     pub(crate) fn with_entropy(keys: &Arc<RatingKeys>, rows: RingMatrix, entropy: &Seed) -> Upload {

@@ -33,7 +33,7 @@ pub use opening::{RatingOpening, SocialOpening};
 pub use rating_block::RatingBlock;
 pub use rating_stock::RatingStock;
 pub use record::{StockTerms, VoidReason};
-pub(crate) use session::meeting_schedule;
+pub(crate) use session::resume_schedule;
 pub use session::{RatingSession, SocialSession};
 pub use social_block::SocialBlock;
 pub use social_stock::SocialStock;

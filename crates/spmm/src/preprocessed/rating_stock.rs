@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3rec_algebra::{RingMatrix, Seed};
+use s3rec_algebra::RingMatrix;
 use subtle::ConstantTimeEq;
 
 use super::record::{self, Nonces, RatingRecord, SecretBytes, Spent, VoidReason, identity};
@@ -57,7 +57,7 @@ impl RatingStock {
         let record = RatingRecord {
             terms_digest: terms.digest(&pattern)?,
             terms,
-            entropy: SecretBytes::of(&Seed::generate()?),
+            entropy: SecretBytes::of(&crate::entropy::fresh()?),
             uploads: Vec::new(),
             identity: None,
             cursor: 0,
@@ -207,7 +207,7 @@ impl RatingStock {
     }
 
     /// Gives `factors` (m × k) the first columns before the parties have met for the first time.
-    /// A start that is cut short between meeting and opening then burns nothing: the columns'
+    /// A start that is cut short between resume handshake and opening then burns nothing: the columns'
     /// message is known. Without effect once columns are used.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ pub(crate) struct Nonces {
 }
 
 impl Nonces {
-    /// Where both sides' records begin: they have not met over this stock. No meeting draws it.
+    /// Where both sides' records begin: they have not met over this stock. No resume handshake draws it.
     pub(crate) const NEVER_MET: Nonces = Nonces {
         rating: [0; 16],
         social: [0; 16],
@@ -111,7 +111,7 @@ impl Nonces {
 
 /// A nonce from the operating system.
 pub(crate) fn fresh_nonce() -> Result<[u8; 16], SpmmError> {
-    let seed = Seed::generate()?;
+    let seed = crate::entropy::fresh()?;
     let mut nonce = [0; 16];
     nonce.copy_from_slice(&seed.expose_bytes()[..16]);
     Ok(nonce)

@@ -1,4 +1,4 @@
-//! Meeting over a stock after a start of either side (section 3.3, "Resume").
+//! The resume handshake over a stock after a start of either side (section 3.3, "Resume").
 //!
 //! 1. P0 → P1: identity, the nonces of the last session it knows, a new nonce.
 //! 2. P1 → P0: the same of its own, its cursor, and whether the last session was closed.
@@ -27,7 +27,7 @@ const REPLY_BYTES: usize = OFFER_BYTES + 4 + 1;
 const NONCES_BYTES: usize = 32;
 
 /// Steps 1 to 4.
-pub(crate) fn meeting_schedule() -> Schedule {
+pub(crate) fn resume_schedule() -> Schedule {
     let (offer, reply) = (Step::Identity, Step::Identity);
     let nonces = Chunks::message::<NONCES_BYTES>(Step::Cursor);
     Schedule::of(Part::new(
@@ -42,7 +42,7 @@ pub(crate) fn meeting_schedule() -> Schedule {
     .then(Part::new(Side::Social, nonces))
 }
 
-/// P0's side of the meeting.
+/// P0's side of the resume handshake.
 pub struct RatingSession(Runner<RatingStock, ()>);
 
 /// After step 1.
@@ -87,7 +87,7 @@ impl RatingSession {
             State::take(|stock, reply| offered.accept(stock, reply)),
         );
         Ok(RatingSession(Runner::rating(
-            meeting_schedule(),
+            resume_schedule(),
             stock,
             offering,
         )))
@@ -190,7 +190,7 @@ pub(crate) fn resume(cursor: u32, pending: Option<u32>, answered: Answered) -> R
 }
 
 impl Resumed {
-    /// Step 4: P1 has the new nonces on disk. Only now are columns burnt, so that meetings that
+    /// Step 4: P1 has the new nonces on disk. Only now are columns burnt, so that handshakes that
     /// break off burn nothing.
     fn confirm(self, stock: &mut RatingStock, nonces: &[u8]) -> Result<RatingState, SpmmError> {
         if Reader::new(Step::Cursor, nonces).nonces()? != stock.record.session {
@@ -208,7 +208,7 @@ impl Resumed {
     }
 }
 
-/// P1's side of the meeting.
+/// P1's side of the resume handshake.
 pub struct SocialSession(Runner<SocialStock, ()>);
 
 impl SocialSession {
@@ -221,7 +221,7 @@ impl SocialSession {
         let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
         super::rating_stock::refuse_void(record.void.or(interrupted))?;
         Ok(SocialSession(Runner::social(
-            meeting_schedule(),
+            resume_schedule(),
             stock,
             State::take(consider),
         )))

@@ -51,7 +51,7 @@ impl SocialStock {
         let record = SocialRecord {
             terms_digest: terms.digest(pattern)?,
             terms,
-            stock_key: SecretBytes::of(&Seed::generate()?),
+            stock_key: SecretBytes::of(&crate::entropy::fresh()?),
             operand_digest: SecretBytes::of(operand.digest()),
             uploads: Vec::new(),
             identity: None,

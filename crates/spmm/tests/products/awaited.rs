@@ -155,7 +155,7 @@ fn the_endpoints_of_a_stock_say_what_is_due() {
         }
         let mut calling = RatingSession::new(rating).unwrap();
         let mut called = SocialSession::new(social).unwrap();
-        run(&mut calling, &mut called).is(Exchange::Meeting, &world.parameters);
+        run(&mut calling, &mut called).is(Exchange::Resume, &world.parameters);
         (rating, social) = (calling.into_stock().unwrap(), called.into_stock().unwrap());
         for factors in &world.factors {
             let mut sending = RatingOpening::new(rating, factors).unwrap();

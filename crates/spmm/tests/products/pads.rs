@@ -53,7 +53,7 @@ enum Event {
         frames: usize,
         kills: Kills,
     },
-    /// A meeting cut off after so many frames kills both.
+    /// A resume handshake cut off after so many frames kills both.
     Meet {
         frames: usize,
     },
@@ -492,10 +492,10 @@ fn a_closed_session_burns_nothing_an_open_one_burns_one_round() {
     );
 }
 
-/// A session left open burns one round at the next meeting; meetings that break off in between
+/// A session left open burns one round at the next resume handshake; handshakes that break off in between
 /// burn nothing more, however many there are.
 #[test]
-fn broken_meetings_burn_nothing() {
+fn broken_resume_handshakes_burn_nothing() {
     let mut simulation = Simulation::new(ReleasePolicy::Exact);
     simulation.run(Event::Meet { frames: WHOLE });
     for frames in [0, 1, 2, 3, 0, 1, 2, 3] {

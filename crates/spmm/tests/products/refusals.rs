@@ -202,7 +202,7 @@ fn values_beyond_the_ring_are_refused_before_they_are_counted() {
 }
 
 #[test]
-fn a_meeting_is_over_one_stock_and_its_last_session() {
+fn a_resume_handshake_is_over_one_stock_and_its_last_session() {
     let world = world();
     let offer = |byte: usize| {
         let (rating, social) = stocks::offline(&world, disk(), disk());
@@ -321,7 +321,7 @@ fn a_close_names_its_stock_and_another_closes_nothing() {
 }
 
 #[test]
-fn nothing_is_opened_before_a_meeting_nor_after_a_failure() {
+fn nothing_is_opened_before_a_resume_handshake_nor_after_a_failure() {
     let world = world();
     let (rating, social) = stocks::offline(&world, disk(), disk());
     for error in [

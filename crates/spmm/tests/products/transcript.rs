@@ -186,7 +186,7 @@ fn check_schedule(world: &World, job: &Job) {
     let mut before: Vec<_> = job.offline.frames.clone();
     let mut rounds = job.rounds.iter();
     for (exchange, times) in Exchange::of_job(&world.parameters).unwrap() {
-        if matches!(exchange, Exchange::Meeting | Exchange::Close) {
+        if matches!(exchange, Exchange::Resume | Exchange::Close) {
             continue;
         }
         let scheduled = exchange.frames(&world.parameters).unwrap();

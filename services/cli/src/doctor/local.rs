@@ -112,7 +112,7 @@ fn certificate(findings: &mut Findings, path: &Path) {
 }
 
 fn keys<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>) -> Option<Arc<Identity>> {
-    let remedy = "Mend the named file; s3rec pki makes all of them.";
+    let remedy = "To fix it, correct the named file; s3rec pki makes all of them.";
     let role = match inspect_file(&settings.tls.certificate) {
         Ok((own, _)) => own.role,
         Err(_) => {

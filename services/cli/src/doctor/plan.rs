@@ -64,7 +64,11 @@ pub(super) fn examine(
             let remedy = "Free disk where data_dir lies, or plan fewer rounds.";
             findings.wrong("disk for the job", detail, remedy);
         }
-        Err(error) => findings.wrong("disk for the job", error.to_string(), "Mend the disk."),
+        Err(error) => findings.wrong(
+            "disk for the job",
+            error.to_string(),
+            "To fix it, make the disk readable and writable.",
+        ),
     }
     let available = available_memory_bytes();
     let detail = format!("{} needed, {} available", bytes(memory), bytes(available));

@@ -30,7 +30,7 @@ pub fn audit(verb: &AuditVerb, output: Output) -> Result<(), Failure> {
                 let other = read(against)?;
                 meet(&path, &checked, against, &other)?;
             }
-            tell(&path, &checked, against.is_some(), output)
+            print(&path, &checked, against.is_some(), output)
         }
         AuditVerb::Export { log } => {
             let (_, checked) = checked(log)?;
@@ -127,7 +127,7 @@ fn meet(path: &Path, log: &Verified, other_path: &Path, other: &Verified) -> Res
     compared.map_err(|error| bad(path, error))
 }
 
-fn tell(path: &Path, log: &Verified, compared: bool, output: Output) -> Result<(), Failure> {
+fn print(path: &Path, log: &Verified, compared: bool, output: Output) -> Result<(), Failure> {
     let head = log
         .head()
         .ok_or_else(|| bad(path, "the log has no entry"))?;

@@ -28,11 +28,11 @@ pub const COMMON: File = File("common", 2);
 
 /// The files of one job.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct CheckpointFiles {
     directory: PathBuf,
 }
 
-impl Kept {
+impl CheckpointFiles {
     pub(crate) fn in_directory(directory: PathBuf) -> Self {
         Self { directory }
     }
@@ -99,12 +99,12 @@ mod tests {
     #[test]
     fn what_is_saved_comes_back_and_nothing_else_does() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = Kept::in_directory(directory.path().join("job"));
-        assert_eq!(kept.load::<u32>(AGREED).unwrap(), None);
+        let files = CheckpointFiles::in_directory(directory.path().join("job"));
+        assert_eq!(files.load::<u32>(AGREED).unwrap(), None);
         let value = (7_u32, vec![0.1_f64, f64::MIN_POSITIVE]);
-        kept.save(AGREED, &(1_u32, vec![0.0_f64])).unwrap();
-        kept.save(AGREED, &value).unwrap();
-        assert_eq!(kept.load(AGREED).unwrap(), Some(value));
+        files.save(AGREED, &(1_u32, vec![0.0_f64])).unwrap();
+        files.save(AGREED, &value).unwrap();
+        assert_eq!(files.load(AGREED).unwrap(), Some(value));
         let path = directory.path().join("job").join(AGREED.0);
         let good = std::fs::read(&path).unwrap();
         for bad in [
@@ -113,12 +113,12 @@ mod tests {
             &[],
         ] {
             std::fs::write(&path, bad).unwrap();
-            let refused = kept.load::<(u32, Vec<f64>)>(AGREED).unwrap_err();
+            let refused = files.load::<(u32, Vec<f64>)>(AGREED).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
         }
         // A file that was being written when the process was killed changes nothing.
         std::fs::write(&path, &good).unwrap();
         std::fs::write(path.with_extension("next"), &good[..3]).unwrap();
-        assert!(kept.load::<(u32, Vec<f64>)>(AGREED).unwrap().is_some());
+        assert!(files.load::<(u32, Vec<f64>)>(AGREED).unwrap().is_some());
     }
 }

@@ -17,7 +17,7 @@ use crate::JobError;
 
 /// What P1 needs beside the stock to go on with it; secret for its salt.
 #[derive(Serialize, Deserialize)]
-pub struct SocialKept {
+pub struct SocialCheckpoint {
     /// How P0 is named.
     pub peer: String,
     /// The common users, as indices of P1's ids.
@@ -32,7 +32,7 @@ pub struct SocialKept {
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 struct Salt([u8; 32]);
 
-impl SocialKept {
+impl SocialCheckpoint {
     pub(super) fn of(agreed: &SocialAgreed, peer: String) -> Self {
         Self {
             peer,
@@ -66,7 +66,7 @@ impl Restoring {
     /// stock's.
     pub fn from_disk<E: Display>(
         self,
-        kept: Option<SocialKept>,
+        kept: Option<SocialCheckpoint>,
         operator: impl FnOnce(&[u32]) -> Result<SocialOperator, E>,
     ) -> Result<(SocialTurn, Restored), JobError> {
         let kept = kept.ok_or(JobError::Lost)?;
@@ -92,7 +92,7 @@ impl Restoring {
             fetch: None,
             may_repeat: true,
         });
-        let turn = SocialTurn::at(self.0, [], State::Meeting(stocked));
+        let turn = SocialTurn::at(self.0, [], State::Resuming(stocked));
         Ok((turn, restored))
     }
 }

@@ -1,0 +1,280 @@
+//! What older versions have kept, read by this one.
+
+use s3rec_job::{Account, Counters, JobDisclosure, OpenedDay, Overlap, Shown};
+use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
+use s3rec_spmm::ReleasePolicy;
+
+use super::*;
+use crate::store::Store;
+
+/// A line of the ledger as version 0.1 stored it: every field set, encoded by that version.
+const DISCLOSURE_0_1: &str = "0a2436376535353034342d313062312d343236662d393234372d6262363830653566653063381206726174696e\
+    671802201628cc08321d080319000000000000104021000000000000f03f298dedb5a0f7c6b03e3801403248c0\
+    843d52095030206c6561726e745880cc95f0a134e20306084610501832b2041003030303030303030303030303\
+    030303ba041108011002181620cc083080cab5ee013803c1040000000000001640c9048dedb5a0f7c6b03ed204\
+    0908b0a201101618cc08da04095031206c6561726e74f2060ff00601f80646800702880704900705fa06200505\
+    05050505050505050505050505050505050505050505050505050505050582070bf0068001f8068020800702";
+
+fn disclosure_0_1() -> v1::Disclosure {
+    let counters = v1::Counters {
+        jobs: 1,
+        openings: 2,
+        opened_columns: 22,
+        opened_values: 1100,
+        exact_values: 0,
+        nano_rho: 500_000_000,
+        stocks: 3,
+    };
+    v1::Disclosure {
+        job_id: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
+        peer: "rating".into(),
+        openings: 2,
+        opened_columns: 22,
+        opened_values: 1100,
+        release_policy: Some(v1::ReleasePolicy {
+            kind: v1::ReleaseKind::Noised.into(),
+            noise_sigma: 4.0,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+            ..v1::ReleasePolicy::default()
+        }),
+        pattern_policy: v1::PatternPolicy::Nothing.into(),
+        common_users: 50,
+        bytes: 1_000_000,
+        statements: vec!["P0 learnt".into()],
+        updated_unix_ms: 1_795_800_000_000,
+        overlap: Some(v1::Overlap {
+            rating_users: 70,
+            social_users: 80,
+            common_users: 50,
+        }),
+        lineage: vec![3; 16],
+        counters: Some(counters),
+        epsilon: 5.5,
+        delta: 1e-6,
+        days: vec![v1::OpenedDay {
+            day: 20_784,
+            columns: 22,
+            values: 1100,
+        }],
+        own_statements: vec!["P1 learnt".into()],
+        shown: Some(v1::Shown {
+            intersections: 1,
+            ids_asked: 70,
+            bounds: 2,
+            pattern_rows: 4,
+            commitments: 5,
+        }),
+        peer_pin: vec![5; 32],
+        bounds: Some(v1::PublicBounds {
+            degree: 128,
+            links: 4096,
+            rule: v1::BoundsRule::Ladder.into(),
+        }),
+    }
+}
+
+fn bytes_of(hexadecimal: &str) -> Vec<u8> {
+    let digits = hexadecimal.as_bytes().chunks(2);
+    let text = digits.map(|pair| std::str::from_utf8(pair).unwrap());
+    text.map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_version_0_1_counted_and_approved_stands() {
+    let old = bytes_of(DISCLOSURE_0_1);
+    assert_eq!(old, disclosure_0_1().to_record());
+    // A line of before the openings, and records that were lost once.
+    let bare = v1::Disclosure {
+        job_id: "bare".into(),
+        ..v1::Disclosure::default()
+    };
+    let missing = v1::Account {
+        lineage: vec![3; 16],
+        counters: disclosure_0_1().counters,
+        ..v1::Account::default()
+    };
+    let approval = v1::StoredApproval {
+        approval: vec![1, 2, 3],
+        signature: vec![4; 64],
+    };
+    let (disclosures, missings) = (Table("disclosures"), Table("missing counters"));
+    let approvals = Table("approvals");
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(directory.path()).unwrap();
+        let rows = [
+            (disclosures, "job", old),
+            (disclosures, "bare", bare.to_record()),
+            (missings, "0303", missing.to_record()),
+            (approvals, "job", approval.to_record()),
+        ];
+        store.put_all(&rows).unwrap();
+        store.set_schema(3);
+    }
+    let store = Store::open(directory.path()).unwrap();
+    let counters = Counters {
+        jobs: 1,
+        openings: 2,
+        opened_columns: 22,
+        opened_values: 1100,
+        exact_values: 0,
+        nano_rho: 500_000_000,
+        stocks: 3,
+    };
+    let expected = JobDisclosure {
+        job: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
+        peer: "rating".into(),
+        openings: 2,
+        opened_columns: 22,
+        opened_values: 1100,
+        release: Some(ReleasePolicy::Noised {
+            sigma: 4.0,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        }),
+        pattern: Some(PatternPolicy::Nothing),
+        common_users: 50,
+        bytes: 1_000_000,
+        statements: vec!["P0 learnt".into()],
+        own_statements: vec!["P1 learnt".into()],
+        updated_unix_ms: 1_795_800_000_000,
+        overlap: Some(Overlap {
+            rating_users: 70,
+            social_users: 80,
+            common_users: 50,
+        }),
+        lineage: vec![3; 16],
+        counters,
+        epsilon: 5.5,
+        delta: 1e-6,
+        days: vec![OpenedDay {
+            day: 20_784,
+            columns: 22,
+            values: 1100,
+        }],
+        shown: Some(Shown {
+            intersections: 1,
+            ids_asked: 70,
+            bounds: 2,
+            pattern_rows: 4,
+            commitments: 5,
+        }),
+        peer_pin: vec![5; 32],
+        bounds: Some(PublicBounds {
+            stated: StatedBounds {
+                degree: 128,
+                links: 4096,
+            },
+            rule: BoundsRule::Ladder,
+        }),
+    };
+    assert_eq!(store.get(disclosures, "job").unwrap(), Some(expected));
+    let bare: JobDisclosure = store.get(disclosures, "bare").unwrap().unwrap();
+    assert_eq!((bare.job.as_str(), bare.openings), ("bare", 0));
+    let missing: Account = store.get(missings, "0303").unwrap().unwrap();
+    assert_eq!(missing.counters, counters);
+    let signed: SignedApproval = store.get(approvals, "job").unwrap().unwrap();
+    assert_eq!(signed.approval, [1, 2, 3]);
+    assert_eq!(signed.signature, [4; 64]);
+    // Once more finds nothing to do.
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    assert!(store.get::<JobDisclosure>(disclosures, "job").is_ok());
+}
+#[test]
+fn what_schema_4_kept_of_data_peers_and_stocks_stands() {
+    let version = v1::DataVersion {
+        dataset: "links".into(),
+        lineage: vec![1; 16],
+        version: 3,
+        salt: vec![2; 32],
+        commitment: vec![3; 32],
+        imported_unix_ms: 4,
+    };
+    let deleted = v1::DataVersion {
+        salt: vec![],
+        commitment: vec![],
+        ..version.clone()
+    };
+    let seen = v1::PeerHead {
+        log: vec![5; 32],
+        sequence: 6,
+        hash: vec![7; 32],
+    };
+    let refused = v1::RefusedPeerHead {
+        head: Some(v1::AuditHead {
+            log: vec![8; 32],
+            sequence: 9,
+            hash: vec![10; 32],
+        }),
+        accepted: true,
+    };
+    let stock = v1::Stock {
+        job_id: "job".into(),
+        peer: "social".into(),
+        state: v1::StockState::Ready.into(),
+        identity: vec![11; 32],
+        columns: 12,
+        columns_made: 10,
+        columns_used: 99,
+        columns_left: 99,
+        updated_unix_ms: 13,
+    };
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(directory.path()).unwrap();
+        let rows = [
+            (VERSIONS, "links", version.to_record()),
+            (VERSIONS, "gone", deleted.to_record()),
+            (COPY_VERSIONS, "job", version.to_record()),
+            (SEEN, "social", seen.to_record()),
+            (REFUSED, "social", refused.to_record()),
+            (STOCKS, "job", stock.to_record()),
+        ];
+        store.put_all(&rows).unwrap();
+        store.set_schema(4);
+    }
+    let store = Store::open(directory.path()).unwrap();
+    let expected = DataVersion {
+        dataset: "links".into(),
+        lineage: vec![1; 16],
+        version: 3,
+        salt: vec![2; 32],
+        commitment: vec![3; 32],
+        imported_unix_ms: 4,
+    };
+    let gone = DataVersion {
+        salt: vec![],
+        commitment: vec![],
+        ..expected.clone()
+    };
+    let read = |table, key| store.get::<DataVersion>(table, key).unwrap();
+    assert_eq!(read(VERSIONS, "links"), Some(expected.clone()));
+    assert_eq!(read(VERSIONS, "gone"), Some(gone));
+    assert_eq!(read(COPY_VERSIONS, "job"), Some(expected));
+    let head = |log, sequence, hash| {
+        SeenHead::of(&s3rec_audit::Head {
+            log: [log; 32],
+            sequence,
+            hash: [hash; 32],
+        })
+    };
+    let seen: Option<SeenHead> = store.get(SEEN, "social").unwrap();
+    assert_eq!(seen, Some(head(5, 6, 7)));
+    let refused: Option<RefusedHead> = store.get(REFUSED, "social").unwrap();
+    let expected = RefusedHead {
+        head: head(8, 9, 10),
+        is_accepted: true,
+    };
+    assert_eq!(refused, Some(expected));
+    let stocks = crate::stocks::Stocks::open(directory.path(), &store, |_| true).unwrap();
+    let status = stocks.status(&store, "", |_| Ok(4)).unwrap().stocks;
+    let expected = v1::Stock {
+        columns_used: 4,
+        columns_left: 6,
+        ..stock
+    };
+    assert_eq!(status, [expected]);
+}
