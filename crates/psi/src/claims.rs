@@ -23,7 +23,8 @@ impl Claims {
             set(&mut bytes[offset..], *social);
         }
         pairs.sort_unstable();
-        let proof = prove(session, pairs.iter().map(|pair| &tags[pair.1 as usize]));
+        let tags = pairs.iter().map(|pair| &tags[pair.1 as usize][16..]);
+        let proof = prove(session, tags);
         let at = bytes.len() - 32;
         bytes[at..].copy_from_slice(proof.as_bytes());
         Self(bytes)
@@ -56,7 +57,8 @@ impl Claims {
                 what: "both sides' numbers of common ids differ",
             });
         }
-        let expected = prove(session, rating.iter().map(|place| &tags[*place as usize]));
+        let tags = rating.iter().map(|place| &tags[*place as usize][16..]);
+        let expected = prove(session, tags);
         // BLAKE3's hashes compare in constant time.
         if expected != *proof {
             return Err(PsiError::Unproven);
@@ -70,20 +72,42 @@ impl Claims {
     }
 }
 
-/// Over the last halves of the tags, in the order of P0's places: labels are first halves.
-fn prove<'a>(session: &Session, tags: impl Iterator<Item = &'a [u8; 32]>) -> blake3::Hash {
+/// Over the last halves of the claimed ids' tags, in an order that both know: labels are first
+/// halves.
+pub(crate) fn prove<'a>(session: &Session, halves: impl Iterator<Item = &'a [u8]>) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_keyed(&session.proof_key);
-    for tag in tags {
-        hasher.update(&tag[16..]);
+    for half in halves {
+        hasher.update(half);
     }
     hasher.finalize()
 }
 
-fn set(bits: &mut [u8], place: u32) {
+/// Adds a part of the claims to what has come.
+pub(crate) fn take(received: &mut Vec<u8>, bytes: &[u8], expected: usize) -> Result<(), PsiError> {
+    let what = "bytes of claims";
+    if bytes.is_empty() {
+        return Err(PsiError::Torn {
+            what,
+            element_bytes: 1,
+            most: expected,
+            actual: 0,
+        });
+    }
+    if received.len() + bytes.len() > expected {
+        return Err(PsiError::Surplus {
+            what,
+            expected: expected as u64,
+        });
+    }
+    received.extend_from_slice(bytes);
+    Ok(())
+}
+
+pub(crate) fn set(bits: &mut [u8], place: u32) {
     bits[place as usize / 8] |= 1 << (place % 8);
 }
 
-fn places(bits: &[u8], size: u32) -> Result<Vec<u32>, PsiError> {
+pub(crate) fn places(bits: &[u8], size: u32) -> Result<Vec<u32>, PsiError> {
     let all = 8 * u32::try_from(bits.len()).unwrap_or(u32::MAX / 8);
     let is_set = |place: &u32| bits[*place as usize / 8] >> (place % 8) & 1 == 1;
     if (size..all).any(|place| is_set(&place)) {

@@ -46,6 +46,9 @@ pub enum PsiError {
         /// How many there are.
         actual: u64,
     },
+    /// The ids do not fit their vector under this session's key: less than once in 2^40 sessions.
+    #[error("the ids cannot be encoded under this session's key: begin again with a new session")]
+    Encoding,
     /// A set larger than the protocol takes (either side).
     #[error("{actual} ids of one platform are more than the {most} that this version takes")]
     TooManyIds {
@@ -63,6 +66,16 @@ pub enum PsiError {
         element_bytes: usize,
         /// Most elements of a message.
         most: usize,
+        /// Bytes received.
+        actual: usize,
+    },
+    /// A message that is not as long as it must be (peer).
+    #[error("{what} of {actual} bytes came where {expected} were due")]
+    Length {
+        /// What it holds.
+        what: &'static str,
+        /// Bytes due.
+        expected: usize,
         /// Bytes received.
         actual: usize,
     },
@@ -88,6 +101,9 @@ pub enum PsiError {
     /// Two ids have the label of one (peer; for honest ones once in 2^40 jobs).
     #[error("labels match more than one id")]
     Ambiguous,
+    /// The columns are not what the protocol sends: the peer could ask about any id (peer).
+    #[error("the peer's columns are no words of the code")]
+    Inconsistent,
     /// Claims with padding bits, or different numbers of ids on both sides (peer).
     #[error("the claims are malformed: {what}")]
     Claims {
@@ -105,7 +121,11 @@ impl PsiError {
     pub fn blames_peer(&self) -> bool {
         !matches!(
             self,
-            Self::Entropy | Self::Count { .. } | Self::OwnDuplicate | Self::Unfinished { .. }
+            Self::Entropy
+                | Self::Count { .. }
+                | Self::OwnDuplicate
+                | Self::Encoding
+                | Self::Unfinished { .. }
         )
     }
 }

@@ -114,7 +114,7 @@ fn encode(points: &[RistrettoPoint]) -> Vec<[u8; POINT_BYTES]> {
     encoded.iter().map(CompressedRistretto::to_bytes).collect()
 }
 
-fn decode(bytes: &[u8; POINT_BYTES], position: u64) -> Result<RistrettoPoint, PsiError> {
+pub(crate) fn decode(bytes: &[u8; POINT_BYTES], position: u64) -> Result<RistrettoPoint, PsiError> {
     let fault = |fault| PsiError::Point { position, fault };
     let point = CompressedRistretto(*bytes)
         .decompress()

@@ -86,6 +86,7 @@ pub mod rating;
 mod received;
 mod session;
 pub mod social;
+pub mod vole;
 
 #[cfg(test)]
 mod attack_tests;

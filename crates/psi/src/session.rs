@@ -16,6 +16,7 @@ pub struct Session {
     pub(crate) tag_key: [u8; 32],
     pub(crate) proof_key: [u8; 32],
     pub(crate) order_key: [u8; 32],
+    pub(crate) vole_key: [u8; 32],
 }
 
 impl Session {
@@ -42,6 +43,7 @@ impl Session {
             tag_key: key("s3rec psi v1: tag of a doubly masked id"),
             proof_key: key("s3rec psi v1: proof of the claims"),
             order_key: key("s3rec psi v1: order of the common ids"),
+            vole_key: key("s3rec psi v1: the form of small VOLEs"),
         }
     }
 }
@@ -182,6 +184,7 @@ mod tests {
             assert_ne!(base.tag_key, other.tag_key);
             assert_ne!(base.proof_key, other.proof_key);
             assert_ne!(base.order_key, other.order_key);
+            assert_ne!(base.vole_key, other.vole_key);
         }
     }
 }

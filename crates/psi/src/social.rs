@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use crate::claims::Claims;
+use crate::claims::{self, Claims};
 use crate::group::{Secret, entropy, tag};
 use crate::received::ReceivedPoints;
 use crate::{Common, Masking, PsiError, Sent, Session, Sizes};
@@ -121,23 +121,7 @@ impl SocialWaiting {
     /// # Errors
     /// [`PsiError`] blaming the peer: an empty part, or more than the sizes allow.
     pub fn take_claims(mut self, bytes: &[u8]) -> Result<Self, PsiError> {
-        let what = "bytes of claims";
-        let expected = self.sizes.claims_bytes();
-        if bytes.is_empty() {
-            return Err(PsiError::Torn {
-                what,
-                element_bytes: 1,
-                most: expected,
-                actual: 0,
-            });
-        }
-        if self.claims.len() + bytes.len() > expected {
-            return Err(PsiError::Surplus {
-                what,
-                expected: expected as u64,
-            });
-        }
-        self.claims.extend_from_slice(bytes);
+        claims::take(&mut self.claims, bytes, self.sizes.claims_bytes())?;
         Ok(self)
     }
 

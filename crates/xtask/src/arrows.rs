@@ -59,8 +59,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("s3rec-data", &["sparse"]),
     ("s3rec-sparse", &["algebra"]),
     ("s3rec-testkit", &["data", "sparse"]),
-    // Finding the common users needs none of the products.
-    ("s3rec-psi", &[]),
+    // Finding the common users needs none of the products: of the algebra, the seeds and streams.
+    ("s3rec-psi", &["algebra"]),
     // Its entries are its own: it needs nothing of ours, and no I/O.
     ("s3rec-audit", &[]),
     ("s3rec-algebra", &[]),
