@@ -12,6 +12,7 @@ mod doctor;
 mod evaluations;
 mod faults;
 mod filmtrust;
+mod first_recommendation;
 mod healthcheck;
 mod hostile;
 mod identity;

@@ -151,7 +151,8 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// Our private key, PEM; refused when others may read the file.
     pub key: PathBuf,
-    /// Revocation lists of the authorities, PEM; nobody is revoked without them.
+    /// Revocation lists of the authorities, PEM: a file, or a directory whose `*.crl` files are all
+    /// read. Nobody is revoked without them.
     pub revoked: Option<PathBuf>,
 }
 

@@ -16,6 +16,8 @@ pub enum SocialVerb {
     Import(ImportLinksArgs),
     /// List the proposals and what consenting gives away.
     Proposals(ProposalsArgs),
+    /// Go through the proposals that wait: shows what each would give away, and asks.
+    Review(ConnectionArgs),
     /// Consent to one proposal, exactly as stated.
     Approve(ApproveArgs),
     /// Decline a proposal.

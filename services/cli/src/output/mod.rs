@@ -9,7 +9,7 @@ use serde_json::Value;
 
 pub use s3rec_wire::json::to_json;
 pub use table::Table;
-pub use words::{bytes, count, duration, name};
+pub use words::{bytes, count, date_now, duration, name};
 
 use crate::failure::Failure;
 

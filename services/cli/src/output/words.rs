@@ -11,6 +11,12 @@ pub fn name(proto_name: &str, type_prefix: &str) -> String {
         .replace('_', "-")
 }
 
+/// Today, UTC: `2026-11-27`.
+#[must_use]
+pub fn date_now() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,11 @@
 //! `s3rec rating …`.
 
 use s3rec_model::StopRule;
+use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{EventView, importing, rating_text, shared_text, stored_text};
+use super::{EventView, follow, importing, rating_text, shared_text, stored_text};
 use crate::arguments::{
     DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
     RatingVerb, ReasonedJobArgs,
@@ -155,6 +156,9 @@ async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> 
     let request = arguments.request();
     let mut client = connect(arguments.connection).await?;
     let proposed = client.propose_job(request).await?.into_inner();
+    if arguments.start {
+        return follow::start(&mut client, &proposed, output).await;
+    }
     output.message(&proposed, |proposed| {
         format!(
             "job {} is {}",
@@ -270,5 +274,5 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
 }
 
 async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
-    client::rating(&connection.resolve()?).await
+    client::rating(&connection.resolve(CertificateRole::RatingOperator)?).await
 }

@@ -1,5 +1,6 @@
 //! `s3rec social …`.
 
+use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 use serde_json::json;
 
@@ -7,7 +8,7 @@ use super::rating::in_days;
 use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
-use super::{EventView, importing, stored_text};
+use super::{EventView, importing, review, stored_text};
 use crate::arguments::{
     BoundsName, DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs,
     SocialVerb,
@@ -37,6 +38,10 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
                 &client.list_proposals(request).await?.into_inner(),
                 proposals,
             )
+        }
+        SocialVerb::Review(connection) => {
+            let mut client = connect(connection).await?;
+            review::review(&mut client, output).await
         }
         SocialVerb::Approve(arguments) => {
             let bounds_rule = match arguments.bounds {
@@ -172,7 +177,7 @@ async fn policy(verb: PolicyVerb, output: Output) -> Result<(), Failure> {
 }
 
 async fn connect(connection: ConnectionArgs) -> Result<SocialClient, Failure> {
-    client::social(&connection.resolve()?).await
+    client::social(&connection.resolve(CertificateRole::SocialOperator)?).await
 }
 
 fn imported(answer: &v1::ImportLinksResponse) -> String {
@@ -213,7 +218,7 @@ fn proposals(answer: &v1::ListProposalsResponse) -> String {
     answer.proposals.iter().map(proposal).collect()
 }
 
-fn proposal(one: &v1::ProposalSummary) -> String {
+pub(super) fn proposal(one: &v1::ProposalSummary) -> String {
     let event = one.last_event.clone().unwrap_or_default();
     let release = one.release_policy.unwrap_or_default();
     let mut text = format!(
