@@ -17,6 +17,7 @@ mod healthcheck;
 mod hostile;
 mod identity;
 mod imports;
+mod mistakes;
 mod models;
 mod observability;
 mod operators;

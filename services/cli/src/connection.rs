@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use s3rec_node::client::{ConnectError, connect};
+use s3rec_node::client::{ConnectError, connect_and_ask};
 use s3rec_node::config::TlsSettings;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
@@ -98,7 +98,7 @@ impl ConnectionArgs {
     /// the operators of that role.
     ///
     /// # Errors
-    /// [`Failure::Usage`] naming what is missing, [`Failure::File`] for the client file.
+    /// [`Failure::Usage`] naming what is missing, also the client file.
     pub fn resolve(self, operator: CertificateRole) -> Result<Connection, Failure> {
         let file = match self.file(operator)? {
             Some(path) => ClientFile::read(&path)?,
@@ -118,6 +118,11 @@ impl ConnectionArgs {
         if self.client.is_some() {
             return Ok(self.client.clone());
         }
+        // Its present name would be passed over, and another platform be meant.
+        if std::env::var_os("S3REC_CLIENT_FILE").is_some() {
+            let message = "S3REC_CLIENT_FILE is called S3REC_CLIENT now; set that one instead";
+            return Err(Failure::Usage(message.into()));
+        }
         let whole = self.address.is_some()
             && self.ca.is_some()
             && self.certificate.is_some()
@@ -133,9 +138,12 @@ impl ConnectionArgs {
 
 impl ClientFile {
     fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
-            path: path.to_owned(),
-            source,
+        let text = std::fs::read_to_string(path).map_err(|source| {
+            Failure::Usage(format!(
+                "client file {}: {source}\nIt is named by --client, S3REC_CLIENT or the context in use: \
+                 s3rec context list shows those that there are, s3rec init makes new ones.",
+                path.display()
+            ))
         })?;
         let mut file: Self = toml::from_str(&text)
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
@@ -171,7 +179,7 @@ impl Connection {
         let refused = |error: ConnectError| Failure::from(Fault::from(error).into_status());
         let material =
             TlsMaterial::load(&settings, own).map_err(|error| refused(ConnectError::Tls(error)))?;
-        connect(&self.address, &material, Authorize::role(role))
+        connect_and_ask(&self.address, &material, Authorize::role(role))
             .await
             .map_err(refused)
     }

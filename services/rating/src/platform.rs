@@ -52,6 +52,9 @@ pub(crate) struct Platform {
     /// Tells a restart to the peer.
     pub(crate) instance_nonce: [u8; 16],
     pub(crate) data_dir: PathBuf,
+    /// Held while lifelines of jobs that nobody has begun are opened and listened to, and while one
+    /// of them is cancelled.
+    pub(crate) deciding: tokio::sync::Mutex<()>,
     running: Mutex<Option<Running>>,
 }
 
@@ -120,6 +123,7 @@ impl Platform {
             sight: PeerSight::default(),
             instance_nonce: fresh_nonce()?,
             data_dir: settings.data_dir.clone(),
+            deciding: tokio::sync::Mutex::new(()),
             running: Mutex::new(None),
         };
         Ok(Arc::new(platform))
@@ -246,6 +250,13 @@ impl Platform {
             platform: Arc::clone(self),
             asked,
         })
+    }
+
+    /// Whether a job has the place of the running one.
+    pub(crate) fn has_begun(&self, job: JobId) -> bool {
+        self.running()
+            .as_ref()
+            .is_some_and(|running| running.job == job)
     }
 
     /// Asks the running job of that name to end; false when it does not run.

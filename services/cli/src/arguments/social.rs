@@ -14,7 +14,7 @@ use crate::connection::ConnectionArgs;
 pub enum SocialVerb {
     /// Read a links file into the platform: truster, trustee.
     Import(ImportLinksArgs),
-    /// List the proposals and what consenting gives away.
+    /// List the open proposals, what consenting gives away, and what is left under the policy.
     Proposals(ProposalsArgs),
     /// Go through the proposals that wait: shows what each would give away, and asks.
     Review(ConnectionArgs),
@@ -66,6 +66,9 @@ pub struct ProposalsArgs {
     /// Only those that wait for a decision.
     #[arg(long)]
     pub pending: bool,
+    /// Also those that have ended.
+    #[arg(long, conflicts_with = "pending")]
+    pub all: bool,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -1,7 +1,9 @@
 //! Calls of the people at both platforms, as functions. The commands, the demonstration and the
 //! tests all speak through these.
 
+mod again;
 mod export;
+mod ids;
 mod model_file;
 mod upload;
 mod watch;
@@ -10,7 +12,9 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 use tonic::transport::Channel;
 
+pub use again::{watch_rating, watch_social};
 pub use export::{ExportedModel, ExportedRow, export, gather};
+pub use ids::{rating_job, short, social_job};
 pub use model_file::{WrittenModel, tensors, write_model};
 pub use upload::{Columns, FileSource, import_links, import_ratings};
 pub use watch::{decision, is_terminal, rating_events, social_events};
