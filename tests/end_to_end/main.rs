@@ -6,6 +6,7 @@ mod audits;
 mod chaos;
 mod clocks;
 mod compose;
+mod console;
 mod demo;
 mod disks;
 mod doctor;

@@ -20,6 +20,7 @@ use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
 
 use crate::absence;
+use crate::console::Console;
 use crate::expiry;
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
@@ -49,6 +50,7 @@ pub async fn start(
         None => None,
     };
     let peer_port = Port::bind("peer", settings.peer.listen, &settings.data_dir).await?;
+    let console = Console::bind(&settings).await?;
     let operator_port =
         Port::bind("operator", settings.operator.listen, &settings.data_dir).await?;
     let (operator, peer) = (operator_port.address(), peer_port.address());
@@ -65,6 +67,7 @@ pub async fn start(
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let service = LogCalls::new(service, platform.audit.clone());
     let authorize = Authorize::unrevoked(CertificateRole::SocialOperator, &identity);
+    let console = console.mount(&platform, service.clone(), &mut operator_routes);
     operator_routes.add_service(InterceptedService::new(service, authorize));
 
     let mut peer_routes = RoutesBuilder::default();
@@ -80,6 +83,9 @@ pub async fn start(
     Ok(Daemon::serving(operator, Some(peer), async move {
         if let Some(port) = observability {
             tokio::spawn(port.observe(Arc::new(observed(&platform)), stop.clone()));
+        }
+        if let Some(console) = console {
+            tokio::spawn(console.serve(Arc::clone(&identity), stop.clone()));
         }
         let every = Duration::from_secs(reload_seconds.max(1));
         tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));

@@ -10,7 +10,7 @@ use super::{PeerSettings, Settings};
 const ENVIRONMENT_PREFIX: &str = "S3REC_";
 
 /// Sections of the file, which is what an environment variable may name.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "data_dir",
     "name",
     "operator",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 9] = [
     "tls",
     "log",
     "observability",
+    "console",
     "limits",
     "retention",
 ];

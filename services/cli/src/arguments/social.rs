@@ -24,6 +24,8 @@ pub enum SocialVerb {
     Reject(ReasonedJobArgs),
     /// Take consent back, effective before the next opening.
     Revoke(ReasonedJobArgs),
+    /// Print a link for one log-in to the platform's console, in a browser.
+    Console(ConnectionArgs),
     /// Follow a job until it ends.
     Watch(JobArgs),
     /// What was opened to the rating platform, over all jobs.

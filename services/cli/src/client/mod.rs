@@ -30,6 +30,24 @@ pub type RatingClient = v1::rating_platform_client::RatingPlatformClient<Channel
 /// Client of the social platform's operator service.
 pub type SocialClient = v1::social_platform_client::SocialPlatformClient<Channel>;
 
+/// Client of the service that opens a platform's console.
+pub type ConsoleClient = v1::console_client::ConsoleClient<Channel>;
+
+/// Connects to the daemon of the platform that operators of `own` operate.
+///
+/// # Errors
+/// As [`Connection::open`].
+pub async fn console(
+    connection: &Connection,
+    own: CertificateRole,
+) -> Result<ConsoleClient, Failure> {
+    let platform = match own {
+        CertificateRole::Social | CertificateRole::SocialOperator => CertificateRole::Social,
+        _ => CertificateRole::Rating,
+    };
+    Ok(ConsoleClient::new(connection.open(own, platform).await?))
+}
+
 /// Connects to a rating platform.
 ///
 /// # Errors
