@@ -8,7 +8,8 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
-    let files = ["rating", "social", "peer", "stored"].map(|name| format!("s3rec/v1/{name}.proto"));
+    let files = ["rating", "social", "peer", "console", "stored"]
+        .map(|name| format!("s3rec/v1/{name}.proto"));
     let descriptors = protox::compile(files, [&root])?;
 
     // Reflection and JSON read this; comments stay in, so that clients can show them.

@@ -12,9 +12,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use tower::service_fn;
 
 use crate::alive::Alive;
+use crate::dialled::Dialled;
+pub use crate::dialled::refused_certificate;
 use crate::tls::{Authorize, Judged, TlsError, TlsMaterial};
 
 /// Longest wait for TCP and TLS to come about.
@@ -83,14 +87,42 @@ pub async fn connect(
         .to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|_| wrong())?;
     let endpoint = endpoint(&uri).ok_or_else(wrong)?;
+    let at = format!("{}:{port}", uri.host().unwrap_or_default());
     let to = Place {
         host,
         port,
         name,
         tls: TlsConnector::from(Arc::new(material.client_config()?)),
+        dialled: Dialled::new(material.own().role, expected.wanted(), at),
         expected,
     };
     dial(endpoint, to, address).await
+}
+
+/// As [`connect`], and asks whoever answers how it is: a TLS that refuses our certificate says so after
+/// our own handshake only, and a daemon that refuses our role at a call.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_and_ask(
+    address: &str,
+    material: &TlsMaterial,
+    expected: Authorize,
+) -> Result<Channel, ConnectError> {
+    let (own, wanted) = (material.own().role, expected.wanted());
+    let channel = connect(address, material, expected).await?;
+    let mut request = tonic::Request::new(HealthCheckRequest::default());
+    request.set_timeout(CONNECT_TIMEOUT);
+    let asked = HealthClient::new(channel.clone()).check(request).await;
+    let Err(status) = asked else {
+        return Ok(channel);
+    };
+    let refused = refused_certificate(&status, own, wanted, address);
+    match refused.or_else(|| Fault::from_status(&status)) {
+        Some(fault) => Err(ConnectError::Refused(fault)),
+        // What the call itself is for will say what is wrong.
+        None => Ok(channel),
+    }
 }
 
 /// Connects to the daemon at `address`, which must be our own: it presents our certificate, of
@@ -110,7 +142,9 @@ pub async fn connect_to_itself(
     })?;
     let (host, port) = (address.ip().to_string(), address.port());
     let name = ServerName::IpAddress(address.ip().into());
+    let role = material.own().role;
     let to = Place {
+        dialled: Dialled::new(role, role, format!("{host}:{port}")),
         host,
         port,
         name,
@@ -145,6 +179,8 @@ struct Place {
     name: ServerName<'static>,
     tls: TlsConnector,
     expected: Authorize,
+    /// For the words of what goes wrong.
+    dialled: Dialled,
 }
 
 async fn dial(endpoint: Endpoint, to: Place, shown: &str) -> Result<Channel, ConnectError> {
@@ -164,19 +200,14 @@ impl Place {
             name,
             tls,
             expected,
+            dialled,
         } = self;
         let stream = TcpStream::connect((host.as_str(), port)).await;
-        let stream = stream.map_err(|error| {
-            let message = format!("nobody answers at {host}:{port} ({error})");
-            Fault::new(Reason::Unreachable, message)
-        })?;
+        let stream = stream.map_err(|error| dialled.unreachable(&error))?;
         let stream = tls
             .connect(name, Alive::over(stream))
             .await
-            .map_err(|error| {
-                let message = format!("TLS with {host}:{port} failed: {error}");
-                Fault::new(Reason::TlsFailed, message)
-            })?;
+            .map_err(|error| dialled.handshake(&error))?;
         let (_, session) = stream.get_ref();
         let leaf = session.peer_certificates().and_then(<[_]>::first);
         let leaf = leaf.ok_or_else(|| {
@@ -184,10 +215,7 @@ impl Place {
             Fault::new(Reason::NoCertificate, message)
         })?;
         let leaf = leaf.clone().into_owned();
-        Judged::new(stream, leaf, expected).map_err(|mut fault| {
-            fault.message = format!("{host}:{port}: {}", fault.message);
-            fault
-        })
+        Judged::new(stream, leaf, expected).map_err(|fault| dialled.somebody_else(fault))
     }
 }
 

@@ -61,6 +61,14 @@ impl DaemonError {
             Self::Audit(error) => storage_remedy(error.kind()),
             Self::Store(error) => storage_remedy(error.kind()),
             Self::Refused(fault) => Some(&fault.remedy),
+            Self::Tls(TlsError::File { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Some(
+                    "The configuration names this file. s3rec pki trust writes peer-ca.pem and peer.pin \
+                     from the other platform's card; s3rec init and s3rec pki make our own.",
+                )
+            }
             _ => None,
         }
     }

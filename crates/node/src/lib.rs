@@ -36,6 +36,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod datasets;
+mod dialled;
 pub mod health;
 #[cfg(test)]
 mod home;

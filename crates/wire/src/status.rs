@@ -70,7 +70,7 @@ reasons! {
         "List what exists and use one of those names.";
     /// The other platform has not decided yet.
     NotApproved, "NOT_APPROVED", FailedPrecondition, None,
-        "Ask the social platform's operator to approve the proposal, or start with waiting for approval.";
+        "Ask the social platform's operator to approve the proposal (s3rec social review), or start with waiting for it (s3rec rating start --wait).";
     /// The other platform's operator declined.
     Rejected, "REJECTED", FailedPrecondition, None,
         "Read the reason given and propose anew on terms that the social platform accepts.";
@@ -101,6 +101,9 @@ reasons! {
     /// A protocol, operator or policy that this version does not offer.
     Unsupported, "UNSUPPORTED", Unimplemented, None,
         "Choose a setting that this version offers.";
+    /// An open job asks for the same.
+    AlreadyProposed, "ALREADY_PROPOSED", AlreadyExists, None,
+        "Watch the open job, or cancel it; to have two of them, propose it again on purpose.";
     /// Another job of this pair is running.
     Busy, "BUSY", ResourceExhausted, Some(10),
         "Wait until the running job has ended, or cancel it.";

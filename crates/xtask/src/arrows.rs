@@ -39,9 +39,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-social",
         &[
-            "algebra", "audit", "data", "job", "link", "node", "psi", "sparse", "spmm", "wire",
+            "algebra", "audit", "console", "data", "job", "link", "node", "psi", "sparse", "spmm",
+            "wire",
         ],
     ),
+    // Pages and log-ins: what is done goes through the platform's own service.
+    ("s3rec-console", &["audit", "node", "wire"]),
     (
         "s3rec-node",
         &[

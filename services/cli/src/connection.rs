@@ -1,9 +1,10 @@
-//! How to reach a platform and who we are: flags over environment over one client file.
+//! How to reach a platform and who we are: flags over environment over one client file, which a flag,
+//! a variable or the context in use names.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use s3rec_node::client::{ConnectError, connect};
+use s3rec_node::client::{ConnectError, connect_and_ask};
 use s3rec_node::config::TlsSettings;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
@@ -11,27 +12,62 @@ use s3rec_wire::status::Fault;
 use serde::Deserialize;
 use tonic::transport::Channel;
 
+use crate::contexts::{self, Contexts};
 use crate::failure::Failure;
 
-/// Connection flags of every verb.
+/// Connection flags of every verb. They may stand before the verb as well.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
+    /// Client file with any of the four below (TOML: address, ca, certificate, key; paths relative
+    /// to the file); the context's unless given.
+    #[arg(long, global = true, env = "S3REC_CLIENT", value_name = "FILE")]
+    pub client: Option<PathBuf>,
+    /// Context to take instead of the one in use (s3rec context).
+    #[arg(
+        long,
+        global = true,
+        env = "S3REC_CONTEXT",
+        value_name = "NAME",
+        conflicts_with = "client"
+    )]
+    pub context: Option<String>,
     /// Address of the platform's operator port, for example https://localhost:7100.
-    #[arg(long, env = "S3REC_CLIENT_ADDRESS", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3REC_CLIENT_ADDRESS",
+        value_name = "URL",
+        hide_short_help = true
+    )]
     pub address: Option<String>,
     /// Authority that signed the platform's certificate (PEM).
-    #[arg(long, env = "S3REC_CLIENT_CA", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3REC_CLIENT_CA",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
     pub ca: Option<PathBuf>,
     /// Our operator certificate (PEM).
-    #[arg(long, env = "S3REC_CLIENT_CERTIFICATE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3REC_CLIENT_CERTIFICATE",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
     pub certificate: Option<PathBuf>,
     /// Key of our operator certificate (PEM).
-    #[arg(long, env = "S3REC_CLIENT_KEY", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3REC_CLIENT_KEY",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
     pub key: Option<PathBuf>,
-    /// Client file with any of the four (TOML: address, ca, certificate, key; paths relative
-    /// to the file).
-    #[arg(long, env = "S3REC_CLIENT_FILE", value_name = "FILE")]
-    pub client: Option<PathBuf>,
 }
 
 /// The client file.
@@ -58,13 +94,14 @@ pub struct Connection {
 }
 
 impl ConnectionArgs {
-    /// Lays the flags (and the environment, which clap puts beneath them) over the client file.
+    /// Lays the flags (and the environment, which clap puts beneath them) over the client file of
+    /// the operators of that role.
     ///
     /// # Errors
-    /// [`Failure::Usage`] naming what is missing, [`Failure::File`] for the client file.
-    pub fn resolve(self) -> Result<Connection, Failure> {
-        let file = match &self.client {
-            Some(path) => ClientFile::read(path)?,
+    /// [`Failure::Usage`] naming what is missing, also the client file.
+    pub fn resolve(self, operator: CertificateRole) -> Result<Connection, Failure> {
+        let file = match self.file(operator)? {
+            Some(path) => ClientFile::read(&path)?,
             None => ClientFile::default(),
         };
         let address = required(self.address.or(file.address), "--address")?;
@@ -75,13 +112,38 @@ impl ConnectionArgs {
             key: required(self.key.or(file.key), "--key")?,
         })
     }
+
+    /// The client file; `None` where nothing names one, or nothing of it is needed.
+    fn file(&self, operator: CertificateRole) -> Result<Option<PathBuf>, Failure> {
+        if self.client.is_some() {
+            return Ok(self.client.clone());
+        }
+        // Its present name would be passed over, and another platform be meant.
+        if std::env::var_os("S3REC_CLIENT_FILE").is_some() {
+            let message = "S3REC_CLIENT_FILE is called S3REC_CLIENT now; set that one instead";
+            return Err(Failure::Usage(message.into()));
+        }
+        let whole = self.address.is_some()
+            && self.ca.is_some()
+            && self.certificate.is_some()
+            && self.key.is_some();
+        match contexts::directory() {
+            Some(directory) if !whole => {
+                Contexts::client_file(&directory, self.context.as_deref(), operator)
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 impl ClientFile {
     fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
-            path: path.to_owned(),
-            source,
+        let text = std::fs::read_to_string(path).map_err(|source| {
+            Failure::Usage(format!(
+                "client file {}: {source}\nIt is named by --client, S3REC_CLIENT or the context in use: \
+                 s3rec context list shows those that there are, s3rec init makes new ones.",
+                path.display()
+            ))
         })?;
         let mut file: Self = toml::from_str(&text)
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
@@ -117,7 +179,7 @@ impl Connection {
         let refused = |error: ConnectError| Failure::from(Fault::from(error).into_status());
         let material =
             TlsMaterial::load(&settings, own).map_err(|error| refused(ConnectError::Tls(error)))?;
-        connect(&self.address, &material, Authorize::role(role))
+        connect_and_ask(&self.address, &material, Authorize::role(role))
             .await
             .map_err(refused)
     }
@@ -127,7 +189,9 @@ fn required<T>(value: Option<T>, flag: &str) -> Result<T, Failure> {
     value.ok_or_else(|| {
         let variable = flag.trim_start_matches('-').to_uppercase();
         Failure::Usage(format!(
-            "{flag} is missing: give the flag, S3REC_CLIENT_{variable}, or a client file with --client"
+            "{flag} is missing, and nothing says which platform is meant: name a client file with \
+             --client or S3REC_CLIENT, or a context with s3rec context use (s3rec init makes both); \
+             or give the flag, or S3REC_CLIENT_{variable}"
         ))
     })
 }
@@ -149,6 +213,8 @@ fn with_scheme(address: String) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
+    const ROLE: CertificateRole = CertificateRole::RatingOperator;
+
     fn arguments(directory: &Path) -> ConnectionArgs {
         let file = directory.join("client.toml");
         std::fs::write(
@@ -167,7 +233,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut arguments = arguments(directory.path());
         arguments.certificate = Some("mine.pem".into());
-        let connection = arguments.resolve().unwrap();
+        let connection = arguments.resolve(ROLE).unwrap();
         assert_eq!(connection.address, "https://localhost:7100");
         assert_eq!(connection.ca, directory.path().join("ca.pem"));
         assert_eq!(connection.certificate, Path::new("mine.pem"));
@@ -177,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let failure = arguments(directory.path()).resolve().unwrap_err();
+        let failure = arguments(directory.path()).resolve(ROLE).unwrap_err();
         assert!(failure.to_string().contains("--certificate"), "{failure}");
         assert!(
             failure.to_string().contains("S3REC_CLIENT_CERTIFICATE"),

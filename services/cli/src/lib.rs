@@ -3,6 +3,8 @@
 //! | module | one sentence |
 //! |---|---|
 //! | [`arguments`] | the command line |
+//! | [`contexts`] | which platforms are meant by default |
+//! | [`init`] | a folder for each platform: configuration, keys, client file, checklist |
 //! | [`connection`] | how to reach a platform: mutual TLS from flags, environment, client file |
 //! | [`client`] | the operators' calls as functions |
 //! | [`verbs`] | what each verb does and how its answer reads |
@@ -16,9 +18,11 @@
 pub mod arguments;
 pub mod client;
 pub mod connection;
+pub mod contexts;
 pub mod demo;
 pub mod doctor;
 pub mod failure;
+pub mod init;
 pub mod output;
 pub mod progress;
 pub mod shaped;
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Pki(arguments) => verbs::pki(&arguments, output),
+        Command::Init(arguments) => init::init(&arguments, output),
+        Command::Context(verb) => verbs::context(verb, output),
         Command::Demo(arguments) => demo::demo(*arguments, output).await,
         Command::Estimate(arguments) => verbs::estimate(&arguments, output),
         Command::Evaluate(arguments) => verbs::evaluate(&arguments, output),

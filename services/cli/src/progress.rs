@@ -76,7 +76,7 @@ impl Drop for Progress {
 }
 
 fn bar() -> ProgressBar {
-    let template = "{prefix:>24} [{bar:32}] {msg}";
+    let template = "{prefix:>20.20} [{bar:16}] {wide_msg}";
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━━ ");

@@ -41,6 +41,9 @@ pub(crate) async fn propose(
     let name = job.to_string();
     let dataset = platform.datasets.choose(&request.dataset)?;
     request.dataset = dataset.to_string();
+    if std::mem::take(&mut request.refuse_repeated) {
+        refuse_repeated(platform, &request)?;
+    }
     // Until the proposal stands, whatever ends this takes the copy back.
     let copy = platform.datasets.copy(&dataset, job)?;
     let expires_unix_ms = match request.expires_unix_ms {
@@ -125,10 +128,32 @@ pub(crate) async fn propose(
     }
     copy.keep();
     tracing::info!(%job, "proposed");
+    let mut reason = String::new();
+    if state == JobState::Rejected {
+        // At once, by a policy: why stands in the first word of the lifeline.
+        let fault = session.lifeline(job).await?.broken().await;
+        ending::end(platform, job, &fault);
+        reason = fault.message;
+    }
     Ok(v1::ProposeJobResponse {
         job_id: name,
         state: state.into(),
+        reason,
     })
+}
+
+/// Refuses what an open job asks for already.
+fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Result<(), Fault> {
+    for open in platform.journal.open_jobs() {
+        let mut same = platform.request(&open)?;
+        same.expires_unix_ms = request.expires_unix_ms;
+        if same == *request {
+            let state = state_words(platform.state(&open));
+            let message = format!("the job {open}, which is {state}, asks for the same");
+            return Err(Fault::new(Reason::AlreadyProposed, message).at("job", open));
+        }
+    }
+    Ok(())
 }
 
 /// Connects, learns P1's decision, and lets the job run by itself.
@@ -143,6 +168,8 @@ pub(crate) async fn start(
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let place = platform.begin(job)?;
+    // From here on nobody else opens a lifeline of the job.
+    drop(platform.deciding.lock().await);
     let mut session = Session::open(platform).await?;
     let lifeline = session.lifeline(job).await?;
     let decision = lifeline.first().await?;
@@ -217,10 +244,12 @@ pub(crate) async fn cancel(
         why
     };
     let reason = format!("the rating platform's operator cancelled the job: {why}");
+    let deciding = platform.deciding.lock().await;
     if !platform.cancel(job, reason.clone()) {
         runner::notify_peer(platform, job, &why).await;
         ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
+    drop(deciding);
     // The running job ends within moments; wait for its word.
     let ended = async {
         while !is_terminal(platform.state(&name)) {

@@ -9,6 +9,7 @@
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
 //! | `runner` | a job from its approval to its end |
+//! | `decisions` | what the social platform decides, known here at once |
 //! | `drive`, `emit` | what the job says: its exchanges, what it saves, what it tells |
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `session` | the connection to the social platform and its lifeline |
@@ -25,6 +26,7 @@ mod align;
 mod args;
 mod brought;
 mod consent;
+mod decisions;
 mod drive;
 mod emit;
 mod ending;

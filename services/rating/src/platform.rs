@@ -36,6 +36,9 @@ pub(crate) struct Platform {
     core: Core<Ratings>,
     pub(crate) peer: RatingPeer,
     pub(crate) models: Cache,
+    /// Held while lifelines of jobs that nobody has begun are opened and listened to, and while one
+    /// of them is cancelled.
+    pub(crate) deciding: tokio::sync::Mutex<()>,
     running: Mutex<Option<Running>>,
 }
 
@@ -87,6 +90,7 @@ impl Platform {
             core: Core::open(settings, identity, CertificateRole::Rating, OF_JOBS)?,
             peer: settings.peer.clone(),
             models: Cache::default(),
+            deciding: tokio::sync::Mutex::new(()),
             running: Mutex::new(None),
         }))
     }
@@ -195,6 +199,13 @@ impl Platform {
             platform: Arc::clone(self),
             asked,
         })
+    }
+
+    /// Whether a job has the place of the running one.
+    pub(crate) fn has_begun(&self, job: JobId) -> bool {
+        self.running()
+            .as_ref()
+            .is_some_and(|running| running.job == job)
     }
 
     /// Asks the running job of that name to end; false when it does not run.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
 
 use crate::brought;
+use crate::decisions;
 use crate::expiry;
 use crate::jobs;
 use crate::operator::OperatorService;
@@ -74,6 +75,7 @@ pub async fn start(
         }
         let every = Duration::from_secs(reload_seconds.max(1));
         tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));
+        tokio::spawn(decisions::follow(Arc::clone(&platform), stop.clone()));
         let tidied = Arc::clone(&platform);
         tokio::spawn(retention::follow(
             move || {

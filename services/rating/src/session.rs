@@ -5,7 +5,7 @@ use std::time::Duration;
 use s3rec_audit::PublicKey;
 use s3rec_job::{JobId, SignedApproval};
 use s3rec_link::LinkError;
-use s3rec_node::client::connect;
+use s3rec_node::client::{connect, refused_certificate};
 use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Authorize;
@@ -52,7 +52,12 @@ impl Session {
             instance_nonce: platform.instance_nonce.to_vec(),
         };
         let answered = client.hello(timed(hello)).await;
-        let answer = answered.map_err(|status| read(&status))?.into_inner();
+        let answer = answered.map_err(|status| {
+            let (own, wanted) = (CertificateRole::Rating, CertificateRole::Social);
+            let refused = refused_certificate(&status, own, wanted, &platform.peer.address);
+            refused.unwrap_or_else(|| read(&status))
+        })?;
+        let answer = answer.into_inner();
         if answer.protocol_version != PROTOCOL_VERSION || answer.role() != v1::Role::Social {
             let message = format!(
                 "the social platform speaks version {} of the conversation, the rating platform {PROTOCOL_VERSION}",
@@ -146,6 +151,16 @@ enum Heard {
     Lost(Fault),
 }
 
+/// What P1 has said of a job by now.
+pub(crate) enum Word {
+    Nothing,
+    State(JobState),
+    /// P1 has ended the job.
+    Over(Fault),
+    /// The connection is gone.
+    Lost(Fault),
+}
+
 /// P1's word on the job, from its decision to its end.
 pub(crate) struct Lifeline {
     heard: watch::Receiver<Heard>,
@@ -172,6 +187,18 @@ impl Lifeline {
         }
     }
 
+    /// What P1 has said last, without waiting for it.
+    pub(crate) fn word(&self) -> Word {
+        match &*self.heard.borrow() {
+            Heard::Nothing => Word::Nothing,
+            Heard::Lost(fault) => Word::Lost(fault.clone()),
+            Heard::Decision(state, reason, _) => match ended(*state, reason) {
+                Some(fault) => Word::Over(fault),
+                None => Word::State(*state),
+            },
+        }
+    }
+
     /// The approval as P1 last told it, empty where it told none.
     pub(crate) fn approval(&self) -> SignedApproval {
         match &*self.heard.borrow() {
@@ -195,31 +222,37 @@ impl Lifeline {
     /// Waits until P1 ends the job or is gone.
     pub(crate) async fn broken(&self) -> Fault {
         let mut heard = self.heard.clone();
-        let ended = |heard: &Heard| match heard {
+        let is_over = |heard: &Heard| match heard {
             Heard::Lost(_) => true,
-            Heard::Decision(state, ..) => matches!(
-                state,
-                JobState::Rejected | JobState::Failed | JobState::Cancelled
-            ),
+            Heard::Decision(state, reason, _) => ended(*state, reason).is_some(),
             Heard::Nothing => false,
         };
-        let word = heard.wait_for(ended).await.map(|word| word.clone());
+        let word = heard.wait_for(is_over).await.map(|word| word.clone());
         let Ok(word) = word else {
             // The task ends without a loss only after FINISHED: nothing breaks any more.
             return std::future::pending().await;
         };
         match word {
             Heard::Lost(fault) => fault,
-            Heard::Decision(JobState::Rejected, reason, _) => Fault::new(
-                Reason::Rejected,
-                format!("the social platform rejected the proposal: {reason}"),
-            ),
-            Heard::Decision(JobState::Cancelled, reason, _) => {
-                Fault::new(Reason::Cancelled, reason)
+            Heard::Decision(state, reason, _) => {
+                ended(state, &reason).unwrap_or_else(|| LinkError::Ended.into())
             }
-            Heard::Decision(_, reason, _) => Fault::new(Reason::PeerAborted, reason),
             Heard::Nothing => LinkError::Ended.into(),
         }
+    }
+}
+
+/// Why a job is over that P1 says is in that state; `None` while it is not, and for one that is
+/// finished.
+fn ended(state: JobState, reason: &str) -> Option<Fault> {
+    match state {
+        JobState::Rejected => Some(Fault::new(
+            Reason::Rejected,
+            format!("the social platform rejected the proposal: {reason}"),
+        )),
+        JobState::Cancelled => Some(Fault::new(Reason::Cancelled, reason)),
+        JobState::Failed => Some(Fault::new(Reason::PeerAborted, reason)),
+        _ => None,
     }
 }
 

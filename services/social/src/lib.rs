@@ -6,6 +6,7 @@
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `consent` | what consenting gives away, in words |
+//! | `console` | the same in a browser |
 //! | `policy`, `approval` | who may be shown what, and the signature that says so |
 //! | `approved`, `consented` | the approval as it is stored, and what a job begins with under it |
 //! | `head_exchange` | both platforms sign the heads of both audit logs |
@@ -36,6 +37,7 @@ mod bounds;
 mod common_links;
 mod consent;
 mod consented;
+mod console;
 mod disclosing;
 #[cfg(test)]
 mod door_tests;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
 
 use crate::absence;
+use crate::console::Console;
 use crate::expiry;
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
@@ -48,6 +49,7 @@ pub async fn start(
         None => None,
     };
     let peer_port = Port::bind("peer", settings.peer.listen, &settings.data_dir).await?;
+    let console = Console::bind(&settings).await?;
     let operator_port =
         Port::bind("operator", settings.operator.listen, &settings.data_dir).await?;
     let (operator, peer) = (operator_port.address(), peer_port.address());
@@ -64,6 +66,7 @@ pub async fn start(
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let service = LogCalls::new(service, platform.audit.clone());
     let authorize = Authorize::unrevoked(CertificateRole::SocialOperator, &identity);
+    let console = console.mount(&platform, service.clone(), &mut operator_routes);
     operator_routes.add_service(Admitted::new(service, authorize));
 
     let mut peer_routes = RoutesBuilder::default();
@@ -82,6 +85,9 @@ pub async fn start(
                 Arc::new(platform.observed(v1::Role::Social, None)),
                 stop.clone(),
             ));
+        }
+        if let Some(console) = console {
+            tokio::spawn(console.serve(Arc::clone(&identity), stop.clone()));
         }
         let every = Duration::from_secs(reload_seconds.max(1));
         tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));

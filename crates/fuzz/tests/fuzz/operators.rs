@@ -53,7 +53,8 @@ fn client_files() {
                 client: Some(path.clone()),
                 ..ConnectionArgs::default()
             };
-            if let Ok(connection) = given.resolve() {
+            if let Ok(connection) = given.resolve(s3rec_node::pki::CertificateRole::RatingOperator)
+            {
                 assert!(connection.address.contains("://"), "{connection:?}");
             }
         });

@@ -10,7 +10,7 @@ use super::{PeerSettings, Settings};
 const ENVIRONMENT_PREFIX: &str = "S3REC_";
 
 /// Sections of the file, which is what an environment variable may name.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "data_dir",
     "name",
     "operator",
@@ -18,6 +18,7 @@ const SECTIONS: [&str; 9] = [
     "tls",
     "log",
     "observability",
+    "console",
     "limits",
     "retention",
 ];
@@ -53,7 +54,7 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is not TOML.
+    /// The file is not TOML, or a field of it is unknown or of the wrong form.
     #[error("configuration file {path}: {source}")]
     Syntax {
         /// The file.
@@ -132,12 +133,27 @@ fn layered<P: PeerSettings>(
         set(&mut table, &levels, &value)?;
     }
     super::named::resolve(&mut table)?;
-    let mut settings: Settings<P> = table.try_into().map_err(|source| ConfigError::Field {
-        path: file.to_owned(),
-        source: Box::new(source),
-    })?;
+    let mut settings: Settings<P> = table
+        .try_into()
+        .map_err(|source| in_its_place::<P>(file, text, source))?;
     settings.rebase(file.parent().unwrap_or(Path::new("")));
     Ok(settings)
+}
+
+/// A field that is wrong in the file itself is told with its line; one that a variable or a flag has
+/// set has none.
+fn in_its_place<P: PeerSettings>(file: &Path, text: &str, found: toml::de::Error) -> ConfigError {
+    let path = file.to_owned();
+    match toml::from_str::<Settings<P>>(text) {
+        Err(source) if source.message() == found.message() => ConfigError::Syntax {
+            path,
+            source: Box::new(source),
+        },
+        _ => ConfigError::Field {
+            path,
+            source: Box::new(found),
+        },
+    }
 }
 
 impl Overrides {
@@ -288,8 +304,14 @@ mod tests {
         let in_file = format!("colour = 1\n{FILE}");
         assert!(matches!(
             read(&in_file, &[], &Overrides::default()),
-            Err(ConfigError::Field { .. })
+            Err(ConfigError::Syntax { .. })
         ));
+        let message = read(&in_file, &[], &Overrides::default());
+        let message = message.unwrap_err().to_string();
+        assert!(
+            message.contains("line 1") && message.contains("colour"),
+            "{message}"
+        );
         let in_environment = [("S3REC_PEER__PINN", "x")];
         assert!(read(FILE, &in_environment, &Overrides::default()).is_err());
         let in_flags = Overrides {

@@ -10,6 +10,7 @@ mod settings;
 
 pub use layers::{ConfigError, Overrides, load};
 pub use settings::{
-    Limits, LogFormat, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings,
-    RatingPeer, RatingSettings, Retention, Settings, SocialPeer, SocialSettings, TlsSettings,
+    ConsoleSettings, Limits, LogFormat, LogSettings, ObservabilitySettings, OperatorSettings,
+    PeerSettings, RatingPeer, RatingSettings, Retention, Settings, SocialPeer, SocialSettings,
+    TlsSettings,
 };

@@ -9,7 +9,7 @@ use super::ConfigError;
 /// Replaces names of hosts to listen at by their first address. A host may have an interface that only some networks reach: its name
 /// there is known before its address is, as in containers.
 pub(super) fn resolve(table: &mut Table) -> Result<(), ConfigError> {
-    for section in ["operator", "peer", "observability"] {
+    for section in ["operator", "peer", "observability", "console"] {
         let listen = table
             .get_mut(section)
             .and_then(|section| section.get_mut("listen"));

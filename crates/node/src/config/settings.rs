@@ -30,6 +30,9 @@ pub struct Settings<P> {
     /// Metrics and health.
     #[serde(default)]
     pub observability: ObservabilitySettings,
+    /// The console of the people here.
+    #[serde(default)]
+    pub console: ConsoleSettings,
     /// Bounds on memory, disk and time.
     #[serde(default)]
     pub limits: Limits,
@@ -151,7 +154,8 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// Our private key, PEM; refused when others may read the file.
     pub key: PathBuf,
-    /// Revocation lists of the authorities, PEM; nobody is revoked without them.
+    /// Revocation lists of the authorities, PEM: a file, or a directory whose `*.crl` files are all
+    /// read. Nobody is revoked without them.
     pub revoked: Option<PathBuf>,
 }
 
@@ -168,6 +172,17 @@ pub struct ObservabilitySettings {
     /// An OpenTelemetry collector of the operators' own (OTLP over gRPC, for example
     /// `http://127.0.0.1:4317`) that the spans of jobs are sent to; none unless set.
     pub traces: Option<String>,
+}
+
+/// `[console]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleSettings {
+    /// Address of the social platform's console, HTTPS under the daemon's own certificate; none unless
+    /// set. Port 0 takes a free one, written to `data_dir/console.addr`. Log-in is by a link that
+    /// `s3rec social console` prints. Keep it on loopback, or on a network of the operators' own.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[log]`.

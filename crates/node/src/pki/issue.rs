@@ -17,6 +17,9 @@ use s3rec_audit::{PublicKey, Signer};
 /// Days that an issued identity is valid; the authority lives ten times as long.
 const VALID_DAYS: i64 = 397;
 
+/// What every certificate is valid for beside the hosts that are given.
+pub(super) const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
 /// What [`issue`] wrote.
 #[derive(Clone, Debug)]
 pub struct Issuance {
@@ -60,6 +63,31 @@ impl Issuance {
 /// [`PkiError::Exists`] rather than overwriting anything, [`PkiError::Host`],
 /// [`PkiError::File`].
 pub fn issue(directory: &Path, hosts: &[String]) -> Result<Issuance, PkiError> {
+    issue_roles(directory, hosts, &CertificateRole::ALL)
+}
+
+/// Makes an authority of one platform's own, and under it the identities of its daemon and of its
+/// operators, as [`issue`] names the files. Nobody else's key is made: it need not travel.
+///
+/// # Errors
+/// As [`issue`]; [`PkiError::Role`] for a `role` that is no platform's.
+pub fn issue_platform(
+    directory: &Path,
+    role: CertificateRole,
+    hosts: &[String],
+) -> Result<Issuance, PkiError> {
+    let operator = role.operator().ok_or(PkiError::Role {
+        role,
+        expected: "rating or social",
+    })?;
+    issue_roles(directory, hosts, &[role, operator])
+}
+
+fn issue_roles(
+    directory: &Path,
+    hosts: &[String],
+    roles: &[CertificateRole],
+) -> Result<Issuance, PkiError> {
     hosts.iter().try_for_each(|host| check_host(host))?;
     std::fs::create_dir_all(directory).map_err(|source| PkiError::File {
         path: directory.to_owned(),
@@ -73,9 +101,9 @@ pub fn issue(directory: &Path, hosts: &[String]) -> Result<Issuance, PkiError> {
         authority.key().serialize_pem().as_bytes(),
         0o600,
     )?;
-    let identities = CertificateRole::ALL
-        .into_iter()
-        .map(|role| identity(directory, role, role.name(), hosts, &authority))
+    let identities = roles
+        .iter()
+        .map(|&role| identity(directory, role, role.name(), hosts, &authority))
         .collect::<Result<_, _>>()?;
     revoke_nobody(directory, &authority)?;
     Ok(Issuance {
@@ -104,35 +132,11 @@ pub(super) fn identity(
     hosts: &[String],
     authority: &Issuer<'_, KeyPair>,
 ) -> Result<IssuedIdentity, PkiError> {
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
-    for host in hosts {
-        if !names.contains(host) {
-            names.push(host.clone());
-        }
-    }
-    let mut params = CertificateParams::new(names).map_err(|_| PkiError::Host {
-        host: hosts.join(", "),
-    })?;
-    let uris = &mut params.subject_alt_names;
-    uris.push(SanType::URI(role.uri().try_into()?));
-    if let CertificateRole::Rating | CertificateRole::Social = role {
-        let signer = signer(&directory.join(format!("{role}.sign")))?;
-        uris.push(SanType::URI(signer_uri(&signer).try_into()?));
-    }
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("s3rec {role}"));
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = match role {
-        CertificateRole::Rating | CertificateRole::Social => vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ],
-        CertificateRole::RatingOperator | CertificateRole::SocialOperator => {
-            vec![ExtendedKeyUsagePurpose::ClientAuth]
-        }
+    let signer = match role.operator() {
+        Some(_) => Some(signer(&directory.join(format!("{role}.sign")))?),
+        None => None,
     };
-    set_validity(&mut params, VALID_DAYS);
+    let params = params(role, hosts, signer.as_ref())?;
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, authority)?;
 
@@ -148,9 +152,46 @@ pub(super) fn identity(
     })
 }
 
+/// What a certificate of `role` says, from now on: valid for this machine's own names and `hosts`.
+pub(super) fn params(
+    role: CertificateRole,
+    hosts: &[String],
+    signer: Option<&PublicKey>,
+) -> Result<CertificateParams, PkiError> {
+    let mut names: Vec<String> = OWN_NAMES.map(String::from).to_vec();
+    for host in hosts {
+        if !names.contains(host) {
+            names.push(host.clone());
+        }
+    }
+    let mut params = CertificateParams::new(names).map_err(|_| PkiError::Host {
+        host: hosts.join(", "),
+    })?;
+    let uris = &mut params.subject_alt_names;
+    uris.push(SanType::URI(role.uri().try_into()?));
+    if let Some(signer) = signer {
+        uris.push(SanType::URI(signer_uri(signer).try_into()?));
+    }
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("s3rec {role}"));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = match role {
+        CertificateRole::Rating | CertificateRole::Social => vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ],
+        CertificateRole::RatingOperator | CertificateRole::SocialOperator => {
+            vec![ExtendedKeyUsagePurpose::ClientAuth]
+        }
+    };
+    set_validity(&mut params, VALID_DAYS);
+    Ok(params)
+}
+
 /// The public half of the signing key in `path`, made if there is none: a further certificate
 /// of the same platform keeps its key.
-fn signer(path: &Path) -> Result<PublicKey, PkiError> {
+pub(super) fn signer(path: &Path) -> Result<PublicKey, PkiError> {
     let broken = |source| PkiError::Signer {
         path: path.to_owned(),
         source,

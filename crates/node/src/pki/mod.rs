@@ -1,12 +1,16 @@
 //! Certificates: roles as URIs in the subject's alternative names, pins, and an issuer.
 
+mod card;
 mod issue;
 mod names;
+mod request;
 mod role;
 mod rotate;
 
-pub use issue::{Issuance, IssuedIdentity, issue};
+pub use card::{Card, Trusted, trust};
+pub use issue::{Issuance, IssuedIdentity, issue, issue_platform};
 pub use names::{check_host, inspect_file, server_names};
+pub use request::{Request, Requested, read_request, request, sign};
 pub use role::{CertificateRole, Inspected, Pin, PinError, inspect, signer_uri};
 pub use rotate::{activate, certificate_in, revoke, rotate};
 
@@ -60,8 +64,16 @@ pub enum PkiError {
         /// How many were found.
         found: usize,
     },
+    /// A certificate of a role that has no place there.
+    #[error("the role {role} is given where {expected} is needed")]
+    Role {
+        /// What was given.
+        role: CertificateRole,
+        /// What is needed.
+        expected: &'static str,
+    },
     /// An existing file would be overwritten.
-    #[error("{path} exists already; choose an empty directory")]
+    #[error("{path} exists already; choose an empty directory, or move it away")]
     Exists {
         /// The file.
         path: std::path::PathBuf,

@@ -20,7 +20,7 @@ pub fn signer_uri(key: &PublicKey) -> String {
     format!("{SIGNER_URI}{key}")
 }
 
-fn signer_of(uri: &str) -> Option<PublicKey> {
+pub(super) fn signer_of(uri: &str) -> Option<PublicKey> {
     let digits = uri.strip_prefix(SIGNER_URI)?;
     // The same 64 digits as a pin has.
     let bytes = digits.parse::<Pin>().ok()?.digest();
@@ -67,9 +67,24 @@ impl CertificateRole {
         format!("s3rec://role/{}", self.name())
     }
 
-    fn from_uri(uri: &str) -> Option<Self> {
-        let name = uri.strip_prefix("s3rec://role/")?;
+    /// The role of the people who operate a platform; `None` where this is theirs already.
+    #[must_use]
+    pub const fn operator(self) -> Option<Self> {
+        match self {
+            Self::Rating => Some(Self::RatingOperator),
+            Self::Social => Some(Self::SocialOperator),
+            Self::RatingOperator | Self::SocialOperator => None,
+        }
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    pub(super) fn from_uri(uri: &str) -> Option<Self> {
+        Self::from_name(uri.strip_prefix("s3rec://role/")?)
     }
 }
 

@@ -97,7 +97,7 @@ pub fn certificate_in(path: &Path) -> Result<CertificateDer<'static>, PkiError> 
     })
 }
 
-fn authority(directory: &Path) -> Result<Issuer<'static, KeyPair>, PkiError> {
+pub(super) fn authority(directory: &Path) -> Result<Issuer<'static, KeyPair>, PkiError> {
     let key_path = directory.join("ca.key");
     exposed(&key_path)?;
     let read = |path: &Path| {

@@ -150,6 +150,12 @@ impl Port {
         })
     }
 
+    /// The socket itself, for who serves something else than gRPC.
+    #[must_use]
+    pub fn into_listener(self) -> TcpListener {
+        self.listener
+    }
+
     /// The address in use.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

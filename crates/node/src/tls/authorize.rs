@@ -83,6 +83,13 @@ impl Authorize {
         }
     }
 
+    /// The first role that is let through.
+    pub(crate) fn wanted(&self) -> CertificateRole {
+        let first = self.roles.first().copied();
+        // Every constructor names one.
+        first.unwrap_or(CertificateRole::Rating)
+    }
+
     /// Judges a certificate.
     ///
     /// # Errors

@@ -77,6 +77,25 @@ impl TlsMaterial {
         Ok(config)
     }
 
+    /// For a listener of browsers, which log in without a certificate of theirs.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn browser_config(&self) -> Result<ServerConfig, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(self.chain.clone(), self.key.clone_key())
+            })
+            .map_err(|source| self.unfit(source))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+
     /// For connecting; role and pin of whoever answers are checked by the client.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
+use super::revocations::list_files;
 use super::{Clients, PinSource, TlsError, TlsMaterial};
 use crate::config::TlsSettings;
 use crate::observe;
@@ -185,12 +186,15 @@ fn files(settings: &TlsSettings, operator_ca: Option<&Path>, pins: &PinSource) -
         revoked,
     } = settings;
     let always = [ca, certificate, key].into_iter().cloned();
+    let lists = revoked.iter().flat_map(|place| list_files(place));
     let some = [
-        revoked.clone(),
         operator_ca.map(Path::to_owned),
         pins.file().map(Path::to_owned),
     ];
-    always.chain(some.into_iter().flatten()).collect()
+    always
+        .chain(lists)
+        .chain(some.into_iter().flatten())
+        .collect()
 }
 
 fn stamp(path: &Path) -> Stamp {

@@ -1,7 +1,7 @@
 //! Certificates that their authority has taken back: X.509 revocation lists, PEM.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateRevocationListDer;
 use rustls_pki_types::pem::PemObject;
@@ -18,14 +18,20 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// The lists in a file; none without a file. TLS checks their signatures at every handshake.
+    /// The lists in a file, or in all `*.crl` files of a directory; none without either. TLS checks
+    /// their signatures at every handshake.
     ///
     /// # Errors
     /// [`TlsError::File`]; [`TlsError::Pem`] for a file without a list.
-    pub fn read(file: Option<&Path>) -> Result<Self, TlsError> {
-        let Some(path) = file else {
-            return Ok(Self::default());
-        };
+    pub fn read(place: Option<&Path>) -> Result<Self, TlsError> {
+        let mut read = Self::default();
+        for file in place.into_iter().flat_map(list_files) {
+            read.add(&file)?;
+        }
+        Ok(read)
+    }
+
+    fn add(&mut self, path: &Path) -> Result<(), TlsError> {
         let pem = std::fs::read(path).map_err(|source| TlsError::File {
             path: path.to_owned(),
             source,
@@ -40,18 +46,19 @@ impl Revocations {
         if lists.is_empty() {
             return Err(wrong());
         }
-        let mut revoked = HashSet::new();
-        for list in &lists {
-            let (rest, parsed) = CertificateRevocationList::from_der(list).map_err(|_| wrong())?;
+        for list in lists {
+            let (rest, parsed) = CertificateRevocationList::from_der(&list).map_err(|_| wrong())?;
             if !rest.is_empty() {
                 return Err(wrong());
             }
             let issuer = parsed.issuer().as_raw();
             for entry in parsed.iter_revoked_certificates() {
-                revoked.insert((issuer.to_vec(), entry.raw_serial().to_vec()));
+                let key = (issuer.to_vec(), entry.raw_serial().to_vec());
+                self.revoked.insert(key);
             }
+            self.lists.push(list);
         }
-        Ok(Self { revoked, lists })
+        Ok(())
     }
 
     /// Whether a certificate is on a list of its issuer.
@@ -66,4 +73,18 @@ impl Revocations {
     pub(super) fn lists(&self) -> &[CertificateRevocationListDer<'static>] {
         &self.lists
     }
+}
+
+/// The files that revocation lists are read from: `place`, or where that is a directory its `*.crl`
+/// files in order.
+pub(super) fn list_files(place: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(place) else {
+        return vec![place.to_owned()];
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "crl"))
+        .collect();
+    files.sort();
+    files
 }

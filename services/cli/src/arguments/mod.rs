@@ -4,6 +4,7 @@ mod audit;
 mod choices;
 mod clear;
 mod doctor;
+mod init;
 mod leakage;
 mod learning;
 mod measure;
@@ -27,10 +28,11 @@ pub use clear::{
     TaskChoice,
 };
 pub use doctor::DoctorArgs;
+pub use init::{ContextVerb, InitArgs, InitPlatform};
 pub use leakage::{LeakageArgs, SidesChoice, SocialLeakageArgs};
 pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
-pub use pki::{PkiArgs, PkiVerb, RotateArgs};
+pub use pki::{CardArgs, PkiArgs, PkiVerb, RequestArgs, RotateArgs, SignArgs, TrustArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
 pub use reading::{
@@ -63,6 +65,11 @@ pub struct Arguments {
 pub enum Command {
     /// Run both platforms on this machine and train one model securely.
     Demo(Box<DemoArgs>),
+    /// Make configurations, client files and keys for two platforms, one folder for each.
+    Init(InitArgs),
+    /// Which platforms are meant by default.
+    #[command(subcommand)]
+    Context(ContextVerb),
     /// Make a certificate authority and the identities of both platforms and their people;
     /// replace and revoke them.
     Pki(PkiArgs),
@@ -118,6 +125,9 @@ pub struct RatingCommand {
     /// The verb.
     #[command(subcommand)]
     pub verb: RatingVerb,
+    /// Where to connect, said before the verb: every verb has the same, and takes these.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// `s3rec social`.
@@ -126,6 +136,9 @@ pub struct SocialCommand {
     /// The verb.
     #[command(subcommand)]
     pub verb: SocialVerb,
+    /// Where to connect, said before the verb: every verb has the same, and takes these.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// `s3rec daemon`: how the demonstration starts its daemons.
@@ -253,6 +266,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_client_file_may_stand_before_the_verb_and_after_it() {
+        for line in [
+            "s3rec rating --client x jobs",
+            "s3rec rating jobs --client x",
+            "s3rec rating --client y jobs --client x",
+        ] {
+            let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
+            let Command::Rating(RatingCommand {
+                verb: RatingVerb::Jobs(jobs),
+                ..
+            }) = parsed.command
+            else {
+                panic!("{line}")
+            };
+            assert_eq!(jobs.connection.client, Some("x".into()), "{line}");
+        }
+        let both = "s3rec social --client x proposals --context y";
+        assert!(Arguments::try_parse_from(both.split(' ')).is_err());
     }
 
     #[test]

@@ -33,6 +33,14 @@ pub enum PkiVerb {
     Activate(ActivateArgs),
     /// Put a certificate on the revocation list, ca.crl.
     Revoke(RevokeArgs),
+    /// Make a key here, and the request for its certificate: the key never travels.
+    Request(RequestArgs),
+    /// Sign a request that was made elsewhere; write the card that answers it.
+    Sign(SignArgs),
+    /// Take up a card: the other platform's, or the answer to a request made here.
+    Trust(TrustArgs),
+    /// Write the card of a platform, for the other one to trust.
+    Card(CardArgs),
 }
 
 /// `s3rec pki rotate`.
@@ -74,16 +82,82 @@ pub struct RevokeArgs {
     pub certificate: PathBuf,
 }
 
-fn host(text: &str) -> Result<String, String> {
+/// `s3rec pki request`.
+#[derive(Args, Debug)]
+pub struct RequestArgs {
+    /// Directory for the key (ROLE.key) and the request (ROLE.csr); no key is overwritten.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// rating, social, rating-operator or social-operator.
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: CertificateRole,
+    /// A host name or address the daemon is reached under; may be repeated.
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
+    pub hosts: Vec<String>,
+}
+
+/// `s3rec pki sign`.
+#[derive(Args, Debug)]
+pub struct SignArgs {
+    /// Directory of the authority (ca.pem, ca.key).
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The role that the request shall be for; another one is refused.
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: CertificateRole,
+    /// Digest of the request, as whoever made it reads it to you; asked for unless given.
+    #[arg(long, value_name = "DIGEST")]
+    pub digest: Option<s3rec_node::pki::Pin>,
+    /// The request.
+    #[arg(value_name = "REQUEST")]
+    pub request: PathBuf,
+    /// File for the card; the request's name with .card unless given.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `s3rec pki trust`.
+#[derive(Args, Debug)]
+pub struct TrustArgs {
+    /// Directory of our own keys.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The card.
+    #[arg(value_name = "CARD")]
+    pub card: PathBuf,
+    /// Pin of its certificate, as the other platform's operators read it to you; asked for unless
+    /// given.
+    #[arg(long, value_name = "PIN")]
+    pub pin: Option<s3rec_node::pki::Pin>,
+}
+
+/// `s3rec pki card`.
+#[derive(Args, Debug)]
+pub struct CardArgs {
+    /// Directory of the platform's keys and its authority (ca.pem).
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// rating or social.
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: CertificateRole,
+    /// https://HOST:PORT where the social platform is called.
+    #[arg(long, value_name = "URL")]
+    pub address: Option<String>,
+    /// The card of the next certificate, before it is activated.
+    #[arg(long)]
+    pub next: bool,
+    /// File for the card.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+pub(super) fn host(text: &str) -> Result<String, String> {
     let checked = check_host(text).map(|()| text.to_owned());
     checked.map_err(|error| error.to_string())
 }
 
 fn role(text: &str) -> Result<CertificateRole, String> {
-    let named = CertificateRole::ALL
-        .into_iter()
-        .find(|role| role.name() == text);
-    named.ok_or_else(|| {
+    CertificateRole::from_name(text).ok_or_else(|| {
         let names = CertificateRole::ALL.map(CertificateRole::name).join(", ");
         format!("the roles are {names}")
     })

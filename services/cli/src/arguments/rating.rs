@@ -96,6 +96,16 @@ pub struct ProposeArgs {
     /// Train on everything and report no metrics.
     #[arg(long)]
     pub no_held_out: bool,
+    /// Wait until the social platform has decided, then start, and follow the job to its end. The job
+    /// goes on by itself when this command is interrupted.
+    #[arg(long)]
+    pub start: bool,
+    /// Wait until the social platform has decided; exit code 1 when it rejects.
+    #[arg(long, conflicts_with = "start")]
+    pub wait: bool,
+    /// Propose it also where an open job asks for the same already.
+    #[arg(long)]
+    pub again: bool,
     /// Days until the proposal, and any approval of it, ends.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub expires_days: u16,

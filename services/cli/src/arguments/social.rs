@@ -15,14 +15,18 @@ use crate::connection::ConnectionArgs;
 pub enum SocialVerb {
     /// Read a links file into the platform: truster, trustee.
     Import(ImportLinksArgs),
-    /// List the proposals and what consenting gives away.
+    /// List the open proposals, what consenting gives away, and what is left under the policy.
     Proposals(ProposalsArgs),
+    /// Go through the proposals that wait: shows what each would give away, and asks.
+    Review(ConnectionArgs),
     /// Consent to one proposal, exactly as stated.
     Approve(ApproveArgs),
     /// Decline a proposal.
     Reject(ReasonedJobArgs),
     /// Take consent back, effective before the next opening.
     Revoke(ReasonedJobArgs),
+    /// Print a link for one log-in to the platform's console, in a browser.
+    Console(ConnectionArgs),
     /// Follow a job until it ends.
     Watch(JobArgs),
     /// What was opened to the rating platform, over all jobs.
@@ -68,6 +72,9 @@ pub struct ProposalsArgs {
     /// Only those that wait for a decision.
     #[arg(long)]
     pub pending: bool,
+    /// Also those that have ended.
+    #[arg(long, conflicts_with = "pending")]
+    pub all: bool,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

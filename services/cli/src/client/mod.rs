@@ -1,7 +1,9 @@
 //! Calls of the people at both platforms, as functions. The commands, the demonstration and the
 //! tests all speak through these.
 
+mod again;
 mod export;
+mod ids;
 mod model_file;
 mod upload;
 mod watch;
@@ -10,7 +12,9 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 use tonic::transport::Channel;
 
+pub use again::{watch_rating, watch_social};
 pub use export::{ExportedModel, ExportedRow, export, gather};
+pub use ids::{rating_job, short, social_job};
 pub use model_file::{WrittenModel, tensors, write_model};
 pub use upload::{Columns, FileSource, import_links, import_ratings};
 pub use watch::{decision, is_terminal, rating_events, social_events};
@@ -25,6 +29,24 @@ const LARGEST_ANSWER_BYTES: usize = 64 << 20;
 pub type RatingClient = v1::rating_platform_client::RatingPlatformClient<Channel>;
 /// Client of the social platform's operator service.
 pub type SocialClient = v1::social_platform_client::SocialPlatformClient<Channel>;
+
+/// Client of the service that opens a platform's console.
+pub type ConsoleClient = v1::console_client::ConsoleClient<Channel>;
+
+/// Connects to the daemon of the platform that operators of `own` operate.
+///
+/// # Errors
+/// As [`Connection::open`].
+pub async fn console(
+    connection: &Connection,
+    own: CertificateRole,
+) -> Result<ConsoleClient, Failure> {
+    let platform = match own {
+        CertificateRole::Social | CertificateRole::SocialOperator => CertificateRole::Social,
+        _ => CertificateRole::Rating,
+    };
+    Ok(ConsoleClient::new(connection.open(own, platform).await?))
+}
 
 /// Connects to a rating platform.
 ///

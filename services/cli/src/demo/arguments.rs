@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 
 use crate::arguments::{BothReadingArgs, PatternChoice, ProtocolChoice, TrainingArgs};
@@ -110,14 +111,17 @@ impl DemoArgs {
             return Ok(None);
         };
         // The client file alone: the environment's one address cannot be that of both.
-        let connection = |file: &PathBuf| {
+        let connection = |file: &PathBuf, role| {
             let arguments = ConnectionArgs {
                 client: Some(file.clone()),
                 ..ConnectionArgs::default()
             };
-            arguments.resolve()
+            arguments.resolve(role)
         };
-        Ok(Some((connection(rating)?, connection(social)?)))
+        Ok(Some((
+            connection(rating, CertificateRole::RatingOperator)?,
+            connection(social, CertificateRole::SocialOperator)?,
+        )))
     }
 
     /// What the rating platform proposes.

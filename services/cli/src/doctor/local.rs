@@ -112,7 +112,8 @@ fn certificate(findings: &mut Findings, path: &Path) {
 }
 
 fn keys<P: PeerSettings>(findings: &mut Findings, settings: &Settings<P>) -> Option<Arc<Identity>> {
-    let remedy = "To fix it, correct the named file; s3rec pki makes all of them.";
+    let remedy = "To fix it, correct the named file: s3rec pki trust writes peer-ca.pem and peer.pin from the other \
+                  platform's card; s3rec init and s3rec pki make our own.";
     let role = match inspect_file(&settings.tls.certificate) {
         Ok((own, _)) => own.role,
         Err(_) => {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::arguments::DoctorArgs;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, terminal};
 
 /// How one thing was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,11 +140,11 @@ fn show(findings: &Findings, role: &str, output: Output) -> Result<(), Failure> 
     output.value(&document, || {
         let lines = findings.0.iter().map(|finding| {
             let word = match finding.verdict {
-                Verdict::Ok => "OK",
-                Verdict::Wrong => "WRONG",
-                Verdict::Skipped => "-",
+                Verdict::Ok => terminal::good("OK    "),
+                Verdict::Wrong => terminal::bad("WRONG "),
+                Verdict::Skipped => "-     ".into(),
             };
-            let mut line = format!("{word:<6} {:<18} {}", finding.check, finding.detail);
+            let mut line = format!("{word} {:<18} {}", finding.check, finding.detail);
             if !finding.remedy.is_empty() {
                 line.push_str(&format!("\n{:<25} {}", "", finding.remedy));
             }

@@ -1,6 +1,7 @@
 //! One layer between answers and the terminal: text for people, one JSON document for programs.
 
 mod table;
+pub(crate) mod terminal;
 mod words;
 
 use std::io::Write;
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 pub use s3rec_wire::json::to_json;
 pub use table::Table;
-pub use words::{bytes, count, duration, name};
+pub use words::{bytes, count, date_now, duration, name, relative};
 
 use crate::failure::Failure;
 
@@ -44,7 +45,7 @@ impl Output {
         if self.json {
             self.write(&pretty(&to_json(message)))
         } else {
-            self.write(&text(message))
+            self.write(&terminal::fit(&text(message), terminal::width()))
         }
     }
 
@@ -56,7 +57,7 @@ impl Output {
         if self.json {
             self.write(&pretty(value))
         } else {
-            self.write(&text())
+            self.write(&terminal::fit(&text(), terminal::width()))
         }
     }
 

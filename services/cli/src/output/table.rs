@@ -1,6 +1,6 @@
-//! Tables for people: plain columns, numbers to the right.
+//! Tables for people: plain columns, numbers to the right, no wider than the terminal.
 
-use comfy_table::{Cell, CellAlignment, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, presets};
 
 /// A table under construction.
 #[derive(Debug)]
@@ -14,6 +14,10 @@ impl Table {
     pub fn new(titles: &[&str]) -> Self {
         let mut inner = comfy_table::Table::new();
         inner.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        if let Some(width) = super::terminal::width() {
+            inner.set_content_arrangement(ContentArrangement::Dynamic);
+            inner.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+        }
         inner.set_header(titles);
         Self { inner }
     }

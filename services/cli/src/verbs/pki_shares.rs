@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Issues identities as `s3rec pki` does and hands them out: `DIR/ROLE/` gets `ROLE.pem`,
-/// `ROLE.key` and `ca.pem`, a platform's also `ROLE.sign` and `peer.pin`, the other one's pin. Where all
+/// `ROLE.key` and `ca.pem`, a platform's also `ca.crl`, `ROLE.sign` and `peer.pin`, the other one's pin. Where all
 /// four have theirs already, nothing is done: a set-up that starts again goes on as it was.
 ///
 /// # Errors
@@ -71,6 +71,7 @@ fn issue(shares: &Path, hosts: &[String]) -> Result<(), Failure> {
             CertificateRole::RatingOperator | CertificateRole::SocialOperator => None,
         };
         if let Some(peer) = other.and_then(|other| issued.identity(other)) {
+            copy(&issued.ca_path.with_extension("crl"), &directory, 0o644)?;
             let pin = format!("{}\n", peer.pin);
             write(&directory.join("peer.pin"), pin.as_bytes(), 0o644)?;
         }
@@ -123,6 +124,7 @@ mod tests {
         assert_eq!(
             share("rating"),
             [
+                "ca.crl",
                 "ca.pem",
                 "peer.pin",
                 "rating.key",

@@ -1,10 +1,11 @@
 //! `s3rec rating …`.
 
 use s3rec_model::StopRule;
+use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{EventView, importing, rating_text, shared_text, stored_text};
+use super::{follow, importing, rating_text, shared_text, stored_text};
 use crate::arguments::{
     DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
     RatingVerb, ReasonedJobArgs,
@@ -28,12 +29,12 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         }
         RatingVerb::Propose(arguments) => propose(*arguments, output).await,
         RatingVerb::Start(arguments) => {
+            let mut client = connect(arguments.job.connection).await?;
+            let job = client::rating_job(&mut client, &arguments.job.job).await?;
             let request = v1::StartJobRequest {
-                job_id: arguments.job.job,
+                job_id: job.clone(),
                 wait_for_approval: arguments.wait,
             };
-            let job = request.job_id.clone();
-            let mut client = connect(arguments.job.connection).await?;
             let mut started = client.start_job(request).await?.into_inner();
             if arguments.wait && started.state() == v1::JobState::Proposed {
                 crate::output::note(
@@ -50,16 +51,15 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         }
         RatingVerb::Watch(JobArgs { job, connection }) => {
             let mut client = connect(connection).await?;
-            let mut view = EventView::new(output);
-            let last = client::rating_events(&mut client, &job, |event| view.show(event)).await;
-            view.finish(last)
+            let job = client::rating_job(&mut client, &job).await?;
+            follow::watch(&mut client, &job, output).await
         }
         RatingVerb::Cancel(ReasonedJobArgs { job, reason }) => {
+            let mut client = connect(job.connection).await?;
             let request = v1::CancelJobRequest {
-                job_id: job.job,
+                job_id: client::rating_job(&mut client, &job.job).await?,
                 reason,
             };
-            let mut client = connect(job.connection).await?;
             let cancelled = client.cancel_job(request).await?.into_inner();
             output.message(&cancelled, |cancelled| {
                 shared_text::state(cancelled.state())
@@ -69,8 +69,9 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             verb: Some(JobsVerb::Delete(JobArgs { job, connection })),
             ..
         }) => {
-            let request = v1::DeleteJobRequest { job_id: job };
             let mut client = connect(connection).await?;
+            let job_id = client::rating_job(&mut client, &job).await?;
+            let request = v1::DeleteJobRequest { job_id };
             let deleted = client.delete_job(request).await?.into_inner();
             output.message(&deleted, stored_text::job_deleted)
         }
@@ -84,12 +85,10 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             output.message(&jobs, rating_text::jobs)
         }
         RatingVerb::Report(JobArgs { job, connection }) => {
-            let request = v1::JobReportRequest { job_id: job };
-            let report = connect(connection)
-                .await?
-                .job_report(request)
-                .await?
-                .into_inner();
+            let mut client = connect(connection).await?;
+            let job_id = client::rating_job(&mut client, &job).await?;
+            let request = v1::JobReportRequest { job_id };
+            let report = client.job_report(request).await?.into_inner();
             output.message(&report, rating_text::report)
         }
         RatingVerb::Stock(connection) => {
@@ -155,6 +154,17 @@ async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> 
     let request = arguments.request();
     let mut client = connect(arguments.connection).await?;
     let proposed = client.propose_job(request).await?.into_inner();
+    if proposed.state() == v1::JobState::Rejected {
+        return Err(Failure::Job {
+            state: shared_text::state(proposed.state()),
+            message: proposed.reason,
+        });
+    }
+    match (arguments.start, arguments.wait) {
+        (true, _) => return follow::start(&mut client, &proposed, output).await,
+        (false, true) => return follow::decision(&mut client, &proposed, output).await,
+        (false, false) => {}
+    }
     output.message(&proposed, |proposed| {
         format!(
             "job {} is {}",
@@ -190,6 +200,7 @@ impl ProposeArgs {
             no_held_out: self.no_held_out,
             held_out_latest: self.held_out_latest,
             expires_unix_ms: in_days(self.expires_days),
+            refuse_repeated: !self.again,
         }
     }
 }
@@ -270,5 +281,5 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
 }
 
 async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
-    client::rating(&connection.resolve()?).await
+    client::rating(&connection.resolve(CertificateRole::RatingOperator)?).await
 }

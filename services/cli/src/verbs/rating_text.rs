@@ -1,11 +1,12 @@
 //! The rating platform's answers in words.
 
+use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
 use super::importing;
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state, waiting};
-use crate::client::WrittenModel;
-use crate::output::{Table, bytes, count};
+use crate::client::{WrittenModel, short};
+use crate::output::{Table, bytes, count, duration, relative};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
     let mut text = format!(
@@ -47,19 +48,22 @@ pub(super) fn jobs(answer: &v1::ListJobsResponse) -> String {
         "job",
         "data set",
         "state",
+        "proposed",
         "waiting for",
         "training",
         "what happened last",
     ]);
+    let now = now_unix_ms();
     answer
         .jobs
         .iter()
         .fold(empty, |table, job| {
             let event = job.last_event.clone().unwrap_or_default();
             table.row(&[
-                job.job_id.clone(),
+                short(&job.job_id).to_owned(),
                 job.dataset.clone(),
                 state(event.state()),
+                relative(job.created_unix_ms, now),
                 waiting(&event),
                 model_words(job.model.as_ref(), job.protocol()),
                 event.message,
@@ -111,6 +115,34 @@ pub(super) fn report(answer: &v1::JobReportResponse) -> String {
     text + &warnings(&answer.warnings)
 }
 
+/// What a job that is finished came to, in a few lines.
+pub(super) fn result(answer: &v1::JobReportResponse) -> String {
+    let mut text = String::new();
+    if let Some(quality) = &answer.quality {
+        text.push_str(&format!(
+            "held out: RMSE {:.4}, MAE {:.4} over {} ratings\n",
+            quality.rmse,
+            quality.mae,
+            count(quality.ratings)
+        ));
+    }
+    let (offline, online) = (
+        answer.offline.unwrap_or_default(),
+        answer.online.unwrap_or_default(),
+    );
+    let moved = [offline.bytes_to_social, offline.bytes_to_rating]
+        .into_iter()
+        .chain([online.bytes_to_social, online.bytes_to_rating])
+        .fold(0_u64, u64::saturating_add);
+    let openings = answer.disclosure.as_ref().map_or(0, |shown| shown.openings);
+    text.push_str(&format!(
+        "{openings} openings, {} in {}",
+        bytes(moved),
+        duration(offline.seconds + online.seconds)
+    ));
+    text + &warnings(&answer.warnings)
+}
+
 /// One line each.
 fn warnings(warnings: &[String]) -> String {
     let lines = warnings.iter().map(|warning| format!("\n! {warning}"));
@@ -118,7 +150,11 @@ fn warnings(warnings: &[String]) -> String {
 }
 
 pub(super) fn models(answer: &v1::ListModelsResponse) -> String {
-    let empty = Table::new(&["model", "job", "data set", "users", "items", "RMSE", "MAE"]);
+    let titles = [
+        "model", "job", "made", "data set", "users", "items", "RMSE", "MAE",
+    ];
+    let empty = Table::new(&titles);
+    let now = now_unix_ms();
     answer
         .models
         .iter()
@@ -126,7 +162,8 @@ pub(super) fn models(answer: &v1::ListModelsResponse) -> String {
             let quality = model.quality.unwrap_or_default();
             table.row(&[
                 model.model_id.clone(),
-                model.job_id.clone(),
+                short(&model.job_id).to_owned(),
+                relative(model.created_unix_ms, now),
                 model.dataset.clone(),
                 count(model.users),
                 count(model.items),

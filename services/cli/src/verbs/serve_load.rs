@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -85,7 +86,10 @@ impl Latency {
 /// # Errors
 /// As [`measure`].
 pub(super) async fn serve_load(arguments: ServeLoadArgs, output: Output) -> Result<(), Failure> {
-    let connection = arguments.connection.clone().resolve()?;
+    let connection = arguments
+        .connection
+        .clone()
+        .resolve(CertificateRole::RatingOperator)?;
     let mut arguments = arguments;
     if arguments.quick {
         arguments.seconds = arguments.seconds.min(3);

@@ -3,6 +3,7 @@
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
+use crate::client::short;
 use crate::output::{Table, bytes, count, duration, name};
 
 pub(super) fn state(state: v1::JobState) -> String {
@@ -109,7 +110,7 @@ pub(super) fn disclosures(all: &[v1::Disclosure]) -> String {
         return "Nothing was opened.".into();
     }
     all.iter()
-        .map(|one| format!("job {}: {}", one.job_id, disclosure(one)))
+        .map(|one| format!("job {}: {}", short(&one.job_id), disclosure(one)))
         .collect()
 }
 
@@ -145,7 +146,7 @@ pub(super) fn stocks(all: &[v1::Stock]) -> String {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         table.row(&[
-            stock.job_id.clone(),
+            short(&stock.job_id).to_owned(),
             name(stock.state().as_str_name(), "STOCK_STATE"),
             count(stock.columns),
             count(stock.columns_made),

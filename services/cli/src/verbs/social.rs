@@ -1,5 +1,7 @@
 //! `s3rec social …`.
 
+use s3rec_node::pki::CertificateRole;
+use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 use serde_json::json;
 
@@ -7,15 +9,15 @@ use super::rating::in_days;
 use super::shared_text::{
     accounts, cost_rows, disclosures, model_words, parameters, state, stocks, waiting,
 };
-use super::{EventView, importing, stored_text};
+use super::{EventView, importing, review, stored_text};
 use crate::arguments::{
     BoundsName, DatasetArgs, DatasetsVerb, JobArgs, JobsVerb, PolicyVerb, ReasonedJobArgs,
     SocialVerb,
 };
-use crate::client::{self, SocialClient};
+use crate::client::{self, SocialClient, short};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
-use crate::output::{Output, bytes, count, name};
+use crate::output::{Output, bytes, count, name, relative};
 
 /// Does what the verb says.
 ///
@@ -33,10 +35,28 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
                 pending_only: arguments.pending,
             };
             let mut client = connect(arguments.connection).await?;
-            output.message(
-                &client.list_proposals(request).await?.into_inner(),
-                proposals,
-            )
+            let mut listed = client.list_proposals(request).await?.into_inner();
+            if !arguments.all {
+                let is_open = |one: &v1::ProposalSummary| {
+                    let state = one.last_event.as_ref().map(v1::JobEvent::state);
+                    !state.is_some_and(client::is_terminal)
+                };
+                listed.proposals.retain(is_open);
+            }
+            output.message(&listed, proposals)
+        }
+        SocialVerb::Console(connection) => {
+            let role = CertificateRole::SocialOperator;
+            let mut client = client::console(&connection.resolve(role)?, role).await?;
+            let opened = client.open_console(v1::OpenConsoleRequest {}).await?;
+            output.message(&opened.into_inner(), |opened| {
+                let end = relative(opened.expires_unix_ms, now_unix_ms());
+                format!("{}\nGood once; ends {end}.", opened.link)
+            })
+        }
+        SocialVerb::Review(connection) => {
+            let mut client = connect(connection).await?;
+            review::review(&mut client, output).await
         }
         SocialVerb::Approve(arguments) => {
             let bounds_rule = match arguments.bounds {
@@ -44,40 +64,41 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
                 Some(BoundsName::Stated) => v1::BoundsRule::Stated,
                 Some(BoundsName::Ladder) => v1::BoundsRule::Ladder,
             };
+            let mut client = connect(arguments.job.connection).await?;
             let request = v1::ApproveProposalRequest {
-                job_id: arguments.job.job,
+                job_id: client::social_job(&mut client, &arguments.job.job).await?,
                 dataset: arguments.dataset,
                 expires_unix_ms: arguments.expires_days.map_or(0, in_days),
                 degree_bound: arguments.degree_bound.unwrap_or(0),
                 links_bound: arguments.links_bound.unwrap_or(0),
                 bounds_rule: bounds_rule.into(),
             };
-            let mut client = connect(arguments.job.connection).await?;
             let approved = client.approve_proposal(request).await?.into_inner();
             output.message(&approved, |approved| state(approved.state()))
         }
         SocialVerb::Reject(ReasonedJobArgs { job, reason }) => {
+            let mut client = connect(job.connection).await?;
             let request = v1::RejectProposalRequest {
-                job_id: job.job,
+                job_id: client::social_job(&mut client, &job.job).await?,
                 reason,
             };
-            let mut client = connect(job.connection).await?;
             let rejected = client.reject_proposal(request).await?.into_inner();
             output.message(&rejected, |rejected| state(rejected.state()))
         }
         SocialVerb::Revoke(ReasonedJobArgs { job, reason }) => {
+            let mut client = connect(job.connection).await?;
             let request = v1::RevokeApprovalRequest {
-                job_id: job.job,
+                job_id: client::social_job(&mut client, &job.job).await?,
                 reason,
             };
-            let mut client = connect(job.connection).await?;
             let revoked = client.revoke_approval(request).await?.into_inner();
             output.message(&revoked, |revoked| state(revoked.state()))
         }
         SocialVerb::Watch(JobArgs { job, connection }) => {
             let mut client = connect(connection).await?;
+            let job = client::social_job(&mut client, &job).await?;
             let mut view = EventView::new(output);
-            let last = client::social_events(&mut client, &job, |event| view.show(event)).await;
+            let last = client::watch_social(&mut client, &job, |event| view.show(event)).await;
             view.finish(last)
         }
         SocialVerb::Stock(connection) => {
@@ -105,18 +126,17 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
         SocialVerb::Leakage(arguments) => super::leakage::own(&arguments, output),
         SocialVerb::Policy(verb) => policy(verb, output).await,
         SocialVerb::Cost(JobArgs { job, connection }) => {
-            let request = v1::JobCostRequest { job_id: job };
-            let answer = connect(connection)
-                .await?
-                .job_cost(request)
-                .await?
-                .into_inner();
+            let mut client = connect(connection).await?;
+            let job_id = client::social_job(&mut client, &job).await?;
+            let request = v1::JobCostRequest { job_id };
+            let answer = client.job_cost(request).await?.into_inner();
             output.message(&answer, cost)
         }
         SocialVerb::Datasets(verb) => datasets(verb, output).await,
         SocialVerb::Jobs(JobsVerb::Delete(JobArgs { job, connection })) => {
-            let request = v1::DeleteJobRequest { job_id: job };
             let mut client = connect(connection).await?;
+            let job_id = client::social_job(&mut client, &job).await?;
+            let request = v1::DeleteJobRequest { job_id };
             let deleted = client.delete_job(request).await?.into_inner();
             output.message(&deleted, stored_text::job_deleted)
         }
@@ -173,7 +193,7 @@ async fn policy(verb: PolicyVerb, output: Output) -> Result<(), Failure> {
 }
 
 async fn connect(connection: ConnectionArgs) -> Result<SocialClient, Failure> {
-    client::social(&connection.resolve()?).await
+    client::social(&connection.resolve(CertificateRole::SocialOperator)?).await
 }
 
 fn imported(answer: &v1::ImportLinksResponse) -> String {
@@ -214,12 +234,12 @@ fn proposals(answer: &v1::ListProposalsResponse) -> String {
     answer.proposals.iter().map(proposal).collect()
 }
 
-fn proposal(one: &v1::ProposalSummary) -> String {
+pub(super) fn proposal(one: &v1::ProposalSummary) -> String {
     let event = one.last_event.clone().unwrap_or_default();
     let release = one.release_policy.unwrap_or_default();
     let mut text = format!(
         "job {} of {}: {}\n  purpose: {}\n  {}\n  pattern {}, release {}\n",
-        one.job_id,
+        short(&one.job_id),
         one.peer,
         state(event.state()),
         one.purpose,
@@ -227,9 +247,16 @@ fn proposal(one: &v1::ProposalSummary) -> String {
         name(one.pattern_policy().as_str_name(), "PATTERN_POLICY"),
         name(release.kind().as_str_name(), "RELEASE_KIND"),
     );
-    let waited_for = waiting(&event);
-    if !waited_for.is_empty() {
-        text.push_str(&format!("  waiting for {waited_for}\n"));
+    let now = now_unix_ms();
+    let (made, end) = (one.created_unix_ms, one.expires_unix_ms);
+    for (what, when) in [
+        ("proposed", relative(made, now)),
+        ("waiting for", waiting(&event)),
+        ("ends", relative(end, now)),
+    ] {
+        if !when.is_empty() {
+            text.push_str(&format!("  {what} {when}\n"));
+        }
     }
     for warning in &one.warnings {
         text.push_str(&format!("  ! {warning}\n"));

@@ -188,7 +188,11 @@ async fn ledgers_and_what_could_be_learnt_are_the_same_on_both_sides() {
         assert_eq!(seen.counters, shown.counters);
         assert_eq!(seen.own_statements, shown.statements);
         assert_eq!(seen.statements, shown.own_statements);
-        assert!(seen.own_statements.join("").contains("% of FilmTrust's links from one such opening"));
+        assert!(
+            seen.own_statements
+                .join("")
+                .contains("% of FilmTrust's links from one such opening")
+        );
     }
 }
 
