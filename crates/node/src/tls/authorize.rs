@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 use s3rec_wire::status::{Fault, Reason};
+use tonic::Request;
 
 use super::Identity;
 use crate::pki::{CertificateRole, Inspected, Pin, inspect};
