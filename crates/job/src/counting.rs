@@ -513,6 +513,30 @@ mod tests {
         assert!(words.contains("no ε bounds"), "{words}");
     }
 
+    /// Whatever was counted elsewhere, and whichever job comes last.
+    #[test]
+    fn an_account_goes_on_from_what_was_counted() {
+        let lineage = [3; 16];
+        let missing = Counters {
+            openings: 5,
+            opened_columns: 55,
+            ..Counters::default()
+        };
+        let before = account(&lineage, [], missing);
+        assert_eq!(before.lineage, lineage);
+        assert_eq!(before.counters, missing);
+        let exact = disclosure_of(ReleasePolicy::Exact, 2);
+        let noised = disclosure_of(NOISED, 4);
+        for (one, other) in [(&exact, &noised), (&noised, &exact)] {
+            let both = with_job(&with_job(&before, one), other);
+            assert_eq!(both, account(&lineage, [one, other], missing));
+            assert_eq!(both.counters.openings, 11);
+            // A job without noise has no δ that could be the least.
+            assert!((both.delta - 1e-6).abs() < f64::EPSILON);
+            assert!((rho_of(both.counters.nano_rho) - 1.0).abs() < 1e-6);
+        }
+    }
+
     #[test]
     fn an_opening_with_noise_never_counts_as_nothing() {
         for beta in [1e-170, f64::MIN_POSITIVE, 1e-9, 1.0] {
