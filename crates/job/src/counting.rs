@@ -416,13 +416,13 @@ pub fn today(days: &[OpenedDay], now_unix_ms: i64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{JobId, Terms};
     use s3rec_model::SolverKind;
     use s3rec_spmm::{ProductRequest, Protocol, choose_parameters};
 
-    fn proposal(release: ReleasePolicy) -> Proposal {
+    pub(crate) fn proposal(release: ReleasePolicy) -> Proposal {
         Proposal {
             job: JobId::random(),
             purpose: String::new(),
@@ -478,7 +478,7 @@ mod tests {
 
     const NOW: i64 = 1_795_800_000_000;
 
-    const NOISED: ReleasePolicy = ReleasePolicy::Noised {
+    pub(crate) const NOISED: ReleasePolicy = ReleasePolicy::Noised {
         sigma: 4.0,
         row_norm_beta: 1.0,
         delta: 1e-6,
