@@ -416,13 +416,13 @@ pub fn today(days: &[OpenedDay], now_unix_ms: i64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{JobId, Terms};
     use s3rec_model::SolverKind;
     use s3rec_spmm::{ProductRequest, Protocol, choose_parameters};
 
-    fn proposal(release: ReleasePolicy) -> Proposal {
+    pub(crate) fn proposal(release: ReleasePolicy) -> Proposal {
         Proposal {
             job: JobId::random(),
             purpose: String::new(),
@@ -478,7 +478,7 @@ mod tests {
 
     const NOW: i64 = 1_795_800_000_000;
 
-    const NOISED: ReleasePolicy = ReleasePolicy::Noised {
+    pub(crate) const NOISED: ReleasePolicy = ReleasePolicy::Noised {
         sigma: 4.0,
         row_norm_beta: 1.0,
         delta: 1e-6,
@@ -511,6 +511,30 @@ mod tests {
         // Exact openings are beyond any ε.
         let words = account.statements.join("\n");
         assert!(words.contains("no ε bounds"), "{words}");
+    }
+
+    /// Whatever was counted elsewhere, and whichever job comes last.
+    #[test]
+    fn an_account_goes_on_from_what_was_counted() {
+        let lineage = [3; 16];
+        let missing = Counters {
+            openings: 5,
+            opened_columns: 55,
+            ..Counters::default()
+        };
+        let before = account(&lineage, [], missing);
+        assert_eq!(before.lineage, lineage);
+        assert_eq!(before.counters, missing);
+        let exact = disclosure_of(ReleasePolicy::Exact, 2);
+        let noised = disclosure_of(NOISED, 4);
+        for (one, other) in [(&exact, &noised), (&noised, &exact)] {
+            let both = with_job(&with_job(&before, one), other);
+            assert_eq!(both, account(&lineage, [one, other], missing));
+            assert_eq!(both.counters.openings, 11);
+            // A job without noise has no δ that could be the least.
+            assert!((both.delta - 1e-6).abs() < f64::EPSILON);
+            assert!((rho_of(both.counters.nano_rho) - 1.0).abs() < 1e-6);
+        }
     }
 
     #[test]

@@ -101,3 +101,55 @@ impl Default for Terms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counting::tests::proposal;
+
+    #[test]
+    fn columns_are_the_rank_and_one_for_a_social_bias() {
+        let of = |rank, social_bias_weight, rounds| Proposal {
+            rank,
+            social_bias_weight,
+            rounds,
+            ..proposal(ReleasePolicy::Exact)
+        };
+        for (rank, weight, rounds, columns, all) in [
+            (10, 1.0, 20, 11, 220),
+            (10, 0.0, 20, 10, 200),
+            (1, 0.0, 1, 1, 1),
+            (
+                u32::MAX - 1,
+                0.5,
+                u32::MAX,
+                u32::MAX,
+                18_446_744_065_119_617_025,
+            ),
+        ] {
+            let proposal = of(rank, weight, rounds);
+            assert_eq!((proposal.columns(), proposal.all_columns()), (columns, all));
+        }
+    }
+
+    #[test]
+    fn only_over_a_stock_does_a_job_outlive_an_opening() {
+        let of = |protocol| Proposal {
+            protocol,
+            ..proposal(ReleasePolicy::Exact)
+        };
+        for (protocol, openings, goes_on) in [
+            (Protocol::He, 0, true),
+            (Protocol::He, 1, false),
+            (Protocol::Preprocessed, 0, true),
+            (Protocol::Preprocessed, 7, true),
+            (Protocol::PreprocessedPir, 7, true),
+        ] {
+            assert_eq!(
+                of(protocol).can_resume_after(openings),
+                goes_on,
+                "{protocol:?} {openings}"
+            );
+        }
+    }
+}

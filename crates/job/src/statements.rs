@@ -219,3 +219,152 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
     }
     statements
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counting::tests::{NOISED, proposal};
+    use crate::{Counters, Shown};
+
+    /// Each thing that is shown has its sentence, and nothing else has.
+    #[test]
+    fn what_the_rating_platform_could_learn_is_said_thing_by_thing() {
+        let exact = proposal(ReleasePolicy::Exact);
+        let said = |proposal: &Proposal, openings, rule| {
+            by_rating(proposal, openings, 123, Some(24), rule).join("\n")
+        };
+        let before = said(&exact, 0, None);
+        assert!(before.contains("Which 123 users"), "{before}");
+        for absent in ["product", "Bounds", "Pattern", "fetched", "ε"] {
+            assert!(!before.contains(absent), "{absent}: {before}");
+        }
+        let opened = said(&exact, 3, None);
+        assert!(opened.contains("exact product") && opened.contains("3 × 11 columns"));
+        let coarse = proposal(ReleasePolicy::Coarse { released_bits: 8 });
+        assert!(said(&coarse, 3, None).contains("rounding protects nothing"));
+        let noised = said(&proposal(NOISED), 4, None);
+        assert!(
+            noised.contains("The noised product with 4 × 11 columns."),
+            "{noised}"
+        );
+        // ρ of one opening is (2√2)² / (2 · 4²) = 1/4.
+        assert!(
+            noised.contains("4 openings together") && noised.contains("ρ = 1.0000"),
+            "{noised}"
+        );
+        assert!(!said(&proposal(NOISED), 0, None).contains("noised product"));
+
+        assert!(
+            said(&exact, 0, Some(BoundsRule::Stated)).contains("nothing of the links themselves")
+        );
+        assert!(said(&exact, 0, Some(BoundsRule::Ladder)).contains("whether they are linked"));
+        for (pattern, words) in [
+            (PatternPolicy::ActiveRows, "policy active-rows:"),
+            (
+                PatternPolicy::ActiveRowsAndColumns,
+                "policy active-rows-and-columns:",
+            ),
+        ] {
+            let shown = Proposal {
+                pattern,
+                ..exact.clone()
+            };
+            assert!(said(&shown, 0, None).contains(words), "{words}");
+        }
+        for (protocol, is_said) in [
+            (Protocol::HePir, true),
+            (Protocol::PreprocessedPir, true),
+            (Protocol::He, false),
+            (Protocol::Preprocessed, false),
+        ] {
+            let fetching = Proposal {
+                protocol,
+                ..exact.clone()
+            };
+            assert_eq!(
+                said(&fetching, 0, None).contains("fetched privately"),
+                is_said
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_social_platform_could_learn_is_said() {
+        let said = by_social(&proposal(ReleasePolicy::Exact), 7, 123);
+        assert_eq!(said.len(), 1);
+        for words in [
+            "Which 123 users",
+            "rank 10",
+            "7 rounds",
+            "Nothing of the ratings",
+        ] {
+            assert!(said[0].contains(words), "{words}: {}", said[0]);
+        }
+    }
+
+    /// Without a bound that is agreed on, an operator that needs one is told of for two.
+    #[test]
+    fn noise_is_told_of_under_the_bound_that_it_depends_on() {
+        let normalized = Proposal {
+            operator: OperatorKind::NormalizedLaplacian,
+            ..proposal(NOISED)
+        };
+        let open = of_noise(&normalized, 4, None).unwrap();
+        assert!(
+            open.contains("is 6144") && open.contains("where it is 32768"),
+            "{open}"
+        );
+        let agreed = of_noise(&normalized, 4, Some(6144)).unwrap();
+        assert!(!agreed.contains("32768"), "{agreed}");
+        assert_eq!(open.matches("ε = ").count(), 2);
+        assert_eq!(agreed.matches("ε = ").count(), 1);
+        assert_eq!(of_noise(&proposal(ReleasePolicy::Exact), 4, None), None);
+    }
+
+    #[test]
+    fn an_account_is_told_number_by_number() {
+        let nothing = in_all(&Account::default());
+        assert_eq!(nothing, ["Nothing of this data was opened so far."]);
+        let mut account = Account {
+            counters: Counters {
+                jobs: 2,
+                openings: 6,
+                opened_columns: 66,
+                opened_values: 3300,
+                ..Counters::default()
+            },
+            shown: Some(Shown::default()),
+            ..Account::default()
+        };
+        let opened = in_all(&account);
+        assert_eq!(opened, ["6 openings in 2 jobs: 66 columns, 3300 values."]);
+        account.shown = Some(Shown {
+            intersections: 3,
+            ids_asked: 120,
+            ..Shown::default()
+        });
+        assert_eq!(in_all(&account).len(), 2);
+        assert!(
+            in_all(&account)[1].starts_with("3 set intersections")
+                && in_all(&account)[1].contains("120 ids")
+        );
+        account.shown = Some(Shown {
+            intersections: 3,
+            ids_asked: 120,
+            bounds: 4,
+            pattern_rows: 50,
+            commitments: 4,
+        });
+        assert!(in_all(&account)[2].contains("4 answers; 50 users"));
+        account.counters.exact_values = 1100;
+        account.counters.nano_rho = 1_500_000_000;
+        account.counters.stocks = 2;
+        account.epsilon = 9.25;
+        account.delta = 1e-6;
+        let all = in_all(&account);
+        assert_eq!(all.len(), 6, "{all:#?}");
+        assert!(all[3].starts_with("1100 of the values without noise"));
+        assert!(all[4].contains("ρ = 1.5000, ε = 9.25"));
+        assert!(all[5].starts_with("2 uploads answered"));
+    }
+}

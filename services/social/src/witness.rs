@@ -115,7 +115,10 @@ impl Testimony {
             return;
         };
         match entry.kind {
-            Kind::Proposal => drop(self.jobs.insert(job.into(), proposed(job, entry))),
+            Kind::Proposal => {
+                let of_job = self.jobs.entry(job.into());
+                of_job.or_insert_with(|| proposed(job, entry));
+            }
             Kind::Showing => {
                 let shown = self.of(job, entry).shown.get_or_insert_default();
                 *shown = shown.plus(&match entry.text("what") {
