@@ -124,6 +124,9 @@ pub fn attack(
         }
     }
     let is_exact = options.exposures.contains(&Exposure::Exact);
+    if is_exact && study.users() > MOST_PAIRED {
+        progress("the paper's exact openings of so many users are left out");
+    }
     if is_exact && study.users() <= MOST_PAIRED {
         for kind in [
             OperatorKind::Laplacian,

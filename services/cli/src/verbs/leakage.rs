@@ -247,6 +247,21 @@ fn text(report: &LeakageReport) -> String {
     text
 }
 
+/// What an axis has room for.
+fn label(attacker: &str, knows: &str) -> String {
+    let told = match knows.split_once(", ") {
+        None => "",
+        Some((_, told)) if told.contains("fitted") => ", prior fitted",
+        Some((_, told)) if told.contains("half") => ", half known",
+        Some(_) => ", others known",
+    };
+    let attacker = match attacker {
+        "prior-and-likelihood" => "likelihood",
+        other => other,
+    };
+    format!("{attacker}{told} (share)")
+}
+
 /// For each kind of release the ROC curves of one kind of attacker by μ, and what μ allows.
 fn drawings(report: &LeakageReport) -> Result<Vec<(String, String)>, Failure> {
     let mut drawings = Vec::new();
@@ -282,7 +297,7 @@ fn drawings(report: &LeakageReport) -> Result<Vec<(String, String)>, Failure> {
                 });
                 Panel {
                     x: Axis::new("false alarms (share)", Scaling::Logarithmic),
-                    y: Axis::new(&format!("found by {attacker} (share)"), Scaling::Linear),
+                    y: Axis::new(&label(attacker, knows), Scaling::Linear),
                     series: series.collect(),
                     levels: Vec::new(),
                 }
@@ -290,8 +305,7 @@ fn drawings(report: &LeakageReport) -> Result<Vec<(String, String)>, Failure> {
             .filter(|panel| !panel.series.is_empty())
             .collect();
         if !panels.is_empty() {
-            let known: Vec<&str> = kinds.iter().map(|kind| kind.1).collect();
-            let title = format!("Links found, {sides} sums; knows: {}", known.join(" / "));
+            let title = format!("Links found against false alarms, {sides} sums");
             drawings.push((sides.to_owned(), plot::svg(&title, &panels)?));
         }
     }
