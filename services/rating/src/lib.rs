@@ -21,6 +21,7 @@
 
 mod absence;
 mod align;
+mod align_vole;
 mod args;
 mod consent;
 mod drive;
