@@ -193,8 +193,71 @@ async fn both_platforms_must_normalise_alike() {
     assert!(predicted.known_user);
 }
 
-/// P0's side of one alignment that does not keep to it: P1 ends the job by a named cause.
+/// Enough users of the rating platform for the form of small VOLEs: 5,000, of whom the social
+/// platform has 40.
+fn files_of_many_users(directory: &Path) -> Files {
+    let mut ratings = String::new();
+    for user in 0..5_000_u32 {
+        for item in 0..3 {
+            let (item, rating) = ((user * 7 + item * 11) % 50, 1 + (user + item) % 5);
+            ratings.push_str(&format!("user-{user}\titem-{item}\t{rating}\n"));
+        }
+    }
+    let name = |user: u32| match user < 40 {
+        true => format!("user-{}", 100 * user),
+        false => format!("stranger-{user}"),
+    };
+    let links = (0..60).map(|user| format!("{}\t{}\n", name(user), name((user + 1) % 60)));
+    Files {
+        ratings: write(directory, "ratings.tsv", &ratings),
+        links: write(directory, "links.tsv", &links.collect::<String>()),
+    }
+}
+
+#[tokio::test]
+async fn many_users_are_found_by_small_voles() {
+    let pair = Pair::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut job = Job::start(&pair, &files_of_many_users(directory.path()), 1).await;
+    let end = job.end_at_rating().await;
+    assert_eq!(end.state(), v1::JobState::Finished, "{}", end.message);
+    let shown = job
+        .social
+        .list_disclosures(v1::ListSocialDisclosuresRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let overlap = shown.disclosures[0].overlap.unwrap();
+    let sizes = (overlap.rating_users, overlap.social_users);
+    assert_eq!((sizes, overlap.common_users), ((5_000, 60), 40));
+}
+
+/// A P0 that announces enough users for small VOLEs and then does not keep to that form.
+#[tokio::test]
+async fn a_peer_hostile_to_small_voles_ends_the_job_by_a_named_cause() {
+    for (parts, words) in [
+        (vec![Part::Points(vec![1; 32])], "answer to our request"),
+        (vec![Part::Transfers(vec![1; 18_431])], "18431 bytes"),
+        (vec![Part::Transfers(vec![0; 18_432])], "neutral element"),
+        (
+            vec![Part::Transfers(vec![0xff; 18_432])],
+            "no canonical encoding",
+        ),
+        (vec![Part::Columns(vec![0; 3_072])], "answer to our request"),
+    ] {
+        let (end, code) = hostile_with(4_096, parts).await;
+        assert_eq!(end.state(), v1::JobState::Failed, "{end:?}");
+        assert!(end.message.contains(words), "{words}: {}", end.message);
+        assert!(code.is_some());
+    }
+}
+
 async fn hostile(parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
+    hostile_with(2, parts).await
+}
+
+/// P0's side of one alignment that does not keep to it: P1 ends the job by a named cause.
+async fn hostile_with(total: u64, parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
     let impatient = |path: &Path| add_settings(path, "limits", "resume_seconds = 1");
     let pair = Pair::configured(impatient);
     let directory = tempfile::tempdir().unwrap();
@@ -212,7 +275,7 @@ async fn hostile(parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
     let opening = Part::Opening(v1::AlignOpening {
         job_id: job.id.clone(),
         session_half: vec![3; 32],
-        total: 2,
+        total,
         id_rule: "nfc-trim".into(),
         ..v1::AlignOpening::default()
     });

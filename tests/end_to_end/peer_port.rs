@@ -38,7 +38,7 @@ fn proposal(change: impl FnOnce(&mut v1::PeerProposal)) -> v1::PeerProposal {
             kind: v1::ReleaseKind::Exact.into(),
             ..Default::default()
         }),
-        alignment: "ecdh-psi-ristretto255".into(),
+        alignment: "psi-by-size-1".into(),
         saturation_bound: 8.0,
         guard_bits: 2,
         id_rule: "nfc-trim".into(),

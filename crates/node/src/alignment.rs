@@ -7,7 +7,8 @@ use s3rec_data::{Suspicion, explain_overlap};
 use s3rec_job::{JobId, Overlap};
 use s3rec_link::LinkError;
 pub use s3rec_psi::Common;
-use s3rec_psi::{PsiError, Session, Sizes};
+use s3rec_psi::vole::Layout;
+use s3rec_psi::{Form, PsiError, Session, Sizes};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, digest_of, overlap_from_wire};
 use s3rec_wire::record::Record;
@@ -69,6 +70,13 @@ pub fn agree(rating: &AlignOpening, social: &AlignOpening) -> Result<(Session, S
     );
     let sizes = Sizes::new(rating.total, social.total).map_err(psi_fault)?;
     Ok((session, sizes))
+}
+
+/// Most ids that a P0 that announces so many can ask about: what P1's limits count. Of a number
+/// that the protocol does not take, the number.
+#[must_use]
+pub fn ids_asked(announced: u64) -> u64 {
+    Form::most_ids(announced).unwrap_or(announced)
 }
 
 /// Refuses ids that were normalised by different rules: the same person's would not match.
@@ -148,7 +156,7 @@ pub fn nobody(overlap: &Overlap) -> Fault {
     Fault::new(Reason::NoCommonUsers, message)
 }
 
-/// How far one side's work is: elements masked, received and labelled.
+/// How far one side's work is: elements masked, received and labelled, or messages.
 #[derive(Debug, Default)]
 pub struct Work {
     done: AtomicU64,
@@ -156,12 +164,17 @@ pub struct Work {
 }
 
 impl Work {
-    /// The work of either side: its own ids and both streams over the other's.
+    /// The work of either side: its own ids and both streams over the other's, or with small
+    /// VOLEs the messages of either side.
     #[must_use]
     pub fn of(sizes: Sizes) -> Self {
+        let total = match Form::of(sizes.rating().into()) {
+            Form::Ecdh => u64::from(sizes.rating()) * 2 + u64::from(sizes.social()),
+            Form::Vole => Layout::new(sizes).messages(),
+        };
         Self {
             done: AtomicU64::new(0),
-            total: u64::from(sizes.rating()) * 2 + u64::from(sizes.social()),
+            total,
         }
     }
 
@@ -298,9 +311,19 @@ mod tests {
     }
 
     #[test]
+    fn limits_count_what_p0_can_ask_about() {
+        assert_eq!(ids_asked(4_095), 4_095);
+        assert!(ids_asked(4_096) > 4_096);
+        assert_eq!(ids_asked(u64::MAX), u64::MAX);
+    }
+
+    #[test]
     fn progress_never_passes_one() {
         let work = Work::of(Sizes::new(10, 20).unwrap());
         assert!((work.add(10) - 0.25).abs() < 1e-12);
         assert!((work.add(100) - 1.0).abs() < 1e-12);
+        // Two messages of columns, the check, one of labels.
+        let work = Work::of(Sizes::new(40_000, 20).unwrap());
+        assert!((work.add(1) - 0.25).abs() < 1e-12);
     }
 }

@@ -3,8 +3,8 @@
 use crate::session::{Session, Sizes};
 use crate::{MAX_CHUNK_BYTES, PsiError};
 
-/// The claims as they cross: a bit for each of P0's places, then of P1's, least significant
-/// first, padding bits zero; then the proof.
+/// The claims as they cross: a bit for each of P0's places (of Diffie-Hellman's form alone), then
+/// of P1's, least significant first, padding bits zero; then the proof.
 #[derive(Clone, Debug)]
 pub struct Claims(Vec<u8>);
 

@@ -79,6 +79,7 @@
 mod claims;
 mod common;
 mod error;
+mod form;
 mod group;
 mod masking;
 pub mod pair;
@@ -98,6 +99,7 @@ mod vectors_tests;
 pub use claims::Claims;
 pub use common::Common;
 pub use error::{PointFault, PsiError};
+pub use form::Form;
 pub use masking::{Masking, Sent};
 pub use rating::RatingMatching;
 pub use session::{MAX_IDS, Session, Sizes};

@@ -6,7 +6,7 @@ use s3rec_data::RatingSet;
 use s3rec_job::JobId;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
-use s3rec_psi::{Claims, Masking, RatingMatching, Sent, rating};
+use s3rec_psi::{Claims, Form, Masking, RatingMatching, Sent, rating, vole};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{align_chunk, align_opening, align_part, overlap_to_wire};
 use s3rec_wire::record::Record;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use crate::align_vole;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
@@ -63,23 +64,31 @@ pub(crate) async fn align(
     brought::count(platform, &job.to_string(), sizes.social())?;
 
     let (ratings, begun) = blocking(move || {
-        let begun = rating::begin(&psi, sizes, ratings.users.names());
+        let ids = ratings.users.names();
+        let begun = match Form::of(sizes.rating().into()) {
+            Form::Ecdh => rating::begin(&psi, sizes, ids).map(Begun::Ecdh),
+            Form::Vole => vole::rating::begin(&psi, sizes, ids).map(Begun::Vole),
+        };
         (ratings, begun)
     })
     .await?;
-    let (masking, matching) = begun.map_err(psi_fault)?;
     let telling = Telling {
         platform,
         job,
         work: Work::of(sizes),
         ledger: &*ledger,
     };
-    let (sent, matching) = tokio::try_join!(
-        send_masked(masking, &sender, &meter, &telling),
-        receive(matching, &mut link, &telling),
-    )?;
-    let found = blocking(move || matching.finish(sent)).await?;
-    let (common, claims) = found.map_err(psi_fault)?;
+    let (common, claims) = match begun.map_err(psi_fault)? {
+        Begun::Ecdh((masking, matching)) => {
+            let (sent, matching) = tokio::try_join!(
+                send_masked(masking, &sender, &meter, &telling),
+                receive(matching, &mut link, &telling),
+            )?;
+            let found = blocking(move || matching.finish(sent)).await?;
+            found.map_err(psi_fault)?
+        }
+        Begun::Vole(encoding) => align_vole::find(encoding, &sender, &mut link, &telling).await?,
+    };
 
     // Other users than before may be in common only if P1 brought other ids, a second guess.
     let files = platform.stocks.checkpoint(&job.to_string());
@@ -190,16 +199,12 @@ async fn receive(
     telling: &Telling<'_>,
 ) -> Result<RatingMatching, Fault> {
     while !matching.is_complete() {
-        let chunk = link.next().await?.ok_or(LinkError::Ended)?;
+        let part = link.part().await?;
         let before = matching.received();
-        let taken = match align_part(chunk).map_err(malformed)? {
+        let taken = match part {
             Part::Points(bytes) => blocking(move || matching.take_points(&bytes)).await?,
             Part::Labels(bytes) => matching.take_labels(&bytes),
-            Part::Claims(_) | Part::Opening(_) => {
-                let field = "part";
-                let expected = "points or labels from the social platform";
-                return Err(malformed(WireError::Form { field, expected }));
-            }
+            _ => return Err(out_of_place("points or labels from the social platform")),
         };
         matching = taken.map_err(psi_fault)?;
         let after = matching.received();
@@ -226,7 +231,7 @@ async fn send_claims(
     }
 }
 
-async fn send(sender: &mpsc::Sender<AlignChunk>, chunk: AlignChunk, meter: &Meter) {
+pub(crate) async fn send(sender: &mpsc::Sender<AlignChunk>, chunk: AlignChunk, meter: &Meter) {
     let bytes = chunk.wire_bytes();
     // A receiver that is gone: the reason comes with the answers.
     if sender.send(chunk).await.is_ok() {
@@ -234,10 +239,16 @@ async fn send(sender: &mpsc::Sender<AlignChunk>, chunk: AlignChunk, meter: &Mete
     }
 }
 
+/// Our ids, in the form that the sizes ask for.
+enum Begun {
+    Ecdh((Masking, RatingMatching)),
+    Vole(vole::RatingEncoding),
+}
+
 /// P1's side of the stream.
-struct Link {
+pub(crate) struct Link {
     answers: Streaming<AlignChunk>,
-    meter: Meter,
+    pub(crate) meter: Meter,
     idle: Duration,
 }
 
@@ -255,10 +266,16 @@ impl Link {
             Err(_) => Err(LinkError::Idle { limit: self.idle }.into()),
         }
     }
+
+    /// The next message, which must be there.
+    pub(crate) async fn part(&mut self) -> Result<Part, Fault> {
+        let chunk = self.next().await?.ok_or(LinkError::Ended)?;
+        align_part(chunk).map_err(malformed)
+    }
 }
 
 /// Word of the progress to whoever watches.
-struct Telling<'a> {
+pub(crate) struct Telling<'a> {
     platform: &'a Platform,
     job: JobId,
     work: Work,
@@ -266,7 +283,7 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    fn progress(&self, elements: u64) {
+    pub(crate) fn progress(&self, elements: u64) {
         let share = self.work.add(elements);
         self.platform.journal.notify(JobEvent {
             phase_progress: share,
@@ -285,6 +302,11 @@ fn event(job: JobId, ledger: &Ledger) -> JobEvent {
         phase_cost: Some(ledger.offline_cost()),
         ..JobEvent::default()
     }
+}
+
+pub(crate) fn out_of_place(expected: &'static str) -> Fault {
+    let field = "part";
+    malformed(WireError::Form { field, expected })
 }
 
 fn malformed(error: WireError) -> Fault {

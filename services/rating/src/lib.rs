@@ -23,6 +23,7 @@
 
 mod absence;
 mod align;
+mod align_vole;
 mod args;
 mod brought;
 mod consent;

@@ -9,7 +9,7 @@ use s3rec_job::{JobId, Overlap, Proposal};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
-use s3rec_psi::{Masking, Sent, SocialAnswering, SocialWaiting, social};
+use s3rec_psi::{Form, Masking, Sent, SocialAnswering, SocialWaiting, social, vole};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
@@ -24,6 +24,7 @@ use tonic::{Status, Streaming};
 use tracing::Instrument;
 
 use crate::absence::fail;
+use crate::align_vole::Vole;
 use crate::consented;
 use crate::disclosing::{self, Cleared, Leaving};
 use crate::faults::{blamed, outward, stale, unless_ended};
@@ -126,10 +127,16 @@ fn refuse_to_begin(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault 
     fault.at("job", job)
 }
 
+/// Our ids, in the form that the sizes ask for.
+enum Begun {
+    Ecdh((Masking, SocialAnswering)),
+    Vole((vole::SocialStarting, Vec<u8>)),
+}
+
 /// One call of Align.
-struct Exchange<'a> {
-    platform: &'a Arc<Platform>,
-    job: JobId,
+pub(crate) struct Exchange<'a> {
+    pub(crate) platform: &'a Arc<Platform>,
+    pub(crate) job: JobId,
     answers: mpsc::Sender<Result<AlignChunk, Status>>,
     meter: Meter,
     idle: Duration,
@@ -206,7 +213,9 @@ impl Exchange<'_> {
         platform.advance(&name, state, phase, "Finding the common users.")?;
 
         // Refused by what P0 announced, before anything is read; it can bring no more.
-        let announced = Leaving::Intersection { ids: theirs.total };
+        let announced = Leaving::Intersection {
+            ids: alignment::ids_asked(theirs.total),
+        };
         disclosing::may_leave(platform, job, epoch, announced)?;
         // Every link is read for the ids, in a time of its own.
         let due = PublicTime::of("Align", job, answer_time(platform, job)?);
@@ -222,25 +231,44 @@ impl Exchange<'_> {
         let ((links, ours, psi, sizes), cleared) =
             disclosing::clear(platform, job, epoch, read, |(.., sizes)| {
                 Leaving::Intersection {
-                    ids: sizes.rating().into(),
+                    ids: alignment::ids_asked(sizes.rating().into()),
                 }
             })?;
         self.show(&cleared, ours.to_wire()).await?;
         let suspicions = links.report.reading.suspicions.clone();
-        let begun = blocking(move || social::begin(&psi, sizes, links.users.names())).await?;
-        let (masking, answering) = begun.map_err(psi_fault)?;
+        let begun = blocking(move || {
+            let ids = links.users.names();
+            match Form::of(sizes.rating().into()) {
+                Form::Ecdh => social::begin(&psi, sizes, ids).map(Begun::Ecdh),
+                Form::Vole => vole::social::begin(&psi, sizes, ids).map(Begun::Vole),
+            }
+        });
+        let begun = begun.await?.map_err(psi_fault)?;
 
         let work = Work::of(sizes);
         let telling = |elements| {
             let share = work.add(elements);
             platform.notify_progress(&name, Phase::Alignment, share);
         };
-        let (sent, waiting) = tokio::try_join!(
-            self.send_masked(&cleared, masking, &telling),
-            self.answer_masked(&cleared, answering, &mut chunks, &telling),
-        )?;
-        let waiting = self.receive_claims(waiting, &mut chunks).await?;
-        let common = blocking(move || waiting.finish(sent)).await?;
+        let common = match begun {
+            Begun::Ecdh((masking, answering)) => {
+                let (sent, waiting) = tokio::try_join!(
+                    self.send_masked(&cleared, masking, &telling),
+                    self.answer_masked(&cleared, answering, &mut chunks, &telling),
+                )?;
+                let waiting = self.receive_claims(waiting, &mut chunks).await?;
+                blocking(move || waiting.finish(sent)).await?
+            }
+            Begun::Vole(begun) => {
+                let vole = Vole {
+                    exchange: self,
+                    cleared: &cleared,
+                    chunks: &mut chunks,
+                    telling: &telling,
+                };
+                vole.find(begun).await?
+            }
+        };
         let common = common.map_err(psi_fault)?;
 
         let overlap = alignment::overlap(sizes, &common);
@@ -262,7 +290,7 @@ impl Exchange<'_> {
     }
 
     /// Sends what depends on our ids.
-    async fn show(&self, _: &Cleared, chunk: AlignChunk) -> Result<(), Fault> {
+    pub(crate) async fn show(&self, _: &Cleared, chunk: AlignChunk) -> Result<(), Fault> {
         self.send(chunk).await
     }
 
@@ -342,7 +370,7 @@ impl Exchange<'_> {
         Ok(waiting)
     }
 
-    async fn part(&self, chunks: &mut Streaming<AlignChunk>) -> Result<Part, Fault> {
+    pub(crate) async fn part(&self, chunks: &mut Streaming<AlignChunk>) -> Result<Part, Fault> {
         let chunk = next(chunks, self.idle).await?;
         self.meter.received(chunk.wire_bytes());
         align_part(chunk).map_err(|error| blamed(error.into(), None))
@@ -361,7 +389,7 @@ fn answer_time(platform: &Platform, job: JobId) -> Result<Duration, Fault> {
         .with(job, |running| reading_time_of(running, own, all))
 }
 
-fn out_of_place(expected: &'static str) -> Fault {
+pub(crate) fn out_of_place(expected: &'static str) -> Fault {
     let error = WireError::Form {
         field: "part",
         expected,

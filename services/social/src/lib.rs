@@ -28,6 +28,7 @@
 
 mod absence;
 mod align;
+mod align_vole;
 mod approval;
 mod approved;
 mod args;

@@ -5,7 +5,7 @@ use super::collection::title;
 use super::section::{Figure, Grid, Section};
 use crate::number_format::{bytes, count, duration, runs};
 use crate::plot::{Axis, Bar};
-use crate::psi::PsiReport;
+use crate::psi::{PsiRecord, PsiReport};
 use crate::{BenchError, Document};
 
 pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchError> {
@@ -18,14 +18,16 @@ pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchE
         runs(first.repeats),
     ));
     for document in &collection.psi {
-        section = section.figure(figure(document)?);
+        for record in &document.body.records {
+            section = section.figure(figure(document, record)?);
+        }
     }
     Ok(Some(section.grid(grid(&collection.psi))))
 }
 
-fn figure(document: &Document<PsiReport>) -> Result<Figure, BenchError> {
+fn figure(document: &Document<PsiReport>, record: &PsiRecord) -> Result<Figure, BenchError> {
     let report = &document.body;
-    let [rating, social] = &report.parties;
+    let [rating, social] = &record.parties;
     let bar = |group: usize, name: &str, value: u64| Bar {
         name: name.to_owned(),
         value: value as f64,
@@ -33,14 +35,15 @@ fn figure(document: &Document<PsiReport>) -> Result<Figure, BenchError> {
         group,
         hollow: false,
     };
+    let form = record.protocol.name();
     let stem = match document.label.as_str() {
-        "" => "psi".to_owned(),
-        label => format!("psi-{label}"),
+        "" => format!("psi-{form}"),
+        label => format!("psi-{form}-{label}"),
     };
     Figure::bars(
         &stem,
         &format!(
-            "Bytes and memory of finding {} common users among {} and {}",
+            "Bytes and memory of finding {} common users among {} and {} ({form})",
             count(report.common),
             count(report.users),
             count(report.users)
@@ -61,10 +64,12 @@ fn grid(documents: &[Document<PsiReport>]) -> Grid {
         "An id of both sets is each id of either platform; memory is the largest resident set",
         &[
             "workload",
+            "form",
             "users of each",
             "common",
             "exact",
             "time",
+            "core-seconds",
             "bytes both ways",
             "bytes an id of both sets",
             "bytes an id of one set",
@@ -74,19 +79,23 @@ fn grid(documents: &[Document<PsiReport>]) -> Grid {
     );
     for document in documents {
         let report = &document.body;
-        let [rating, social] = &report.parties;
-        grid.rows.push(vec![
-            title(&document.label),
-            count(report.users),
-            count(report.common),
-            if report.exact { "yes" } else { "NO" }.to_owned(),
-            duration(report.seconds),
-            bytes(report.bytes),
-            format!("{:.1}", report.bytes_per_id),
-            format!("{:.1}", report.bytes_per_id_of_one_set),
-            bytes(rating.peak_rss_bytes),
-            bytes(social.peak_rss_bytes),
-        ]);
+        for record in &report.records {
+            let [rating, social] = &record.parties;
+            grid.rows.push(vec![
+                title(&document.label),
+                record.protocol.name().to_owned(),
+                count(report.users),
+                count(report.common),
+                if record.exact { "yes" } else { "NO" }.to_owned(),
+                duration(record.seconds),
+                format!("{:.1}", record.core_seconds),
+                bytes(record.bytes),
+                format!("{:.1}", record.bytes_per_id),
+                format!("{:.1}", record.bytes_per_id_of_one_set),
+                bytes(rating.peak_rss_bytes),
+                bytes(social.peak_rss_bytes),
+            ]);
+        }
     }
     grid
 }
@@ -95,13 +104,14 @@ fn grid(documents: &[Document<PsiReport>]) -> Grid {
 mod tests {
     use super::super::Report;
     use super::*;
-    use crate::psi::{Party, PartyRecord, Workload};
+    use crate::psi::{Party, PartyRecord, Protocol, Workload};
 
     #[test]
     fn a_record_of_the_intersection_is_on_the_page() {
         let party = |party, sent_bytes, peak_rss_bytes| PartyRecord {
             party,
             seconds: 2.5,
+            core_seconds: 1.25,
             sent_bytes,
             peak_rss_bytes,
             common: 100,
@@ -116,7 +126,11 @@ mod tests {
             party(Party::Rating, 33_000, 12_300_000),
             party(Party::Social, 41_000, 11_000_000),
         ];
-        let body = PsiReport::new(workload, parties);
+        let body = PsiReport {
+            users: 1_000,
+            common: 100,
+            records: vec![PsiRecord::new(Protocol::Vole, workload, parties)],
+        };
         let directory = tempfile::tempdir().unwrap();
         let document = Document::new("psi", "", true, 1, body);
         document.write(directory.path()).unwrap();

@@ -8,5 +8,6 @@ mod files;
 mod models;
 mod operators;
 mod psi;
+mod psi_vole;
 mod settings;
 mod wire;

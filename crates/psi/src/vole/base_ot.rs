@@ -55,7 +55,7 @@ fn seed(
     request: &[Encoded; 2],
     answer: &Encoded,
 ) -> Seed {
-    let mut shared = Zeroizing::new(shared.compress().to_bytes());
+    let shared = Zeroizing::new(shared.compress().to_bytes());
     let mut hasher = blake3::Hasher::new_keyed(&keys.base_seed);
     hasher.update(&(index as u64).to_le_bytes()).update(&[j]);
     hasher
@@ -65,7 +65,6 @@ fn seed(
         .update(answer);
     let seed = Seed::from_bytes(*hasher.finalize().as_bytes());
     hasher.zeroize();
-    shared.zeroize();
     seed
 }
 

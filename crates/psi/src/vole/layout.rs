@@ -100,6 +100,14 @@ impl Layout {
         (self.request_bytes() + self.labels_bytes()) as u64
     }
 
+    /// Messages of columns, the check and the labels: for showing progress.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        let columns = self.groups().div_ceil(CHUNK_GROUPS);
+        let labels = (self.sizes.social() as usize).div_ceil(LABELS_PER_CHUNK);
+        (columns + 1 + labels) as u64
+    }
+
     pub(super) fn segment(&self) -> u32 {
         self.segment
     }

@@ -73,5 +73,5 @@ mod okvs_tests;
 mod tests;
 
 pub use layout::Layout;
-pub use rating::{Claims, RatingEncoding, RatingMatching, RatingSending};
+pub use rating::{RatingEncoding, RatingMatching, RatingSending};
 pub use social::{SocialLabelling, SocialReceiving, SocialStarting, SocialWaiting};

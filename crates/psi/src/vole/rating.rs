@@ -13,9 +13,9 @@ use super::index::{Index, Tag};
 use super::keys::Keys;
 use super::layout::{CHUNK_GROUPS, GROUP_BYTES, Layout, TRANSFERS};
 use super::{base_ot, check, okvs, tree};
-use crate::claims;
+use crate::claims::{self, Claims};
 use crate::group::{IdHash, entropy};
-use crate::{Common, MAX_CHUNK_BYTES, PsiError, Session, Sizes};
+use crate::{Common, PsiError, Session, Sizes};
 
 /// Begins P0's part: hashes and encodes its ids, on all cores but for the encoding.
 ///
@@ -45,13 +45,15 @@ pub(super) fn begin_seeded<'a>(
     let mut messages = okvs::encode(&ids, layout.segment(), layout.groups() * GROUP)?;
     let random_rows = messages.len() - check::KEYS * GROUP;
     messages[random_rows..].fill_with(|| random.next_u64());
+    let mut later = Zeroizing::new([0; 32]);
+    random.fill_bytes(&mut *later);
     Ok(RatingEncoding {
         session: session.clone(),
         keys,
         layout,
         ids,
         messages,
-        random,
+        later,
     })
 }
 
@@ -63,7 +65,8 @@ pub struct RatingEncoding {
     ids: Vec<IdHash>,
     /// p, zeros to the end of its group, and the check's random rows.
     pub(super) messages: Zeroizing<Vec<u64>>,
-    random: ChaCha20Rng,
+    /// Seed of what is drawn when the request comes.
+    later: Zeroizing<[u8; 32]>,
 }
 
 impl RatingEncoding {
@@ -71,16 +74,17 @@ impl RatingEncoding {
     ///
     /// # Errors
     /// [`PsiError`] blaming the peer: a request of another length, or improper elements.
-    pub fn take_request(mut self, bytes: &[u8]) -> Result<(RatingSending, Vec<u8>), PsiError> {
+    pub fn take_request(self, bytes: &[u8]) -> Result<(RatingSending, Vec<u8>), PsiError> {
         Layout::expect("P1's request", bytes, self.layout.request_bytes())?;
         let mut transcript = blake3::Hasher::new_keyed(&self.keys.check);
         transcript.update(bytes);
-        let transfers = base_ot::answer(&self.keys, bytes, &mut self.random)?;
+        let mut random = ChaCha20Rng::from_seed(*self.later);
+        let transfers = base_ot::answer(&self.keys, bytes, &mut random)?;
         let mut answer = Vec::with_capacity(self.layout.answer_bytes());
         let mut leaves = Vec::with_capacity(TRANSFERS / tree::DEPTH * tree::LEAVES);
         for transfers in transfers.chunks(tree::DEPTH) {
             let mut root = Zeroizing::new([0; 32]);
-            self.random.fill_bytes(&mut *root);
+            random.fill_bytes(&mut *root);
             let (of_tree, sums) = tree::grow(Seed::from_bytes(*root));
             leaves.extend(of_tree.into_iter().map(Some));
             for ((seeds, element), sums) in transfers.iter().zip(&sums) {
@@ -113,10 +117,10 @@ pub struct RatingSending {
     keys: Keys,
     layout: Layout,
     ids: Vec<IdHash>,
-    messages: Zeroizing<Vec<u64>>,
-    expander: Expander,
+    pub(super) messages: Zeroizing<Vec<u64>>,
+    pub(super) expander: Expander,
     /// v.
-    rows: Zeroizing<Vec<Row>>,
+    pub(super) rows: Zeroizing<Vec<Row>>,
     transcript: blake3::Hasher,
     checked: bool,
 }
@@ -326,18 +330,6 @@ impl RatingMatching {
         let rows = self.pairs.iter().map(|(_, number)| *number).collect();
         let digest = self.stream.finalize();
         let common = Common::new(&self.session, rows, digest.as_bytes(), &bytes[..members]);
-        Ok((common, Claims(bytes)))
-    }
-}
-
-/// The claims as they cross: a bit for each of P1's places, least significant first, padding bits
-/// zero; then the proof.
-#[derive(Clone, Debug)]
-pub struct Claims(Vec<u8>);
-
-impl Claims {
-    /// The messages to send.
-    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.chunks(MAX_CHUNK_BYTES)
+        Ok((common, Claims::received(bytes)))
     }
 }

@@ -86,7 +86,7 @@ pub struct SocialStarting {
     keys: Keys,
     layout: Layout,
     ids: Vec<(IdHash, u32)>,
-    delta: Zeroizing<[u8; SYMBOLS]>,
+    pub(super) delta: Zeroizing<[u8; SYMBOLS]>,
     choosing: Choosing,
     transcript: blake3::Hasher,
 }
@@ -142,11 +142,11 @@ pub struct SocialReceiving {
     keys: Keys,
     layout: Layout,
     ids: Vec<(IdHash, u32)>,
-    delta: Zeroizing<[u8; SYMBOLS]>,
+    pub(super) delta: Zeroizing<[u8; SYMBOLS]>,
     masking: LinearMap,
-    expander: Expander,
+    pub(super) expander: Expander,
     /// k, as far as it has come.
-    rows: Zeroizing<Vec<Row>>,
+    pub(super) rows: Zeroizing<Vec<Row>>,
     transcript: blake3::Hasher,
 }
 

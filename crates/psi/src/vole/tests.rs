@@ -132,7 +132,7 @@ fn known_transcript() {
     hasher.update(&common.digest);
     assert_eq!(
         hasher.finalize().to_hex().as_str(),
-        "597bfb1f57fbe9f8a57315b413911cac82c62987bdabbd7135b717005573b030"
+        "c0c9739ed79f16cc9f7270c384847879c1ad0545156f1a09abb86351c7e44bde"
     );
 }
 

@@ -67,7 +67,7 @@ pub fn align_part(message: v1::AlignChunk) -> Result<Part, WireError> {
         None => Err(WireError::Missing { field: "part" }),
         Some(Part::Opening(_)) => Err(WireError::Form {
             field: "part",
-            expected: "points, labels or claims after the opening",
+            expected: "a part of the intersection after the opening",
         }),
         Some(part) => Ok(part),
     }

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{WireError, field, v1};
 
-/// How the common users are found: private set intersection, the only way.
-pub const ALIGNMENT_PSI: &str = "ecdh-psi-ristretto255";
+/// How the common users are found: private set intersection, whose form follows from P0's number
+/// of ids (`s3rec_psi::Form`).
+pub const ALIGNMENT_PSI: &str = "psi-by-size-1";
 
 /// Longest text that people read, bytes.
 const MAX_TEXT_BYTES: usize = 2000;
@@ -86,7 +87,7 @@ pub fn proposal_from_wire(message: &v1::PeerProposal) -> Result<Proposal, WireEr
     if message.alignment != ALIGNMENT_PSI {
         return Err(WireError::Form {
             field: "alignment",
-            expected: "\"ecdh-psi-ristretto255\", the only alignment of this version",
+            expected: "\"psi-by-size-1\", the only alignment of this version",
         });
     }
     if model.local.is_some() {

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use s3rec_bench::psi::Protocol;
 
 use super::RecordArgs;
 
@@ -15,6 +16,9 @@ pub struct PsiArgs {
     /// Share of them that both platforms have.
     #[arg(long, default_value_t = 0.1, value_parser = share)]
     pub overlap: f64,
+    /// Which forms of the intersection.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [FormChoice::Vole, FormChoice::Ecdh])]
+    pub protocol: Vec<FormChoice>,
     /// The record.
     #[command(flatten)]
     pub record: RecordArgs,
@@ -29,9 +33,30 @@ pub struct PsiPartyArgs {
     /// How many both have.
     #[arg(long)]
     pub common: u32,
+    /// Which form of the intersection.
+    #[arg(long, value_enum)]
+    pub protocol: FormChoice,
     /// The other party's address.
     #[arg(long)]
     pub connect: Option<SocketAddr>,
+}
+
+/// A form of the intersection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormChoice {
+    /// Small VOLEs: symmetric cryptography.
+    Vole,
+    /// Diffie-Hellman on ristretto255.
+    Ecdh,
+}
+
+impl From<FormChoice> for Protocol {
+    fn from(choice: FormChoice) -> Self {
+        match choice {
+            FormChoice::Vole => Self::Vole,
+            FormChoice::Ecdh => Self::Ecdh,
+        }
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

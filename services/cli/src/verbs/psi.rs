@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use s3rec_bench::BenchError;
-use s3rec_bench::psi::{Party, PartyRecord, PsiReport, Workload, run_party};
+use s3rec_bench::psi::{Party, PartyRecord, Protocol, PsiRecord, PsiReport, Workload, run_party};
 
 use super::records::conclude;
 use crate::arguments::{PsiArgs, PsiPartyArgs};
@@ -34,22 +34,30 @@ pub(super) fn psi(arguments: &PsiArgs, output: Output) -> Result<(), Failure> {
         count(workload.users.into()),
         count(workload.common.into())
     ));
-    let runs: Result<Vec<PsiReport>, Failure> = (0..repeats).map(|_| run(workload)).collect();
-    let mut runs = runs?;
-    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let report = runs.swap_remove(runs.len() / 2);
+    let mut records = Vec::new();
+    for protocol in arguments.protocol.iter().map(|choice| (*choice).into()) {
+        let runs = (0..repeats).map(|_| run(protocol, workload));
+        let mut runs = runs.collect::<Result<Vec<PsiRecord>, Failure>>()?;
+        runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        records.push(runs.swap_remove(runs.len() / 2));
+    }
+    let report = PsiReport {
+        users: users.into(),
+        common: common.into(),
+        records,
+    };
     conclude("psi", &arguments.record, repeats, report, output, text).map(drop)
 }
 
 /// Both parties once; a wrong result is an error, not a record.
-fn run(workload: Workload) -> Result<PsiReport, Failure> {
-    let mut social = Started::start(workload, None)?;
+fn run(protocol: Protocol, workload: Workload) -> Result<PsiRecord, Failure> {
+    let mut social = Started::start(protocol, workload, None)?;
     let address = social.line()?;
-    let mut rating = Started::start(workload, Some(address.trim()))?;
+    let mut rating = Started::start(protocol, workload, Some(address.trim()))?;
     let parties = [rating.record()?, social.record()?];
-    let report = PsiReport::new(workload, parties);
-    match report.exact {
-        true => Ok(report),
+    let record = PsiRecord::new(protocol, workload, parties);
+    match record.exact {
+        true => Ok(record),
         false => Err(broken("the result is not the intersection")),
     }
 }
@@ -65,7 +73,7 @@ pub(super) fn party(arguments: &PsiPartyArgs, output: Output) -> Result<(), Fail
         None => (Party::Social, accept(output)?),
     };
     let stream = stream.map_err(BenchError::Connection)?;
-    let record = run_party(party, workload, &stream)?;
+    let record = run_party(arguments.protocol.into(), party, workload, &stream)?;
     let line = serde_json::to_string(&record).map_err(|error| broken(&error.to_string()))?;
     output.write(&line)
 }
@@ -84,12 +92,17 @@ struct Started {
 }
 
 impl Started {
-    fn start(workload: Workload, connect: Option<&str>) -> Result<Self, Failure> {
+    fn start(
+        protocol: Protocol,
+        workload: Workload,
+        connect: Option<&str>,
+    ) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(BenchError::Connection)?;
         let mut command = Command::new(program);
         command.args(["bench", "psi-party", "--users"]);
         command.arg(workload.users.to_string());
         command.args(["--common", &workload.common.to_string()]);
+        command.args(["--protocol", protocol.name()]);
         if let Some(address) = connect {
             command.args(["--connect", address]);
         }
@@ -127,16 +140,21 @@ fn broken(what: &str) -> Failure {
 }
 
 fn text(report: &PsiReport) -> String {
-    format!(
-        "{} × {} users, {} common, exact: {}, {} both ways ({:.1} bytes an id of both sets, \
-         {:.1} of one), largest memory of a party {}",
-        count(report.users),
-        count(report.users),
-        count(report.common),
-        duration(report.seconds),
-        bytes(report.bytes),
-        report.bytes_per_id,
-        report.bytes_per_id_of_one_set,
-        bytes(report.peak_rss_bytes),
-    )
+    let lines = report.records.iter().map(|record| {
+        format!(
+            "{}: {} × {} users, {} common, exact: {}, {:.1} core-seconds, {} both ways ({:.1} bytes an \
+             id of both sets, {:.1} of one), largest memory of a party {}",
+            record.protocol.name(),
+            count(report.users),
+            count(report.users),
+            count(report.common),
+            duration(record.seconds),
+            record.core_seconds,
+            bytes(record.bytes),
+            record.bytes_per_id,
+            record.bytes_per_id_of_one_set,
+            bytes(record.peak_rss_bytes),
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -57,7 +57,7 @@ fn proposal() -> v1::PeerProposal {
         protocol: request.protocol,
         pattern_policy: request.pattern_policy,
         release_policy: request.release_policy,
-        alignment: "ecdh-psi-ristretto255".into(),
+        alignment: "psi-by-size-1".into(),
         saturation_bound: 8.0,
         guard_bits: 2,
         id_rule: "nfc-trim".into(),
