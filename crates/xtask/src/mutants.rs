@@ -1,9 +1,8 @@
 //! Which changes of the code that holds the secrets no test notices.
 //!
 //! `cargo mutants` changes one place of [`FILES`] at a time (`.cargo/mutants.toml` says what it
-//! leaves alone) and runs the crate's tests, for a daemon's file those of both daemons too. A change
-//! that they do not notice must stand in `.cargo/mutants-justified.toml` with a reason; any other is a
-//! finding.
+//! leaves alone) and runs the crate's tests. A change that they do not notice must stand in `.cargo/mutants-justified.toml`
+//! with a reason; any other is a finding.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -40,17 +39,6 @@ const FILES: [&str; 19] = [
     "services/rating/src/consent.rs",
     "services/rating/src/ledger.rs",
     "services/rating/src/stored.rs",
-];
-
-/// Where the files of the daemons are.
-const DAEMONS: &str = "services/";
-
-/// What tests them: their own tests, and both daemons in one process.
-const OF_DAEMONS: &[&str] = &[
-    "--test-package=s3rec-rating,s3rec-social,s3rec-tests",
-    "--cargo-test-arg=--lib",
-    "--cargo-test-arg=--test=platforms",
-    "--cargo-test-arg=--test=hostile",
 ];
 
 /// Exit codes of `cargo mutants` after which there are results: all caught, some missed, some
@@ -154,20 +142,8 @@ struct Survivor {
 pub(crate) fn findings(root: &Path, options: &Options) -> Result<Vec<String>, MutantsError> {
     let mut folders = options.results.clone();
     if folders.is_empty() {
-        let (daemons, crates): (Vec<_>, Vec<_>) = options
-            .file
-            .iter()
-            .partition(|file| file.starts_with(DAEMONS));
-        for (files, name, arguments) in [
-            (crates, "crates", [].as_slice()),
-            (daemons, "daemons", OF_DAEMONS),
-        ] {
-            if !files.is_empty() {
-                let output = root.join(&options.output).join(name);
-                run(root, options, &files, &output, arguments)?;
-                folders.push(output.join("mutants.out"));
-            }
-        }
+        run(root, options)?;
+        folders.push(root.join(&options.output).join("mutants.out"));
     }
     let mut tried = BTreeMap::new();
     for folder in &folders {
@@ -187,25 +163,18 @@ pub(crate) fn findings(root: &Path, options: &Options) -> Result<Vec<String>, Mu
     ))
 }
 
-fn run(
-    root: &Path,
-    options: &Options,
-    files: &[&String],
-    output: &Path,
-    arguments: &[&str],
-) -> Result<(), MutantsError> {
+fn run(root: &Path, options: &Options) -> Result<(), MutantsError> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg("mutants").arg("--no-shuffle");
     command.arg("--jobs").arg(options.jobs.to_string());
-    command.arg("--output").arg(output);
-    for file in files {
+    command.arg("--output").arg(root.join(&options.output));
+    for file in &options.file {
         command.arg("--file").arg(file);
     }
-    command.args(arguments);
     if !options.test_arguments.is_empty() {
         command.arg("--").args(&options.test_arguments);
     }
-    fs::create_dir_all(output).map_err(MutantsError::Start)?;
+    fs::create_dir_all(root.join(&options.output)).map_err(MutantsError::Start)?;
     let status = command.current_dir(root).status();
     let code = status.map_err(MutantsError::Start)?.code();
     if code.is_some_and(|code| WITH_RESULTS.contains(&code)) {
