@@ -5,6 +5,7 @@
 //! | [`binaries`] | builds the three programs and says where they are |
 //! | [`data`] | small data sets, and where the public ones lie |
 //! | [`pair`] | both daemons with keys and configurations of their own |
+//! | [`in_process`] | daemons in this process, for what no other process can see |
 //! | [`job`] | from import to an approved job in one call |
 //! | [`command`] | the command `s3rec` as a user runs it |
 //! | [`compose`] | both platforms in containers |
@@ -25,6 +26,7 @@ pub mod capture;
 pub mod command;
 pub mod compose;
 pub mod data;
+pub mod in_process;
 pub mod job;
 pub mod machine;
 pub mod pair;

@@ -1,9 +1,9 @@
 //! Every decoder of bytes from a peer or an operator, under random and kept inputs.
 //!
 //! The targets are tests: `cargo test -p s3rec-fuzz` runs each over its kept corpus
-//! (`tests/fuzz/__fuzz__/…`) and a short random run; with `cargo install cargo-bolero`,
-//! `cargo bolero test -p s3rec-fuzz --rustc-bootstrap -s NONE -T 10min TARGET` goes on with
-//! libFuzzer for as long as one likes. A finding is kept in the corpus with its mending.
+//! (`tests/fuzz/__fuzz__/FILE__TARGET/corpus`, most of it made by the test `corpus`) and a short random
+//! run; with `cargo install cargo-bolero`, `cargo bolero test -p s3rec-fuzz --rustc-bootstrap -s NONE
+//! -T 10min TARGET` goes on with libFuzzer for as long as one likes. A finding is kept in the corpus with its mending.
 //!
 //! What every target asserts: no panic, no allocation beyond what public sizes allow, and for
 //! endpoints that nothing more is sent after a refusal.

@@ -67,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Its entries are its own: it needs nothing of ours, and no I/O.
     ("s3rec-audit", &[]),
     ("s3rec-algebra", &[]),
+    ("s3rec-vectors", &[]),
     ("s3rec-xtask", &[]),
 ];
 
@@ -79,9 +80,21 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("s3rec-rating", &["social", "testkit"]),
+    (
+        "s3rec-tests",
+        &[
+            "algebra", "audit", "link", "model", "psi", "rating", "social", "sparse", "spmm",
+            "testkit",
+        ],
+    ),
+    ("s3rec-rating", &["testkit"]),
     ("s3rec-social", &["model"]),
-    ("s3rec-node", &["model"]),
+    ("s3rec-node", &["model", "vectors"]),
+    ("s3rec-wire", &["vectors"]),
+    ("s3rec-spmm", &["vectors"]),
+    ("s3rec-psi", &["vectors"]),
+    ("s3rec-audit", &["vectors"]),
+    ("s3rec-algebra", &["vectors"]),
     (
         "s3rec-link",
         &["algebra", "job", "model", "sparse", "testkit"],

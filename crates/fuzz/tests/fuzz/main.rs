@@ -2,6 +2,7 @@
 
 mod approvals;
 mod bytes;
+mod corpus;
 mod disk;
 mod endpoints;
 mod files;

@@ -6,19 +6,15 @@ use std::time::{Duration, Instant};
 use s3rec_audit::{Entry, Verified, verify};
 use s3rec_job::{Counters, Proposal};
 use s3rec_node::audit::LOG_FILE;
-use s3rec_node::client::connect;
-use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, Retention, SocialPeer,
-    SocialSettings, TlsSettings,
-};
-use s3rec_node::daemon::{Daemon, DaemonError};
+use s3rec_node::config::SocialSettings;
+use s3rec_node::daemon::Daemon;
 use s3rec_node::pki::{CertificateRole, issue};
 use s3rec_node::store::{Store, StoreError};
-use s3rec_node::tls::{Authorize, TlsMaterial};
+pub(crate) use s3rec_tests::in_process::tls;
+use s3rec_tests::in_process::{self, Upload, operator, pin, social_settings, started};
 use s3rec_wire::convert::counters_from_wire;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
-use s3rec_wire::v1::file_chunk::Part;
 use s3rec_wire::v1::social_platform_client::SocialPlatformClient;
 use tokio::sync::watch;
 use tonic::transport::Channel;
@@ -109,31 +105,10 @@ impl Target {
         let issued = issue(&keys, &[]).unwrap();
         let policy_file = directory.path().join("policy.toml");
         std::fs::write(&policy_file, policy).unwrap();
-        let pin = issued.identity(CertificateRole::Rating).unwrap().pin;
-        let listen = || "127.0.0.1:0".parse().unwrap();
-        let mut settings = SocialSettings {
-            data_dir: directory.path().join("social"),
-            name: "social.example".into(),
-            operator: OperatorSettings {
-                listen: listen(),
-                ca: None,
-            },
-            peer: SocialPeer {
-                listen: listen(),
-                pin: Some(pin),
-                pin_file: None,
-                policy: Some(policy_file),
-            },
-            tls: tls(&keys, "social"),
-            log: LogSettings::default(),
-            observability: ObservabilitySettings::default(),
-            limits: Limits {
-                idle_seconds: 20,
-                drain_seconds: 2,
-                ..Limits::default()
-            },
-            retention: Retention::default(),
-        };
+        let pin = pin(&issued, CertificateRole::Rating);
+        let mut settings = social_settings(directory.path().join("social"), &keys, pin);
+        settings.peer.policy = Some(policy_file);
+        settings.limits.idle_seconds = 20;
         change(&mut settings);
         let (stop, daemon, people, peer_address) = serve(&settings, &keys).await;
         Self {
@@ -290,50 +265,20 @@ type Serving = (
 /// Starts the daemon, once the one before has let go of the store.
 async fn serve(settings: &SocialSettings, keys: &Path) -> Serving {
     let (stop, stopped) = watch::channel(false);
-    let began = Instant::now();
-    let daemon = loop {
-        match s3rec_social::start(settings.clone(), stopped.clone()).await {
-            Err(DaemonError::Store(StoreError::InUse { .. })) => {
-                assert!(began.elapsed() < Duration::from_secs(20), "still in use");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            started => break started.unwrap(),
-        }
-    };
+    let daemon = started(|| s3rec_social::start(settings.clone(), stopped.clone())).await;
     let address = format!("https://{}", daemon.operator_address());
-    let role = CertificateRole::SocialOperator;
-    let material = TlsMaterial::load(&tls(keys, "social-operator"), role).unwrap();
-    let social = Authorize::role(CertificateRole::Social);
-    let channel = connect(&address, &material, social).await.unwrap();
+    let (own, of) = (CertificateRole::SocialOperator, CertificateRole::Social);
+    let channel = operator(keys, &address, own, of).await;
     let peer_address = format!("https://{}", daemon.peer_address().unwrap());
-    let people = SocialPlatformClient::new(channel);
-    (stop, daemon, people, peer_address)
+    (
+        stop,
+        daemon,
+        SocialPlatformClient::new(channel),
+        peer_address,
+    )
 }
 
-pub(crate) fn tls(keys: &Path, stem: &str) -> TlsSettings {
-    TlsSettings {
-        ca: keys.join("ca.pem"),
-        certificate: keys.join(format!("{stem}.pem")),
-        key: keys.join(format!("{stem}.key")),
-        revoked: None,
-    }
-}
-
-/// A file as the command sends it.
-pub(crate) fn file(
-    dataset: &str,
-    text: &str,
-) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
-    let header = v1::FileHeader {
-        file_name: format!("{dataset}.tsv"),
-        dataset: dataset.into(),
-        length: text.len() as u64,
-        digest: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
-        ..v1::FileHeader::default()
-    };
-    let part = |part| v1::FileChunk { part: Some(part) };
-    let mut chunks = vec![part(Part::Header(header))];
-    let data = text.as_bytes().chunks(1 << 16);
-    chunks.extend(data.map(|data| part(Part::Data(data.to_vec()))));
-    tokio_stream::iter(chunks)
+/// A file of links as the command sends it.
+pub(crate) fn file(dataset: &str, text: &str) -> Upload {
+    in_process::file(dataset, &format!("{dataset}.tsv"), text)
 }

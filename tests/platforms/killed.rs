@@ -136,10 +136,7 @@ impl Operators {
             wait_for_approval: true,
         };
         self.rating.start_job(start).await.unwrap();
-        let watch = v1::WatchJobRequest {
-            job_id: job.clone(),
-        };
-        let mut events = self.rating.watch_job(watch).await.unwrap().into_inner();
+        let mut events = self.watch(&job).await;
         while let Some(event) = events.message().await.unwrap() {
             assert!(event.state() != JobState::Failed, "{}", event.message);
             // A stock's first progress, or the second round.
@@ -157,6 +154,13 @@ impl Operators {
     async fn watch(&mut self, job: &str) -> tonic::Streaming<v1::JobEvent> {
         let watch = v1::WatchJobRequest { job_id: job.into() };
         self.rating.watch_job(watch).await.unwrap().into_inner()
+    }
+
+    /// P1's events of a job.
+    async fn watch_at_social(&mut self, job: &str) -> tonic::Streaming<v1::JobEvent> {
+        let watch = v1::WatchProposalRequest { job_id: job.into() };
+        let watched = self.social.watch_proposal(watch).await;
+        watched.unwrap().into_inner()
     }
 }
 
@@ -184,11 +188,6 @@ fn over_a_stock() -> [(v1::ProposeJobRequest, Phase); 2] {
 
 fn stocks_left(data_dir: &Path) -> usize {
     std::fs::read_dir(data_dir.join("stocks")).unwrap().count()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_rating_platform_names_a_social_platform_killed_in_a_round() {
-    social_killed(request(50_000), Phase::Online, "In round ").await;
 }
 
 /// P1's peer port, which it keeps when it is started again.
@@ -220,7 +219,8 @@ async fn find(
 /// operators of both.
 struct Killable {
     directory: tempfile::TempDir,
-    keys: PathBuf,
+    /// Of the platform that is the process.
+    name: &'static str,
     process: Daemon,
     /// `[peer]` of the process, for its next start.
     peer: String,
@@ -252,7 +252,7 @@ impl Killable {
         let operators = Operators::connect(&keys, &other, &process.address("operator")).await;
         Self {
             directory,
-            keys,
+            name: "social",
             process,
             peer,
             other,
@@ -278,7 +278,7 @@ impl Killable {
         let operators = Operators::connect(&keys, &process.address("operator"), &other).await;
         Self {
             directory,
-            keys,
+            name: "rating",
             process,
             peer,
             other,
@@ -287,47 +287,66 @@ impl Killable {
             _stop: stop,
         }
     }
+
+    /// `kill -9`; when it was.
+    fn kill(&mut self) -> Instant {
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
+        Instant::now()
+    }
+
+    /// Starts the killed process again, and connects to both.
+    async fn restart(&mut self) {
+        std::fs::remove_file(self.process.data_dir.join("operator.addr")).unwrap();
+        self.process = Daemon::start(self.directory.path(), self.name, &self.peer);
+        let address = self.process.address("operator");
+        let (rating, social) = match self.name {
+            "rating" => (&address, &self.other),
+            _ => (&self.other, &address),
+        };
+        let keys = self.directory.path().join("keys");
+        self.operators = Operators::connect(&keys, rating, social).await;
+    }
+
+    /// Stocks of the platform that was not killed.
+    fn stocks_left(&self) -> usize {
+        stocks_left(&self.other_data)
+    }
+}
+
+/// A job that has failed within seconds and says what of.
+fn assert_failed(ended: &v1::JobEvent, since: Instant, expected: &[&str]) {
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(ended.state(), JobState::Failed);
+    for expected in expected {
+        let message = &ended.message;
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_over_a_stock_outlives_the_social_platform() {
     for (request, phase) in over_a_stock() {
-        let port = lasting_port();
-        let Killable {
-            directory,
-            keys,
-            process: mut social,
-            peer,
-            other: rating,
-            other_data: data_dir,
-            mut operators,
-            _stop,
-        } = Killable::social(&port, None).await;
-        let job = operators.in_mid_job(request, phase).await;
-        social.child.kill().unwrap();
-        social.child.wait().unwrap();
-        let began = Instant::now();
+        let mut pair = Killable::social(&lasting_port(), None).await;
+        let job = pair.operators.in_mid_job(request, phase).await;
+        let began = pair.kill();
         let waits = |event: &v1::JobEvent| event.message.contains("Waiting for the social");
-        let waiting = find(operators.watch(&job).await, waits).await;
+        let waiting = find(pair.operators.watch(&job).await, waits).await;
         assert!(waiting.waiting_since_unix_ms > 0);
         assert!(began.elapsed() < Duration::from_secs(8));
         assert_eq!(waiting.waiting_for(), v1::Role::Social);
+        let message = &waiting.message;
         assert!(
-            waiting.message.contains("Waiting for the social platform"),
-            "{}",
-            waiting.message
+            message.contains("Waiting for the social platform"),
+            "{message}"
         );
-        assert_eq!(stocks_left(&data_dir), 1);
+        assert_eq!(pair.stocks_left(), 1);
 
         // Links imported under the same name while P1 was away change nothing of this job.
-        std::fs::remove_file(social.data_dir.join("operator.addr")).unwrap();
-        let social = Daemon::start(directory.path(), "social", &peer);
-        let mut operators = Operators::connect(&keys, &rating, &social.address("operator")).await;
-        let links = operators
-            .social
-            .import_links(file("l.tsv", "u1\tu2\n"))
-            .await;
-        links.unwrap();
+        pair.restart().await;
+        let links = file("l.tsv", "u1\tu2\n");
+        pair.operators.social.import_links(links).await.unwrap();
         let done = waiting.round;
         let goes_on = |event: &v1::JobEvent| {
             event.time_unix_ms > waiting.time_unix_ms
@@ -335,205 +354,102 @@ async fn a_job_over_a_stock_outlives_the_social_platform() {
                 && event.phase() == phase
                 && (event.round > done + 2 || phase == Phase::Offline)
         };
-        find(operators.watch(&job).await, goes_on).await;
+        find(pair.operators.watch(&job).await, goes_on).await;
         let cancel = v1::CancelJobRequest {
             job_id: job.clone(),
             reason: String::new(),
         };
-        operators.rating.cancel_job(cancel).await.unwrap();
-        assert_eq!(
-            last(operators.watch(&job).await).await.state(),
-            JobState::Cancelled
-        );
-        assert_eq!(stocks_left(&data_dir), 0);
+        pair.operators.rating.cancel_job(cancel).await.unwrap();
+        let ended = last(pair.operators.watch(&job).await).await;
+        assert_eq!(ended.state(), JobState::Cancelled);
+        assert_eq!(pair.stocks_left(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_social_platform_that_stays_away_is_given_up() {
-    let Killable {
-        directory: _directory,
-        process: mut social,
-        other_data: data_dir,
-        mut operators,
-        _stop,
-        ..
-    } = Killable::social("127.0.0.1:0", Some(1)).await;
+    let mut pair = Killable::social("127.0.0.1:0", Some(1)).await;
     let [(request, phase), _] = over_a_stock();
-    let job = operators.in_mid_job(request, phase).await;
-    social.child.kill().unwrap();
-    let ended = last(operators.watch(&job).await).await;
-    assert_eq!(ended.state(), JobState::Failed);
-    for expected in ["In round ", "stayed away for 1 s", "resume_seconds"] {
-        assert!(
-            ended.message.contains(expected),
-            "{expected}: {}",
-            ended.message
-        );
-    }
-    assert_eq!(stocks_left(&data_dir), 0);
-}
-
-async fn social_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
-    let Killable {
-        directory: _directory,
-        process: mut social,
-        other_data: data_dir,
-        mut operators,
-        _stop,
-        ..
-    } = Killable::social("127.0.0.1:0", None).await;
-
-    let job = operators.in_mid_job(long, phase).await;
-    social.child.kill().unwrap();
-    let began = Instant::now();
-    let watch = v1::WatchJobRequest { job_id: job };
-    let events = operators
-        .rating
-        .watch_job(watch)
-        .await
-        .unwrap()
-        .into_inner();
-    let ended = last(events).await;
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
-    assert_eq!(ended.state(), JobState::Failed);
-    for expected in [place, "social platform", "vanished", "propose the job anew"] {
-        assert!(
-            ended.message.contains(expected),
-            "{expected}: {}",
-            ended.message
-        );
-    }
-    assert_eq!(stocks_left(&data_dir), 0);
-    // It goes on serving, and says that nobody answers.
-    let refused = operators.rating.propose_job(request(1)).await.unwrap_err();
-    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
+    let job = pair.operators.in_mid_job(request, phase).await;
+    pair.kill();
+    let ended = last(pair.operators.watch(&job).await).await;
+    let expected = ["In round ", "stayed away for 1 s", "resume_seconds"];
+    assert_failed(&ended, Instant::now(), &expected);
+    assert_eq!(pair.stocks_left(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_social_platform_names_a_rating_platform_killed_in_a_round() {
-    rating_killed(request(50_000), Phase::Online, "in round ").await;
+async fn the_rating_platform_names_a_social_platform_killed_in_a_round() {
+    let mut pair = Killable::social("127.0.0.1:0", None).await;
+    let long = request(50_000);
+    let job = pair.operators.in_mid_job(long, Phase::Online).await;
+    let began = pair.kill();
+    let ended = last(pair.operators.watch(&job).await).await;
+    let expected = [
+        "In round ",
+        "social platform",
+        "vanished",
+        "propose the job anew",
+    ];
+    assert_failed(&ended, began, &expected);
+    assert_eq!(pair.stocks_left(), 0);
+    // It goes on serving, and says that nobody answers.
+    let refused = pair.operators.rating.propose_job(request(1)).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_over_a_stock_outlives_the_rating_platform() {
     for (request, phase) in over_a_stock() {
-        let Killable {
-            directory,
-            keys,
-            process: mut rating,
-            peer,
-            other: social,
-            other_data: data_dir,
-            mut operators,
-            _stop,
-        } = Killable::rating().await;
-        let job = operators.in_mid_job(request, phase).await;
-        rating.child.kill().unwrap();
-        rating.child.wait().unwrap();
-        let watch = v1::WatchProposalRequest {
-            job_id: job.clone(),
-        };
-        let events = operators
-            .social
-            .watch_proposal(watch.clone())
-            .await
-            .unwrap();
+        let mut pair = Killable::rating().await;
+        let job = pair.operators.in_mid_job(request, phase).await;
+        pair.kill();
         let waits = |event: &v1::JobEvent| event.message.contains("vanished");
-        let waiting = find(events.into_inner(), waits).await;
+        let waiting = find(pair.operators.watch_at_social(&job).await, waits).await;
         assert!(waiting.waiting_since_unix_ms > 0);
         assert_eq!(waiting.waiting_for(), v1::Role::Rating);
         assert!(waiting.message.contains("vanished"), "{}", waiting.message);
-        assert_eq!(stocks_left(&data_dir), 1);
+        assert_eq!(pair.stocks_left(), 1);
 
         // It goes on by itself, and P1's operator can still end it.
-        std::fs::remove_file(rating.data_dir.join("operator.addr")).unwrap();
-        let rating = Daemon::start(directory.path(), "rating", &peer);
-        let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
-        let events = operators
-            .social
-            .watch_proposal(watch.clone())
-            .await
-            .unwrap();
+        pair.restart().await;
         let goes_on = |event: &v1::JobEvent| {
             event.time_unix_ms > waiting.time_unix_ms && event.waiting_since_unix_ms == 0
         };
-        find(events.into_inner(), goes_on).await;
+        find(pair.operators.watch_at_social(&job).await, goes_on).await;
         let revoke = v1::RevokeApprovalRequest {
             job_id: job.clone(),
             reason: "enough".into(),
         };
-        operators.social.revoke_approval(revoke).await.unwrap();
-        let ended = last(operators.watch(&job).await).await;
+        pair.operators.social.revoke_approval(revoke).await.unwrap();
+        let ended = last(pair.operators.watch(&job).await).await;
         assert_eq!(ended.state(), JobState::Cancelled, "{}", ended.message);
-        assert_eq!(
-            (stocks_left(&data_dir), stocks_left(&rating.data_dir)),
-            (0, 0)
-        );
+        let left = (pair.stocks_left(), stocks_left(&pair.process.data_dir));
+        assert_eq!(left, (0, 0));
     }
 }
 
-async fn rating_killed(long: v1::ProposeJobRequest, phase: Phase, place: &str) {
-    let Killable {
-        directory,
-        keys,
-        process: mut rating,
-        peer,
-        other: social,
-        other_data: data_dir,
-        mut operators,
-        _stop,
-    } = Killable::rating().await;
-
-    let job = operators.in_mid_job(long.clone(), phase).await;
-    rating.child.kill().unwrap();
-    let began = Instant::now();
-    let watch = v1::WatchProposalRequest {
-        job_id: job.clone(),
-    };
-    let events = operators
-        .social
-        .watch_proposal(watch)
-        .await
-        .unwrap()
-        .into_inner();
-    let ended = last(events).await;
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
-    assert_eq!(ended.state(), JobState::Failed);
-    for expected in ["rating platform", "vanished", place, "propose the job anew"] {
-        assert!(
-            ended.message.contains(expected),
-            "{expected}: {}",
-            ended.message
-        );
-    }
-
-    assert_eq!(stocks_left(&data_dir), 0);
+#[tokio::test(flavor = "multi_thread")]
+async fn the_social_platform_names_a_rating_platform_killed_in_a_round() {
+    let mut pair = Killable::rating().await;
+    let (long, phase) = (request(50_000), Phase::Online);
+    let job = pair.operators.in_mid_job(long.clone(), phase).await;
+    let began = pair.kill();
+    let ended = last(pair.operators.watch_at_social(&job).await).await;
+    let expected = [
+        "rating platform",
+        "vanished",
+        "in round ",
+        "propose the job anew",
+    ];
+    assert_failed(&ended, began, &expected);
+    assert_eq!(pair.stocks_left(), 0);
 
     // The killed daemon comes back and knows that its job failed; both train again.
-    rating.child.wait().unwrap();
-    std::fs::remove_file(rating.data_dir.join("operator.addr")).unwrap();
-    let rating = Daemon::start(directory.path(), "rating", &peer);
-    let mut operators = Operators::connect(&keys, &rating.address("operator"), &social).await;
-    let watch = v1::WatchJobRequest { job_id: job };
-    let ended = last(
-        operators
-            .rating
-            .watch_job(watch)
-            .await
-            .unwrap()
-            .into_inner(),
-    )
-    .await;
+    pair.restart().await;
+    let ended = last(pair.operators.watch(&job).await).await;
     assert_eq!(ended.state(), JobState::Failed, "{}", ended.message);
-    assert_eq!(stocks_left(&rating.data_dir), 0);
-    operators.in_mid_job(long, phase).await;
+    assert_eq!(stocks_left(&pair.process.data_dir), 0);
+    pair.operators.in_mid_job(long, phase).await;
 }

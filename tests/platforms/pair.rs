@@ -1,19 +1,16 @@
 //! Both daemons in this process, over loopback with real TLS, and operators for both.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use s3rec_node::client::connect;
-use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, RatingPeer, RatingSettings,
-    Retention, SocialPeer, SocialSettings, TlsSettings,
+use s3rec_node::daemon::Daemon;
+use s3rec_node::pki::{CertificateRole, Issuance, issue};
+use s3rec_tests::in_process::{self, Upload};
+pub(crate) use s3rec_tests::in_process::{
+    operator, pin, rating_settings, sent, social_settings, started, tls, upload,
 };
-use s3rec_node::daemon::{Daemon, DaemonError};
-use s3rec_node::pki::{CertificateRole, Issuance, Pin, issue};
-use s3rec_node::store::StoreError;
-use s3rec_node::tls::{Authorize, TlsMaterial};
+use s3rec_tests::job::proposal;
 use s3rec_wire::v1;
-use s3rec_wire::v1::file_chunk::Part;
 use s3rec_wire::v1::rating_platform_client::RatingPlatformClient;
 use s3rec_wire::v1::social_platform_client::SocialPlatformClient;
 use tokio::sync::watch;
@@ -31,107 +28,6 @@ pub(crate) struct Pair {
     pub(crate) stop_rating: watch::Sender<bool>,
     pub(crate) stop_social: watch::Sender<bool>,
     daemons: Vec<Daemon>,
-}
-
-pub(crate) fn tls(keys: &Path, role: CertificateRole) -> TlsSettings {
-    TlsSettings {
-        ca: keys.join("ca.pem"),
-        certificate: keys.join(format!("{role}.pem")),
-        key: keys.join(format!("{role}.key")),
-        revoked: None,
-    }
-}
-
-pub(crate) fn pin(issued: &Issuance, role: CertificateRole) -> Pin {
-    issued.identity(role).unwrap().pin
-}
-
-pub(crate) fn social_settings(data_dir: PathBuf, keys: &Path, pin: Pin) -> SocialSettings {
-    SocialSettings {
-        data_dir,
-        name: "social.example".into(),
-        operator: OperatorSettings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            ca: None,
-        },
-        peer: SocialPeer {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            pin: Some(pin),
-            pin_file: None,
-            policy: None,
-        },
-        tls: tls(keys, CertificateRole::Social),
-        log: LogSettings::default(),
-        observability: ObservabilitySettings::default(),
-        limits: limits(),
-        retention: Retention::default(),
-    }
-}
-
-pub(crate) fn rating_settings(
-    data_dir: PathBuf,
-    keys: &Path,
-    address: String,
-    pin: Pin,
-) -> RatingSettings {
-    RatingSettings {
-        data_dir,
-        name: "rating.example".into(),
-        operator: OperatorSettings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            ca: None,
-        },
-        peer: RatingPeer {
-            address,
-            pin: Some(pin),
-            pin_file: None,
-        },
-        tls: tls(keys, CertificateRole::Rating),
-        log: LogSettings::default(),
-        observability: ObservabilitySettings::default(),
-        limits: limits(),
-        retention: Retention::default(),
-    }
-}
-
-fn limits() -> Limits {
-    Limits {
-        idle_seconds: 60,
-        drain_seconds: 2,
-        ..Limits::default()
-    }
-}
-
-/// Starts a daemon, once the one before has let go of the store.
-pub(crate) async fn started<F>(start: impl Fn() -> F) -> Daemon
-where
-    F: Future<Output = Result<Daemon, DaemonError>>,
-{
-    let began = Instant::now();
-    loop {
-        match start().await {
-            Err(DaemonError::Store(StoreError::InUse { .. })) => {
-                assert!(
-                    began.elapsed() < Duration::from_secs(20),
-                    "the store stays in use"
-                );
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            started => return started.unwrap(),
-        }
-    }
-}
-
-pub(crate) async fn operator(
-    keys: &Path,
-    address: &str,
-    own: CertificateRole,
-    of: CertificateRole,
-) -> Channel {
-    let material = TlsMaterial::load(&tls(keys, own), own).unwrap();
-    connect(address, &material, Authorize::role(of))
-        .await
-        .unwrap()
 }
 
 impl Pair {
@@ -330,26 +226,13 @@ impl Pair {
     }
 }
 
+/// What [`proposal`] asks for, of the only data set and under a seed of its own.
 pub(crate) fn request(rounds: u32) -> v1::ProposeJobRequest {
-    let mut model = v1::ModelSettings {
-        rank: 4,
-        rounds,
-        ..v1::ModelSettings::default()
-    };
-    model.set_solver(v1::Solver::Gd);
-    model.set_operator(v1::Operator::NormalizedLaplacian);
-    let mut release = v1::ReleasePolicy::default();
-    release.set_kind(v1::ReleaseKind::Exact);
-    let mut request = v1::ProposeJobRequest {
-        model: Some(model),
-        release_policy: Some(release),
-        purpose: "a test".into(),
+    v1::ProposeJobRequest {
+        dataset: String::new(),
         seed: 7,
-        ..v1::ProposeJobRequest::default()
-    };
-    request.set_protocol(v1::Protocol::He);
-    request.set_pattern_policy(v1::PatternPolicy::Nothing);
-    request
+        ..proposal(rounds)
+    }
 }
 
 /// As [`request`], with protocol, solver and operator left to the defaults.
@@ -362,44 +245,9 @@ pub(crate) fn default_request(rounds: u32) -> v1::ProposeJobRequest {
     request
 }
 
-pub(crate) fn file(
-    name: &str,
-    text: &str,
-) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
-    let header = v1::FileHeader {
-        file_name: name.into(),
-        dataset: "small".into(),
-        ..v1::FileHeader::default()
-    };
-    upload(header, text)
-}
-
-/// An upload of `text` under that header, which states its length and digest.
-pub(crate) fn upload(
-    header: v1::FileHeader,
-    text: &str,
-) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
-    let header = v1::FileHeader {
-        length: text.len() as u64,
-        digest: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
-        ..header
-    };
-    sent(header, text)
-}
-
-/// As [`upload`], the header as it is.
-pub(crate) fn sent(
-    header: v1::FileHeader,
-    text: &str,
-) -> tokio_stream::Iter<std::vec::IntoIter<v1::FileChunk>> {
-    let part = |part| v1::FileChunk { part: Some(part) };
-    let mut chunks = vec![part(Part::Header(header))];
-    chunks.extend(
-        text.as_bytes()
-            .chunks(1000)
-            .map(|data| part(Part::Data(data.to_vec()))),
-    );
-    tokio_stream::iter(chunks)
+/// A file of the data set that these tests import.
+pub(crate) fn file(name: &str, text: &str) -> Upload {
+    in_process::file("small", name, text)
 }
 
 pub(crate) fn small_data() -> (String, String) {
