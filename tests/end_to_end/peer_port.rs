@@ -153,6 +153,7 @@ async fn calls_out_of_order_are_refused() {
             round: 1,
             parameters_digest: vec![0; 32],
             counters: Some(v1::Counters::default()),
+            goes_on: false,
         }),
         ..Default::default()
     };

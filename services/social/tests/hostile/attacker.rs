@@ -422,6 +422,7 @@ impl Agreed {
             round,
             parameters_digest: self.digest,
             counters: None,
+            goes_on: false,
         }
     }
 
