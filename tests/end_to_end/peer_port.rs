@@ -111,7 +111,7 @@ async fn malformed_hellos_and_proposals_are_refused_by_field() {
         model(|m| m.rank = 0),
         model(|m| m.rank = u32::MAX),
         model(|m| m.rounds = u32::MAX),
-        model(|m| m.social_weight = f64::NEG_INFINITY),
+        model(|m| m.social_weight = Some(f64::NEG_INFINITY)),
         model(|m| m.operator = -1),
     ];
     for message in bad {
@@ -153,6 +153,7 @@ async fn calls_out_of_order_are_refused() {
             round: 1,
             parameters_digest: vec![0; 32],
             counters: Some(v1::Counters::default()),
+            goes_on: false,
         }),
         ..Default::default()
     };

@@ -82,9 +82,9 @@ pub(crate) fn proposal(protocol: Protocol, rounds: u32) -> Proposal {
         solver: s3rec_model::SolverKind::Als,
         operator: OperatorKind::Laplacian,
         rounds,
-        social_weight: 1.0,
-        regularization: 0.0,
-        learning_rate: 0.0,
+        social_weight: Some(1.0),
+        regularization: None,
+        learning_rate: None,
         social_bias_weight: 0.0,
         protocol,
         pattern: PatternPolicy::Nothing,
@@ -446,6 +446,7 @@ impl Agreed {
             round,
             parameters_digest: self.digest,
             counters: None,
+            goes_on: false,
         }
     }
 

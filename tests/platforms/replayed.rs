@@ -40,6 +40,7 @@ async fn replay(mut request: v1::ProposeJobRequest) {
         round: 2,
         parameters_digest: parameters_digest(&cost.parameters.unwrap()),
         counters: Some(s3rec_job::Counters::default()),
+        goes_on: false,
     };
     let peer = operator(&pair.keys(), &pair.peer_address, Rating, Social).await;
     let mut peer = PeerClient::new(peer);

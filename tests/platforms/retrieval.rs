@@ -71,6 +71,7 @@ fn foretold(parameters: &ProductParameters, job: &str, earlier: &[u32]) -> [[u64
                 parameters_digest: [1; 32],
                 counters: (phase == Phase::Online)
                     .then(|| counters(parameters, earlier, round - 1)),
+                goes_on: false,
             })
         };
         // Every round states other counters, whose bytes are as many as they need.

@@ -26,12 +26,12 @@ pub struct Proposal {
     pub operator: OperatorKind,
     /// Openings at most.
     pub rounds: u32,
-    /// γ; 0: the solver's default.
-    pub social_weight: f64,
-    /// λ; 0: the solver's default.
-    pub regularization: f64,
-    /// Step size; 0: the solver's default.
-    pub learning_rate: f64,
+    /// γ; `None`: the solver's default.
+    pub social_weight: Option<f64>,
+    /// λ; `None`: the solver's default.
+    pub regularization: Option<f64>,
+    /// Step size; `None`: the solver's default.
+    pub learning_rate: Option<f64>,
     /// γ on the user biases; above 0 the bias is one more column of every opening.
     pub social_bias_weight: f64,
     /// How Y·U is computed.

@@ -38,6 +38,29 @@ impl Preset {
         ]
     }
 
+    /// What the links of a named preset gained over the same training on links rewired at random, on
+    /// the set that the preset was found on: five folds by seed 0, RMSE and MAE, 95 % intervals
+    /// (manual, page `solvers`). Whoever proposes them is told so.
+    #[must_use]
+    pub fn measured(&self) -> Option<&'static str> {
+        match self.name.as_str() {
+            "filmtrust" => Some(
+                "On FilmTrust the links of this preset gained nothing that could be told from 0: \
+                 RMSE 0.0002 (-0.0001 to 0.0006), MAE 0.0001 (-0.0002 to 0.0004).",
+            ),
+            "ciao" => Some(
+                "On Ciao the links of this preset gained nothing that could be told from 0: RMSE \
+                 0.0001 (-0.0000 to 0.0002), MAE -0.0003 (-0.0006 to 0.0001). A search of its own \
+                 chose no links there.",
+            ),
+            "epinions" => Some(
+                "On Epinions the links of this preset gained RMSE 0.0007 (0.0006 to 0.0008) and \
+                 lost MAE 0.0005 (0.0004 to 0.0006).",
+            ),
+            _ => None,
+        }
+    }
+
     /// Checks all settings.
     ///
     /// # Errors

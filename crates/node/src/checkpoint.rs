@@ -53,7 +53,7 @@ impl CheckpointFiles {
         replace(&self.directory, file.0, &encoded)
     }
 
-    /// What was saved last; `None` when nothing was.
+    /// What was saved last; `None` when nothing was, or its erasing was cut short.
     ///
     /// # Errors
     /// The file system's; `InvalidData` for a file that this version did not write.
@@ -77,6 +77,10 @@ impl CheckpointFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        // Overwritten, and the process ended before it was removed.
+        if !encoded.is_empty() && encoded.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
         let read = match encoded.split_first() {
             Some((first, body)) if *first == version => match postcard::take_from_bytes(body) {
                 Ok((value, [])) => Some(value),
@@ -116,6 +120,8 @@ mod tests {
             let refused = files.load::<(u32, Vec<f64>)>(AGREED).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
         }
+        std::fs::write(&path, vec![0; good.len()]).unwrap();
+        assert!(kept.load::<(u32, Vec<f64>)>(AGREED).unwrap().is_none());
         // A file that was being written when the process was killed changes nothing.
         std::fs::write(&path, &good).unwrap();
         std::fs::write(path.with_extension("next"), &good[..3]).unwrap();

@@ -11,6 +11,8 @@ const NOTICE_EVERY: Duration = Duration::from_millis(250);
 pub struct StockProgress {
     total_bytes: u64,
     moved_bytes: u64,
+    /// Of them, before `began`.
+    earlier_bytes: u64,
     round_seconds: f64,
     began: Instant,
     noticed: Instant,
@@ -27,7 +29,7 @@ pub struct Notice {
 }
 
 impl StockProgress {
-    /// Before the first block; `moved_bytes` have crossed already.
+    /// Before the first block, or where a stock is gone on with; `moved_bytes` have crossed already.
     ///
     /// # Errors
     /// Those of [`cost::predict`].
@@ -36,10 +38,17 @@ impl StockProgress {
         Ok(Self {
             total_bytes: estimate.offline.bytes().max(1),
             moved_bytes,
+            earlier_bytes: moved_bytes,
             round_seconds: estimate.online.rating_seconds + estimate.online.social_seconds,
             began: Instant::now(),
             noticed: Instant::now(),
         })
+    }
+
+    /// How much of the bytes before the rounds has crossed, 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        (self.moved_bytes as f64 / self.total_bytes as f64).min(1.0)
     }
 
     /// So many bytes more; a notice at most four times a second.
@@ -49,11 +58,12 @@ impl StockProgress {
             return None;
         }
         self.noticed = Instant::now();
-        let share = (self.moved_bytes as f64 / self.total_bytes as f64).min(1.0);
         let elapsed = self.began.elapsed().as_secs_f64();
+        let moved = self.moved_bytes - self.earlier_bytes;
+        let left = self.total_bytes.saturating_sub(self.moved_bytes);
         Some(Notice {
-            share,
-            remaining_seconds: elapsed * (1.0 - share) / share.max(1e-9) + self.round_seconds,
+            share: self.share(),
+            remaining_seconds: elapsed * left as f64 / moved.max(1) as f64 + self.round_seconds,
             message: format!(
                 "Multiplying masks: {:.1} of {:.1} MB.",
                 self.moved_bytes as f64 / 1e6,

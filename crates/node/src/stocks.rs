@@ -25,8 +25,9 @@ pub(crate) const STOCKS: Table = Table("stocks");
 /// Attempts to erase a directory that a computing thread may still be writing to.
 const ATTEMPTS: u32 = 5;
 
-/// How often and how long to wait for a computing thread that still has a stock open.
-const RELEASES: u32 = 600;
+/// How often and how long to wait for a computing thread that still has a stock open: a block of
+/// it, which is made to its end.
+const RELEASES: u32 = 12_000;
 const RELEASE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What is kept of a stock, under its job's name.

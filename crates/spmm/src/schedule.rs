@@ -91,9 +91,7 @@ impl Exchange {
         Ok(match self {
             Exchange::Queries => Schedule::of(social(Sizes::queries(parameters)?)),
             Exchange::PublicKey => Schedule::of(rating(Sizes::public_key(parameters)?)),
-            Exchange::Upload => Schedule::of(rating(Sizes::mask_seed()))
-                .then(rating(Sizes::bodies(parameters)?))
-                .then(social(Sizes::responses(parameters)?)),
+            Exchange::Upload => Schedule::block(parameters, 0, 0)?,
             Exchange::Resume => resume_schedule(),
             Exchange::Opening => {
                 let (step, rows) = (Step::MaskedFactors, parameters.uploaded_rows);
@@ -112,11 +110,21 @@ impl Exchange {
 pub(crate) struct Part {
     pub(crate) from: Side,
     chunks: Chunks,
+    /// Frames that the peer has from before.
+    held: usize,
 }
 
 impl Part {
     pub(crate) fn new(from: Side, chunks: Chunks) -> Part {
-        Part { from, chunks }
+        let held = 0;
+        Part { from, chunks, held }
+    }
+
+    /// Without the first `held` frames, which the peer has from before.
+    pub(crate) fn after(self, held: u32) -> Part {
+        let held = usize::try_from(held).unwrap_or(usize::MAX);
+        let held = held.min(self.chunks.frames());
+        Part { held, ..self }
     }
 
     pub(crate) fn step(&self) -> Step {
@@ -124,16 +132,16 @@ impl Part {
     }
 
     pub(crate) fn frames(&self) -> usize {
-        self.chunks.frames()
+        self.chunks.frames() - self.held
     }
 
     pub(crate) fn total_bytes(&self) -> usize {
-        self.chunks.total_bytes()
+        self.chunks.total_bytes() - self.chunks.piece(self.held).bytes().start
     }
 
     /// What its frame `index` carries.
     pub(crate) fn piece(&self, index: usize) -> Piece {
-        self.chunks.piece(index)
+        self.chunks.piece(self.held + index)
     }
 }
 
@@ -160,6 +168,18 @@ impl Schedule {
     pub(crate) fn close() -> Schedule {
         Schedule::of(Part::new(Side::Rating, Sizes::identity()))
             .then(Part::new(Side::Social, Sizes::closed_openings()))
+    }
+
+    /// A block of which P1 has so many frames of bodies from before, and P0 of responses.
+    pub(crate) fn block(
+        parameters: &ProductParameters,
+        bodies: u32,
+        responses: u32,
+    ) -> Result<Schedule, SpmmError> {
+        let sent = Part::new(Side::Rating, Sizes::bodies(parameters)?).after(bodies);
+        let answered = Part::new(Side::Social, Sizes::responses(parameters)?).after(responses);
+        let seed = Part::new(Side::Rating, Sizes::mask_seed());
+        Ok(Schedule::of(seed).then(sent).then(answered))
     }
 
     /// The answer to an upload that is there from before.

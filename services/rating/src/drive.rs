@@ -68,7 +68,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// What is on disk of the job, when it is in its rounds; our ledger goes on from it.
+    /// What is on disk of the job, when it makes its stock or is in its rounds; our ledger goes on
+    /// from it.
     pub(crate) async fn load(&mut self) -> Result<Option<RatingCheckpoint>, Fault> {
         let files = self
             .platform
@@ -76,12 +77,14 @@ impl<'a> Driver<'a> {
             .checkpoint(&self.ledger.job.to_string());
         let loaded = blocking(move || Ok((files.load(AGREED)?, resume::progress(&files)?)));
         let (agreed, progress) = loaded.await?.map_err(storage)?;
-        let (Some(agreed), Some(progress)) = (agreed, progress) else {
+        let Some(agreed) = agreed else {
             return Ok(None);
         };
         let checkpoint = RatingCheckpoint { agreed, progress };
         self.agreed_digest = Some(checkpoint.agreed.parameters_digest);
-        self.ledger.go_on_from(&checkpoint);
+        let last = self.platform.journal.last(&self.ledger.job.to_string());
+        self.ledger
+            .go_on_from(&checkpoint, &last.unwrap_or_default());
         Ok(Some(checkpoint))
     }
 
@@ -148,6 +151,7 @@ impl<'a> Driver<'a> {
             round,
             parameters_digest,
             counters: is_round.then(|| self.ledger.counters()),
+            goes_on: exchange.goes_on(),
         };
         let meter = match is_round {
             true => self.ledger.online.clone(),
@@ -222,6 +226,10 @@ impl<'a> Driver<'a> {
                 let parameters = self.ledger.parameters.as_ref().ok_or_else(out_of_place)?;
                 self.stock = Some(StockProgress::new(parameters, 0).map_err(ours)?);
             }
+            RatingEvent::StockGoesOn { held_bytes, .. } => {
+                let parameters = self.ledger.parameters.as_ref().ok_or_else(out_of_place)?;
+                self.stock = Some(StockProgress::new(parameters, held_bytes).map_err(ours)?);
+            }
             RatingEvent::Prepared => {
                 self.ledger.stocks += 1;
                 self.stock = None;
@@ -233,7 +241,8 @@ impl<'a> Driver<'a> {
             }
             _ => {}
         }
-        emit::emit(self.platform, &self.ledger, event)
+        let share = self.stock.as_ref().map_or(0.0, StockProgress::share);
+        emit::emit(self.platform, &self.ledger, event, share)
     }
 
     /// What has just been opened to us, in the audit log.

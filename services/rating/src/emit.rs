@@ -11,8 +11,13 @@ use s3rec_wire::v1::{JobEvent, JobState, Role, StockState};
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 
-/// Records what a job says.
-pub(crate) fn emit(platform: &Platform, ledger: &Ledger, event: RatingEvent) -> Result<(), Fault> {
+/// Records what a job says; of the bytes before the rounds that share has crossed.
+pub(crate) fn emit(
+    platform: &Platform,
+    ledger: &Ledger,
+    event: RatingEvent,
+    share: f64,
+) -> Result<(), Fault> {
     match event {
         RatingEvent::Begins(phase) => platform.record(begins(ledger, phase)),
         RatingEvent::StockBegins { columns, blocks } => {
@@ -26,6 +31,13 @@ pub(crate) fn emit(platform: &Platform, ledger: &Ledger, event: RatingEvent) -> 
             })?;
             note(platform, ledger, StockState::Making, (0, columns), None)
         }
+        RatingEvent::StockGoesOn { .. } => platform.record(JobEvent {
+            message: format!(
+                "Going on with the masks where the connection broke, at {:.0} %.",
+                100.0 * share
+            ),
+            ..offline(ledger, share, 0.0)
+        }),
         RatingEvent::StockGrows {
             columns,
             of,

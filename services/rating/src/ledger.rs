@@ -13,6 +13,7 @@ use s3rec_sparse::PublicBounds;
 use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
+use s3rec_wire::v1::Phase;
 
 use crate::brought;
 use crate::platform::Platform;
@@ -38,6 +39,8 @@ pub(crate) struct Ledger {
     lineage: Vec<u8>,
     before: Account,
     began: Instant,
+    /// Seconds of the phases before the rounds in earlier attempts, while they are not done.
+    offline_before: f64,
     offline_ended: Option<Instant>,
     pub(crate) online_seconds: f64,
     /// Before this attempt: of the phases before the rounds, and of the rounds.
@@ -69,15 +72,34 @@ impl Ledger {
             before: account(platform, &lineage, Some(&name))?,
             lineage: lineage.to_vec(),
             began: Instant::now(),
+            offline_before: 0.0,
             offline_ended: None,
             online_seconds: 0.0,
             earlier_seconds: None,
         })
     }
 
-    /// Goes on with rounds that began in an earlier attempt.
-    pub(crate) fn go_on_from(&mut self, RatingCheckpoint { agreed, progress }: &RatingCheckpoint) {
+    /// Goes on with a stock or with rounds that began in an earlier attempt. What the phases before
+    /// the rounds have cost until then is what `last` told of it.
+    pub(crate) fn go_on_from(
+        &mut self,
+        RatingCheckpoint { agreed, progress }: &RatingCheckpoint,
+        last: &v1::JobEvent,
+    ) {
         self.parameters = Some(agreed.parameters.clone());
+        let Some(progress) = progress else {
+            let told = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
+            let told = told.unwrap_or_default();
+            let spent = Spent {
+                sent_bytes: told.bytes_to_social,
+                received_bytes: told.bytes_to_rating,
+                messages: told.messages,
+                seconds: told.seconds,
+            };
+            self.offline = metered(Stage::Offline, &spent);
+            self.offline_before = spent.seconds;
+            return;
+        };
         self.openings = progress.openings;
         self.stocks = progress.stocks;
         self.rounds.clone_from(&progress.rounds);
@@ -120,9 +142,10 @@ impl Ledger {
         let seconds = self
             .offline_ended
             .map_or_else(|| self.began.elapsed(), |ended| ended - self.began);
-        let seconds = self
-            .earlier_seconds
-            .map_or(seconds.as_secs_f64(), |(offline, _)| offline);
+        let seconds = self.earlier_seconds.map_or(
+            self.offline_before + seconds.as_secs_f64(),
+            |(offline, _)| offline,
+        );
         cost(&self.offline, seconds)
     }
 

@@ -1,5 +1,5 @@
-//! Settings of a training: the conversation's words and the model's. What is absent or 0 there
-//! means the solver's documented default.
+//! Settings of a training: the conversation's words and the model's. What is absent there means
+//! the solver's documented default; a 0 is a 0.
 
 use s3rec_model::{Preset, SolverKind, SolverSettings, StopRule};
 use s3rec_sparse::OperatorKind;
@@ -11,11 +11,10 @@ use s3rec_wire::{convert, v1};
 /// # Errors
 /// [`Reason::InvalidRequest`] naming the first setting that makes no sense.
 pub(crate) fn from_wire(model: &v1::ModelSettings, seed: u64) -> Result<SolverSettings, Fault> {
-    let given = |value: f64, default: f64| if value == 0.0 { default } else { value };
     let solver = solver_kind(model.solver());
     let defaults = defaults_of(solver);
     let local = model.local.unwrap_or_default();
-    let decay = |own: Option<f64>, default| own.unwrap_or(given(model.regularization, default));
+    let decay = |own: Option<f64>, default| own.or(model.regularization).unwrap_or(default);
     let settings = SolverSettings {
         solver,
         rank: usize::try_from(model.rank).unwrap_or(usize::MAX),
@@ -25,12 +24,12 @@ pub(crate) fn from_wire(model: &v1::ModelSettings, seed: u64) -> Result<SolverSe
         item_decay: decay(local.item_decay, defaults.item_decay),
         user_bias_decay: local.user_bias_decay.unwrap_or(defaults.user_bias_decay),
         item_bias_decay: local.item_bias_decay.unwrap_or(defaults.item_bias_decay),
-        social_weight: given(model.social_weight, defaults.social_weight),
+        social_weight: model.social_weight.unwrap_or(defaults.social_weight),
         social_bias_weight: model.social_bias_weight,
         implicit_ridge: local.implicit_ridge.or(defaults.implicit_ridge),
         activity_prior: local.activity_prior.unwrap_or(defaults.activity_prior),
         popularity_weight: local.popularity_weight.or(defaults.popularity_weight),
-        learning_rate: (model.learning_rate != 0.0).then_some(model.learning_rate),
+        learning_rate: model.learning_rate,
         warm_sweeps: local.warm_sweeps.unwrap_or(defaults.warm_sweeps),
         sweeps_per_opening: local
             .sweeps_per_opening
@@ -60,10 +59,10 @@ pub fn to_wire(
         solver: solver.into(),
         operator: convert::operator_to_wire(operator).into(),
         rounds: settings.openings,
-        social_weight: settings.social_weight,
+        social_weight: Some(settings.social_weight),
         // Users and items have their own below.
-        regularization: 0.0,
-        learning_rate: settings.learning_rate.unwrap_or(0.0),
+        regularization: None,
+        learning_rate: settings.learning_rate,
         social_bias_weight: settings.social_bias_weight,
         local: Some(v1::LocalSettings {
             user_decay: Some(settings.user_decay),
@@ -83,9 +82,12 @@ pub fn to_wire(
     }
 }
 
-/// What is shown to P1: everything but the part that stays here.
+/// What is shown to P1: everything but the part that stays here, and the social weight also where
+/// it is the solver's default.
 pub(crate) fn shown(model: &v1::ModelSettings) -> v1::ModelSettings {
+    let default = defaults_of(solver_kind(model.solver())).social_weight;
     v1::ModelSettings {
+        social_weight: model.social_weight.or(Some(default)),
         local: None,
         ..*model
     }
@@ -158,13 +160,23 @@ mod tests {
         assert_eq!(stop_rule(&model).unwrap(), None);
 
         // One weight for both sides unless a side has its own.
-        model.regularization = 3.0;
+        model.regularization = Some(3.0);
         model.local = Some(v1::LocalSettings {
             item_decay: Some(4.0),
             ..v1::LocalSettings::default()
         });
         let settings = from_wire(&model, 0).unwrap();
         assert_eq!((settings.user_decay, settings.item_decay), (3.0, 4.0));
+
+        // A 0 is a 0, and P1 is shown the weight whether it was given or not.
+        assert_eq!(shown(&model).social_weight, Some(published.social_weight));
+        (model.social_weight, model.regularization) = (Some(0.0), Some(0.0));
+        model.local = None;
+        let settings = from_wire(&model, 0).unwrap();
+        assert_eq!((settings.social_weight, settings.user_decay), (0.0, 0.0));
+        assert_eq!(shown(&model).social_weight, Some(0.0));
+        model.learning_rate = Some(0.0);
+        assert!(from_wire(&model, 0).is_err());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A rating platform that is away: the job waits for it, and goes on from what is on disk.
 //!
-//! Nothing of a broken connection is taken up again. Before the stock is finished the job begins
-//! anew, with a new stock; afterwards both meet over the stock on disk. What decides is
-//! P1's own count: once something was opened, only a stock can be gone on with.
+//! Nothing of a broken connection is taken up again but what is on disk. Before P0's key the job
+//! begins anew, with a new stock; afterwards both meet over the stock, finished or not. What decides
+//! is P1's own count: once something was opened, only a finished stock can be gone on with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,10 @@ pub(crate) async fn restore(
         restored.map_err(|error| fault_of(error, None))
     });
     let (turn, restored) = restored.await??;
+    // P0 begins again.
+    let Some(restored) = restored else {
+        return Ok(turn);
+    };
     let answer_times = AnswerTimes::of(&restored.parameters).map_err(ours)?;
     platform.slot.with(job, |running| {
         running.openings = running.openings.max(restored.openings);

@@ -29,6 +29,26 @@ pub(crate) fn emit(platform: &Platform, job: JobId, event: SocialEvent) -> Resul
                 "Multiplying the rating platform's masks; the rounds need no cryptography then.";
             platform.advance(&name, JobState::Running, Phase::Offline, text)
         }
+        SocialEvent::StockGoesOn { held_bytes } => {
+            platform
+                .slot
+                .with(job, |running| {
+                    let parameters = running.parameters.as_ref();
+                    let going_on = parameters.map(|p| StockProgress::new(p, held_bytes));
+                    running.stock = going_on.transpose()?;
+                    Ok(())
+                })?
+                .map_err(ours)?;
+            let text = "Going on with the rating platform's masks where the connection broke.";
+            platform.advance(&name, JobState::Running, Phase::Offline, text)
+        }
+        SocialEvent::StockLost => {
+            tracing::warn!(
+                job = name,
+                "no unfinished stock to go on with: it begins again"
+            );
+            Ok(())
+        }
         SocialEvent::StockGrows {
             columns,
             of,

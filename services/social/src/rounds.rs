@@ -117,6 +117,7 @@ fn call_of(header: &ChunkHeader) -> Call {
         phase: header.phase,
         round: header.round,
         parameters_digest: header.parameters_digest,
+        goes_on: header.goes_on,
     }
 }
 

@@ -74,6 +74,7 @@ fn protocol_messages() {
                 round: 0,
                 parameters_digest: [0; 32],
                 counters: None,
+                goes_on: false,
             };
             let mut direction = convert::Direction::new(&header, v1::Role::Rating);
             if let Ok(frame) = direction.frame_of(message) {

@@ -11,8 +11,8 @@ use s3rec_fuzz::{World, attack, frames};
 use s3rec_spmm::fetch::{RatingQueries, SocialQueries};
 use s3rec_spmm::he::{RatingRound, SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingSession, RatingStock, SocialBlock, SocialSession,
-    SocialStock, StockTerms,
+    MemoryStorage, RatingBlock, RatingContinuation, RatingSession, RatingStock, SocialBlock,
+    SocialContinuation, SocialSession, SocialStock, StockTerms,
 };
 use s3rec_spmm::{Endpoint, Protocol, Uncounted, WorkingSpace};
 
@@ -153,6 +153,19 @@ fn answers_to_queries_at_the_social_platform() {
             let round =
                 SocialRound::new(&world.social, &world.operand, 0, Uncounted, &space()).unwrap();
             attack(round.with_fetch(&fetch), frames(input, 512));
+        });
+}
+
+#[test]
+fn the_place_of_an_unfinished_stock_at_either_platform() {
+    let world = world(Protocol::Preprocessed);
+    bolero::check!()
+        .with_iterations(200)
+        .for_each(|input: &[u8]| {
+            let asking = RatingContinuation::new(rating_stock(world)).unwrap();
+            attack(asking, frames(input, 1));
+            let answering = SocialContinuation::new(Some(social_stock(world)));
+            attack(answering, frames(input, 1));
         });
 }
 

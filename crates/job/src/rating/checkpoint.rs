@@ -1,21 +1,21 @@
-//! What P0 goes on from: what both sides agreed on before they first met over the finished
-//! stock; the training, with the opening that comes next, before anything of that opening leaves.
+//! What P0 goes on from: what both sides agreed on before the first block of the stock; the
+//! training, with the opening that comes next, before anything of that opening leaves.
 
 use s3rec_spmm::{ProductParameters, PublicPattern};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingState;
 
-/// What is on disk of a job in its rounds.
+/// What is on disk of a job that makes its stock, or is in its rounds.
 pub struct RatingCheckpoint {
     /// Written once.
     pub agreed: RatingAgreed,
-    /// Written every round.
-    pub progress: RatingProgress,
+    /// Written every round; `None` while the stock is made.
+    pub progress: Option<RatingProgress>,
 }
 
 /// What both platforms agreed on before the rounds.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct RatingAgreed {
     /// The product's.
     pub parameters: ProductParameters,

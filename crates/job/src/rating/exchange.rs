@@ -6,12 +6,12 @@ use s3rec_algebra::RingMatrix;
 use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound};
 use s3rec_spmm::preprocessed::{
-    RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
+    RatingBlock, RatingClose, RatingContinuation, RatingOpening, RatingSession, RatingStock,
 };
 
 use super::{
-    About, Agreed, Due, Product, Queries, RatingEvent, RatingJob, RatingSave, RatingSetup, Stage,
-    Trainee,
+    About, Agreed, Due, Made, Product, Queries, RatingAgreed, RatingEvent, RatingJob, RatingSave,
+    RatingSetup, Stage, Trainee,
 };
 use crate::{JobError, Phase};
 
@@ -131,6 +131,7 @@ endpoints! {
     ProductExchange {
         Queries(RatingQueries),
         Key(RatingKeySetup),
+        Continuation(RatingContinuation),
         Block(RatingBlock),
         Session(RatingSession),
         Round(RatingRound),
@@ -144,7 +145,8 @@ pub(super) enum Left {
     Queries(Box<Agreed>),
     Key(Box<Agreed>, Option<Arc<RatingFetch>>, Arc<RatingKeys>),
     StockKey(Box<Agreed>, Option<Arc<RatingFetch>>, Box<RatingStock>),
-    Block(Box<Agreed>, Option<Arc<RatingFetch>>, u32),
+    Continuation(Box<RatingAgreed>),
+    Block(Box<RatingAgreed>, Option<Arc<RatingFetch>>, u32),
     Session(Box<Trainee>, bool),
     Round(Product, Box<Trainee>),
     Opening(Box<Trainee>),
@@ -156,6 +158,12 @@ impl ProductExchange {
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether both sides are to find the place of an unfinished stock.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        matches!(self.left, Left::Continuation(_))
     }
 
     /// From 1 in the rounds, 0 before and after.
@@ -189,11 +197,31 @@ impl ProductExchange {
                     pattern: Arc::clone(&agreed.setup.pattern),
                     fetch,
                 };
-                Ok(about.prepared(agreed, product))
+                Ok(about.prepared(agreed.keyed(), product))
             }
             (Endpoint::Key(_), Left::StockKey(agreed, fetch, stock)) => {
-                let stage = Stage::Stocking(agreed, fetch, stock, 0);
-                Ok(RatingJob::at(about, [], stage))
+                let agreed = agreed.keyed();
+                // P1's queries are in memory alone: with them the stock begins again.
+                let kept = fetch
+                    .is_none()
+                    .then(|| Due::Save(RatingSave::Agreed(agreed.clone())));
+                let stage = Stage::Stocking(agreed, fetch, stock, Made::Blocks(0));
+                Ok(RatingJob::at(about, kept, stage))
+            }
+            (Endpoint::Continuation(met), Left::Continuation(agreed)) => {
+                let (stock, place) = met.into_stock().map_err(ours)?;
+                let Some(place) = place else {
+                    drop(stock);
+                    return Ok(about.beginning());
+                };
+                let parameters = &stock.terms().parameters;
+                let goes_on = Due::Emit(RatingEvent::StockGoesOn {
+                    place,
+                    held_bytes: place.held_bytes(parameters).map_err(ours)?,
+                });
+                let made = Made::Within(place);
+                let stage = Stage::Stocking(agreed, None, Box::new(stock), made);
+                Ok(RatingJob::at(about, [goes_on], stage))
             }
             (Endpoint::Block(block), Left::Block(agreed, fetch, made)) => {
                 let stock = block.into_stock().map_err(ours)?;
@@ -234,13 +262,13 @@ impl ProductExchange {
 impl About {
     fn block_made(
         self,
-        agreed: Box<Agreed>,
+        agreed: Box<RatingAgreed>,
         fetch: Option<Arc<RatingFetch>>,
         stock: RatingStock,
         made: u32,
     ) -> Result<RatingJob, JobError> {
-        let layout = agreed.setup.parameters.layout().map_err(JobError::Ours)?;
-        let of = agreed.setup.parameters.all_columns();
+        let layout = agreed.parameters.layout().map_err(JobError::Ours)?;
+        let of = agreed.parameters.all_columns();
         let columns = u64::from(layout.block_columns) * u64::from(made);
         let grows = Due::Emit(RatingEvent::StockGrows {
             columns: columns.min(of),
@@ -249,7 +277,7 @@ impl About {
         });
         let stock = Box::new(stock);
         if made < layout.blocks {
-            let stage = Stage::Stocking(agreed, fetch, stock, made);
+            let stage = Stage::Stocking(agreed, fetch, stock, Made::Blocks(made));
             return Ok(RatingJob::at(self, [grows], stage));
         }
         let mut next = self.prepared(agreed, Product::Stock(stock));
@@ -257,7 +285,7 @@ impl About {
         Ok(next)
     }
 
-    fn prepared(mut self, agreed: Box<Agreed>, product: Product) -> RatingJob {
+    pub(super) fn prepared(mut self, agreed: Box<RatingAgreed>, product: Product) -> RatingJob {
         self.stocks += 1;
         let due = [Due::Emit(RatingEvent::Prepared)];
         RatingJob::at(self, due, Stage::Prepared(agreed, product))

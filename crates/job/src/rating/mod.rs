@@ -11,7 +11,8 @@
 //! | 5 | heads; the rounds; heads; the stock is closed | Online |
 //! | 6 | both sides' count of the openings | Evaluation |
 //!
-//! A job that goes on from disk begins with the resume handshake of 4, or with 6.
+//! A job that goes on from disk begins with the place of its unfinished stock, with the resume
+//! handshake of 4, or with 6.
 
 mod bounded;
 mod checkpoint;
@@ -29,9 +30,10 @@ use s3rec_model::Model;
 use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound, public_key_seed};
 use s3rec_spmm::preprocessed::{
-    RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock, StockStorage, StockTerms,
+    RatingBlock, RatingClose, RatingContinuation, RatingOpening, RatingSession, RatingStock,
+    StockPlace, StockStorage, StockTerms,
 };
-use s3rec_spmm::{ProductParameters, PublicPattern};
+use s3rec_spmm::{ProductParameters, PublicPattern, SpmmError};
 
 use crate::{JobError, JobId, JointTraining, Phase, Proposal};
 
@@ -127,10 +129,17 @@ enum Stage {
     Unagreed(Vec<u32>),
     /// The key is to be announced, after P1's queries where it has any.
     Unkeyed(Box<Agreed>, Queries),
-    /// So many blocks of the stock are made.
-    Stocking(Box<Agreed>, Option<Arc<RatingFetch>>, Box<RatingStock>, u32),
+    /// Both sides are to find the place of an unfinished stock from disk.
+    Halted(Box<RatingAgreed>, Box<RatingStock>),
+    /// The stock is being made, from that place.
+    Stocking(
+        Box<RatingAgreed>,
+        Option<Arc<RatingFetch>>,
+        Box<RatingStock>,
+        Made,
+    ),
     /// The training is to begin.
-    Prepared(Box<Agreed>, Product),
+    Prepared(Box<RatingAgreed>, Product),
     /// Both sides are to meet over the stock; whether it was made just now.
     Sealed(Box<RatingStock>, Box<Trainee>, bool),
     /// The next opening is known.
@@ -143,6 +152,23 @@ enum Stage {
     Trained(Box<Trainee>, bool),
 }
 
+/// How far a stock is.
+enum Made {
+    /// So many of its blocks.
+    Blocks(u32),
+    /// A block that was under way when the connection broke.
+    Within(StockPlace),
+}
+
+impl Made {
+    fn blocks(&self) -> u32 {
+        match self {
+            Self::Blocks(made) => *made,
+            Self::Within(place) => place.block,
+        }
+    }
+}
+
 enum Queries {
     Due,
     Taken(Option<Arc<RatingFetch>>),
@@ -151,6 +177,18 @@ enum Queries {
 struct Agreed {
     setup: RatingSetup,
     common: Vec<u32>,
+}
+
+impl Agreed {
+    /// What is needed of it once the keys are there.
+    fn keyed(self) -> Box<RatingAgreed> {
+        Box::new(RatingAgreed {
+            pattern: self.setup.pattern.as_ref().clone(),
+            parameters: self.setup.parameters,
+            parameters_digest: self.setup.parameters_digest,
+            common: self.common,
+        })
+    }
 }
 
 /// What multiplies.
@@ -185,17 +223,20 @@ impl RatingJob {
             rounds: Vec::new(),
             is_agreed: false,
         };
-        let Some(RatingCheckpoint { agreed, progress }) = checkpoint else {
-            if seen > 0 {
-                let protocol = proposal.protocol;
-                return Err(JobError::CannotResume { seen, protocol });
+        let refuse_seen = || {
+            let protocol = proposal.protocol;
+            match seen {
+                0 => Ok(()),
+                seen => Err(JobError::CannotResume { seen, protocol }),
             }
-            let due = [
-                Due::Save(RatingSave::Discard),
-                Due::Emit(RatingEvent::Begins(Phase::Alignment)),
-                Due::Sign(Phase::Consent),
-            ];
-            return Ok(Self::at(about, due, Stage::Unaligned));
+        };
+        let Some(RatingCheckpoint { agreed, progress }) = checkpoint else {
+            refuse_seen()?;
+            return Ok(about.beginning());
+        };
+        let Some(progress) = progress else {
+            refuse_seen()?;
+            return Ok(about.take_up_stock(agreed));
         };
         about.openings = progress.openings;
         about.stocks = progress.stocks;
@@ -241,13 +282,23 @@ impl RatingJob {
                 RatingExchange::product(about, Phase::Setup, 0, endpoint, left)
             }
             Stage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
+            Stage::Halted(agreed, stock) => {
+                let endpoint = RatingContinuation::new(*stock).map_err(JobError::Ours)?;
+                let endpoint = Endpoint::Continuation(endpoint);
+                let left = Left::Continuation(agreed);
+                RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
+            }
             Stage::Stocking(agreed, fetch, stock, made) => {
-                let mut endpoint = RatingBlock::new(*stock).map_err(JobError::Ours)?;
+                let endpoint = match &made {
+                    Made::Blocks(_) => RatingBlock::new(*stock),
+                    Made::Within(place) => RatingBlock::going_on(*stock, place),
+                };
+                let mut endpoint = endpoint.map_err(JobError::Ours)?;
                 if let Some(fetch) = &fetch {
                     endpoint = endpoint.with_fetch(fetch);
                 }
                 let endpoint = Endpoint::Block(endpoint);
-                let left = Left::Block(agreed, fetch, made);
+                let left = Left::Block(agreed, fetch, made.blocks());
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
             Stage::Prepared(agreed, product) => return about.begin_training(*agreed, product),
@@ -300,6 +351,34 @@ impl RatingJob {
 }
 
 impl About {
+    /// From nothing: what was made before is thrown away.
+    fn beginning(self) -> RatingJob {
+        let due = [
+            Due::Save(RatingSave::Discard),
+            Due::Emit(RatingEvent::Begins(Phase::Alignment)),
+            Due::Sign(Phase::Consent),
+        ];
+        RatingJob::at(self, due, Stage::Unaligned)
+    }
+
+    /// With the stock on disk, as far as it is; from nothing where it does not read, for nothing
+    /// was opened.
+    fn take_up_stock(self, agreed: RatingAgreed) -> RatingJob {
+        let pattern = Arc::new(agreed.pattern.clone());
+        let reopened = self.platform.reopen_stock().map_err(SpmmError::Storage);
+        let stock = reopened.and_then(|storage| RatingStock::take_up(storage, pattern));
+        match stock {
+            Err(_) => self.beginning(),
+            Ok(stock) if stock.identity().is_some() => {
+                self.prepared(Box::new(agreed), Product::Stock(Box::new(stock)))
+            }
+            Ok(stock) => {
+                let stage = Stage::Halted(Box::new(agreed), Box::new(stock));
+                RatingJob::at(self, [], stage)
+            }
+        }
+    }
+
     /// The key of `he`, or that of an empty stock.
     fn key(
         self,
@@ -341,22 +420,20 @@ impl About {
     }
 
     /// From here on nothing is begun again where there is a stock: it goes with this training.
-    fn begin_training(self, agreed: Agreed, product: Product) -> Result<RatingNext, JobError> {
-        let Agreed { setup, common } = agreed;
-        let training = self.platform.training(&setup.parameters, &common);
+    fn begin_training(
+        self,
+        agreed: RatingAgreed,
+        product: Product,
+    ) -> Result<RatingNext, JobError> {
+        let training = self.platform.training(&agreed.parameters, &agreed.common);
         let trainee = Trainee::begin(training.map_err(JobError::Platform)?)?;
         let next = match product {
             Product::Stock(stock) => {
-                let kept = RatingAgreed {
-                    pattern: setup.pattern.as_ref().clone(),
-                    parameters: setup.parameters,
-                    parameters_digest: setup.parameters_digest,
-                    common,
-                };
-                let due = [
-                    Due::Save(RatingSave::Agreed(Box::new(kept))),
-                    Due::Save(RatingSave::Progress(self.progress(&trainee))),
-                ];
+                // Without queries to begin again with it was kept before the first block.
+                let fetches = agreed.parameters.protocol.fetches_privately();
+                let kept = fetches.then(|| Due::Save(RatingSave::Agreed(Box::new(agreed))));
+                let progress = Due::Save(RatingSave::Progress(self.progress(&trainee)));
+                let due = kept.into_iter().chain([progress]);
                 let stage = Stage::Sealed(stock, Box::new(trainee), true);
                 RatingJob::at(self, due, stage)
             }

@@ -1,5 +1,7 @@
 //! What P0's job says: to be carried out, to be saved, to be told.
 
+use s3rec_spmm::preprocessed::StockPlace;
+
 use super::{RatingAgreed, RatingExchange, RatingJob, RatingProgress, RoundReport};
 use crate::{JointTraining, Phase};
 
@@ -19,7 +21,7 @@ pub enum RatingNext {
 pub enum RatingSave {
     /// Nothing of an earlier beginning but its common users.
     Discard,
-    /// What both sides agreed on. Without the progress that follows it counts for nothing.
+    /// What both sides agreed on: from here on the stock is gone on with.
     Agreed(Box<RatingAgreed>),
     /// How far the rounds are; the driver adds what they have cost.
     Progress(Box<RatingProgress>),
@@ -38,6 +40,13 @@ pub enum RatingEvent {
         columns: u64,
         /// Exchanges of masks.
         blocks: u32,
+    },
+    /// A stock that was being made when the connection broke is gone on with.
+    StockGoesOn {
+        /// Where.
+        place: StockPlace,
+        /// Bytes before the rounds that need not cross again.
+        held_bytes: u64,
     },
     /// So many of the stock's columns are made.
     StockGrows {

@@ -1,5 +1,5 @@
-//! What P1 goes on from. Nothing of a broken connection is taken up again: before the stock is
-//! finished the job begins anew, with a new stock; afterwards both meet over the stock on disk.
+//! What P1 goes on from. Nothing of a broken connection is taken up again but what is on disk: from
+//! P0's key on both meet over the stock, finished or not; before it the job begins anew.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -58,19 +58,42 @@ pub struct Restored {
 }
 
 impl Restoring {
-    /// The job as it was agreed on, with the stock from disk, ready to meet P0 over it.
-    /// `operator` makes Y over the common users, given as indices of P1's ids.
+    /// The job as it was agreed on, with the stock from disk, ready to meet P0 over it. What is to
+    /// be known of it is `None` where an unfinished stock is asked for and there is none: P0 then
+    /// begins again. `operator` makes Y over the common users, given as indices of P1's ids.
     ///
     /// # Errors
     /// [`JobError::Lost`], [`JobError::OtherParameters`], [`JobError::LinksChanged`], or the
-    /// stock's.
+    /// stock's, where a finished one is asked for.
     pub fn from_disk<E: Display>(
         self,
         kept: Option<SocialCheckpoint>,
         operator: impl FnOnce(&[u32]) -> Result<SocialOperator, E>,
-    ) -> Result<(SocialTurn, Restored), JobError> {
+    ) -> Result<(SocialTurn, Option<Restored>), JobError> {
+        let goes_on = self.0.call.goes_on;
+        match self.read(kept, operator) {
+            Ok((stocked, restored)) => {
+                let stocked = Box::new(stocked);
+                let state = match goes_on {
+                    true => State::GoingOn(Some(stocked)),
+                    false => State::Resuming(stocked),
+                };
+                Ok((SocialTurn::at(self.0, [], state), Some(restored)))
+            }
+            // Nothing of an unfinished stock was opened.
+            Err(_) if goes_on => Ok((SocialTurn::at(self.0, [], State::GoingOn(None)), None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read<E: Display>(
+        &self,
+        kept: Option<SocialCheckpoint>,
+        operator: impl FnOnce(&[u32]) -> Result<SocialOperator, E>,
+    ) -> Result<(Stocked, Restored), JobError> {
+        let call = &self.0.call;
         let kept = kept.ok_or(JobError::Lost)?;
-        if kept.parameters_digest != self.0.call.parameters_digest {
+        if kept.parameters_digest != call.parameters_digest {
             return Err(JobError::OtherParameters);
         }
         let operator = operator(&kept.rows).map_err(changed)?;
@@ -78,22 +101,27 @@ impl Restoring {
         let operand = SocialOperand::new(&kept.parameters, &kept.pattern, &operator, &salt);
         let operand = Arc::new(operand.map_err(changed)?);
         let storage = self.0.platform.reopen_stock().map_err(JobError::disk)?;
-        let stock = SocialStock::open(storage, &kept.pattern, operand).map_err(JobError::Ours)?;
+        let stock = match call.goes_on {
+            true => SocialStock::take_up(storage, &kept.pattern, operand),
+            false => SocialStock::open(storage, &kept.pattern, operand),
+        };
+        let stock = stock.map_err(JobError::Ours)?;
         let layout = kept.parameters.layout().map_err(JobError::Ours)?;
         let restored = Restored {
             openings: stock.openings(),
             parameters: kept.parameters.clone(),
         };
-        let stocked = Box::new(Stocked {
+        let stocked = Stocked {
             parameters_digest: kept.parameters_digest,
             stock,
+            // Of an unfinished stock, until both sides have found its place.
             blocks_made: layout.blocks,
-            // Asked for blocks, which are all made.
+            place: None,
+            // Asked for blocks, which are all made where anything was fetched.
             fetch: None,
-            may_repeat: true,
-        });
-        let turn = SocialTurn::at(self.0, [], State::Resuming(stocked));
-        Ok((turn, restored))
+            may_repeat: !call.goes_on,
+        };
+        Ok((stocked, restored))
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use s3rec_spmm::fetch::{SocialFetch, SocialQueries};
 use s3rec_spmm::he::{SocialKeySetup, SocialRound};
 use s3rec_spmm::preprocessed::{
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock,
+    SocialBlock, SocialClose, SocialContinuation, SocialOpening, SocialSession, SocialStock,
+    StockPlace,
 };
 
 use super::turn::{About, Due, State, grows};
@@ -23,6 +24,7 @@ endpoints! {
     SocialExchange {
         Queries(SocialQueries),
         Key(SocialKeySetup),
+        Continuation(SocialContinuation),
         Block(SocialBlock),
         Session(SocialSession),
         Round(SocialRound),
@@ -36,6 +38,7 @@ pub(super) enum Left {
     Queries(Box<SocialAgreed>),
     Key(Box<SocialAgreed>),
     StockKey(Box<SocialAgreed>, Box<SocialStock>),
+    Continuation(Option<Beside>),
     Block(Beside),
     Session(Beside),
     Round(Keyed),
@@ -47,6 +50,7 @@ pub(super) enum Left {
 pub(super) struct Beside {
     parameters_digest: [u8; 32],
     blocks_made: u32,
+    pub(super) place: Option<StockPlace>,
     pub(super) fetch: Option<Arc<SocialFetch>>,
     may_repeat: bool,
 }
@@ -56,6 +60,7 @@ impl Stocked {
         let beside = Beside {
             parameters_digest: self.parameters_digest,
             blocks_made: self.blocks_made,
+            place: self.place,
             fetch: self.fetch,
             may_repeat: self.may_repeat,
         };
@@ -69,6 +74,7 @@ impl Beside {
             parameters_digest: self.parameters_digest,
             stock,
             blocks_made: self.blocks_made,
+            place: self.place,
             fetch: self.fetch,
             may_repeat: self.may_repeat,
         })
@@ -106,13 +112,31 @@ impl SocialExchange {
                     parameters_digest: agreed.parameters_digest,
                     stock: *stock,
                     blocks_made: 0,
+                    place: None,
                     fetch: agreed.asked.map(|asked| asked.fetch),
                     may_repeat: false,
                 }))
             }
+            (Endpoint::Continuation(met), Left::Continuation(beside)) => {
+                match met.into_stock().map_err(ours)?.zip(beside) {
+                    None => {
+                        due = Some(Due::Emit(SocialEvent::StockLost));
+                        SocialJob::Away
+                    }
+                    Some(((stock, place), mut beside)) => {
+                        let parameters = &stock.terms().parameters;
+                        let held_bytes = place.held_bytes(parameters).map_err(ours)?;
+                        due = Some(Due::Emit(SocialEvent::StockGoesOn { held_bytes }));
+                        beside.blocks_made = place.block;
+                        beside.place = Some(place);
+                        SocialJob::Stocking(beside.with(stock))
+                    }
+                }
+            }
             (Endpoint::Block(block), Left::Block(mut beside)) => {
                 let stock = block.into_stock().map_err(ours)?;
                 beside.blocks_made += 1;
+                beside.place = None;
                 let made = beside.blocks_made;
                 let parameters = &stock.terms().parameters;
                 let blocks = parameters.layout().map_err(ours)?.blocks;

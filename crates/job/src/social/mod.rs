@@ -18,7 +18,7 @@ use s3rec_psi::Common;
 use s3rec_sparse::{OperatorBounds, SocialOperator};
 use s3rec_spmm::fetch::SocialFetch;
 use s3rec_spmm::he::SocialKeys;
-use s3rec_spmm::preprocessed::{SocialStock, StockStorage};
+use s3rec_spmm::preprocessed::{SocialStock, StockPlace, StockStorage};
 use s3rec_spmm::{Admission, ProductParameters, PublicPattern, SocialOperand, WorkingSpace};
 
 use crate::{JobError, Phase};
@@ -78,7 +78,8 @@ pub enum SocialJob {
     Stocked(Box<Stocked>),
     /// The stock is at rest: only the count of openings is due.
     Closed,
-    /// P0 is away: it begins again while nothing is opened, or meets us over the stock on disk.
+    /// P0 is away: it meets us over the stock on disk, finished or not, or begins again while nothing
+    /// is opened.
     Away,
 }
 
@@ -156,6 +157,8 @@ pub struct Stocked {
     parameters_digest: [u8; 32],
     stock: SocialStock,
     blocks_made: u32,
+    /// Of the block that was under way when the connection broke.
+    place: Option<StockPlace>,
     fetch: Option<Arc<SocialFetch>>,
     /// The round before the resume handshake may be asked for again: its answer may have been
     /// lost.
@@ -171,6 +174,8 @@ pub struct Call {
     pub round: u32,
     /// Of the parameters that P0 holds.
     pub parameters_digest: [u8; 32],
+    /// P0 was away while the stock was made, and asks for its place.
+    pub goes_on: bool,
 }
 
 /// Which computation an exchange waits for, whose time must not show the links.
@@ -195,9 +200,10 @@ impl SocialJob {
     /// [`JobError::OtherRound`].
     pub fn is_due(&self, call: &Call, openings: u32, rounds: u32) -> Result<(), JobError> {
         let digest = match (call.phase, self) {
-            (Phase::Setup, Self::Agreed(agreed)) => agreed.parameters_digest,
             // Compared with what is on disk, when that is read.
             (Phase::Offline, Self::Away) => return Ok(()),
+            _ if call.goes_on => return Err(JobError::NotDue),
+            (Phase::Setup, Self::Agreed(agreed)) => agreed.parameters_digest,
             (Phase::Online, Self::Keyed(keyed)) => keyed.parameters_digest,
             (Phase::Offline, Self::Stocking(stocked) | Self::Sealed(stocked))
             | (Phase::Offline | Phase::Online, Self::Stocked(stocked)) => stocked.parameters_digest,
@@ -270,6 +276,7 @@ mod tests {
             phase,
             round: u32::from(phase == Phase::Online),
             parameters_digest: [0; 32],
+            goes_on: false,
         };
         let phases = [Phase::Setup, Phase::Offline, Phase::Online];
         for job in [SocialJob::Approved, SocialJob::Closed] {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use s3rec_spmm::fetch::SocialQueries;
 use s3rec_spmm::he::{SocialKeySetup, SocialRound, public_key_seed};
 use s3rec_spmm::preprocessed::{
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockTerms,
+    SocialBlock, SocialClose, SocialContinuation, SocialOpening, SocialSession, SocialStock,
+    StockTerms,
 };
 use s3rec_spmm::{Admission, ProductParameters};
 
@@ -45,6 +46,8 @@ pub(super) enum State {
     Created(Box<SocialAgreed>, Box<SocialStock>),
     /// Both sides are to meet over the stock.
     Resuming(Box<Stocked>),
+    /// Both sides are to find the place of an unfinished stock, where there is one.
+    GoingOn(Option<Box<Stocked>>),
     /// The call is answered.
     Answered(SocialJob),
 }
@@ -71,6 +74,13 @@ pub enum SocialNext {
 pub enum SocialEvent {
     /// A stock is begun.
     StockBegins,
+    /// A stock that was being made when P0 went away is gone on with.
+    StockGoesOn {
+        /// Bytes before the rounds that need not cross again.
+        held_bytes: u64,
+    },
+    /// There is none that could be gone on with: P0 begins again.
+    StockLost,
     /// So many of the stock's columns are made.
     StockGrows {
         /// Of all.
@@ -186,7 +196,11 @@ impl SocialTurn {
             State::Called(SocialJob::Stocking(stocked)) => {
                 let space = about.platform.space();
                 let (stock, rest) = stocked.apart();
-                let block = SocialBlock::new(stock, space.memory_limit_bytes);
+                let memory = space.memory_limit_bytes;
+                let block = match &rest.place {
+                    None => SocialBlock::new(stock, memory),
+                    Some(place) => SocialBlock::going_on(stock, place, memory),
+                };
                 let mut block = block.map_err(JobError::Ours)?;
                 if let Some(fetch) = &rest.fetch {
                     block = block.with_fetch(fetch);
@@ -197,6 +211,14 @@ impl SocialTurn {
                 let (stock, rest) = stocked.apart();
                 let session = SocialSession::new(stock).map_err(JobError::Ours)?;
                 (Endpoint::Session(session), Left::Session(rest))
+            }
+            State::GoingOn(stocked) => {
+                let (stock, rest) = stocked.map(|stocked| stocked.apart()).unzip();
+                let continuation = SocialContinuation::new(stock);
+                (
+                    Endpoint::Continuation(continuation),
+                    Left::Continuation(rest),
+                )
             }
             State::Called(SocialJob::Stocked(stocked)) if is_round => {
                 let (stock, rest) = stocked.apart();

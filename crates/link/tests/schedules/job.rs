@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use s3rec_job::rating::{
-    ProductExchange, RatingCheckpoint, RatingExchange, RatingJob, RatingNext, RatingPlatform,
-    RatingSave, Unfinished,
+    ProductExchange, RatingCheckpoint, RatingEvent, RatingExchange, RatingJob, RatingNext,
+    RatingPlatform, RatingSave, Unfinished,
 };
 use s3rec_job::social::{
     Call, Permit, SocialCheckpoint, SocialJob, SocialNext, SocialPlatform, SocialTurn,
 };
 use s3rec_job::{JobError, JointTraining, Phase};
 use s3rec_model::Model;
-use s3rec_spmm::preprocessed::{MemoryStorage, StockStorage};
+use s3rec_spmm::preprocessed::{MemoryStorage, StockPlace, StockStorage};
 use s3rec_spmm::{Admission, Asked, ProductParameters, SpmmError, WorkingSpace};
 use serde::de::DeserializeOwned;
 
@@ -169,6 +169,10 @@ pub(crate) struct Job {
     seen: u32,
     is_finished: bool,
     stocks: u8,
+    /// How often an unfinished stock was gone on with.
+    went_on: u32,
+    /// The first message of a block, among those of its attempt.
+    first_block: Option<u32>,
 }
 
 /// What befalls one attempt, and whom it kills.
@@ -179,6 +183,8 @@ struct Attempt {
     social: Arc<Social>,
     /// Exchanges before the rounds since the last key.
     blocks: u32,
+    /// Where the block that comes next is gone on with.
+    place: Option<StockPlace>,
 }
 
 impl Attempt {
@@ -214,7 +220,21 @@ impl Job {
             seen: 0,
             is_finished: false,
             stocks: 0,
+            went_on: 0,
+            first_block: None,
         }
+    }
+
+    pub(crate) fn stocks(&self) -> u8 {
+        self.stocks
+    }
+
+    pub(crate) fn went_on(&self) -> u32 {
+        self.went_on
+    }
+
+    pub(crate) fn first_block(&self) -> Option<u32> {
+        self.first_block
     }
 
     pub(crate) fn run(&mut self, weather: &mut Weather) -> End {
@@ -294,6 +314,11 @@ impl Job {
                     let values = model.users.values().iter().chain(model.items.values());
                     return Ok(values.map(|value| value.to_bits()).collect());
                 }
+                RatingNext::Emit(RatingEvent::StockGoesOn { place, .. }, next) => {
+                    self.went_on += 1;
+                    (attempt.blocks, attempt.place) = (place.block, Some(place));
+                    next
+                }
                 RatingNext::Emit(_, next) => next,
                 RatingNext::Save(what, next) => {
                     self.save(&attempt.rating_life, what)?;
@@ -343,6 +368,7 @@ impl Job {
                 counted: Arc::clone(&self.counted),
             }),
             blocks: 0,
+            place: None,
         }
     }
 
@@ -357,13 +383,18 @@ impl Job {
             phase: sending.phase(),
             round: sending.round(),
             parameters_digest: PARAMETERS_DIGEST,
+            goes_on: sending.goes_on(),
         };
         attempt.blocks = match call.phase {
             Phase::Setup => 0,
             _ => attempt.blocks + 1,
         };
         let about = [&[self.stocks][..], &attempt.blocks.to_le_bytes()].concat();
-        self.transcript.about(about);
+        let is_block = call.phase == Phase::Offline && !call.goes_on;
+        self.transcript.about(about, attempt.place.take());
+        if is_block && self.first_block.is_none() {
+            self.first_block = Some(attempt.messages.so_far());
+        }
         let due = social.is_due(&call, self.counted(), ROUNDS);
         due.map_err(of_job(Side::Social))?;
         let job = self.world.proposal().job;
@@ -388,7 +419,8 @@ impl Job {
                     let operator = |_: &[u32]| Ok::<_, SpmmError>(self.world.operator());
                     let restored = restoring.from_disk(kept, operator);
                     let (turn, restored) = restored.map_err(of_job(Side::Social))?;
-                    let ahead = self.counted().max(restored.openings);
+                    let openings = restored.map_or(0, |restored| restored.openings);
+                    let ahead = self.counted().max(openings);
                     self.counted.store(ahead, Ordering::Relaxed);
                     turn
                 }
@@ -422,7 +454,7 @@ impl Job {
 
     fn checkpoint(&self) -> Option<RatingCheckpoint> {
         let agreed = decode(self.agreed.as_deref())?;
-        let progress = decode(self.progress.as_deref())?;
+        let progress = decode(self.progress.as_deref());
         Some(RatingCheckpoint { agreed, progress })
     }
 

@@ -28,7 +28,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use job::Job;
-use weather::Weather;
+use weather::{Misfortune, Weather};
 use world::{End, World};
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
@@ -48,6 +48,7 @@ fn every_schedule_ends_in_the_same_model_or_with_a_name() {
     let first = from_environment("S3REC_SEED", 20_261_123);
     let mut ends: BTreeMap<String, u32> = BTreeMap::new();
     let mut befell = BTreeMap::new();
+    let mut went_on = 0;
     for seed in first..first + schedules {
         let mut weather = Weather::of(seed);
         let mut job = Job::new(&world);
@@ -60,13 +61,56 @@ fn every_schedule_ends_in_the_same_model_or_with_a_name() {
             }
         }
         job.check_ledgers(&what);
+        went_on += job.went_on();
         *ends.entry(end.name()).or_insert(0) += 1;
         for one in weather.told() {
             *befell.entry(one.name()).or_insert(0_u32) += 1;
         }
     }
-    eprintln!("{schedules} schedules from S3REC_SEED={first}: {ends:?}; {befell:?}");
+    eprintln!(
+        "{schedules} schedules from S3REC_SEED={first}: {ends:?}; {befell:?}; {went_on} stocks gone on with"
+    );
     // Crashes and partitions are outlived; only the frame's own faults may end a job.
     let finished = ends.get("finished").copied().unwrap_or(0);
     assert!(u64::from(finished) * 2 > schedules, "{ends:?}");
+    assert!(went_on > 0 || schedules < 40, "no stock was gone on with");
+}
+
+/// Wherever the connection breaks, the model is the same; and from the first block on it is made of
+/// the stock that was begun.
+#[test]
+fn a_stock_that_was_begun_is_gone_on_with_whatever_message_is_lost() {
+    let Some(world) = World::filmtrust() else {
+        return;
+    };
+    let mut undisturbed = Job::new(&world);
+    let End::Finished(expected) = undisturbed.run(&mut Weather::calm()) else {
+        panic!("not even in calm weather");
+    };
+    let first_block = undisturbed.first_block().unwrap();
+    let mut went_on = 0;
+    for message in first_block.saturating_sub(4).. {
+        for both in [false, true] {
+            let crash = Misfortune::Crash { both, message };
+            let mut weather = Weather::once(crash);
+            let mut job = Job::new(&world);
+            let end = job.run(&mut weather);
+            assert!(
+                matches!(&end, End::Finished(model) if *model == expected),
+                "{message}: {end:?}"
+            );
+            job.check_ledgers("a crash");
+            went_on += job.went_on();
+            let stocks = job.stocks();
+            assert!(
+                message < first_block || stocks == 1,
+                "{message}: {stocks} stocks"
+            );
+        }
+        // The rounds are the schedules' above.
+        if message > first_block + 12 {
+            break;
+        }
+    }
+    assert!(went_on >= 4, "{went_on}");
 }

@@ -70,6 +70,7 @@ impl Network<'_> {
             round: 0,
             parameters_digest: [0; 32],
             counters: None,
+            goes_on: false,
         };
         let mut to_social = Way::from(&header, v1::Role::Rating);
         let mut to_rating = Way::from(&header, v1::Role::Social);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use s3rec_spmm::preprocessed::StockPlace;
 use s3rec_spmm::{Frame, Step};
 
 use crate::weather::Side;
@@ -15,12 +16,15 @@ pub(crate) struct Transcript {
     seen: BTreeMap<Name, [u8; 32]>,
     /// Stock and round of the exchange, as its Opening frame states it, or the block.
     about: Vec<u8>,
+    /// Where the block was gone on with: the frames that do not leave again.
+    place: Option<StockPlace>,
 }
 
 impl Transcript {
-    /// The frames that follow are about this block of this stock, or about the key.
-    pub(crate) fn about(&mut self, what: Vec<u8>) {
+    /// The frames that follow are about this block of this stock from `place` on, or about the key.
+    pub(crate) fn about(&mut self, what: Vec<u8>, place: Option<StockPlace>) {
         self.about = what;
+        self.place = place;
     }
 
     pub(crate) fn note(&mut self, from: Side, frame: &Frame) {
@@ -30,11 +34,16 @@ impl Transcript {
             Step::Opening => self.about = frame.payload.clone(),
             _ => {}
         }
+        let before = self.place.map_or(0, |place| match frame.step {
+            Step::Bodies => place.bodies,
+            Step::Responses => place.responses,
+            _ => 0,
+        });
         let name = (
             from == Side::Rating,
             self.about.clone(),
             u32::from(frame.step.number()),
-            frame.sequence,
+            before + frame.sequence,
         );
         let content = *blake3::hash(&frame.payload).as_bytes();
         let first = *self.seen.entry(name).or_insert(content);

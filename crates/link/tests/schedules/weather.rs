@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use s3rec_spmm::preprocessed::{Bulk, MemoryStorage, StockStorage};
 
@@ -78,6 +79,8 @@ impl Choices {
 pub(crate) struct Weather {
     choices: Choices,
     stormy_attempts: u64,
+    /// Befalls the first attempt instead of anything drawn.
+    first: Option<Misfortune>,
     told: Vec<Misfortune>,
 }
 
@@ -86,6 +89,7 @@ impl Weather {
         Self {
             choices: Choices(0),
             stormy_attempts: 0,
+            first: None,
             told: Vec::new(),
         }
     }
@@ -95,7 +99,16 @@ impl Weather {
         Self {
             stormy_attempts: 1 + choices.below(STORMY_ATTEMPTS),
             choices,
+            first: None,
             told: Vec::new(),
+        }
+    }
+
+    /// This, and then calm.
+    pub(crate) fn once(first: Misfortune) -> Self {
+        Self {
+            first: Some(first),
+            ..Self::calm()
         }
     }
 
@@ -105,6 +118,10 @@ impl Weather {
 
     /// What befalls the next attempt.
     pub(crate) fn next(&mut self) -> Misfortune {
+        if let Some(first) = self.first.take() {
+            self.told.push(first);
+            return first;
+        }
         if self.told.len() as u64 >= self.stormy_attempts {
             return Misfortune::Nothing;
         }
@@ -208,6 +225,10 @@ impl StockStorage for MortalDisk {
     fn discard(&self, bulk: Bulk) -> io::Result<()> {
         self.life.spend(|| self.disk.discard(bulk))
     }
+
+    fn saves_every(&self) -> Duration {
+        self.disk.saves_every()
+    }
 }
 
 /// Counts the messages of one attempt.
@@ -215,6 +236,10 @@ impl StockStorage for MortalDisk {
 pub(crate) struct Messages(Rc<Cell<u32>>);
 
 impl Messages {
+    pub(crate) fn so_far(&self) -> u32 {
+        self.0.get()
+    }
+
     pub(crate) fn next(&self) -> u32 {
         let now = self.0.get();
         self.0.set(now + 1);

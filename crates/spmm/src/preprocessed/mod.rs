@@ -8,13 +8,15 @@
 //! | T | Y·M + R (+ noise) | returned rows × k | crosses to P0 |
 //!
 //! Offline: key setup, then [`RatingBlock`] and [`SocialBlock`] for each block of columns.
-//! Every start of either process: [`RatingSession`] and [`SocialSession`]. Each opening:
+//! After a break before the last block is made: [`RatingContinuation`] and [`SocialContinuation`].
+//! Every start of either process after it: [`RatingSession`] and [`SocialSession`]. Each opening:
 //! [`RatingOpening`] and [`SocialOpening`]. At the end: [`RatingClose`] and [`SocialClose`].
 //!
 //! P0 learns Y·U of the opened rounds, P1 nothing about U. What must hold, crash or no crash,
 //! is kept by [`RatingStock`] and [`SocialStock`] through the order of their saves.
 
 mod close;
+mod continuation;
 mod opening;
 #[cfg(test)]
 mod randomness_tests;
@@ -29,6 +31,7 @@ mod storage;
 mod summary;
 
 pub use close::{RatingClose, SocialClose};
+pub use continuation::{RatingContinuation, SocialContinuation, StockPlace};
 pub use opening::{RatingOpening, SocialOpening};
 pub use rating_block::RatingBlock;
 pub use rating_stock::RatingStock;

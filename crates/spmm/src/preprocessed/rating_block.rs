@@ -6,7 +6,8 @@ use std::sync::Arc;
 use s3rec_algebra::{PublicSeed, Seed};
 use zeroize::Zeroizing;
 
-use super::{Bulk, RatingStock};
+use super::storage::Saves;
+use super::{Bulk, RatingStock, StockPlace};
 use crate::chunks::Piece;
 use crate::cost::Sizes;
 use crate::exchange::{Receives, Runner, Sends, State, endpoints};
@@ -15,7 +16,7 @@ use crate::he::rating::decrypt_responses;
 use crate::he::steps::upload_hasher;
 use crate::parameters::in_range;
 use crate::schedule::Schedule;
-use crate::{Exchange, SpmmError, Step};
+use crate::{SpmmError, Step};
 
 /// Shares collected before they are written: round by round, so pieces must be long.
 const BUFFERED_VALUES: usize = 4 << 20;
@@ -42,11 +43,27 @@ impl RatingBlock {
         let made = stock.record.uploads.len();
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
-            Ok(block) if block < blocks => RatingBlock::uploading(stock, block),
+            Ok(block) if block < blocks => RatingBlock::uploading(stock, block, 0),
             _ => Err(SpmmError::Exhausted {
                 rounds: stock.parameters().rounds,
             }),
         }
+    }
+
+    /// The block that was under way when the exchange broke off, from the frames that either side
+    /// has. What is sent again and what is sent first are the same bytes as they would have been:
+    /// masks and errors follow from the stock's entropy and the block's number.
+    ///
+    /// # Errors
+    /// [`SpmmError::OutOfRange`] for another place than the stock's;
+    /// [`SpmmError::Unsupported`] where P1 fetches privately: its queries are not kept.
+    pub fn going_on(stock: RatingStock, from: &StockPlace) -> Result<RatingBlock, SpmmError> {
+        from.check(stock.parameters())?;
+        let made = stock.record.uploads.len() as u64;
+        in_range("block to go on with", from.block, made, made)?;
+        let held = u64::from(stock.record.frames);
+        in_range("frames of responses", from.responses, held, held)?;
+        RatingBlock::uploading(stock, from.block, from.bodies)
     }
 
     /// Block `block` of a stock opened for a new operator: answers only, nothing is uploaded.
@@ -68,12 +85,12 @@ impl RatingBlock {
         in_range("block to answer anew", block, due, due)?;
         let schedule = Schedule::answer(stock.parameters())?;
         let block = Block::new(stock, block);
-        let receiving = Decrypting::state(None);
+        let receiving = Decrypting::state(&block, None)?;
         Ok(RatingBlock(Runner::rating(schedule, block, receiving)))
     }
 
-    fn uploading(stock: RatingStock, block: u32) -> Result<RatingBlock, SpmmError> {
-        let schedule = Exchange::Upload.schedule(stock.parameters())?;
+    fn uploading(stock: RatingStock, block: u32, bodies: u32) -> Result<RatingBlock, SpmmError> {
+        let schedule = Schedule::block(stock.parameters(), bodies, stock.record.frames)?;
         let fetches = stock.parameters().protocol.fetches_privately();
         let block = Block::new(stock, block);
         let hasher = upload_hasher(&block.mask_seed);
@@ -84,7 +101,9 @@ impl RatingBlock {
                 Ok(State::send(Answers { hasher }))
             })
         } else {
-            State::send(Encrypting { hasher })
+            State::compute(move |block: &mut Block| {
+                Ok(State::send(block.encrypting(hasher, bodies)?))
+            })
         };
         let sending = State::bytes(seed, bodies);
         Ok(RatingBlock(Runner::rating(schedule, block, sending)))
@@ -97,7 +116,8 @@ impl RatingBlock {
         self
     }
 
-    /// The stock, once the block is done; an unfinished block voids it.
+    /// The stock, once the block is done. An unfinished block leaves it to
+    /// [`RatingStock::take_up`].
     ///
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
@@ -136,6 +156,15 @@ impl Block {
             .into_bytes())
     }
 
+    /// The upload from frame `held` on; the digest is of all of it.
+    fn encrypting(&self, mut hasher: blake3::Hasher, held: u32) -> Result<Encrypting, SpmmError> {
+        let bodies = Sizes::bodies(self.stock.parameters())?;
+        for index in 0..bodies.frames().min(held as usize) {
+            hasher.update(&self.encrypt(bodies.piece(index).items)?);
+        }
+        Ok(Encrypting { hasher })
+    }
+
     /// All rows go to storage as the table that P1's queries are answered from.
     fn answer_queries(&mut self) -> Result<(), SpmmError> {
         let fetch = self.fetch.as_ref().ok_or(SpmmError::Unfinished {
@@ -166,8 +195,8 @@ impl Sends<Block, ()> for Encrypting {
         Ok(payload)
     }
 
-    fn sent(self: Box<Self>, _: &mut Block) -> Result<State<Block, ()>, SpmmError> {
-        Ok(Decrypting::state(Some(*self.hasher.finalize().as_bytes())))
+    fn sent(self: Box<Self>, block: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        Decrypting::state(block, Some(*self.hasher.finalize().as_bytes()))
     }
 }
 
@@ -186,8 +215,8 @@ impl Sends<Block, ()> for Answers {
         Ok(payload)
     }
 
-    fn sent(self: Box<Self>, _: &mut Block) -> Result<State<Block, ()>, SpmmError> {
-        Ok(Decrypting::state(Some(*self.hasher.finalize().as_bytes())))
+    fn sent(self: Box<Self>, block: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        Decrypting::state(block, Some(*self.hasher.finalize().as_bytes()))
     }
 }
 
@@ -198,15 +227,23 @@ struct Decrypting {
     buffer: Zeroizing<Vec<u64>>,
     /// The response that the buffer begins with.
     first: usize,
+    /// Frames that were received, now or before.
+    frames: u32,
+    saves: Saves,
 }
 
 impl Decrypting {
-    fn state(upload: Option<[u8; 32]>) -> State<Block, ()> {
-        State::receive(Decrypting {
+    /// From the frames on that are on disk: none but of the block that was under way.
+    fn state(block: &Block, upload: Option<[u8; 32]>) -> Result<State<Block, ()>, SpmmError> {
+        let frames = block.stock.record.frames;
+        let responses = Sizes::responses(block.stock.parameters())?;
+        Ok(State::receive(Decrypting {
             upload,
             buffer: Zeroizing::new(Vec::new()),
-            first: 0,
-        })
+            first: responses.piece(frames as usize).items.start,
+            frames,
+            saves: Saves::of(block.stock.storage.as_ref()),
+        }))
     }
 
     fn flush(&mut self, block: &Block) -> Result<(), SpmmError> {
@@ -226,7 +263,13 @@ impl Receives<Block, ()> for Decrypting {
     fn take(&mut self, block: &mut Block, piece: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
         let shares = decrypt_responses(&block.stock.keys, payload, piece.item_bytes())?;
         self.buffer.extend(shares);
-        if self.buffer.len() >= BUFFERED_VALUES {
+        self.frames += 1;
+        // A stock whose Y has changed begins again from its first block.
+        if block.stock.renewing.is_none() && self.saves.is_due() {
+            self.flush(block)?;
+            block.stock.record.frames = self.frames;
+            block.stock.save()?;
+        } else if self.buffer.len() >= BUFFERED_VALUES {
             self.flush(block)?;
         }
         Ok(())

@@ -65,6 +65,7 @@ impl RatingStock {
             answered_through: 0,
             session: Nonces::NEVER_MET,
             void: None,
+            frames: 0,
         };
         record::save(storage.as_ref(), &record)?;
         RatingStock::with_record(storage, record, pattern)
@@ -82,6 +83,21 @@ impl RatingStock {
         let record = RatingStock::read(storage.as_ref(), &pattern)?;
         let interrupted = record.identity.is_none().then_some(VoidReason::Interrupted);
         refuse_void(record.void.or(interrupted))?;
+        RatingStock::with_record(storage, record, pattern)
+    }
+
+    /// The stock of a storage as it was left, finished or not: what is missing is made by
+    /// [`RatingBlock::going_on`](super::RatingBlock::going_on), once both sides have met over it
+    /// ([`RatingContinuation`](super::RatingContinuation)).
+    ///
+    /// # Errors
+    /// As [`open`](RatingStock::open), but for the unfinished offline phase.
+    pub fn take_up(
+        storage: Arc<dyn StockStorage>,
+        pattern: Arc<PublicPattern>,
+    ) -> Result<RatingStock, SpmmError> {
+        let record = RatingStock::read(storage.as_ref(), &pattern)?;
+        refuse_void(record.void)?;
         RatingStock::with_record(storage, record, pattern)
     }
 
@@ -194,6 +210,7 @@ impl RatingStock {
         is_last: bool,
     ) -> Result<(), SpmmError> {
         self.record.uploads.extend(upload);
+        self.record.frames = 0;
         self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
             let public_key = &self.keys.public_key_bytes;

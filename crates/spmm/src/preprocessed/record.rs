@@ -9,8 +9,12 @@ use super::StockStorage;
 use crate::rows::check_pattern;
 use crate::{ProductParameters, PublicPattern, SpmmError};
 
-/// First byte of every record; another version is not read.
-const RECORD_VERSION: u8 = 2;
+/// First byte of every record.
+const RECORD_VERSION: u8 = 3;
+
+/// Of version 0.1, whose records end before the frames of a block under way: with none of them.
+const RECORD_VERSION_2: u8 = 2;
+const NO_FRAMES: u8 = 0;
 
 /// Everything public that a stock is made under (section 3.3, identity). Both parties hold the
 /// same; the identity covers all of it, P0's public key and the complete upload.
@@ -156,6 +160,8 @@ pub(crate) struct RatingRecord {
     pub(crate) answered_through: u32,
     pub(crate) session: Nonces,
     pub(crate) void: Option<VoidReason>,
+    /// Frames of the next block's answer whose shares are on disk.
+    pub(crate) frames: u32,
 }
 
 /// P1's record.
@@ -182,6 +188,8 @@ pub(crate) struct SocialRecord {
     /// Did the last session end by agreement?
     pub(crate) closed: bool,
     pub(crate) void: Option<VoidReason>,
+    /// Frames of the next block's bodies that are on disk.
+    pub(crate) frames: u32,
 }
 
 impl RatingRecord {
@@ -223,15 +231,15 @@ pub(crate) fn load<R: DeserializeOwned>(storage: &dyn StockStorage) -> Result<R,
 /// A record from its bytes.
 pub(crate) fn decode<R: DeserializeOwned>(encoded: &[u8]) -> Result<R, SpmmError> {
     match encoded.split_first() {
-        Some((&RECORD_VERSION, body)) => {
-            let (record, rest) =
-                postcard::take_from_bytes(body).map_err(|_| SpmmError::UnreadableStock)?;
-            if rest.is_empty() {
-                Ok(record)
-            } else {
-                Err(SpmmError::UnreadableStock)
-            }
-        }
+        Some((&RECORD_VERSION, body)) => whole(body),
+        Some((&RECORD_VERSION_2, body)) => whole(&Zeroizing::new([body, &[NO_FRAMES]].concat())),
+        _ => Err(SpmmError::UnreadableStock),
+    }
+}
+
+fn whole<R: DeserializeOwned>(body: &[u8]) -> Result<R, SpmmError> {
+    match postcard::take_from_bytes(body) {
+        Ok((record, [])) => Ok(record),
         _ => Err(SpmmError::UnreadableStock),
     }
 }

@@ -287,6 +287,7 @@ fn promote(
     stock.record.session = tentative;
     stock.record.tentative = None;
     stock.record.closed = false;
+    stock.answers_arrived()?;
     stock.save()?;
     stock.in_session = true;
     Ok(State::bytes(tentative.to_bytes(), State::Finished(())))

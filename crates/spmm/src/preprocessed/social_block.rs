@@ -5,7 +5,8 @@ use std::sync::Arc;
 use s3rec_algebra::PublicSeed;
 use zeroize::Zeroizing;
 
-use super::{Bulk, SocialStock};
+use super::storage::Saves;
+use super::{Bulk, SocialStock, StockPlace};
 use crate::chunks::Piece;
 use crate::cost::Sizes;
 use crate::exchange::{Receives, Runner, Sends, State, endpoints};
@@ -16,7 +17,7 @@ use crate::he::steps::{Bodies, mask_seed, upload_hasher};
 use crate::parameters::in_range;
 use crate::schedule::Schedule;
 use crate::scratch::Scratch;
-use crate::{Exchange, SpmmError, Step};
+use crate::{SpmmError, Step};
 
 /// P1's side of a block as an endpoint: receives a seed and bodies, sends responses, keeps R.
 ///
@@ -39,11 +40,33 @@ impl SocialBlock {
         let made = stock.record.uploads.len();
         let blocks = stock.parameters().layout()?.blocks;
         match u32::try_from(made) {
-            Ok(block) if block < blocks => SocialBlock::receiving(stock, block, memory_limit_bytes),
+            Ok(block) if block < blocks => {
+                let from = StockPlace::of_block(block);
+                SocialBlock::receiving(stock, &from, memory_limit_bytes)
+            }
             _ => Err(SpmmError::Exhausted {
                 rounds: stock.parameters().rounds,
             }),
         }
+    }
+
+    /// The block that was under way when the exchange broke off, from the frames that either side
+    /// has. An answer that was made is sent again, not made again; one that was not is made of the
+    /// whole upload, from randomness that follows from it: the same bytes either way.
+    ///
+    /// # Errors
+    /// [`SpmmError::OutOfRange`] for another place than the stock's;
+    /// [`SpmmError::Unsupported`] where P1 fetches privately; [`SpmmError::MemoryLimit`].
+    pub fn going_on(
+        stock: SocialStock,
+        from: &StockPlace,
+        memory_limit_bytes: usize,
+    ) -> Result<SocialBlock, SpmmError> {
+        from.check(stock.parameters())?;
+        let answered = stock.record.uploads.len() as u64;
+        let least = answered.saturating_sub(1);
+        in_range("block to go on with", from.block, least, answered)?;
+        SocialBlock::receiving(stock, from, memory_limit_bytes)
     }
 
     /// Block `block` of a stock opened for a new operator: answers the kept ciphertexts for all
@@ -77,16 +100,21 @@ impl SocialBlock {
 
     fn receiving(
         stock: SocialStock,
-        block: u32,
+        from: &StockPlace,
         memory_limit_bytes: usize,
     ) -> Result<SocialBlock, SpmmError> {
-        let schedule = Exchange::Upload.schedule(stock.parameters())?;
-        let block = Block::new(stock, block, memory_limit_bytes)?;
-        let waiting = State::take(|block: &mut Block, payload| {
-            let hasher = upload_hasher(&mask_seed(payload)?);
-            let storage = block.stock.storage.as_ref();
-            storage.write_at(Bulk::Upload, block.upload_offset()?, payload)?;
-            Ok(State::receive(Receiving { hasher }))
+        let schedule = Schedule::block(stock.parameters(), from.bodies, from.responses)?;
+        let (held, saves) = (from.bodies, Saves::of(stock.storage.as_ref()));
+        let is_answered = stock.record.uploads.len() > from.block as usize;
+        let block = Block::new(stock, from.block, memory_limit_bytes)?;
+        let waiting = State::take(move |block: &mut Block, payload| {
+            let hasher = block.begin(payload, held, is_answered)?;
+            Ok(State::receive(Receiving {
+                hasher,
+                frames: held,
+                is_answered,
+                saves,
+            }))
         });
         Ok(SocialBlock(Runner::social(schedule, block, waiting)))
     }
@@ -98,7 +126,8 @@ impl SocialBlock {
         self
     }
 
-    /// The stock, once the block is done; an unfinished block voids it.
+    /// The stock, once the block is done. An unfinished block leaves it to
+    /// [`SocialStock::take_up`].
     ///
     /// # Errors
     /// [`SpmmError::Unfinished`] before the last frame.
@@ -114,19 +143,31 @@ endpoints!(SocialBlock);
 struct Receiving {
     /// Of the upload, which P1's randomness is bound to: there is none to fall back on.
     hasher: blake3::Hasher,
+    /// Frames that were received, now or before.
+    frames: u32,
+    /// The answer is there from before.
+    is_answered: bool,
+    saves: Saves,
 }
 
 impl Receives<Block, ()> for Receiving {
     fn take(&mut self, block: &mut Block, piece: &Piece, payload: &[u8]) -> Result<(), SpmmError> {
         self.hasher.update(payload);
         let offset = block.bodies_offset()? + piece.bytes().start as u64;
-        Ok(block
-            .stock
-            .storage
-            .write_at(Bulk::Upload, offset, payload)?)
+        let stock = &mut block.stock;
+        stock.storage.write_at(Bulk::Upload, offset, payload)?;
+        self.frames += 1;
+        if self.saves.is_due() {
+            stock.record.frames = self.frames;
+            stock.save()?;
+        }
+        Ok(())
     }
 
     fn received(self: Box<Self>, _: &mut Block) -> Result<State<Block, ()>, SpmmError> {
+        if self.is_answered {
+            return Ok(State::send(Answer));
+        }
         Ok(Block::answering(*self.hasher.finalize().as_bytes()))
     }
 }
@@ -158,6 +199,43 @@ impl Block {
             fetch: None,
             stock,
         })
+    }
+
+    /// An upload begins, or goes on behind `held` frames of bodies: the digest is of all of it.
+    ///
+    /// # Errors
+    /// [`SpmmError::OtherStock`] for another mask seed than the one that what is held goes with.
+    fn begin(
+        &self,
+        seed: &[u8],
+        held: u32,
+        is_answered: bool,
+    ) -> Result<blake3::Hasher, SpmmError> {
+        let mut hasher = upload_hasher(&mask_seed(seed)?);
+        let storage = self.stock.storage.as_ref();
+        if held == 0 {
+            // P0 begins a block when it has the answer to the one before.
+            self.stock.answers_arrived()?;
+            storage.write_at(Bulk::Upload, self.upload_offset()?, seed)?;
+            return Ok(hasher);
+        }
+        let mut kept = vec![0; seed.len()];
+        storage.read_at(Bulk::Upload, self.upload_offset()?, &mut kept)?;
+        if kept != seed {
+            return Err(SpmmError::OtherStock);
+        }
+        if is_answered {
+            return Ok(hasher);
+        }
+        let bodies = Sizes::bodies(self.stock.parameters())?;
+        for index in 0..bodies.frames().min(held as usize) {
+            let range = bodies.piece(index).bytes();
+            let mut frame = vec![0; range.len()];
+            let offset = self.bodies_offset()? + range.start as u64;
+            storage.read_at(Bulk::Upload, offset, &mut frame)?;
+            hasher.update(&frame);
+        }
+        Ok(hasher)
     }
 
     /// Answers an upload that is all there, of this digest.
@@ -245,6 +323,7 @@ impl Block {
         }
         if self.stock.record.uploads.len() == self.block as usize {
             self.stock.record.uploads.push(upload);
+            self.stock.record.frames = 0;
             self.stock.save()?;
         }
         Ok(())

@@ -63,6 +63,7 @@ impl SocialStock {
             tentative: None,
             closed: true,
             void: None,
+            frames: 0,
         };
         record::save(storage.as_ref(), &record)?;
         let shares = ShareFile::new(&record.terms.parameters)?;
@@ -96,6 +97,25 @@ impl SocialStock {
             .is_none()
             .then_some(VoidReason::Interrupted);
         refuse_void(stock.record.void.or(changed).or(interrupted))?;
+        Ok(stock)
+    }
+
+    /// The stock of a storage as it was left, finished or not, with P0's key: what is missing is made
+    /// by [`SocialBlock::going_on`](super::SocialBlock::going_on), once both sides have met over it
+    /// ([`SocialContinuation`](super::SocialContinuation)).
+    ///
+    /// # Errors
+    /// As [`open`](SocialStock::open), but for the unfinished offline phase; no key.
+    pub fn take_up(
+        storage: Arc<dyn StockStorage>,
+        pattern: &PublicPattern,
+        operand: Arc<SocialOperand>,
+    ) -> Result<SocialStock, SpmmError> {
+        let mut stock = SocialStock::read(storage, pattern, operand)?;
+        let same = stock.record.operand_digest.seed() == *stock.operand.digest();
+        let changed = (!same).then_some(VoidReason::OperatorChanged);
+        refuse_void(stock.record.void.or(changed))?;
+        stock.restore_keys()?;
         Ok(stock)
     }
 
@@ -207,7 +227,8 @@ impl SocialStock {
         let (secrets, public_key) = setup.finish()?;
         self.storage.write_at(Bulk::PublicKey, 0, &public_key)?;
         self.keys = Some(Arc::new(secrets.into_keys(&public_key)?));
-        Ok(())
+        // The key is on disk with it: a block may be gone on with from here.
+        self.save()
     }
 
     fn restore_keys(&mut self) -> Result<(), SpmmError> {
@@ -234,7 +255,8 @@ impl SocialStock {
         record::save(self.storage.as_ref(), &self.record)
     }
 
-    /// A block is answered and its shares are on disk: the last one seals the stock.
+    /// A block is answered and its shares are on disk: the last one seals the stock. The answer
+    /// stays, for a P0 that has not received all of it.
     pub(crate) fn finish_block(&mut self, is_last: bool) -> Result<(), SpmmError> {
         self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
@@ -246,8 +268,12 @@ impl SocialStock {
                 &self.record.uploads,
             ));
         }
-        self.storage.discard(Bulk::Answer)?;
         self.save()
+    }
+
+    /// P0 has the answers to all blocks so far.
+    pub(crate) fn answers_arrived(&self) -> Result<(), SpmmError> {
+        Ok(self.storage.discard(Bulk::Answer)?)
     }
 
     /// What the message M, as packed, is by this record: the very message that was answered last, or

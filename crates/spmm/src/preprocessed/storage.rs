@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use crate::scratch::at;
 
@@ -20,7 +21,7 @@ pub enum Bulk {
     Shares,
     /// P1: P0's ciphertext bodies, kept to answer again when Y changes.
     Upload,
-    /// P1: responses of the block being answered.
+    /// P1: responses of the last block, until P0 is known to have them.
     Answer,
     /// P1: P0's public key, as received.
     PublicKey,
@@ -80,6 +81,13 @@ pub trait StockStorage: Send + Sync {
     /// # Errors
     /// The storage's.
     fn discard(&self, bulk: Bulk) -> io::Result<()>;
+
+    /// How long a block under way goes without a save: what is made or received within it is lost
+    /// with the process or the connection. A save waits for the disk, so a fast link saves rarely,
+    /// while over a slow one every frame counts.
+    fn saves_every(&self) -> Duration {
+        Duration::from_millis(250)
+    }
 }
 
 /// A stock in a directory of its own: files `record` and one for each [`Bulk`], mode 0600.
@@ -340,6 +348,36 @@ impl StockStorage for MemoryStorage {
     fn discard(&self, bulk: Bulk) -> io::Result<()> {
         self.write().bulk.remove(&bulk);
         Ok(())
+    }
+
+    fn saves_every(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// When a block under way is to be saved next.
+pub(crate) struct Saves {
+    every: Duration,
+    last: Option<Instant>,
+}
+
+impl Saves {
+    /// A block begins, or goes on from what is saved: its first frame is saved in any case, so that
+    /// a connection that carries one gets on.
+    pub(crate) fn of(storage: &dyn StockStorage) -> Saves {
+        Saves {
+            every: storage.saves_every(),
+            last: None,
+        }
+    }
+
+    /// Whether a save is due, which is then made.
+    pub(crate) fn is_due(&mut self) -> bool {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= self.every);
+        if is_due {
+            self.last = Some(Instant::now());
+        }
+        is_due
     }
 }
 

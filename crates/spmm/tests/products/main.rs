@@ -7,6 +7,7 @@
 
 mod admission;
 mod awaited;
+mod continuing;
 mod contract;
 mod faults;
 mod filmtrust;

@@ -20,6 +20,8 @@ pub struct ChunkHeader {
     pub parameters_digest: [u8; 32],
     /// ONLINE only: what the sender has counted before this round.
     pub counters: Option<Counters>,
+    /// OFFLINE only: P0 was away while the stock was made.
+    pub goes_on: bool,
 }
 
 impl ChunkHeader {
@@ -32,6 +34,7 @@ impl ChunkHeader {
             round: self.round,
             parameters_digest: self.parameters_digest.to_vec(),
             counters: self.counters.as_ref().map(counters_to_wire),
+            goes_on: self.goes_on,
         }
     }
 
@@ -57,12 +60,19 @@ impl ChunkHeader {
                 expected: "set exactly where the phase is ONLINE",
             });
         }
+        if header.goes_on && phase != Phase::Offline {
+            return Err(WireError::Form {
+                field: "header.goes_on",
+                expected: "set only where the phase is OFFLINE",
+            });
+        }
         Ok(Self {
             job: job_id("header.job_id", &header.job_id)?,
             phase,
             round: field::within("header.round", header.round, *rounds.start(), *rounds.end())?,
             parameters_digest: field::array("header.parameters_digest", &header.parameters_digest)?,
             counters: header.counters.map(counters_from_wire),
+            goes_on: header.goes_on,
         })
     }
 }
@@ -214,6 +224,7 @@ mod tests {
             round: 3,
             parameters_digest: [9; 32],
             counters: Some(Counters::default()),
+            goes_on: false,
         }
     }
 
@@ -303,5 +314,11 @@ mod tests {
         let mut uncounted = header().to_wire();
         uncounted.counters = None;
         assert!(ChunkHeader::from_wire(&uncounted).is_err());
+        let mut going_on = header().to_wire();
+        going_on.goes_on = true;
+        assert!(ChunkHeader::from_wire(&going_on).is_err());
+        going_on.set_phase(v1::Phase::Offline);
+        (going_on.round, going_on.counters) = (0, None);
+        assert!(ChunkHeader::from_wire(&going_on).unwrap().goes_on);
     }
 }

@@ -103,9 +103,18 @@ pub fn proposal_from_wire(message: &v1::PeerProposal) -> Result<Proposal, WireEr
         solver: solver_from_wire("model.solver", model.solver)?,
         operator: operator_from_wire(model.operator)?,
         rounds: field::within("model.rounds", model.rounds, 1, 1 << 16)?,
-        social_weight: field::non_negative("model.social_weight", model.social_weight)?,
-        regularization: field::non_negative("model.regularization", model.regularization)?,
-        learning_rate: field::non_negative("model.learning_rate", model.learning_rate)?,
+        social_weight: model
+            .social_weight
+            .map(|weight| field::non_negative("model.social_weight", weight))
+            .transpose()?,
+        regularization: model
+            .regularization
+            .map(|weight| field::non_negative("model.regularization", weight))
+            .transpose()?,
+        learning_rate: model
+            .learning_rate
+            .map(|size| field::positive("model.learning_rate", size))
+            .transpose()?,
         social_bias_weight: field::non_negative(
             "model.social_bias_weight",
             model.social_bias_weight,
@@ -179,9 +188,9 @@ mod tests {
             solver: SolverKind::Gd,
             operator: OperatorKind::Laplacian,
             rounds: 20,
-            social_weight: 0.0,
-            regularization: 0.1,
-            learning_rate: 0.0,
+            social_weight: Some(0.0),
+            regularization: Some(0.1),
+            learning_rate: None,
             social_bias_weight: 0.0,
             protocol: Protocol::He,
             pattern: PatternPolicy::Nothing,
@@ -200,13 +209,18 @@ mod tests {
             proposal_from_wire(&proposal_to_wire(&proposal)).unwrap(),
             proposal
         );
+        // No weight is not the default weight.
+        let mut message = proposal_to_wire(&proposal);
+        message.model.as_mut().unwrap().social_weight = None;
+        assert_eq!(proposal_from_wire(&message).unwrap().social_weight, None);
+        assert_ne!(message, proposal_to_wire(&proposal));
     }
 
     type Spoil = fn(&mut v1::PeerProposal);
 
     #[test]
     fn each_spoilt_field_is_named() {
-        let spoilt: [(&str, Spoil); 17] = [
+        let spoilt: [(&str, Spoil); 19] = [
             ("rating_commitment", |p| p.rating_commitment = vec![1; 31]),
             ("rating_lineage", |p| p.rating_lineage.clear()),
             ("columns", |p| p.columns += 1),
@@ -221,7 +235,13 @@ mod tests {
             ("model.rank", |p| p.model.as_mut().unwrap().rank = 513),
             ("model.rounds", |p| p.model.as_mut().unwrap().rounds = 0),
             ("model.social_weight", |p| {
-                p.model.as_mut().unwrap().social_weight = f64::NAN
+                p.model.as_mut().unwrap().social_weight = Some(f64::NAN)
+            }),
+            ("model.regularization", |p| {
+                p.model.as_mut().unwrap().regularization = Some(-0.5)
+            }),
+            ("model.learning_rate", |p| {
+                p.model.as_mut().unwrap().learning_rate = Some(0.0)
             }),
             ("model.local", |p| {
                 p.model.as_mut().unwrap().local = Some(v1::LocalSettings::default())

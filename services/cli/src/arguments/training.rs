@@ -107,16 +107,15 @@ impl TrainingArgs {
                 local.implicit_ridge = None;
             }
         }
-        let replace = |value: &mut f64, given: Option<f64>| *value = given.unwrap_or(*value);
         model.operator = self.operator.map_or(model.operator, OperatorChoice::number);
         model.rank = self.rank.unwrap_or(model.rank);
         model.rounds = self.rounds.unwrap_or(model.rounds);
-        replace(&mut model.social_weight, self.social_weight);
-        replace(&mut model.social_bias_weight, self.social_bias_weight);
-        replace(&mut model.learning_rate, self.learning_rate);
+        model.social_weight = self.social_weight.or(model.social_weight);
+        model.social_bias_weight = self.social_bias_weight.unwrap_or(model.social_bias_weight);
+        model.learning_rate = self.learning_rate.or(model.learning_rate);
         let mut local = model.local.unwrap_or_default();
         if let Some(both) = self.regularization {
-            model.regularization = both;
+            model.regularization = Some(both);
             (local.user_decay, local.item_decay) = (None, None);
         }
         local.user_decay = self.user_decay.or(local.user_decay);
@@ -164,7 +163,8 @@ mod tests {
         let model = changed.settings(0);
         let local = model.local.unwrap();
         assert_eq!((model.rounds, model.rank), (2, expected.rank));
-        assert_eq!((model.social_bias_weight, model.regularization), (0.0, 7.0));
+        assert_eq!(model.social_bias_weight, 0.0);
+        assert_eq!(model.regularization, Some(7.0));
         assert_eq!((local.user_decay, local.implicit_ridge), (None, None));
         assert_eq!(
             local.user_bias_decay,
@@ -185,7 +185,12 @@ mod tests {
     fn without_a_preset_the_solver_decides() {
         let model = TrainingArgs::default().settings(3);
         assert_eq!((model.solver(), model.rank), (v1::Solver::Als, RANK));
-        assert_eq!((model.rounds, model.social_weight), (0, 0.0));
+        assert_eq!((model.rounds, model.social_weight), (0, None));
+        let none = TrainingArgs {
+            social_weight: Some(0.0),
+            ..TrainingArgs::default()
+        };
+        assert_eq!(none.settings(3).social_weight, Some(0.0));
         let stop = model.local.unwrap().stop.unwrap();
         assert_eq!((stop.patience, stop.objective_tolerance), (3, 1e-5));
     }

@@ -100,7 +100,7 @@ impl DemoArgs {
         }
         let chosen = self.training.preset().is_some() || self.training.regularization.is_some();
         if self.ratings.is_none() && !chosen {
-            model.regularization = SYNTHETIC_REGULARIZATION;
+            model.regularization = Some(SYNTHETIC_REGULARIZATION);
         }
         model
     }

@@ -13,7 +13,7 @@ use crate::arguments::{
 use crate::client::{self, RatingClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, note};
 
 /// Does what the verb says.
 ///
@@ -152,8 +152,17 @@ async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
 
 async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> {
     let request = arguments.request();
+    let measured = arguments
+        .training
+        .preset
+        .and_then(|preset| preset.load().measured());
     let mut client = connect(arguments.connection).await?;
     let proposed = client.propose_job(request).await?.into_inner();
+    if let Some(measured) = measured.filter(|_| !output.is_json()) {
+        note(&format!(
+            "{measured} Measure yours with s3rec evaluate before anything is opened."
+        ));
+    }
     if proposed.state() == v1::JobState::Rejected {
         return Err(Failure::Job {
             state: shared_text::state(proposed.state()),
