@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use s3rec_data::{LinkSet, RatingSet};
-use s3rec_model::evaluate::{ColdSettings, ListsEvaluation, ReleaseSize, evaluate_lists};
-use s3rec_model::{EvaluationData, ModelError, Preset};
+use s3rec_model::evaluate::{
+    ColdSettings, ListsEvaluation, ReleaseSize, SimulatedOpening, evaluate_lists,
+};
+use s3rec_model::{EvaluationData, ModelError, Preset, Verdict, VerdictSettings, verdict};
 use s3rec_sparse::ladder;
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::noise_first::{Sides, Terms, choose};
@@ -14,6 +16,7 @@ use super::evaluate::{clear, relevance};
 use super::evaluate_lists_text::text;
 use super::records::json;
 use super::sets::Sets;
+use super::verdict_text::verdict_text;
 use crate::arguments::{EvaluateArgs, MuChoice};
 use crate::failure::Failure;
 use crate::output::{Output, note};
@@ -50,7 +53,36 @@ pub(super) fn lists(
     let mut document = json(&report)?;
     document["task"] = "lists".into();
     document["data"] = json(&sets.data)?;
-    output.value(&document, || text(&report))
+    let mut text = text(&report);
+    if let Some(cold) = &settings.cold {
+        note("one opening for the verdict");
+        let asked = (&settings.lists, settings.cold_below, cold);
+        let opening = SimulatedOpening::draw(data, &unrated, asked, None, &noise, settings.seed)
+            .map_err(clear)?;
+        let verdict = judge(&opening, data.scale, &settings, preset)?;
+        document["verdict"] = json(&verdict)?;
+        text = format!("{text}\n{}", verdict_text(&verdict));
+    }
+    output.value(&document, || text)
+}
+
+/// What one noised draw of the opening was worth.
+fn judge(
+    opening: &SimulatedOpening,
+    scale: (f64, f64),
+    settings: &ListsEvaluation,
+    preset: &Preset,
+) -> Result<Verdict, Failure> {
+    let asked = VerdictSettings {
+        lists: settings.lists.clone(),
+        ratings: Some(preset.no_social.clone()),
+        cutoff: settings.ranking.cutoff,
+        relevance: settings.ranking.relevance,
+        few_below: settings.cold_below,
+        seed: settings.seed,
+        ..VerdictSettings::default()
+    };
+    verdict::judge(&opening.opened(scale), &asked, &mut |what| note(what)).map_err(clear)
 }
 
 fn spent(mu: MuChoice) -> Option<Mu> {
