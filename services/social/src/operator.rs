@@ -7,6 +7,7 @@ use std::sync::Arc;
 use s3rec_audit::Kind;
 use s3rec_job::{Account, JobDisclosure};
 use s3rec_node::audit::PeerLog;
+use s3rec_node::datasets::parts::USERS;
 use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Caller;
@@ -48,6 +49,7 @@ impl OperatorService {
             Ok(proposal) => consent::warnings(proposal),
             Err(fault) => vec![fault.message.clone()],
         };
+        warnings.extend(self.not_listed(job));
         // And what has shown itself since it was proposed.
         for shown_since in &summary.warnings {
             if !warnings.contains(shown_since) {
@@ -72,6 +74,21 @@ impl OperatorService {
             policy,
             ..summary
         }
+    }
+
+    /// What a data set without a list of users shows by its users alone.
+    fn not_listed(&self, job: &str) -> Option<String> {
+        let datasets = &self.0.datasets;
+        let decided = self.0.consent(job).map(|consent| consent.dataset);
+        let lacking = match decided {
+            Ok(dataset) if !dataset.is_empty() => {
+                let header = datasets.header_for(job).ok()?;
+                let is_listed = header.parts.iter().any(|part| part.kind == USERS);
+                if is_listed { Vec::new() } else { vec![dataset] }
+            }
+            _ => datasets.lacking(USERS).ok()?,
+        };
+        (!lacking.is_empty()).then(|| consent::not_listed(&lacking))
     }
 
     /// Decides on a proposal that waits for it.

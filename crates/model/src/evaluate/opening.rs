@@ -26,15 +26,24 @@ pub struct SimulatedOpening {
     pub size: ReleaseSize,
 }
 
+/// Who is a common user.
+#[derive(Debug, Clone, Default)]
+pub struct Population {
+    /// Of the data's users, by index.
+    pub common: Vec<bool>,
+    /// Common users beside those of the data, who have no ratings: their friends among the data's.
+    pub unrated: Vec<Vec<u32>>,
+}
+
 impl SimulatedOpening {
-    /// Opens once. The splits' held-out ratings together are all that is known; users with a
-    /// friend, and those of `unrated` (their friends among the data's users), are common.
+    /// Opens once. The splits' held-out ratings together are all that is known. `model`: P0's
+    /// own, in the place of one that is learnt here.
     ///
     /// # Errors
     /// Data that make no matrix, settings out of range, or a release that `noise` refuses.
     pub fn draw(
         data: &EvaluationData<'_>,
-        unrated: &[Vec<u32>],
+        population: &Population,
         (lists, few_below, cold): (&ListsSettings, usize, &ColdSettings),
         model: Option<ListsModel>,
         noise: &NoiseLevel<'_>,
@@ -42,12 +51,14 @@ impl SimulatedOpening {
     ) -> Result<Self, ModelError> {
         let all = data.splits.iter().flat_map(|split| &split.test).copied();
         let all: Vec<Rating> = all.collect();
+        let unrated = &population.unrated;
         let users = data.users + unrated.len();
         let ratings = RatingMatrix::from_ratings(users, data.items, &all)?;
         let mut friends = friends_of(data);
-        let mut common: Vec<bool> = friends.iter().map(|of| !of.is_empty()).collect();
+        let mut common = population.common.clone();
+        common.resize(data.users, false);
         common.resize(users, true);
-        friends.extend(unrated.iter().cloned());
+        friends.extend_from_slice(unrated);
         let counts: Vec<usize> = (0..users)
             .map(|user| ratings.by_user(user).0.len())
             .collect();

@@ -12,6 +12,7 @@
 mod copies;
 pub mod header;
 mod name;
+pub mod parts;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -22,14 +23,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rows::Row;
 use s3rec_audit::Kind;
-use s3rec_data::IdRule;
+use s3rec_data::{IdRule, RosterReport};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{DataVersion, FileChunk, FileHeader};
+use s3rec_wire::v1::{DataVersion, FileChunk, FileHeader, RosterSummary};
 use tonic::Streaming;
 
 pub use copies::JobCopy;
 pub use header::Unread;
 pub use name::DatasetName;
+pub use parts::Files;
 pub use verbs::Shown;
 
 use crate::audit::Audit;
@@ -49,16 +51,18 @@ pub trait Content: Send + Sync + 'static {
     const FOLDER: &'static str;
     /// What a row is, in the plural: `ratings`.
     const ROWS: &'static str;
+    /// What further files an import may bring.
+    const PARTS: &'static [&'static str];
     /// The data in memory.
     type Data: Send + 'static;
     /// The answer to an import.
     type Imported: Row + Clone + Send + 'static;
 
-    /// Reads a file of at most `limit_bytes` once decompressed.
+    /// Reads files of at most `limit_bytes` once decompressed.
     ///
     /// # Errors
     /// [`Unread`].
-    fn read(path: &Path, header: &FileHeader, limit_bytes: u64) -> Result<Self::Data, Unread>;
+    fn read(files: &Files, header: &FileHeader, limit_bytes: u64) -> Result<Self::Data, Unread>;
 
     /// Every row in canonical order. The commitment must not depend on the order in the file.
     ///
@@ -259,7 +263,8 @@ impl<C: Content> Datasets<C> {
 }
 
 fn read<C: Content>(path: &Path, header: &FileHeader, limit_bytes: u64) -> Result<C::Data, Fault> {
-    C::read(path, header, limit_bytes).map_err(|unread| unread.fault(path, header))
+    let files = Files::of(path, header, C::PARTS)?;
+    C::read(&files, header, limit_bytes).map_err(|unread| unread.fault(&files, header))
 }
 
 /// The salted commitment to data.
@@ -267,6 +272,30 @@ fn commit<C: Content>(salt: &[u8; 32], data: &C::Data) -> Result<[u8; 32], Fault
     let mut commitment = Commitment::new(salt);
     C::commit(data, &mut commitment)?;
     Ok(commitment.finish())
+}
+
+/// Binds users who are only listed, whoever they are, to what is committed to; `listed` in any
+/// order. Nothing is bound where there is no list, which is another commitment than an empty one.
+pub fn commit_listed<'a>(commitment: &mut Commitment, listed: impl Iterator<Item = &'a str>) {
+    let mut names: Vec<&str> = listed.collect();
+    names.sort_unstable();
+    // No id is empty: no row of data begins so.
+    commitment.row(&[b"", b"users"]);
+    for name in names {
+        commitment.row(&[name.as_bytes()]);
+    }
+}
+
+/// The account of a list of users as it is sent.
+#[must_use]
+pub fn roster_to_wire(report: &RosterReport) -> RosterSummary {
+    RosterSummary {
+        rows: report.rows,
+        users: report.users as u64,
+        only_listed: report.only_listed as u64,
+        not_listed: report.not_listed as u64,
+        duplicates: report.duplicates_merged,
+    }
 }
 
 fn not_there(dataset: &str) -> Fault {

@@ -37,6 +37,24 @@ impl<C: Content> Datasets<C> {
         })
     }
 
+    /// The data sets that were imported without a further file of a kind.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn lacking(&self, kind: &str) -> Result<Vec<String>, Fault> {
+        let mut lacking = self.0.store.keys(DATASETS)?;
+        let mut having = Vec::new();
+        for name in &lacking {
+            let header: Option<FileHeader> = self.0.store.get(HEADERS, name)?;
+            let parts = header.map(|header| header.parts).unwrap_or_default();
+            if parts.iter().any(|part| part.kind == kind) {
+                having.push(name.clone());
+            }
+        }
+        lacking.retain(|name| !having.contains(name));
+        Ok(lacking)
+    }
+
     /// One of them; an empty name means the only one.
     ///
     /// # Errors

@@ -54,6 +54,17 @@ pub struct FileSource {
     pub any_weight: bool,
     /// The data set whose lineage this goes on with; empty: the one of the same name.
     pub lineage: String,
+    /// A list of the platform's users that goes with it.
+    pub users: Option<UsersFile>,
+}
+
+/// A list of users, and the column of their ids; empty: where its name says, or the only one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsersFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The column.
+    pub column: String,
 }
 
 /// Columns by name or by number from 1; empty: by the names that the file has, or else the first
@@ -119,25 +130,59 @@ impl FileSource {
 
     /// The file, open at its beginning, and the header that states its length and digest.
     async fn open(&self) -> Result<(tokio::fs::File, v1::FileHeader), std::io::Error> {
+        let mut parts = Vec::new();
+        let mut others = Vec::new();
+        if let Some(users) = &self.users {
+            others.push(users.path.clone());
+            parts.push(v1::FilePart {
+                kind: s3rec_node::datasets::parts::USERS.into(),
+                file_name: users.path.display().to_string(),
+                column: users.column.clone(),
+                ..v1::FilePart::default()
+            });
+        }
         let path = self.path.clone();
-        let opened = tokio::task::spawn_blocking(move || stated(&path)).await;
-        let (file, length, digest) = opened.map_err(std::io::Error::other)??;
+        let opened = tokio::task::spawn_blocking(move || stated(&path, &others)).await;
+        let stated = opened.map_err(std::io::Error::other)??;
+        for (part, length) in parts.iter_mut().zip(stated.others) {
+            part.length = length;
+        }
         let header = v1::FileHeader {
-            length,
-            digest: digest.as_bytes().to_vec(),
+            length: stated.length,
+            digest: stated.digest.as_bytes().to_vec(),
+            parts,
             ..self.header()
         };
-        Ok((tokio::fs::File::from_std(file), header))
+        Ok((tokio::fs::File::from_std(stated.file), header))
     }
 }
 
-/// A file open at its beginning, its length and its digest. What can be read only once, a pipe,
-/// is copied to a temporary file that nobody else can open.
-fn stated(path: &Path) -> Result<(std::fs::File, u64, blake3::Hash), std::io::Error> {
+/// What is uploaded.
+struct Stated {
+    /// Open at its beginning.
+    file: std::fs::File,
+    length: u64,
+    digest: blake3::Hash,
+    /// Lengths of the further files at its end.
+    others: Vec<u64>,
+}
+
+/// A file and those that go with it. What can be read only once, a pipe, and what is several
+/// files, is copied to a temporary file that nobody else can open.
+fn stated(path: &Path, others: &[PathBuf]) -> Result<Stated, std::io::Error> {
     let mut file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    let mut lengths = Vec::new();
+    if !file.metadata()?.is_file() || !others.is_empty() {
         let mut copy = tempfile::tempfile()?;
         std::io::copy(&mut file, &mut copy)?;
+        for other in others {
+            let named = |error: std::io::Error| {
+                let message = format!("{}: {error}", other.display());
+                std::io::Error::new(error.kind(), message)
+            };
+            let mut other = std::fs::File::open(other).map_err(named)?;
+            lengths.push(std::io::copy(&mut other, &mut copy)?);
+        }
         copy.flush()?;
         copy.seek(SeekFrom::Start(0))?;
         file = copy;
@@ -153,7 +198,12 @@ fn stated(path: &Path) -> Result<(std::fs::File, u64, blake3::Hash), std::io::Er
     }
     let length = file.stream_position()?;
     file.seek(SeekFrom::Start(0))?;
-    Ok((file, length, hasher.finalize()))
+    Ok(Stated {
+        file,
+        length,
+        digest: hasher.finalize(),
+        others: lengths,
+    })
 }
 
 /// Imports a ratings file.

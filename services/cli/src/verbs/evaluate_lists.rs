@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use s3rec_data::{LinkSet, RatingSet};
 use s3rec_model::evaluate::{
-    ColdSettings, ListsEvaluation, ReleaseSize, SimulatedOpening, evaluate_lists,
+    ColdSettings, ListsEvaluation, Population, ReleaseSize, SimulatedOpening, evaluate_lists,
 };
 use s3rec_model::{EvaluationData, ModelError, Preset, Verdict, VerdictSettings, verdict};
 use s3rec_sparse::ladder;
@@ -40,6 +40,22 @@ pub(super) fn lists(
     };
     settings.ranking.relevance = relevance(arguments, settings.ranking.relevance);
     let unrated = unrated(&sets.ratings, &sets.links);
+    // As the intersection of the platforms' users would be. With a list of users, those without a
+    // rating are among them; without one, those with a friend who rates are taken as if they were.
+    let is_listed = sets.ratings.report.roster.is_some();
+    let population = Population {
+        common: sets
+            .ratings
+            .users
+            .names()
+            .map(|name| sets.links.users.find(name).is_some())
+            .collect(),
+        unrated: if is_listed {
+            Vec::new()
+        } else {
+            unrated.clone()
+        },
+    };
     let mu = arguments.mu.and_then(spent);
     let noise = |size: &ReleaseSize| mu.map_or(Ok(0.0), |mu| sigma(mu, size));
     let report = evaluate_lists(data, &unrated, &settings, &noise, &mut |fold, what| {
@@ -57,7 +73,7 @@ pub(super) fn lists(
     if let Some(cold) = &settings.cold {
         note("one opening for the verdict");
         let asked = (&settings.lists, settings.cold_below, cold);
-        let opening = SimulatedOpening::draw(data, &unrated, asked, None, &noise, settings.seed)
+        let opening = SimulatedOpening::draw(data, &population, asked, None, &noise, settings.seed)
             .map_err(clear)?;
         let verdict = judge(&opening, data.scale, &settings, preset)?;
         document["verdict"] = json(&verdict)?;
@@ -113,17 +129,24 @@ fn sigma(mu: Mu, size: &ReleaseSize) -> Result<f64, ModelError> {
     }
 }
 
-/// Of everybody with links and no rating, the friends who have ratings.
+/// Of everybody with links and no rating, the friends who have ratings. Where users are listed, of
+/// those who are.
 fn unrated(ratings: &RatingSet, links: &LinkSet) -> Vec<Vec<u32>> {
+    let known = ratings.report.users;
+    let is_rated = |user: &u32| (*user as usize) < known;
+    let is_listed =
+        |name: &str| ratings.report.roster.is_none() || ratings.users.find(name).is_some();
     let rated: Vec<Option<u32>> = links
         .users
         .names()
-        .map(|name| ratings.users.find(name))
+        .map(|name| ratings.users.find(name).filter(is_rated))
         .collect();
+    let listed: Vec<bool> = links.users.names().map(is_listed).collect();
     let mut friends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let both = links.links.iter().flat_map(|&(a, b)| [(a, b), (b, a)]);
     for (user, friend) in both {
-        if let (None, Some(friend)) = (rated[user as usize], rated[friend as usize]) {
+        let ends = (rated[user as usize], rated[friend as usize]);
+        if let ((None, Some(friend)), true) = (ends, listed[user as usize]) {
             friends.entry(user).or_default().push(friend);
         }
     }
@@ -138,7 +161,7 @@ fn unrated(ratings: &RatingSet, links: &LinkSet) -> Vec<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_data::{LinkOptions, RatingOptions};
+    use s3rec_data::{LinkOptions, RatingOptions, Roster, RosterOptions};
     use std::path::Path;
 
     #[test]
@@ -169,10 +192,14 @@ mod tests {
         let ratings =
             RatingSet::read_from(name, ratings.as_bytes(), &RatingOptions::default()).unwrap();
         let links = LinkSet::read_from(name, links.as_bytes(), &LinkOptions::default()).unwrap();
-        let id = |name: &str| ratings.users.find(name).unwrap();
+        let known = ratings.users.clone();
+        let id = |name: &str| known.find(name).unwrap();
         assert_eq!(
             unrated(&ratings, &links),
             [vec![id("a"), id("b")], vec![id("c")]]
         );
+        let roster = Roster::read_from(name, &b"z\nq\n"[..], &RosterOptions::default()).unwrap();
+        let ratings = ratings.with_roster(roster);
+        assert_eq!(unrated(&ratings, &links), [vec![id("c")]]);
     }
 }

@@ -38,6 +38,8 @@ pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
             count(answer.missing)
         ));
     }
+    let roster = answer.roster.as_ref();
+    text.push_str(&importing::roster_text(roster, "a rating"));
     text.push_str(&importing::reading_text(answer.reading.as_ref()));
     text
 }

@@ -202,6 +202,8 @@ fn imported(answer: &v1::ImportLinksResponse) -> String {
             text.push_str(&format!("\n{} {what}", count(number)));
         }
     }
+    let roster = answer.roster.as_ref();
+    text.push_str(&importing::roster_text(roster, "a link"));
     text.push_str(&importing::reading_text(answer.reading.as_ref()));
     text
 }
