@@ -19,6 +19,7 @@ mod imports;
 mod models;
 mod observability;
 mod operators;
+mod own_factors;
 mod peer_port;
 mod python_client;
 mod rotation;

@@ -31,7 +31,7 @@ pub(crate) use gain::student;
 pub use gain::{Gain, Interval};
 pub(crate) use lists::learn_weight;
 pub use lists::{ListsEvaluation, ListsQuality, ListsReport, ListsTable, evaluate_lists};
-pub use opening::{Population, SimulatedOpening};
+pub use opening::{Learn, Population, SimulatedOpening};
 pub use placebo::rewired;
 pub(crate) use ranking::ndcg;
 pub use ranking::{RankingMetrics, RankingSettings, Relevance, ranking_by_weight};

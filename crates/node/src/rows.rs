@@ -52,7 +52,7 @@ macro_rules! rows {
 
 rows! {
     own: JobDisclosure, Account, SignedApproval;
-    messages: DataVersion, EvaluateResponse, FileHeader, ImportLinksResponse, ImportRatingsResponse,
+    messages: DataVersion, EvaluateResponse, FileHeader, ImportFactorsResponse, ImportLinksResponse, ImportRatingsResponse,
         JobCostResponse, JobEvent, JobReportResponse, JobSummary, ModelSummary, PeerHead,
         PeerProposal, ProposalSummary, ProposeJobRequest, RefusedPeerHead, StartJobRequest, Stock,
 }

@@ -23,6 +23,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
 
+use crate::factors::FactorDatasets;
 use crate::imports::RatingDatasets;
 use crate::model_cache::Cache;
 use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, REQUESTS, STARTED};
@@ -39,6 +40,7 @@ pub(crate) struct Platform {
     pub(crate) store: Store,
     pub(crate) journal: Journal,
     pub(crate) datasets: RatingDatasets,
+    pub(crate) factors: FactorDatasets,
     /// What ended jobs leave.
     pub(crate) ended: EndedJobs,
     pub(crate) limits: Limits,
@@ -105,11 +107,14 @@ impl Platform {
         let limit_bytes = settings.limits.import_bytes;
         let datasets =
             RatingDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_needed)?;
+        let factors =
+            FactorDatasets::open(&settings.data_dir, &store, &audit, limit_bytes, is_needed)?;
         let ended = EndedJobs::new(&store, &journal, &audit, settings.retention, OF_JOBS);
         let platform = Self {
             store,
             journal,
             datasets,
+            factors,
             ended,
             limits: settings.limits.clone(),
             stocks,

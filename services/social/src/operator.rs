@@ -116,6 +116,15 @@ impl OperatorService {
     }
 }
 
+/// This platform has no other data sets.
+fn of_links(kind: &str) -> Result<(), Fault> {
+    if kind.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{kind:?} is no kind of data set here; leave it out");
+    Err(Fault::new(Reason::InvalidRequest, message).at("field", "kind"))
+}
+
 /// The certificate's name of whoever calls.
 fn who<T>(request: &Request<T>) -> String {
     let caller = request.extensions().get::<Caller>();
@@ -361,8 +370,9 @@ impl SocialPlatform for OperatorService {
     }
     async fn list_datasets(
         &self,
-        _: Request<v1::ListDatasetsRequest>,
+        request: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        of_links(&request.get_ref().kind)?;
         Ok(Response::new(self.0.datasets.list()?))
     }
 
@@ -370,6 +380,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::ShowDatasetRequest>,
     ) -> Result<Response<v1::ShowLinksResponse>, Status> {
+        of_links(&request.get_ref().kind)?;
         let shown = self.0.datasets.show(&request.into_inner().dataset)?;
         Ok(Response::new(v1::ShowLinksResponse {
             dataset: Some(shown.dataset),
@@ -382,6 +393,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::DeleteDatasetRequest>,
     ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
+        of_links(&request.get_ref().kind)?;
         let who = who(&request);
         let dataset = request.into_inner().dataset;
         self.0.datasets.delete(&dataset, &who)?;

@@ -6,7 +6,7 @@ use super::cold::{ColdSettings, NoiseLevel, ReleaseSize, friends_of};
 use super::draw::noised;
 use crate::friends::{COLUMNS, OpenedSides, Sampling, rows_to_open};
 use crate::verdict::Opened;
-use crate::{ListsModel, ListsSettings, ModelError};
+use crate::{ListsModel, ModelError};
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{Rating, RatingMatrix};
 
@@ -26,6 +26,9 @@ pub struct SimulatedOpening {
     pub size: ReleaseSize,
 }
 
+/// Makes a model out of ratings.
+pub type Learn<'a> = dyn Fn(&RatingMatrix) -> Result<ListsModel, ModelError> + 'a;
+
 /// Who is a common user.
 #[derive(Debug, Clone, Default)]
 pub struct Population {
@@ -36,16 +39,16 @@ pub struct Population {
 }
 
 impl SimulatedOpening {
-    /// Opens once. The splits' held-out ratings together are all that is known. `model`: P0's
-    /// own, in the place of one that is learnt here.
+    /// Opens once. The splits' held-out ratings together are all that is known. `learn` makes
+    /// the model out of the ratings of everybody but the calibration users.
     ///
     /// # Errors
     /// Data that make no matrix, settings out of range, or a release that `noise` refuses.
     pub fn draw(
         data: &EvaluationData<'_>,
         population: &Population,
-        (lists, few_below, cold): (&ListsSettings, usize, &ColdSettings),
-        model: Option<ListsModel>,
+        (few_below, cold): (usize, &ColdSettings),
+        learn: &Learn<'_>,
         noise: &NoiseLevel<'_>,
         seed: u64,
     ) -> Result<Self, ModelError> {
@@ -78,10 +81,7 @@ impl SimulatedOpening {
             model: None,
         }
         .base()?;
-        let model = match model {
-            Some(model) => model,
-            None => ListsModel::learn(&base, lists)?,
-        };
+        let model = learn(&base)?;
         let rows = rows_to_open(&model, &sides.uploaded, COLUMNS);
         let size = ReleaseSize {
             opened: sides.opened.len(),

@@ -40,7 +40,7 @@ mod weigh;
 pub use report::{GroupVerdict, StratumVerdict, TaskVerdict, Verdict, VerdictDetails, Weighted};
 
 use crate::evaluate::{RankingSettings, Relevance};
-use crate::friends::{OpenedSides, noisy_degree};
+use crate::friends::{Calibration, FriendsEstimate, Gate, Judging, OpenedSides, noisy_degree};
 use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ListsSettings, ModelError, SolverSettings, Unit};
 use nested::Nested;
@@ -147,6 +147,22 @@ impl Opened<'_> {
         let (users, items) = (self.ratings.users(), self.ratings.items());
         Ok(RatingMatrix::from_ratings(users, items, &kept)?)
     }
+
+    /// Of every opened row.
+    fn degrees(&self) -> Vec<f64> {
+        let rows = 0..self.sums.rows();
+        rows.map(|row| noisy_degree(self.sums.row(row), self.sigma))
+            .collect()
+    }
+
+    /// Which of P0's users P1 has too.
+    pub(crate) fn is_common(&self) -> Vec<bool> {
+        let mut is_common = vec![false; self.ratings.users()];
+        for &user in self.sides.opened.iter().chain(&self.sides.uploaded) {
+            is_common[user as usize] = true;
+        }
+        is_common
+    }
 }
 
 /// Judges what the opening gained. Takes about as long as ten maps are learnt; `progress` is told
@@ -166,22 +182,12 @@ pub fn judge(
     if let Some(ratings) = &settings.ratings {
         ratings.validate()?;
     }
-    let rows = opened.sides.opened.len();
-    if opened.sums.rows() != rows {
-        return Err(ModelError::ProductShape {
-            expected_rows: rows,
-            expected_columns: opened.sums.columns(),
-            actual_rows: opened.sums.rows(),
-            actual_columns: opened.sums.columns(),
-        });
-    }
+    check(opened)?;
     let base = opened.base()?;
     if base.is_empty() {
         return Err(ModelError::NoRatings("uploaded users'"));
     }
-    let degrees: Vec<f64> = (0..rows)
-        .map(|row| noisy_degree(opened.sums.row(row), opened.sigma))
-        .collect();
+    let degrees = opened.degrees();
     let nested = Nested {
         opened,
         settings,
@@ -208,6 +214,85 @@ pub fn judge(
         None => None,
     };
     Ok(report::verdict(&nested, &lists, ratings.as_deref()))
+}
+
+/// What an opening says of every opened user, in the order of O.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimates {
+    /// [`noisy_degree`] of each.
+    pub degrees: Vec<f64>,
+    /// |O| × k, in the space of the factors that were brought along, or of the model.
+    pub factors: RealMatrix,
+    /// Whether the estimate beats popularity on calibration users.
+    pub gate: Gate,
+}
+
+/// Estimates every opened user's factor by a map learnt from all calibration users: what lists are
+/// made with, and what other rankers may use.
+///
+/// # Errors
+/// As [`judge`].
+pub fn estimate(opened: &Opened<'_>, settings: &VerdictSettings) -> Result<Estimates, ModelError> {
+    settings.lists.validate()?;
+    check(opened)?;
+    let base = opened.base()?;
+    if base.is_empty() || opened.sides.calibration.is_empty() {
+        return Err(ModelError::NoRatings("uploaded and calibration users'"));
+    }
+    let learnt;
+    let model = match opened.model {
+        Some(model) => model,
+        None => {
+            learnt = ListsModel::learn(&base, &settings.lists)?;
+            &learnt
+        }
+    };
+    let judging = Judging {
+        cutoff: settings.cutoff,
+        relevant_from: settings.relevance.from(&Unit::of(&base)),
+        users: settings.deciding,
+    };
+    let is_common = opened.is_common();
+    let (ratings, sides) = (opened.ratings, opened.sides);
+    let calibration = Calibration::new(model, &base, ratings, sides, &is_common, judging);
+    let estimate = FriendsEstimate::fit(&calibration, opened.sums, opened.sigma);
+    let rows = sides.opened.len();
+    let mut factors = RealMatrix::zeros(rows, model.users().columns());
+    for row in 0..rows {
+        let given = model.as_given(&estimate.factor(row));
+        factors.row_mut(row).copy_from_slice(&given);
+    }
+    Ok(Estimates {
+        degrees: opened.degrees(),
+        factors,
+        gate: estimate.gate,
+    })
+}
+
+/// Refuses what cannot be a release.
+fn check(opened: &Opened<'_>) -> Result<(), ModelError> {
+    let rows = opened.sides.opened.len();
+    if opened.sums.rows() != rows {
+        return Err(ModelError::ProductShape {
+            expected_rows: rows,
+            expected_columns: opened.sums.columns(),
+            actual_rows: opened.sums.rows(),
+            actual_columns: opened.sums.columns(),
+        });
+    }
+    let sides = opened.sides;
+    let all = [&sides.opened, &sides.uploaded, &sides.calibration];
+    let known = opened.ratings.users();
+    let ascend = |users: &[u32]| {
+        let inside = users.iter().all(|user| (*user as usize) < known);
+        inside && users.windows(2).all(|pair| pair[0] < pair[1])
+    };
+    if all.into_iter().all(|users| ascend(users)) {
+        return Ok(());
+    }
+    Err(ModelError::Release(
+        "its users are not in the order of their indices".to_owned(),
+    ))
 }
 
 /// The part of every calibration user with ratings, ascending by user.

@@ -113,10 +113,7 @@ impl Nested<'_> {
             calibration: self.learnt_from(part),
             ..whole.clone()
         };
-        let mut is_common = vec![false; self.opened.ratings.users()];
-        for &user in whole.opened.iter().chain(&whole.uploaded) {
-            is_common[user as usize] = true;
-        }
+        let is_common = self.opened.is_common();
         let judging = Judging {
             cutoff: self.settings.cutoff,
             relevant_from: self.relevant_from,

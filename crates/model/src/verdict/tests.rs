@@ -360,6 +360,39 @@ fn nobody_is_judged_by_what_was_learnt_from_them() {
 }
 
 #[test]
+fn what_friends_say_is_estimated_for_everybody_who_is_opened() {
+    let planted = planted(600);
+    let sums = planted.sums(&planted.block, 0.5, 1);
+    let found = estimate(&planted.opened(&sums, 0.5), &settings()).unwrap();
+    assert!(found.gate.is_open, "{:?}", found.gate);
+    let (rows, opened) = (found.factors.rows(), &planted.sides.opened);
+    assert_eq!((rows, found.degrees.len()), (opened.len(), opened.len()));
+    // Whoever has friends is estimated to like their own taste's items best.
+    let (mut right, mut all) = (0, 0);
+    for (row, user) in opened.iter().enumerate() {
+        if found.degrees[row] < 3.0 {
+            continue;
+        }
+        let liking = |taste: usize| -> f64 {
+            let items = taste * 20..taste * 20 + 20;
+            let scores = items.map(|item| {
+                let pairs = found
+                    .factors
+                    .row(row)
+                    .iter()
+                    .zip(planted.model.items().row(item));
+                pairs.map(|(u, v)| u * v).sum::<f64>()
+            });
+            scores.sum()
+        };
+        let own = liking(*user as usize % TASTES);
+        right += u32::from((0..TASTES).all(|taste| liking(taste) <= own));
+        all += 1;
+    }
+    assert!(all > 50 && right * 4 > all * 3, "{right} of {all}");
+}
+
+#[test]
 fn with_too_few_nothing_is_told() {
     let planted = planted(900);
     let few = OpenedSides {
@@ -378,6 +411,16 @@ fn with_too_few_nothing_is_told() {
         "{}",
         found.sentence
     );
+    let reversed = OpenedSides {
+        opened: planted.sides.opened.iter().rev().copied().collect(),
+        ..planted.sides.clone()
+    };
+    let opened = Opened {
+        sides: &reversed,
+        ..planted.opened(&sums, 1.0)
+    };
+    let refused = judge(&opened, &settings(), &mut |_| ());
+    assert!(matches!(refused, Err(ModelError::Release(_))));
     let short = RealMatrix::zeros(3, COLUMNS);
     let refused = judge(&planted.opened(&short, 1.0), &settings(), &mut |_| ());
     assert!(matches!(

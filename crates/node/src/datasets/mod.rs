@@ -40,10 +40,39 @@ use crate::spool::{self, Spooled};
 use crate::store::{Store, Table};
 use crate::versions::{self, Commitment};
 
-/// What was found in each data set, as its import was answered.
-const DATASETS: Table = Table("datasets");
-/// How each data set's file is read.
-const HEADERS: Table = Table("headers");
+/// Where the records of one kind of data set are. Those of a kind have names of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables {
+    /// What was found in each data set, as its import was answered.
+    datasets: Table,
+    /// How each data set's file is read.
+    headers: Table,
+    /// What each data set is a version of.
+    versions: Table,
+    /// How the files of jobs' copies are read, by job.
+    copy_headers: Table,
+    /// What jobs were proposed or approved with, by job.
+    copy_versions: Table,
+}
+
+impl Tables {
+    /// Of what a platform is about: ratings, or links.
+    pub const MAIN: Self = Self {
+        datasets: Table("datasets"),
+        headers: Table("headers"),
+        versions: versions::VERSIONS,
+        copy_headers: Table("job-headers"),
+        copy_versions: Table("job versions"),
+    };
+    /// Of factors, beside ratings.
+    pub const FACTORS: Self = Self {
+        datasets: Table("factors"),
+        headers: Table("factors headers"),
+        versions: Table("factors versions"),
+        copy_headers: Table("job factors headers"),
+        copy_versions: Table("job factors versions"),
+    };
+}
 
 /// What a platform imports: ratings or links.
 pub trait Content: Send + Sync + 'static {
@@ -51,6 +80,8 @@ pub trait Content: Send + Sync + 'static {
     const FOLDER: &'static str;
     /// What a row is, in the plural: `ratings`.
     const ROWS: &'static str;
+    /// Where the records are.
+    const TABLES: Tables = Tables::MAIN;
     /// What further files an import may bring.
     const PARTS: &'static [&'static str];
     /// The data in memory.
@@ -131,6 +162,19 @@ impl<C: Content> Datasets<C> {
         chunks: Streaming<FileChunk>,
         who: &str,
     ) -> Result<C::Imported, Fault> {
+        self.import_checked(chunks, who, |_, _| Ok(())).await
+    }
+
+    /// As [`Self::import`], refusing what `check` refuses.
+    ///
+    /// # Errors
+    /// As [`Self::import`], and those of `check`.
+    pub async fn import_checked(
+        &self,
+        chunks: Streaming<FileChunk>,
+        who: &str,
+        check: impl FnOnce(&FileHeader, &C::Data) -> Result<(), Fault> + Send + 'static,
+    ) -> Result<C::Imported, Fault> {
         let Shared {
             directory,
             limit_bytes,
@@ -145,6 +189,7 @@ impl<C: Content> Datasets<C> {
         let salt = versions::salt()?;
         let (imported, commitment) = blocking(move || {
             let data = read::<C>(&path, &header, limit_bytes)?;
+            check(&header, &data)?;
             let commitment = commit::<C>(&salt, &data)?;
             Ok::<_, Fault>((C::imported(&data, &header), commitment))
         })
@@ -165,7 +210,9 @@ impl<C: Content> Datasets<C> {
         let _changing = self.changing();
         let (header, name) = (spooled.header.clone(), spooled.name.clone());
         let Shared { store, audit, .. } = &*self.0;
-        let version = versions::next(store, name.as_str(), &header.lineage, salt, commitment)?;
+        let tables = C::TABLES;
+        let known = (tables.versions, name.as_str());
+        let version = versions::next(store, known, &header.lineage, salt, commitment)?;
         let (users, rows) = C::sizes(imported);
         let entry = [
             ("dataset", name.as_str().into()),
@@ -180,9 +227,9 @@ impl<C: Content> Datasets<C> {
         // A crash between leaves a file that is not what was committed to, which no job reads.
         spooled.keep(&self.file(&name))?;
         store.put_all(&[
-            (versions::VERSIONS, name.as_str(), version.to_row()),
-            (HEADERS, name.as_str(), header.to_row()),
-            (DATASETS, name.as_str(), imported.to_row()),
+            (tables.versions, name.as_str(), version.to_row()),
+            (tables.headers, name.as_str(), header.to_row()),
+            (tables.datasets, name.as_str(), imported.to_row()),
         ])?;
         tracing::info!(dataset = name.as_str(), "{} imported", C::ROWS);
         Ok(())
@@ -193,7 +240,7 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`]; [`Reason::InvalidRequest`] where there are several to choose from.
     pub fn choose(&self, name: &str) -> Result<DatasetName, Fault> {
-        let known = self.0.store.keys(DATASETS)?;
+        let known = self.0.store.keys(C::TABLES.datasets)?;
         let rows = C::ROWS;
         let refused =
             |reason, message: String| Err(Fault::new(reason, message).at("field", "dataset"));
@@ -226,8 +273,18 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`], [`Reason::StorageFailed`].
     pub fn imported(&self, dataset: &str) -> Result<C::Imported, Fault> {
-        let imported = self.0.store.get(DATASETS, dataset)?;
+        let imported = self.0.store.get(C::TABLES.datasets, dataset)?;
         imported.ok_or_else(|| not_there(dataset))
+    }
+
+    /// Reads the newest version of a data set; blocks.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`], [`Reason::StorageFailed`].
+    pub fn newest(&self, name: &DatasetName) -> Result<C::Data, Fault> {
+        let header: Option<FileHeader> = self.0.store.get(C::TABLES.headers, name.as_str())?;
+        let header = header.ok_or_else(|| not_there(name.as_str()))?;
+        read::<C>(&self.file(name), &header, self.0.limit_bytes)
     }
 
     /// How the user ids of a data set were normalised.
@@ -235,14 +292,14 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`], [`Reason::StorageFailed`].
     pub fn id_rule(&self, dataset: &str) -> Result<IdRule, Fault> {
-        let header: Option<FileHeader> = self.0.store.get(HEADERS, dataset)?;
+        let header: Option<FileHeader> = self.0.store.get(C::TABLES.headers, dataset)?;
         let header = header.ok_or_else(|| not_there(dataset))?;
         Ok(header::id_rule(&header))
     }
 
     /// The newest version of a data set.
     fn version(&self, name: &DatasetName) -> Result<DataVersion, Fault> {
-        versions::of(&self.0.store, name.as_str())?.ok_or_else(|| {
+        versions::of_kind(&self.0.store, C::TABLES.versions, name.as_str())?.ok_or_else(|| {
             let message = format!("the data set {name} was imported by an older version");
             Fault::new(Reason::WrongState, message)
                 .at("field", "dataset")

@@ -266,6 +266,21 @@ impl BothFiles {
     }
 }
 
+impl BothFiles {
+    /// How user ids are normalised.
+    #[must_use]
+    pub fn id_rule(&self) -> IdRule {
+        id_rule(self.reading.values.fold_case)
+    }
+}
+
+fn id_rule(fold_case: bool) -> IdRule {
+    match fold_case {
+        true => IdRule::NfcTrimCaseFold,
+        false => IdRule::NfcTrim,
+    }
+}
+
 /// The list of users that goes with `source`, and how it is read.
 fn roster(source: &FileSource) -> Result<Option<(PathBuf, RosterOptions)>, Failure> {
     let Some(users) = &source.users else {
@@ -273,10 +288,7 @@ fn roster(source: &FileSource) -> Result<Option<(PathBuf, RosterOptions)>, Failu
     };
     let options = RosterOptions {
         user: Column::named(&users.column)?,
-        ids: match source.fold_case {
-            true => IdRule::NfcTrimCaseFold,
-            false => IdRule::NfcTrim,
-        },
+        ids: id_rule(source.fold_case),
         ..RosterOptions::default()
     };
     Ok(Some((users.path.clone(), options)))

@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 
 pub use export::{ExportedModel, ExportedRow, export, gather};
 pub use model_file::{WrittenModel, tensors, write_model};
-pub use upload::{Columns, FileSource, UsersFile, import_links, import_ratings};
+pub use upload::{Columns, FileSource, UsersFile, import_factors, import_links, import_ratings};
 pub use watch::{decision, is_terminal, rating_events, social_events};
 
 use crate::connection::Connection;

@@ -56,6 +56,10 @@ pub struct FileSource {
     pub lineage: String,
     /// A list of the platform's users that goes with it.
     pub users: Option<UsersFile>,
+    /// Factors of items that go with those of users.
+    pub items: Option<PathBuf>,
+    /// Of factors: the data set of ratings whose users and items they are of; empty: the only one.
+    pub ratings: String,
 }
 
 /// A list of users, and the column of their ids; empty: where its name says, or the only one.
@@ -114,6 +118,7 @@ impl FileSource {
             drop_out_of_scale: self.drop_out_of_scale,
             fold_case: self.fold_case,
             lineage: self.lineage.clone(),
+            ratings: self.ratings.clone(),
             gzip: self.path.extension().is_some_and(|ending| ending == "gz"),
             // Each platform reads its own three.
             user_column: columns.from.clone(),
@@ -138,6 +143,14 @@ impl FileSource {
                 kind: s3rec_node::datasets::parts::USERS.into(),
                 file_name: users.path.display().to_string(),
                 column: users.column.clone(),
+                ..v1::FilePart::default()
+            });
+        }
+        if let Some(items) = &self.items {
+            others.push(items.clone());
+            parts.push(v1::FilePart {
+                kind: "items".into(),
+                file_name: items.display().to_string(),
                 ..v1::FilePart::default()
             });
         }
@@ -216,6 +229,17 @@ pub async fn import_ratings(
     source: &FileSource,
 ) -> Result<v1::ImportRatingsResponse, Failure> {
     send(source, async |chunks| client.import_ratings(chunks).await).await
+}
+
+/// Imports factors of a recommender of the platform's own.
+///
+/// # Errors
+/// As [`import_ratings`].
+pub async fn import_factors(
+    client: &mut RatingClient,
+    source: &FileSource,
+) -> Result<v1::ImportFactorsResponse, Failure> {
+    send(source, async |chunks| client.import_factors(chunks).await).await
 }
 
 /// Imports a links file.
@@ -312,6 +336,50 @@ mod tests {
             Ok(tonic::Response::new(received))
         });
         assert_eq!(received.await.unwrap(), content);
+    }
+
+    #[tokio::test]
+    async fn further_files_are_the_end_of_what_arrives() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let users = UsersFile {
+            path: path("users.txt", "ann\nbob\n"),
+            column: "2".into(),
+        };
+        let source = FileSource {
+            users: Some(users),
+            items: Some(path("items", "xyz")),
+            ..FileSource::new(&path("links.tsv", "ann\tbob\n"), "d")
+        };
+        let received = send(&source, async |mut chunks| {
+            let Some(Part::Header(header)) = chunks.next().await.unwrap().part else {
+                panic!("no header")
+            };
+            let mut received = Vec::new();
+            while let Some(v1::FileChunk {
+                part: Some(Part::Data(data)),
+            }) = chunks.next().await
+            {
+                received.extend_from_slice(&data);
+            }
+            assert_eq!(header.digest, blake3::hash(&received).as_bytes());
+            let parts = header.parts.iter();
+            let parts: Vec<_> = parts.map(|part| (part.kind.clone(), part.length)).collect();
+            assert_eq!(parts, [("users".to_owned(), 8), ("items".to_owned(), 3)]);
+            assert_eq!(header.parts[0].column, "2");
+            Ok(tonic::Response::new(received))
+        });
+        assert_eq!(received.await.unwrap(), b"ann\tbob\nann\nbob\nxyz");
+        let missing = FileSource {
+            items: Some(directory.path().join("nowhere")),
+            ..source
+        };
+        let refused = send(&missing, async |_| Ok(tonic::Response::new(()))).await;
+        assert!(refused.unwrap_err().to_string().contains("nowhere"));
     }
 
     #[tokio::test]

@@ -125,7 +125,7 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
 async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
     match verb {
         DatasetsVerb::List(connection) => {
-            let request = v1::ListDatasetsRequest {};
+            let request = v1::ListDatasetsRequest::default();
             let mut client = connect(connection).await?;
             let listed = client.list_datasets(request).await?.into_inner();
             output.message(&listed, |listed| stored_text::datasets(listed, "links"))
@@ -134,7 +134,10 @@ async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
             dataset,
             connection,
         }) => {
-            let request = v1::ShowDatasetRequest { dataset };
+            let request = v1::ShowDatasetRequest {
+                dataset,
+                ..v1::ShowDatasetRequest::default()
+            };
             let mut client = connect(connection).await?;
             let shown = client.show_dataset(request).await?.into_inner();
             output.message(&shown, |shown| {
@@ -146,7 +149,10 @@ async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
             dataset,
             connection,
         }) => {
-            let request = v1::DeleteDatasetRequest { dataset };
+            let request = v1::DeleteDatasetRequest {
+                dataset,
+                ..v1::DeleteDatasetRequest::default()
+            };
             let mut client = connect(connection).await?;
             let deleted = client.delete_dataset(request).await?.into_inner();
             output.message(&deleted, stored_text::dataset_deleted)
