@@ -22,6 +22,7 @@ mod mistakes;
 mod models;
 mod observability;
 mod operators;
+mod own_factors;
 mod peer_port;
 mod python_client;
 mod rotation;

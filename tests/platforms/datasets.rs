@@ -305,6 +305,7 @@ async fn what_is_used_is_not_deleted_and_counters_survive_all_else() {
     pair.approve(&waiting).await;
     let dataset = || v1::DeleteDatasetRequest {
         dataset: "small".into(),
+        ..v1::DeleteDatasetRequest::default()
     };
     let of_job = |job: &str| v1::DeleteJobRequest { job_id: job.into() };
     // Named, at both platforms, by every verb.
@@ -327,7 +328,10 @@ async fn what_is_used_is_not_deleted_and_counters_survive_all_else() {
     assert_eq!(before.disclosures.len(), 1);
 
     // The links are free; the ratings serve the model.
-    let listed = pair.rating.list_datasets(v1::ListDatasetsRequest {}).await;
+    let listed = pair
+        .rating
+        .list_datasets(v1::ListDatasetsRequest::default())
+        .await;
     let listed = listed.unwrap().into_inner().datasets;
     assert_eq!(
         (listed[0].users, listed[0].jobs.clone()),

@@ -20,4 +20,5 @@ mod preprocessed;
 mod refusals;
 mod replayed;
 mod retrieval;
+mod rosters;
 mod shown;

@@ -151,7 +151,7 @@ async fn proposal(
         let all = social.proposals(visitor.caller.clone()).await?;
         let one = all.iter().find(|one| one.job_id == job);
         let one = one.ok_or_else(|| Status::from(Fault::no_job(&job)))?;
-        let request = v1::ListDatasetsRequest {};
+        let request = v1::ListDatasetsRequest::default();
         let sets = social.client(visitor.caller).list_datasets(request).await?;
         let sets: Vec<String> = sets
             .into_inner()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{DataError, LinkOptions, LinkSet, RatingOptions, RatingSet};
+use crate::{DataError, LinkOptions, LinkSet, RatingOptions, RatingSet, Roster, RosterOptions};
 
 /// A ratings file and a links file, and how they are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct BothFiles {
     pub links: PathBuf,
     /// How they are read.
     pub link_options: LinkOptions,
+    /// The users of both platforms, who need no rating and no link, and how they are read.
+    pub roster: Option<(PathBuf, RosterOptions)>,
 }
 
 impl BothFiles {
@@ -26,6 +28,7 @@ impl BothFiles {
             rating_options: RatingOptions::default(),
             links: links.to_path_buf(),
             link_options: LinkOptions::default(),
+            roster: None,
         }
     }
 
@@ -34,9 +37,15 @@ impl BothFiles {
     /// # Errors
     /// Those of the readers, naming file, line and field.
     pub fn read(&self) -> Result<(RatingSet, LinkSet), DataError> {
+        let ratings = RatingSet::read(&self.ratings, &self.rating_options)?;
+        let links = LinkSet::read(&self.links, &self.link_options)?;
+        let Some((file, options)) = &self.roster else {
+            return Ok((ratings, links));
+        };
+        let roster = Roster::read(file, options)?;
         Ok((
-            RatingSet::read(&self.ratings, &self.rating_options)?,
-            LinkSet::read(&self.links, &self.link_options)?,
+            ratings.with_roster(roster.clone()),
+            links.with_roster(roster),
         ))
     }
 }

@@ -7,6 +7,12 @@ pub(crate) const USER: &str = "\
     customer customerid reviewer reviewerid viewer viewerid reader readerid listener \
     listenerid visitorid steamid playerid profileid accountid raterid rater";
 
+/// A user of a list of them.
+pub(crate) const LISTED: &str = "\
+    id ids user users userid uid useridx userindex userno usernum userkey username member memberid \
+    customer customerid reviewer reviewerid viewer viewerid reader readerid listener \
+    listenerid visitorid steamid playerid profileid accountid raterid rater";
+
 /// What is rated.
 pub(crate) const ITEM: &str = "\
     item items itemid iid itemidx itemindex itemno movie movieid film filmid book bookid \

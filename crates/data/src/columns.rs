@@ -105,6 +105,7 @@ role!(
     None,
     TIMESTAMP
 );
+role!(listed, "user", "--users-column", Some(0), LISTED);
 role!(truster, "truster", "--truster-column", Some(0), TRUSTER);
 role!(trustee, "trustee", "--trustee-column", Some(1), TRUSTEE);
 role!(friends, "friends", "--trustee-column", Some(1), FRIENDS);

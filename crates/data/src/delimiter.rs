@@ -88,6 +88,13 @@ impl Delimiter {
 
     /// That of `lines`, which are rows of at least `needed` fields, all of one width.
     pub(crate) fn of(lines: &[&str], needed: usize) -> Self {
+        if needed == 1 {
+            // One field a line is what every delimiter makes of a list of ids; where one makes
+            // several of each line, they are columns. Names have spaces in them.
+            let columns = ALL.into_iter().filter(|one| *one != Self::Space);
+            let mut columns = columns.filter(|one| Cut::new(*one, lines, 2).even);
+            return columns.next().unwrap_or(Self::Tab);
+        }
         let cuts: Vec<(Self, Cut)> = ALL
             .into_iter()
             .map(|one| (one, Cut::new(one, lines, needed)))

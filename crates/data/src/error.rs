@@ -114,6 +114,34 @@ pub enum DataError {
         /// What the decoder says.
         reason: String,
     },
+    /// A vector that cannot be used.
+    #[error("{}: row {row} ({id:?}): {what}", file.display())]
+    BadVector {
+        /// The file.
+        file: PathBuf,
+        /// The row, from 1.
+        row: u64,
+        /// Whose it is.
+        id: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file of tensors cannot be read.
+    #[error("{}: {reason}", file.display())]
+    BadTensors {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error("writing {} failed: {reason}", file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The text is not UTF-8.
     #[error("{}:{line}: neither UTF-8 nor UTF-16 text; save the file as UTF-8", file.display())]
     NotText {

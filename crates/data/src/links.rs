@@ -123,6 +123,7 @@ impl Gathered {
                 missing_dropped: 0,
                 reversed_added: 0,
                 empty_lists: 0,
+                roster: None,
                 reading: Reading::default(),
             },
         }

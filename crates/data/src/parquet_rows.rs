@@ -211,7 +211,7 @@ impl ParquetRows {
 }
 
 /// Opens a file whose footer has a believable length.
-fn open(file: &Path) -> Result<SerializedFileReader<File>, DataError> {
+pub(crate) fn open(file: &Path) -> Result<SerializedFileReader<File>, DataError> {
     let failed = |source| DataError::Open {
         file: file.to_path_buf(),
         source,
@@ -232,7 +232,7 @@ fn open(file: &Path) -> Result<SerializedFileReader<File>, DataError> {
     SerializedFileReader::new(opened).map_err(|error| refused(file, 0, &error))
 }
 
-fn refused(file: &Path, row: u64, error: &ParquetError) -> DataError {
+pub(crate) fn refused(file: &Path, row: u64, error: &ParquetError) -> DataError {
     DataError::BadParquet {
         file: file.to_path_buf(),
         row,

@@ -247,6 +247,7 @@ impl Gathered {
             duplicates_conflicting: self.duplicates_conflicting,
             out_of_scale_dropped: self.out_of_scale_dropped,
             missing_dropped: self.missing_dropped,
+            roster: None,
             reading: reading(table, self.users.table(), found),
             sample_items: samples(&self.items),
         };

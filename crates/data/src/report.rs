@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::suspicions::Suspicion;
-use crate::{IdTable, Scale};
+use crate::{IdTable, RosterReport, Scale};
 
 /// Ids shown of a file.
 const SAMPLES: usize = 10;
@@ -34,6 +34,9 @@ pub struct RatingReport {
     /// Rows dropped because they have no rating, or a count of 0.
     #[serde(default)]
     pub missing_dropped: u64,
+    /// Who was listed beside it; none without a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<RosterReport>,
     /// How it was read.
     #[serde(flatten)]
     pub reading: Reading,
@@ -66,6 +69,9 @@ pub struct LinkReport {
     /// Rows that list nobody.
     #[serde(default)]
     pub empty_lists: u64,
+    /// Who was listed beside it; none without a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<RosterReport>,
     /// How it was read.
     #[serde(flatten)]
     pub reading: Reading,

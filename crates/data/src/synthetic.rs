@@ -186,6 +186,7 @@ impl SyntheticSettings {
             duplicates_conflicting: 0,
             out_of_scale_dropped: 0,
             missing_dropped: 0,
+            roster: None,
             reading: Reading::default(),
             sample_items: Vec::new(),
         };
@@ -240,6 +241,7 @@ impl SyntheticSettings {
             missing_dropped: 0,
             reversed_added: 0,
             empty_lists: 0,
+            roster: None,
             reading: Reading::default(),
         };
         LinkSet {

@@ -52,6 +52,12 @@ pub enum ModelError {
         /// Why.
         String,
     ),
+    /// Factors that were brought along cannot take the place of ours.
+    #[error("the factors brought along cannot be used: {0}")]
+    OwnFactors(
+        /// Why.
+        &'static str,
+    ),
     /// A kept state is of another solver or of other ratings.
     #[error("the kept state is of another solver or of other ratings")]
     OtherState,

@@ -12,6 +12,7 @@ mod draw;
 mod fold;
 mod gain;
 mod lists;
+mod opening;
 mod placebo;
 mod ranking;
 mod spread;
@@ -23,10 +24,14 @@ pub use cold::{
     ColdEvaluation, ColdReport, ColdSettings, Gates, ListScore, NoiseLevel, ReleaseSize,
     evaluate_cold,
 };
+#[cfg(test)]
+pub(crate) use draw::noised;
 pub use fold::Choice;
+pub(crate) use gain::student;
 pub use gain::{Gain, Interval};
 pub(crate) use lists::learn_weight;
 pub use lists::{ListsEvaluation, ListsQuality, ListsReport, ListsTable, evaluate_lists};
+pub use opening::{Learn, Population, SimulatedOpening};
 pub use placebo::rewired;
 pub(crate) use ranking::ndcg;
 pub use ranking::{RankingMetrics, RankingSettings, Relevance, ranking_by_weight};

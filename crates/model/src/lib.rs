@@ -47,6 +47,7 @@ mod stopping;
 mod top_items;
 pub mod tune;
 mod unit;
+pub mod verdict;
 
 pub use baseline::{Biases, GlobalMean};
 pub use error::ModelError;
@@ -65,3 +66,4 @@ pub use solver::{Solver, StepReport, solver};
 pub use state::SolverState;
 pub use stopping::{StopRule, Stopping};
 pub use unit::Unit;
+pub use verdict::{Verdict, VerdictSettings};

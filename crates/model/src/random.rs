@@ -19,6 +19,8 @@ pub(crate) mod purpose {
     pub(crate) const HIDDEN: u64 = 5;
     /// Noise of the first opening; further ones count on.
     pub(crate) const NOISE: u64 = 6;
+    /// Parts of the users that a verdict is over; far from the noises.
+    pub(crate) const VERDICT: u64 = 1 << 32;
 }
 
 /// The stream of a seed for one purpose.

@@ -55,9 +55,9 @@ macro_rules! rows {
 
 rows! {
     own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord;
-    messages: EvaluateResponse, FileHeader, ImportLinksResponse, ImportRatingsResponse,
-        JobCostResponse, JobEvent, JobReportResponse, JobSummary, ModelSummary, PeerProposal,
-        ProposalSummary, ProposeJobRequest, Shown, StartJobRequest,
+    messages: EvaluateResponse, FileHeader, ImportFactorsResponse, ImportLinksResponse,
+        ImportRatingsResponse, JobCostResponse, JobEvent, JobReportResponse, JobSummary,
+        ModelSummary, PeerProposal, ProposalSummary, ProposeJobRequest, Shown, StartJobRequest,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

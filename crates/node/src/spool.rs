@@ -10,7 +10,7 @@ use s3rec_wire::v1::{FileChunk, FileHeader, file_chunk::Part};
 use tokio::time::timeout;
 use tonic::Streaming;
 
-use crate::datasets::DatasetName;
+use crate::datasets::{DatasetName, parts};
 
 /// Longest silence of a client that uploads.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 const MAX_FILE_NAME_BYTES: usize = 4096;
 
 /// How the names of files on their way in begin: as no data set's name does.
-const SPOOLED: &str = ".spool-";
+pub(crate) const SPOOLED: &str = ".spool-";
 
 /// Removes what an import left that its daemon's end cut short: it takes room, and in a
 /// container, where every daemon has the same process id, the place of the next import.
@@ -209,6 +209,7 @@ fn check(header: &FileHeader) -> Result<DatasetName, Fault> {
     {
         return refused(&format!("{field} has a control character"), field);
     }
+    parts::check(header)?;
     if !header.lineage.is_empty() {
         DatasetName::parse(&header.lineage).map_err(|fault| fault.at("field", "lineage"))?;
     }

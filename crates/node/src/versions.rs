@@ -70,15 +70,15 @@ pub fn salt() -> Result<[u8; 32], Fault> {
 /// [`Reason::NotFound`] for a lineage that is not there, [`Reason::StorageFailed`].
 pub fn next(
     store: &Store,
-    dataset: &str,
+    (table, dataset): (Table, &str),
     continues: &str,
     salt: [u8; 32],
     commitment: [u8; 32],
 ) -> Result<DataVersion, Fault> {
-    let known = ever(store, dataset)?;
+    let known = ever(store, table, dataset)?;
     let elder = match continues {
         "" => known.clone(),
-        name => Some(ever(store, name)?.ok_or_else(|| {
+        name => Some(ever(store, table, name)?.ok_or_else(|| {
             let message = format!("there is no data set {name:?} whose lineage could go on");
             Fault::new(Reason::NotFound, message).at("field", "lineage")
         })?),
@@ -117,7 +117,7 @@ pub fn keep(store: &Store, version: &DataVersion) -> Result<(), Fault> {
 /// # Errors
 /// [`Reason::StorageFailed`].
 pub fn remember(store: &Store, dataset: &str, lineage: &[u8], version: u32) -> Result<bool, Fault> {
-    if ever(store, dataset)?.is_some() {
+    if ever(store, VERSIONS, dataset)?.is_some() {
         return Ok(false);
     }
     let forgotten = DataVersion {
@@ -135,13 +135,22 @@ pub fn remember(store: &Store, dataset: &str, lineage: &[u8], version: u32) -> R
 /// # Errors
 /// [`Reason::StorageFailed`].
 pub fn of(store: &Store, dataset: &str) -> Result<Option<DataVersion>, Fault> {
-    let known = ever(store, dataset)?;
+    of_kind(store, VERSIONS, dataset)
+}
+
+/// As [`of`], of a data set whose versions are in another table.
+pub(crate) fn of_kind(
+    store: &Store,
+    table: Table,
+    dataset: &str,
+) -> Result<Option<DataVersion>, Fault> {
+    let known = ever(store, table, dataset)?;
     Ok(known.filter(|known| !known.commitment.is_empty()))
 }
 
 /// The newest version of a data set, also of a deleted one.
-fn ever(store: &Store, dataset: &str) -> Result<Option<DataVersion>, Fault> {
-    Ok(store.get(VERSIONS, dataset)?)
+fn ever(store: &Store, table: Table, dataset: &str) -> Result<Option<DataVersion>, Fault> {
+    Ok(store.get(table, dataset)?)
 }
 
 /// What stays of a deleted data set: its lineage, under which a later import of its name counts,
@@ -179,7 +188,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         let import = |dataset: &str, continues: &str| {
-            let version = next(&store, dataset, continues, salt()?, [1; 32])?;
+            let version = next(&store, (VERSIONS, dataset), continues, salt()?, [1; 32])?;
             keep(&store, &version).map(|()| version)
         };
         let first = import("links", "").unwrap();

@@ -1,10 +1,8 @@
 //! Files of ratings: how they are read, committed to and told of.
 
-use std::path::Path;
-
 use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
-use s3rec_node::datasets::{Content, Unread};
+use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts, roster_to_wire};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
@@ -16,18 +14,24 @@ pub(crate) struct Ratings;
 impl Content for Ratings {
     const FOLDER: &'static str = "ratings";
     const ROWS: &'static str = "ratings";
+    const PARTS: &'static [&'static str] = &[parts::USERS];
     type Data = RatingSet;
     type Imported = v1::ImportRatingsResponse;
 
-    fn read(path: &Path, header: &v1::FileHeader, limit_bytes: u64) -> Result<RatingSet, Unread> {
+    fn read(files: &Files, header: &v1::FileHeader, limit_bytes: u64) -> Result<RatingSet, Unread> {
         let options = RatingOptions {
             max_decompressed_bytes: limit_bytes,
             ..rating_options(header)?
         };
-        Ok(RatingSet::read(path, &options)?)
+        let ratings = RatingSet::read(files.main(), &options)?;
+        let roster = files.roster(header, limit_bytes)?;
+        Ok(match roster {
+            Some(roster) => ratings.with_roster(roster),
+            None => ratings,
+        })
     }
 
-    /// All ratings in the order of users' and items' ids.
+    /// All ratings in the order of users' and items' ids, and users who are only listed.
     fn commit(ratings: &RatingSet, commitment: &mut Commitment) -> Result<(), Fault> {
         let nameless = || Fault::new(Reason::Bug, "a rating of nobody or of nothing");
         let named = ratings.ratings.iter().map(|one| {
@@ -39,6 +43,10 @@ impl Content for Ratings {
         named.sort_unstable();
         for (user, item, value) in named {
             commitment.row(&[user.as_bytes(), item.as_bytes(), &value]);
+        }
+        if ratings.report.roster.is_some() {
+            let listed = ratings.users.names().skip(ratings.report.users);
+            commit_listed(commitment, listed);
         }
         Ok(())
     }
@@ -60,6 +68,7 @@ impl Content for Ratings {
             conflicting_duplicates: report.duplicates_conflicting,
             timestamped: !ratings.timestamps.is_empty(),
             missing: report.missing_dropped,
+            roster: report.roster.as_ref().map(roster_to_wire),
             reading: Some(v1::DataReading {
                 sample_items: report.sample_items.clone(),
                 ..s3rec_node::reading::to_wire(&report.reading)
@@ -68,7 +77,9 @@ impl Content for Ratings {
     }
 
     fn sizes(imported: &v1::ImportRatingsResponse) -> (u64, u64) {
-        (imported.users, imported.ratings)
+        let listed = imported.roster.as_ref();
+        let listed = listed.map_or(0, |roster| roster.only_listed);
+        (imported.users + listed, imported.ratings)
     }
 }
 

@@ -32,6 +32,7 @@ mod drive;
 mod emit;
 mod ending;
 mod expiry;
+pub mod factors;
 mod head_exchange;
 mod imports;
 mod jobs;

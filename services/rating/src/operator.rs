@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{jobs, ledger, models};
+use crate::{factors, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -41,6 +41,18 @@ impl OperatorService {
     }
 }
 
+/// Whether data sets of factors are meant.
+fn is_factors(kind: &str) -> Result<bool, Fault> {
+    match kind {
+        "" => Ok(false),
+        "factors" => Ok(true),
+        _ => {
+            let message = format!("{kind:?} is no kind of data set; leave it out, or say factors");
+            Err(Fault::new(Reason::InvalidRequest, message).at("field", "kind"))
+        }
+    }
+}
+
 #[async_trait]
 impl RatingPlatform for OperatorService {
     async fn import_ratings(
@@ -48,6 +60,17 @@ impl RatingPlatform for OperatorService {
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportRatingsResponse>, Status> {
         answered(self.0.import(request).await)
+    }
+
+    async fn import_factors(
+        &self,
+        request: Request<Streaming<v1::FileChunk>>,
+    ) -> Result<Response<v1::ImportFactorsResponse>, Status> {
+        let who = Caller::name_of(&request);
+        let platform = &self.0;
+        let (own, ratings) = (&platform.factors, &platform.datasets);
+        let imported = factors::import(own, ratings, request.into_inner(), &who);
+        Ok(Response::new(imported.await?))
     }
 
     async fn propose_job(
@@ -212,20 +235,34 @@ impl RatingPlatform for OperatorService {
 
     async fn list_datasets(
         &self,
-        _: Request<v1::ListDatasetsRequest>,
+        request: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
-        answered(self.0.datasets.list())
+        answered(match is_factors(&request.get_ref().kind)? {
+            true => self.0.factors.list(),
+            false => self.0.datasets.list(),
+        })
     }
 
     async fn show_dataset(
         &self,
         request: Request<v1::ShowDatasetRequest>,
     ) -> Result<Response<v1::ShowRatingsResponse>, Status> {
-        let shown = self.0.datasets.show(&request.into_inner().dataset)?;
+        let request = request.into_inner();
+        if is_factors(&request.kind)? {
+            let shown = self.0.factors.show(&request.dataset)?;
+            return Ok(Response::new(v1::ShowRatingsResponse {
+                dataset: Some(shown.dataset),
+                factors: Some(shown.imported),
+                header: Some(shown.header),
+                imported: None,
+            }));
+        }
+        let shown = self.0.datasets.show(&request.dataset)?;
         Ok(Response::new(v1::ShowRatingsResponse {
             dataset: Some(shown.dataset),
             imported: Some(shown.imported),
             header: Some(shown.header),
+            factors: None,
         }))
     }
 
@@ -233,7 +270,13 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::DeleteDatasetRequest>,
     ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
-        answered(self.0.delete_dataset(request))
+        if !is_factors(&request.get_ref().kind)? {
+            return answered(self.0.delete_dataset(request));
+        }
+        let who = Caller::name_of(&request);
+        let dataset = request.into_inner().dataset;
+        self.0.factors.delete(&dataset, &who)?;
+        Ok(Response::new(v1::DeleteDatasetResponse { dataset }))
     }
 
     async fn delete_model(

@@ -9,6 +9,7 @@ use s3rec_audit::Kind;
 use s3rec_job::{JobDisclosure, JobId};
 use s3rec_node::config::{RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
+use s3rec_node::datasets::Datasets;
 use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::platform::Core;
@@ -20,6 +21,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tokio::sync::watch;
 
+use crate::factors::FactorDatasets;
 use crate::imports::Ratings;
 use crate::model_cache::Cache;
 use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, REQUESTS, STARTED};
@@ -34,6 +36,7 @@ const OF_JOBS: JobTables = JobTables {
 /// The daemon's state.
 pub(crate) struct Platform {
     core: Core<Ratings>,
+    pub(crate) factors: FactorDatasets,
     pub(crate) peer: RatingPeer,
     pub(crate) models: Cache,
     /// Held while lifelines of jobs that nobody has begun are opened and listened to, and while one
@@ -86,8 +89,15 @@ impl Platform {
         settings: &RatingSettings,
         identity: Arc<Identity>,
     ) -> Result<Arc<Self>, DaemonError> {
+        let core = Core::open(settings, identity, CertificateRole::Rating, OF_JOBS)?;
+        let limit_bytes = settings.limits.import_bytes;
+        // No job has a copy of factors.
+        let nobody = |_: &str| false;
+        let (store, audit) = (&core.store, &core.audit);
+        let factors = Datasets::open(&settings.data_dir, store, audit, limit_bytes, nobody)?;
         Ok(Arc::new(Self {
-            core: Core::open(settings, identity, CertificateRole::Rating, OF_JOBS)?,
+            core,
+            factors,
             peer: settings.peer.clone(),
             models: Cache::default(),
             deciding: tokio::sync::Mutex::new(()),

@@ -48,6 +48,15 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
     warnings
 }
 
+/// Where users are those with a link.
+pub(crate) fn not_listed(datasets: &[String]) -> String {
+    format!(
+        "Without a list of your users in {} (import --users FILE), your users are those with a link: \
+         being a common user shows the rating platform that somebody has one, which no noise covers.",
+        datasets.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

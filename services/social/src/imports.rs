@@ -1,10 +1,8 @@
 //! Files of links: how they are read, committed to and told of.
 
-use std::path::Path;
-
 use s3rec_data::{LinkOptions, LinkSet, LinkShape, Weights};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule};
-use s3rec_node::datasets::{Content, Unread};
+use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts, roster_to_wire};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
@@ -16,18 +14,24 @@ pub(crate) struct Links;
 impl Content for Links {
     const FOLDER: &'static str = "links";
     const ROWS: &'static str = "links";
+    const PARTS: &'static [&'static str] = &[parts::USERS];
     type Data = LinkSet;
     type Imported = v1::ImportLinksResponse;
 
-    fn read(path: &Path, header: &v1::FileHeader, limit_bytes: u64) -> Result<LinkSet, Unread> {
+    fn read(files: &Files, header: &v1::FileHeader, limit_bytes: u64) -> Result<LinkSet, Unread> {
         let options = LinkOptions {
             max_decompressed_bytes: limit_bytes,
             ..link_options(header)?
         };
-        Ok(LinkSet::read(path, &options)?)
+        let links = LinkSet::read(files.main(), &options)?;
+        let roster = files.roster(header, limit_bytes)?;
+        Ok(match roster {
+            Some(roster) => links.with_roster(roster),
+            None => links,
+        })
     }
 
-    /// All links in the order of their ends' ids.
+    /// All links in the order of their ends' ids, and users who are only listed.
     fn commit(links: &LinkSet, commitment: &mut Commitment) -> Result<(), Fault> {
         let name = |user: u32| {
             let name = links.users.name(user);
@@ -41,6 +45,10 @@ impl Content for Links {
         named.sort_unstable();
         for (truster, trustee) in named {
             commitment.row(&[truster.as_bytes(), trustee.as_bytes()]);
+        }
+        if links.report.roster.is_some() {
+            let listed = links.users.names().skip(links.report.users);
+            commit_listed(commitment, listed);
         }
         Ok(())
     }
@@ -62,11 +70,14 @@ impl Content for Links {
             reading: Some(s3rec_node::reading::to_wire(&report.reading)),
             reversed: report.reversed_added,
             empty_lists: report.empty_lists,
+            roster: report.roster.as_ref().map(roster_to_wire),
         }
     }
 
     fn sizes(imported: &v1::ImportLinksResponse) -> (u64, u64) {
-        (imported.users, imported.links)
+        let listed = imported.roster.as_ref();
+        let listed = listed.map_or(0, |roster| roster.only_listed);
+        (imported.users + listed, imported.links)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_job::Account;
+use s3rec_node::datasets::parts::USERS;
 use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
@@ -45,6 +46,7 @@ impl OperatorService {
             Ok(proposal) => consent::warnings(proposal),
             Err(fault) => vec![fault.message.clone()],
         };
+        warnings.extend(self.not_listed(job));
         // And what has shown itself since it was proposed.
         for shown_since in &summary.warnings {
             if !warnings.contains(shown_since) {
@@ -74,6 +76,21 @@ impl OperatorService {
         }
     }
 
+    /// What a data set without a list of users shows by its users alone.
+    fn not_listed(&self, job: &str) -> Option<String> {
+        let datasets = &self.0.datasets;
+        let decided = self.0.consent(job).map(|consent| consent.dataset);
+        let lacking = match decided {
+            Ok(dataset) if !dataset.is_empty() => {
+                let header = datasets.header_for(job).ok()?;
+                let is_listed = header.parts.iter().any(|part| part.kind == USERS);
+                if is_listed { Vec::new() } else { vec![dataset] }
+            }
+            _ => datasets.lacking(USERS).ok()?,
+        };
+        (!lacking.is_empty()).then(|| consent::not_listed(&lacking))
+    }
+
     /// Decides on a proposal that waits for it.
     fn decide(&self, job: &str, state: JobState, message: &str, who: &str) -> Result<i32, Fault> {
         let _one_at_a_time = self.0.deciding();
@@ -97,6 +114,15 @@ impl OperatorService {
         tracing::info!(job, "{}", state.as_str_name());
         Ok(state.into())
     }
+}
+
+/// This platform has no other data sets.
+fn of_links(kind: &str) -> Result<(), Fault> {
+    if kind.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{kind:?} is no kind of data set here; leave it out");
+    Err(Fault::new(Reason::InvalidRequest, message).at("field", "kind"))
 }
 
 /// What an approval states of the links.
@@ -327,8 +353,9 @@ impl SocialPlatform for OperatorService {
 
     async fn list_datasets(
         &self,
-        _: Request<v1::ListDatasetsRequest>,
+        request: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        of_links(&request.get_ref().kind)?;
         answered(self.0.datasets.list())
     }
 
@@ -336,6 +363,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::ShowDatasetRequest>,
     ) -> Result<Response<v1::ShowLinksResponse>, Status> {
+        of_links(&request.get_ref().kind)?;
         let shown = self.0.datasets.show(&request.into_inner().dataset)?;
         Ok(Response::new(v1::ShowLinksResponse {
             dataset: Some(shown.dataset),
@@ -348,6 +376,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<v1::DeleteDatasetRequest>,
     ) -> Result<Response<v1::DeleteDatasetResponse>, Status> {
+        of_links(&request.get_ref().kind)?;
         answered(self.0.delete_dataset(request))
     }
 

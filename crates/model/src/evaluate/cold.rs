@@ -140,15 +140,7 @@ pub fn evaluate_cold(
     let all = data.splits.iter().flat_map(|split| &split.test).copied();
     let all: Vec<Rating> = all.collect();
     let ratings = RatingMatrix::from_ratings(data.users, data.items, &all)?;
-    let mut friends = vec![BTreeSet::new(); data.users];
-    for (i, f) in data.social.iter() {
-        friends[i as usize].insert(f);
-        friends[f as usize].insert(i);
-    }
-    let friends: Vec<Vec<u32>> = friends
-        .into_iter()
-        .map(|of| of.into_iter().collect())
-        .collect();
+    let friends = friends_of(data);
     let drawing = Drawing {
         ratings: &ratings,
         friends: &friends,
@@ -176,6 +168,17 @@ pub fn evaluate_cold(
         few: few.collect(),
         warnings,
     })
+}
+
+/// Friends of every user in either direction, ascending.
+pub(super) fn friends_of(data: &EvaluationData<'_>) -> Vec<Vec<u32>> {
+    let mut friends = vec![BTreeSet::new(); data.users];
+    for (i, f) in data.social.iter() {
+        friends[i as usize].insert(f);
+        friends[f as usize].insert(i);
+    }
+    let friends = friends.into_iter();
+    friends.map(|of| of.into_iter().collect()).collect()
 }
 
 impl ColdReport {

@@ -245,7 +245,7 @@ fn stratum(friends: usize) -> usize {
 }
 
 /// Friends' sums with Gaussian noise, in the clear.
-fn noised(
+pub(crate) fn noised(
     block: &[Vec<u32>],
     rows: &RealMatrix,
     sigma: f64,

@@ -32,12 +32,7 @@ impl Interval {
         let mean = differences.iter().sum::<f64>() / count;
         let squares: f64 = differences.iter().map(|d| (d - mean) * (d - mean)).sum();
         let error = (squares / (count - 1.0) / count).sqrt();
-        let t = T.get(freedom - 1).copied().unwrap_or_else(|| {
-            // Cornish and Fisher's expansion: within 1e-5 from 31 on.
-            let f = freedom as f64;
-            Z + (Z.powi(3) + Z) / (4.0 * f)
-                + (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * f * f)
-        });
+        let t = student(freedom);
         Some(Self {
             mean,
             low: mean - t * error,
@@ -54,6 +49,18 @@ impl Interval {
     pub fn is_loss(&self) -> bool {
         self.high < 0.0
     }
+}
+
+/// Student's t at 97.5 % for so many degrees of freedom, 1 at least.
+pub(crate) fn student(freedom: usize) -> f64 {
+    T.get(freedom.saturating_sub(1))
+        .copied()
+        .unwrap_or_else(|| {
+            // Cornish and Fisher's expansion: within 1e-5 from 31 on.
+            let f = freedom as f64;
+            Z + (Z.powi(3) + Z) / (4.0 * f)
+                + (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * f * f)
+        })
 }
 
 /// What a model gains on another, fold by fold on the same ratings. Every figure is above 0 where

@@ -13,8 +13,7 @@ pub(super) fn features(sums: &RealMatrix, sigma: f64) -> RealMatrix {
     let mut all = RealMatrix::zeros(sums.rows(), width);
     for row in 0..sums.rows() {
         let y = sums.row(row);
-        let squares: f64 = y.iter().map(|y| y * y).sum();
-        let t = (squares - columns as f64 * sigma * sigma).max(0.0).sqrt();
+        let t = noisy_degree(y, sigma);
         let soft = SOFTENING.iter().flat_map(|a| {
             let inverse = 1.0 / (t + a);
             y.iter().map(move |y| y * inverse).chain([inverse])
@@ -26,6 +25,13 @@ pub(super) fn features(sums: &RealMatrix, sigma: f64) -> RealMatrix {
             .for_each(|(to, value)| *to = value);
     }
     all
+}
+
+/// t: the length of a noised sum less that of its noise, in friends' rows. What P0 knows of a
+/// user's number of friends: friends who like different things count less than their number.
+pub fn noisy_degree(sum: &[f64], sigma: f64) -> f64 {
+    let squares: f64 = sum.iter().map(|y| y * y).sum();
+    (squares - sum.len() as f64 * sigma * sigma).max(0.0).sqrt()
 }
 
 /// Centre and spread of every column.

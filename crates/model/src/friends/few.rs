@@ -37,13 +37,23 @@ pub struct OwnRatings {
 impl OwnRatings {
     /// Chosen on calibration users of whose ratings `kept` are kept at random.
     pub fn fit(calibration: &Calibration<'_>, kept: usize, seed: u64) -> Self {
+        Self::fit_keeping(calibration, |_| kept, seed)
+    }
+
+    /// As [`Self::fit`], `kept` telling from a user's number of ratings how many are kept.
+    pub fn fit_keeping(
+        calibration: &Calibration<'_>,
+        kept: impl Fn(usize) -> usize,
+        seed: u64,
+    ) -> Self {
         let users: Vec<Kept> = calibration
             .judged
             .iter()
             .enumerate()
             .filter_map(|(place, &user)| {
                 let all = &calibration.users[user];
-                let (kept, rest) = keep(&all.items, kept, seed.wrapping_add(user as u64))?;
+                let count = kept(all.items.len());
+                let (kept, rest) = keep(&all.items, count, seed.wrapping_add(user as u64))?;
                 let of = |places: &[usize]| -> (Vec<u32>, Vec<f32>) {
                     places
                         .iter()

@@ -21,6 +21,7 @@ mod calibration;
 mod estimate;
 mod features;
 mod few;
+mod predicted;
 mod ridge;
 mod rows;
 mod sides;
@@ -28,8 +29,10 @@ mod sides;
 pub(crate) use calibration::relevant;
 pub use calibration::{Calibration, Judging};
 pub use estimate::{Candidate, FriendsEstimate, Gate};
+pub use features::noisy_degree;
 pub(crate) use few::keep;
 pub use few::{FewRatings, OwnRatings};
+pub(crate) use predicted::{KeptRatings, PredictedBase, PredictedFriends};
 pub use rows::rows_to_open;
 pub use sides::{OpenedSides, Sampling};
 

@@ -18,9 +18,11 @@
 
 mod catalogue;
 mod half_step;
+mod imported;
 mod model;
 mod settings;
 
+pub use imported::{OwnFactors, VectorOf};
 pub use model::ListsModel;
 pub use settings::ListsSettings;
 pub(crate) use settings::MAX_RANK;

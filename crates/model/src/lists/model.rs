@@ -19,6 +19,8 @@ pub struct ListsModel {
     items: RealMatrix,
     diagonal: Vec<f64>,
     popularity: Vec<f64>,
+    /// k × k: a factor times it is in the space of the factors that were brought along.
+    given: Option<RealMatrix>,
 }
 
 impl ListsModel {
@@ -34,14 +36,7 @@ impl ListsModel {
             return Err(ModelError::NoRatings("training"));
         }
         let unit = Unit::of(ratings);
-        let confidences: Vec<Rating> = ratings
-            .iter()
-            .map(|rating| Rating {
-                value: confidence(settings, &unit, rating.value),
-                ..rating
-            })
-            .collect();
-        let observed = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &confidences)?;
+        let observed = confidences(ratings, settings, &unit)?;
         let rank = settings.rank;
         let mut model = Self {
             settings: settings.clone(),
@@ -50,13 +45,11 @@ impl ListsModel {
             items: starting_items(&observed, settings),
             diagonal: Vec::new(),
             popularity: popularity(ratings, settings, &unit, |_| true),
+            given: None,
         };
         let (users, items) = (ratings.users() as f64, ratings.items() as f64);
         let alpha = settings.unobserved_weight;
-        let decay = |count: usize, all: f64| {
-            let weight = count as f64 + alpha * all;
-            settings.decay * weight.powf(settings.decay_exponent)
-        };
+        let decay = |count: usize, all: f64| decay_of(settings, count, all);
         let user_rows = |user: usize| observed.by_user(user);
         let item_rows = |item: usize| observed.by_item(item);
         for sweep in 0..=settings.sweeps {
@@ -83,6 +76,43 @@ impl ListsModel {
             });
         }
         Ok(model)
+    }
+
+    /// Of parts that go together: `items` in the basis in which `diagonal` is α·VᵀV.
+    pub(super) fn of_parts(
+        (settings, unit): (ListsSettings, Unit),
+        (users, items): (RealMatrix, RealMatrix),
+        diagonal: Vec<f64>,
+        popularity: Vec<f64>,
+        given: RealMatrix,
+    ) -> Self {
+        Self {
+            settings,
+            unit,
+            users,
+            items,
+            diagonal,
+            popularity,
+            given: Some(given),
+        }
+    }
+
+    /// A factor of this model in the space of the factors that were brought along; as it is where
+    /// none were.
+    pub fn as_given(&self, factor: &[f64]) -> Vec<f64> {
+        let Some(given) = &self.given else {
+            return factor.to_vec();
+        };
+        let mut out = vec![0.0; given.columns()];
+        for (place, u) in factor.iter().enumerate() {
+            let row = given.row(place).iter();
+            out.iter_mut().zip(row).for_each(|(out, g)| *out += u * g);
+        }
+        out
+    }
+
+    pub(super) fn users_mut(&mut self) -> &mut RealMatrix {
+        &mut self.users
     }
 
     /// What it was learnt with.
@@ -139,9 +169,7 @@ impl ListsModel {
                     prior.iter().zip(item).map(|(u, v)| u * v).sum()
                 })
             };
-            let weight =
-                items.len() as f64 + self.settings.unobserved_weight * self.items.rows() as f64;
-            let decay = self.settings.decay * weight.powf(self.settings.decay_exponent);
+            let decay = decay_of(&self.settings, items.len(), self.items.rows() as f64);
             let mut solver = RowSolver::new(self.settings.rank);
             let observed = (items, &confidences[..]);
             solver.solve(
@@ -176,6 +204,29 @@ impl Predictor for ListsModel {
     }
 }
 
+/// Ratings as confidences.
+pub(super) fn confidences(
+    ratings: &RatingMatrix,
+    settings: &ListsSettings,
+    unit: &Unit,
+) -> Result<RatingMatrix, ModelError> {
+    let confidences: Vec<Rating> = ratings
+        .iter()
+        .map(|rating| Rating {
+            value: confidence(settings, unit, rating.value),
+            ..rating
+        })
+        .collect();
+    let (users, items) = (ratings.users(), ratings.items());
+    Ok(RatingMatrix::from_ratings(users, items, &confidences)?)
+}
+
+/// λ·(count + α·all)^ν: the decay of a row with so many observations among all of the other side.
+pub(super) fn decay_of(settings: &ListsSettings, count: usize, all: f64) -> f64 {
+    let weight = count as f64 + settings.unobserved_weight * all;
+    settings.decay * weight.powf(settings.decay_exponent)
+}
+
 fn confidence(settings: &ListsSettings, unit: &Unit, rating: f32) -> f32 {
     let confidence = 1.0 + settings.confidence_slope * unit.standardise(rating);
     #[expect(clippy::cast_possible_truncation, reason = "of the size of 1")]
@@ -198,7 +249,7 @@ fn starting_items(observed: &RatingMatrix, settings: &ListsSettings) -> RealMatr
 }
 
 /// ln(1 + sum of confidences) over its maximum.
-fn popularity(
+pub(super) fn popularity(
     ratings: &RatingMatrix,
     settings: &ListsSettings,
     unit: &Unit,

@@ -10,14 +10,12 @@ use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::FileHeader;
 
-use super::{Content, DATASETS, DatasetName, Datasets, HEADERS, commit, header, read, storage};
+use super::{Content, DatasetName, Datasets, commit, header, read, storage};
 use crate::process::blocking;
 use crate::rows::Row;
 use crate::store::{Change, Table};
 use crate::versions::{self, DataVersion};
 
-/// How the files of jobs' copies are read, by job.
-const COPY_HEADERS: Table = Table("job-headers");
 /// What jobs were proposed or approved with, by job.
 pub(crate) const COPY_VERSIONS: Table = Table("job versions");
 
@@ -60,7 +58,7 @@ impl<C: Content> Datasets<C> {
         let _changing = self.changing();
         let job = job.to_string();
         let store = &self.0.store;
-        let header: Option<FileHeader> = store.get(HEADERS, dataset.as_str())?;
+        let header: Option<FileHeader> = store.get(C::TABLES.headers, dataset.as_str())?;
         let header = header.ok_or_else(|| super::not_there(dataset.as_str()))?;
         let version = self.version(dataset)?;
         self.take_back(&job)?;
@@ -74,8 +72,8 @@ impl<C: Content> Datasets<C> {
             is_kept: false,
         };
         store.put_all(&[
-            (COPY_HEADERS, &job, header.to_row()),
-            (COPY_VERSIONS, &job, copy.version.to_row()),
+            (C::TABLES.copy_headers, &job, header.to_row()),
+            (C::TABLES.copy_versions, &job, copy.version.to_row()),
         ])?;
         Ok(copy)
     }
@@ -93,7 +91,7 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`], [`Reason::StorageFailed`].
     pub fn version_for(&self, job: &str) -> Result<DataVersion, Fault> {
-        let version = self.0.store.get(COPY_VERSIONS, job)?;
+        let version = self.0.store.get(C::TABLES.copy_versions, job)?;
         version.ok_or_else(|| no_copy(job))
     }
 
@@ -151,7 +149,10 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::StorageFailed`].
     pub fn jobs_with(&self, dataset: &DatasetName) -> Result<Vec<String>, Fault> {
-        let versions = self.0.store.list::<DataVersion>(COPY_VERSIONS, "")?;
+        let versions = self
+            .0
+            .store
+            .list::<DataVersion>(C::TABLES.copy_versions, "")?;
         let of_it = versions
             .into_iter()
             .filter(|(_, version)| version.dataset == dataset.as_str());
@@ -160,7 +161,7 @@ impl<C: Content> Datasets<C> {
 
     /// Removes the copies, and what is known of them, of jobs that do not need one.
     pub(super) fn sweep_copies(&self, is_needed: impl Fn(&str) -> bool) -> Result<(), Fault> {
-        let mut jobs = self.0.store.keys(COPY_VERSIONS)?;
+        let mut jobs = self.0.store.keys(C::TABLES.copy_versions)?;
         let directory = &self.0.directory;
         match std::fs::read_dir(directory) {
             Ok(entries) => {
@@ -187,12 +188,12 @@ impl<C: Content> Datasets<C> {
     /// proposal that commits to one is not gone on with, while a model is served as before.
     pub(super) fn adopt_former(&self, is_needed: impl Fn(&str) -> bool) -> Result<(), Fault> {
         let store = &self.0.store;
-        for key in store.keys(HEADERS)? {
+        for key in store.keys(C::TABLES.headers)? {
             let Some(job) = key.strip_prefix("job/") else {
                 continue;
             };
             let name = format!("job-{job}");
-            let is_data_set = store.keys(DATASETS)?.contains(&name);
+            let is_data_set = store.keys(C::TABLES.datasets)?.contains(&name);
             let former = self.0.directory.join(name);
             if !is_data_set && is_needed(job) {
                 if let Err(fault) = self.adopt(job, &key, &former) {
@@ -205,14 +206,14 @@ impl<C: Content> Datasets<C> {
             {
                 return Err(storage(&former, &error));
             }
-            store.change(&[Change::Remove(HEADERS, &key)])?;
+            store.change(&[Change::Remove(C::TABLES.headers, &key)])?;
         }
         Ok(())
     }
 
     fn adopt(&self, job: &str, key: &str, former: &Path) -> Result<(), Fault> {
         let store = &self.0.store;
-        let header: Option<FileHeader> = store.get(HEADERS, key)?;
+        let header: Option<FileHeader> = store.get(C::TABLES.headers, key)?;
         let header = header.ok_or_else(|| no_copy(job))?;
         let salt = versions::salt()?;
         let data = read::<C>(former, &header, self.0.limit_bytes)?;
@@ -225,8 +226,8 @@ impl<C: Content> Datasets<C> {
         let own = self.copy_file(job)?;
         std::fs::rename(former, &own).map_err(|error| storage(&own, &error))?;
         Ok(store.put_all(&[
-            (COPY_HEADERS, job, header.to_row()),
-            (COPY_VERSIONS, job, version.to_row()),
+            (C::TABLES.copy_headers, job, header.to_row()),
+            (C::TABLES.copy_versions, job, version.to_row()),
         ])?)
     }
 
@@ -241,14 +242,14 @@ impl<C: Content> Datasets<C> {
         if self
             .0
             .store
-            .get::<DataVersion>(COPY_VERSIONS, job)?
+            .get::<DataVersion>(C::TABLES.copy_versions, job)?
             .is_none()
         {
             return Ok(());
         }
         Ok(self.0.store.change(&[
-            Change::Remove(COPY_HEADERS, job),
-            Change::Remove(COPY_VERSIONS, job),
+            Change::Remove(C::TABLES.copy_headers, job),
+            Change::Remove(C::TABLES.copy_versions, job),
         ])?)
     }
 
@@ -257,7 +258,7 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`] for a job without a copy.
     pub fn header_for(&self, job: &str) -> Result<FileHeader, Fault> {
-        let header = self.0.store.get(COPY_HEADERS, job)?;
+        let header = self.0.store.get(C::TABLES.copy_headers, job)?;
         header.ok_or_else(|| no_copy(job))
     }
 

@@ -1,10 +1,10 @@
 //! How a file is to be read, as the header of its upload says: what both platforms share of it.
 
-use std::path::Path;
-
 use s3rec_data::{Column, DataError, Delimiter, Header, IdRule};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::FileHeader;
+
+use super::Files;
 
 /// Why a file gave no data.
 #[derive(Debug)]
@@ -29,19 +29,24 @@ impl From<DataError> for Unread {
 
 impl Unread {
     /// The fault for people, who know the file by its own name and not by where it lies.
-    pub(super) fn fault(self, path: &Path, header: &FileHeader) -> Fault {
+    pub(super) fn fault(self, files: &Files, header: &FileHeader) -> Fault {
         let error = match self {
             Self::Header(fault) => return fault,
             Self::File(error) => error,
         };
-        let message = error.to_string();
-        let message = message.replace(&path.display().to_string(), &header.file_name);
+        let mut message = error.to_string();
+        let mut named = header.file_name.as_str();
+        for (path, name) in files.names(header) {
+            if message.contains(&path) {
+                (message, named) = (message.replace(&path, name), name);
+            }
+        }
         match error {
             DataError::TooLarge { .. } => Fault::new(Reason::LimitExceeded, message)
                 .remedied_by("The limit is limits.import_bytes."),
             _ => Fault::new(Reason::InvalidFile, message),
         }
-        .at("file", &header.file_name)
+        .at("file", named)
     }
 }
 

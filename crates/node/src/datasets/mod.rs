@@ -12,6 +12,7 @@
 mod copies;
 pub mod header;
 mod name;
+pub mod parts;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -22,15 +23,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rows::Row;
 use s3rec_audit::Kind;
-use s3rec_data::IdRule;
+use s3rec_data::{IdRule, RosterReport};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{FileChunk, FileHeader};
+use s3rec_wire::v1::{FileChunk, FileHeader, RosterSummary};
 use tonic::Streaming;
 
 pub(crate) use copies::COPY_VERSIONS;
 pub use copies::JobCopy;
 pub use header::Unread;
 pub use name::DatasetName;
+pub use parts::Files;
 pub use verbs::Shown;
 
 use crate::audit::Audit;
@@ -39,10 +41,39 @@ use crate::spool::{self, Spooled};
 use crate::store::{Store, Table};
 use crate::versions::{self, Commitment, DataVersion};
 
-/// What was found in each data set, as its import was answered.
-const DATASETS: Table = Table("datasets");
-/// How each data set's file is read.
-const HEADERS: Table = Table("headers");
+/// Where the records of one kind of data set are. Those of a kind have names of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables {
+    /// What was found in each data set, as its import was answered.
+    datasets: Table,
+    /// How each data set's file is read.
+    headers: Table,
+    /// What each data set is a version of.
+    versions: Table,
+    /// How the files of jobs' copies are read, by job.
+    copy_headers: Table,
+    /// What jobs were proposed or approved with, by job.
+    copy_versions: Table,
+}
+
+impl Tables {
+    /// Of what a platform is about: ratings, or links.
+    pub const MAIN: Self = Self {
+        datasets: Table("datasets"),
+        headers: Table("headers"),
+        versions: versions::VERSIONS,
+        copy_headers: Table("job-headers"),
+        copy_versions: COPY_VERSIONS,
+    };
+    /// Of factors, beside ratings.
+    pub const FACTORS: Self = Self {
+        datasets: Table("factors"),
+        headers: Table("factors headers"),
+        versions: Table("factors versions"),
+        copy_headers: Table("job factors headers"),
+        copy_versions: Table("job factors versions"),
+    };
+}
 
 /// What a platform imports: ratings or links.
 pub trait Content: Send + Sync + 'static {
@@ -50,16 +81,20 @@ pub trait Content: Send + Sync + 'static {
     const FOLDER: &'static str;
     /// What a row is, in the plural: `ratings`.
     const ROWS: &'static str;
+    /// Where the records are.
+    const TABLES: Tables = Tables::MAIN;
+    /// What further files an import may bring.
+    const PARTS: &'static [&'static str];
     /// The data in memory.
     type Data: Send + 'static;
     /// The answer to an import.
     type Imported: Row + Clone + Send + 'static;
 
-    /// Reads a file of at most `limit_bytes` once decompressed.
+    /// Reads files of at most `limit_bytes` once decompressed.
     ///
     /// # Errors
     /// [`Unread`].
-    fn read(path: &Path, header: &FileHeader, limit_bytes: u64) -> Result<Self::Data, Unread>;
+    fn read(files: &Files, header: &FileHeader, limit_bytes: u64) -> Result<Self::Data, Unread>;
 
     /// Every row in canonical order. The commitment must not depend on the order in the file.
     ///
@@ -128,6 +163,19 @@ impl<C: Content> Datasets<C> {
         chunks: Streaming<FileChunk>,
         who: &str,
     ) -> Result<C::Imported, Fault> {
+        self.import_checked(chunks, who, |_, _| Ok(())).await
+    }
+
+    /// As [`Self::import`], refusing what `check` refuses.
+    ///
+    /// # Errors
+    /// As [`Self::import`], and those of `check`.
+    pub async fn import_checked(
+        &self,
+        chunks: Streaming<FileChunk>,
+        who: &str,
+        check: impl FnOnce(&FileHeader, &C::Data) -> Result<(), Fault> + Send + 'static,
+    ) -> Result<C::Imported, Fault> {
         let Shared {
             directory,
             limit_bytes,
@@ -142,6 +190,7 @@ impl<C: Content> Datasets<C> {
         let salt = versions::salt()?;
         let (imported, commitment) = blocking(move || {
             let data = read::<C>(&path, &header, limit_bytes)?;
+            check(&header, &data)?;
             let commitment = commit::<C>(&salt, &data)?;
             Ok::<_, Fault>((C::imported(&data, &header), commitment))
         })
@@ -162,7 +211,9 @@ impl<C: Content> Datasets<C> {
         let _changing = self.changing();
         let (header, name) = (spooled.header.clone(), spooled.name.clone());
         let Shared { store, audit, .. } = &*self.0;
-        let version = versions::next(store, name.as_str(), &header.lineage, salt, commitment)?;
+        let tables = C::TABLES;
+        let known = (tables.versions, name.as_str());
+        let version = versions::next(store, known, &header.lineage, salt, commitment)?;
         let (users, rows) = C::sizes(imported);
         let entry = [
             ("dataset", name.as_str().into()),
@@ -177,9 +228,9 @@ impl<C: Content> Datasets<C> {
         // A crash between leaves a file that is not what was committed to, which no job reads.
         spooled.keep(&self.file(&name))?;
         store.put_all(&[
-            (versions::VERSIONS, name.as_str(), version.to_row()),
-            (HEADERS, name.as_str(), header.to_row()),
-            (DATASETS, name.as_str(), imported.to_row()),
+            (tables.versions, name.as_str(), version.to_row()),
+            (tables.headers, name.as_str(), header.to_row()),
+            (tables.datasets, name.as_str(), imported.to_row()),
         ])?;
         tracing::info!(dataset = name.as_str(), "{} imported", C::ROWS);
         Ok(())
@@ -190,7 +241,7 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`]; [`Reason::InvalidRequest`] where there are several to choose from.
     pub fn choose(&self, name: &str) -> Result<DatasetName, Fault> {
-        let known = self.0.store.keys(DATASETS)?;
+        let known = self.0.store.keys(C::TABLES.datasets)?;
         let rows = C::ROWS;
         let refused =
             |reason, message: String| Err(Fault::new(reason, message).at("field", "dataset"));
@@ -223,8 +274,18 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`], [`Reason::StorageFailed`].
     pub fn imported(&self, dataset: &str) -> Result<C::Imported, Fault> {
-        let imported = self.0.store.get(DATASETS, dataset)?;
+        let imported = self.0.store.get(C::TABLES.datasets, dataset)?;
         imported.ok_or_else(|| not_there(dataset))
+    }
+
+    /// Reads the newest version of a data set; blocks.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`], [`Reason::StorageFailed`].
+    pub fn newest(&self, name: &DatasetName) -> Result<C::Data, Fault> {
+        let header: Option<FileHeader> = self.0.store.get(C::TABLES.headers, name.as_str())?;
+        let header = header.ok_or_else(|| not_there(name.as_str()))?;
+        read::<C>(&self.file(name), &header, self.0.limit_bytes)
     }
 
     /// How the user ids of a data set were normalised.
@@ -232,14 +293,14 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::NotFound`], [`Reason::StorageFailed`].
     pub fn id_rule(&self, dataset: &str) -> Result<IdRule, Fault> {
-        let header: Option<FileHeader> = self.0.store.get(HEADERS, dataset)?;
+        let header: Option<FileHeader> = self.0.store.get(C::TABLES.headers, dataset)?;
         let header = header.ok_or_else(|| not_there(dataset))?;
         Ok(header::id_rule(&header))
     }
 
     /// The newest version of a data set.
     fn version(&self, name: &DatasetName) -> Result<DataVersion, Fault> {
-        versions::of(&self.0.store, name.as_str())?.ok_or_else(|| {
+        versions::of_kind(&self.0.store, C::TABLES.versions, name.as_str())?.ok_or_else(|| {
             let message = format!("the data set {name} was imported by an older version");
             Fault::new(Reason::WrongState, message)
                 .at("field", "dataset")
@@ -260,7 +321,8 @@ impl<C: Content> Datasets<C> {
 }
 
 fn read<C: Content>(path: &Path, header: &FileHeader, limit_bytes: u64) -> Result<C::Data, Fault> {
-    C::read(path, header, limit_bytes).map_err(|unread| unread.fault(path, header))
+    let files = Files::of(path, header, C::PARTS)?;
+    C::read(&files, header, limit_bytes).map_err(|unread| unread.fault(&files, header))
 }
 
 /// The salted commitment to data.
@@ -268,6 +330,30 @@ fn commit<C: Content>(salt: &[u8; 32], data: &C::Data) -> Result<[u8; 32], Fault
     let mut commitment = Commitment::new(salt);
     C::commit(data, &mut commitment)?;
     Ok(commitment.finish())
+}
+
+/// Binds users who are only listed, whoever they are, to what is committed to; `listed` in any
+/// order. Nothing is bound where there is no list, which is another commitment than an empty one.
+pub fn commit_listed<'a>(commitment: &mut Commitment, listed: impl Iterator<Item = &'a str>) {
+    let mut names: Vec<&str> = listed.collect();
+    names.sort_unstable();
+    // No id is empty: no row of data begins so.
+    commitment.row(&[b"", b"users"]);
+    for name in names {
+        commitment.row(&[name.as_bytes()]);
+    }
+}
+
+/// The account of a list of users as it is sent.
+#[must_use]
+pub fn roster_to_wire(report: &RosterReport) -> RosterSummary {
+    RosterSummary {
+        rows: report.rows,
+        users: report.users as u64,
+        only_listed: report.only_listed as u64,
+        not_listed: report.not_listed as u64,
+        duplicates: report.duplicates_merged,
+    }
 }
 
 fn not_there(dataset: &str) -> Fault {

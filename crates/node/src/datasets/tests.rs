@@ -11,11 +11,13 @@ struct Lines;
 impl Content for Lines {
     const FOLDER: &'static str = "lines";
     const ROWS: &'static str = "lines";
+    const PARTS: &'static [&'static str] = &[];
     type Data = Vec<String>;
     /// Any message will do: the number of lines is its round.
     type Imported = JobEvent;
 
-    fn read(path: &Path, _: &FileHeader, _: u64) -> Result<Vec<String>, Unread> {
+    fn read(files: &Files, _: &FileHeader, _: u64) -> Result<Vec<String>, Unread> {
+        let path = files.main();
         let text = std::fs::read_to_string(path).map_err(|error| storage(path, &error))?;
         Ok(text.lines().map(String::from).collect())
     }

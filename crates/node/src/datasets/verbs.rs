@@ -6,10 +6,10 @@ use s3rec_audit::Kind;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{DatasetSummary, FileHeader, ListDatasetsResponse};
 
-use super::{Content, DATASETS, DatasetName, Datasets, HEADERS, not_there, storage};
+use super::{Content, DatasetName, Datasets, not_there, storage};
 use crate::rows::Row;
 use crate::store::Change;
-use crate::versions::{self, VERSIONS};
+use crate::versions;
 
 /// One data set, with what its import found and how its file is read.
 pub struct Shown<I> {
@@ -27,7 +27,7 @@ impl<C: Content> Datasets<C> {
     /// # Errors
     /// [`Reason::StorageFailed`].
     pub fn list(&self) -> Result<ListDatasetsResponse, Fault> {
-        let names = self.0.store.keys(DATASETS)?;
+        let names = self.0.store.keys(C::TABLES.datasets)?;
         let summaries = names.iter().map(|name| {
             let imported = self.imported(name)?;
             self.summary(&DatasetName::parse(name)?, &imported)
@@ -37,13 +37,31 @@ impl<C: Content> Datasets<C> {
         })
     }
 
+    /// The data sets that were imported without a further file of a kind.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub fn lacking(&self, kind: &str) -> Result<Vec<String>, Fault> {
+        let mut lacking = self.0.store.keys(C::TABLES.datasets)?;
+        let mut having = Vec::new();
+        for name in &lacking {
+            let header: Option<FileHeader> = self.0.store.get(C::TABLES.headers, name)?;
+            let parts = header.map(|header| header.parts).unwrap_or_default();
+            if parts.iter().any(|part| part.kind == kind) {
+                having.push(name.clone());
+            }
+        }
+        lacking.retain(|name| !having.contains(name));
+        Ok(lacking)
+    }
+
     /// One of them; an empty name means the only one.
     ///
     /// # Errors
     /// As [`Self::choose`].
     pub fn show(&self, dataset: &str) -> Result<Shown<C::Imported>, Fault> {
         let name = self.choose(dataset)?;
-        let header: Option<FileHeader> = self.0.store.get(HEADERS, name.as_str())?;
+        let header: Option<FileHeader> = self.0.store.get(C::TABLES.headers, name.as_str())?;
         let imported = self.imported(name.as_str())?;
         Ok(Shown {
             dataset: self.summary(&name, &imported)?,
@@ -61,7 +79,11 @@ impl<C: Content> Datasets<C> {
         let name = DatasetName::parse(dataset)?;
         let _changing = self.changing();
         let store = &self.0.store;
-        if !store.keys(DATASETS)?.iter().any(|known| known == dataset) {
+        if !store
+            .keys(C::TABLES.datasets)?
+            .iter()
+            .any(|known| known == dataset)
+        {
             return Err(not_there(dataset));
         }
         let jobs = self.jobs_with(&name)?;
@@ -72,7 +94,7 @@ impl<C: Content> Datasets<C> {
                 "End those jobs first; a finished one keeps its copy until its model is deleted.",
             ));
         }
-        let version = versions::of(store, dataset)?;
+        let version = versions::of_kind(store, C::TABLES.versions, dataset)?;
         let lineage = version.as_ref().map(|version| version.lineage.as_slice());
         let entry = [
             ("what", "data set".into()),
@@ -89,12 +111,12 @@ impl<C: Content> Datasets<C> {
             _ => {}
         }
         let mut changes = vec![
-            Change::Remove(DATASETS, dataset),
-            Change::Remove(HEADERS, dataset),
+            Change::Remove(C::TABLES.datasets, dataset),
+            Change::Remove(C::TABLES.headers, dataset),
         ];
         if let Some(version) = version {
             let left = versions::deleted(version).to_row();
-            changes.push(Change::Put(VERSIONS, dataset, left));
+            changes.push(Change::Put(C::TABLES.versions, dataset, left));
         }
         store.change(&changes)?;
         tracing::info!(dataset, "deleted");
@@ -102,7 +124,8 @@ impl<C: Content> Datasets<C> {
     }
 
     fn summary(&self, name: &DatasetName, imported: &C::Imported) -> Result<DatasetSummary, Fault> {
-        let version = versions::of(&self.0.store, name.as_str())?.unwrap_or_default();
+        let version = versions::of_kind(&self.0.store, C::TABLES.versions, name.as_str())?
+            .unwrap_or_default();
         let (users, rows) = C::sizes(imported);
         Ok(DatasetSummary {
             dataset: name.to_string(),

@@ -91,6 +91,21 @@ pub struct EvaluateArgs {
     /// lists: share of the users whose ratings are hidden, once for every fold.
     #[arg(long, default_value_t = 0.1, value_parser = share, value_name = "SHARE", requires = "mu")]
     pub hide_all: f64,
+    /// lists: factors of a recommender of your own in the place of the built-in ones, as Parquet (id,
+    /// vector) or safetensors; for the opening and the verdict.
+    #[arg(long, value_name = "FILE", requires = "mu")]
+    pub factors: Option<PathBuf>,
+    /// Factors of the items, where they are in a file of their own.
+    #[arg(long, value_name = "FILE", requires = "factors")]
+    pub item_factors: Option<PathBuf>,
+    /// lists: write what the opening says of every opened user, as Parquet: id, noised friends' sum,
+    /// its length, the estimated factor, and whether it is used.
+    #[arg(long, value_name = "FILE", requires = "mu")]
+    pub export_friends: Option<PathBuf>,
+    /// lists: write the ids of the calibration users, by whom the opening is judged: leave their
+    /// ratings out where you train factors of your own.
+    #[arg(long, value_name = "FILE", requires = "mu")]
+    pub calibration_out: Option<PathBuf>,
     /// Folds of the cross-validation.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub folds: u32,

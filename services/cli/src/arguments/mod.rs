@@ -36,10 +36,12 @@ pub use pki::{CardArgs, PkiArgs, PkiVerb, RequestArgs, RotateArgs, SignArgs, Tru
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
 pub use reading::{
-    BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, TextArgs,
-    ValueArgs,
+    BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,
+    TextArgs, ValueArgs,
 };
-pub(crate) use reading::{link_options, links_source, rating_options, ratings_source};
+pub(crate) use reading::{
+    link_options, links_source, rating_options, ratings_source, read_links, read_ratings,
+};
 pub use serve_load::ServeLoadArgs;
 pub use settings::{SettingsArgs, SettingsFile};
 pub use social::{BoundsName, ImportLinksArgs, PolicyVerb, SocialVerb};
@@ -178,6 +180,9 @@ pub struct FileArgs {
     /// How values are written.
     #[command(flatten)]
     pub values: ValueArgs,
+    /// Who else is a user.
+    #[command(flatten)]
+    pub roster: RosterArgs,
     /// Do not ask when something looks wrong with the data; on a terminal, import asks.
     #[arg(long)]
     pub yes: bool,

@@ -15,6 +15,12 @@ use crate::connection::ConnectionArgs;
 pub enum RatingVerb {
     /// Read a ratings file into the platform: user, item, rating.
     Import(ImportRatingsArgs),
+    /// Read vectors of a recommender of your own, Parquet (id, vector) or safetensors, for users and
+    /// items of ratings imported before.
+    ImportFactors(ImportFactorsArgs),
+    /// The imported factors.
+    #[command(subcommand)]
+    Factors(DatasetsVerb),
     /// Propose a training to the social platform; nothing of either side's data moves.
     Propose(Box<ProposeArgs>),
     /// Start an approved job.
@@ -58,6 +64,35 @@ pub struct ImportRatingsArgs {
     /// Where the fields stand.
     #[command(flatten)]
     pub columns: RatingColumnArgs,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `import-factors`.
+#[derive(Args, Debug)]
+pub struct ImportFactorsArgs {
+    /// Users' vectors, and items' where a safetensors file has both.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Items' vectors, where they are in a file of their own. Without any, items are solved for
+    /// from the ratings.
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// Name of the factors; what it held before is replaced.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub dataset: String,
+    /// The data set of ratings whose users and items these are; the only one unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME"
+    )]
+    pub ratings: String,
+    /// Upper and lower case of user ids count alike, as in those ratings.
+    #[arg(long)]
+    pub fold_case: bool,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use s3rec_data::{LinkOptions, RatingOptions};
+use s3rec_data::{
+    Column, IdRule, LinkOptions, LinkSet, RatingOptions, RatingSet, Roster, RosterOptions,
+};
 
-use crate::client::{Columns, FileSource};
+use crate::client::{Columns, FileSource, UsersFile};
 use crate::failure::Failure;
 
 /// How a file of text is laid out.
@@ -161,9 +163,40 @@ pub struct LinkColumnArgs {
     pub adjacency: bool,
 }
 
+/// A list of users beside ratings or links.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RosterArgs {
+    /// A list of the platform's users, one id a row: users without a rating or a link are users
+    /// too, and being a common user then says nothing about having one.
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
+    /// Column of the id in the list of users, by name or by number from 1.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COLUMN",
+        requires = "users"
+    )]
+    pub users_column: String,
+}
+
+impl RosterArgs {
+    /// The file, where there is one.
+    #[must_use]
+    pub fn source(&self) -> Option<UsersFile> {
+        let column = self.users_column.clone();
+        let path = self.users.clone()?;
+        Some(UsersFile { path, column })
+    }
+}
+
 /// How both files are read, for whoever holds both.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BothReadingArgs {
+    /// The users of both platforms.
+    #[command(flatten)]
+    pub roster: RosterArgs,
     /// The text of the ratings file.
     #[command(flatten)]
     pub text: TextArgs,
@@ -187,6 +220,7 @@ impl BothReadingArgs {
     pub fn ratings(&self, path: PathBuf) -> FileSource {
         FileSource {
             path,
+            users: self.roster.source(),
             ..ratings_source(&self.text, &self.values, &self.ratings)
         }
     }
@@ -196,6 +230,7 @@ impl BothReadingArgs {
     pub fn links(&self, path: PathBuf) -> FileSource {
         FileSource {
             path,
+            users: self.roster.source(),
             ..links_source(&(&self.links_text).into(), &self.values, &self.links)
         }
     }
@@ -226,8 +261,55 @@ impl BothFiles {
             rating_options: rating_options(&self.reading.ratings(self.ratings.clone()))?,
             links: self.links.clone(),
             link_options: link_options(&self.reading.links(self.links.clone()))?,
+            roster: roster(&self.reading.ratings(self.ratings.clone()))?,
         })
     }
+}
+
+impl BothFiles {
+    /// How user ids are normalised.
+    #[must_use]
+    pub fn id_rule(&self) -> IdRule {
+        id_rule(self.reading.values.fold_case)
+    }
+}
+
+fn id_rule(fold_case: bool) -> IdRule {
+    match fold_case {
+        true => IdRule::NfcTrimCaseFold,
+        false => IdRule::NfcTrim,
+    }
+}
+
+/// The list of users that goes with `source`, and how it is read.
+fn roster(source: &FileSource) -> Result<Option<(PathBuf, RosterOptions)>, Failure> {
+    let Some(users) = &source.users else {
+        return Ok(None);
+    };
+    let options = RosterOptions {
+        user: Column::named(&users.column)?,
+        ids: id_rule(source.fold_case),
+        ..RosterOptions::default()
+    };
+    Ok(Some((users.path.clone(), options)))
+}
+
+/// Ratings as a platform has them after importing `source`.
+pub(crate) fn read_ratings(source: &FileSource) -> Result<RatingSet, Failure> {
+    let ratings = RatingSet::read(&source.path, &rating_options(source)?)?;
+    Ok(match roster(source)? {
+        Some((file, options)) => ratings.with_roster(Roster::read(&file, &options)?),
+        None => ratings,
+    })
+}
+
+/// Links as a platform has them after importing `source`.
+pub(crate) fn read_links(source: &FileSource) -> Result<LinkSet, Failure> {
+    let links = LinkSet::read(&source.path, &link_options(source)?)?;
+    Ok(match roster(source)? {
+        Some((file, options)) => links.with_roster(Roster::read(&file, &options)?),
+        None => links,
+    })
 }
 
 /// How a rating platform reads `source`.

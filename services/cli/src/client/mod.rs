@@ -16,7 +16,7 @@ pub use again::{watch_rating, watch_social};
 pub use export::{ExportedModel, ExportedRow, export, gather};
 pub use ids::{rating_job, short, social_job};
 pub use model_file::{WrittenModel, tensors, write_model};
-pub use upload::{Columns, FileSource, import_links, import_ratings};
+pub use upload::{Columns, FileSource, UsersFile, import_factors, import_links, import_ratings};
 pub use watch::{decision, is_terminal, rating_events, social_events};
 
 use crate::connection::Connection;

@@ -54,6 +54,21 @@ pub struct FileSource {
     pub any_weight: bool,
     /// The data set whose lineage this goes on with; empty: the one of the same name.
     pub lineage: String,
+    /// A list of the platform's users that goes with it.
+    pub users: Option<UsersFile>,
+    /// Factors of items that go with those of users.
+    pub items: Option<PathBuf>,
+    /// Of factors: the data set of ratings whose users and items they are of; empty: the only one.
+    pub ratings: String,
+}
+
+/// A list of users, and the column of their ids; empty: where its name says, or the only one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsersFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The column.
+    pub column: String,
 }
 
 /// Columns by name or by number from 1; empty: by the names that the file has, or else the first
@@ -103,6 +118,7 @@ impl FileSource {
             drop_out_of_scale: self.drop_out_of_scale,
             fold_case: self.fold_case,
             lineage: self.lineage.clone(),
+            ratings: self.ratings.clone(),
             gzip: self.path.extension().is_some_and(|ending| ending == "gz"),
             // Each platform reads its own three.
             user_column: columns.from.clone(),
@@ -119,25 +135,67 @@ impl FileSource {
 
     /// The file, open at its beginning, and the header that states its length and digest.
     async fn open(&self) -> Result<(tokio::fs::File, v1::FileHeader), std::io::Error> {
+        let mut parts = Vec::new();
+        let mut others = Vec::new();
+        if let Some(users) = &self.users {
+            others.push(users.path.clone());
+            parts.push(v1::FilePart {
+                kind: s3rec_node::datasets::parts::USERS.into(),
+                file_name: users.path.display().to_string(),
+                column: users.column.clone(),
+                ..v1::FilePart::default()
+            });
+        }
+        if let Some(items) = &self.items {
+            others.push(items.clone());
+            parts.push(v1::FilePart {
+                kind: "items".into(),
+                file_name: items.display().to_string(),
+                ..v1::FilePart::default()
+            });
+        }
         let path = self.path.clone();
-        let opened = tokio::task::spawn_blocking(move || stated(&path)).await;
-        let (file, length, digest) = opened.map_err(std::io::Error::other)??;
+        let opened = tokio::task::spawn_blocking(move || stated(&path, &others)).await;
+        let stated = opened.map_err(std::io::Error::other)??;
+        for (part, length) in parts.iter_mut().zip(stated.others) {
+            part.length = length;
+        }
         let header = v1::FileHeader {
-            length,
-            digest: digest.as_bytes().to_vec(),
+            length: stated.length,
+            digest: stated.digest.as_bytes().to_vec(),
+            parts,
             ..self.header()
         };
-        Ok((tokio::fs::File::from_std(file), header))
+        Ok((tokio::fs::File::from_std(stated.file), header))
     }
 }
 
-/// A file open at its beginning, its length and its digest. What can be read only once, a pipe,
-/// is copied to a temporary file that nobody else can open.
-fn stated(path: &Path) -> Result<(std::fs::File, u64, blake3::Hash), std::io::Error> {
+/// What is uploaded.
+struct Stated {
+    /// Open at its beginning.
+    file: std::fs::File,
+    length: u64,
+    digest: blake3::Hash,
+    /// Lengths of the further files at its end.
+    others: Vec<u64>,
+}
+
+/// A file and those that go with it. What can be read only once, a pipe, and what is several
+/// files, is copied to a temporary file that nobody else can open.
+fn stated(path: &Path, others: &[PathBuf]) -> Result<Stated, std::io::Error> {
     let mut file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    let mut lengths = Vec::new();
+    if !file.metadata()?.is_file() || !others.is_empty() {
         let mut copy = tempfile::tempfile()?;
         std::io::copy(&mut file, &mut copy)?;
+        for other in others {
+            let named = |error: std::io::Error| {
+                let message = format!("{}: {error}", other.display());
+                std::io::Error::new(error.kind(), message)
+            };
+            let mut other = std::fs::File::open(other).map_err(named)?;
+            lengths.push(std::io::copy(&mut other, &mut copy)?);
+        }
         copy.flush()?;
         copy.seek(SeekFrom::Start(0))?;
         file = copy;
@@ -153,7 +211,12 @@ fn stated(path: &Path) -> Result<(std::fs::File, u64, blake3::Hash), std::io::Er
     }
     let length = file.stream_position()?;
     file.seek(SeekFrom::Start(0))?;
-    Ok((file, length, hasher.finalize()))
+    Ok(Stated {
+        file,
+        length,
+        digest: hasher.finalize(),
+        others: lengths,
+    })
 }
 
 /// Imports a ratings file.
@@ -166,6 +229,17 @@ pub async fn import_ratings(
     source: &FileSource,
 ) -> Result<v1::ImportRatingsResponse, Failure> {
     send(source, async |chunks| client.import_ratings(chunks).await).await
+}
+
+/// Imports factors of a recommender of the platform's own.
+///
+/// # Errors
+/// As [`import_ratings`].
+pub async fn import_factors(
+    client: &mut RatingClient,
+    source: &FileSource,
+) -> Result<v1::ImportFactorsResponse, Failure> {
+    send(source, async |chunks| client.import_factors(chunks).await).await
 }
 
 /// Imports a links file.
@@ -262,6 +336,50 @@ mod tests {
             Ok(tonic::Response::new(received))
         });
         assert_eq!(received.await.unwrap(), content);
+    }
+
+    #[tokio::test]
+    async fn further_files_are_the_end_of_what_arrives() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let users = UsersFile {
+            path: path("users.txt", "ann\nbob\n"),
+            column: "2".into(),
+        };
+        let source = FileSource {
+            users: Some(users),
+            items: Some(path("items", "xyz")),
+            ..FileSource::new(&path("links.tsv", "ann\tbob\n"), "d")
+        };
+        let received = send(&source, async |mut chunks| {
+            let Some(Part::Header(header)) = chunks.next().await.unwrap().part else {
+                panic!("no header")
+            };
+            let mut received = Vec::new();
+            while let Some(v1::FileChunk {
+                part: Some(Part::Data(data)),
+            }) = chunks.next().await
+            {
+                received.extend_from_slice(&data);
+            }
+            assert_eq!(header.digest, blake3::hash(&received).as_bytes());
+            let parts = header.parts.iter();
+            let parts: Vec<_> = parts.map(|part| (part.kind.clone(), part.length)).collect();
+            assert_eq!(parts, [("users".to_owned(), 8), ("items".to_owned(), 3)]);
+            assert_eq!(header.parts[0].column, "2");
+            Ok(tonic::Response::new(received))
+        });
+        assert_eq!(received.await.unwrap(), b"ann\tbob\nann\nbob\nxyz");
+        let missing = FileSource {
+            items: Some(directory.path().join("nowhere")),
+            ..source
+        };
+        let refused = send(&missing, async |_| Ok(tonic::Response::new(()))).await;
+        assert!(refused.unwrap_err().to_string().contains("nowhere"));
     }
 
     #[tokio::test]

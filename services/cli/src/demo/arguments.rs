@@ -56,7 +56,8 @@ const HELD_OUT_SHARE: f64 = 0.2;
 impl DemoArgs {
     /// Finds out before anything is started what would fail at the end.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        for path in [&self.ratings, &self.links].into_iter().flatten() {
+        let users = &self.reading.roster.users;
+        for path in [&self.ratings, &self.links, users].into_iter().flatten() {
             let opened = std::fs::File::open(path);
             opened.map_err(|source| Failure::File {
                 path: path.clone(),

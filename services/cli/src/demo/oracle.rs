@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use s3rec_algebra::RealMatrix;
-use s3rec_data::{IdTable, LinkSet, RatingSet};
+use s3rec_data::IdTable;
 use s3rec_job::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_model::evaluate::rewired;
 use s3rec_model::{Accuracy, Model, accuracy};
 use s3rec_sparse::{SocialMatrix, SocialOperator};
 use s3rec_wire::v1;
 
-use crate::arguments::{link_options, rating_options};
+use crate::arguments::{read_links, read_ratings};
 use crate::client::{ExportedModel, ExportedRow, FileSource};
 use crate::failure::Failure;
 
@@ -33,8 +33,8 @@ pub(super) fn train(
     proposal: &v1::ProposeJobRequest,
 ) -> Result<Oracle, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::Oracle(error.to_string());
-    let ratings = RatingSet::read(&ratings.path, &rating_options(ratings)?)?;
-    let links = LinkSet::read(&links.path, &link_options(links)?)?;
+    let ratings = read_ratings(ratings)?;
+    let links = read_links(links)?;
     let plan = s3rec_rating::plan(&ratings, proposal).map_err(|fault| failed(&fault))?;
 
     let social_matrix = links

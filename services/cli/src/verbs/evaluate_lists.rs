@@ -3,10 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use s3rec_data::{LinkSet, RatingSet};
-use s3rec_model::evaluate::{ColdSettings, ListsEvaluation, ReleaseSize, evaluate_lists};
-use s3rec_model::{EvaluationData, ModelError, Preset};
-use s3rec_sparse::ladder;
+use s3rec_data::factors::{FriendsRow, write_friends};
+use s3rec_data::{FactorOptions, FactorReport, FactorSet, IdTable, LinkSet, RatingSet, Vectors};
+use s3rec_model::evaluate::{
+    ColdSettings, ListsEvaluation, NoiseLevel, Population, ReleaseSize, SimulatedOpening,
+    evaluate_lists,
+};
+use s3rec_model::{
+    EvaluationData, ListsModel, ModelError, Preset, Verdict, VerdictSettings, verdict,
+};
+use s3rec_sparse::{RatingMatrix, ladder};
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::noise_first::{Sides, Terms, choose};
 
@@ -14,6 +20,7 @@ use super::evaluate::{clear, relevance};
 use super::evaluate_lists_text::text;
 use super::records::json;
 use super::sets::Sets;
+use super::verdict_text::verdict_text;
 use crate::arguments::{EvaluateArgs, MuChoice};
 use crate::failure::Failure;
 use crate::output::{Output, note};
@@ -37,9 +44,10 @@ pub(super) fn lists(
     };
     settings.ranking.relevance = relevance(arguments, settings.ranking.relevance);
     let unrated = unrated(&sets.ratings, &sets.links);
+    let friends: Vec<Vec<u32>> = unrated.iter().map(|user| user.friends.clone()).collect();
     let mu = arguments.mu.and_then(spent);
     let noise = |size: &ReleaseSize| mu.map_or(Ok(0.0), |mu| sigma(mu, size));
-    let report = evaluate_lists(data, &unrated, &settings, &noise, &mut |fold, what| {
+    let report = evaluate_lists(data, &friends, &settings, &noise, &mut |fold, what| {
         note(&format!(
             "fold {} of {}: {what}",
             fold + 1,
@@ -50,7 +58,128 @@ pub(super) fn lists(
     let mut document = json(&report)?;
     document["task"] = "lists".into();
     document["data"] = json(&sets.data)?;
-    output.value(&document, || text(&report))
+    let mut text = text(&report);
+    if let Some(cold) = &settings.cold {
+        let verdict = opened(
+            (arguments, preset),
+            (sets, data),
+            &unrated,
+            (&settings, cold),
+            &noise,
+        )?;
+        document["verdict"] = json(&verdict)?;
+        text = format!("{text}\n{}", verdict_text(&verdict));
+    }
+    output.value(&document, || text)
+}
+
+/// One opening of all that is known, and what it was worth; writes what was asked for.
+fn opened(
+    (arguments, preset): (&EvaluateArgs, &Preset),
+    (sets, data): (&Sets, &EvaluationData<'_>),
+    unrated: &[Unrated],
+    (settings, cold): (&ListsEvaluation, &ColdSettings),
+    noise: &NoiseLevel<'_>,
+) -> Result<Verdict, Failure> {
+    // As the intersection of the platforms' users would be. With a list of users, those without a
+    // rating are among them; without one, those with a friend who rates are taken as if they were.
+    let further: &[Unrated] = match sets.ratings.report.roster {
+        Some(_) => &[],
+        None => unrated,
+    };
+    let (users, links) = (&sets.ratings.users, &sets.links.users);
+    let population = Population {
+        common: users
+            .names()
+            .map(|name| links.find(name).is_some())
+            .collect(),
+        unrated: further.iter().map(|user| user.friends.clone()).collect(),
+    };
+    let factors = match &arguments.factors {
+        Some(file) => {
+            let options = FactorOptions {
+                ids: arguments.files.id_rule(),
+                ..FactorOptions::default()
+            };
+            let factors = FactorSet::read(file, arguments.item_factors.as_deref(), &options)?;
+            factors.check_known(file, users, &sets.ratings.items)?;
+            note(&own_factors_text(&factors.report));
+            Some(factors)
+        }
+        None => None,
+    };
+    let lists = &settings.lists;
+    let learn = |base: &RatingMatrix| match &factors {
+        Some(factors) => s3rec_rating::factors::model(factors, &sets.ratings, base, lists),
+        None => ListsModel::learn(base, lists),
+    };
+    note("one opening for the verdict");
+    let asked = (settings.cold_below, cold);
+    let opening = SimulatedOpening::draw(data, &population, asked, &learn, noise, settings.seed);
+    let opening = opening.map_err(clear)?;
+    let name = |user: u32| {
+        let further = (user as usize).checked_sub(users.len());
+        match further.and_then(|place| further_name(unrated, place, links)) {
+            Some(name) => name,
+            None => users.name(user).unwrap_or_default(),
+        }
+    };
+    if let Some(path) = &arguments.calibration_out {
+        let ids = opening.sides.calibration.iter();
+        let text: String = ids.map(|&user| format!("{}\n", name(user))).collect();
+        std::fs::write(path, text).map_err(|source| Failure::File {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let asked = VerdictSettings {
+        lists: settings.lists.clone(),
+        ratings: Some(preset.no_social.clone()),
+        cutoff: settings.ranking.cutoff,
+        relevance: settings.ranking.relevance,
+        few_below: settings.cold_below,
+        seed: settings.seed,
+        ..VerdictSettings::default()
+    };
+    let released = opening.opened(data.scale);
+    if let Some(path) = &arguments.export_friends {
+        let estimates = verdict::estimate(&released, &asked).map_err(clear)?;
+        let rows = opening.sides.opened.iter().enumerate();
+        let rows: Vec<FriendsRow<'_>> = rows
+            .map(|(row, &user)| FriendsRow {
+                id: name(user),
+                sum: opening.sums.row(row).to_vec(),
+                noisy_degree: estimates.degrees[row],
+                estimate: estimates.factors.row(row).to_vec(),
+                is_used: estimates.gate.is_open,
+            })
+            .collect();
+        write_friends(path, &rows)?;
+    }
+    let mut verdict = verdict::judge(&released, &asked, &mut |what| note(what)).map_err(clear)?;
+    if factors.is_some() {
+        let text = "the figures hold only if the factors brought along were trained without the \
+                    calibration users' ratings (--calibration-out)";
+        verdict.details.warnings.push(text.to_owned());
+    }
+    Ok(verdict)
+}
+
+/// What was brought along, in words.
+fn own_factors_text(report: &FactorReport) -> String {
+    let items = match report.items {
+        0 => "of no items: solved for from the ratings".to_owned(),
+        items => format!("of {items} items"),
+    };
+    format!(
+        "factors of {} users, {} of them zero, and {items}; {} values each",
+        report.users, report.zero_users, report.width
+    )
+}
+
+/// The id of a user without ratings who follows those of the data.
+fn further_name<'l>(unrated: &[Unrated], place: usize, links: &'l IdTable) -> Option<&'l str> {
+    links.name(unrated.get(place)?.user)
 }
 
 fn spent(mu: MuChoice) -> Option<Mu> {
@@ -81,32 +210,49 @@ fn sigma(mu: Mu, size: &ReleaseSize) -> Result<f64, ModelError> {
     }
 }
 
-/// Of everybody with links and no rating, the friends who have ratings.
-fn unrated(ratings: &RatingSet, links: &LinkSet) -> Vec<Vec<u32>> {
+/// Somebody with links and no rating.
+struct Unrated {
+    /// Among the users of the links.
+    user: u32,
+    /// Those of their friends who have ratings, among the users of the ratings.
+    friends: Vec<u32>,
+}
+
+/// Everybody with links and no rating who has a friend with ratings. Where users are listed, of
+/// those who are.
+fn unrated(ratings: &RatingSet, links: &LinkSet) -> Vec<Unrated> {
+    let known = ratings.report.users;
+    let is_rated = |user: &u32| (*user as usize) < known;
+    let is_listed =
+        |name: &str| ratings.report.roster.is_none() || ratings.users.find(name).is_some();
     let rated: Vec<Option<u32>> = links
         .users
         .names()
-        .map(|name| ratings.users.find(name))
+        .map(|name| ratings.users.find(name).filter(is_rated))
         .collect();
+    let listed: Vec<bool> = links.users.names().map(is_listed).collect();
     let mut friends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let both = links.links.iter().flat_map(|&(a, b)| [(a, b), (b, a)]);
     for (user, friend) in both {
-        if let (None, Some(friend)) = (rated[user as usize], rated[friend as usize]) {
+        let ends = (rated[user as usize], rated[friend as usize]);
+        if let ((None, Some(friend)), true) = (ends, listed[user as usize]) {
             friends.entry(user).or_default().push(friend);
         }
     }
-    let mut friends: Vec<Vec<u32>> = friends.into_values().collect();
-    for of in &mut friends {
-        of.sort_unstable();
-        of.dedup();
-    }
+    let friends = friends.into_iter();
     friends
+        .map(|(user, mut friends)| {
+            friends.sort_unstable();
+            friends.dedup();
+            Unrated { user, friends }
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_data::{LinkOptions, RatingOptions};
+    use s3rec_data::{LinkOptions, RatingOptions, Roster, RosterOptions};
     use std::path::Path;
 
     #[test]
@@ -137,10 +283,15 @@ mod tests {
         let ratings =
             RatingSet::read_from(name, ratings.as_bytes(), &RatingOptions::default()).unwrap();
         let links = LinkSet::read_from(name, links.as_bytes(), &LinkOptions::default()).unwrap();
-        let id = |name: &str| ratings.users.find(name).unwrap();
-        assert_eq!(
-            unrated(&ratings, &links),
-            [vec![id("a"), id("b")], vec![id("c")]]
-        );
+        let known = ratings.users.clone();
+        let id = |name: &str| known.find(name).unwrap();
+        let friends = |ratings: &RatingSet| -> Vec<Vec<u32>> {
+            let found = unrated(ratings, &links).into_iter();
+            found.map(|user| user.friends).collect()
+        };
+        assert_eq!(friends(&ratings), [vec![id("a"), id("b")], vec![id("c")]]);
+        let roster = Roster::read_from(name, &b"z\nq\n"[..], &RosterOptions::default()).unwrap();
+        let ratings = ratings.with_roster(roster);
+        assert_eq!(friends(&ratings), [vec![id("c")]]);
     }
 }

@@ -49,6 +49,7 @@ fn named(source: FileSource, arguments: &FileArgs) -> FileSource {
         path: arguments.file.clone(),
         dataset: arguments.dataset.clone(),
         lineage: arguments.lineage.clone(),
+        users: arguments.roster.source(),
         ..source
     }
 }
@@ -114,6 +115,30 @@ pub(super) fn reading_text(reading: Option<&v1::DataReading>) -> String {
     }
     for suspicion in &reading.suspicions {
         text.push_str(&format!("\nWARNING: {}", suspicion.text));
+    }
+    text
+}
+
+/// Who was listed beside the data, on a line of its own.
+pub(super) fn roster_text(roster: Option<&v1::RosterSummary>, without: &str) -> String {
+    let Some(roster) = roster else {
+        return String::new();
+    };
+    let mut text = format!(
+        "\n{} users are listed, {} of them without {without}",
+        count(roster.users),
+        count(roster.only_listed)
+    );
+    for (number, what) in [
+        (
+            roster.not_listed,
+            "users are not listed and are users all the same",
+        ),
+        (roster.duplicates, "rows of the list repeated a user"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!("\n{} {what}", count(number)));
+        }
     }
     text
 }

@@ -32,6 +32,7 @@ mod social;
 mod stored_text;
 mod tune;
 mod tune_lists;
+mod verdict_text;
 mod whole;
 
 pub use audit::audit;

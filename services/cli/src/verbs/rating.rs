@@ -10,7 +10,7 @@ use crate::arguments::{
     DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
     RatingVerb, ReasonedJobArgs,
 };
-use crate::client::{self, RatingClient};
+use crate::client::{self, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
 use crate::output::{Output, note};
@@ -27,6 +27,18 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let imported = client::import_ratings(&mut client, &source).await?;
             output.message(&imported, rating_text::imported)
         }
+        RatingVerb::ImportFactors(arguments) => {
+            let source = FileSource {
+                items: arguments.items,
+                ratings: arguments.ratings,
+                fold_case: arguments.fold_case,
+                ..FileSource::new(&arguments.file, &arguments.dataset)
+            };
+            let mut client = connect(arguments.connection).await?;
+            let imported = client::import_factors(&mut client, &source).await?;
+            output.message(&imported, rating_text::imported_factors)
+        }
+        RatingVerb::Factors(verb) => datasets(verb, "factors", output).await,
         RatingVerb::Propose(arguments) => propose(*arguments, output).await,
         RatingVerb::Start(arguments) => {
             let mut client = connect(arguments.job.connection).await?;
@@ -113,28 +125,37 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 text
             })
         }
-        RatingVerb::Datasets(verb) => datasets(verb, output).await,
+        RatingVerb::Datasets(verb) => datasets(verb, "", output).await,
         verb => model_verb(verb, output).await,
     }
 }
 
-async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
+/// `kind`: empty for ratings, or factors.
+async fn datasets(verb: DatasetsVerb, kind: &str, output: Output) -> Result<(), Failure> {
+    let kind = kind.to_owned();
     match verb {
         DatasetsVerb::List(connection) => {
-            let request = v1::ListDatasetsRequest {};
+            let rows = if kind.is_empty() {
+                "ratings"
+            } else {
+                "vectors"
+            };
+            let request = v1::ListDatasetsRequest { kind };
             let mut client = connect(connection).await?;
             let listed = client.list_datasets(request).await?.into_inner();
-            output.message(&listed, |listed| stored_text::datasets(listed, "ratings"))
+            output.message(&listed, |listed| stored_text::datasets(listed, rows))
         }
         DatasetsVerb::Show(DatasetArgs {
             dataset,
             connection,
         }) => {
-            let request = v1::ShowDatasetRequest { dataset };
+            let request = v1::ShowDatasetRequest { dataset, kind };
             let mut client = connect(connection).await?;
             let shown = client.show_dataset(request).await?.into_inner();
             output.message(&shown, |shown| {
+                let factors = shown.factors.as_ref().map(rating_text::imported_factors);
                 let imported = shown.imported.as_ref().map(rating_text::imported);
+                let imported = imported.or(factors);
                 stored_text::dataset(shown.dataset.as_ref(), shown.header.as_ref(), imported)
             })
         }
@@ -142,7 +163,7 @@ async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
             dataset,
             connection,
         }) => {
-            let request = v1::DeleteDatasetRequest { dataset };
+            let request = v1::DeleteDatasetRequest { dataset, kind };
             let mut client = connect(connection).await?;
             let deleted = client.delete_dataset(request).await?.into_inner();
             output.message(&deleted, stored_text::dataset_deleted)
@@ -276,6 +297,8 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             output.message(&models, rating_text::models)
         }
         RatingVerb::Import(_)
+        | RatingVerb::ImportFactors(_)
+        | RatingVerb::Factors(_)
         | RatingVerb::Propose(_)
         | RatingVerb::Start(_)
         | RatingVerb::Watch(_)

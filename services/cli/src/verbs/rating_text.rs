@@ -39,6 +39,27 @@ pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
             count(answer.missing)
         ));
     }
+    let roster = answer.roster.as_ref();
+    text.push_str(&importing::roster_text(roster, "a rating"));
+    text.push_str(&importing::reading_text(answer.reading.as_ref()));
+    text
+}
+
+pub(super) fn imported_factors(answer: &v1::ImportFactorsResponse) -> String {
+    let items = match answer.items {
+        0 => "none of items, which are solved for from the ratings".to_owned(),
+        items => format!("{} of items", count(items)),
+    };
+    let mut text = format!(
+        "{}: vectors of {} values: {} of users, {items}",
+        answer.dataset,
+        answer.width,
+        count(answer.users)
+    );
+    if answer.zero_users > 0 {
+        let zero = count(answer.zero_users);
+        text.push_str(&format!("\n{zero} users' vectors are zero and say nothing"));
+    }
     text.push_str(&importing::reading_text(answer.reading.as_ref()));
     text
 }

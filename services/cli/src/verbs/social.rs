@@ -146,7 +146,7 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
 async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
     match verb {
         DatasetsVerb::List(connection) => {
-            let request = v1::ListDatasetsRequest {};
+            let request = v1::ListDatasetsRequest::default();
             let mut client = connect(connection).await?;
             let listed = client.list_datasets(request).await?.into_inner();
             output.message(&listed, |listed| stored_text::datasets(listed, "links"))
@@ -155,7 +155,10 @@ async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
             dataset,
             connection,
         }) => {
-            let request = v1::ShowDatasetRequest { dataset };
+            let request = v1::ShowDatasetRequest {
+                dataset,
+                ..v1::ShowDatasetRequest::default()
+            };
             let mut client = connect(connection).await?;
             let shown = client.show_dataset(request).await?.into_inner();
             output.message(&shown, |shown| {
@@ -167,7 +170,10 @@ async fn datasets(verb: DatasetsVerb, output: Output) -> Result<(), Failure> {
             dataset,
             connection,
         }) => {
-            let request = v1::DeleteDatasetRequest { dataset };
+            let request = v1::DeleteDatasetRequest {
+                dataset,
+                ..v1::DeleteDatasetRequest::default()
+            };
             let mut client = connect(connection).await?;
             let deleted = client.delete_dataset(request).await?.into_inner();
             output.message(&deleted, stored_text::dataset_deleted)
@@ -223,6 +229,8 @@ fn imported(answer: &v1::ImportLinksResponse) -> String {
             text.push_str(&format!("\n{} {what}", count(number)));
         }
     }
+    let roster = answer.roster.as_ref();
+    text.push_str(&importing::roster_text(roster, "a link"));
     text.push_str(&importing::reading_text(answer.reading.as_ref()));
     text
 }
