@@ -3,7 +3,7 @@
 
     python3 -m venv venv && venv/bin/pip install numpy scipy scikit-surprise implicit cornac
     venv/bin/pip install torch torch_geometric flgo      # several GB; for FLGo's SeSoRec alone
-    venv/bin/python crates/bench/compare/compare.py FOLDS [--links FILE] [--only NAME,...]
+    venv/bin/python crates/bench/compare/compare.py FOLDS [--links FILE] [--only NAME,...] [--folds-of 0,...]
 
 Prints RMSE and MAE (predictions clipped to the scale of the ratings), RMSE of users with fewer than
 five training ratings, and NDCG@10 judged as `s3rec evaluate --rankings` judges it: all items but the
@@ -16,6 +16,7 @@ import argparse
 import csv
 import math
 import statistics
+import sys
 import time
 from collections import defaultdict
 
@@ -144,6 +145,18 @@ def flgo_sesorec(gamma, epochs=20, rate=0.1, batch=64):
     """FLGo's SeSoRec, by its own steps at both parties, its own defaults (10 factors, λ 0.01, rate 0.1,
     batches of 64), on our folds instead of the files that its task would download."""
 
+    def predict(model, fold):
+        import torch
+
+        test = list(zip(*fold.test))
+        with torch.no_grad():
+            asked = (torch.tensor(test[0]), torch.tensor(test[1]), None)
+            predicted = model(asked)
+        lost = int(predicted.isnan().sum())
+        if lost:
+            print(f"SeSoRec diverged: {lost} predictions are no numbers; the mean is", file=sys.stderr)
+        return predicted.nan_to_num(fold.mean).tolist()
+
     def run(fold):
         import torch
         from flgo.algorithm import sesorec
@@ -164,18 +177,19 @@ def flgo_sesorec(gamma, epochs=20, rate=0.1, batch=64):
         user = torch.tensor(columns[0])
         item = torch.tensor(columns[1])
         rating = torch.tensor(columns[2], dtype=torch.float32)
-        for _ in range(epochs):
+        started = time.time()
+        for epoch in range(epochs):
             order = torch.randperm(len(user))
             for start in range(0, len(order), batch):
                 part = order[start : start + batch]
                 active.get_batch_data = lambda: (user[part], item[part], rating[part])
                 active.iterate()
+            predicted = predict(active.local_module, fold)
+            spent, rmse = time.time() - started, errors(fold, predicted)[0]
+            passed = f"SeSoRec: {epoch + 1} of {epochs} passes, {spent:.0f} s, RMSE {rmse:.4f}"
+            print(passed, file=sys.stderr, flush=True)
         model = active.local_module
-        with torch.no_grad():
-            test = list(zip(*fold.test))
-            asked = (torch.tensor(test[0]), torch.tensor(test[1]), None)
-            predicted = model(asked).nan_to_num(fold.mean).tolist()
-            left, right = model.user_embedding.weight, model.item_embedding.weight
+        left, right = model.user_embedding.weight, model.item_embedding.weight
         return predicted, lambda user: (right @ left[user]).detach().nan_to_num(0.0).numpy()
 
     return run
@@ -284,11 +298,13 @@ def main():
     parser.add_argument("folds")
     parser.add_argument("--links")
     parser.add_argument("--only", default="")
+    parser.add_argument("--folds-of", default="", help="numbers of the folds to run, all unless given")
     arguments = parser.parse_args()
     users, items, rows = read_folds(arguments.folds)
     links = read_links(arguments.links, users) if arguments.links else []
     wanted = [name for name in arguments.only.split(",") if name]
-    numbers = sorted({row[3] for row in rows})
+    asked = {int(number) for number in arguments.folds_of.split(",") if number}
+    numbers = sorted({row[3] for row in rows} & asked if asked else {row[3] for row in rows})
     print(f"{len(rows)} ratings, {len(users)} users, {len(items)} items, {len(numbers)} folds")
     print("| model | RMSE | MAE | RMSE, cold users | NDCG@10 | seconds |")
     print("|---|---:|---:|---:|---:|---:|")
