@@ -126,7 +126,7 @@ pub fn model(
     base: &RatingMatrix,
     settings: &ListsSettings,
 ) -> Result<ListsModel, ModelError> {
-    fn row(vectors: &Vectors, id: Option<&str>) -> Option<&[f32]> {
+    fn row<'v>(vectors: &'v Vectors, id: Option<&str>) -> Option<&'v [f32]> {
         Some(vectors.row(vectors.ids.find(id?)?))
     }
     let user = |index| row(&factors.users, ratings.users.name(index));
