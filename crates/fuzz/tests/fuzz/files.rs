@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use s3rec_data::{LinkOptions, LinkSet, RatingOptions, RatingSet};
+use s3rec_data::{
+    FactorOptions, FactorSet, LinkOptions, LinkSet, RatingOptions, RatingSet, Roster, RosterOptions,
+};
 
 #[test]
 fn ratings() {
@@ -48,5 +50,33 @@ fn links_in_files_of_every_kind() {
     bolero::check!().for_each(|bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         let _ = LinkSet::read(&path, &LinkOptions::default());
+    });
+}
+
+#[test]
+fn factors_in_files_of_either_kind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("factors");
+    let options = FactorOptions {
+        max_bytes: 1 << 20,
+        ..FactorOptions::default()
+    };
+    bolero::check!().for_each(|bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(set) = FactorSet::read(&path, None, &options) {
+            let users = &set.users;
+            assert!(users.values.iter().all(|value| value.is_finite()));
+            assert_eq!(users.values.len(), users.width * users.ids.len());
+        }
+    });
+}
+
+#[test]
+fn rosters() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let name = Path::new("users.txt");
+        if let Ok(roster) = Roster::read_from(name, bytes, &RosterOptions::default()) {
+            assert!(!roster.users.is_empty());
+        }
     });
 }

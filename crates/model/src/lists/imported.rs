@@ -21,17 +21,17 @@ use s3rec_sparse::RatingMatrix;
 const MAX_WIDTH: usize = 512;
 
 /// Looks up a vector by index.
-pub type VectorOf<'a> = dyn Fn(u32) -> Option<&'a [f32]> + Sync + 'a;
+pub type VectorOf<'v> = dyn Fn(u32) -> Option<&'v [f32]> + Sync + 'v;
 
 /// Somebody else's factors.
 #[derive(Clone, Copy)]
-pub struct OwnFactors<'a> {
+pub struct OwnFactors<'f, 'v> {
     /// k.
     pub width: usize,
     /// Of users.
-    pub user: &'a VectorOf<'a>,
+    pub user: &'f VectorOf<'v>,
     /// Of items; none where they are to be solved for.
-    pub item: Option<&'a VectorOf<'a>>,
+    pub item: Option<&'f VectorOf<'v>>,
 }
 
 impl ListsModel {
@@ -44,7 +44,7 @@ impl ListsModel {
     pub fn imported(
         ratings: &RatingMatrix,
         settings: &ListsSettings,
-        factors: OwnFactors<'_>,
+        factors: OwnFactors<'_, '_>,
     ) -> Result<Self, ModelError> {
         let width = factors.width;
         settings.validate()?;
@@ -231,7 +231,7 @@ mod tests {
         (rows(model.users(), factor), rows(model.items(), 7.0))
     }
 
-    fn of(rows: &[Vec<f32>]) -> impl Fn(u32) -> Option<&[f32]> + Sync {
+    fn of<'r>(rows: &'r [Vec<f32>]) -> impl Fn(u32) -> Option<&'r [f32]> + Sync {
         |index| rows.get(index as usize).map(Vec::as_slice)
     }
 
@@ -306,21 +306,22 @@ mod tests {
 
         let against = |user: u32| items.get(user as usize).map(Vec::as_slice);
         let nobody = |_: u32| -> Option<&[f32]> { None };
-        let refused = |user: &VectorOf<'_>, item: Option<&VectorOf<'_>>| {
-            let factors = OwnFactors {
-                width: 6,
-                user,
-                item,
-            };
+        let refused = |factors: OwnFactors<'_, '_>| {
             let found = ListsModel::imported(&ratings, &settings, factors);
             matches!(found, Err(ModelError::OwnFactors(_)))
         };
-        assert!(refused(&nobody, None));
-        assert!(refused(&nobody, Some(&against)));
         let turned: Vec<Vec<f32>> = users
             .iter()
             .map(|row| row.iter().map(|x| -x).collect())
             .collect();
-        assert!(refused(&of(&turned), Some(&against)));
+        let turned = of(&turned);
+        let of_both = |user, item| OwnFactors {
+            width: 6,
+            user,
+            item,
+        };
+        assert!(refused(of_both(&nobody, None)));
+        assert!(refused(of_both(&nobody, Some(&against))));
+        assert!(refused(of_both(&turned, Some(&against))));
     }
 }

@@ -24,7 +24,8 @@
 //! P0 knows nobody's number of friends, but the length of everybody's noised sum
 //! ([`noisy_degree`]). By it users fall into strata, and the headline gives every stratum (and
 //! number of ratings) the share it has among the opened users who truly have fewer ratings than
-//! the threshold. The groups' plain figures are not weighted.
+//! the threshold. The groups' plain figures are not weighted, nor is the headline where fewer than
+//! twenty users truly have so few: it is then `cold`.
 //!
 //! **Interval.** 95 %, paired, over users, everything about one user together. It is about this
 //! release's map and this population; how much another sample of calibration users would change
@@ -93,7 +94,7 @@ pub struct VerdictSettings {
     pub few_below: usize,
     /// Calibration users whose lists decide in each part, at most; maps are learnt from all.
     pub deciding: usize,
-    /// Users judged, at most, drawn at random.
+    /// Users judged, at most, evenly spread.
     pub judged: usize,
     /// Seed of the parts and of which ratings are kept.
     pub seed: u64,

@@ -52,11 +52,10 @@ fn kept_of(group: usize, ratings: usize) -> usize {
 }
 
 impl Nested<'_> {
-    /// The users of a part who are judged, at most `settings.judged` over all parts.
+    /// The users of a part who are judged, at most `settings.judged` over all parts, evenly spread.
     fn judged(&self, part: usize) -> Vec<u32> {
         let of = self.parts.iter().filter(|(_, of)| *of == part);
         let users: Vec<u32> = of.map(|(user, _)| *user).collect();
-        // Parts are drawn at random, so the first of one are as good as any.
         let stride = users.len().div_ceil((self.settings.judged / PARTS).max(1));
         users.into_iter().step_by(stride.max(1)).collect()
     }

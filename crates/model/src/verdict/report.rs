@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 const STRATA: usize = 6;
 /// Fewest judged users of a stratum.
 const FEWEST_IN_STRATUM: usize = 10;
+/// Fewest users with few ratings to whom anything is weighted.
+const FEWEST_FEW: f64 = 20.0;
 
 /// Whether the friends' estimate was worth it. Stays at P0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,8 +62,8 @@ pub struct VerdictDetails {
 /// One task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskVerdict {
-    /// `cold` and `k1` … `k4` together, weighted to the users who truly have so few ratings;
-    /// null where nobody has.
+    /// `cold` and `k1` … `k4` together, weighted to the users who truly have so few ratings; `cold`
+    /// as it was sampled where hardly anybody has.
     pub few: Option<Weighted>,
     /// Group by group: `cold`, `k1` … `k4`, `warm`.
     pub groups: Vec<GroupVerdict>,
@@ -177,6 +179,11 @@ impl Towards {
         self.edges.len() + 1
     }
 
+    /// Whether there are enough of those it is for that figures are weighted to them.
+    fn is_weighted(&self) -> bool {
+        (0..WARM).map(|ratings| self.users(ratings)).sum::<f64>() >= FEWEST_FEW
+    }
+
     fn users(&self, ratings: usize) -> f64 {
         self.few.get(ratings).map_or(0.0, |of| of.iter().sum())
     }
@@ -241,11 +248,13 @@ pub(super) fn verdict(
     let lists = task(&lists, &towards, Measure::Gain);
     let ratings = ratings.map(|sums| task(&sums, &towards, Measure::RootError));
     let mut warnings = Vec::new();
-    if (0..WARM).all(|ratings| towards.users(ratings) == 0.0) {
-        warnings.push(
-            "no opened user truly has so few ratings: the figures are of users as if they had"
-                .to_owned(),
-        );
+    if !towards.is_weighted() {
+        let few: f64 = (0..WARM).map(|ratings| towards.users(ratings)).sum();
+        warnings.push(format!(
+            "only {few} opened users truly have fewer than {} ratings: the headline is of calibration \
+             users as if they had none, weighted to nobody",
+            nested.settings.few_below.min(WARM)
+        ));
     }
     let headline = match nested.settings.task {
         VerdictTask::Lists => lists.few,
@@ -275,7 +284,10 @@ fn assemble(
 ) -> Verdict {
     let settings = nested.settings;
     let below = settings.few_below.min(WARM);
-    let group = format!("users with fewer than {below} ratings");
+    let group = match towards.is_weighted() {
+        true => format!("users with fewer than {below} ratings"),
+        false => "users without ratings".to_owned(),
+    };
     let headline = match settings.task {
         VerdictTask::Lists => lists.as_ref().and_then(|task| task.few),
         VerdictTask::Ratings => ratings.as_ref().and_then(|task| task.few),
@@ -341,11 +353,11 @@ fn task(sums: &[Sums], towards: &Towards, measure: Measure) -> TaskVerdict {
 }
 
 /// The headline: every number of ratings and stratum as often as among those it is for; where
-/// there are none, the users without ratings as they were sampled.
+/// there are hardly any, calibration users as if they had none.
 fn few(sums: &[Sums], towards: &Towards, measure: Measure) -> Option<Weighted> {
     let strata = towards.strata();
     let weights: Vec<f64> = towards.few.iter().flatten().copied().collect();
-    if weights.iter().sum::<f64>() == 0.0 {
+    if !towards.is_weighted() {
         return group(sums, 0, towards, measure).map(|group| group.plain);
     }
     let observed: Vec<Observation> = sums

@@ -16,6 +16,8 @@ struct Planted {
     model: ListsModel,
     /// Friends of O in W: four in five of the same taste.
     block: Vec<Vec<u32>>,
+    /// What everybody would rate 4 or 5 of what they would choose, whether they have or not.
+    liked: Vec<Vec<u32>>,
 }
 
 fn draw(rng: &mut ChaCha8Rng, bound: usize) -> u32 {
@@ -23,11 +25,17 @@ fn draw(rng: &mut ChaCha8Rng, bound: usize) -> u32 {
 }
 
 fn planted(users: usize) -> Planted {
+    planted_with(users, (10, 10))
+}
+
+/// Friends of users with few ratings, and of others: fewer than so many.
+fn planted_with(users: usize, (of_few, of_others): (usize, usize)) -> Planted {
     let mut rng = stream(3, 1 << 50);
     let mut given = BTreeMap::new();
+    let mut liked = vec![Vec::new(); users];
     for user in 0..users {
         let count = if user % 5 < 2 { user / 5 % 5 } else { 12 };
-        for _ in 0..count {
+        for place in 0..12 {
             let own = below(&mut rng, 4) > 0;
             let taste = if own {
                 user % TASTES
@@ -35,10 +43,16 @@ fn planted(users: usize) -> Planted {
                 below(&mut rng, TASTES)
             };
             // Of equal taste the first items are chosen most.
-            let place = below(&mut rng, 20) * below(&mut rng, 20) / 20;
+            let choice = below(&mut rng, 20) * below(&mut rng, 20) / 20;
             let low = if taste == user % TASTES { 4 } else { 1 };
-            let item = u32::try_from(taste * 20 + place).unwrap();
-            given.insert((user, item), low + draw(&mut rng, 2));
+            let item = u32::try_from(taste * 20 + choice).unwrap();
+            let value = low + draw(&mut rng, 2);
+            if value >= 4 && !liked[user].contains(&item) {
+                liked[user].push(item);
+            }
+            if place < count {
+                given.insert((user, item), value);
+            }
         }
     }
     let given: Vec<Rating> = given
@@ -68,7 +82,9 @@ fn planted(users: usize) -> Planted {
     };
     let by_taste: Vec<Vec<u32>> = (0..TASTES).map(of_taste).collect();
     let friends = |user: &u32| {
-        let mut friends: Vec<u32> = (0..below(&mut rng, 10))
+        let has_few = *user as usize % 5 < 2;
+        let most = if has_few { of_few } else { of_others };
+        let mut friends: Vec<u32> = (0..below(&mut rng, most))
             .map(|_| {
                 let own = below(&mut rng, 5) > 0;
                 let taste = if own {
@@ -99,6 +115,7 @@ fn planted(users: usize) -> Planted {
         ratings,
         sides,
         model,
+        liked,
     }
 }
 
@@ -392,6 +409,51 @@ fn what_friends_say_is_estimated_for_everybody_who_is_opened() {
     assert!(all > 50 && right * 4 > all * 3, "{right} of {all}");
 }
 
+/// The weights bring the figures of users who were sampled to those of users who truly have no
+/// ratings and fewer friends, whose likings this test alone knows.
+#[test]
+fn weighted_figures_are_near_those_of_the_truly_cold() {
+    let planted = planted_with(3000, (4, 12));
+    let sums = planted.sums(&planted.block, 1.0, 1);
+    let opened = planted.opened(&sums, 1.0);
+    let settings = VerdictSettings {
+        ratings: None,
+        ..settings()
+    };
+    let found = judge(&opened, &settings, &mut |_| ()).unwrap();
+    let cold = &found.details.lists.as_ref().unwrap().groups[0];
+    let reweighted = cold.reweighted.unwrap();
+
+    let base = opened.base().unwrap();
+    let judging = Judging {
+        cutoff: 10,
+        relevant_from: 4.0,
+        users: 1000,
+    };
+    let (ratings, sides) = (opened.ratings, opened.sides);
+    let common = opened.is_common();
+    let calibration = Calibration::new(&planted.model, &base, ratings, sides, &common, judging);
+    let estimate = FriendsEstimate::fit(&calibration, &sums, 1.0);
+    let (mut gain, mut all) = (0.0, 0.0);
+    for (row, user) in sides.opened.iter().enumerate() {
+        let user = *user as usize;
+        if ratings.by_user(user).0.is_empty() && !planted.liked[user].is_empty() {
+            let judge = |list: &[u32]| crate::evaluate::ndcg(list, &planted.liked[user]);
+            gain +=
+                judge(&estimate.list(&calibration, row, &[])) - judge(&calibration.popular(&[]));
+            all += 1.0;
+        }
+    }
+    let truly = gain / all;
+    let gains = |figures: &Weighted| figures.with - figures.without;
+    let (plain, weighted) = (gains(&cold.plain), gains(&reweighted));
+    assert!(all > 200.0 && truly > 0.0, "{truly} of {all}");
+    assert!(
+        (weighted - truly).abs() < 0.5 * (plain - truly).abs(),
+        "truly {truly:.4}, weighted {weighted:.4}, as sampled {plain:.4}"
+    );
+}
+
 #[test]
 fn with_too_few_nothing_is_told() {
     let planted = planted(900);
@@ -421,6 +483,26 @@ fn with_too_few_nothing_is_told() {
     };
     let refused = judge(&opened, &settings(), &mut |_| ());
     assert!(matches!(refused, Err(ModelError::Release(_))));
+    // Where hardly anybody has few ratings, it is about users as if they had none.
+    let many = OpenedSides {
+        opened: planted.sides.calibration.clone(),
+        ..planted.sides.clone()
+    };
+    let places = planted.sides.calibration_places();
+    let mut theirs = RealMatrix::zeros(places.len(), COLUMNS);
+    for (row, place) in places.into_iter().enumerate() {
+        theirs.row_mut(row).copy_from_slice(sums.row(place));
+    }
+    let opened = Opened {
+        sides: &many,
+        ..planted.opened(&theirs, 1.0)
+    };
+    let found = judge(&opened, &settings(), &mut |_| ()).unwrap();
+    assert_eq!(
+        (found.group.as_str(), found.details.few),
+        ("users without ratings", 0)
+    );
+    assert!(found.worth_it && found.details.warnings[0].starts_with("only 0 opened users"));
     let short = RealMatrix::zeros(3, COLUMNS);
     let refused = judge(&planted.opened(&short, 1.0), &settings(), &mut |_| ());
     assert!(matches!(

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use s3rec_data::factors::{FriendsRow, write_friends};
-use s3rec_data::{FactorOptions, FactorReport, FactorSet, IdTable, LinkSet, RatingSet, Vectors};
+use s3rec_data::{FactorOptions, FactorReport, FactorSet, IdTable, LinkSet, RatingSet};
 use s3rec_model::evaluate::{
     ColdSettings, ListsEvaluation, NoiseLevel, Population, ReleaseSize, SimulatedOpening,
     evaluate_lists,
