@@ -5,7 +5,9 @@ use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy, release};
 
 use crate::Proposal;
-use crate::counting::Account;
+use crate::counting::{Account, mu_of};
+
+pub mod friends;
 
 /// What the rating platform could have learnt from `openings` openings.
 #[must_use]
@@ -34,6 +36,10 @@ pub fn by_rating(
             ReleasePolicy::Coarse { .. } => format!(
                 "The rounded product with {openings} × {columns} columns; rounding protects nothing."
             ),
+            // Said by `friends`, with what was agreed on.
+            ReleasePolicy::Friends(_) => {
+                format!("Friends' sums of {columns} columns, with noise.")
+            }
             ReleasePolicy::Noised { .. } => {
                 format!("The noised product with {openings} × {columns} columns.")
             }
@@ -126,7 +132,9 @@ pub fn of_noise(proposal: &Proposal, openings: u32, row_norm_bound: Option<u64>)
             spent(NARROW_BOUND),
             spent(WIDE_BOUND)
         ),
-        (None, OperatorKind::Laplacian | OperatorKind::OutAverage) => spent(0),
+        (None, OperatorKind::Laplacian | OperatorKind::OutAverage | OperatorKind::Friends) => {
+            spent(0)
+        }
     };
     Some(format!(
         "Noise of standard deviation {sigma} is added to every value, to rows without links too. \
@@ -179,6 +187,13 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
             account.epsilon,
             account.delta
         ));
+        if let Some(mu) = mu_of(counters.nano_rho) {
+            statements.push(format!(
+                "All noised openings together: √Σμ² = {:.3}. {}",
+                mu.value(),
+                mu.statement()
+            ));
+        }
     }
     if counters.stocks > 0 {
         statements.push(format!(

@@ -4,7 +4,7 @@
 //! the operators' services as it stands is kept as that message. A change of a row's type is a
 //! step of the migrations.
 
-use s3rec_job::{Account, JobDisclosure, SignedApproval};
+use s3rec_job::{Account, CalibrationSample, JobDisclosure, OpenedUsers, SignedApproval};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 use serde::Serialize;
@@ -51,7 +51,7 @@ macro_rules! rows {
 }
 
 rows! {
-    own: JobDisclosure, Account, SignedApproval;
+    own: JobDisclosure, Account, SignedApproval, OpenedUsers, CalibrationSample;
     messages: DataVersion, EvaluateResponse, FileHeader, ImportLinksResponse, ImportRatingsResponse,
         JobCostResponse, JobEvent, JobReportResponse, JobSummary, ModelSummary, PeerHead,
         PeerProposal, ProposalSummary, ProposeJobRequest, RefusedPeerHead, StartJobRequest, Stock,

@@ -249,6 +249,7 @@ mod tests {
     fn filmtrust(operator: OperatorKind) -> ProductRequest {
         let (row_norm_bound, nonzeros_bound) = match operator {
             OperatorKind::Laplacian => (256, 4096),
+            OperatorKind::Friends => (64, 4096),
             OperatorKind::NormalizedLaplacian | OperatorKind::OutAverage => (6144, 4096),
         };
         ProductRequest {

@@ -18,5 +18,9 @@ pub(crate) const APPROVALS: Table = Table("approvals");
 pub(crate) const DISCLOSURES: Table = Table("disclosures");
 /// By lineage: what P1 has counted and we have not, because our records were lost.
 pub(crate) const MISSING: Table = Table("missing counters");
+/// By lineage of P0's data: the seed of its calibration sample, drawn once.
+pub(crate) const SAMPLES: Table = Table("calibration samples");
+/// By lineage of P0's data: whose friends' sums were opened.
+pub(crate) const OPENED_USERS: Table = Table("opened users");
 /// By model, which has its job's name.
 pub(crate) const MODELS: Table = Table("models");

@@ -21,6 +21,9 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
              repeated openings undo the rounding. Treat it as an exact opening (66 % of FilmTrust's \
              links from one)."
         )),
+        ReleasePolicy::Friends(release) => {
+            warnings.extend(statements::friends::of_proposal(&release, columns));
+        }
         ReleasePolicy::Noised { .. } => warnings.extend(statements::of_noise(proposal, proposal.rounds, None)),
     }
     warnings.push(format!(

@@ -23,6 +23,7 @@ mod features;
 mod few;
 mod ridge;
 mod rows;
+mod served;
 mod sides;
 
 pub(crate) use calibration::relevant;
@@ -31,6 +32,7 @@ pub use estimate::{Candidate, FriendsEstimate, Gate};
 pub(crate) use few::keep;
 pub use few::{FewRatings, OwnRatings};
 pub use rows::rows_to_open;
+pub use served::{FriendsBase, FriendsItem, FriendsModel, FriendsQuality};
 pub use sides::{OpenedSides, Sampling};
 
 /// Paired standard errors by which an estimate must beat what it takes the place of.

@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod descriptor;
 mod estimate;
+mod estimate_friends;
 mod evaluate;
 mod evaluate_lists;
 mod evaluate_lists_text;

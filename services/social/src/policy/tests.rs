@@ -216,6 +216,7 @@ fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
                 columns: 50,
                 values: 4000,
             },
+            year_nano_rho: None,
         };
         Ok::<(), Fault>(rule.permits(&standing)?)
     };
