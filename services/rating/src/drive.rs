@@ -352,17 +352,22 @@ impl RatingPlatform for Inputs {
         uploaded: &[u32],
     ) -> Result<RealMatrix, Box<dyn Error + Send + Sync>> {
         let release = self.release.ok_or_else(out_of_place)?;
-        let (columns, few_below) = (parameters.columns(), release.few_below as usize);
+        let columns = parameters.columns();
         let sides = (opened, uploaded);
         let plan = &self.plan;
-        let base = friends_outcome::base(&plan.train, plan, sides, columns, few_below)
+        let base = friends_outcome::base(&plan.train, plan, sides, columns, &release)
             .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
         // The model's rows are in the order of P0's users.
         let rows = base.rows(columns);
         let mut ascending = uploaded.to_vec();
         ascending.sort_unstable();
         let mut ordered = RealMatrix::zeros(uploaded.len(), columns);
+        let held_back = friends_outcome::held_back(&plan.train, sides, &release);
         for (place, user) in uploaded.iter().enumerate() {
+            // Of whom the model has seen no rating the row stays zeros.
+            if held_back.binary_search(user).is_ok() {
+                continue;
+            }
             let row = ascending.binary_search(user).map_err(|_| out_of_place())?;
             let from = rows.row(row).iter().map(|x| x * release.row_norm_bound);
             let to = ordered.row_mut(place).iter_mut();

@@ -21,7 +21,7 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 use serde::{Deserialize, Serialize};
 
-use crate::friends_sides::model_sides;
+use crate::friends_sides::{few_below, model_sides};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::models;
@@ -100,15 +100,33 @@ pub(crate) fn lists_settings(plan: &Plan, columns: usize) -> ListsSettings {
 pub(crate) fn base(
     train: &RatingMatrix,
     plan: &Plan,
-    (opened, uploaded): (&[u32], &[u32]),
+    sides: (&[u32], &[u32]),
     columns: usize,
-    few_below: usize,
+    release: &FriendsRelease,
 ) -> Result<FriendsBase, ModelError> {
     let counts: Vec<usize> = (0..train.users())
         .map(|user| train.by_user(user).0.len())
         .collect();
-    let sides = model_sides(opened, uploaded, &counts, few_below);
+    let sides = model_sides(sides, &counts, release);
     FriendsBase::learn(train, sides, &lists_settings(plan, columns))
+}
+
+/// Users of whom that model has seen no rating, ascending: those it is calibrated with, and those
+/// who gave none.
+pub(crate) fn held_back(
+    train: &RatingMatrix,
+    sides: (&[u32], &[u32]),
+    release: &FriendsRelease,
+) -> Vec<u32> {
+    let counts: Vec<usize> = (0..train.users())
+        .map(|user| train.by_user(user).0.len())
+        .collect();
+    let calibration = model_sides(sides, &counts, release).calibration;
+    let unrated = (0u32..).zip(&counts).filter(|(_, ratings)| **ratings == 0);
+    let mut all: Vec<u32> = unrated.map(|(user, _)| user).chain(calibration).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Learns, and stores everything; the job is FINISHED then.
@@ -192,9 +210,8 @@ fn learn(
 ) -> Result<StoredFriends, Fault> {
     let refused = |error: ModelError| Fault::new(Reason::ParametersRefused, error.to_string());
     let parameters = opened.parameters;
-    let few_below = release.few_below as usize;
     let sides = (&opened.opened[..], &opened.uploaded[..]);
-    let base = base(&plan.train, plan, sides, parameters.columns(), few_below).map_err(refused)?;
+    let base = base(&plan.train, plan, sides, parameters.columns(), release).map_err(refused)?;
     // The sums are in the common order, the model's rows in that of the users.
     let mut order: Vec<usize> = (0..opened.opened.len()).collect();
     order.sort_by_key(|&place| opened.opened.get(place).copied());
@@ -211,7 +228,7 @@ fn learn(
         }
     }
     let noisy = (&sums, parameters.sigma());
-    let model = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below);
+    let model = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below(release));
     Ok(StoredFriends {
         format: FORMAT,
         user_ids: ratings.users.names().map(String::from).collect(),

@@ -9,6 +9,7 @@ use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Sides;
 use s3rec_wire::status::{Fault, Reason};
 
+use crate::plan::FEW_BELOW;
 use crate::platform::Platform;
 use crate::tables::{OPENED_USERS, SAMPLES};
 
@@ -104,10 +105,9 @@ pub(crate) fn counts(ratings: &RatingSet) -> Vec<usize> {
 /// O, W and the calibration users, as indices of P0's users in ascending order, and where each
 /// of `opened` and `uploaded` is among them.
 pub(crate) fn model_sides(
-    opened: &[u32],
-    uploaded: &[u32],
+    (opened, uploaded): (&[u32], &[u32]),
     counts: &[usize],
-    few_below: usize,
+    release: &FriendsRelease,
 ) -> OpenedSides {
     let ascending = |users: &[u32]| {
         let mut users = users.to_vec();
@@ -115,13 +115,32 @@ pub(crate) fn model_sides(
         users
     };
     let opened = ascending(opened);
-    let has_enough = |user: &&u32| {
+    let is_learnt_from = |user: &&u32| {
         let ratings = counts.get(**user as usize).copied().unwrap_or(0);
-        ratings >= few_below.max(1)
+        ratings >= few_below(release)
+            && match release.sides {
+                Sides::One => true,
+                // Everybody is opened: of whom the map is learnt is P0's own affair.
+                Sides::Two => is_drawn(**user, release.calibration_share),
+            }
     };
     OpenedSides {
-        calibration: opened.iter().filter(has_enough).copied().collect(),
+        calibration: opened.iter().filter(is_learnt_from).copied().collect(),
         uploaded: ascending(uploaded),
         opened,
     }
+}
+
+/// From how many ratings on a user has enough of their own.
+pub(crate) fn few_below(release: &FriendsRelease) -> usize {
+    match release.few_below {
+        // Of a two-sided release, which has no threshold.
+        0 => FEW_BELOW as usize,
+        few => few as usize,
+    }
+}
+
+/// A share of the users, spread over them.
+fn is_drawn(user: u32, share: f64) -> bool {
+    f64::from(user.wrapping_mul(0x9e37_79b9) >> 8) < share * f64::from(1 << 24)
 }

@@ -115,7 +115,7 @@ fn fill_friends(request: &mut v1::ProposeJobRequest) {
 
 /// C, t and f where the request leaves them open (page `noised_opening`, section 4).
 const FRIENDS_COLUMNS: u32 = 8;
-const FEW_BELOW: u32 = 5;
+pub(crate) const FEW_BELOW: u32 = 5;
 const CALIBRATION_SHARE: f64 = 0.2;
 
 /// Reads a request against the ratings it is about.
