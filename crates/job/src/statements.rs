@@ -187,18 +187,27 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
             account.epsilon,
             account.delta
         ));
-        if let Some(mu) = mu_of(counters.nano_rho) {
-            statements.push(format!(
+        let shown = account.shown.is_some_and(|shown| shown.pattern_rows > 0);
+        match mu_of(counters.nano_rho) {
+            // It would be false: something that depends on the links has left without noise.
+            Some(mu) if counters.exact_values > 0 || shown => statements.push(format!(
+                "All noised openings together: √Σμ² = {:.3}. Of this data as a whole nothing is \
+                 promised: some of what depends on the links has left without noise.",
+                mu.value()
+            )),
+            Some(mu) => statements.push(format!(
                 "All noised openings together: √Σμ² = {:.3}. {}",
                 mu.value(),
                 mu.statement()
-            ));
+            )),
+            None => {}
         }
     }
     if counters.stocks > 0 {
         statements.push(format!(
             "{} uploads answered: beyond the opened values, what the rating platform saw is within \
-             {} · 2^-40 of what it could have made up itself.",
+             {} · 2^-40 of what it could have made up itself; of friends' sums as far as the lattice \
+             problems hold that they rest on.",
             counters.stocks, counters.stocks
         ));
     }

@@ -83,7 +83,7 @@ impl<'a> Driver<'a> {
         let checkpoint = RatingCheckpoint { agreed, progress };
         self.agreed_digest = Some(checkpoint.agreed.parameters_digest);
         self.ledger.go_on_from(&checkpoint);
-        Ok(Some(Checkpoint::Training(checkpoint)))
+        Ok(Some(Checkpoint::Training(Box::new(checkpoint))))
     }
 
     async fn load_friends(&mut self) -> Result<Option<FriendsCheckpoint>, Fault> {
@@ -309,7 +309,7 @@ impl<'a> Driver<'a> {
 /// What is on disk of a job whose openings are under way.
 pub(crate) enum Checkpoint {
     /// A training.
-    Training(RatingCheckpoint),
+    Training(Box<RatingCheckpoint>),
     /// Friends' sums.
     Friends(FriendsCheckpoint),
 }

@@ -234,7 +234,7 @@ async fn phases(
             Some(Checkpoint::Friends(kept)) => {
                 return RatingJob::take_up_friends(inputs, &proposal, kept, is_finished);
             }
-            Some(Checkpoint::Training(checkpoint)) => Some(checkpoint),
+            Some(Checkpoint::Training(checkpoint)) => Some(*checkpoint),
             None => None,
         };
         RatingJob::take_up(inputs, &proposal, checkpoint, seen, is_finished)

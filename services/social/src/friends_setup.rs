@@ -262,3 +262,58 @@ fn stays_opened(
 fn not_friends() -> Fault {
     Fault::new(Reason::OutOfOrder, "this call of Setup is not due")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_wire::convert::bitmap;
+
+    fn release(sides: Sides) -> FriendsRelease {
+        FriendsRelease {
+            mu: 1.0,
+            sides,
+            few_below: 5,
+            calibration_share: 0.2,
+            most_opened: 80,
+            row_norm_bound: 1.0,
+        }
+    }
+
+    #[test]
+    fn only_a_set_within_the_consent_is_opened() {
+        let first = |count: u32| (0..count).collect::<Vec<u32>>();
+        let one = |users: u32, opened: &[u32]| {
+            split_of(&release(Sides::One), users, &bitmap(users, opened))
+        };
+        let split = one(200, &first(80)).unwrap();
+        assert_eq!((split.opened().len(), split.uploaded().len()), (80, 120));
+        for (users, opened) in [
+            // More than the proposal allows, too few on either side, nobody, everybody.
+            (200, first(81)),
+            (200, first(49)),
+            (129, first(80)),
+            (200, Vec::new()),
+            (80, first(80)),
+        ] {
+            let fault = one(users, &opened).unwrap_err();
+            assert_eq!(fault.reason, Reason::BeyondConsent, "{users} {opened:?}");
+        }
+        // A bitmap of other users, and one with bits behind them.
+        assert!(split_of(&release(Sides::One), 200, &bitmap(208, &first(80))).is_err());
+        let mut padded = bitmap(201, &first(80));
+        *padded.last_mut().unwrap() |= 0x80;
+        assert!(split_of(&release(Sides::One), 201, &padded).is_err());
+    }
+
+    #[test]
+    fn nobody_is_named_where_everybody_is_opened() {
+        let everybody = FriendsRelease {
+            most_opened: 200,
+            ..release(Sides::Two)
+        };
+        let split = split_of(&everybody, 200, &[]).unwrap();
+        assert_eq!((split.opened().len(), split.uploaded().len()), (200, 200));
+        assert!(split_of(&everybody, 200, &bitmap(200, &[1])).is_err());
+        assert!(split_of(&everybody, 201, &[]).is_err());
+    }
+}

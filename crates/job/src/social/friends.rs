@@ -143,7 +143,7 @@ pub(super) struct Keyed {
 
 /// What the job has beside an endpoint of the opening.
 pub(super) enum FriendsLeft {
-    Key(FriendsAgreed),
+    Key(Box<FriendsAgreed>),
     Prepare([u8; 32]),
     Again(Box<FriendsKept>),
     Answer([u8; 32]),
@@ -195,7 +195,7 @@ impl About {
             Stage::Agreed(agreed) => {
                 let setup = SocialKeySetup::new(&agreed.parameters, &agreed.seeds);
                 let endpoint = Endpoint::FriendsKey(setup.map_err(JobError::Ours)?);
-                (endpoint, FriendsLeft::Key(agreed))
+                (endpoint, FriendsLeft::Key(Box::new(agreed)))
             }
             Stage::Keyed(keyed) => return Ok(Err(Box::new(keyed))),
             Stage::Prepared(digest, prepared) => {
@@ -272,7 +272,7 @@ impl About {
                 let message = setup.into_message().map_err(JobError::Ours)?;
                 let keys = SocialKeys::accept(&agreed.parameters, &agreed.seeds, &message);
                 Stage::Keyed(Keyed {
-                    agreed,
+                    agreed: *agreed,
                     keys: Arc::new(keys.map_err(|error| JobError::Theirs(error.into()))?),
                     message,
                 })

@@ -213,7 +213,13 @@ fn two_digits_down(share: f64) -> f64 {
     let digits = (share / unit + 1e-9).floor();
     // Through text, so that 0.075 is the number that is written so.
     let decimals = (-unit.log10()).round().max(0.0);
-    let rounded = format!("{:.*}", decimals as usize, digits * unit).parse();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number from 0 to a few hundred"
+    )]
+    let decimals = decimals as usize;
+    let rounded = format!("{:.*}", decimals, digits * unit).parse();
     rounded.unwrap_or(0.0)
 }
 
