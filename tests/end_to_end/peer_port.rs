@@ -144,6 +144,7 @@ async fn calls_out_of_order_are_refused() {
         users_digest: vec![2; 32],
         parameters: None,
         stock_id: vec![5; 16],
+        ..v1::SetupRequest::default()
     };
     refused(client.setup(setup).await);
     let chunk = v1::ExchangeChunk {

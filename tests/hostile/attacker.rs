@@ -238,6 +238,7 @@ impl Attacker {
             users_digest: common.digest.to_vec(),
             parameters: None,
             stock_id: stock_id.as_bytes().to_vec(),
+            ..v1::SetupRequest::default()
         }
     }
 

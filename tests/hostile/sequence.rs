@@ -69,6 +69,7 @@ async fn setup_is_called_twice_and_in_its_order() {
         users_digest: vec![0; 32],
         parameters: None,
         stock_id: vec![5; 16],
+        ..v1::SetupRequest::default()
     };
     let fault = attacker.setup(again).await.unwrap_err();
     assert_eq!(fault.reason, Reason::OutOfOrder, "{fault:?}");

@@ -9,6 +9,7 @@ mod consent;
 mod datasets;
 mod endings;
 mod flood;
+mod friends;
 mod impostors;
 mod joint_training;
 mod killed;

@@ -107,6 +107,7 @@ fn setup_bytes(parameters: v1::ProductParameters, job: &str) -> [u64; 3] {
         users_digest: vec![1; 32],
         parameters: None,
         stock_id: vec![5; 16],
+        ..v1::SetupRequest::default()
     };
     let bitmap = match parameters.pattern_policy() {
         PatternPolicy::ActiveRows => vec![1; 30_usize.div_ceil(8)],

@@ -80,7 +80,7 @@ impl LearningFold {
         matrix: &Arc<RatingMatrix>,
         settings: &SolverSettings,
     ) -> Result<Box<dyn Solver>, BenchError> {
-        let objective = s3rec_model::social_objective(&self.operator);
+        let objective = s3rec_model::social_objective(&self.operator)?;
         Ok(solver(
             Arc::clone(matrix),
             self.scale,

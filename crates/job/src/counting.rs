@@ -2,10 +2,11 @@
 //! code, each from its own records.
 
 use s3rec_sparse::{OperatorKind, PatternPolicy, PublicBounds};
-use s3rec_spmm::{ProductParameters, ReleasePolicy, release};
+use s3rec_spmm::noise_first::guarantee::{Guarantee, Mu, SHOWN_DELTA, Unstated};
+use s3rec_spmm::{FriendsRelease, ReleasePolicy, release};
 use serde::{Deserialize, Serialize};
 
-use crate::{Counters, Proposal, statements};
+use crate::{AgreedParameters, Counters, Proposal, statements};
 
 /// How many users each platform has, and both have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +207,7 @@ pub struct Counted<'a> {
     /// Users of each platform and of both, once they are known.
     pub overlap: Option<Overlap>,
     /// Once agreed on.
-    pub parameters: Option<&'a ProductParameters>,
+    pub parameters: Option<&'a AgreedParameters>,
     /// Both ways over all phases.
     pub bytes: u64,
     /// What was opened on which day.
@@ -225,7 +226,7 @@ impl Counted<'_> {
     pub fn counters(&self) -> Counters {
         let openings = u64::from(self.openings);
         let opened_columns = openings * u64::from(self.proposal.columns());
-        let rows = self.parameters.map_or(0, |agreed| agreed.returned_rows);
+        let rows = self.parameters.map_or(0, AgreedParameters::returned_rows);
         let opened_values = opened_columns.saturating_mul(rows.into());
         let (exact_values, nano_rho) = match self.opening_nano_rho() {
             Some(one) => (0, one.saturating_mul(openings)),
@@ -249,16 +250,32 @@ impl Counted<'_> {
         let proposal = self.proposal;
         let common_users = self.overlap.map_or(0, |overlap| overlap.common_users);
         let common_users = u32::try_from(common_users).unwrap_or(u32::MAX);
-        let bound = self.parameters.map(|agreed| agreed.row_norm_bound);
         let rule = self.bounds.map(|bounds| bounds.rule);
-        let rating = statements::by_rating(proposal, self.openings, common_users, bound, rule);
-        let social = statements::by_social(proposal, self.openings, common_users);
+        let (rating, social) = match (&proposal.release, self.parameters) {
+            (ReleasePolicy::Friends(release), agreed) => {
+                let agreed = agreed.and_then(AgreedParameters::friends);
+                let told = (self.openings, common_users);
+                let by_rating = statements::friends::by_rating(release, told, agreed, rule);
+                let by_social = statements::friends::by_social(release, common_users, agreed);
+                (by_rating, by_social)
+            }
+            (_, agreed) => {
+                let bound = agreed.and_then(AgreedParameters::row_norm_bound);
+                let told = (self.openings, common_users);
+                let by_rating = statements::by_rating(proposal, told.0, told.1, bound, rule);
+                (by_rating, statements::by_social(proposal, told.0, told.1))
+            }
+        };
         let (statements, own_statements) = match of_rating {
             true => (rating, social),
             false => (social, rating),
         };
         let (epsilon, delta) = match proposal.release {
             ReleasePolicy::Noised { delta, .. } => (epsilon_of(counters.nano_rho, delta), delta),
+            ReleasePolicy::Friends(release) => match release.mu() {
+                Some(mu) if self.openings > 0 => (mu.epsilon(SHOWN_DELTA), SHOWN_DELTA),
+                _ => (0.0, SHOWN_DELTA),
+            },
             ReleasePolicy::Exact | ReleasePolicy::Coarse { .. } => (0.0, 0.0),
         };
         JobDisclosure {
@@ -288,19 +305,36 @@ impl Counted<'_> {
 
     /// ρ of one opening in units of 10⁻⁹, rounded up; none without noise.
     fn opening_nano_rho(&self) -> Option<u64> {
-        let (
-            ReleasePolicy::Noised {
-                sigma,
-                row_norm_beta,
-                ..
-            },
-            Some(agreed),
-        ) = (self.proposal.release, self.parameters)
-        else {
-            return None;
-        };
-        let bound = agreed.row_norm_bound;
-        Some(nano_rho(agreed.operator, bound, row_norm_beta, sigma))
+        match (self.proposal.release, self.parameters) {
+            (ReleasePolicy::Friends(release), _) => Some(friends_nano_rho(&release)),
+            (
+                ReleasePolicy::Noised {
+                    sigma,
+                    row_norm_beta,
+                    ..
+                },
+                Some(AgreedParameters::Product(agreed)),
+            ) => {
+                let bound = agreed.row_norm_bound;
+                Some(nano_rho(agreed.operator, bound, row_norm_beta, sigma))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the job's release promises, once its parameters are agreed on; none for other releases
+    /// than of friends' sums.
+    ///
+    /// # Errors
+    /// [`Unstated`] where something that leaves depends on the links without noise.
+    pub fn guarantee(&self) -> Result<Option<Guarantee>, Unstated> {
+        let agreed = self.parameters.and_then(AgreedParameters::friends);
+        match (agreed, self.bounds) {
+            (Some(parameters), Some(bounds)) => {
+                Guarantee::of(parameters, self.proposal.pattern, bounds.rule).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -324,6 +358,26 @@ pub fn nano_rho(
     )]
     let nano = nano as u64;
     nano.max(1)
+}
+
+/// ρ = μ²/2 of one opening of friends' sums in units of 10⁻⁹, rounded up.
+#[must_use]
+pub fn friends_nano_rho(release: &FriendsRelease) -> u64 {
+    // A release without a μ is none that anybody consents to; it would count as all there is.
+    let rho = release.mu().map_or(f64::INFINITY, Mu::rho);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a cast stops at the largest number"
+    )]
+    let nano = (rho * NANO - 1e-6).ceil() as u64;
+    nano.max(1)
+}
+
+/// √Σμ² of a count of ρ: of a Gaussian mechanism ρ is μ²/2. None before anything was opened.
+#[must_use]
+pub fn mu_of(nano_rho: u64) -> Option<Mu> {
+    Mu::new((2.0 * rho_of(nano_rho)).sqrt())
 }
 
 /// ρ from units of 10⁻⁹.

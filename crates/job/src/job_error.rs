@@ -81,6 +81,12 @@ pub enum JobError {
     /// The links no longer give the Y that was agreed on.
     #[error("the links are no longer those that the job began with: {0}")]
     LinksChanged(String),
+    /// P0 comes with something else than P1's randomness of the job is bound to.
+    #[error("this is another {what} than the one that the job is bound to")]
+    OtherThanBound {
+        /// Opening, upload, answer, or exchange.
+        what: &'static str,
+    },
     /// An exchange that does not go with the stage of the job: a bug of ours.
     #[error("the job is at another place than this exchange")]
     OutOfPlace,
@@ -96,7 +102,7 @@ impl JobError {
 }
 
 fn cannot_resume(seen: u32, protocol: Protocol) -> String {
-    match protocol.is_preprocessed() {
+    match protocol.is_preprocessed() || protocol == Protocol::NoiseFirst {
         true => format!("what the job goes on from after {seen} openings is gone"),
         false => format!(
             "the job was interrupted after {seen} openings, and rounds of {} are not taken up \

@@ -15,6 +15,7 @@
 //! | [`report`] | the schema of `report.json` |
 //! | [`manual`] | how and why |
 
+mod agreed;
 mod approval;
 mod common_users;
 mod counters;
@@ -25,6 +26,7 @@ mod error;
 mod id;
 mod job_error;
 pub mod manual;
+mod opened_users;
 pub mod oracle;
 mod parity;
 mod phase;
@@ -35,6 +37,7 @@ pub mod social;
 pub mod statements;
 mod training;
 
+pub use agreed::AgreedParameters;
 pub use approval::{Approval, SignedApproval};
 pub use common_users::CommonUsers;
 pub use counters::Counters;
@@ -42,6 +45,7 @@ pub use counting::{Account, JobDisclosure, OpenedDay, Overlap, Shown};
 pub use error::TrainError;
 pub use id::JobId;
 pub use job_error::JobError;
+pub use opened_users::{CalibrationSample, OpenedUsers};
 pub use oracle::{max_abs_factor_difference, run_oracle};
 pub use parity::{Parity, product_error_bound};
 pub use phase::Phase;

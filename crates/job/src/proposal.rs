@@ -58,10 +58,11 @@ impl Proposal {
     }
 
     /// Whether a job that has opened so much outlives the loss of its connection or of a daemon:
-    /// before the first opening it begins again, after it only a stock goes on.
+    /// before the first opening it begins again, after it only a stock, and an opening of friends'
+    /// sums, go on.
     #[must_use]
     pub fn can_resume_after(&self, openings: u32) -> bool {
-        openings == 0 || self.protocol.is_preprocessed()
+        openings == 0 || self.protocol.is_preprocessed() || self.protocol == Protocol::NoiseFirst
     }
 
     /// Columns of all openings.

@@ -3,6 +3,7 @@
 
 use crate::Parity;
 use s3rec_model::Accuracy;
+use s3rec_spmm::noise_first::guarantee::Guarantee;
 use serde::{Deserialize, Serialize};
 
 /// One joint training, with what it was worth and what it cost.
@@ -44,6 +45,43 @@ pub struct RunReport {
     pub opened_values: u64,
     /// Values clipped on encoding. P0's own figure, never sent.
     pub saturations: u64,
+    /// Largest resident set of each daemon.
+    pub peak_rss_bytes: PeakMemory,
+}
+
+/// One opening of friends' sums, with what it promises, what it is worth and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FriendsRunReport {
+    /// What was learnt from.
+    pub dataset: DatasetSize,
+    /// What became of the rows of the ratings file.
+    pub data: Option<DataUse>,
+    /// `noise-first`.
+    pub protocol: String,
+    /// `friends`.
+    pub operator: String,
+    /// Whether every link is in the release.
+    pub two_sided: bool,
+    /// |O|.
+    pub opened: u64,
+    /// |W|.
+    pub uploaded: u64,
+    /// C.
+    pub columns: u64,
+    /// Towards one pair of users.
+    pub guarantee: Guarantee,
+    /// Users with ratings who were opened to learn from.
+    pub calibration: u64,
+    /// Mean gain in NDCG@10 over popularity of calibration users, treated as if without ratings.
+    pub gain: f64,
+    /// Its paired standard error.
+    pub standard_error: f64,
+    /// Whether the friends' estimate is used.
+    pub is_used: bool,
+    /// Counted at the channel.
+    pub cost: Cost,
+    /// Rows × columns.
+    pub opened_values: u64,
     /// Largest resident set of each daemon.
     pub peak_rss_bytes: PeakMemory,
 }

@@ -5,7 +5,9 @@ use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy, release};
 
 use crate::Proposal;
-use crate::counting::Account;
+use crate::counting::{Account, mu_of};
+
+pub mod friends;
 
 /// What the rating platform could have learnt from `openings` openings.
 #[must_use]
@@ -35,6 +37,10 @@ pub fn by_rating(
             ReleasePolicy::Coarse { .. } => format!(
                 "The rounded product with {openings} × {columns} columns; rounding protects nothing."
             ),
+            // Said by `friends`, with what was agreed on.
+            ReleasePolicy::Friends(_) => {
+                format!("Friends' sums of {columns} columns, with noise.")
+            }
             ReleasePolicy::Noised { .. } => {
                 format!("The noised product with {openings} × {columns} columns.")
             }
@@ -68,6 +74,8 @@ pub fn measured_share(operator: OperatorKind, columns: u32) -> &'static str {
         (OperatorKind::NormalizedLaplacian, _) => "56 %",
         (OperatorKind::OutAverage, ..7) => "43 %",
         (OperatorKind::OutAverage, _) => "44 %",
+        // Two-sided; with 8 columns.
+        (OperatorKind::Friends, _) => "77 %",
     }
 }
 
@@ -156,7 +164,9 @@ pub fn of_noise(proposal: &Proposal, openings: u32, row_norm_bound: Option<u64>)
             spent(NARROW_BOUND),
             spent(WIDE_BOUND)
         ),
-        (None, OperatorKind::Laplacian | OperatorKind::OutAverage) => spent(0),
+        (None, OperatorKind::Laplacian | OperatorKind::OutAverage | OperatorKind::Friends) => {
+            spent(0)
+        }
     };
     Some(format!(
         "Noise of standard deviation {sigma} is added to every value, to rows without links too. \
@@ -209,11 +219,27 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
             account.epsilon,
             account.delta
         ));
+        let shown = account.shown.is_some_and(|shown| shown.pattern_rows > 0);
+        match mu_of(counters.nano_rho) {
+            // It would be false: something that depends on the links has left without noise.
+            Some(mu) if counters.exact_values > 0 || shown => statements.push(format!(
+                "All noised openings together: √Σμ² = {:.3}. Of this data as a whole nothing is \
+                 promised: some of what depends on the links has left without noise.",
+                mu.value()
+            )),
+            Some(mu) => statements.push(format!(
+                "All noised openings together: √Σμ² = {:.3}. {}",
+                mu.value(),
+                mu.statement()
+            )),
+            None => {}
+        }
     }
     if counters.stocks > 0 {
         statements.push(format!(
             "{} uploads answered: beyond the opened values, what the rating platform saw is within \
-             {} · 2^-40 of what it could have made up itself.",
+             {} · 2^-40 of what it could have made up itself; of friends' sums as far as the lattice \
+             problems hold that they rest on.",
             counters.stocks, counters.stocks
         ));
     }

@@ -20,6 +20,9 @@ use crate::{LeakageError, Study};
 const MOST_GREEDY: usize = 5;
 
 /// Scores of every pair after one exact opening of the study's factors.
+///
+/// # Errors
+/// [`LeakageError::Nothing`] for friends' sums, which are no opening of the paper's.
 pub(crate) fn scores(study: &Study, kind: OperatorKind) -> Result<Vec<Scored>, LeakageError> {
     let mut factors = study.soreg_rows.clone();
     for value in factors.values_mut() {
@@ -39,6 +42,11 @@ pub(crate) fn scores(study: &Study, kind: OperatorKind) -> Result<Vec<Scored>, L
             peel(&Table::new(&factors, unit, 3), &puzzle)
         }
         OperatorKind::NormalizedLaplacian => normalized(&factors, &product),
+        OperatorKind::Friends => {
+            let message =
+                "friends' sums are no opening of the paper's: they are studied as releases";
+            return Err(LeakageError::Nothing(message.into()));
+        }
     };
     let users = u32::try_from(study.users()).unwrap_or(u32::MAX);
     let mut is_found = vec![false; study.users() * study.users()];

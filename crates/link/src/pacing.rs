@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use s3rec_spmm::{Frame, ProductParameters, SpmmError, Step, cost};
+use s3rec_spmm::{Frame, ProductParameters, SpmmError, Step, cost, noise_first};
 use tokio::time::{Instant, sleep_until};
 use tonic::async_trait;
 
@@ -53,6 +53,20 @@ impl AnswerTimes {
                 queries,
             }
         })
+    }
+
+    /// The times of an opening of friends' sums: `block` for its a-parts, `round` for its answer.
+    /// They follow from the agreed parameters and from what P1 stated of its links.
+    #[must_use]
+    pub fn of_friends(parameters: &noise_first::Parameters, stated_links: u64) -> Self {
+        let time = |seconds| {
+            Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time: Duration| time.min(LONGEST))
+        };
+        Self {
+            block: time(cost::friends_prepare_not_before(parameters, stated_links)),
+            round: time(cost::friends_answer_not_before(parameters, stated_links)),
+            queries: Duration::ZERO,
+        }
     }
 
     /// When what P1 reads its links for may leave (Setup's answers, the resume handshake after an absence),
@@ -107,6 +121,12 @@ impl<C> Paced<C> {
             received: Some(Instant::now()),
             ..self
         }
+    }
+
+    /// From here on holds back answers for that long: once the time of an exchange is known that
+    /// had to be begun before.
+    pub fn hold_for(&mut self, answer_time: Duration) {
+        self.answer_time = answer_time;
     }
 
     /// By how much an answer missed its time: P1's people should know, since it shows.

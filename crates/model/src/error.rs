@@ -1,4 +1,4 @@
-use s3rec_sparse::SparseError;
+use s3rec_sparse::{OperatorKind, SparseError};
 use thiserror::Error;
 
 /// Why learning or evaluating was refused.
@@ -58,6 +58,12 @@ pub enum ModelError {
         /// Why.
         &'static str,
     ),
+    /// No training has a term for the operator.
+    #[error("no training has a term for the operator {operator}")]
+    NoObjective {
+        /// Which operator.
+        operator: OperatorKind,
+    },
     /// A kept state is of another solver or of other ratings.
     #[error("the kept state is of another solver or of other ratings")]
     OtherState,

@@ -187,13 +187,13 @@ pub fn evaluate(
     if data.splits.is_empty() {
         return Err(ModelError::NoRatings("fold's"));
     }
-    let links = Links::new(settings.operator, data.social);
+    let links = Links::new(settings.operator, data.social)?;
     let friends = data.social.friends();
     let mut folds = Vec::new();
     for (fold, split) in data.splits.iter().enumerate() {
         let seed = settings.seed.wrapping_add(fold as u64);
         progress(fold, "rewiring the links");
-        let placebo = Links::new(settings.operator, &rewired(data.social, seed)?);
+        let placebo = Links::new(settings.operator, &rewired(data.social, seed)?)?;
         let learning = Learning {
             data,
             settings,
@@ -259,12 +259,25 @@ impl FoldOutcome {
 }
 
 /// The objective that goes with an operator, its curvature from the public bound.
-pub fn social_objective(operator: &SocialOperator) -> Arc<dyn SocialObjective> {
-    match operator.kind() {
-        OperatorKind::Laplacian => {
-            Arc::new(LaplacianObjective::published(operator.row_norm_bound()))
-        }
+///
+/// # Errors
+/// As [`objective_of`].
+pub fn social_objective(operator: &SocialOperator) -> Result<Arc<dyn SocialObjective>, ModelError> {
+    objective_of(operator.kind(), operator.row_norm_bound())
+}
+
+/// The objective that goes with a kind of operator whose row norm bound, at scale 2^f_y, is that.
+///
+/// # Errors
+/// [`ModelError::NoObjective`] for `friends`, whose sums are estimated from after a training.
+pub fn objective_of(
+    kind: OperatorKind,
+    row_norm_bound: u64,
+) -> Result<Arc<dyn SocialObjective>, ModelError> {
+    Ok(match kind {
+        OperatorKind::Laplacian => Arc::new(LaplacianObjective::published(row_norm_bound)),
         OperatorKind::NormalizedLaplacian => Arc::new(LaplacianObjective::normalized()),
         OperatorKind::OutAverage => Arc::new(SocialMf),
-    }
+        OperatorKind::Friends => return Err(ModelError::NoObjective { operator: kind }),
+    })
 }

@@ -52,7 +52,8 @@ pub mod verdict;
 pub use baseline::{Biases, GlobalMean};
 pub use error::ModelError;
 pub use evaluate::{
-    EvaluationData, EvaluationReport, EvaluationSettings, Split, evaluate, social_objective,
+    EvaluationData, EvaluationReport, EvaluationSettings, Split, evaluate, objective_of,
+    social_objective,
 };
 pub use lists::{ListsModel, ListsSettings};
 pub use metrics::{Accuracy, Predictor, accuracy};

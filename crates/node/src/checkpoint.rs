@@ -26,6 +26,9 @@ pub const PROGRESS: File = File("progress", 2);
 /// Version 1 kept them as a message.
 pub const COMMON: File = File("common", 2);
 
+/// An opening of friends' sums: what it goes on from once its rows, or its a-parts, may have left.
+pub const FRIENDS: File = File("friends", 1);
+
 /// The files of one job.
 #[derive(Clone, Debug)]
 pub struct CheckpointFiles {

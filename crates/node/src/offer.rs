@@ -2,15 +2,16 @@
 //! proposes the other does not refuse.
 
 use s3rec_job::Proposal;
-use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
+use s3rec_spmm::{OperatorKind, PatternPolicy, Protocol, ReleasePolicy};
 use s3rec_wire::status::{Fault, Reason};
 
 /// Protocols of this version.
-pub const PROTOCOLS: [Protocol; 4] = [
+pub const PROTOCOLS: [Protocol; 5] = [
     Protocol::Preprocessed,
     Protocol::He,
     Protocol::PreprocessedPir,
     Protocol::HePir,
+    Protocol::NoiseFirst,
 ];
 
 /// The δ of (ε, δ) statements. With a larger one a mechanism that shows everything of one user
@@ -30,6 +31,17 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
     if !PROTOCOLS.contains(&protocol) {
         let message = format!("the protocol {} is not offered", protocol.name());
         return refuse("protocol", message, "Choose preprocessed or he.");
+    }
+    let of_friends = [
+        ("protocol", protocol == Protocol::NoiseFirst),
+        ("operator", proposal.operator == OperatorKind::Friends),
+        (
+            "release_policy",
+            matches!(proposal.release, ReleasePolicy::Friends(_)),
+        ),
+    ];
+    if of_friends.iter().any(|(_, is_of_friends)| *is_of_friends) {
+        return friends(proposal, of_friends);
     }
     if protocol.fetches_privately() && proposal.operator.is_symmetric() {
         let message = format!(
@@ -59,7 +71,8 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
         return refuse("pattern_policy", message.into(), remedy);
     }
     match proposal.release {
-        ReleasePolicy::Exact => Ok(()),
+        // Checked above.
+        ReleasePolicy::Exact | ReleasePolicy::Friends(_) => Ok(()),
         ReleasePolicy::Coarse { .. } if !protocol.is_preprocessed() => {
             let message = format!(
                 "the release policy coarse does not go with the protocol {}, whose answers are ciphertexts",
@@ -83,12 +96,83 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
     }
 }
 
+/// An opening of friends' sums is protocol, operator and release together, once, beside nothing
+/// that shows links without noise.
+fn friends(proposal: &Proposal, parts: [(&str, bool); 3]) -> Result<(), Fault> {
+    let refuse = |field: &str, message: &str, remedy: &str| {
+        let fault = Fault::new(Reason::Unsupported, message).at("field", field);
+        Err(fault.remedied_by(remedy))
+    };
+    if let Some((field, _)) = parts.iter().find(|(_, is_of_friends)| !is_of_friends) {
+        let message = "the protocol noise-first, the operator friends and the release friends go \
+                       with each other alone";
+        let remedy = "Choose all three of them, or none.";
+        return refuse(field, message, remedy);
+    }
+    if proposal.pattern != PatternPolicy::Nothing {
+        let message = "an opening of friends' sums does not go with a pattern policy that shows who \
+                       has a link: no noise covers that";
+        return refuse(
+            "pattern_policy",
+            message,
+            "Choose the pattern policy nothing.",
+        );
+    }
+    let weights = [
+        ("model.social_weight", proposal.social_weight.unwrap_or(0.0)),
+        ("model.social_bias_weight", proposal.social_bias_weight),
+    ];
+    if let Some((field, _)) = weights.iter().find(|(_, weight)| *weight != 0.0) {
+        let message = "no training has a term for friends' sums";
+        return refuse(
+            field,
+            message,
+            "Leave it out: the estimate follows the opening.",
+        );
+    }
+    if proposal.rounds != 1 {
+        let message = "a job makes one opening of friends' sums";
+        return refuse(
+            "model.rounds",
+            message,
+            "Ask for one round, or leave it open.",
+        );
+    }
+    if proposal.rank > MOST_FRIENDS_COLUMNS {
+        let message = "an opening of friends' sums has so many columns at most: 384";
+        return refuse(
+            "model.rank",
+            message,
+            "Ask for fewer; 8 carry most there is.",
+        );
+    }
+    let release = proposal.release.validate(0);
+    if let Err(error) = release {
+        return refuse(
+            "release_policy.friends",
+            &error.to_string(),
+            "Ask for a release within the bound that is named.",
+        );
+    }
+    let users = proposal.terms.most_common_users;
+    match proposal.release {
+        ReleasePolicy::Friends(release) if release.most_opened > users => refuse(
+            "release_policy.friends.most_opened",
+            "more users would be opened than the rating platform has",
+            "Ask for at most all of them.",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// C, at most.
+const MOST_FRIENDS_COLUMNS: u32 = 384;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use s3rec_job::{JobId, Terms};
     use s3rec_model::SolverKind;
-    use s3rec_spmm::OperatorKind;
 
     fn proposal(protocol: Protocol, operator: OperatorKind, release: ReleasePolicy) -> Proposal {
         Proposal {

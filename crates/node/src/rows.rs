@@ -4,7 +4,7 @@
 //! the operators' services as it stands is kept as that message. A change of a row's type is a
 //! step of the migrations.
 
-use s3rec_job::{Account, JobDisclosure, SignedApproval};
+use s3rec_job::{Account, CalibrationSample, JobDisclosure, OpenedUsers, SignedApproval};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 use serde::Serialize;
@@ -54,7 +54,8 @@ macro_rules! rows {
 }
 
 rows! {
-    own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord;
+    own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord,
+        OpenedUsers, CalibrationSample;
     messages: EvaluateResponse, FileHeader, ImportFactorsResponse, ImportLinksResponse,
         ImportRatingsResponse, JobCostResponse, JobEvent, JobReportResponse, JobSummary,
         ModelSummary, PeerProposal, ProposalSummary, ProposeJobRequest, Shown, StartJobRequest,

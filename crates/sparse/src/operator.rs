@@ -13,6 +13,9 @@ pub enum OperatorKind {
     NormalizedLaplacian,
     /// Y = D^{-1}S, each user's mean trusted user; not symmetric; f_y = 14.
     OutAverage,
+    /// Y = 1{S + Sᵀ > 0}: who is whose friend, 0 or 1, zero diagonal; f_y = 0. What it is opened
+    /// for are sums of friends with noise (page `noised_opening`); no training has a term for it.
+    Friends,
 }
 
 impl OperatorKind {
@@ -22,7 +25,7 @@ impl OperatorKind {
     /// normalised Laplacian; its rows still sum to exactly 2^f_y, so L stays 2^14.
     pub fn weight_bits(self) -> u32 {
         match self {
-            Self::Laplacian => 0,
+            Self::Laplacian | Self::Friends => 0,
             Self::NormalizedLaplacian => 10,
             Self::OutAverage => 14,
         }
@@ -31,7 +34,7 @@ impl OperatorKind {
     /// Whether a user's column is non-zero exactly when the row is.
     pub fn is_symmetric(self) -> bool {
         match self {
-            Self::Laplacian | Self::NormalizedLaplacian => true,
+            Self::Laplacian | Self::NormalizedLaplacian | Self::Friends => true,
             Self::OutAverage => false,
         }
     }
@@ -42,6 +45,7 @@ impl OperatorKind {
             Self::Laplacian => "laplacian",
             Self::NormalizedLaplacian => "normalized-laplacian",
             Self::OutAverage => "out-average",
+            Self::Friends => "friends",
         }
     }
 }
@@ -81,6 +85,12 @@ impl SocialOperator {
                 laplacian(&both, kind)
             }
             OperatorKind::OutAverage => out_average(s, rank),
+            OperatorKind::Friends => {
+                let mut both = s + &s.transpose_view().to_other_storage();
+                // S has no diagonal; a reciprocated link counts once.
+                both.data_mut().fill(1);
+                both
+            }
         };
         let row_norm = matrix
             .outer_iterator()
@@ -283,10 +293,11 @@ mod tests {
     use super::*;
     use s3rec_algebra::RingBits;
 
-    const KINDS: [OperatorKind; 3] = [
+    const KINDS: [OperatorKind; 4] = [
         OperatorKind::Laplacian,
         OperatorKind::NormalizedLaplacian,
         OperatorKind::OutAverage,
+        OperatorKind::Friends,
     ];
 
     fn social(users: usize, links: usize, seed: u64) -> SocialMatrix {
@@ -343,6 +354,7 @@ mod tests {
                         on_diagonal - a[i][f] / (d[i] * d[f]).sqrt()
                     }
                     OperatorKind::OutAverage if d[i] > 0.0 => a[i][f] / d[i],
+                    OperatorKind::Friends => a[i][f].min(1.0),
                     _ => 0.0,
                 };
             }

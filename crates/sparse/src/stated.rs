@@ -63,6 +63,7 @@ impl StatedBounds {
     /// | `laplacian` | 2·D, the diagonal and the entries | 2·E + min(m, 2·E) |
     /// | `normalized-laplacian` | ⌈2^f_y·(1 + √n)⌉ + ⌈n/2⌉: Σ_f √a_if ≤ √(n·d_i), each weight off by ½ at most | the same |
     /// | `out-average` | 2^f_y: rows sum to one | E |
+    /// | `friends` | n | 2·E |
     ///
     /// with D the degree, at most 2(m − 1); n = min(D, m − 1) neighbours; E the links, at most
     /// m(m − 1) and m·D/2; min(m, E) users linked to.
@@ -83,6 +84,7 @@ impl StatedBounds {
                 (norm, symmetric)
             }
             OperatorKind::OutAverage => (1 << kind.weight_bits(), links),
+            OperatorKind::Friends => (degree.min(others), 2 * links),
         };
         OperatorBounds {
             row_norm: row_norm.max(1),
@@ -103,10 +105,11 @@ mod tests {
     use super::*;
     use crate::{SocialMatrix, SocialOperator};
 
-    const KINDS: [OperatorKind; 3] = [
+    const KINDS: [OperatorKind; 4] = [
         OperatorKind::Laplacian,
         OperatorKind::NormalizedLaplacian,
         OperatorKind::OutAverage,
+        OperatorKind::Friends,
     ];
 
     /// The tightest statement that is true of those links.

@@ -10,7 +10,7 @@ use crate::he::Kept;
 use crate::he::answer::ciphertext_bytes;
 use crate::pair::Side;
 use crate::release::Release;
-use crate::{Exchange, ProductParameters, SpmmError, Step};
+use crate::{Exchange, ProductParameters, SpmmError, Step, noise_first};
 
 /// Bytes of the seed that stands for all masks of an upload.
 pub(crate) const MASK_SEED_BYTES: usize = 32;
@@ -188,6 +188,42 @@ pub fn setup_not_before(stated_links: u64, users: u32) -> f64 {
         READING_LINK_SECONDS * stated_links as f64 + PLACING_USER_SECONDS * f64::from(users);
     ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
 }
+
+/// The earliest time at which P1 sends the a-parts of an opening of friends' sums, in seconds after
+/// the last frame received: of the agreed sizes and of what P1 stated of its links alone. A pack
+/// costs as much whatever is in it, but for the friends that are added up.
+pub fn friends_prepare_not_before(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
+    let rows = (parameters.packs() * parameters.places()) as f64;
+    let seconds = FRIENDS_ROW_SECONDS * rows
+        + FRIENDS_MASK_SECONDS * parameters.groups() as f64
+        + FRIENDS_ADDED_SECONDS * friends_bound(parameters, stated_links);
+    ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
+}
+
+/// The same of the answer, after the last of P0's rows.
+pub fn friends_answer_not_before(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
+    let columns = parameters.columns() as f64;
+    let noised = parameters.opened() as f64 * columns;
+    let read = parameters.uploaded() as f64 * columns;
+    let added = friends_bound(parameters, stated_links) * columns;
+    let seconds = FRIENDS_NOISE_SECONDS * noised + FRIENDS_VALUE_SECONDS * (read + added);
+    ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
+}
+
+/// Friends that are added up in all, at most.
+fn friends_bound(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
+    let degree = f64::from(parameters.terms().degree_bound).min(parameters.uploaded() as f64);
+    // A link is a friend of either end.
+    (parameters.opened() as f64 * degree).min(2.0 * stated_links as f64)
+}
+
+/// P1's seconds, which an honest one stays well under: to collapse and re-randomise, for a row; to
+/// expand a group's mask; to add a friend's; for the noise of a value; to read or add a value.
+const FRIENDS_ROW_SECONDS: f64 = 100e-6;
+const FRIENDS_MASK_SECONDS: f64 = 30e-6;
+const FRIENDS_ADDED_SECONDS: f64 = 1.2e-6;
+const FRIENDS_NOISE_SECONDS: f64 = 0.3e-6;
+const FRIENDS_VALUE_SECONDS: f64 = 3e-9;
 
 /// The cost of a whole job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

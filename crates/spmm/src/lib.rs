@@ -51,7 +51,7 @@ pub use error::SpmmError;
 pub use frame::{Frame, MAX_FRAME_BYTES, Step};
 pub use operand::SocialOperand;
 pub use parameters::{Layout, ProductParameters, STATISTICAL_BITS};
-pub use policy::{Protocol, ReleasePolicy};
+pub use policy::{FriendsRelease, Protocol, ReleasePolicy};
 pub use s3rec_sparse::{OperatorKind, PatternPolicy, PublicPattern};
 pub use schedule::{Exchange, ScheduledFrame};
 pub use scratch::WorkingSpace;

@@ -274,6 +274,20 @@ impl ProductParameters {
                 with: "a pattern policy that shows who has a link",
             });
         }
+        if self.protocol == Protocol::NoiseFirst {
+            // Its own parameters are `noise_first::Parameters`.
+            return Err(SpmmError::Unsupported {
+                what: "the protocol noise-first",
+                with: "parameters of an exact product",
+            });
+        }
+        if self.operator == OperatorKind::Friends {
+            // Friends' sums leave with the noise of `noise-first` or not at all.
+            return Err(SpmmError::Unsupported {
+                what: "the operator friends",
+                with: self.protocol.name(),
+            });
+        }
         self.check_fetching()?;
         self.release.validate(self.ring_bits)?;
         Release::of(self)?;
@@ -308,6 +322,13 @@ impl ProductParameters {
         let release = match self.release {
             ReleasePolicy::Exact => [0, 0, 0, 0],
             ReleasePolicy::Coarse { released_bits } => [1, u64::from(released_bits), 0, 0],
+            // Refused by `validate`.
+            ReleasePolicy::Friends(release) => [
+                3,
+                release.mu.to_bits(),
+                release.row_norm_bound.to_bits(),
+                u64::from(release.most_opened),
+            ],
             ReleasePolicy::Noised {
                 sigma,
                 row_norm_beta,

@@ -27,6 +27,8 @@ const ROOM_SIGMAS: f64 = 12.0;
 ///   for the first link, 2β/(d+1) after it. Weights are integers at scale 2^14 that sum to one;
 ///   a row is at most d/2 units from the mean it stands for, so a change is at most
 ///   2β/(d+1) + (d + ½)·2^-14·β ≤ 1.01·β up to d = 2^14, and one swapped unit beyond.
+/// - `friends`: a link between two users who had none adds u_f to row i and u_i to row f: √2·β.
+///   A release of opened rows alone changes one of them (page `noised_opening`).
 /// - `normalized-laplacian`: in real weights a first link of both ends changes rows i and f by
 ///   u_i − u_f, 2√2·β; every other link less: with degrees d ≥ 1 the rescaling of a row sums to
 ///   √d·(1 − √(d/(d+1))) ≤ 0.3 and the new entry to ½, likewise for its column. Rounding to
@@ -39,6 +41,7 @@ pub fn sensitivity(operator: OperatorKind, row_norm_bound: u64, row_norm_beta: f
     let units = match operator {
         OperatorKind::Laplacian => one_link,
         OperatorKind::OutAverage => 1.01,
+        OperatorKind::Friends => std::f64::consts::SQRT_2,
         OperatorKind::NormalizedLaplacian => {
             let unit = (-f64::from(operator.weight_bits())).exp2();
             let n = (row_norm_bound as f64 - unit.recip()).max(0.0);
@@ -111,6 +114,12 @@ impl Release {
     pub(crate) fn of(parameters: &ProductParameters) -> Result<Release, SpmmError> {
         Ok(match parameters.release {
             ReleasePolicy::Exact => Release::Exact,
+            ReleasePolicy::Friends(_) => {
+                return Err(SpmmError::Unsupported {
+                    what: "a release of friends' sums",
+                    with: parameters.protocol.name(),
+                });
+            }
             ReleasePolicy::Coarse { released_bits } => Release::Coarse {
                 dropped_bits: parameters.ring_bits.saturating_sub(released_bits),
             },

@@ -5,23 +5,24 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use s3rec_algebra::RealMatrix;
 use s3rec_audit::Kind;
 use s3rec_data::RatingSet;
 use s3rec_job::rating::{
-    ProductExchange, RatingCheckpoint, RatingEvent, RatingExchange, RatingJob, RatingNext,
-    RatingPlatform, RatingSave, Unfinished,
+    FriendsCheckpoint, FriendsKept, ProductExchange, RatingCheckpoint, RatingDone, RatingEvent,
+    RatingExchange, RatingJob, RatingNext, RatingPlatform, RatingSave, Spent, Unfinished,
 };
-use s3rec_job::{CommonUsers, JobError, JointTraining, Phase};
+use s3rec_job::{AgreedParameters, CommonUsers, JobError, JointTraining, Phase};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Counting, DriveError, drive, grpc};
 use s3rec_model::{Model, accuracy};
 use s3rec_node::alignment::Common;
-use s3rec_node::checkpoint::{AGREED, PROGRESS};
+use s3rec_node::checkpoint::{AGREED, FRIENDS, PROGRESS};
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_node::stocks::Stocks;
 use s3rec_spmm::preprocessed::StockStorage;
-use s3rec_spmm::{ProductParameters, SpmmError};
+use s3rec_spmm::{FriendsRelease, ProductParameters, ReleasePolicy, SpmmError, noise_first};
 use s3rec_wire::convert::{ChunkHeader, counters_to_wire, phase_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -33,7 +34,7 @@ use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::session::{Session, read, timed};
 use crate::tables::DISCLOSURES;
-use crate::{align, emit, head_exchange, resume, setup};
+use crate::{align, emit, friends_outcome, friends_setup, head_exchange, resume, setup};
 
 /// One connection's worth of driving.
 pub(crate) struct Driver<'a> {
@@ -68,13 +69,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// What is on disk of the job, when it makes its stock or is in its rounds; our ledger goes on
-    /// from it.
-    pub(crate) async fn load(&mut self) -> Result<Option<RatingCheckpoint>, Fault> {
-        let files = self
-            .platform
-            .stocks
-            .checkpoint(&self.ledger.job.to_string());
+    /// What is on disk of the job, when it makes its stock, is in its rounds, or opens friends' sums;
+    /// our ledger goes on from it.
+    pub(crate) async fn load(&mut self) -> Result<Option<Checkpoint>, Fault> {
+        if let Some(checkpoint) = self.load_friends().await? {
+            return Ok(Some(Checkpoint::Friends(checkpoint)));
+        }
+        let job = self.ledger.job.to_string();
+        let files = self.platform.stocks.checkpoint(&job);
         let loaded = blocking(move || Ok((files.load(AGREED)?, resume::progress(&files)?)));
         let (agreed, progress) = loaded.await?.map_err(storage)?;
         let Some(agreed) = agreed else {
@@ -85,11 +87,32 @@ impl<'a> Driver<'a> {
         let last = self.platform.journal.last(&self.ledger.job.to_string());
         self.ledger
             .go_on_from(&checkpoint, &last.unwrap_or_default());
+        Ok(Some(Checkpoint::Training(Box::new(checkpoint))))
+    }
+
+    async fn load_friends(&mut self) -> Result<Option<FriendsCheckpoint>, Fault> {
+        type Stored = (FriendsKept, Option<Vec<f64>>, bool, Spent, Spent);
+        let files = self
+            .platform
+            .stocks
+            .checkpoint(&self.ledger.job.to_string());
+        let loaded = blocking(move || files.load::<Stored>(FRIENDS)).await?;
+        let Some((kept, sums, is_agreed, offline, online)) = loaded.map_err(storage)? else {
+            return Ok(None);
+        };
+        let checkpoint = FriendsCheckpoint {
+            kept: Arc::new(kept),
+            sums: sums.map(Arc::new),
+            is_agreed,
+        };
+        self.agreed_digest = Some(checkpoint.kept.parameters_digest);
+        self.ledger
+            .go_on_with_friends(&checkpoint, (offline, online));
         Ok(Some(checkpoint))
     }
 
     /// Drives the job until its training is over and P1 needs nothing more.
-    pub(crate) async fn run(&mut self, mut job: RatingJob) -> Result<JointTraining, Fault> {
+    pub(crate) async fn run(&mut self, mut job: RatingJob) -> Result<RatingDone, Fault> {
         loop {
             let next = compute(move || job.next()).await?;
             job = match next {
@@ -102,7 +125,7 @@ impl<'a> Driver<'a> {
                     self.emit(event)?;
                     job
                 }
-                RatingNext::Done(training) => return Ok(*training),
+                RatingNext::Done(done) => return Ok(done),
             };
         }
     }
@@ -126,9 +149,19 @@ impl<'a> Driver<'a> {
             }
             RatingExchange::SetUp(unagreed) => {
                 let common = self.common.as_ref().ok_or_else(out_of_place)?;
+                if let ReleasePolicy::Friends(release) = self.ledger.proposal.release {
+                    let ratings = self.ratings.as_ref().ok_or_else(out_of_place)?;
+                    let of = (&release, ratings);
+                    let agreed =
+                        friends_setup::agree(platform, self.session, &self.ledger, of, common);
+                    let setup = agreed.instrument(info_span!("setup")).await?;
+                    self.ledger.parameters = Some(setup.parameters.into());
+                    self.agreed_digest = Some(setup.parameters_digest);
+                    return compute(move || unagreed.agreed_on_friends(setup)).await;
+                }
                 let agreed = setup::agree(platform, self.session, &self.ledger, common);
                 let setup = agreed.instrument(info_span!("setup")).await?;
-                self.ledger.parameters = Some(setup.parameters.clone());
+                self.ledger.parameters = Some(setup.parameters.clone().into());
                 self.agreed_digest = Some(setup.parameters_digest);
                 unagreed.agreed(setup).map_err(fault_of)
             }
@@ -158,7 +191,12 @@ impl<'a> Driver<'a> {
             false => self.ledger.offline.clone(),
         };
         // P1 keeps still for the public time even when it is done.
-        let answer_times = AnswerTimes::of(parameters).map_err(ours)?;
+        let answer_times = match parameters {
+            AgreedParameters::Product(parameters) => AnswerTimes::of(parameters).map_err(ours)?,
+            AgreedParameters::Friends(parameters) => {
+                AnswerTimes::of_friends(parameters, self.ledger.bounds.stated.links)
+            }
+        };
         let idle = self.platform.idle_limit() + answer_times.longest();
         let moved = |bytes| {
             if let Some(stock) = &mut self.stock {
@@ -209,6 +247,22 @@ impl<'a> Driver<'a> {
                     .await?
                     .map_err(storage)
             }
+            RatingSave::Friends(checkpoint) => {
+                if checkpoint.sums.is_some() && !checkpoint.is_agreed {
+                    self.ledger.touch_online();
+                }
+                let (offline, online) = self.ledger.spent();
+                let saved = blocking(move || {
+                    let FriendsCheckpoint {
+                        kept,
+                        sums,
+                        is_agreed,
+                    } = &checkpoint;
+                    let stored = (kept.as_ref(), sums.as_deref(), is_agreed, offline, online);
+                    files.save(FRIENDS, &stored)
+                });
+                saved.await?.map_err(storage)
+            }
             RatingSave::Opened(round) => {
                 self.ledger.openings = round;
                 observe::round_done();
@@ -223,11 +277,15 @@ impl<'a> Driver<'a> {
     fn emit(&mut self, event: RatingEvent) -> Result<(), Fault> {
         match event {
             RatingEvent::StockBegins { .. } => {
-                let parameters = self.ledger.parameters.as_ref().ok_or_else(out_of_place)?;
+                let parameters = self.ledger.parameters.as_ref();
+                let parameters = parameters.and_then(AgreedParameters::product);
+                let parameters = parameters.ok_or_else(out_of_place)?;
                 self.stock = Some(StockProgress::new(parameters, 0).map_err(ours)?);
             }
             RatingEvent::StockGoesOn { held_bytes, .. } => {
-                let parameters = self.ledger.parameters.as_ref().ok_or_else(out_of_place)?;
+                let parameters = self.ledger.parameters.as_ref();
+                let parameters = parameters.and_then(AgreedParameters::product);
+                let parameters = parameters.ok_or_else(out_of_place)?;
                 self.stock = Some(StockProgress::new(parameters, held_bytes).map_err(ours)?);
             }
             RatingEvent::Prepared => {
@@ -263,8 +321,18 @@ impl<'a> Driver<'a> {
     }
 }
 
+/// What is on disk of a job whose openings are under way.
+pub(crate) enum Checkpoint {
+    /// A training.
+    Training(Box<RatingCheckpoint>),
+    /// Friends' sums.
+    Friends(FriendsCheckpoint),
+}
+
 /// What a job takes from this platform.
 pub(crate) struct Inputs {
+    /// The release, of friends' sums.
+    pub(crate) release: Option<FriendsRelease>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) users: usize,
     pub(crate) stocks: Arc<Stocks>,
@@ -290,6 +358,37 @@ impl RatingPlatform for Inputs {
             .map_err(|error| fault(Reason::InvalidRequest, &error))?;
         let weight_bits = parameters.weight_bits();
         Ok(JointTraining::new(solver, common, fixed, weight_bits))
+    }
+
+    fn friends_rows(
+        &self,
+        parameters: &noise_first::Parameters,
+        opened: &[u32],
+        uploaded: &[u32],
+    ) -> Result<RealMatrix, Box<dyn Error + Send + Sync>> {
+        let release = self.release.ok_or_else(out_of_place)?;
+        let columns = parameters.columns();
+        let sides = (opened, uploaded);
+        let plan = &self.plan;
+        let base = friends_outcome::base(&plan.train, plan, sides, columns, &release)
+            .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
+        // The model's rows are in the order of P0's users.
+        let rows = base.rows(columns);
+        let mut ascending = uploaded.to_vec();
+        ascending.sort_unstable();
+        let mut ordered = RealMatrix::zeros(uploaded.len(), columns);
+        let held_back = friends_outcome::held_back(&plan.train, sides, &release);
+        for (place, user) in uploaded.iter().enumerate() {
+            // Of whom the model has seen no rating the row stays zeros.
+            if held_back.binary_search(user).is_ok() {
+                continue;
+            }
+            let row = ascending.binary_search(user).map_err(|_| out_of_place())?;
+            let from = rows.row(row).iter().map(|x| x * release.row_norm_bound);
+            let to = ordered.row_mut(place).iter_mut();
+            to.zip(from).for_each(|(to, from)| *to = from);
+        }
+        Ok(ordered)
     }
 
     fn held_out_rmse(&self, model: &Model) -> f64 {
@@ -338,6 +437,7 @@ pub(crate) fn fault_of(error: JobError) -> Fault {
         | JobError::OtherRound { .. }
         | JobError::BeganAgain { .. }
         | JobError::Lost
+        | JobError::OtherThanBound { .. }
         | JobError::LinksChanged(_) => Fault::new(Reason::Bug, told),
         JobError::Platform(why) => match why.downcast::<Fault>() {
             Ok(fault) => *fault,

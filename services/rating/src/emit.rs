@@ -66,6 +66,17 @@ pub(crate) fn emit(
             });
             Ok(())
         }
+        RatingEvent::FriendsOpened {
+            users,
+            columns,
+            sigma,
+        } => platform.record(JobEvent {
+            message: format!(
+                "Friends' sums of {users} users are here: {columns} numbers each, with noise of \
+                 standard deviation {sigma:.3}."
+            ),
+            ..online(ledger, 1, 1)
+        }),
         RatingEvent::RoundDone { round, report } => platform.record(JobEvent {
             training: Some(round_to_wire(&report)),
             message: format!("Round {round} of {} done.", ledger.proposal.rounds),

@@ -7,12 +7,13 @@ use s3rec_job::{JobId, Terms};
 use s3rec_node::journal::{is_terminal, state_words};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_PSI, job_id, proposal_from_wire};
+use s3rec_wire::convert::{ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
+use crate::friends_sides::Choosing;
 use crate::imports::blocking;
 use crate::plan::{fill_defaults, plan};
 use crate::platform::Platform;
@@ -51,6 +52,20 @@ pub(crate) async fn propose(
         given => given,
     };
     let users = platform.datasets.imported(dataset.as_str())?.users;
+    let mut ratings = None;
+    // How many users a release opens, at most, is part of what is consented to.
+    if let Some(friends) = request
+        .release_policy
+        .as_mut()
+        .and_then(|release| release.friends.as_mut())
+    {
+        friends.most_opened = 1;
+        let release = friends_release_from_wire(Some(*friends))?;
+        let choosing = Choosing::of(platform, &copy.version.lineage)?;
+        let loaded = platform.datasets.load(&name).await?;
+        friends.most_opened = choosing.count(&loaded, &release);
+        ratings = Some(loaded);
+    }
     let columns = request.model.as_ref().map_or(0, |model| {
         model
             .rank
@@ -85,7 +100,10 @@ pub(crate) async fn propose(
         let message = format!("{open} jobs are open, which is the limit; cancel those not wanted");
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    let ratings = platform.datasets.load(&name).await?;
+    let ratings = match ratings {
+        Some(ratings) => ratings,
+        None => platform.datasets.load(&name).await?,
+    };
     let checked = request.clone();
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 

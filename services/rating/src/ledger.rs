@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use s3rec_audit::export;
 use s3rec_job::counting::{self, Counted};
-use s3rec_job::rating::{RatingCheckpoint, RoundReport, Spent};
-use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobId, Overlap, Proposal};
+use s3rec_job::rating::{FriendsCheckpoint, RatingCheckpoint, RoundReport, Spent};
+use s3rec_job::{
+    Account, AgreedParameters, Approval, Counters, JobDisclosure, JobId, Overlap, Proposal,
+};
 use s3rec_link::{Count, Meter};
 use s3rec_node::observe::{self, Stage};
 use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::PublicBounds;
-use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::Phase;
@@ -26,7 +27,7 @@ pub(crate) struct Ledger {
     pub(crate) peer: String,
     pub(crate) offline: Meter,
     pub(crate) online: Meter,
-    pub(crate) parameters: Option<ProductParameters>,
+    pub(crate) parameters: Option<AgreedParameters>,
     /// Sizes of both sides, once the common users are known.
     pub(crate) overlap: Option<Overlap>,
     pub(crate) openings: u32,
@@ -86,7 +87,7 @@ impl Ledger {
         RatingCheckpoint { agreed, progress }: &RatingCheckpoint,
         last: &v1::JobEvent,
     ) {
-        self.parameters = Some(agreed.parameters.clone());
+        self.parameters = Some(agreed.parameters.clone().into());
         let Some(progress) = progress else {
             let told = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
             let told = told.unwrap_or_default();
@@ -106,6 +107,21 @@ impl Ledger {
         self.offline = metered(Stage::Offline, &progress.offline);
         self.online = metered(Stage::Online, &progress.online);
         self.earlier_seconds = Some((progress.offline.seconds, progress.online.seconds));
+        self.end_offline();
+    }
+
+    /// Goes on with an opening of friends' sums whose rows may have left in an earlier attempt.
+    pub(crate) fn go_on_with_friends(
+        &mut self,
+        checkpoint: &FriendsCheckpoint,
+        (offline, online): (Spent, Spent),
+    ) {
+        self.parameters = Some(checkpoint.kept.parameters.into());
+        self.openings = checkpoint.openings();
+        self.stocks = 1;
+        self.offline = metered(Stage::Offline, &offline);
+        self.online = metered(Stage::Online, &online);
+        self.earlier_seconds = Some((offline.seconds, online.seconds));
         self.end_offline();
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use s3rec_data::{IdRule, IdTable};
 use s3rec_model::Recommender;
+use s3rec_model::friends::FriendsModel;
 use tokio::sync::Semaphore;
 
 use crate::plan::Plan;
@@ -15,8 +16,16 @@ pub(crate) struct Served {
     pub(crate) items: IdTable,
     /// How its user ids were normalised; what people ask for is too.
     pub(crate) ids: IdRule,
-    pub(crate) recommender: Recommender,
+    pub(crate) kind: ServedKind,
     pub(crate) plan: Plan,
+}
+
+/// By what it was made.
+pub(crate) enum ServedKind {
+    /// Y·U, round by round.
+    Trained(Box<Recommender>),
+    /// One opening of friends' sums.
+    Friends(Box<FriendsModel>),
 }
 
 /// Models held ready at a time.

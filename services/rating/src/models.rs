@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
+use s3rec_model::friends::FriendsModel;
 use s3rec_model::{Biases, GlobalMean, Recommendation, Recommender};
 use s3rec_node::store::{Change, Store, StoreError, Table};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::friends_outcome::StoredFriends;
 use crate::imports::blocking;
-use crate::model_cache::Served;
+use crate::model_cache::{Served, ServedKind};
 use crate::plan::{metrics, plan};
 use crate::platform::Platform;
 use crate::stored::StoredModel;
@@ -69,6 +71,17 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     let (directory, name) = (platform.models_dir(), id.clone());
     let served = blocking(move || {
         let plan = plan(&ratings, &request)?;
+        if let Some(stored) = StoredFriends::read(&directory, &name)? {
+            let (users, items) = stored.ids();
+            return Ok(Served {
+                model_id: name,
+                users,
+                items,
+                ids,
+                kind: ServedKind::Friends(Box::new(stored.model)),
+                plan,
+            });
+        }
         let stored = StoredModel::read(&directory, &name)?;
         let weight = stored.popularity_weight();
         let (model, users, items) = stored.into_model()?;
@@ -78,7 +91,7 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
             users,
             items,
             ids,
-            recommender,
+            kind: ServedKind::Trained(Box::new(recommender)),
             plan,
         })
     });
@@ -154,6 +167,9 @@ pub(crate) async fn evaluate(
 
 impl Served {
     fn evaluate(&self) -> Result<v1::EvaluateResponse, Fault> {
+        let ServedKind::Trained(recommender) = &self.kind else {
+            return Err(orders_lists("is not judged by errors of ratings"));
+        };
         let plan = &self.plan;
         let refused = |error: s3rec_model::ModelError| Fault::new(Reason::Bug, error.to_string());
         let settings = &plan.settings;
@@ -167,7 +183,7 @@ impl Served {
         while !alone.is_finished() {
             alone.step(None).map_err(refused)?;
         }
-        let model = metrics(self.recommender.model(), plan);
+        let model = metrics(recommender.model(), plan);
         let global_mean = metrics(&GlobalMean::fit(&plan.train), plan);
         let (biases, no_social) = (metrics(&biases, plan), metrics(alone.model(), plan));
         let baselines = [
@@ -185,11 +201,14 @@ impl Served {
         })
     }
 
-    pub(crate) fn predict(&self, user: &str, item: &str) -> v1::PredictResponse {
+    pub(crate) fn predict(&self, user: &str, item: &str) -> Result<v1::PredictResponse, Fault> {
+        let ServedKind::Trained(recommender) = &self.kind else {
+            return Err(orders_lists("predicts no rating"));
+        };
         let user = self.users.find(&self.ids.normalise(user));
         let item = self.items.find(item);
-        let explained = self.recommender.explain(user, item);
-        v1::PredictResponse {
+        let explained = recommender.explain(user, item);
+        Ok(v1::PredictResponse {
             model_id: self.model_id.clone(),
             rating: explained.rating,
             known_user: user.is_some(),
@@ -198,7 +217,7 @@ impl Served {
                 popularity: 0.0,
                 ..parts(&explained)
             }),
-        }
+        })
     }
 
     pub(crate) fn recommend(
@@ -208,10 +227,16 @@ impl Served {
         include_rated: bool,
     ) -> v1::RecommendResponse {
         let index = self.users.find(&self.ids.normalise(user));
-        let mut found = self.recommender.recommend(index, count, &[]);
+        let recommender = match &self.kind {
+            ServedKind::Trained(recommender) => recommender,
+            ServedKind::Friends(model) => {
+                return self.by_friends(model, index, count, include_rated);
+            }
+        };
+        let mut found = recommender.recommend(index, count, &[]);
         if let Some(row) = index.filter(|_| include_rated) {
             let (rated, _) = self.plan.train.by_user(row as usize);
-            found.extend(self.recommender.explain_all(index, rated));
+            found.extend(recommender.explain_all(index, rated));
             found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
             found.truncate(count);
         }
@@ -229,13 +254,50 @@ impl Served {
         }
     }
 
-    /// The header of an export, which is in rating units.
+    /// A list that rests on friends where they tell more than popularity does.
+    fn by_friends(
+        &self,
+        model: &FriendsModel,
+        user: Option<u32>,
+        count: usize,
+        include_rated: bool,
+    ) -> v1::RecommendResponse {
+        let rated = user.map_or(&[][..], |user| self.plan.train.by_user(user as usize).0);
+        let skip = if include_rated { &[][..] } else { rated };
+        let place = user.map(|user| user as usize);
+        let found = model.list(place, rated.len(), skip, count);
+        let items = found.iter().filter_map(|found| {
+            Some(v1::Recommendation {
+                item_id: self.items.name(found.item)?.to_owned(),
+                score: found.score,
+                parts: Some(v1::ScoreParts {
+                    taste: found.own,
+                    social: found.friends,
+                    popularity: found.popularity,
+                    ..v1::ScoreParts::default()
+                }),
+            })
+        });
+        v1::RecommendResponse {
+            model_id: self.model_id.clone(),
+            known_user: user.is_some(),
+            items: items.collect(),
+        }
+    }
+
+    /// The header of an export, which is in rating units; of lists in those of their scores.
     pub(crate) fn header(&self) -> v1::ModelHeader {
-        let model = self.recommender.model();
+        let (global_mean, rank) = match &self.kind {
+            ServedKind::Trained(recommender) => {
+                let model = recommender.model();
+                (model.unit.restore(model.mean), model.rank())
+            }
+            ServedKind::Friends(model) => (0.0, model.rank()),
+        };
         v1::ModelHeader {
             model_id: self.model_id.clone(),
-            global_mean: model.unit.restore(model.mean),
-            rank: u32::try_from(model.rank()).unwrap_or(u32::MAX),
+            global_mean,
+            rank: u32::try_from(rank).unwrap_or(u32::MAX),
             users: self.users.len() as u64,
             items: self.items.len() as u64,
         }
@@ -249,7 +311,10 @@ impl Served {
         first: usize,
         most: usize,
     ) -> Option<v1::ModelRows> {
-        let model = self.recommender.model();
+        let model = match &self.kind {
+            ServedKind::Trained(recommender) => recommender.model(),
+            ServedKind::Friends(model) => return self.friends_rows(model, side, first, most),
+        };
         let spread = model.unit.spread;
         let (ids, matrix, factor) = match side {
             v1::model_rows::Side::Item => (&self.items, &model.items, spread),
@@ -279,6 +344,50 @@ impl Served {
         }
         Some(rows)
     }
+
+    /// The same of a model that orders lists: users' factors with friends' part in them, no biases.
+    fn friends_rows(
+        &self,
+        model: &FriendsModel,
+        side: v1::model_rows::Side,
+        first: usize,
+        most: usize,
+    ) -> Option<v1::ModelRows> {
+        let (users, items) = model.sizes();
+        let is_item = side == v1::model_rows::Side::Item;
+        let (ids, all) = match is_item {
+            true => (&self.items, items),
+            false => (&self.users, users),
+        };
+        let end = all.min(first.saturating_add(most));
+        if first >= end {
+            return None;
+        }
+        let names = ids.names().skip(first).take(end - first);
+        let mut rows = v1::ModelRows {
+            side: side.into(),
+            first_row: first as u64,
+            ids: names.map(String::from).collect(),
+            biases: vec![0.0; end - first],
+            ..v1::ModelRows::default()
+        };
+        for row in first..end {
+            match is_item {
+                true => rows.factors.extend(model.item(row)?),
+                false => rows.factors.extend(model.user(row)?),
+            }
+        }
+        Some(rows)
+    }
+}
+
+/// What a model that orders lists is not asked.
+fn orders_lists(what: &str) -> Fault {
+    let message = format!("a model from friends' sums orders lists and {what}");
+    Fault::new(Reason::WrongState, message).remedied_by(
+        "Ask for lists (s3rec rating recommend), or for the report of its job, which says what \
+         friends add to them.",
+    )
 }
 
 /// Why an item has its place in a list.

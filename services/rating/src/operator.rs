@@ -167,9 +167,8 @@ impl RatingPlatform for OperatorService {
     ) -> Result<Response<v1::PredictResponse>, Status> {
         let request = request.into_inner();
         let served = models::serve(&self.0, &request.model_id).await?;
-        Ok(Response::new(
-            served.predict(&request.user_id, &request.item_id),
-        ))
+        let predicted = served.predict(&request.user_id, &request.item_id)?;
+        Ok(Response::new(predicted))
     }
 
     async fn recommend(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
-use s3rec_job::{JointTraining, product_error_bound};
+use s3rec_job::{AgreedParameters, JointTraining, product_error_bound};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
 use s3rec_model::{Biases, GlobalMean, Model, Unit};
@@ -44,7 +44,8 @@ pub(crate) async fn finish(
     let bound = ledger
         .parameters
         .as_ref()
-        .map_or(1, |parameters| parameters.row_norm_bound);
+        .and_then(AgreedParameters::row_norm_bound)
+        .unwrap_or(1);
     let found = blocking(move || {
         let found = Findings::of(training.model(), &planned, counts, saturations);
         let weight = found.popularity_weight;
@@ -126,7 +127,9 @@ fn popularity_weight(model: &Model, plan: &Plan, counts: bool) -> f64 {
 
 /// What fixed point may have moved an opened value by, clipping aside.
 fn error_bound(ledger: &Ledger) -> f64 {
-    let bound = ledger.parameters.as_ref().and_then(|parameters| {
+    let product = ledger.parameters.as_ref();
+    let product = product.and_then(AgreedParameters::product);
+    let bound = product.and_then(|parameters| {
         let fixed = parameters.fixed_point().ok()?;
         let weight_bits = parameters.weight_bits();
         Some(product_error_bound(
@@ -164,6 +167,7 @@ fn store(
         created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
     };
     let parameters = ledger.parameters.as_ref();
+    let parameters = parameters.and_then(AgreedParameters::product);
     let report = v1::JobReportResponse {
         job: Some(summary.clone()),
         parameters: parameters.and_then(|parameters| parameters_to_wire(parameters).ok()),
@@ -190,6 +194,7 @@ fn store(
             drawn_in: found.drawn_in,
         }),
         popularity_weight: found.popularity_weight,
+        ..v1::JobReportResponse::default()
     };
     platform
         .store

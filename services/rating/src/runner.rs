@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
-use s3rec_job::rating::RatingJob;
+use s3rec_job::rating::{RatingDone, RatingJob};
 use s3rec_job::{JobDisclosure, JobId, Proposal};
 use s3rec_node::traces::join_trace;
+use s3rec_spmm::ReleasePolicy;
 use s3rec_wire::convert::proposal_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -14,14 +15,14 @@ use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 use crate::absence::{self, Absence, Over};
-use crate::drive::{self, Driver, Inputs};
+use crate::drive::{self, Checkpoint, Driver, Inputs};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::plan;
 use crate::platform::{Ask, Place, Platform};
 use crate::session::{Lifeline, Session};
 use crate::tables::{DISCLOSURES, PROPOSALS};
-use crate::{consent, ending, head_exchange, outcome};
+use crate::{consent, ending, friends_outcome, head_exchange, outcome};
 
 /// A job that holds the running job's place.
 pub(crate) struct Begun {
@@ -212,7 +213,12 @@ async fn phases(
     let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
     let disclosed = disclosed.unwrap_or_default();
     ledger.overlap = disclosed.overlap;
+    let release = match proposal.release {
+        ReleasePolicy::Friends(release) => Some(release),
+        _ => None,
+    };
     let inputs = Inputs {
+        release,
         plan: Arc::clone(&plan),
         users: ratings.users.len(),
         stocks: Arc::clone(&platform.stocks),
@@ -223,15 +229,36 @@ async fn phases(
     let checkpoint = driver.load().await?;
     let taken_up = move || {
         let seen = disclosed.openings;
-        RatingJob::take_up(Arc::new(inputs), &proposal, checkpoint, seen, is_finished)
+        let inputs = Arc::new(inputs);
+        let checkpoint = match checkpoint {
+            Some(Checkpoint::Friends(kept)) => {
+                return RatingJob::take_up_friends(inputs, &proposal, kept, is_finished);
+            }
+            Some(Checkpoint::Training(checkpoint)) => Some(*checkpoint),
+            None => None,
+        };
+        RatingJob::take_up(inputs, &proposal, checkpoint, seen, is_finished)
     };
     let begun = drive::compute(taken_up).await?;
-    let training = driver.run(begun).await?;
+    let done = driver.run(begun).await?;
     let Driver {
         ledger, ratings, ..
     } = driver;
     let ratings = ratings.ok_or_else(|| Fault::new(Reason::Bug, "the ratings are gone"))?;
-    outcome::finish(platform, &plan, ratings, training, &ledger).await?;
+    match (done, release) {
+        (RatingDone::Trained(training), _) => {
+            outcome::finish(platform, &plan, ratings, *training, &ledger).await?;
+        }
+        (RatingDone::Friends(opened), Some(release)) => {
+            let finish =
+                friends_outcome::finish(platform, &plan, ratings, *opened, &ledger, release);
+            finish.await?;
+        }
+        (RatingDone::Friends(_), None) => {
+            let message = "friends' sums came of a job that has none";
+            return Err(Fault::new(Reason::Bug, message));
+        }
+    }
     // The model stands, whether the last heads are signed or not.
     if let Err(fault) = head_exchange::sign(platform, session, &name, Phase::Evaluation).await {
         tracing::warn!("the audit logs did not meet after the job: {fault}");

@@ -43,6 +43,8 @@ pub(crate) async fn agree(
         users_digest: common.digest.to_vec(),
         parameters: None,
         stock_id: stock_id.to_vec(),
+        opened: Vec::new(),
+        friends: None,
     };
     let bounds = call(platform, session, request.clone(), meter).await?;
     if bounds.common_users as usize != common.rows.len() {
@@ -90,7 +92,7 @@ pub(crate) async fn agree(
     })
 }
 
-async fn call(
+pub(crate) async fn call(
     platform: &Platform,
     session: &mut Session,
     request: SetupRequest,

@@ -10,6 +10,8 @@ use s3rec_model::{Model, Unit};
 use s3rec_wire::status::{Fault, Reason};
 use serde::{Deserialize, Serialize};
 
+use crate::friends_outcome::StoredFriends;
+
 /// Version of the model files.
 const FORMAT: u32 = 2;
 /// The version before, whose models were learnt in rating units.
@@ -69,31 +71,10 @@ impl StoredModel {
 
     /// Writes the file whole or not at all, readable by us alone.
     pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Fault> {
-        let path = directory.join(name);
-        let failed = |error: std::io::Error| {
-            Fault::storage(format!("{}: {error}", path.display()), error.kind())
-        };
         let bytes = postcard::to_stdvec(&(&self.rows, self.learnt_in)).map_err(|error| {
             Fault::new(Reason::Bug, format!("a model does not encode: {error}"))
         })?;
-        let mut builder = std::fs::DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(failed)?;
-        let new = directory.join(format!("{name}.new"));
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)
-            .map_err(failed)?;
-        file.write_all(&bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(failed)?;
-        std::fs::rename(&new, &path).map_err(failed)
+        write_whole(directory, &directory.join(name), &bytes)
     }
 
     pub(crate) fn read(directory: &Path, name: &str) -> Result<Self, Fault> {
@@ -122,14 +103,16 @@ impl StoredModel {
 
     /// Removes the file; one that is not there is no error.
     pub(crate) fn remove(directory: &Path, name: &str) -> Result<(), Fault> {
-        let path = directory.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Fault::storage(
-                format!("{}: {error}", path.display()),
-                error.kind(),
-            )),
-            _ => Ok(()),
+        for path in [directory.join(name), StoredFriends::path(directory, name)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    let message = format!("{}: {error}", path.display());
+                    return Err(Fault::storage(message, error.kind()));
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     pub(crate) fn into_model(self) -> Result<(Model, IdTable, IdTable), Fault> {
@@ -147,6 +130,32 @@ impl StoredModel {
         let users = rows.user_ids.into_iter().collect();
         Ok((model, users, rows.item_ids.into_iter().collect()))
     }
+}
+
+/// Writes a file of `directory` whole or not at all, readable by us alone.
+pub(crate) fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let failed = |error: std::io::Error| {
+        Fault::storage(format!("{}: {error}", path.display()), error.kind())
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(failed)?;
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(failed)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
+    std::fs::rename(&new, path).map_err(failed)
 }
 
 #[cfg(test)]

@@ -20,5 +20,9 @@ pub(crate) const DISCLOSURES: Table = Table("disclosures");
 pub(crate) const MISSING: Table = Table("missing counters");
 /// By job: to how many set intersections P1 brought how many ids.
 pub(crate) const BROUGHT: Table = Table("ids brought");
+/// By lineage of P0's data: the seed of its calibration sample, drawn once.
+pub(crate) const SAMPLES: Table = Table("calibration samples");
+/// By lineage of P0's data: whose friends' sums were opened.
+pub(crate) const OPENED_USERS: Table = Table("opened users");
 /// By model, which has its job's name.
 pub(crate) const MODELS: Table = Table("models");

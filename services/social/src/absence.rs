@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_job::social::{Restoring, SocialCheckpoint, SocialTurn};
-use s3rec_job::{JobDisclosure, JobId};
+use s3rec_job::social::{FriendsKept, Restoring, SocialCheckpoint, SocialTurn};
+use s3rec_job::{AgreedParameters, JobDisclosure, JobId, Proposal};
 use s3rec_link::pacing::AnswerTimes;
-use s3rec_node::checkpoint::AGREED;
+use s3rec_node::checkpoint::{AGREED, CheckpointFiles, FRIENDS};
 use s3rec_node::observe;
+use s3rec_spmm::Protocol;
 use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -19,6 +20,7 @@ use s3rec_wire::v1::JobState;
 
 use crate::common_links::common_operator;
 use crate::faults::{fault_of, ours};
+use crate::friends_setup::common_friends;
 use crate::imports::blocking;
 use crate::platform::Platform;
 use crate::tables::DISCLOSURES;
@@ -44,11 +46,20 @@ pub(crate) async fn restore(
 ) -> Result<SocialTurn, Fault> {
     let name = job.to_string();
     let links = platform.datasets.load(&name).await?;
-    let (kind, files) = (
-        platform.proposal(&name)?.operator,
-        platform.stocks.checkpoint(&name),
-    );
+    let stated = platform
+        .slot
+        .with(job, |running| running.opened.bounds.stated.links)?;
+    let (proposal, files) = (platform.proposal(&name)?, platform.stocks.checkpoint(&name));
+    let kind = proposal.operator;
     let restored = blocking(move || {
+        if proposal.protocol == Protocol::NoiseFirst {
+            let kept: Option<FriendsKept> = files.load(FRIENDS).map_err(storage)?;
+            let friends = |rows: &[u32]| common_friends(&links, rows);
+            let restored = restoring.friends_from_disk(kept, friends);
+            return restored
+                .map(|(turn, restored)| (turn, Some(restored)))
+                .map_err(|error| fault_of(error, None));
+        }
         let kept: Option<SocialCheckpoint> = files.load(AGREED).map_err(storage)?;
         let operator = |rows: &[u32]| common_operator(kind, &links, rows);
         let restored = restoring.from_disk(kept, operator);
@@ -59,10 +70,13 @@ pub(crate) async fn restore(
     let Some(restored) = restored else {
         return Ok(turn);
     };
-    let answer_times = AnswerTimes::of(&restored.parameters).map_err(ours)?;
+    let answer_times = match &restored.parameters {
+        AgreedParameters::Product(parameters) => AnswerTimes::of(parameters).map_err(ours)?,
+        AgreedParameters::Friends(parameters) => AnswerTimes::of_friends(parameters, stated),
+    };
     platform.slot.with(job, |running| {
         running.openings = running.openings.max(restored.openings);
-        running.common_users = restored.parameters.users;
+        running.common_users = restored.users;
         running.answer_times = answer_times;
         running.parameters = Some(restored.parameters);
     })?;
@@ -158,19 +172,15 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
                 continue;
             }
         };
-        let kept = platform
-            .stocks
-            .checkpoint(&name)
-            .load::<SocialCheckpoint>(AGREED);
-        let kept = kept.map_err(storage)?;
+        let kept = kept_of(&platform.stocks.checkpoint(&name), &proposal).map_err(storage)?;
         let counts = ledger::counts(platform, &name)?;
         // What was opened counts by them, also if the job ends without being gone on with.
         let parameters = match (&kept, &counts.parameters) {
-            (Some(kept), _) => Some(kept.parameters.clone()),
-            (None, Some(counted)) => Some(parameters_from_wire(counted)?),
+            (Some((_, parameters)), _) => Some(parameters.clone()),
+            (None, Some(counted)) => Some(parameters_from_wire(counted)?.into()),
             (None, None) => None,
         };
-        let peer = kept.map(|kept| kept.peer);
+        let peer = kept.map(|(peer, _)| peer);
         let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
         let overlap = disclosed.and_then(|disclosed| disclosed.overlap);
         let peer = match peer {
@@ -195,6 +205,19 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         );
     }
     Ok(())
+}
+
+/// P0's name and the parameters of what is on disk of a job, if anything is.
+fn kept_of(
+    files: &CheckpointFiles,
+    proposal: &Proposal,
+) -> std::io::Result<Option<(String, AgreedParameters)>> {
+    if proposal.protocol == Protocol::NoiseFirst {
+        let kept = files.load::<FriendsKept>(FRIENDS)?;
+        return Ok(kept.map(|kept| (kept.peer, kept.parameters.into())));
+    }
+    let kept = files.load::<SocialCheckpoint>(AGREED)?;
+    Ok(kept.map(|kept| (kept.peer, kept.parameters.into())))
 }
 
 fn storage(error: std::io::Error) -> Fault {

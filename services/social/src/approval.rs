@@ -8,6 +8,8 @@ use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::datasets::DatasetName;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
+use s3rec_spmm::ReleasePolicy;
+use s3rec_spmm::noise_first::guarantee::Unstated;
 use s3rec_wire::convert::approval_to_bytes;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{JobState, Phase};
@@ -56,6 +58,14 @@ pub(crate) fn give(
         None => None,
     };
     let bounds = bounds::stated(platform, dataset, rule, given)?;
+    if let ReleasePolicy::Friends(_) = proposal.release {
+        // What is promised of friends' sums would be false beside it.
+        Unstated::check(proposal.pattern, bounds.rule).map_err(|unstated| {
+            Fault::new(Reason::Unsupported, unstated.to_string())
+                .at("field", "bounds")
+                .remedied_by("Approve it with bounds that are stated.")
+        })?;
+    }
     let planned = consented::planned(platform, dataset, Some((&proposal, &bounds)))?;
     let planned = planned.ok_or_else(|| no_version(dataset))?;
     if let Some(rule) = rule {

@@ -14,6 +14,9 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
              repeated openings undo the rounding. Treat it as an exact opening: {}",
             statements::of_exact(proposal.operator, columns)
         )),
+        ReleasePolicy::Friends(release) => {
+            warnings.extend(statements::friends::of_proposal(&release, columns));
+        }
         ReleasePolicy::Noised { .. } => {
             warnings.extend(statements::of_noise(proposal, proposal.rounds, None))
         }

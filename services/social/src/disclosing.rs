@@ -10,19 +10,23 @@
 //! | bounds of Y over the common users, and who has links where the pattern policy shows it | an answer with bounds, and users shown |
 //! | the salted commitment to Y | a commitment |
 //! | answers to an upload, and private queries for its rows | an upload, both together |
+//! | that friends' sums are agreed on | its sizes, in the audit log |
 //! | the answer to an opening | an opening, its columns and values (`opening`) |
 
 use s3rec_audit::Kind;
 use s3rec_job::social::Permit;
-use s3rec_job::{Account, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown, counting};
+use s3rec_job::{
+    Account, AgreedParameters, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown, counting,
+};
 use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::{BoundsRule, OperatorKind};
 use s3rec_spmm::ReleasePolicy;
+use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_wire::status::{Fault, Reason};
 
 use crate::held::Held;
 use crate::platform::Platform;
-use crate::policy::Standing;
+use crate::policy::{Standing, USUAL_MU_IN_ALL, is_beyond};
 use crate::session::{Opened, Running, superseded};
 use crate::{approved, ledger};
 
@@ -35,6 +39,8 @@ pub(crate) enum Leaving {
     Bounds { row_norm: u64, pattern_rows: u64 },
     /// The salted commitment to Y, under the agreed L.
     Commitment { row_norm: u64 },
+    /// That parameters of friends' sums are agreed on: for whom, and over whom.
+    Agreement { opened: u32, uploaded: u32 },
     /// Answers to an upload, or queries for its rows: one upload, whichever leaves first.
     Upload { is_counted: bool },
 }
@@ -176,6 +182,16 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
                 ("all_commitments", all_shown.commitments.into()),
             ],
         ),
+        Leaving::Agreement { opened, uploaded } => platform.audit.record(
+            Kind::Showing,
+            [
+                of_job,
+                lineage,
+                ("what", "agreement on friends' sums".into()),
+                ("opened", opened.into()),
+                ("uploaded", uploaded.into()),
+            ],
+        ),
         Leaving::Upload { .. } => platform.audit.record(
             Kind::Stock,
             [
@@ -209,7 +225,7 @@ fn foresee(running: &Running, leaving: Leaving) -> Foreseen {
     let mut row_norm = running
         .parameters
         .as_ref()
-        .map(|agreed| agreed.row_norm_bound);
+        .and_then(AgreedParameters::row_norm_bound);
     match leaving {
         Leaving::Intersection { ids } => (more.intersections, more.ids_asked) = (1, ids),
         Leaving::Bounds {
@@ -223,6 +239,7 @@ fn foresee(running: &Running, leaving: Leaving) -> Foreseen {
             more.commitments = 1;
             row_norm = Some(bound);
         }
+        Leaving::Agreement { .. } => {}
         Leaving::Upload { is_counted } => {
             opened.stocks = opened.stocks.saturating_add(u32::from(!is_counted));
         }
@@ -259,6 +276,10 @@ fn whole(
         ReleasePolicy::Noised { .. } => (
             0,
             planned_nano_rho(proposal, opened, common_users, row_norm),
+        ),
+        ReleasePolicy::Friends(release) => (
+            0,
+            openings.saturating_mul(counting::friends_nano_rho(&release)),
         ),
         ReleasePolicy::Exact | ReleasePolicy::Coarse { .. } => (values, 0),
     };
@@ -301,6 +322,9 @@ fn planned_nano_rho(
 /// ρ of all openings of a job in units of 10⁻⁹; 0 without noise, and for an operator whose ρ
 /// depends on a bound that is not known yet.
 pub(crate) fn nano_rho(proposal: &Proposal, row_norm: Option<u64>) -> u64 {
+    if let ReleasePolicy::Friends(release) = proposal.release {
+        return counting::friends_nano_rho(&release).saturating_mul(proposal.rounds.into());
+    }
     let ReleasePolicy::Noised {
         sigma,
         row_norm_beta,
@@ -334,6 +358,8 @@ pub(crate) fn evaluate(
     let policy = platform.policy();
     let day = counting::today(&account.days, now_unix_ms());
     let today = account.days.iter().find(|opened| opened.day == day);
+    let of_year = ledger::year_nano_rho(platform, &opened.lineage, &job, day)?;
+    let year_nano_rho = of_year.saturating_add(of_job.counters.nano_rho);
     let mut is_ruled = false;
     // Under the name that it was proposed by, and the one that the caller has now: whichever of
     // its certificates the other platform calls with loosens nothing.
@@ -360,11 +386,12 @@ pub(crate) fn evaluate(
             common_users,
             account: &account,
             today: today.copied().unwrap_or_default(),
+            year_nano_rho: Some(year_nano_rho),
         })?;
     }
     match (is_ruled, consent.policy.is_empty()) {
         (true, _) => Ok(()),
-        (false, true) => within_configuration(platform, &account),
+        (false, true) => within_configuration(platform, proposal, &account),
         (false, false) => {
             let message =
                 "no rule of the policy is about this job any more; it was approved under one";
@@ -374,7 +401,21 @@ pub(crate) fn evaluate(
 }
 
 /// What holds where no rule limits set intersections.
-fn within_configuration(platform: &Platform, account: &Account) -> Result<(), Fault> {
+fn within_configuration(
+    platform: &Platform,
+    proposal: &Proposal,
+    account: &Account,
+) -> Result<(), Fault> {
+    let mu = counting::mu_of(account.counters.nano_rho).map_or(0.0, Mu::value);
+    if matches!(proposal.release, ReleasePolicy::Friends(_)) && is_beyond(mu, USUAL_MU_IN_ALL) {
+        let message = format!(
+            "√Σμ² of all noised openings of this data would be {mu:.4}; without a policy it is at \
+             most {USUAL_MU_IN_ALL}"
+        );
+        return Err(Fault::new(Reason::BeyondConsent, message)
+            .at("field", "most_mu_in_all")
+            .remedied_by("Ask the social platform's operators, whose policy may allow more."));
+    }
     let (limits, shown) = (&platform.limits, account.shown.unwrap_or_default());
     let asked = [
         (

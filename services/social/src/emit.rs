@@ -1,7 +1,7 @@
 //! What the people here are told of a running job, and what is noted of its stock.
 
-use s3rec_job::JobId;
 use s3rec_job::social::SocialEvent;
+use s3rec_job::{AgreedParameters, JobId};
 use s3rec_node::stock_progress::{Notice, StockProgress};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
@@ -20,6 +20,7 @@ pub(crate) fn emit(platform: &Platform, job: JobId, event: SocialEvent) -> Resul
                 .slot
                 .with(job, |running| {
                     let parameters = running.parameters.as_ref();
+                    let parameters = parameters.and_then(AgreedParameters::product);
                     let begun = parameters.map(|p| StockProgress::new(p, running.queried_bytes));
                     running.stock = begun.transpose()?;
                     Ok(())
@@ -34,6 +35,7 @@ pub(crate) fn emit(platform: &Platform, job: JobId, event: SocialEvent) -> Resul
                 .slot
                 .with(job, |running| {
                     let parameters = running.parameters.as_ref();
+                    let parameters = parameters.and_then(AgreedParameters::product);
                     let going_on = parameters.map(|p| StockProgress::new(p, held_bytes));
                     running.stock = going_on.transpose()?;
                     Ok(())

@@ -84,7 +84,7 @@ pub(crate) fn fault_of(error: JobError, at: Option<u32>) -> Fault {
     let reason = match error {
         JobError::Ours(error) | JobError::Theirs(error) => return fault(error.into(), at),
         JobError::NotDue | JobError::OtherRound { .. } => Reason::OutOfOrder,
-        JobError::OtherParameters => Reason::Contradiction,
+        JobError::OtherParameters | JobError::OtherThanBound { .. } => Reason::Contradiction,
         JobError::BeyondConsent { .. } => Reason::BeyondConsent,
         JobError::BeganAgain { .. } | JobError::Lost | JobError::LinksChanged(_) => {
             Reason::StateLost

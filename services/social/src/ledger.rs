@@ -3,12 +3,12 @@
 
 use s3rec_audit::Kind;
 use s3rec_job::counting::{self, Counted};
-use s3rec_job::{Account, Counters, JobDisclosure, JobId};
+use s3rec_job::{Account, AgreedParameters, Counters, JobDisclosure, JobId};
 use s3rec_link::Count;
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_node::rows::Row;
 use s3rec_node::versions;
-use s3rec_wire::convert::parameters_to_wire;
+use s3rec_wire::convert::{friends_parameters_to_wire, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
@@ -61,6 +61,25 @@ pub(crate) fn account(
     let mut account = counting::account(lineage, disclosures, Counters::default());
     account.peer_pin = platform.identity.peer_pin().digest().to_vec();
     Ok(account)
+}
+
+/// ρ of all noised openings of a lineage in the year up to `day`, one job left out, in units of
+/// 10⁻⁹. A job counts whole as long as any of its openings is of that year.
+pub(crate) fn year_nano_rho(
+    platform: &Platform,
+    lineage: &[u8],
+    except: &str,
+    day: u32,
+) -> Result<u64, Fault> {
+    const DAYS: u32 = 366;
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
+    let of_year = stored.iter().filter(|(job, disclosure)| {
+        let newest = disclosure.days.last().map_or(day, |opened| opened.day);
+        disclosure.lineage == lineage && job != except && newest.saturating_add(DAYS) >= day
+    });
+    Ok(of_year.fold(0, |sum: u64, (_, disclosure)| {
+        sum.saturating_add(disclosure.counters.nano_rho)
+    }))
 }
 
 /// The accounts by the lineages of the data sets that are here; `peer` selects the rules.
@@ -213,7 +232,12 @@ pub(crate) fn cost_of(running: &Running) -> v1::JobCostResponse {
     let parameters = running.parameters.as_ref();
     v1::JobCostResponse {
         job_id: running.job.to_string(),
-        parameters: parameters.and_then(|parameters| parameters_to_wire(parameters).ok()),
+        parameters: parameters
+            .and_then(AgreedParameters::product)
+            .and_then(|parameters| parameters_to_wire(parameters).ok()),
+        friends_parameters: parameters
+            .and_then(AgreedParameters::friends)
+            .map(friends_parameters_to_wire),
         offline: Some(cost(&running.offline)),
         online: Some(cost(&running.online)),
         peak_rss_bytes: peak_rss_bytes(),

@@ -46,6 +46,7 @@ mod emit;
 mod ending;
 mod expiry;
 mod faults;
+mod friends_setup;
 mod head_exchange;
 mod held;
 mod imports;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobDisclosure, JobId, OpenedDay, Proposal, counting};
+use s3rec_job::{AgreedParameters, JobDisclosure, JobId, OpenedDay, Proposal, counting};
 use s3rec_node::observe;
 use s3rec_node::process::now_unix_ms;
 use s3rec_spmm::{Admission, Asked, SpmmError};
@@ -63,7 +63,8 @@ impl Opening {
             // Of a round that the stock alone has on record, because the daemon ended in
             // between, everything is counted now.
             let columns = columns.saturating_sub(counted_before);
-            let rows = running.parameters.as_ref().map_or(0, |p| p.returned_rows);
+            let agreed = running.parameters.as_ref();
+            let rows = agreed.map_or(0, AgreedParameters::returned_rows);
             let mut all_days = opened.before.days.clone();
             let days = opened.days.iter();
             days.for_each(|day| counting::count_day(&mut all_days, *day));

@@ -11,7 +11,7 @@ use s3rec_node::journal::{EventStream, state_words};
 use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
 use s3rec_sparse::BoundsRule;
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, job_id, parameters_to_wire};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, job_id};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_server::SocialPlatform;
@@ -329,19 +329,9 @@ impl SocialPlatform for OperatorService {
         self.0.proposal(&job)?;
         let stored: Option<v1::JobCostResponse> =
             self.0.store.get(COSTS, &job).map_err(Fault::from)?;
-        let running = job_id("job_id", &job).map_err(Fault::from).and_then(|id| {
-            self.0.slot.with(id, |running| v1::JobCostResponse {
-                job_id: job.clone(),
-                offline: Some(ledger::cost(&running.offline)),
-                online: Some(ledger::cost(&running.online)),
-                peak_rss_bytes: s3rec_node::process::peak_rss_bytes(),
-                common_users: running.common_users,
-                parameters: running
-                    .parameters
-                    .as_ref()
-                    .and_then(|parameters| parameters_to_wire(parameters).ok()),
-            })
-        });
+        let running = job_id("job_id", &job)
+            .map_err(Fault::from)
+            .and_then(|id| self.0.slot.with(id, |running| ledger::cost_of(running)));
         let cost = running.ok().or(stored).ok_or_else(|| {
             Fault::new(
                 Reason::WrongState,

@@ -5,11 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_job::social::{Call, Pace, SocialJob, SocialNext, SocialPlatform, SocialTurn};
+use s3rec_job::social::{
+    Call, FriendsKept, FriendsStorage, Pace, SocialJob, SocialNext, SocialPlatform, SocialTurn,
+};
 use s3rec_job::{JobError, JobId, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::Paced;
 use s3rec_link::{Counting, drive};
+use s3rec_node::checkpoint::{CheckpointFiles, FRIENDS};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{Admission, WorkingSpace};
@@ -164,7 +167,10 @@ async fn exchange(
                 // It reads the links, as Setup does.
                 let due = PublicTime::of("a resume handshake", job, time);
                 let restored = due.hold(absence::restore(platform, job, restoring));
-                restored.await?.into_inner()
+                let turn = restored.await?.into_inner();
+                // A-parts are made again, whose time follows the links.
+                channel.hold_for(answer_time(platform, job, turn.pace())?);
+                turn
             }
             SocialNext::Save(kept, turn) => {
                 absence::keep(platform, job, *kept).await?;
@@ -219,6 +225,12 @@ impl SocialPlatform for Host {
         ))
     }
 
+    fn friends_storage(&self) -> Arc<dyn FriendsStorage> {
+        Arc::new(OnDisk(
+            self.platform.stocks.checkpoint(&self.job.to_string()),
+        ))
+    }
+
     fn space(&self) -> WorkingSpace {
         let limit = self.platform.limits.memory_bytes;
         WorkingSpace {
@@ -233,6 +245,19 @@ impl SocialPlatform for Host {
 
     fn parties(&self) -> [[u8; 32]; 2] {
         self.platform.pins().into()
+    }
+}
+
+/// An opening of friends' sums, beside the job's other files.
+struct OnDisk(CheckpointFiles);
+
+impl FriendsStorage for OnDisk {
+    fn load(&self) -> io::Result<Option<FriendsKept>> {
+        self.0.load(FRIENDS)
+    }
+
+    fn save(&self, kept: &FriendsKept) -> io::Result<()> {
+        self.0.save(FRIENDS, kept)
     }
 }
 

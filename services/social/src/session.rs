@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use s3rec_audit::Head;
 use s3rec_job::social::SocialJob;
-use s3rec_job::{Account, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
+use s3rec_job::{Account, AgreedParameters, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
 use s3rec_node::audit::Audit;
@@ -14,7 +14,6 @@ use s3rec_node::journal::Journal;
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_sparse::PublicBounds;
-use s3rec_spmm::ProductParameters;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::Role;
@@ -52,7 +51,7 @@ pub(crate) struct Running {
     pub(crate) common_users: u32,
     /// Sizes of both sides, once the common users are known.
     pub(crate) overlap: Option<Overlap>,
-    pub(crate) parameters: Option<ProductParameters>,
+    pub(crate) parameters: Option<AgreedParameters>,
     /// What was opened before, on which days, and until when it may be.
     pub(crate) opened: Opened,
     /// While a stock is made.
@@ -375,7 +374,6 @@ impl Slot {
                 SocialJob::Aligned(common) => {
                     running.common_users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
                 }
-                SocialJob::Agreed(agreed) => running.parameters = Some(agreed.parameters.clone()),
                 _ => {}
             }
             if running.openings == 0 {

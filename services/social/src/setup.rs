@@ -2,17 +2,19 @@
 //! whatever P0 derives from them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use s3rec_algebra::Seed;
 use s3rec_job::social::{SocialAgreed, SocialBounded, SocialJob};
-use s3rec_job::{JobId, Proposal};
+use s3rec_job::{AgreedParameters, JobId, Proposal};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
 use s3rec_node::journal::is_terminal;
 use s3rec_sparse::{
     OperatorBounds, PatternPolicy, SecretPattern, SocialOperator, SparseError, declassify,
 };
-use s3rec_spmm::{ProductParameters, SocialOperand, SpmmError};
+use s3rec_spmm::noise_first::Sides;
+use s3rec_spmm::{ProductParameters, ReleasePolicy, SocialOperand, SpmmError};
 use s3rec_wire::convert::{bitmap, digest_of, half_of, parameters_digest, parameters_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -21,6 +23,7 @@ use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 use crate::bounds;
 use crate::common_links::common_operator;
 use crate::disclosing::{self, Leaving};
+use crate::friends_setup;
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
@@ -28,22 +31,22 @@ use crate::session::Taken;
 use crate::tables::CONSENTS;
 
 /// An answer of Setup, and what the job becomes with it.
-struct Prepared {
-    stage: SocialJob,
-    response: SetupResponse,
-    leaving: Leaving,
-    becomes: Becomes,
+pub(crate) struct Prepared {
+    pub(crate) stage: SocialJob,
+    pub(crate) response: SetupResponse,
+    pub(crate) leaving: Leaving,
+    pub(crate) becomes: Becomes,
 }
 
-enum Becomes {
+pub(crate) enum Becomes {
+    /// The second call is due.
+    Waiting,
     /// P0 is about to have the bounds; of the operator whether there is a link in it.
-    Bounded {
-        users: u32,
-        is_linked: bool,
-    },
+    Bounded { users: u32, is_linked: bool },
     Agreed {
         text: String,
         times: AnswerTimes,
+        parameters: AgreedParameters,
     },
 }
 
@@ -56,16 +59,28 @@ pub(crate) async fn answer(
     request: v1::SetupRequest,
     taken: Taken,
 ) -> Result<SetupResponse, Fault> {
-    let time = platform.slot.with(job, |running| reading_time(running))?;
+    // The first call about friends' sums looks at no link.
+    let looks =
+        !matches!(taken.proposal.release, ReleasePolicy::Friends(_)) || request.friends.is_some();
+    let time = match looks {
+        true => platform.slot.with(job, |running| reading_time(running))?,
+        false => Duration::ZERO,
+    };
     let due = PublicTime::of("Setup", job, time);
     let epoch = taken.epoch;
     let held = due.hold(prepare(platform, job, request, taken)).await?;
     let (prepared, _) = disclosing::clear(platform, job, epoch, held, |made| made.leaving)?;
-    if let Becomes::Agreed { text, times } = &prepared.becomes {
+    if let Becomes::Agreed {
+        text,
+        times,
+        parameters,
+    } = &prepared.becomes
+    {
         platform.advance(&job.to_string(), JobState::Running, Phase::Setup, text)?;
-        platform
-            .slot
-            .with(job, |running| running.answer_times = *times)?;
+        platform.slot.with(job, |running| {
+            running.answer_times = *times;
+            running.parameters = Some(parameters.clone());
+        })?;
     }
     platform.slot.leave(job, epoch, prepared.stage)?;
     if let Becomes::Bounded { users, is_linked } = prepared.becomes {
@@ -83,8 +98,9 @@ async fn prepare(
     taken: Taken,
 ) -> Result<Prepared, Fault> {
     let rating_half = half_of("seed_half", &request.seed_half)?;
-    match (taken.stage, request.parameters) {
-        (SocialJob::Aligned(common), None) => {
+    let friends = request.friends.as_ref();
+    match (taken.stage, request.parameters.as_ref()) {
+        (SocialJob::Aligned(common), None) if friends.is_none() => {
             if digest_of("users_digest", &request.users_digest)? != common.digest {
                 let message = "the platforms found different common users";
                 return Err(Fault::new(Reason::Contradiction, message));
@@ -97,9 +113,40 @@ async fn prepare(
                 "Agreeing on parameters.",
             )?;
             let stock_id = stock_id_of(&request.stock_id)?;
-            bound(platform, &taken.proposal, (rating_half, stock_id), common).await
+            let halves = (rating_half, stock_id);
+            match taken.proposal.release {
+                ReleasePolicy::Friends(_) => {
+                    friends_setup::bound(platform, &taken.proposal, &request, halves, common)
+                }
+                _ if !request.opened.is_empty() => {
+                    let message = "users are named to be opened where none are";
+                    Err(Fault::new(Reason::Contradiction, message).at("field", "opened"))
+                }
+                _ => bound(platform, &taken.proposal, halves, common).await,
+            }
         }
-        (SocialJob::Bounded(bounded), Some(message)) => {
+        (SocialJob::FriendsBounded(bounded), None) => {
+            let message = friends
+                .ok_or_else(|| Fault::new(Reason::OutOfOrder, "this call of Setup is not due"))?;
+            let users_digest = digest_of("users_digest", &request.users_digest)?;
+            let stock_id = stock_id_of(&request.stock_id)?;
+            let users = u32::try_from(bounded.rows.len()).unwrap_or(u32::MAX);
+            let opened = match taken.proposal.release {
+                ReleasePolicy::Friends(release) if release.sides == Sides::One => {
+                    bitmap(users, bounded.split.opened())
+                }
+                _ => Vec::new(),
+            };
+            let said = (rating_half, stock_id, users_digest);
+            if said != (bounded.rating_half, bounded.stock_id, bounded.users_digest)
+                || opened != request.opened
+            {
+                let message = "the second call of Setup says something else than the first one";
+                return Err(Fault::new(Reason::Contradiction, message));
+            }
+            friends_setup::agree(platform, &taken.proposal, *bounded, message).await
+        }
+        (SocialJob::Bounded(bounded), Some(message)) if friends.is_none() => {
             let users_digest = digest_of("users_digest", &request.users_digest)?;
             let stock_id = stock_id_of(&request.stock_id)?;
             let said = (rating_half, stock_id, users_digest);
@@ -107,7 +154,7 @@ async fn prepare(
                 let message = "the second call of Setup says something else than the first one";
                 return Err(Fault::new(Reason::Contradiction, message));
             }
-            agree(&taken.proposal, *bounded, &message).await
+            agree(&taken.proposal, *bounded, message).await
         }
         _ => Err(Fault::new(
             Reason::OutOfOrder,
@@ -340,6 +387,7 @@ async fn agree(
     };
     let times = AnswerTimes::of(&parameters)
         .map_err(|error| Fault::new(Reason::ParametersRefused, error.to_string()))?;
+    let agreed_on = AgreedParameters::from(parameters.clone());
     let agreed = SocialAgreed {
         parameters,
         pattern: bounded.pattern,
@@ -357,7 +405,11 @@ async fn agree(
         stage: SocialJob::Agreed(Box::new(agreed)),
         response,
         leaving,
-        becomes: Becomes::Agreed { text, times },
+        becomes: Becomes::Agreed {
+            text,
+            times,
+            parameters: agreed_on,
+        },
     })
 }
 

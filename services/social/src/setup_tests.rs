@@ -101,6 +101,7 @@ async fn answers(
         users_digest: vec![5; 32],
         parameters: None,
         stock_id: vec![7; 16],
+        ..SetupRequest::default()
     };
     let asked = |request: SetupRequest| async move {
         let began = Instant::now();

@@ -10,5 +10,7 @@ pub(crate) const CONSENTS: Table = Table("consents");
 pub(crate) const APPROVALS: Table = Table("approvals");
 /// By job: what it has cost.
 pub(crate) const COSTS: Table = Table("costs");
+/// By lineage: whose friends' sums were opened.
+pub(crate) const OPENED_USERS: Table = Table("opened users");
 /// By job: the ledger.
 pub(crate) const DISCLOSURES: Table = Table("disclosures");

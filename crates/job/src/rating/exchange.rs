@@ -5,13 +5,18 @@ use std::sync::Arc;
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound};
+use s3rec_spmm::noise_first::{
+    RatingAnswer as FriendsAnswer, RatingKeySetup as FriendsKeySetup,
+    RatingPrepare as FriendsPrepare,
+};
 use s3rec_spmm::preprocessed::{
     RatingBlock, RatingClose, RatingContinuation, RatingOpening, RatingSession, RatingStock,
 };
 
+use super::friends::{FriendsLeft, FriendsStage};
 use super::{
-    About, Agreed, Due, Made, Product, Queries, RatingAgreed, RatingEvent, RatingJob, RatingSave,
-    RatingSetup, Stage, Trainee,
+    About, Agreed, Due, FriendsCheckpoint, FriendsSetup, Made, Product, Queries, RatingAgreed,
+    RatingEvent, RatingJob, RatingSave, RatingSetup, Stage, Trainee,
 };
 use crate::{JobError, Phase};
 
@@ -86,10 +91,26 @@ impl Unagreed {
         let agreed = Box::new(Agreed { setup, common });
         Ok(RatingJob::at(about, due, Stage::Unkeyed(agreed, queries)))
     }
+
+    /// What was agreed on for an opening of friends' sums. It makes the session's keys.
+    ///
+    /// # Errors
+    /// Parameters that do not keep the conditions; no entropy.
+    pub fn agreed_on_friends(self, setup: FriendsSetup) -> Result<RatingJob, JobError> {
+        self.0.begin_friends(setup, self.1)
+    }
 }
 
 /// A job whose openings both sides are to count.
-pub struct Unfinished(pub(super) About, pub(super) Box<Trainee>, pub(super) bool);
+pub struct Unfinished(pub(super) About, pub(super) Learnt);
+
+/// What was made of the openings.
+pub(super) enum Learnt {
+    /// A training; whether the job outlives a restart.
+    Trained(Box<Trainee>, bool),
+    /// Friends' sums.
+    Friends(FriendsCheckpoint),
+}
 
 impl Unfinished {
     /// Openings that we count.
@@ -103,12 +124,24 @@ impl Unfinished {
     /// # Errors
     /// [`JobError::OpeningsDiffer`].
     pub fn counted(self, theirs: u32) -> Result<RatingJob, JobError> {
-        let Self(mut about, trainee, outlives) = self;
+        let Self(mut about, learnt) = self;
         let ours = about.openings;
         if theirs != ours {
             return Err(JobError::OpeningsDiffer { ours, theirs });
         }
         about.is_agreed = true;
+        let (trainee, outlives) = match learnt {
+            Learnt::Trained(trainee, outlives) => (trainee, outlives),
+            Learnt::Friends(checkpoint) => {
+                let checkpoint = FriendsCheckpoint {
+                    is_agreed: true,
+                    ..checkpoint
+                };
+                let due = [Due::Save(RatingSave::Friends(checkpoint.clone()))];
+                let stage = FriendsStage::Opened(checkpoint);
+                return Ok(RatingJob::at(about, due, stage.into()));
+            }
+        };
         let kept = outlives.then(|| Due::Save(RatingSave::Progress(about.progress(&trainee))));
         Ok(RatingJob::at(
             about,
@@ -137,6 +170,9 @@ endpoints! {
         Round(RatingRound),
         Opening(RatingOpening),
         Close(RatingClose),
+        FriendsKey(FriendsKeySetup),
+        FriendsPrepare(FriendsPrepare),
+        FriendsAnswer(FriendsAnswer),
     }
 }
 
@@ -151,6 +187,7 @@ pub(super) enum Left {
     Round(Product, Box<Trainee>),
     Opening(Box<Trainee>),
     Close(Box<Trainee>),
+    Friends(FriendsLeft),
 }
 
 impl ProductExchange {
@@ -254,6 +291,7 @@ impl ProductExchange {
                 }
                 Ok(about.trained(trainee, true))
             }
+            (endpoint, Left::Friends(left)) => about.friends_done(endpoint, left),
             _ => Err(JobError::OutOfPlace),
         }
     }

@@ -12,11 +12,13 @@
 //! | 6 | both sides' count of the openings | Evaluation |
 //!
 //! A job that goes on from disk begins with the place of its unfinished stock, with the resume
-//! handshake of 4, or with 6.
+//! handshake of 4, or with 6. An opening of friends' sums has the order of [`friends`] in place of
+//! 3 to 5.
 
 mod bounded;
 mod checkpoint;
 mod exchange;
+mod friends;
 mod next;
 mod trainee;
 
@@ -25,10 +27,11 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use s3rec_algebra::RingMatrix;
+use s3rec_algebra::{RealMatrix, RingMatrix};
 use s3rec_model::Model;
 use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound, public_key_seed};
+use s3rec_spmm::noise_first;
 use s3rec_spmm::preprocessed::{
     RatingBlock, RatingClose, RatingContinuation, RatingOpening, RatingSession, RatingStock,
     StockPlace, StockStorage, StockTerms,
@@ -39,9 +42,11 @@ use crate::{JobError, JobId, JointTraining, Phase, Proposal};
 
 pub use checkpoint::{RatingAgreed, RatingCheckpoint, RatingProgress, RoundReport, Spent};
 pub use exchange::{ProductExchange, RatingExchange, Unagreed, Unaligned, Unfinished};
-pub use next::{RatingEvent, RatingNext, RatingSave};
+pub use friends::{FriendsCheckpoint, FriendsKept, FriendsOpened, FriendsSetup};
+pub use next::{RatingDone, RatingEvent, RatingNext, RatingSave};
 
-use exchange::{Endpoint, Left};
+use exchange::{Endpoint, Learnt, Left};
+use friends::FriendsStage;
 use trainee::Trainee;
 
 /// What the job takes from the platform that it runs at.
@@ -56,6 +61,18 @@ pub trait RatingPlatform: Send + Sync {
         parameters: &ProductParameters,
         common: &[u32],
     ) -> Result<JointTraining, Box<dyn Error + Send + Sync>>;
+
+    /// X: the rows of `uploaded` that are summed up for their friends in `opened`, both as indices
+    /// of P0's users: |W| × C, of norm β at most, made without the links and fixed from here on.
+    ///
+    /// # Errors
+    /// Whatever the platform says; the job ends with it.
+    fn friends_rows(
+        &self,
+        parameters: &noise_first::Parameters,
+        opened: &[u32],
+        uploaded: &[u32],
+    ) -> Result<RealMatrix, Box<dyn Error + Send + Sync>>;
 
     /// The model's error on what is held out; 0 when nothing is.
     fn held_out_rmse(&self, model: &Model) -> f64;
@@ -150,6 +167,8 @@ enum Stage {
     Unclosed(Product, Box<Trainee>),
     /// Only the count of openings is to be agreed on; whether the job outlives a restart.
     Trained(Box<Trainee>, bool),
+    /// One opening of friends' sums.
+    Friends(Box<FriendsStage>),
 }
 
 /// How far a stock is.
@@ -215,14 +234,7 @@ impl RatingJob {
         seen: u32,
         is_finished: bool,
     ) -> Result<Self, JobError> {
-        let mut about = About {
-            platform,
-            job: proposal.job,
-            openings: 0,
-            stocks: 0,
-            rounds: Vec::new(),
-            is_agreed: false,
-        };
+        let mut about = About::new(platform, proposal.job);
         let refuse_seen = || {
             let protocol = proposal.protocol;
             match seen {
@@ -273,6 +285,7 @@ impl RatingJob {
         }
         let Self { about, stage, .. } = self;
         let exchange = match stage {
+            Stage::Friends(stage) => return about.friends(*stage),
             Stage::Unaligned => RatingExchange::Align(Unaligned(about)),
             Stage::Unagreed(common) => RatingExchange::SetUp(Unagreed(about, common)),
             Stage::Unkeyed(agreed, Queries::Due) => {
@@ -326,10 +339,11 @@ impl RatingJob {
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
             Stage::Trained(trainee, _) if about.is_agreed => {
-                return Ok(RatingNext::Done(Box::new(trainee.into_training())));
+                let training = Box::new(trainee.into_training());
+                return Ok(RatingNext::Done(RatingDone::Trained(training)));
             }
             Stage::Trained(trainee, outlives) => {
-                RatingExchange::Finish(Unfinished(about, trainee, outlives))
+                RatingExchange::Finish(Unfinished(about, Learnt::Trained(trainee, outlives)))
             }
         };
         Ok(RatingNext::Exchange(exchange))
@@ -351,6 +365,17 @@ impl RatingJob {
 }
 
 impl About {
+    fn new(platform: Arc<dyn RatingPlatform>, job: JobId) -> Self {
+        Self {
+            platform,
+            job,
+            openings: 0,
+            stocks: 0,
+            rounds: Vec::new(),
+            is_agreed: false,
+        }
+    }
+
     /// From nothing: what was made before is thrown away.
     fn beginning(self) -> RatingJob {
         let due = [

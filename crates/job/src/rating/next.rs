@@ -2,7 +2,10 @@
 
 use s3rec_spmm::preprocessed::StockPlace;
 
-use super::{RatingAgreed, RatingExchange, RatingJob, RatingProgress, RoundReport};
+use super::{
+    FriendsCheckpoint, FriendsOpened, RatingAgreed, RatingExchange, RatingJob, RatingProgress,
+    RoundReport,
+};
 use crate::{JointTraining, Phase};
 
 /// What is to be done next.
@@ -13,8 +16,16 @@ pub enum RatingNext {
     Save(RatingSave, RatingJob),
     /// To be told.
     Emit(RatingEvent, RatingJob),
-    /// The training is over, and P1 needs nothing more.
-    Done(Box<JointTraining>),
+    /// The job is over, and P1 needs nothing more.
+    Done(RatingDone),
+}
+
+/// What a job comes to.
+pub enum RatingDone {
+    /// A training over several openings.
+    Trained(Box<JointTraining>),
+    /// One opening of friends' sums.
+    Friends(Box<FriendsOpened>),
 }
 
 /// What is to be on disk before the job goes on.
@@ -27,6 +38,8 @@ pub enum RatingSave {
     Progress(Box<RatingProgress>),
     /// That this round was opened to us.
     Opened(u32),
+    /// An opening of friends' sums; the driver adds what it has cost.
+    Friends(FriendsCheckpoint),
 }
 
 /// What is told of a job.
@@ -72,6 +85,15 @@ pub enum RatingEvent {
     Asks {
         /// From 1.
         round: u32,
+    },
+    /// Friends' sums are here.
+    FriendsOpened {
+        /// |O|.
+        users: u32,
+        /// C.
+        columns: u32,
+        /// Standard deviation of the noise, in units of x.
+        sigma: f64,
     },
     /// A round is done.
     RoundDone {

@@ -13,7 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::turn::{About, State};
 use super::{SocialAgreed, SocialTurn, Stocked};
-use crate::JobError;
+use crate::{AgreedParameters, JobError};
 
 /// What P1 needs beside the stock to go on with it; secret for its salt.
 #[derive(Serialize, Deserialize)]
@@ -53,8 +53,10 @@ pub struct Restoring(pub(super) About);
 pub struct Restored {
     /// Openings that the stock has on record.
     pub openings: u32,
-    /// The product's.
-    pub parameters: ProductParameters,
+    /// m.
+    pub users: u32,
+    /// Of what is opened.
+    pub parameters: AgreedParameters,
 }
 
 impl Restoring {
@@ -109,7 +111,8 @@ impl Restoring {
         let layout = kept.parameters.layout().map_err(JobError::Ours)?;
         let restored = Restored {
             openings: stock.openings(),
-            parameters: kept.parameters.clone(),
+            users: kept.parameters.users,
+            parameters: kept.parameters.clone().into(),
         };
         let stocked = Stocked {
             parameters_digest: kept.parameters_digest,
@@ -125,6 +128,6 @@ impl Restoring {
     }
 }
 
-fn changed(error: impl Display) -> JobError {
+pub(super) fn changed(error: impl Display) -> JobError {
     JobError::LinksChanged(error.to_string())
 }

@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use s3rec_spmm::fetch::{SocialFetch, SocialQueries};
 use s3rec_spmm::he::{SocialKeySetup, SocialRound};
+use s3rec_spmm::noise_first::{
+    SocialAnswer as FriendsAnswer, SocialKeySetup as FriendsKeySetup,
+    SocialPrepare as FriendsPrepare, SocialPrepareAgain as FriendsPrepareAgain,
+};
 use s3rec_spmm::preprocessed::{
     SocialBlock, SocialClose, SocialContinuation, SocialOpening, SocialSession, SocialStock,
     StockPlace,
 };
 
+use super::friends::FriendsLeft;
 use super::turn::{About, Due, State, grows};
 use super::{AskedFor, Keyed, SocialAgreed, SocialEvent, SocialJob, SocialTurn, Stocked};
 use crate::JobError;
@@ -30,6 +35,10 @@ endpoints! {
         Round(SocialRound),
         Opening(SocialOpening),
         Close(SocialClose),
+        FriendsKey(FriendsKeySetup),
+        FriendsPrepare(FriendsPrepare),
+        FriendsAgain(FriendsPrepareAgain),
+        FriendsAnswer(FriendsAnswer),
     }
 }
 
@@ -44,6 +53,7 @@ pub(super) enum Left {
     Round(Keyed),
     Opening(Beside),
     Close,
+    Friends(FriendsLeft),
 }
 
 /// What goes with a stock.
@@ -161,6 +171,7 @@ impl SocialExchange {
             }
             (Endpoint::Round(_), Left::Round(keyed)) => SocialJob::Keyed(keyed),
             (Endpoint::Close(_), Left::Close) => SocialJob::Closed,
+            (endpoint, Left::Friends(left)) => About::friends_done(endpoint, left)?,
             _ => return Err(JobError::OutOfPlace),
         };
         Ok(SocialTurn::at(about, due, State::Answered(job)))

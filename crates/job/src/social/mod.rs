@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod exchange;
+mod friends;
 mod turn;
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::{JobError, Phase};
 
 pub use checkpoint::{Restored, Restoring, SocialCheckpoint};
 pub use exchange::SocialExchange;
+pub use friends::{FriendsAgreed, FriendsBounded, FriendsKept, FriendsStorage, SocialFriends};
 pub use turn::{SocialEvent, SocialNext, SocialTurn, Uncleared};
 
 /// Proof that what is about to leave was permitted, counted and logged. A platform makes it in
@@ -47,6 +49,9 @@ pub trait SocialPlatform: Send + Sync {
     /// # Errors
     /// The storage's.
     fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>>;
+
+    /// Where the job's opening of friends' sums is kept.
+    fn friends_storage(&self) -> Arc<dyn FriendsStorage>;
 
     /// Memory and disk for the products.
     fn space(&self) -> WorkingSpace;
@@ -76,6 +81,10 @@ pub enum SocialJob {
     Sealed(Box<Stocked>),
     /// Rounds use the stock's columns.
     Stocked(Box<Stocked>),
+    /// Who is opened, and what was stated of the links.
+    FriendsBounded(Box<FriendsBounded>),
+    /// One opening of friends' sums.
+    Friends(Box<SocialFriends>),
     /// The stock is at rest: only the count of openings is due.
     Closed,
     /// P0 is away: it meets us over the stock on disk, finished or not, or begins again while nothing
@@ -207,6 +216,16 @@ impl SocialJob {
             (Phase::Online, Self::Keyed(keyed)) => keyed.parameters_digest,
             (Phase::Offline, Self::Stocking(stocked) | Self::Sealed(stocked))
             | (Phase::Offline | Phase::Online, Self::Stocked(stocked)) => stocked.parameters_digest,
+            (phase, Self::Friends(friends))
+                if match phase {
+                    Phase::Setup => friends.is_unkeyed(),
+                    Phase::Offline => friends.is_unprepared(),
+                    Phase::Online => friends.is_prepared() || friends.is_answered(),
+                    _ => false,
+                } =>
+            {
+                friends.parameters_digest()
+            }
             _ => return Err(JobError::NotDue),
         };
         if digest != call.parameters_digest {
@@ -221,8 +240,13 @@ impl SocialJob {
         }
         // After a resume handshake the last round may be asked for again: the stock answers the
         // identical message alike, and no other.
-        let again =
-            round == openings && matches!(self, Self::Stocked(stocked) if stocked.may_repeat);
+        let may_repeat = match self {
+            Self::Stocked(stocked) => stocked.may_repeat,
+            // Its record answers what it is bound to, and no other.
+            Self::Friends(_) => true,
+            _ => false,
+        };
+        let again = round == openings && may_repeat;
         let due = openings + 1;
         if round != due && !again {
             return Err(JobError::OtherRound { round, due });
@@ -237,6 +261,8 @@ impl SocialJob {
             Self::Agreed(agreed) if agreed.is_to_ask() => Pace::Queries,
             Self::Stocking(_) => Pace::Block,
             Self::Keyed(_) | Self::Stocked(_) => Pace::Round,
+            Self::Friends(friends) if friends.is_unprepared() => Pace::Block,
+            Self::Friends(friends) if friends.is_prepared() || friends.is_answered() => Pace::Round,
             _ => Pace::Free,
         }
     }

@@ -10,9 +10,10 @@ use s3rec_spmm::preprocessed::{
 use s3rec_spmm::{Admission, ProductParameters};
 
 use super::exchange::{Endpoint, Left};
+use super::friends::{Keyed as FriendsKeyed, Meeting};
 use super::{
-    Call, Keyed, Permit, Restoring, SocialAgreed, SocialCheckpoint, SocialExchange, SocialJob,
-    SocialPlatform, Stocked,
+    Call, Keyed, Pace, Permit, Restoring, SocialAgreed, SocialCheckpoint, SocialExchange,
+    SocialJob, SocialPlatform, Stocked,
 };
 use crate::{JobError, JobId, Phase};
 
@@ -48,6 +49,10 @@ pub(super) enum State {
     Resuming(Box<Stocked>),
     /// Both sides are to find the place of an unfinished stock, where there is one.
     GoingOn(Option<Box<Stocked>>),
+    /// A-parts of friends' sums may leave.
+    FriendsCleared(Box<FriendsKeyed>),
+    /// Both sides are to meet over an opening of friends' sums.
+    FriendsMeeting(Box<Meeting>),
     /// The call is answered.
     Answered(SocialJob),
 }
@@ -100,20 +105,30 @@ pub enum SocialEvent {
 }
 
 /// A turn that goes on once what is about to leave is permitted and counted.
-pub struct Uncleared(About, Box<SocialAgreed>);
+pub struct Uncleared(About, Waiting);
+
+/// What waits for the permission.
+enum Waiting {
+    Product(Box<SocialAgreed>),
+    Friends(Box<FriendsKeyed>),
+}
 
 impl Uncleared {
     /// Whether its rows were asked for already, under the protocols that fetch privately: that was
     /// permitted and counted as the same upload.
     #[must_use]
     pub fn is_asked_for(&self) -> bool {
-        self.1.asked.is_some()
+        matches!(&self.1, Waiting::Product(agreed) if agreed.asked.is_some())
     }
 
     /// Goes on with the proof.
     #[must_use]
     pub fn cleared(self, _: &impl Permit) -> SocialTurn {
-        SocialTurn::at(self.0, [], State::Cleared(self.1))
+        let state = match self.1 {
+            Waiting::Product(agreed) => State::Cleared(agreed),
+            Waiting::Friends(keyed) => State::FriendsCleared(keyed),
+        };
+        SocialTurn::at(self.0, [], state)
     }
 }
 
@@ -142,6 +157,16 @@ impl SocialTurn {
         }
     }
 
+    /// What the time of its next answer would show.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        match &self.state {
+            State::Called(job) => job.pace(),
+            State::FriendsCleared(_) | State::FriendsMeeting(_) => Pace::Block,
+            _ => Pace::Free,
+        }
+    }
+
     /// What is to be done next. It computes: not for the executor's threads.
     ///
     /// # Errors
@@ -157,8 +182,18 @@ impl SocialTurn {
         let (endpoint, left) = match state {
             State::Answered(job) => return Ok(SocialNext::Rest(job)),
             State::Called(SocialJob::Agreed(agreed)) => {
-                return Ok(SocialNext::Clear(Uncleared(about, agreed)));
+                let waiting = Waiting::Product(agreed);
+                return Ok(SocialNext::Clear(Uncleared(about, waiting)));
             }
+            State::Called(SocialJob::Friends(friends)) => match about.friends(*friends)? {
+                Ok(exchanged) => exchanged,
+                Err(keyed) => {
+                    let waiting = Waiting::Friends(keyed);
+                    return Ok(SocialNext::Clear(Uncleared(about, waiting)));
+                }
+            },
+            State::FriendsCleared(keyed) => about.prepare_friends(*keyed)?,
+            State::FriendsMeeting(meeting) => meeting.apart(),
             State::Called(SocialJob::Away) => {
                 return Ok(SocialNext::Restore(Restoring(about)));
             }

@@ -6,15 +6,18 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use s3rec_algebra::RealMatrix;
 use s3rec_job::rating::{
-    ProductExchange, RatingCheckpoint, RatingEvent, RatingExchange, RatingJob, RatingNext,
-    RatingPlatform, RatingSave, Unfinished,
+    ProductExchange, RatingCheckpoint, RatingDone, RatingEvent, RatingExchange, RatingJob,
+    RatingNext, RatingPlatform, RatingSave, Unfinished,
 };
 use s3rec_job::social::{
-    Call, Permit, SocialCheckpoint, SocialJob, SocialNext, SocialPlatform, SocialTurn,
+    Call, FriendsStorage, Permit, SocialCheckpoint, SocialJob, SocialNext, SocialPlatform,
+    SocialTurn,
 };
 use s3rec_job::{JobError, JointTraining, Phase};
 use s3rec_model::Model;
+use s3rec_spmm::noise_first::Parameters;
 use s3rec_spmm::preprocessed::{MemoryStorage, StockPlace, StockStorage};
 use s3rec_spmm::{Admission, Asked, ProductParameters, SpmmError, WorkingSpace};
 use serde::de::DeserializeOwned;
@@ -28,11 +31,11 @@ use crate::world::{End, PARAMETERS_DIGEST, ROUNDS, World};
 const GIVES_UP_AFTER: u32 = 10;
 
 /// P1's ledger, on a disk that may die.
-struct Counting {
-    life: Life,
+pub(crate) struct Counting {
+    pub(crate) life: Life,
     /// The opening that P1 knows to be due before it reads anything.
-    due: u32,
-    counted: Arc<AtomicU32>,
+    pub(crate) due: u32,
+    pub(crate) counted: Arc<AtomicU32>,
 }
 
 impl Admission for Counting {
@@ -55,7 +58,7 @@ impl Admission for Counting {
 }
 
 /// Made where an upload is counted.
-struct Counted;
+pub(crate) struct Counted;
 
 impl Permit for Counted {}
 
@@ -92,6 +95,15 @@ impl RatingPlatform for Rating {
     ) -> Result<JointTraining, Box<dyn Error + Send + Sync>> {
         assert_eq!(common, self.world.common());
         Ok(self.world.training())
+    }
+
+    fn friends_rows(
+        &self,
+        _: &Parameters,
+        _: &[u32],
+        _: &[u32],
+    ) -> Result<RealMatrix, Box<dyn Error + Send + Sync>> {
+        Err("no friends' sums".into())
     }
 
     fn held_out_rmse(&self, _: &Model) -> f64 {
@@ -133,6 +145,10 @@ impl SocialPlatform for Social {
 
     fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
         Ok(self.place.open(&self.life))
+    }
+
+    fn friends_storage(&self) -> Arc<dyn FriendsStorage> {
+        panic!("no friends' sums")
     }
 
     fn space(&self) -> WorkingSpace {
@@ -309,7 +325,8 @@ impl Job {
         let mut social = SocialJob::Away;
         loop {
             rating = match rating.next().map_err(of_job(Side::Rating))? {
-                RatingNext::Done(training) => {
+                RatingNext::Done(RatingDone::Friends(_)) => panic!("no friends' sums"),
+                RatingNext::Done(RatingDone::Trained(training)) => {
                     let model = training.model();
                     let values = model.users.values().iter().chain(model.items.values());
                     return Ok(values.map(|value| value.to_bits()).collect());
@@ -470,13 +487,14 @@ impl Job {
             RatingSave::Progress(progress) => {
                 spend(life, || self.progress = Some(encode(&progress)))
             }
+            RatingSave::Friends(_) => panic!("no friends' sums"),
             RatingSave::Opened(round) => spend(life, || self.seen = round),
         }
     }
 }
 
 /// One write, unless the process dies of it.
-fn spend(life: &Life, write: impl FnOnce()) -> Result<(), Stop> {
+pub(crate) fn spend(life: &Life, write: impl FnOnce()) -> Result<(), Stop> {
     let spent = life.spend(|| {
         write();
         Ok(())
@@ -484,16 +502,16 @@ fn spend(life: &Life, write: impl FnOnce()) -> Result<(), Stop> {
     spent.map_err(|_| Stop::Broken)
 }
 
-fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+pub(crate) fn encode(value: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).unwrap()
 }
 
-fn decode<T: DeserializeOwned>(bytes: Option<&[u8]>) -> Option<T> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: Option<&[u8]>) -> Option<T> {
     bytes.map(|bytes| postcard::from_bytes(bytes).unwrap())
 }
 
 /// A dead disk is a dead process; everything else ends the job.
-fn of_job(side: Side) -> impl Fn(JobError) -> Stop {
+pub(crate) fn of_job(side: Side) -> impl Fn(JobError) -> Stop {
     move |error| match error {
         JobError::Ours(error) | JobError::Theirs(error) => of(side)(error),
         error => Stop::Refused(side, error.to_string()),

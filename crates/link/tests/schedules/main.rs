@@ -11,6 +11,7 @@
 //! | `network` | an exchange of two endpoints over encoded chunks that the weather befalls |
 //! | `transcript` | everything that ever left a machine, held to the rules |
 //! | `world` | what both platforms have |
+//! | `friends` | openings of friends' sums under the same weather |
 //! | `job` | drives both platforms' jobs, which the daemons drive too |
 //!
 //! All of it is one thread and one seed: time is counted in attempts.
@@ -19,6 +20,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod friends;
 mod job;
 mod network;
 mod transcript;

@@ -54,6 +54,14 @@ impl Transcript {
         );
     }
 
+    /// Openings of friends' sums of which an answer has left.
+    pub(crate) fn answers(&self) -> usize {
+        let step = u32::from(Step::Responses.number());
+        let names = self.seen.keys();
+        let answers = names.filter(|(rating, _, of, first)| !rating && *of == step && *first == 0);
+        answers.count()
+    }
+
     /// Openings of which an answer has left.
     pub(crate) fn answered(&self) -> usize {
         let step = u32::from(Step::Opening.number());

@@ -40,13 +40,13 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) fn new(kind: OperatorKind, social: &SocialMatrix) -> Self {
+    pub(super) fn new(kind: OperatorKind, social: &SocialMatrix) -> Result<Self, ModelError> {
         let operator = SocialOperator::build(kind, social);
-        let objective = social_objective(&operator);
-        Self {
+        let objective = social_objective(&operator)?;
+        Ok(Self {
             operator,
             objective,
-        }
+        })
     }
 }
 

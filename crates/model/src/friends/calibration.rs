@@ -194,6 +194,11 @@ impl<'a> Calibration<'a> {
         }
     }
 
+    /// What lists by popularity are made with.
+    pub(super) fn served(&self) -> &[f32] {
+        &self.served
+    }
+
     /// Users whose lists decide.
     pub fn judged(&self) -> usize {
         self.judged.len()

@@ -184,6 +184,17 @@ impl FriendsEstimate {
         }
     }
 
+    /// Standardised features of every opened row.
+    pub(super) fn features(&self) -> &RealMatrix {
+        &self.features
+    }
+
+    /// The map to items, row by row, and each item's popularity, where that is the best.
+    pub(super) fn items_map(&self) -> Option<(&[f32], &[f32])> {
+        let (items, popularity) = self.items.as_ref()?;
+        Some((items.rows(), popularity))
+    }
+
     /// The factor that the opened user at `row` is estimated to have, whatever the gate says.
     pub fn factor(&self, row: usize) -> Vec<f64> {
         mapped(self.features.row(row), &self.weights, &self.mean)

@@ -88,6 +88,11 @@ impl OwnRatings {
         }
     }
 
+    /// What popularity counts.
+    pub(super) fn popularity_weight(&self) -> f64 {
+        self.popularity_weight
+    }
+
     /// The list of somebody who gave these ratings, items ascending, without those items.
     pub fn list(&self, calibration: &Calibration<'_>, items: &[u32], values: &[f32]) -> Vec<u32> {
         let (strength, weight) = (self.strength, self.popularity_weight);

@@ -24,6 +24,7 @@ mod few;
 mod predicted;
 mod ridge;
 mod rows;
+mod served;
 mod sides;
 
 pub(crate) use calibration::relevant;
@@ -34,6 +35,7 @@ pub(crate) use few::keep;
 pub use few::{FewRatings, OwnRatings};
 pub(crate) use predicted::{KeptRatings, PredictedBase, PredictedFriends};
 pub use rows::rows_to_open;
+pub use served::{FriendsBase, FriendsItem, FriendsModel, FriendsQuality};
 pub use sides::{OpenedSides, Sampling};
 
 /// Paired standard errors by which an estimate must beat what it takes the place of.

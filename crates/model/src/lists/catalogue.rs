@@ -18,6 +18,11 @@ impl Catalogue {
         }
     }
 
+    /// All rows, one behind the other.
+    pub(crate) fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
     /// Row · `factor` for every item.
     pub(crate) fn scores(&self, factor: &[f64], scores: &mut Vec<f32>) {
         let factor: Vec<f32> = factor.iter().map(|&value| narrow(value)).collect();

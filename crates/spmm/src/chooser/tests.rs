@@ -7,6 +7,7 @@ use s3rec_sparse::StatedBounds;
 fn filmtrust(operator: OperatorKind) -> ProductRequest {
     let (row_norm_bound, nonzeros_bound) = match operator {
         OperatorKind::Laplacian => (256, 4096),
+        OperatorKind::Friends => (64, 4096),
         OperatorKind::NormalizedLaplacian | OperatorKind::OutAverage => (6144, 4096),
     };
     ProductRequest {

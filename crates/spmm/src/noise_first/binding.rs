@@ -3,11 +3,12 @@
 //! value is missing here.
 
 use s3rec_algebra::{PublicSeed, Seed};
+use serde::{Deserialize, Serialize};
 
 use super::{Block, NoiseFirstError, Parameters, SessionSeeds, Split};
 
 /// One opening of a session, named by P0 before it encodes anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// Its number, used once.
     pub number: u64,
@@ -90,10 +91,7 @@ pub(crate) struct Randomness {
 
 impl Randomness {
     pub(crate) fn new(key: &Seed, job: &Job, block: &Block) -> Self {
-        let digest_key = key.derive("s3rec noise-first links", &[]);
-        let mut hasher = blake3::Hasher::new_keyed(digest_key.expose_bytes());
-        block.absorb(&mut hasher);
-        let links = *hasher.finalize().as_bytes();
+        let links = block.digest(key);
         let key = key.clone();
         let job = job.digest;
         Self { key, job, links }

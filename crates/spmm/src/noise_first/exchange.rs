@@ -101,6 +101,14 @@ impl SocialKeySetup {
         Ok(Self(Runner::social(schedule, agreed, receiving)))
     }
 
+    /// The keys as they were sent, once all frames are here: for [`SocialKeys::accept`].
+    ///
+    /// # Errors
+    /// [`SpmmError::Unfinished`].
+    pub fn into_message(self) -> Result<Vec<u8>, SpmmError> {
+        Ok(self.0.finish()?.1)
+    }
+
     /// The keys, once all frames are here.
     ///
     /// # Errors
@@ -182,13 +190,7 @@ impl SocialPrepare {
             record: Box::new(record),
         };
         let waiting = State::take(|preparing: &mut Preparing, named| {
-            let (opening, digest) = read(named)?;
-            let job = preparing.session.job(&opening)?;
-            if *job.digest() != digest {
-                let message = "the opening";
-                return Err(NoiseFirstError::OtherJob { message }.into());
-            }
-            preparing.record.bind(&opening)?;
+            let job = preparing.bind(named)?;
             Ok(State::compute(move |preparing: &mut Preparing| {
                 let prepared = preparing.session.prepare(job, block);
                 let masks = prepared.masks().to_vec();
@@ -205,6 +207,47 @@ impl SocialPrepare {
     pub fn into_prepared(self) -> Result<Prepared, SpmmError> {
         let (_, prepared) = self.0.finish()?;
         Ok(prepared)
+    }
+}
+
+/// P1 names the a-parts of an answered opening once more, as they are kept: nothing is made anew.
+pub struct SocialPrepareAgain(Runner<Preparing, ()>);
+
+impl SocialPrepareAgain {
+    /// Waits for the name of the opening that `masks` belong to.
+    ///
+    /// # Errors
+    /// A split that is not the terms'. Sizes that no frame carries.
+    pub fn new(
+        session: SocialSession,
+        masks: Vec<u8>,
+        record: impl OpeningRecord + 'static,
+    ) -> Result<Self, SpmmError> {
+        let schedule = prepare_schedule(session.keys.parameters())?;
+        session.split.check(session.keys.parameters().terms())?;
+        let preparing = Preparing {
+            session,
+            record: Box::new(record),
+        };
+        let waiting = State::take(|preparing: &mut Preparing, named| {
+            preparing.bind(named)?;
+            Ok(State::bytes(masks, State::Finished(())))
+        });
+        Ok(Self(Runner::social(schedule, preparing, waiting)))
+    }
+}
+
+impl Preparing {
+    /// Takes the opening's name: it is of this very job, and its record allows it.
+    fn bind(&mut self, named: &[u8]) -> Result<Job, SpmmError> {
+        let (opening, digest) = read(named)?;
+        let job = self.session.job(&opening)?;
+        if *job.digest() != digest {
+            let message = "the opening";
+            return Err(NoiseFirstError::OtherJob { message }.into());
+        }
+        self.record.bind(&opening)?;
+        Ok(job)
     }
 }
 
@@ -294,20 +337,28 @@ impl SocialAnswer {
         Ok(Self(Runner::social(schedule, (), receiving)))
     }
 
-    /// Sends an answer that was kept once more, to the very upload that it answers.
+    /// Sends an answer that was kept once more, to the very upload that it answers. The record is
+    /// asked and told as the first time: what was kept and not counted is counted now.
     ///
     /// # Errors
     /// Sizes that no frame carries.
     pub fn again(
         parameters: &Parameters,
+        number: u64,
         upload_digest: [u8; 32],
         noised: Noised,
+        mut record: impl OpeningRecord + 'static,
     ) -> Result<Self, SpmmError> {
         let receiving = State::collect(move |(), upload| {
-            if *blake3::hash(&upload).as_bytes() != upload_digest {
+            let digest = *blake3::hash(&upload).as_bytes();
+            if digest != upload_digest {
                 return Err(SpmmError::Malformed { step: Step::Bodies });
             }
-            Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
+            Ok(State::compute(move |()| {
+                record.permit(number, &digest)?;
+                record.count(number, &noised)?;
+                Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
+            }))
         });
         let schedule = answer_schedule(parameters)?;
         Ok(Self(Runner::social(schedule, (), receiving)))
@@ -319,6 +370,7 @@ endpoints!(
     SocialKeySetup,
     RatingPrepare,
     SocialPrepare,
+    SocialPrepareAgain,
     RatingAnswer,
     SocialAnswer
 );

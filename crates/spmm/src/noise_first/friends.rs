@@ -1,5 +1,6 @@
 //! S: who is whose friend, and the part of it that a release reads.
 
+use s3rec_algebra::Seed;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{NoiseFirstError, Split};
@@ -126,6 +127,15 @@ impl Block {
     #[must_use]
     pub fn row(&self, row: usize) -> &[u32] {
         &self.columns[self.starts[row]..self.starts[row + 1]]
+    }
+
+    /// Its digest under P1's key, to tell that it is still the same. Secret.
+    #[must_use]
+    pub fn digest(&self, key: &Seed) -> [u8; 32] {
+        let digest_key = key.derive("s3rec noise-first links", &[]);
+        let mut hasher = blake3::Hasher::new_keyed(digest_key.expose_bytes());
+        self.absorb(&mut hasher);
+        *hasher.finalize().as_bytes()
     }
 
     /// Absorbs all of it: equal blocks alone hash alike.

@@ -1,12 +1,32 @@
 //! What a release promises, in μ of Gaussian differential privacy (Dong, Roth and Su, JRSS B
 //! 2022), and how that is said to people (page `noised_opening`, section 2).
 
+use s3rec_sparse::{BoundsRule, PatternPolicy};
+use serde::{Deserialize, Serialize};
+
+use super::Parameters;
+
 /// δ of the one (ε, δ) that is shown beside μ.
 pub const SHOWN_DELTA: f64 = 1e-6;
 
 /// μ of a release, or √Σμ² of several.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Mu(f64);
+
+impl TryFrom<f64> for Mu {
+    type Error = &'static str;
+
+    fn try_from(mu: f64) -> Result<Self, Self::Error> {
+        Self::new(mu).ok_or("μ is a finite number above 0")
+    }
+}
+
+impl From<Mu> for f64 {
+    fn from(mu: Mu) -> Self {
+        mu.0
+    }
+}
 
 impl Mu {
     /// The default of a release.
@@ -110,6 +130,99 @@ impl Mu {
     }
 }
 
+/// What one release promises, in numbers. It exists only where nothing that leaves depends on the
+/// links but the noised sums themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guarantee {
+    /// μ that is booked: `sensitivity`/`sigma` + `key_switch_share`.
+    pub mu: f64,
+    /// ρ of zCDP: μ²/2.
+    pub rho: f64,
+    /// By how much one pair of users moves the exact sums, ℓ₂, in units of x.
+    pub sensitivity: f64,
+    /// Standard deviation of the noise, in units of x.
+    pub sigma: f64,
+    /// Part of μ that the noise of key switching takes.
+    pub key_switch_share: f64,
+    /// ε at `delta` by the Gaussian trade-off, rounded up.
+    pub epsilon: f64,
+    /// The δ that goes with it.
+    pub delta: f64,
+    /// π₅, rounded down: see [`Mu::prior_ceiling_5_percent`].
+    pub prior_ceiling_5_percent: f64,
+}
+
+/// Why nothing is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unstated {
+    /// The pattern policy shows who has a link.
+    #[error("nothing is promised beside a pattern policy that shows who has a link")]
+    Pattern,
+    /// The bounds of the operator follow from the links.
+    #[error("nothing is promised beside bounds that follow from the links (ladder)")]
+    Bounds,
+}
+
+impl Unstated {
+    /// Refuses what would make the promise false: anything that depends on the links and leaves
+    /// without noise.
+    ///
+    /// # Errors
+    /// Which of them it is.
+    pub fn check(pattern: PatternPolicy, bounds: BoundsRule) -> Result<(), Self> {
+        match (pattern, bounds) {
+            (PatternPolicy::Nothing, BoundsRule::Stated) => Ok(()),
+            (PatternPolicy::Nothing, BoundsRule::Ladder) => Err(Self::Bounds),
+            _ => Err(Self::Pattern),
+        }
+    }
+}
+
+impl Guarantee {
+    /// Of one release under `parameters`, where the job shows nothing else of the links.
+    ///
+    /// # Errors
+    /// [`Unstated`].
+    pub fn of(
+        parameters: &Parameters,
+        pattern: PatternPolicy,
+        bounds: BoundsRule,
+    ) -> Result<Self, Unstated> {
+        Unstated::check(pattern, bounds)?;
+        let mu = parameters.terms().mu;
+        let sensitivity = parameters.terms().sensitivity();
+        Ok(Self {
+            mu: mu.value(),
+            rho: mu.rho(),
+            sensitivity,
+            sigma: parameters.sigma(),
+            key_switch_share: mu.value() - sensitivity / parameters.sigma(),
+            epsilon: mu.epsilon(SHOWN_DELTA),
+            delta: SHOWN_DELTA,
+            prior_ceiling_5_percent: two_digits_down(mu.prior_ceiling_5_percent()),
+        })
+    }
+}
+
+/// Two digits that count, rounded down.
+fn two_digits_down(share: f64) -> f64 {
+    if !(share.is_finite() && share > 0.0) {
+        return 0.0;
+    }
+    let unit = 10f64.powf(share.log10().floor() - 1.0);
+    let digits = (share / unit + 1e-9).floor();
+    // Through text, so that 0.075 is the number that is written so.
+    let decimals = (-unit.log10()).round().max(0.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number from 0 to a few hundred"
+    )]
+    let decimals = decimals as usize;
+    let rounded = format!("{:.*}", decimals, digits * unit).parse();
+    rounded.unwrap_or(0.0)
+}
+
 /// Two digits that count, rounded to the side on which the sentence stays true.
 fn percent(share: f64, round: fn(f64) -> f64) -> String {
     let percent = share * 100.0;
@@ -208,6 +321,35 @@ mod tests {
         }
         assert!(mu(1e200).epsilon(SHOWN_DELTA).is_infinite());
         assert!((ln_normal(-20.0 - 1e-9) - ln_normal(-20.0 + 1e-9)).abs() < 1e-7);
+    }
+
+    /// The keys of reports, and that nothing is stated where something else shows links.
+    #[test]
+    fn a_guarantee_has_its_numbers_and_stands_beside_nothing_that_shows_links() {
+        let terms = super::super::tests::terms(super::super::Sides::One, 300, 400, 8);
+        let parameters = super::super::choose(terms).unwrap();
+        let (nothing, stated) = (PatternPolicy::Nothing, BoundsRule::Stated);
+        let guarantee = Guarantee::of(&parameters, nothing, stated).unwrap();
+        assert_eq!((guarantee.mu, guarantee.rho), (1.0, 0.5));
+        assert_eq!(guarantee.prior_ceiling_5_percent, 0.075);
+        assert_eq!((guarantee.epsilon, guarantee.delta), (4.89, 1e-6));
+        assert_eq!(guarantee.sensitivity, 1.0);
+        let share = guarantee.key_switch_share;
+        assert!(share > 0.0 && share <= 0.02, "{share}");
+        assert!((guarantee.sensitivity / guarantee.sigma + share - 1.0).abs() < 1e-12);
+        for (pattern, bounds, expected) in [
+            (nothing, BoundsRule::Ladder, Unstated::Bounds),
+            (PatternPolicy::ActiveRows, stated, Unstated::Pattern),
+            (
+                PatternPolicy::ActiveRowsAndColumns,
+                stated,
+                Unstated::Pattern,
+            ),
+        ] {
+            assert_eq!(Guarantee::of(&parameters, pattern, bounds), Err(expected));
+        }
+        assert_eq!(two_digits_down(0.002_69), 0.0026);
+        assert_eq!(two_digits_down(0.2429), 0.24);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use s3rec_lattice::gaussian::Tails;
 use s3rec_lattice::modulus;
 use s3rec_lattice::transform::{Automorphism, transform};
 use s3rec_lattice::{Coefficients, DEGREE, Points, Polynomial};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::error::in_message;
@@ -17,7 +18,7 @@ use super::parameters::ERROR;
 use super::{Job, NoiseFirstError, Opening, Parameters, Split};
 
 /// Both sides' halves of the session's public randomness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSeeds {
     /// P0's, fresh for the session.
     pub rating: PublicSeed,

@@ -52,11 +52,11 @@ pub use chooser::choose;
 pub use error::NoiseFirstError;
 pub use exchange::{
     OpeningRecord, RatingAnswer, RatingKeySetup, RatingPrepare, SocialAnswer, SocialKeySetup,
-    SocialPrepare, SocialSession,
+    SocialPrepare, SocialPrepareAgain, SocialSession,
 };
 pub use friends::{Block, Friends};
 pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
-pub use parameters::{Parameters, Sizes};
+pub use parameters::{ParameterNumbers, Parameters, Sizes};
 pub use prepare::Prepared;
 pub use split::Split;
 pub use terms::{Sides, Terms};

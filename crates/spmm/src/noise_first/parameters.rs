@@ -4,6 +4,7 @@ use s3rec_lattice::DEGREE;
 use s3rec_lattice::code::CodeBits;
 use s3rec_lattice::digits::Gadget;
 use s3rec_lattice::modulus::{MODULUS, MODULUS_BITS};
+use serde::{Deserialize, Serialize};
 
 use super::chooser::shapes;
 use super::{NoiseFirstError, Sides, Terms};
@@ -27,7 +28,11 @@ pub(crate) const FRESH: f64 = 8.0;
 pub(crate) const LARGEST_ERROR: f64 = 64.0;
 
 /// Everything that is agreed on. Both sides make it from the terms or check it against them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    try_from = "(Terms, ParameterNumbers)",
+    into = "(Terms, ParameterNumbers)"
+)]
 pub struct Parameters {
     pub(crate) terms: Terms,
     /// s, a power of two from 2 on.
@@ -59,6 +64,45 @@ pub(crate) struct Shape {
     pub(crate) body_code: CodeBits,
     pub(crate) public_key_code: CodeBits,
     pub(crate) key_code: CodeBits,
+}
+
+/// What of the parameters is not in the terms: how they cross, and how they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterNumbers {
+    /// s.
+    pub slots: u32,
+    /// c.
+    pub secrets: u32,
+    /// d.
+    pub digits: u32,
+    /// w.
+    pub digit_bits: u32,
+    /// Bits of an uploaded code.
+    pub upload_bits: u32,
+    /// Of an a-part's.
+    pub mask_bits: u32,
+    /// Of an answered body's.
+    pub body_bits: u32,
+    /// Of a public key's.
+    pub public_key_bits: u32,
+    /// Of a key-switch key's.
+    pub key_bits: u32,
+    /// σ, in units of x.
+    pub sigma: f64,
+}
+
+impl From<Parameters> for (Terms, ParameterNumbers) {
+    fn from(parameters: Parameters) -> Self {
+        (parameters.terms, parameters.numbers())
+    }
+}
+
+impl TryFrom<(Terms, ParameterNumbers)> for Parameters {
+    type Error = NoiseFirstError;
+
+    fn try_from((terms, numbers): (Terms, ParameterNumbers)) -> Result<Self, NoiseFirstError> {
+        Self::from_numbers(terms, &numbers)
+    }
 }
 
 /// Bytes of each message, exactly.
@@ -199,6 +243,77 @@ impl Parameters {
             );
         }
         Ok(())
+    }
+
+    /// Reads what another side chose for terms that we know ourselves, and checks every condition.
+    ///
+    /// # Errors
+    /// [`NoiseFirstError::Refused`] by the first condition that fails.
+    pub fn from_numbers(terms: Terms, numbers: &ParameterNumbers) -> Result<Self, NoiseFirstError> {
+        let within = |what: &'static str, actual: u32| {
+            let condition = "a width that exists".to_owned();
+            let actual = actual.into();
+            move |_| NoiseFirstError::Refused {
+                what,
+                actual,
+                condition,
+            }
+        };
+        let code = |what, bits| CodeBits::new(what, bits).map_err(within(what, bits));
+        let gadget = Gadget::new(numbers.digits, numbers.digit_bits);
+        let gadget = gadget.map_err(within("d and w", numbers.digits))?;
+        let shape = Shape {
+            slots: numbers.slots as usize,
+            secrets: numbers.secrets as usize,
+            gadget,
+            upload_code: code("bits of the upload", numbers.upload_bits)?,
+            mask_code: code("bits of the a-parts", numbers.mask_bits)?,
+            body_code: code("bits of the answer", numbers.body_bits)?,
+            public_key_code: code("bits of the public key", numbers.public_key_bits)?,
+            key_code: code("bits of the key-switch keys", numbers.key_bits)?,
+        };
+        // Before anything is divided by them.
+        if !shapes(terms.columns as usize)
+            .any(|shape| shape == (numbers.slots as usize, numbers.secrets as usize))
+        {
+            return Err(NoiseFirstError::Refused {
+                what: "s·c",
+                actual: f64::from(numbers.slots) * f64::from(numbers.secrets),
+                condition: "that of a shape without waste".into(),
+            });
+        }
+        let parameters = Self {
+            sigma: numbers.sigma,
+            ..Self::complete(terms, shape)?
+        };
+        parameters.validate()?;
+        Ok(parameters)
+    }
+
+    /// What of them is not in the terms.
+    #[must_use]
+    pub fn numbers(&self) -> ParameterNumbers {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        ParameterNumbers {
+            slots: count(self.slots),
+            secrets: count(self.secrets),
+            digits: count(self.gadget.digits()),
+            digit_bits: self.gadget.width(),
+            upload_bits: self.upload_code.bits(),
+            mask_bits: self.mask_code.bits(),
+            body_bits: self.body_code.bits(),
+            public_key_bits: self.public_key_code.bits(),
+            key_bits: self.key_code.bits(),
+            sigma: self.sigma,
+        }
+    }
+
+    /// By which both sides name them: every number, the terms included.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("s3rec 2026 noise-first parameters v1");
+        self.absorb(&mut hasher);
+        *hasher.finalize().as_bytes()
     }
 
     /// The terms they are for.

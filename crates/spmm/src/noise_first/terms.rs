@@ -1,5 +1,7 @@
 //! What both platforms agree on before parameters are chosen.
 
+use serde::{Deserialize, Serialize};
+
 use super::NoiseFirstError;
 use super::guarantee::Mu;
 
@@ -9,7 +11,8 @@ const ROOM: f64 = 7.0;
 const VALUES: f64 = (1u32 << 28) as f64;
 
 /// Whose links a release shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sides {
     /// Rows of opened users, columns of the others: a pair changes one row, by one x. Pairs
     /// within either set are in no release.
@@ -19,7 +22,7 @@ pub enum Sides {
 }
 
 /// What is public before parameters are chosen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Which links it shows.
     pub sides: Sides,

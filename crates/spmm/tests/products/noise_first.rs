@@ -340,7 +340,8 @@ fn an_answer_is_sent_again_byte_for_byte_to_its_own_upload() {
     let again = |upload: &Upload| {
         let noised = Noised::from_bytes(kept.clone());
         let mut sending = RatingAnswer::new(&world.keys, upload, Vec::new()).unwrap();
-        let mut answering = SocialAnswer::again(&world.parameters, digest, noised).unwrap();
+        let mut answering =
+            SocialAnswer::again(&world.parameters, 7, digest, noised, Record::default()).unwrap();
         pair::run(&mut sending, &mut answering, &mut Sent)
     };
     assert_eq!(

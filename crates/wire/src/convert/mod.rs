@@ -4,6 +4,7 @@ mod alignment;
 mod approval;
 mod bounds;
 mod frame;
+mod friends;
 mod head;
 mod ledger;
 mod parameters;
@@ -17,6 +18,11 @@ pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
 pub use approval::{MAX_APPROVAL_BYTES, approval_from_bytes, approval_to_bytes};
 pub use bounds::{bounds_from_wire, bounds_to_wire};
 pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
+pub use friends::{
+    FriendsRefused, friends_parameters_from_wire, friends_parameters_to_wire,
+    friends_release_from_wire, friends_release_to_wire, guarantee_from_wire, guarantee_to_wire,
+    sides_to_wire,
+};
 pub use head::{head_from_wire, head_to_wire};
 pub use ledger::{
     account_from_wire, account_to_wire, counters_from_wire, counters_to_wire, disclosure_from_wire,

@@ -3,6 +3,7 @@
 use s3rec_sparse::{OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy};
 
+use super::{friends_release_from_wire, friends_release_to_wire};
 use crate::{WireError, field, v1};
 
 /// # Errors
@@ -14,6 +15,7 @@ pub fn protocol_from_wire(value: i32) -> Result<Protocol, WireError> {
             v1::Protocol::HePir => Protocol::HePir,
             v1::Protocol::Preprocessed => Protocol::Preprocessed,
             v1::Protocol::PreprocessedPir => Protocol::PreprocessedPir,
+            v1::Protocol::NoiseFirst => Protocol::NoiseFirst,
             v1::Protocol::Unspecified => return Err(WireError::Missing { field: "protocol" }),
         },
     )
@@ -27,6 +29,7 @@ pub fn protocol_to_wire(protocol: Protocol) -> v1::Protocol {
         Protocol::HePir => v1::Protocol::HePir,
         Protocol::Preprocessed => v1::Protocol::Preprocessed,
         Protocol::PreprocessedPir => v1::Protocol::PreprocessedPir,
+        Protocol::NoiseFirst => v1::Protocol::NoiseFirst,
     }
 }
 
@@ -38,6 +41,7 @@ pub fn operator_from_wire(value: i32) -> Result<OperatorKind, WireError> {
             v1::Operator::Laplacian => OperatorKind::Laplacian,
             v1::Operator::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
             v1::Operator::OutAverage => OperatorKind::OutAverage,
+            v1::Operator::Friends => OperatorKind::Friends,
             v1::Operator::Unspecified => return Err(WireError::Missing { field: "operator" }),
         },
     )
@@ -50,6 +54,7 @@ pub fn operator_to_wire(operator: OperatorKind) -> v1::Operator {
         OperatorKind::Laplacian => v1::Operator::Laplacian,
         OperatorKind::NormalizedLaplacian => v1::Operator::NormalizedLaplacian,
         OperatorKind::OutAverage => v1::Operator::OutAverage,
+        OperatorKind::Friends => v1::Operator::Friends,
     }
 }
 
@@ -86,11 +91,13 @@ pub fn release_from_wire(release: Option<v1::ReleasePolicy>) -> Result<ReleasePo
     let kind = field::enumeration::<v1::ReleaseKind>("release_policy.kind", release.kind)?;
     let noise = [release.noise_sigma, release.row_norm_beta, release.delta];
     let stray_noise = noise.iter().any(|value| *value != 0.0);
-    let stray = match kind {
-        v1::ReleaseKind::Noised => release.released_bits != 0,
-        v1::ReleaseKind::Coarse => stray_noise,
-        _ => release.released_bits != 0 || stray_noise,
-    };
+    let stray_friends = release.friends.is_some() && kind != v1::ReleaseKind::Friends;
+    let stray = stray_friends
+        || match kind {
+            v1::ReleaseKind::Noised => release.released_bits != 0,
+            v1::ReleaseKind::Coarse => stray_noise,
+            _ => release.released_bits != 0 || stray_noise,
+        };
     if stray {
         return Err(WireError::Form {
             field: name,
@@ -112,6 +119,9 @@ pub fn release_from_wire(release: Option<v1::ReleasePolicy>) -> Result<ReleasePo
             row_norm_beta: field::positive("release_policy.row_norm_beta", release.row_norm_beta)?,
             delta: field::positive("release_policy.delta", release.delta)?,
         }),
+        v1::ReleaseKind::Friends => {
+            friends_release_from_wire(release.friends).map(ReleasePolicy::Friends)
+        }
         v1::ReleaseKind::Unspecified => Err(WireError::Missing { field: name }),
     }
 }
@@ -122,6 +132,10 @@ pub fn release_to_wire(release: &ReleasePolicy) -> v1::ReleasePolicy {
     let mut message = v1::ReleasePolicy::default();
     match *release {
         ReleasePolicy::Exact => message.set_kind(v1::ReleaseKind::Exact),
+        ReleasePolicy::Friends(release) => {
+            message.set_kind(v1::ReleaseKind::Friends);
+            message.friends = Some(friends_release_to_wire(&release));
+        }
         ReleasePolicy::Coarse { released_bits } => {
             message.set_kind(v1::ReleaseKind::Coarse);
             message.released_bits = released_bits;

@@ -41,6 +41,8 @@ choice! {
         PreprocessedPir,
         /// As he, the upload fetched by private information retrieval.
         HePir,
+        /// One opening of friends' sums with noise; with the operator friends alone.
+        NoiseFirst,
     }
 }
 
@@ -65,6 +67,9 @@ choice! {
         NormalizedLaplacian,
         /// Every user's mean trusted user.
         OutAverage,
+        /// Who is whose friend: one opening of friends' sums with noise, after which lists of
+        /// users with few or no ratings are made.
+        Friends,
     }
 }
 
@@ -89,15 +94,18 @@ choice! {
         Coarse,
         /// Discrete Gaussian noise, accounted in zCDP.
         Noised,
+        /// Friends' sums with Gaussian noise, accounted in μ.
+        Friends,
     }
 }
 
 /// The release policy with its parameters.
 #[derive(Args, Clone, Debug)]
 pub struct ReleaseArgs {
-    /// How an opening is released.
-    #[arg(long, value_enum, default_value_t = ReleaseChoice::Exact, value_name = "KIND")]
-    pub release: ReleaseChoice,
+    /// How an opening is released: exact unless given; friends with the operator friends, which has
+    /// no other.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub release: Option<ReleaseChoice>,
     /// coarse: bits of each value that are released.
     #[arg(long, value_name = "BITS", required_if_eq("release", "coarse"))]
     pub released_bits: Option<u32>,
@@ -110,14 +118,60 @@ pub struct ReleaseArgs {
     /// noised: the δ of the (ε, δ) statement.
     #[arg(long, value_name = "DELTA", required_if_eq("release", "noised"))]
     pub delta: Option<f64>,
+    /// friends: what is opened.
+    #[command(flatten)]
+    pub friends: FriendsArgs,
+}
+
+/// What an opening of friends' sums is about.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FriendsArgs {
+    /// friends: μ that the opening spends; 1 unless given.
+    #[arg(long, value_name = "MU")]
+    pub mu: Option<f64>,
+    /// friends: open everybody's sums over everybody, with √2 times the noise, instead of those of
+    /// users with few ratings and a sample over the others.
+    #[arg(long)]
+    pub two_sided: bool,
+    /// friends: open users with fewer ratings than this; 5 unless given.
+    #[arg(long, value_name = "RATINGS", conflicts_with = "two_sided")]
+    pub few_below: Option<u32>,
+    /// friends: share of the others that is opened to learn from, drawn once for good; 0.2 unless
+    /// given.
+    #[arg(long, value_name = "SHARE", conflicts_with = "two_sided")]
+    pub calibration_share: Option<f64>,
+}
+
+impl FriendsArgs {
+    /// As the proposal states it; what is 0 the platform fills in.
+    #[must_use]
+    pub fn release(&self) -> v1::FriendsRelease {
+        let sides = match self.two_sided {
+            true => v1::Sides::Two,
+            false => v1::Sides::One,
+        };
+        v1::FriendsRelease {
+            mu: self.mu.unwrap_or_default(),
+            sides: sides.into(),
+            few_below: self.few_below.unwrap_or_default(),
+            calibration_share: self.calibration_share.unwrap_or_default(),
+            ..v1::FriendsRelease::default()
+        }
+    }
 }
 
 impl ReleaseArgs {
-    /// The policy as the proposal states it.
+    /// The policy as the proposal states it, of an opening of friends' sums or of Y·U.
     #[must_use]
-    pub fn policy(&self) -> v1::ReleasePolicy {
+    pub fn policy(&self, of_friends: bool) -> v1::ReleasePolicy {
+        let usual = match of_friends {
+            true => ReleaseChoice::Friends,
+            false => ReleaseChoice::Exact,
+        };
+        let kind = self.release.unwrap_or(usual);
         v1::ReleasePolicy {
-            kind: self.release.number(),
+            kind: kind.number(),
+            friends: (kind == ReleaseChoice::Friends).then(|| self.friends.release()),
             released_bits: self.released_bits.unwrap_or_default(),
             noise_sigma: self.noise_sigma.unwrap_or_default(),
             row_norm_beta: self.row_norm_beta.unwrap_or_default(),

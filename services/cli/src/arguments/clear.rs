@@ -193,6 +193,15 @@ pub struct EstimateArgs {
     /// Only this protocol.
     #[arg(long, value_enum)]
     pub protocol: Option<ProtocolChoice>,
+    /// friends: users that are opened; two fifths of all unless given.
+    #[arg(long, conflicts_with = "two_sided")]
+    pub opened_users: Option<u32>,
+    /// friends: open everybody's sums over everybody.
+    #[arg(long)]
+    pub two_sided: bool,
+    /// friends: μ that the opening spends; 1 unless given.
+    #[arg(long, value_name = "MU")]
+    pub mu: Option<f64>,
 }
 
 /// `s3rec bench`.

@@ -22,7 +22,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use audit::{AuditVerb, LogArgs};
-pub use choices::{OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice};
+pub use choices::{
+    FriendsArgs, OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice,
+};
 pub use clear::{
     BenchVerb, EstimateArgs, EvaluateArgs, FetchArgs, MuChoice, PresetChoice, ProductsArgs,
     TaskChoice,

@@ -107,9 +107,10 @@ pub struct ProposeArgs {
     /// Why; shown to the people who consent.
     #[arg(long, value_name = "TEXT")]
     pub purpose: String,
-    /// How the product is computed.
-    #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
-    pub protocol: ProtocolChoice,
+    /// How the product is computed: preprocessed unless given; noise-first with the operator
+    /// friends, which has no other.
+    #[arg(long, value_enum)]
+    pub protocol: Option<ProtocolChoice>,
     /// What is trained.
     #[command(flatten)]
     pub training: TrainingArgs,

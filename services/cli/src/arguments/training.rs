@@ -82,11 +82,34 @@ impl TrainingArgs {
         file.or_else(|| self.preset.map(PresetChoice::load))
     }
 
+    /// Whether friends' sums are opened.
+    #[must_use]
+    pub fn is_of_friends(&self) -> bool {
+        self.operator == Some(OperatorChoice::Friends)
+    }
+
+    /// Of an opening of friends' sums, which is no training: what does not go with it is refused
+    /// where the proposal is checked.
+    fn of_friends(&self) -> v1::ModelSettings {
+        v1::ModelSettings {
+            operator: OperatorChoice::Friends.number(),
+            solver: self.solver.map_or(0, SolverChoice::number),
+            rank: self.rank.unwrap_or_default(),
+            rounds: self.rounds.unwrap_or_default(),
+            social_weight: Some(self.social_weight.unwrap_or(0.0)),
+            social_bias_weight: self.social_bias_weight.unwrap_or_default(),
+            ..v1::ModelSettings::default()
+        }
+    }
+
     /// The settings in the conversation's words. Training stops early after
     /// `default_patience` openings without a better error unless the command line says
     /// otherwise; 0: never.
     #[must_use]
     pub fn settings(&self, default_patience: u32) -> v1::ModelSettings {
+        if self.is_of_friends() {
+            return self.of_friends();
+        }
         let preset = self.preset();
         let mut model = preset.map_or_else(
             || v1::ModelSettings {

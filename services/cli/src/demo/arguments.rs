@@ -6,7 +6,7 @@ use clap::Args;
 use s3rec_node::pki::CertificateRole;
 use s3rec_wire::v1;
 
-use crate::arguments::{BothReadingArgs, PatternChoice, ProtocolChoice, TrainingArgs};
+use crate::arguments::{BothReadingArgs, FriendsArgs, PatternChoice, ProtocolChoice, TrainingArgs};
 use crate::client::FileSource;
 use crate::connection::{Connection, ConnectionArgs};
 use crate::failure::Failure;
@@ -23,9 +23,10 @@ pub struct DemoArgs {
     /// How both files are read.
     #[command(flatten)]
     pub reading: BothReadingArgs,
-    /// How the product is computed.
-    #[arg(long, value_enum, default_value_t = ProtocolChoice::Preprocessed)]
-    pub protocol: ProtocolChoice,
+    /// How the product is computed: preprocessed unless given; noise-first with the operator
+    /// friends, which has no other.
+    #[arg(long, value_enum)]
+    pub protocol: Option<ProtocolChoice>,
     /// What of the links' pattern the rating platform may know.
     #[arg(long, value_enum, default_value_t = PatternChoice::Nothing)]
     pub pattern: PatternChoice,
@@ -33,6 +34,9 @@ pub struct DemoArgs {
     /// less regularization than usual on the generated set.
     #[command(flatten)]
     pub training: TrainingArgs,
+    /// With the operator friends: what is opened.
+    #[command(flatten)]
+    pub friends: FriendsArgs,
     /// Seed of data, split and initialisation.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -93,6 +97,9 @@ impl DemoArgs {
     /// What is trained, every number of rounds said.
     fn model(&self) -> v1::ModelSettings {
         let mut model = self.training.settings(0);
+        if self.training.is_of_friends() {
+            return model;
+        }
         if model.rounds == 0 {
             model.rounds = match model.solver() {
                 v1::Solver::Gd | v1::Solver::Adam => 60,
@@ -125,17 +132,26 @@ impl DemoArgs {
         )))
     }
 
+    fn release(&self) -> v1::ReleasePolicy {
+        let (kind, friends) = match self.training.is_of_friends() {
+            true => (v1::ReleaseKind::Friends, Some(self.friends.release())),
+            false => (v1::ReleaseKind::Exact, None),
+        };
+        v1::ReleasePolicy {
+            kind: kind.into(),
+            friends,
+            ..v1::ReleasePolicy::default()
+        }
+    }
+
     /// What the rating platform proposes.
     pub(super) fn proposal(&self) -> v1::ProposeJobRequest {
         v1::ProposeJobRequest {
             dataset: super::conversation::DATASET.into(),
             model: Some(self.model()),
-            protocol: self.protocol.number(),
+            protocol: self.protocol.map_or(0, ProtocolChoice::number),
             pattern_policy: self.pattern.number(),
-            release_policy: Some(v1::ReleasePolicy {
-                kind: v1::ReleaseKind::Exact.into(),
-                ..v1::ReleasePolicy::default()
-            }),
+            release_policy: Some(self.release()),
             purpose: "demonstration on one machine".into(),
             seed: self.seed,
             held_out_share: Some(HELD_OUT_SHARE),

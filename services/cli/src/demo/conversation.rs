@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::DemoArgs;
 use super::files::Files;
+use super::friends::FriendsResults;
 use super::oracle::{self, Oracle};
 use super::workspace::Platform;
 use crate::client::{self, ExportedModel, RatingClient, SocialClient};
@@ -30,8 +31,16 @@ pub(super) struct Conversation {
     job_id: String,
 }
 
-/// Everything that the report is made of.
-pub(super) struct Results {
+/// What a demonstration comes to.
+pub(super) enum Results {
+    /// A training.
+    Trained(Box<TrainedResults>),
+    /// An opening of friends' sums.
+    Friends(Box<FriendsResults>),
+}
+
+/// Everything that the report of a training is made of.
+pub(super) struct TrainedResults {
     pub(super) data: DataUse,
     pub(super) links: v1::ImportLinksResponse,
     pub(super) report: v1::JobReportResponse,
@@ -69,6 +78,10 @@ impl Conversation {
         let (data, links) = self.import(arguments, files).await?;
 
         self.agree(arguments, &links, &tell).await?;
+        if arguments.training.is_of_friends() {
+            self.train(silent).await?;
+            return self.opened(data, links).await;
+        }
         let mut oracle = tokio::task::spawn_blocking({
             let ratings = ratings.clone();
             let links = arguments.links_source(&files.links);
@@ -89,6 +102,44 @@ impl Conversation {
         };
         let evaluation = self.rating.evaluate(request).await?.into_inner();
         let model = client::export(&mut self.rating, &model_id).await?;
+        let (cost, given_away) = self.given_away(job_id).await?;
+        let oracle = (&mut oracle)
+            .await
+            .map_err(|panic| Failure::Oracle(panic.to_string()))??;
+        Ok(Results::Trained(Box::new(TrainedResults {
+            data,
+            links,
+            report,
+            cost,
+            evaluation,
+            given_away,
+            model,
+            oracle,
+        })))
+    }
+
+    /// What an opening of friends' sums came to.
+    async fn opened(
+        &mut self,
+        data: DataUse,
+        links: v1::ImportLinksResponse,
+    ) -> Result<Results, Failure> {
+        let report = self.report().await?;
+        let (cost, given_away) = self.given_away(self.job_id.clone()).await?;
+        Ok(Results::Friends(Box::new(FriendsResults {
+            data,
+            links,
+            report,
+            cost,
+            given_away,
+        })))
+    }
+
+    /// What the social platform counts of the job.
+    async fn given_away(
+        &mut self,
+        job_id: String,
+    ) -> Result<(v1::JobCostResponse, v1::Disclosure), Failure> {
         let cost = self
             .social
             .job_cost(v1::JobCostRequest { job_id })
@@ -103,19 +154,7 @@ impl Conversation {
         let given_away = given_away.ok_or(Failure::Incomplete {
             missing: "the social platform's ledger",
         })?;
-        let oracle = (&mut oracle)
-            .await
-            .map_err(|panic| Failure::Oracle(panic.to_string()))??;
-        Ok(Results {
-            data,
-            links,
-            report,
-            cost,
-            evaluation,
-            given_away,
-            model,
-            oracle,
-        })
+        Ok((cost, given_away))
     }
 
     /// Brings both data sets in.

@@ -10,6 +10,7 @@
 //! | `conversation` | what the people at both platforms do, in order |
 //! | `placement` | where the daemons run: the loopback, or networks of their own |
 //! | `measured` | one training over a given link, for `s3rec bench links` |
+//! | `friends` | the report of an opening of friends' sums |
 //! | `oracle` | the same training in the clear, which needs both sides' data |
 //! | `summary` | `report.json` and the table |
 
@@ -17,6 +18,7 @@ mod arguments;
 mod conversation;
 mod daemons;
 mod files;
+mod friends;
 mod measured;
 mod oracle;
 mod placement;
@@ -41,6 +43,7 @@ use crate::output::{Output, note};
 use conversation::{Conversation, Results};
 use daemons::Daemons;
 use files::Files;
+use friends::FriendsSummary;
 use workspace::{Platform, Workspace};
 
 /// Runs the demonstration and leaves nothing behind, whatever happens; platforms that run
@@ -115,6 +118,16 @@ async fn supervised(
 }
 
 fn show(arguments: &DemoArgs, output: Output, results: Results) -> Result<(), Failure> {
+    let results = match results {
+        Results::Trained(trained) => *trained,
+        Results::Friends(opened) => {
+            let summary = FriendsSummary::new(*opened)?;
+            if let Some(directory) = &arguments.report {
+                write_json(directory, &summary.to_json())?;
+            }
+            return output.value(&summary.to_json(), || summary.to_string());
+        }
+    };
     let summary = summary::Summary::new(arguments, results);
     if let Some(directory) = &arguments.report {
         write_report(directory, &summary)?;
@@ -131,11 +144,15 @@ fn show(arguments: &DemoArgs, output: Output, results: Results) -> Result<(), Fa
     Ok(())
 }
 
-fn write_report(directory: &Path, summary: &summary::Summary) -> Result<(), Failure> {
+fn write_json(directory: &Path, report: &serde_json::Value) -> Result<(), Failure> {
     let path = directory.join("report.json");
     std::fs::create_dir_all(directory)
-        .and_then(|()| std::fs::write(&path, format!("{:#}\n", summary.to_json())))
-        .map_err(|source| Failure::File { path, source })?;
+        .and_then(|()| std::fs::write(&path, format!("{report:#}\n")))
+        .map_err(|source| Failure::File { path, source })
+}
+
+fn write_report(directory: &Path, summary: &summary::Summary) -> Result<(), Failure> {
+    write_json(directory, &summary.to_json())?;
     // The same as a page, with the curves.
     Report::of_training(&summary.training())?.write(directory)?;
     Ok(())

@@ -11,7 +11,7 @@ use s3rec_wire::v1;
 use serde_json::{Value, json};
 
 use super::DemoArgs;
-use super::conversation::Results;
+use super::conversation::TrainedResults;
 use crate::output::{Table, bytes, count, duration, name};
 
 /// A finished demonstration.
@@ -25,8 +25,8 @@ pub(super) struct Summary {
 
 impl Summary {
     /// Puts together what both platforms and the oracle found.
-    pub(super) fn new(arguments: &DemoArgs, results: Results) -> Self {
-        let Results {
+    pub(super) fn new(arguments: &DemoArgs, results: TrainedResults) -> Self {
+        let TrainedResults {
             data,
             links,
             report,
@@ -62,7 +62,10 @@ impl Summary {
                 data: Some(data),
                 warnings,
                 protocol: name(
-                    v1::Protocol::from(arguments.protocol).as_str_name(),
+                    arguments
+                        .protocol
+                        .map_or(v1::Protocol::Preprocessed, v1::Protocol::from)
+                        .as_str_name(),
                     "PROTOCOL",
                 ),
                 solver: name(settings.solver().as_str_name(), "SOLVER"),
@@ -288,7 +291,7 @@ fn accuracy(metrics: Option<v1::Metrics>) -> Accuracy {
     }
 }
 
-fn phase(cost: Option<v1::Cost>) -> PhaseCost {
+pub(super) fn phase(cost: Option<v1::Cost>) -> PhaseCost {
     let cost = cost.unwrap_or_default();
     PhaseCost {
         seconds: cost.seconds,

@@ -6,6 +6,7 @@ use s3rec_spmm::{
 };
 use serde_json::{Value, json};
 
+use super::estimate_friends;
 use crate::arguments::{EstimateArgs, OperatorChoice, PatternChoice, ProtocolChoice};
 use crate::failure::Failure;
 use crate::output::{Output, Table, bytes};
@@ -15,6 +16,9 @@ use crate::output::{Output, Table, bytes};
 /// # Errors
 /// [`Failure::Usage`] when no protocol fits, with the reason of each.
 pub fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), Failure> {
+    if arguments.operator == OperatorChoice::Friends {
+        return estimate_friends::estimate(arguments, output);
+    }
     possible(arguments)?;
     let rows = rows(arguments);
     let best = rows
@@ -79,6 +83,8 @@ fn rows(arguments: &EstimateArgs) -> Vec<(Protocol, Result<Row, SpmmError>)> {
         Some(ProtocolChoice::HePir) => vec![Protocol::HePir],
         Some(ProtocolChoice::Preprocessed) => vec![Protocol::Preprocessed],
         Some(ProtocolChoice::PreprocessedPir) => vec![Protocol::PreprocessedPir],
+        // Refused with its reason: it goes with the operator friends.
+        Some(ProtocolChoice::NoiseFirst) => vec![Protocol::NoiseFirst],
         // A symmetric operator's rows tell its columns: the upload is trimmed, nothing fetched.
         None if operator(arguments).is_symmetric() => vec![Protocol::He, Protocol::Preprocessed],
         None => vec![
@@ -140,6 +146,7 @@ fn operator(arguments: &EstimateArgs) -> OperatorKind {
         OperatorChoice::Laplacian => OperatorKind::Laplacian,
         OperatorChoice::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
         OperatorChoice::OutAverage => OperatorKind::OutAverage,
+        OperatorChoice::Friends => OperatorKind::Friends,
     }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod context;
 mod descriptor;
 mod estimate;
+mod estimate_friends;
 mod evaluate;
 mod evaluate_lists;
 mod evaluate_lists_text;

@@ -217,9 +217,11 @@ impl ProposeArgs {
         v1::ProposeJobRequest {
             dataset: self.dataset.clone(),
             model: Some(self.training.settings(StopRule::default().patience)),
-            protocol: self.protocol.number(),
+            protocol: self
+                .protocol
+                .map_or(0, crate::arguments::ProtocolChoice::number),
             pattern_policy: self.pattern.number(),
-            release_policy: Some(self.release.policy()),
+            release_policy: Some(self.release.policy(self.training.is_of_friends())),
             purpose: self.purpose.clone(),
             seed: self.seed,
             held_out_share: Some(if self.no_held_out {

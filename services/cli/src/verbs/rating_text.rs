@@ -114,15 +114,36 @@ pub(super) fn report(answer: &v1::JobReportResponse) -> String {
         ));
     }
     text.push_str(&cost_rows(answer.offline.as_ref(), answer.online.as_ref()).to_string());
-    text.push_str(&format!(
+    if answer.guarantee.is_none() {
+        text.push_str(&format!(
         "\npeak memory {}, values of U clipped {}, fixed point moves an opened value by {:.1e} at \
          most\n",
         bytes(answer.peak_rss_bytes),
         count(answer.saturations),
         answer.product_error_bound
     ));
+    } else {
+        text.push_str(&format!("\npeak memory {}\n", bytes(answer.peak_rss_bytes)));
+    }
     if let Some(chosen) = &answer.parameters {
         text.push_str(&parameters(chosen));
+    }
+    if let (Some(guarantee), Some(learnt)) = (&answer.guarantee, &answer.friends) {
+        text.push_str(&format!(
+            "friends' sums of {} users ({} with ratings, to learn from), noise {:.4}\nguarantee: {}\n\
+             friends' estimate: NDCG@10 {:+.4} over popularity, standard error {:.4}: {}\n",
+            count(learnt.opened.into()),
+            count(learnt.calibration.into()),
+            guarantee.sigma,
+            answer.guarantee_statement,
+            learnt.gain,
+            learnt.standard_error,
+            if learnt.is_used {
+                "used for users without ratings"
+            } else {
+                "not used, popularity does as well"
+            }
+        ));
     }
     if let Some(shown) = &answer.disclosure {
         text.push_str(&disclosure(shown));

@@ -3,6 +3,7 @@
 use s3rec_job::{Account, OpenedDay, Proposal, counting};
 use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
+use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::{Protocol, ReleasePolicy};
 use s3rec_wire::convert::{pattern_to_wire, release_to_wire};
 use s3rec_wire::status::Fault;
@@ -49,6 +50,16 @@ pub(crate) struct Rule {
     /// The δ that ε is limited at.
     #[serde(default = "usual_delta", deserialize_with = "spelling::delta")]
     delta: f64,
+    /// Largest μ of one job's opening of friends' sums.
+    #[serde(default = "usual_mu", deserialize_with = "spelling::limit")]
+    most_mu: f64,
+    /// Largest √Σμ² of all noised openings of a year together, where one of friends' sums is among
+    /// them.
+    #[serde(default = "usual_mu_in_all", deserialize_with = "spelling::limit")]
+    most_mu_per_year: f64,
+    /// The same of all there ever were.
+    #[serde(default = "usual_mu_in_all", deserialize_with = "spelling::limit")]
+    most_mu_in_all: f64,
     least_common_users: u32,
     /// What is stated of the links: of one user, both directions together.
     #[serde(deserialize_with = "spelling::bound")]
@@ -68,6 +79,18 @@ pub(crate) struct Rule {
 
 fn usual_delta() -> f64 {
     1e-6
+}
+
+/// μ of a job where the rule leaves it open.
+fn usual_mu() -> f64 {
+    1.0
+}
+
+/// √Σμ² of a lineage, a year of it included, where nobody has said otherwise.
+pub(crate) const USUAL_MU_IN_ALL: f64 = 2.0;
+
+fn usual_mu_in_all() -> f64 {
+    USUAL_MU_IN_ALL
 }
 
 fn usual_bounds() -> BoundsRule {
@@ -97,6 +120,9 @@ pub(crate) struct Standing<'a> {
     pub(crate) account: &'a Account,
     /// What this day would come to.
     pub(crate) today: OpenedDay,
+    /// ρ of the noised openings of a year in units of 10⁻⁹, once that is known; a year is part of
+    /// all there was.
+    pub(crate) year_nano_rho: Option<u64>,
 }
 
 impl<'a> Standing<'a> {
@@ -119,8 +145,14 @@ impl<'a> Standing<'a> {
                 columns,
                 values: 0,
             },
+            year_nano_rho: None,
         }
     }
+}
+
+/// Whether a √Σμ² is above a limit, but for the rounding of ρ to units of 10⁻⁹.
+pub(crate) fn is_beyond(would: f64, most: f64) -> bool {
+    would > most + 1e-6
 }
 
 /// What a rule does not allow.
@@ -169,7 +201,8 @@ impl Rule {
         let shown = account.shown.unwrap_or_default();
         format!(
             "left under the policy: {} of {} columns, {} of {} values, {} of {} uploads; ρ {:.4} of {}, \
-             ε {:.2} of {} at δ = {}; {} of {} intersections, {} of {} ids asked",
+             ε {:.2} of {} at δ = {}, √Σμ² {:.3} of {} for friends' sums; {} of {} intersections, \
+             {} of {} ids asked",
             self.most_columns.saturating_sub(counters.opened_columns),
             self.most_columns,
             self.most_values.saturating_sub(counters.opened_values),
@@ -181,6 +214,8 @@ impl Rule {
             counting::epsilon_of(counters.nano_rho, self.delta),
             self.most_epsilon,
             self.delta,
+            counting::mu_of(counters.nano_rho).map_or(0.0, Mu::value),
+            self.most_mu_in_all,
             self.most_intersections.saturating_sub(shown.intersections),
             self.most_intersections,
             self.most_ids_asked.saturating_sub(shown.ids_asked),
@@ -232,6 +267,13 @@ impl Rule {
                     return refuse(field, "any noised opening");
                 }
             }
+        }
+        if let ReleasePolicy::Friends(release) = proposal.release
+            && release.mu > self.most_mu
+        {
+            let (field, most) = ("most_mu", self.most_mu);
+            let why = format!("μ = {} exceeds {field} = {most}", release.mu);
+            return Err(Refusal { field, why });
         }
         if standing.bounds == BoundsRule::Ladder && self.bounds != BoundsRule::Ladder {
             return refuse("bounds", "bounds from the links (ladder)");
@@ -290,6 +332,23 @@ impl Rule {
         ] {
             if would > most {
                 let why = format!("{field} = {most} would be exceeded: {would:.4}");
+                return Err(Refusal { field, why });
+            }
+        }
+        if !matches!(standing.proposal.release, ReleasePolicy::Friends(_)) {
+            return Ok(());
+        }
+        for (field, nano_rho, most) in [
+            (
+                "most_mu_per_year",
+                standing.year_nano_rho.unwrap_or(0),
+                self.most_mu_per_year,
+            ),
+            ("most_mu_in_all", counters.nano_rho, self.most_mu_in_all),
+        ] {
+            let would = counting::mu_of(nano_rho).map_or(0.0, Mu::value);
+            if is_beyond(would, most) {
+                let why = format!("{field} = {most} would be exceeded: √Σμ² = {would:.4}");
                 return Err(Refusal { field, why });
             }
         }

@@ -1,7 +1,8 @@
 use s3rec_job::{Account, Counters, JobId, OpenedDay, Shown, Terms};
 use s3rec_model::SolverKind;
 use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
-use s3rec_spmm::{Protocol, ReleasePolicy};
+use s3rec_spmm::noise_first::Sides;
+use s3rec_spmm::{FriendsRelease, Protocol, ReleasePolicy};
 
 use super::*;
 
@@ -216,6 +217,7 @@ fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
                 columns: 50,
                 values: 4000,
             },
+            year_nano_rho: None,
         };
         Ok::<(), Fault>(rule.permits(&standing)?)
     };
@@ -357,4 +359,77 @@ fn an_approval_ends_after_the_longest_days_or_with_the_rule() {
     );
     let expiring = format!("{RULE}expires = \"2020-01-01T00:00:00Z\"\n");
     assert_eq!(end_of(&expiring), 1_577_836_800_000);
+}
+
+/// μ of a job, of a year and of all there ever were: by default, and as a rule says.
+#[test]
+fn mu_is_limited_for_a_job_a_year_and_in_all() {
+    let text = RULE
+        .replace("[\"preprocessed\", \"he\"]", "[\"noise-first\"]")
+        .replace("[\"noised\", \"exact\"]", "[\"friends\"]")
+        .replace("most_rho = 0.5", "most_rho = 9.0")
+        .replace("most_epsilon = 4.0", "most_epsilon = 99.0");
+    let nano_rho = |mu: f64| (mu * mu / 2.0 * 1e9).ceil() as u64;
+    let asked = |more: &str, mu: f64, year: f64, in_all: f64| {
+        let proposal = Proposal {
+            protocol: Protocol::NoiseFirst,
+            operator: OperatorKind::Friends,
+            release: ReleasePolicy::Friends(FriendsRelease {
+                mu,
+                sides: Sides::One,
+                few_below: 5,
+                calibration_share: 0.2,
+                most_opened: 100,
+                row_norm_bound: 1.0,
+            }),
+            rounds: 1,
+            ..proposal()
+        };
+        let account = Account {
+            counters: Counters {
+                nano_rho: nano_rho(in_all),
+                ..Counters::default()
+            },
+            ..Account::default()
+        };
+        let policy = policy(&format!("{text}{more}")).unwrap();
+        let rule = policy.rule("p", "links").unwrap().unwrap().clone();
+        let standing = Standing {
+            proposal: &proposal,
+            approved_unix_ms: now_unix_ms(),
+            bounds: BoundsRule::Stated,
+            common_users: None,
+            account: &account,
+            today: OpenedDay::default(),
+            year_nano_rho: Some(nano_rho(year)),
+        };
+        let refused = rule.permits(&standing).err();
+        refused.map(|refusal| refusal.why)
+    };
+    for (more, mu, year, in_all, named) in [
+        ("", 1.0, 1.0, 1.0, None),
+        ("", 1.0, 2.0, 2.0, None),
+        ("", 1.01, 1.01, 1.01, Some("most_mu = 1")),
+        ("", 1.0, 2.01, 2.0, Some("most_mu_per_year")),
+        ("", 1.0, 2.0, 2.01, Some("most_mu_in_all")),
+        ("most_mu = 0.5\n", 1.0, 1.0, 1.0, Some("most_mu = 0.5")),
+        (
+            "most_mu_per_year = 1.0\n",
+            1.0,
+            1.4,
+            1.4,
+            Some("most_mu_per_year"),
+        ),
+        ("most_mu_in_all = 3.0\n", 1.0, 2.0, 2.9, None),
+        ("most_mu = 0.0\n", 0.1, 0.1, 0.1, Some("most_mu = 0")),
+    ] {
+        let why = asked(more, mu, year, in_all);
+        match named {
+            None => assert_eq!(why, None, "{more} {mu} {year} {in_all}"),
+            Some(named) => assert!(
+                why.as_deref().is_some_and(|why| why.contains(named)),
+                "{why:?}"
+            ),
+        }
+    }
 }

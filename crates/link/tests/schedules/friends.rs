@@ -1,0 +1,528 @@
+//! The same weather over openings of friends' sums: whatever befalls them, P0 gets one answer, whose
+//! bytes never differ, P1 counts it before it leaves, and nobody is answered twice.
+
+use std::error::Error;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
+use s3rec_job::rating::{
+    FriendsCheckpoint, FriendsKept as RatingKept, FriendsSetup, RatingDone, RatingExchange,
+    RatingJob, RatingNext, RatingPlatform, RatingSave,
+};
+use s3rec_job::social::{
+    Call, FriendsAgreed, FriendsKept, FriendsStorage, SocialFriends, SocialJob, SocialNext,
+    SocialPlatform, SocialTurn,
+};
+use s3rec_job::{JobId, JointTraining, Proposal, Terms};
+use s3rec_model::{Model, SolverKind};
+use s3rec_sparse::{OperatorKind, PatternPolicy};
+use s3rec_spmm::noise_first::{self, Friends, Parameters, SessionSeeds, Sides, Split};
+use s3rec_spmm::preprocessed::StockStorage;
+use s3rec_spmm::{
+    Admission, FriendsRelease, ProductParameters, Protocol, ReleasePolicy, SpmmError, WorkingSpace,
+};
+
+use crate::job::{Counted, Counting, decode, encode, of_job, spend};
+use crate::network::{Network, Stop};
+use crate::transcript::Transcript;
+use crate::weather::{Life, Messages, Misfortune, Side, Weather};
+
+const USERS: u32 = 180;
+const OPENED: u32 = 70;
+const COLUMNS: u32 = 4;
+const USERS_DIGEST: [u8; 32] = [3; 32];
+/// Attempts without getting on after which a side gives the other up.
+const GIVES_UP_AFTER: u32 = 10;
+
+/// What both platforms have.
+struct World {
+    parameters: Parameters,
+    links: Vec<(u32, u32)>,
+    rows: RealMatrix,
+    proposal: Proposal,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        let release = FriendsRelease {
+            mu: 1.0,
+            sides: Sides::One,
+            few_below: 5,
+            calibration_share: 0.2,
+            most_opened: OPENED,
+            row_norm_bound: 1.0,
+        };
+        let terms = release
+            .terms((OPENED, USERS - OPENED), COLUMNS, 64)
+            .unwrap();
+        let links = (0..USERS)
+            .flat_map(|user| [7, 31, 90].map(|step| (user, (user * step + step) % USERS)));
+        let rows = (USERS - OPENED) as usize;
+        let values = (0..rows * COLUMNS as usize).map(|at| (at % 9) as f64 / 20.0 - 0.2);
+        let proposal = Proposal {
+            job: JobId::random(),
+            purpose: "a schedule of faults".into(),
+            rank: COLUMNS,
+            solver: SolverKind::Als,
+            operator: OperatorKind::Friends,
+            rounds: 1,
+            social_weight: 0.0,
+            regularization: 0.0,
+            learning_rate: 0.0,
+            social_bias_weight: 0.0,
+            protocol: Protocol::NoiseFirst,
+            pattern: PatternPolicy::Nothing,
+            release: ReleasePolicy::Friends(release),
+            saturation_bound: 8.0,
+            guard_bits: 2,
+            id_rule: "nfc-trim".into(),
+            terms: Terms::default(),
+        };
+        Arc::new(Self {
+            parameters: noise_first::choose(terms).unwrap(),
+            links: links.collect(),
+            rows: RealMatrix::from_vec(rows, COLUMNS as usize, values.collect()).unwrap(),
+            proposal,
+        })
+    }
+
+    fn split() -> Split {
+        Split::one_sided(USERS, (0..OPENED).collect()).unwrap()
+    }
+
+    fn friends(&self) -> Friends {
+        Friends::from_links(USERS, self.links.iter().copied()).unwrap()
+    }
+
+    fn seeds(session: u8) -> SessionSeeds {
+        SessionSeeds {
+            rating: PublicSeed::from_bytes([session; 32]),
+            social: PublicSeed::from_bytes([session ^ 0xff; 32]),
+        }
+    }
+
+    /// Standard deviation of sums from those without noise, in units of σ.
+    fn deviation(&self, sums: &RealMatrix) -> f64 {
+        let block = self.friends().block(&Self::split()).unwrap();
+        let mut clear = vec![0.0; sums.values().len()];
+        for (row, sums) in clear.chunks_mut(COLUMNS as usize).enumerate() {
+            for &friend in block.row(row) {
+                let x = self.rows.row(friend as usize);
+                sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+            }
+        }
+        noise_first::deviation(&self.parameters, sums.values(), &clear)
+    }
+}
+
+struct Rating(Arc<World>);
+
+impl RatingPlatform for Rating {
+    fn training(
+        &self,
+        _: &ProductParameters,
+        _: &[u32],
+    ) -> Result<JointTraining, Box<dyn Error + Send + Sync>> {
+        Err("nothing is trained".into())
+    }
+
+    fn friends_rows(
+        &self,
+        _: &Parameters,
+        opened: &[u32],
+        uploaded: &[u32],
+    ) -> Result<RealMatrix, Box<dyn Error + Send + Sync>> {
+        assert_eq!((opened.len(), uploaded.len()), (70, 110));
+        Ok(self.0.rows.clone())
+    }
+
+    fn held_out_rmse(&self, _: &Model) -> f64 {
+        0.0
+    }
+
+    fn make_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Err(io::Error::other("no stock"))
+    }
+
+    fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Err(io::Error::other("no stock"))
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        64 << 20
+    }
+}
+
+/// P1's file, on a disk that may die.
+#[derive(Clone)]
+struct Place {
+    file: Arc<Mutex<Option<Vec<u8>>>>,
+    life: Life,
+}
+
+impl FriendsStorage for Place {
+    fn load(&self) -> io::Result<Option<FriendsKept>> {
+        Ok(decode(self.file.lock().unwrap().as_deref()))
+    }
+
+    fn save(&self, kept: &FriendsKept) -> io::Result<()> {
+        let encoded = encode(kept);
+        self.life.spend(|| {
+            *self.file.lock().unwrap() = Some(encoded);
+            Ok(())
+        })
+    }
+}
+
+struct Social {
+    place: Place,
+    counted: Arc<AtomicU32>,
+}
+
+impl SocialPlatform for Social {
+    fn admission(&self, round: u32) -> Box<dyn Admission> {
+        Box::new(Counting {
+            life: self.place.life.clone(),
+            due: round,
+            counted: Arc::clone(&self.counted),
+        })
+    }
+
+    fn make_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Err(io::Error::other("no stock"))
+    }
+
+    fn reopen_stock(&self) -> io::Result<Arc<dyn StockStorage>> {
+        Err(io::Error::other("no stock"))
+    }
+
+    fn friends_storage(&self) -> Arc<dyn FriendsStorage> {
+        Arc::new(self.place.clone())
+    }
+
+    fn space(&self) -> WorkingSpace {
+        WorkingSpace {
+            memory_limit_bytes: 64 << 20,
+            directory: std::env::temp_dir(),
+        }
+    }
+
+    fn peer(&self) -> String {
+        "rating".into()
+    }
+
+    fn parties(&self) -> [[u8; 32]; 2] {
+        [[1; 32], [2; 32]]
+    }
+}
+
+/// Both platforms' disks, and what left them.
+struct Opening {
+    world: Arc<World>,
+    transcript: Transcript,
+    /// P0's file.
+    kept: Option<Vec<u8>>,
+    social: Arc<Mutex<Option<Vec<u8>>>>,
+    counted: Arc<AtomicU32>,
+    seen: u32,
+    is_finished: bool,
+    sessions: u8,
+}
+
+type Stored = (RatingKept, Option<Vec<f64>>, bool);
+
+impl Opening {
+    fn new(world: &Arc<World>) -> Self {
+        Self {
+            world: Arc::clone(world),
+            transcript: Transcript::default(),
+            kept: None,
+            social: Arc::default(),
+            counted: Arc::default(),
+            seen: 0,
+            is_finished: false,
+            sessions: 0,
+        }
+    }
+
+    fn run(&mut self, weather: &mut Weather) -> Result<RealMatrix, String> {
+        let mut waited = 0;
+        loop {
+            let before = (self.seen, self.counted(), self.is_finished);
+            match self.attempt(weather.next()) {
+                Ok(sums) => return Ok(sums),
+                Err(Stop::Refused(_, why)) => return Err(why),
+                Err(Stop::Broken) => waited += 1,
+                Err(Stop::Partitioned(attempts)) => waited += attempts,
+            }
+            if before != (self.seen, self.counted(), self.is_finished) {
+                waited = waited.min(1);
+            }
+            if waited > GIVES_UP_AFTER {
+                return Err("the other platform stayed away".into());
+            }
+        }
+    }
+
+    fn counted(&self) -> u32 {
+        self.counted.load(Ordering::Relaxed)
+    }
+
+    fn attempt(&mut self, misfortune: Misfortune) -> Result<RealMatrix, Stop> {
+        let life = Life::of(misfortune, Side::Rating);
+        let social_life = Life::of(misfortune, Side::Social);
+        let messages = Messages::default();
+        let host = Arc::new(Social {
+            place: Place {
+                file: Arc::clone(&self.social),
+                life: social_life.clone(),
+            },
+            counted: Arc::clone(&self.counted),
+        });
+        let platform = Arc::new(Rating(Arc::clone(&self.world)));
+        let proposal = self.world.proposal.clone();
+        let kept: Option<Stored> = decode(self.kept.as_deref());
+        let taken_up = match kept {
+            Some((kept, sums, is_agreed)) => {
+                let checkpoint = FriendsCheckpoint {
+                    kept: Arc::new(kept),
+                    sums: sums.map(Arc::new),
+                    is_agreed,
+                };
+                RatingJob::take_up_friends(platform, &proposal, checkpoint, self.is_finished)
+            }
+            None => RatingJob::take_up(platform, &proposal, None, self.seen, self.is_finished),
+        };
+        let mut rating = taken_up.map_err(of_job(Side::Rating))?;
+        let mut social = SocialJob::Away;
+        loop {
+            rating = match rating.next().map_err(of_job(Side::Rating))? {
+                RatingNext::Done(RatingDone::Friends(opened)) => return Ok(opened.sums),
+                RatingNext::Done(RatingDone::Trained(_)) => panic!("nothing is trained"),
+                RatingNext::Emit(_, next) => next,
+                RatingNext::Save(what, next) => {
+                    self.save(&life, what)?;
+                    next
+                }
+                RatingNext::Exchange(RatingExchange::Sign(_, next)) => next,
+                RatingNext::Exchange(RatingExchange::Align(unaligned)) => {
+                    let begun = SocialJob::begin_again(self.counted());
+                    begun.map_err(of_job(Side::Social))?;
+                    unaligned.found((0..USERS).collect())
+                }
+                RatingNext::Exchange(RatingExchange::SetUp(unagreed)) => {
+                    self.sessions += 1;
+                    social = self.agreed();
+                    let setup = FriendsSetup {
+                        parameters: self.world.parameters,
+                        parameters_digest: self.world.parameters.digest(),
+                        split: World::split(),
+                        seeds: World::seeds(self.sessions),
+                        users_digest: USERS_DIGEST,
+                    };
+                    unagreed
+                        .agreed_on_friends(setup)
+                        .map_err(of_job(Side::Rating))?
+                }
+                RatingNext::Exchange(RatingExchange::Product(sending)) => {
+                    let mut network = Network {
+                        transcript: &mut self.transcript,
+                        misfortune,
+                        messages: messages.clone(),
+                    };
+                    network.transcript.about(vec![self.sessions]);
+                    let mut sending = *sending;
+                    let call = Call {
+                        phase: sending.phase(),
+                        round: sending.round(),
+                        parameters_digest: self.world.parameters.digest(),
+                    };
+                    let counted = self.counted.load(Ordering::Relaxed);
+                    let due = social.is_due(&call, counted, 1);
+                    due.map_err(of_job(Side::Social))?;
+                    let job = self.world.proposal.job;
+                    let mut turn = SocialTurn::new(Arc::clone(&host) as _, job, call, social);
+                    social = loop {
+                        turn = match turn.next().map_err(of_job(Side::Social))? {
+                            SocialNext::Rest(job) => break job,
+                            SocialNext::Emit(_, turn) => turn,
+                            SocialNext::Clear(uncleared) => uncleared.cleared(&Counted),
+                            SocialNext::Save(..) => panic!("no stock"),
+                            SocialNext::Restore(restoring) => {
+                                let kept = host.place.load().unwrap();
+                                let friends = |_: &[u32]| Ok::<_, SpmmError>(self.world.friends());
+                                let restored = restoring.friends_from_disk(kept, friends);
+                                restored.map_err(of_job(Side::Social))?.0
+                            }
+                            SocialNext::Exchange(answering) => {
+                                let mut answering = *answering;
+                                network.exchange(&mut sending, &mut answering)?;
+                                answering.done().map_err(of_job(Side::Social))?
+                            }
+                        };
+                    };
+                    sending.done().map_err(of_job(Side::Rating))?
+                }
+                RatingNext::Exchange(RatingExchange::Finish(unfinished)) => {
+                    assert_eq!(unfinished.openings(), self.counted(), "both count the same");
+                    let is_finished = &mut self.is_finished;
+                    spend(&social_life, || *is_finished = true)?;
+                    let counted = self.counted();
+                    unfinished.counted(counted).map_err(of_job(Side::Rating))?
+                }
+            };
+        }
+    }
+
+    fn agreed(&self) -> SocialJob {
+        let agreed = FriendsAgreed {
+            parameters: self.world.parameters,
+            parameters_digest: self.world.parameters.digest(),
+            split: World::split(),
+            seeds: World::seeds(self.sessions),
+            users_digest: USERS_DIGEST,
+            rows: Arc::new((0..USERS).collect()),
+            friends: self.world.friends(),
+            key: Seed::from_bytes([self.sessions; 32]),
+        };
+        SocialJob::Friends(Box::new(SocialFriends::new(agreed)))
+    }
+
+    fn save(&mut self, life: &Life, what: RatingSave) -> Result<(), Stop> {
+        match what {
+            RatingSave::Discard => {
+                assert_eq!(self.counted(), 0, "begun again after an opening");
+                spend(life, || self.kept = None)
+            }
+            RatingSave::Friends(checkpoint) => {
+                let FriendsCheckpoint {
+                    kept,
+                    sums,
+                    is_agreed,
+                } = &checkpoint;
+                let encoded = encode(&(kept.as_ref(), sums.as_deref(), is_agreed));
+                spend(life, || self.kept = Some(encoded))
+            }
+            RatingSave::Opened(round) => spend(life, || self.seen = round),
+            RatingSave::Agreed(_) | RatingSave::Progress(_) => panic!("nothing is trained"),
+        }
+    }
+}
+
+#[test]
+fn friends_sums_are_answered_once_whatever_befalls() {
+    let world = World::new();
+    let (mut finished, schedules) = (0, 60);
+    for seed in 0..schedules {
+        let mut weather = Weather::of(seed);
+        let mut opening = Opening::new(&world);
+        let end = opening.run(&mut weather);
+        let what = format!("seed {seed}: {:?} after {:?}", end.is_ok(), weather.told());
+        let (seen, counted) = (opening.seen, opening.counted());
+        assert!(counted <= 1 && seen <= counted, "{what}");
+        assert!(opening.transcript.answers() <= counted as usize, "{what}");
+        match end {
+            Ok(sums) => {
+                finished += 1;
+                assert_eq!((seen, counted), (1, 1), "{what}");
+                let deviation = world.deviation(&sums);
+                assert!((deviation - 1.0).abs() < 0.2, "{what}: {deviation}");
+            }
+            Err(why) => assert!(!why.is_empty(), "{what}"),
+        }
+    }
+    assert!(finished * 2 > schedules, "{finished} of {schedules}");
+}
+
+/// What P1 writes in a job, in order.
+#[derive(Clone, Copy)]
+enum Write {
+    Upload = 2,
+    Answer = 3,
+    Count = 4,
+}
+
+impl World {
+    /// The same job over other links between opened and uploaded users.
+    fn with_another_link(&self) -> Arc<Self> {
+        let mut links = self.links.clone();
+        links.push((0, OPENED));
+        Arc::new(Self {
+            parameters: self.parameters,
+            links,
+            rows: self.rows.clone(),
+            proposal: self.proposal.clone(),
+        })
+    }
+}
+
+impl Opening {
+    /// A job in which P1 died with that write, which was done or not.
+    fn died_at(world: &Arc<World>, write: Write, is_done: bool) -> Self {
+        let mut opening = Self::new(world);
+        let died = opening.attempt(Misfortune::CrashAtDisk {
+            who: Side::Social,
+            operation: write as i64,
+            is_done,
+        });
+        assert!(matches!(died, Err(Stop::Broken)), "{died:?}");
+        assert!(opening.kept.is_some() && opening.seen == 0);
+        opening
+    }
+
+    /// P0's rows are others now, which no P0 of ours sends: what left before is forgotten.
+    fn change_rows(&mut self) {
+        self.transcript = Transcript::default();
+        let kept = self.kept.as_mut().unwrap();
+        // The rows are the last of what is kept, before two bytes for sums and confirmation.
+        let place = kept.len() - 4;
+        kept[place] ^= 1;
+    }
+}
+
+/// Whatever P1's randomness is bound to is refused in another form, and what was answered is not
+/// made anew from other links.
+#[test]
+fn what_the_opening_is_bound_to_cannot_change() {
+    let world = World::new();
+    // Bound to rows and not answered: other rows end the job, and other links do.
+    let mut opening = Opening::died_at(&world, Write::Upload, true);
+    opening.change_rows();
+    let why = opening.run(&mut Weather::calm()).unwrap_err();
+    assert!(why.contains("another upload"), "{why}");
+    assert_eq!((opening.counted(), opening.transcript.answers()), (0, 0));
+    let mut opening = Opening::died_at(&world, Write::Upload, false);
+    opening.world = world.with_another_link();
+    let why = opening.run(&mut Weather::calm()).unwrap_err();
+    assert!(why.contains("links are no longer"), "{why}");
+    assert_eq!((opening.counted(), opening.transcript.answers()), (0, 0));
+
+    // Its answer on disk, counted or not: it goes out once as it was made, whatever the links are
+    // now, and to no other rows.
+    for (write, before) in [(Write::Answer, 0), (Write::Count, 1)] {
+        let mut opening = Opening::died_at(&world, write, true);
+        assert_eq!(
+            (opening.counted(), opening.transcript.answers()),
+            (before, 0)
+        );
+        opening.world = world.with_another_link();
+        let sums = opening.run(&mut Weather::calm()).unwrap();
+        let deviation = world.deviation(&sums);
+        assert!((deviation - 1.0).abs() < 0.2, "{deviation}");
+        assert_eq!((opening.counted(), opening.transcript.answers()), (1, 1));
+
+        let mut opening = Opening::died_at(&world, write, true);
+        opening.change_rows();
+        opening.run(&mut Weather::calm()).unwrap_err();
+        assert_eq!(
+            (opening.counted(), opening.transcript.answers()),
+            (before, 0)
+        );
+    }
+    // Undisturbed again: the rows that were kept are answered.
+    let mut opening = Opening::died_at(&world, Write::Upload, false);
+    opening.run(&mut Weather::calm()).unwrap();
+    assert_eq!((opening.counted(), opening.transcript.answers()), (1, 1));
+}

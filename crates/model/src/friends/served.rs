@@ -1,0 +1,353 @@
+//! What people are served from after an opening: everybody's own factor, what friends add to it
+//! where a gate is open, and popularity. Nothing is learnt when it is read back.
+
+use super::calibration::{Calibration, Judging};
+use super::estimate::{Candidate, FriendsEstimate, Gate};
+use super::few::{FewRatings, OwnRatings};
+use super::rows::rows_to_open;
+use super::sides::OpenedSides;
+use crate::lists::{ListsModel, ListsSettings, narrow};
+use crate::{ModelError, Unit};
+use rayon::prelude::*;
+use s3rec_algebra::RealMatrix;
+use s3rec_sparse::{Rating, RatingMatrix};
+use serde::{Deserialize, Serialize};
+
+/// Calibration users whose lists decide, at most.
+const JUDGED: usize = 1000;
+/// k of NDCG@k by which choices are made.
+const CUTOFF: usize = 10;
+
+/// What P0 learns before an opening: a model that has seen no rating of a calibration user.
+pub struct FriendsBase {
+    sides: OpenedSides,
+    base: RatingMatrix,
+    model: ListsModel,
+}
+
+impl FriendsBase {
+    /// Learns from `ratings` of all but the calibration users. The same ratings, sides and settings
+    /// give the same model.
+    ///
+    /// # Errors
+    /// As [`ListsModel::learn`].
+    pub fn learn(
+        ratings: &RatingMatrix,
+        sides: OpenedSides,
+        settings: &ListsSettings,
+    ) -> Result<Self, ModelError> {
+        let is_held_back = |user: u32| sides.calibration.binary_search(&user).is_ok();
+        let rest = ratings.iter().filter(|rating| !is_held_back(rating.user));
+        let rest: Vec<Rating> = rest.collect();
+        let base = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &rest)?;
+        let model = ListsModel::learn(&base, settings)?;
+        Ok(Self { sides, base, model })
+    }
+
+    /// X: of every user in W, of norm 1 or 0, so that β is 1; as wide as `columns`.
+    #[must_use]
+    pub fn rows(&self, columns: usize) -> RealMatrix {
+        rows_to_open(&self.model, &self.sides.uploaded, columns)
+    }
+}
+
+/// How good the estimate is, and whether it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FriendsQuality {
+    /// |O|.
+    pub opened: usize,
+    /// Those drawn for calibration, whose ratings are known.
+    pub calibration: usize,
+    /// Of those, whose lists decided.
+    pub judged: usize,
+    /// For users without ratings: against popularity.
+    pub cold: Gate,
+    /// For users with few: against their own ratings alone.
+    pub few: Gate,
+    /// The best map of a noised sum.
+    pub candidate: Candidate,
+}
+
+/// Everything that lists are made from. P0's secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FriendsModel {
+    /// Of the estimate.
+    pub quality: FriendsQuality,
+    rank: usize,
+    /// Factors of all users from their own ratings, users × k.
+    own: Vec<f64>,
+    /// Items × k.
+    items: Vec<f64>,
+    /// The better of popularity among all and among common users.
+    popularity: Vec<f32>,
+    /// O, ascending.
+    opened: Vec<u32>,
+    /// What friends add to a factor, |O| × k; zeros where they add nothing.
+    friends: Vec<f64>,
+    /// What popularity counts: for users without ratings, with few, and with more.
+    weights: [f64; 3],
+    few_below: usize,
+    /// For users without ratings, where what friends say is about items themselves.
+    direct: Option<Direct>,
+}
+
+/// The map from what a noised sum is described by to items.
+#[derive(Clone, Serialize, Deserialize)]
+struct Direct {
+    width: usize,
+    /// |O| × width.
+    features: Vec<f64>,
+    /// Items × width.
+    map: Vec<f32>,
+    /// Each item's popularity in the unit of the map.
+    popularity: Vec<f32>,
+}
+
+/// An item of a list, and why it has its place: the parts add up to the score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FriendsItem {
+    /// Which.
+    pub item: u32,
+    /// What it is ordered by.
+    pub score: f64,
+    /// From the user's own ratings.
+    pub own: f64,
+    /// From what friends like, whoever they are.
+    pub friends: f64,
+    /// From how many people have it.
+    pub popularity: f64,
+}
+
+impl FriendsModel {
+    /// Learns the map from a release: `sums` are the rows of O in order, with noise of standard
+    /// deviation `sigma`; `is_common` says who could be opened, `few_below` who has few ratings.
+    #[must_use]
+    pub fn learn(
+        base: &FriendsBase,
+        ratings: &RatingMatrix,
+        is_common: &[bool],
+        (sums, sigma): (&RealMatrix, f64),
+        few_below: usize,
+    ) -> Self {
+        let FriendsBase { sides, base, model } = base;
+        let judging = Judging {
+            cutoff: CUTOFF,
+            // A list should have what a user rates at their mean or higher.
+            relevant_from: Unit::of(ratings).centre,
+            users: JUDGED,
+        };
+        let calibration = Calibration::new(model, base, ratings, sides, is_common, judging);
+        let estimate = FriendsEstimate::fit(&calibration, sums, sigma);
+        let seed = model.settings().seed;
+        let few_own = OwnRatings::fit(&calibration, 1, seed);
+        let few = FewRatings::fit(&calibration, &few_own, &estimate);
+        let many_own = OwnRatings::fit(&calibration, few_below.max(1), seed);
+        let direct = match (estimate.gate.is_open, estimate.items_map()) {
+            (true, Some((map, popularity))) => Some(Direct {
+                width: estimate.features().columns(),
+                features: estimate.features().values().to_vec(),
+                map: map.to_vec(),
+                popularity: popularity.to_vec(),
+            }),
+            _ => None,
+        };
+        let (few_weight, few_strength) = match few.gate.is_open {
+            true => (few.popularity_weight, few.strength),
+            false => (few_own.popularity_weight(), 0.0),
+        };
+        let cold_weight = match (estimate.gate.is_open, estimate.candidate) {
+            (
+                true,
+                Candidate::Factor {
+                    popularity_weight, ..
+                },
+            ) => popularity_weight,
+            _ => 1.0,
+        };
+        let rank = model.items().columns();
+        let own: Vec<f64> = (0..ratings.users())
+            .into_par_iter()
+            .flat_map_iter(|user| {
+                let (items, values) = ratings.by_user(user);
+                model.fold_in(items, values, None)
+            })
+            .collect();
+        let friends: Vec<f64> = sides
+            .opened
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(row, &user)| {
+                let (items, values) = ratings.by_user(user as usize);
+                let nothing = || vec![0.0; rank];
+                if items.is_empty() {
+                    return match (estimate.gate.is_open, estimate.candidate) {
+                        (true, Candidate::Factor { .. }) => estimate.factor(row),
+                        _ => nothing(),
+                    };
+                }
+                if items.len() >= few_below || few_strength == 0.0 {
+                    return nothing();
+                }
+                let prior = estimate.factor(row).into_iter().map(|u| few_strength * u);
+                let prior: Vec<f64> = prior.collect();
+                let both = model.fold_in(items, values, Some(&prior));
+                let own = model.fold_in(items, values, None);
+                both.iter()
+                    .zip(&own)
+                    .map(|(both, own)| both - own)
+                    .collect()
+            })
+            .collect();
+        Self {
+            quality: FriendsQuality {
+                opened: sides.opened.len(),
+                calibration: sides.calibration.len(),
+                judged: calibration.judged(),
+                cold: estimate.gate,
+                few: few.gate,
+                candidate: estimate.candidate,
+            },
+            rank,
+            own,
+            items: model.items().values().to_vec(),
+            popularity: calibration.served().to_vec(),
+            opened: sides.opened.clone(),
+            friends,
+            weights: [cold_weight, few_weight, many_own.popularity_weight()],
+            few_below,
+            direct,
+        }
+    }
+
+    /// k.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Users and items.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.own.len() / self.rank.max(1), self.popularity.len())
+    }
+
+    /// A user's factor as lists are made by it, friends' part included; none for nobody.
+    #[must_use]
+    pub fn user(&self, user: usize) -> Option<Vec<f64>> {
+        let own = row(&self.own, self.rank, user)?;
+        let friends = self.friends_of(user);
+        let added = |place| friends.map_or(0.0, |friends: &[f64]| friends[place]);
+        let both = own.iter().enumerate().map(|(place, u)| u + added(place));
+        Some(both.collect())
+    }
+
+    /// An item's factor.
+    #[must_use]
+    pub fn item(&self, item: usize) -> Option<&[f64]> {
+        row(&self.items, self.rank, item)
+    }
+
+    fn friends_of(&self, user: usize) -> Option<&[f64]> {
+        row(&self.friends, self.rank, self.row_of(user)?)
+    }
+
+    fn row_of(&self, user: usize) -> Option<usize> {
+        let user = u32::try_from(user).ok()?;
+        self.opened.binary_search(&user).ok()
+    }
+
+    /// Whether the lists of a user with so many ratings of their own rest on friends.
+    #[must_use]
+    pub fn rests_on_friends(&self, user: usize, ratings: usize) -> bool {
+        let Some(place) = self.row_of(user) else {
+            return false;
+        };
+        if ratings == 0 && self.direct.is_some() {
+            return true;
+        }
+        let friends = row(&self.friends, self.rank, place);
+        friends.is_some_and(|row| row.iter().any(|value| *value != 0.0))
+    }
+
+    /// The `count` best items for a user who has rated `rated`, ascending, without the items in
+    /// `skip`, ascending; by popularity for somebody unknown.
+    #[must_use]
+    pub fn list(
+        &self,
+        user: Option<usize>,
+        rated: usize,
+        skip: &[u32],
+        count: usize,
+    ) -> Vec<FriendsItem> {
+        let mut items = self.scored(user, rated);
+        items.retain(|found| skip.binary_search(&found.item).is_err());
+        let order = |a: &FriendsItem, b: &FriendsItem| {
+            b.score.total_cmp(&a.score).then(a.item.cmp(&b.item))
+        };
+        if count < items.len() && count > 0 {
+            items.select_nth_unstable_by(count - 1, order);
+            items.truncate(count);
+        }
+        items.sort_by(order);
+        items.truncate(count);
+        items
+    }
+
+    fn scored(&self, user: Option<usize>, rated: usize) -> Vec<FriendsItem> {
+        let numbered = || (0u32..).zip(&self.popularity);
+        let by = |item, own: f64, friends: f64, popularity: f64| FriendsItem {
+            item,
+            score: own + friends + popularity,
+            own,
+            friends,
+            popularity,
+        };
+        let own = user.and_then(|user| row(&self.own, self.rank, user));
+        let Some((user, own)) = user.zip(own) else {
+            let all = numbered().map(|(item, &p)| by(item, 0.0, 0.0, f64::from(p)));
+            return all.collect();
+        };
+        if let (0, Some(direct), Some(place)) = (rated, &self.direct, self.row_of(user)) {
+            return direct
+                .scores(place)
+                .map(|(item, friends, popularity)| by(item, 0.0, friends, popularity))
+                .collect();
+        }
+        let weight = match rated {
+            0 => self.weights[0],
+            few if few < self.few_below => self.weights[1],
+            _ => self.weights[2],
+        };
+        let friends = self.friends_of(user);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        self.items
+            .chunks_exact(self.rank.max(1))
+            .zip(numbered())
+            .map(|(factor, (item, &p))| {
+                let added = friends.map_or(0.0, |friends| dot(friends, factor));
+                by(item, dot(own, factor), added, weight * f64::from(p))
+            })
+            .collect()
+    }
+}
+
+impl Direct {
+    /// By item: what friends add, and popularity.
+    fn scores(&self, place: usize) -> impl Iterator<Item = (u32, f64, f64)> {
+        let features = row(&self.features, self.width, place).unwrap_or_default();
+        let features: Vec<f32> = features.iter().map(|&x| narrow(x)).collect();
+        let items = self.map.chunks_exact(self.width.max(1));
+        (0u32..)
+            .zip(items)
+            .zip(&self.popularity)
+            .map(move |((item, map), &popularity)| {
+                let friends: f32 = map.iter().zip(&features).map(|(a, b)| a * b).sum();
+                (item, f64::from(friends), f64::from(popularity))
+            })
+    }
+}
+
+fn row(values: &[f64], width: usize, place: usize) -> Option<&[f64]> {
+    let start = place.checked_mul(width)?;
+    values.get(start..start.checked_add(width)?)
+}

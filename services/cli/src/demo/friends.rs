@@ -1,0 +1,161 @@
+//! A demonstration of one opening of friends' sums: what it promises, what it is worth, what it
+//! cost.
+
+use std::fmt;
+
+use s3rec_job::report::{Cost, DataUse, DatasetSize, FriendsRunReport, PeakMemory};
+use s3rec_wire::convert::guarantee_from_wire;
+use s3rec_wire::v1;
+use serde_json::{Value, json};
+
+use super::summary::phase;
+use crate::failure::Failure;
+use crate::output::{Table, bytes, count, duration};
+
+/// Everything that the report is made of.
+pub(super) struct FriendsResults {
+    pub(super) data: DataUse,
+    pub(super) links: v1::ImportLinksResponse,
+    pub(super) report: v1::JobReportResponse,
+    pub(super) cost: v1::JobCostResponse,
+    pub(super) given_away: v1::Disclosure,
+}
+
+/// A finished demonstration.
+pub(super) struct FriendsSummary {
+    report: FriendsRunReport,
+    statement: String,
+    learnt_by_social: Vec<String>,
+    learnt_by_rating: Vec<String>,
+}
+
+impl FriendsSummary {
+    pub(super) fn new(results: FriendsResults) -> Result<Self, Failure> {
+        let FriendsResults {
+            data,
+            links,
+            report,
+            cost,
+            given_away,
+        } = results;
+        let missing = |missing| Failure::Incomplete { missing };
+        let guarantee = report.guarantee.ok_or(missing("the guarantee"))?;
+        let parameters = report
+            .friends_parameters
+            .ok_or(missing("the parameters of the opening"))?;
+        let learnt = report.friends.clone().ok_or(missing("what was learnt"))?;
+        let disclosure = report.disclosure.unwrap_or_default();
+        Ok(Self {
+            report: FriendsRunReport {
+                dataset: DatasetSize {
+                    users: report.users,
+                    items: report.items,
+                    ratings: report.ratings,
+                    links: Some(links.links),
+                    common_users: disclosure.common_users.into(),
+                },
+                data: Some(data),
+                protocol: "noise-first".into(),
+                operator: "friends".into(),
+                two_sided: parameters.sides() == v1::Sides::Two,
+                opened: parameters.opened.into(),
+                uploaded: parameters.uploaded.into(),
+                columns: parameters.columns.into(),
+                guarantee: guarantee_from_wire(&guarantee),
+                calibration: learnt.calibration.into(),
+                gain: learnt.gain,
+                standard_error: learnt.standard_error,
+                is_used: learnt.is_used,
+                cost: Cost {
+                    offline: phase(report.offline),
+                    online: phase(report.online),
+                },
+                opened_values: disclosure.opened_values,
+                peak_rss_bytes: PeakMemory {
+                    rating: Some(report.peak_rss_bytes),
+                    social: Some(cost.peak_rss_bytes),
+                },
+            },
+            statement: report.guarantee_statement,
+            learnt_by_social: disclosure.statements,
+            learnt_by_rating: given_away.statements,
+        })
+    }
+
+    /// What `report.json` holds.
+    pub(super) fn to_json(&self) -> Value {
+        json!(self.report)
+    }
+}
+
+impl fmt::Display for FriendsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = &self.report;
+        let data = &report.dataset;
+        writeln!(
+            f,
+            "\n{} ratings of {} items by {} users; {} links; {} common users",
+            count(data.ratings),
+            count(data.items),
+            count(data.users),
+            data.links.map_or("–".into(), count),
+            count(data.common_users),
+        )?;
+        writeln!(
+            f,
+            "noise-first, friends, {}: {} users opened over {}, {} numbers each, noise of {:.3}\n",
+            if report.two_sided {
+                "two-sided"
+            } else {
+                "one-sided"
+            },
+            count(report.opened),
+            count(report.uploaded),
+            report.columns,
+            report.guarantee.sigma
+        )?;
+        writeln!(f, "Guarantee: {}\n", self.statement)?;
+        writeln!(
+            f,
+            "Worth: {} by NDCG@10 {:+.4} over popularity, standard error {:.4}, on users treated as if \
+             they had no ratings{}\n",
+            if report.is_used {
+                "the friends' estimate is used;"
+            } else {
+                "nothing gained, lists do without friends;"
+            },
+            report.gain,
+            report.standard_error,
+            if report.is_used {
+                ""
+            } else {
+                " (1.645 standard errors are asked for)"
+            }
+        )?;
+        let row = |label: &str, cost: &s3rec_job::report::PhaseCost| {
+            [
+                label.to_owned(),
+                duration(cost.seconds),
+                bytes(cost.bytes_to_social),
+                bytes(cost.bytes_to_rating),
+                count(cost.messages),
+            ]
+        };
+        let table = Table::new(&["cost", "time", "to social", "to rating", "messages"])
+            .row(&row("before", &report.cost.offline))
+            .row(&row("the opening", &report.cost.online));
+        writeln!(f, "{table}")?;
+        let memory = |used: Option<u64>| used.map_or("–".into(), bytes);
+        writeln!(
+            f,
+            "Peak memory {} (rating), {} (social)\n\nOpened to the rating platform: {} values.",
+            memory(report.peak_rss_bytes.rating),
+            memory(report.peak_rss_bytes.social),
+            count(report.opened_values)
+        )?;
+        for statement in self.learnt_by_rating.iter().chain(&self.learnt_by_social) {
+            writeln!(f, "  {statement}")?;
+        }
+        Ok(())
+    }
+}

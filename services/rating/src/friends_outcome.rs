@@ -1,0 +1,288 @@
+//! The end of an opening of friends' sums: what was got is stored, the map is learnt, the report
+//! written.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use s3rec_data::{IdTable, RatingSet};
+use s3rec_job::rating::FriendsOpened;
+use s3rec_job::statements;
+use s3rec_model::ModelError;
+use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel};
+use s3rec_model::lists::ListsSettings;
+use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
+use s3rec_sparse::RatingMatrix;
+use s3rec_spmm::FriendsRelease;
+use s3rec_spmm::noise_first::Parameters;
+use s3rec_spmm::noise_first::guarantee::Guarantee;
+use s3rec_wire::convert::{disclosure_to_wire, friends_parameters_to_wire, guarantee_to_wire};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
+use s3rec_wire::v1::{JobState, Phase};
+use serde::{Deserialize, Serialize};
+
+use crate::friends_sides::{few_below, model_sides};
+use crate::imports::blocking;
+use crate::ledger::Ledger;
+use crate::models;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::settings::to_wire;
+use crate::stored::write_whole;
+use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
+
+/// Version of the file; models of trainings count from 1.
+const FORMAT: u32 = 1;
+
+/// What P0 got from an opening, and what it serves from it: one file, readable by us alone.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredFriends {
+    format: u32,
+    user_ids: Vec<String>,
+    item_ids: Vec<String>,
+    /// What was agreed on: μ, σ and sizes among it.
+    pub(crate) parameters: Parameters,
+    /// O, as rows of the users, in the order of the sums.
+    pub(crate) opened: Vec<u32>,
+    /// |O| × C, row by row, with noise.
+    pub(crate) sums: Vec<f64>,
+    pub(crate) model: FriendsModel,
+}
+
+impl StoredFriends {
+    pub(crate) fn path(directory: &Path, name: &str) -> PathBuf {
+        directory.join(format!("{name}.friends"))
+    }
+
+    pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Fault> {
+        let bytes = postcard::to_stdvec(self).map_err(|error| {
+            Fault::new(Reason::Bug, format!("a model does not encode: {error}"))
+        })?;
+        write_whole(directory, &Self::path(directory, name), &bytes)
+    }
+
+    /// What is stored of a job's opening; none where there was none.
+    pub(crate) fn read(directory: &Path, name: &str) -> Result<Option<Self>, Fault> {
+        let path = Self::path(directory, name);
+        let failed =
+            |what: String| Fault::new(Reason::StorageFailed, format!("{}: {what}", path.display()));
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let stored: Self =
+            postcard::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
+        match stored.format {
+            FORMAT => Ok(Some(stored)),
+            other => Err(failed(format!("format {other} is not {FORMAT}"))),
+        }
+    }
+
+    /// Its users and items.
+    pub(crate) fn ids(&self) -> (IdTable, IdTable) {
+        let table = |ids: &[String]| ids.iter().cloned().collect();
+        (table(&self.user_ids), table(&self.item_ids))
+    }
+}
+
+/// Settings of the model that rows are made from, by P0 alone.
+pub(crate) fn lists_settings(plan: &Plan, columns: usize) -> ListsSettings {
+    let usual = ListsSettings::default();
+    ListsSettings {
+        rank: usual.rank.max(columns),
+        seed: plan.settings.seed,
+        ..usual
+    }
+}
+
+/// The model that has seen no rating of a calibration user.
+pub(crate) fn base(
+    train: &RatingMatrix,
+    plan: &Plan,
+    sides: (&[u32], &[u32]),
+    columns: usize,
+    release: &FriendsRelease,
+) -> Result<FriendsBase, ModelError> {
+    let counts: Vec<usize> = (0..train.users())
+        .map(|user| train.by_user(user).0.len())
+        .collect();
+    let sides = model_sides(sides, &counts, release);
+    FriendsBase::learn(train, sides, &lists_settings(plan, columns))
+}
+
+/// Users of whom that model has seen no rating, ascending: those it is calibrated with, and those
+/// who gave none.
+pub(crate) fn held_back(
+    train: &RatingMatrix,
+    sides: (&[u32], &[u32]),
+    release: &FriendsRelease,
+) -> Vec<u32> {
+    let counts: Vec<usize> = (0..train.users())
+        .map(|user| train.by_user(user).0.len())
+        .collect();
+    let calibration = model_sides(sides, &counts, release).calibration;
+    let unrated = (0u32..).zip(&counts).filter(|(_, ratings)| **ratings == 0);
+    let mut all: Vec<u32> = unrated.map(|(user, _)| user).chain(calibration).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Learns, and stores everything; the job is FINISHED then.
+pub(crate) async fn finish(
+    platform: &Arc<Platform>,
+    plan: &Arc<Plan>,
+    ratings: RatingSet,
+    opened: FriendsOpened,
+    ledger: &Ledger,
+    release: FriendsRelease,
+) -> Result<(), Fault> {
+    let job = ledger.job.to_string();
+    let report = &ratings.report;
+    let sizes = (
+        report.users as u64,
+        report.items as u64,
+        report.ratings as u64,
+    );
+    let parameters = opened.parameters;
+    let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
+    let quality = blocking(move || {
+        let stored = learn(&planned, &ratings, opened, &release)?;
+        stored.write(&directory, &name)?;
+        Ok::<_, Fault>(stored.model.quality)
+    })
+    .await??;
+    let guarantee = Guarantee::of(&parameters, ledger.proposal.pattern, ledger.bounds.rule)
+        .map_err(|unstated| Fault::new(Reason::Contradiction, unstated.to_string()))?;
+    let learnt = v1::FriendsLearnt {
+        opened: u32::try_from(quality.opened).unwrap_or(u32::MAX),
+        calibration: u32::try_from(quality.calibration).unwrap_or(u32::MAX),
+        gain: quality.cold.gain,
+        standard_error: quality.cold.standard_error,
+        is_used: quality.cold.is_open,
+        candidate: match quality.candidate {
+            Candidate::Factor { .. } => "factor".into(),
+            Candidate::Items { .. } => "items".into(),
+        },
+    };
+    let statement = statements::friends::in_words(&guarantee, parameters.terms().mu);
+    store(platform, ledger, plan, sizes, |report| {
+        report.friends_parameters = Some(friends_parameters_to_wire(&parameters));
+        report.guarantee = Some(guarantee_to_wire(&guarantee));
+        report.guarantee_statement = statement;
+        report.friends = Some(learnt);
+    })?;
+    let message = match quality.cold.is_open {
+        true => format!(
+            "Finished: for users without ratings friends add {:.4} to NDCG@10 (standard error {:.4}, on \
+             {} calibration users).",
+            quality.cold.gain, quality.cold.standard_error, quality.judged
+        ),
+        false => {
+            "Finished: friends tell no more than popularity does about users without ratings; \
+                  lists do without them."
+                .into()
+        }
+    };
+    let finished = v1::JobEvent {
+        job_id: job,
+        state: JobState::Finished.into(),
+        phase: Phase::Evaluation.into(),
+        round: ledger.openings,
+        rounds: ledger.proposal.rounds,
+        phase_cost: Some(ledger.online_cost()),
+        phase_progress: 1.0,
+        message,
+        ..v1::JobEvent::default()
+    };
+    let platform = Arc::clone(platform);
+    blocking(move || platform.end(finished)).await??;
+    tracing::info!("finished");
+    Ok(())
+}
+
+fn learn(
+    plan: &Plan,
+    ratings: &RatingSet,
+    opened: FriendsOpened,
+    release: &FriendsRelease,
+) -> Result<StoredFriends, Fault> {
+    let refused = |error: ModelError| Fault::new(Reason::ParametersRefused, error.to_string());
+    let parameters = opened.parameters;
+    let sides = (&opened.opened[..], &opened.uploaded[..]);
+    let base = base(&plan.train, plan, sides, parameters.columns(), release).map_err(refused)?;
+    // The sums are in the common order, the model's rows in that of the users.
+    let mut order: Vec<usize> = (0..opened.opened.len()).collect();
+    order.sort_by_key(|&place| opened.opened.get(place).copied());
+    let mut sums = s3rec_algebra::RealMatrix::zeros(order.len(), parameters.columns());
+    let mut rows = Vec::with_capacity(order.len());
+    for (to, &from) in order.iter().enumerate() {
+        sums.row_mut(to).copy_from_slice(opened.sums.row(from));
+        rows.extend(opened.opened.get(from));
+    }
+    let mut is_common = vec![false; plan.train.users()];
+    for &user in &opened.common {
+        if let Some(common) = is_common.get_mut(user as usize) {
+            *common = true;
+        }
+    }
+    let noisy = (&sums, parameters.sigma());
+    let model = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below(release));
+    Ok(StoredFriends {
+        format: FORMAT,
+        user_ids: ratings.users.names().map(String::from).collect(),
+        item_ids: ratings.items.names().map(String::from).collect(),
+        parameters,
+        opened: rows,
+        sums: sums.values().to_vec(),
+        model,
+    })
+}
+
+fn store(
+    platform: &Platform,
+    ledger: &Ledger,
+    plan: &Plan,
+    (users, items, ratings): (u64, u64, u64),
+    add: impl FnOnce(&mut v1::JobReportResponse),
+) -> Result<(), Fault> {
+    let job = ledger.job.to_string();
+    let stored: Option<v1::JobSummary> = platform.store.get(JOBS, &job)?;
+    let summary = v1::JobSummary {
+        model_id: job.clone(),
+        ..stored.unwrap_or_default()
+    };
+    let model = v1::ModelSummary {
+        model_id: job.clone(),
+        job_id: job.clone(),
+        dataset: summary.dataset.clone(),
+        settings: Some(to_wire(&plan.settings, plan.operator, plan.stop)),
+        users,
+        items,
+        quality: None,
+        created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
+    };
+    let mut report = v1::JobReportResponse {
+        job: Some(summary.clone()),
+        offline: Some(ledger.offline_cost()),
+        online: Some(ledger.online_cost()),
+        disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
+        peak_rss_bytes: peak_rss_bytes(),
+        users,
+        items,
+        ratings,
+        data_digest: platform.datasets.digest_for(&job)?,
+        scale_min: plan.scale.0,
+        scale_max: plan.scale.1,
+        ..v1::JobReportResponse::default()
+    };
+    add(&mut report);
+    platform
+        .store
+        .put(DISCLOSURES, &job, &ledger.disclosure())?;
+    platform.store.put(REPORTS, &job, &report)?;
+    platform.store.put(MODELS, &job, &model)?;
+    platform.models.set_newest(&job);
+    Ok(platform.store.put(JOBS, &job, &summary)?)
+}

@@ -1,0 +1,319 @@
+//! P1's side of agreeing on an opening of friends' sums: who is opened is fixed by P0's first call,
+//! before anything of the links is read; the parameters are checked against what was consented to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use s3rec_algebra::{PublicSeed, Seed};
+use s3rec_audit::export::hexadecimal;
+use s3rec_data::{IdTable, LinkSet};
+use s3rec_job::OpenedUsers;
+use s3rec_job::social::{FriendsAgreed, FriendsBounded, SocialFriends, SocialJob};
+use s3rec_job::{JobId, Proposal};
+use s3rec_link::pacing::AnswerTimes;
+use s3rec_node::alignment::Common;
+use s3rec_sparse::{BoundsRule, PublicBounds};
+use s3rec_spmm::noise_first::{Friends, NoiseFirstError, SessionSeeds, Sides, Split};
+use s3rec_spmm::{FriendsRelease, ReleasePolicy};
+use s3rec_wire::convert::{friends_parameters_from_wire, rows_of_bitmap};
+use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::{self, SetupResponse};
+
+use crate::disclosing::{self, Leaving};
+use crate::imports::blocking;
+use crate::platform::Platform;
+use crate::setup::{Becomes, Prepared};
+use crate::tables::OPENED_USERS;
+
+/// The release that a proposal of friends' sums asks for.
+pub(crate) fn release_of(proposal: &Proposal) -> Option<FriendsRelease> {
+    match proposal.release {
+        ReleasePolicy::Friends(release) => Some(release),
+        _ => None,
+    }
+}
+
+/// The first call: nothing of the links is looked at.
+pub(crate) fn bound(
+    platform: &Platform,
+    proposal: &Proposal,
+    request: &v1::SetupRequest,
+    (rating_half, stock_id): ([u8; 32], [u8; 16]),
+    common: Common,
+) -> Result<Prepared, Fault> {
+    let release = release_of(proposal).ok_or_else(not_friends)?;
+    disclosing::may_go_on(platform, proposal.job)?;
+    let stated = stated(platform, proposal.job)?;
+    let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
+    let split = split_of(&release, users, &request.opened)?;
+    let mut social_half = [0; 32];
+    getrandom::fill(&mut social_half)
+        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    let bounds = stated.stated.bounds(proposal.operator, users);
+    let response = SetupResponse {
+        job_id: proposal.job.to_string(),
+        seed_half: social_half.to_vec(),
+        common_users: users,
+        row_norm_bound: bounds.row_norm,
+        nonzeros_bound: bounds.nonzeros,
+        ..SetupResponse::default()
+    };
+    let bounded = FriendsBounded {
+        split,
+        degree_bound: u32::try_from(bounds.row_norm).unwrap_or(u32::MAX),
+        users_digest: common.digest,
+        rating_half,
+        social_half,
+        stock_id,
+        rows: Arc::new(common.rows),
+    };
+    Ok(Prepared {
+        stage: SocialJob::FriendsBounded(Box::new(bounded)),
+        response,
+        leaving: Leaving::Bounds {
+            row_norm: bounds.row_norm,
+            pattern_rows: 0,
+        },
+        becomes: Becomes::Waiting,
+    })
+}
+
+/// What was stated of the links: the only source of a bound here.
+fn stated(platform: &Platform, job: JobId) -> Result<PublicBounds, Fault> {
+    let bounds = platform.slot.with(job, |running| running.opened.bounds)?;
+    match bounds.rule {
+        BoundsRule::Stated => Ok(bounds),
+        BoundsRule::Ladder => {
+            let message = "friends' sums were approved with bounds that follow from the links";
+            Err(Fault::new(Reason::Bug, message))
+        }
+    }
+}
+
+/// O as P0 names it, within what was consented to.
+fn split_of(release: &FriendsRelease, users: u32, opened: &[u8]) -> Result<Split, Fault> {
+    let refused =
+        |message: String| Err(Fault::new(Reason::BeyondConsent, message).at("field", "opened"));
+    let least = FriendsRelease::LEAST_USERS;
+    let split = match release.sides {
+        Sides::Two if opened.is_empty() => Split::two_sided(users),
+        Sides::Two => return refused("users are named where everybody is opened".into()),
+        Sides::One => {
+            let rows = rows_of_bitmap("opened", users, opened)?;
+            Split::one_sided(users, rows).map_err(|error| {
+                Fault::new(Reason::BeyondConsent, error.to_string()).at("field", "opened")
+            })?
+        }
+    };
+    let (rows, columns) = (split.opened().len(), split.uploaded().len());
+    if rows > release.most_opened as usize {
+        let most = release.most_opened;
+        return refused(format!(
+            "{rows} users are to be opened, the proposal allows {most}"
+        ));
+    }
+    if rows.min(columns) < least as usize {
+        return refused(format!(
+            "{rows} users are opened and {columns} uploaded; {least} are the least of either"
+        ));
+    }
+    Ok(split)
+}
+
+/// The second call: the parameters are those of the terms, nobody opened before has left the
+/// opened, and only then the links are read.
+pub(crate) async fn agree(
+    platform: &Arc<Platform>,
+    proposal: &Proposal,
+    bounded: FriendsBounded,
+    message: &v1::FriendsParameters,
+) -> Result<Prepared, Fault> {
+    let release = release_of(proposal).ok_or_else(not_friends)?;
+    let stated = stated(platform, proposal.job)?;
+    let count = |users: &[u32]| u32::try_from(users.len()).unwrap_or(u32::MAX);
+    let sizes = (
+        count(bounded.split.opened()),
+        count(bounded.split.uploaded()),
+    );
+    let terms = release
+        .terms(sizes, proposal.columns(), bounded.degree_bound)
+        .map_err(|error| Fault::new(Reason::ParametersRefused, error.to_string()))?;
+    let parameters = friends_parameters_from_wire(message).map_err(|error| {
+        let message = format!("the social platform refuses the parameters: {error}");
+        Fault::new(Reason::ParametersRefused, message)
+    })?;
+    if *parameters.terms() != terms {
+        let message = "the parameters are for other terms than were agreed on";
+        return Err(Fault::new(Reason::Contradiction, message).at("field", "friends"));
+    }
+    let job = proposal.job;
+    let lineage = platform
+        .slot
+        .with(job, |running| running.opened.lineage.clone())?;
+    let links = platform.datasets.load(&job.to_string()).await?;
+    let (at, rows) = (Arc::clone(platform), Arc::clone(&bounded.rows));
+    let split = bounded.split.clone();
+    let made = blocking(move || {
+        if release.sides == Sides::One {
+            stays_opened(&at, &lineage, &links.users, &rows, &split)?;
+        }
+        let friends = common_friends(&links, &rows)
+            .map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
+        // Fresh for every setup: P1's randomness of one job is never that of another.
+        let key = Seed::generate().map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
+        Ok::<_, Fault>((friends, key))
+    });
+    let (friends, key) = made.await??;
+    let digest = parameters.digest();
+    let text = format!(
+        "Agreed: {} of {} common users are opened, {} numbers each, with noise of standard deviation \
+         {:.3}.",
+        terms.opened,
+        bounded.rows.len(),
+        terms.columns,
+        parameters.sigma()
+    );
+    let response = SetupResponse {
+        job_id: job.to_string(),
+        seed_half: bounded.social_half.to_vec(),
+        common_users: count(&bounded.rows),
+        parameters_digest: digest.to_vec(),
+        ..SetupResponse::default()
+    };
+    let agreed = FriendsAgreed {
+        parameters,
+        parameters_digest: digest,
+        split: bounded.split,
+        seeds: SessionSeeds {
+            rating: PublicSeed::from_bytes(bounded.rating_half),
+            social: PublicSeed::from_bytes(bounded.social_half),
+        },
+        users_digest: bounded.users_digest,
+        rows: bounded.rows,
+        friends,
+        key,
+    };
+    Ok(Prepared {
+        stage: SocialJob::Friends(Box::new(SocialFriends::new(agreed))),
+        response,
+        leaving: Leaving::Agreement {
+            opened: terms.opened,
+            uploaded: terms.uploaded,
+        },
+        becomes: Becomes::Agreed {
+            text,
+            times: AnswerTimes::of_friends(&parameters, stated.stated.links),
+            parameters: parameters.into(),
+        },
+    })
+}
+
+/// S among the common users, who are numbered in their order. Two of P1's accounts on one common
+/// user, both directions of a link and repeated links count once.
+pub(crate) fn common_friends(links: &LinkSet, rows: &[u32]) -> Result<Friends, NoiseFirstError> {
+    let mut place = vec![None; links.users.len()];
+    for (index, row) in (0_u32..).zip(rows) {
+        if let Some(place) = place.get_mut(*row as usize) {
+            *place = Some(index);
+        }
+    }
+    let at = |user: u32| place.get(user as usize).copied().flatten();
+    let among = links.links.iter();
+    let among = among.filter_map(|(from, to)| Some((at(*from)?, at(*to)?)));
+    Friends::from_links(u32::try_from(rows.len()).unwrap_or(u32::MAX), among)
+}
+
+/// A user who was opened once stays among the opened, over all jobs on the lineage: fresh sets would
+/// put one pair after another into a release. Who is opened now is on record before P1 answers.
+fn stays_opened(
+    platform: &Platform,
+    lineage: &[u8],
+    ids: &IdTable,
+    rows: &[u32],
+    split: &Split,
+) -> Result<(), Fault> {
+    let key = hexadecimal(lineage);
+    let before: Option<OpenedUsers> = platform.store.get(OPENED_USERS, &key)?;
+    let mut opened = before.unwrap_or_default();
+    let name = |place: u32| {
+        let row = rows.get(place as usize)?;
+        ids.name(*row).map(OpenedUsers::key_of)
+    };
+    let now: BTreeSet<[u8; 16]> = split.opened().iter().copied().filter_map(name).collect();
+    let left = split.uploaded().iter().copied().filter_map(name);
+    let left = left.filter(|user| opened.contains(user)).count();
+    if left > 0 {
+        let message = format!(
+            "{left} users who were opened before are not to be opened now; who was opened once stays so"
+        );
+        return Err(Fault::new(Reason::BeyondConsent, message)
+            .at("field", "opened")
+            .remedied_by(
+                "The rating platform has lost who it opened, or begins with another data set: it must \
+                 go on from the data set whose users were opened before.",
+            ));
+    }
+    if opened.add(now) {
+        platform.store.put(OPENED_USERS, &key, &opened)?;
+    }
+    Ok(())
+}
+
+fn not_friends() -> Fault {
+    Fault::new(Reason::OutOfOrder, "this call of Setup is not due")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use s3rec_wire::convert::bitmap;
+
+    fn release(sides: Sides) -> FriendsRelease {
+        FriendsRelease {
+            mu: 1.0,
+            sides,
+            few_below: 5,
+            calibration_share: 0.2,
+            most_opened: 80,
+            row_norm_bound: 1.0,
+        }
+    }
+
+    #[test]
+    fn only_a_set_within_the_consent_is_opened() {
+        let first = |count: u32| (0..count).collect::<Vec<u32>>();
+        let one = |users: u32, opened: &[u32]| {
+            split_of(&release(Sides::One), users, &bitmap(users, opened))
+        };
+        let split = one(200, &first(80)).unwrap();
+        assert_eq!((split.opened().len(), split.uploaded().len()), (80, 120));
+        for (users, opened) in [
+            // More than the proposal allows, too few on either side, nobody, everybody.
+            (200, first(81)),
+            (200, first(49)),
+            (129, first(80)),
+            (200, Vec::new()),
+            (80, first(80)),
+        ] {
+            let fault = one(users, &opened).unwrap_err();
+            assert_eq!(fault.reason, Reason::BeyondConsent, "{users} {opened:?}");
+        }
+        // A bitmap of other users, and one with bits behind them.
+        assert!(split_of(&release(Sides::One), 200, &bitmap(208, &first(80))).is_err());
+        let mut padded = bitmap(201, &first(80));
+        *padded.last_mut().unwrap() |= 0x80;
+        assert!(split_of(&release(Sides::One), 201, &padded).is_err());
+    }
+
+    #[test]
+    fn nobody_is_named_where_everybody_is_opened() {
+        let everybody = FriendsRelease {
+            most_opened: 200,
+            ..release(Sides::Two)
+        };
+        let split = split_of(&everybody, 200, &[]).unwrap();
+        assert_eq!((split.opened().len(), split.uploaded().len()), (200, 200));
+        assert!(split_of(&everybody, 200, &bitmap(200, &[1])).is_err());
+        assert!(split_of(&everybody, 201, &[]).is_err());
+    }
+}
