@@ -19,7 +19,7 @@ use crate::versions::{self, DataVersion};
 /// How the files of jobs' copies are read, by job.
 const COPY_HEADERS: Table = Table("job-headers");
 /// What jobs were proposed or approved with, by job.
-pub(crate) const COPY_VERSIONS: Table = Table("job versions");
+const COPY_VERSIONS: Table = Table("job versions");
 
 /// How the file of a job's copy begins; no [`DatasetName`] does.
 const COPY: &str = ".job-";
