@@ -18,6 +18,7 @@
 //! | [`versions`] | versions of imported data, their lineage and salted commitment |
 //! | [`checkpoint`] | what a running job goes on from after a restart |
 //! | [`offer`] | which proposals this version takes, the same at both platforms |
+//! | `records` | what is stored of data, of the other platform's audit log and of stocks |
 //! | [`rows`] | what the store's tables hold, and as which bytes |
 //! | [`retention`] | what ended jobs leave, and for how long |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
@@ -49,6 +50,7 @@ pub mod pki;
 pub mod platform;
 pub mod process;
 pub mod reading;
+mod records;
 pub mod retention;
 pub mod rows;
 pub mod server;

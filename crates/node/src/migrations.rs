@@ -9,13 +9,10 @@ use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobEvent, JobState};
 
-use crate::audit::{REFUSED, RefusedHead, SEEN, SeenHead};
-use crate::datasets::COPY_VERSIONS;
 use crate::journal::{ENDINGS, EVENTS, OPEN, is_terminal};
+use crate::records::{DataVersion, RefusedHead, SeenHead, StockRecord};
 use crate::rows::Row;
-use crate::stocks::{STOCKS, StockRecord};
 use crate::store::{StoreError, Table};
-use crate::versions::{DataVersion, VERSIONS};
 
 /// One step; the first leads from version 1 to 2.
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
@@ -83,6 +80,13 @@ fn make_rows_of_messages(transaction: &WriteTransaction) -> Result<(), StoreErro
         Ok(signed.to_row())
     })
 }
+
+/// Tables as schema 4 had them.
+const VERSIONS: Table = Table("data versions");
+const COPY_VERSIONS: Table = Table("job versions");
+const SEEN: Table = Table("peer heads");
+const REFUSED: Table = Table("refused peer heads");
+const STOCKS: Table = Table("stocks");
 
 /// Version 4 kept what no service carries as messages, and stocks.
 fn make_rows_of_records(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -10,10 +10,8 @@ use s3rec_wire::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::audit::{RefusedHead, SeenHead};
-use crate::stocks::StockRecord;
+use crate::records::{DataVersion, RefusedHead, SeenHead, StockRecord};
 use crate::store::StoreError;
-use crate::versions::DataVersion;
 
 /// First byte of a row of a type of ours.
 const VERSION: u8 = 1;

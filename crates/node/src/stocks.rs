@@ -14,10 +14,10 @@ use s3rec_job::JobId;
 use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
-use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{COMMON, CheckpointFiles};
 use crate::process::now_unix_ms;
+use crate::records::{StockRecord, StockStage};
 use crate::store::{Store, StoreError, Table};
 
 pub(crate) const STOCKS: Table = Table("stocks");
@@ -29,79 +29,6 @@ const ATTEMPTS: u32 = 5;
 /// it, which is made to its end.
 const RELEASES: u32 = 12_000;
 const RELEASE: std::time::Duration = std::time::Duration::from_millis(50);
-
-/// What is kept of a stock, under its job's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StockRecord {
-    peer: String,
-    stage: StockStage,
-    /// The digest that names it at both platforms, once it is sealed.
-    identity: Option<[u8; 32]>,
-    /// Columns that the job needs.
-    columns: u64,
-    columns_made: u64,
-    updated_unix_ms: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum StockStage {
-    Making,
-    Ready,
-    Erased,
-}
-
-impl StockStage {
-    /// One that nobody knows is not ready.
-    fn of(state: StockState) -> Self {
-        match state {
-            StockState::Ready => Self::Ready,
-            StockState::Erased => Self::Erased,
-            StockState::Making | StockState::Unspecified => Self::Making,
-        }
-    }
-
-    fn to_wire(self) -> StockState {
-        match self {
-            Self::Making => StockState::Making,
-            Self::Ready => StockState::Ready,
-            Self::Erased => StockState::Erased,
-        }
-    }
-}
-
-impl StockRecord {
-    /// Reads what versions before schema 5 kept.
-    pub(crate) fn from_wire(stock: v1::Stock) -> Self {
-        Self {
-            stage: StockStage::of(stock.state()),
-            peer: stock.peer,
-            identity: stock.identity.try_into().ok(),
-            columns: stock.columns,
-            columns_made: stock.columns_made,
-            updated_unix_ms: stock.updated_unix_ms,
-        }
-    }
-
-    /// As it is told, with the columns opened in its job.
-    fn to_wire(&self, job: String, used: u64) -> v1::Stock {
-        v1::Stock {
-            job_id: job,
-            peer: self.peer.clone(),
-            state: self.stage.to_wire().into(),
-            identity: self
-                .identity
-                .map_or_else(Vec::new, |identity| identity.to_vec()),
-            columns: self.columns,
-            columns_made: self.columns_made,
-            columns_used: used,
-            columns_left: match self.stage {
-                StockStage::Erased => 0,
-                _ => self.columns_made.saturating_sub(used),
-            },
-            updated_unix_ms: self.updated_unix_ms,
-        }
-    }
-}
 
 /// All stocks of one platform, and what is told of them.
 pub struct Stocks {

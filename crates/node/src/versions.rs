@@ -6,29 +6,13 @@
 //! 2.7 million one-link changes of FilmTrust in 45 seconds (protocol page, section 3.3).
 
 use s3rec_wire::status::{Fault, Reason};
-use serde::{Deserialize, Serialize};
+
+pub use crate::records::DataVersion;
 
 use crate::process::now_unix_ms;
 use crate::store::{Store, Table};
 
 pub(crate) const VERSIONS: Table = Table("data versions");
-
-/// One version of an imported data set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataVersion {
-    /// Name of the data set.
-    pub dataset: String,
-    /// Stays the same over all versions, 16 bytes, random.
-    pub lineage: Vec<u8>,
-    /// From 1.
-    pub version: u32,
-    /// Secret key of the commitment, 32 bytes, fresh for every version; empty once deleted.
-    pub salt: Vec<u8>,
-    /// BLAKE3 of the canonical data under the salt, 32 bytes; empty once deleted.
-    pub commitment: Vec<u8>,
-    /// When it was imported, milliseconds since the Unix epoch.
-    pub imported_unix_ms: i64,
-}
 
 /// A commitment under construction.
 pub struct Commitment(blake3::Hasher);

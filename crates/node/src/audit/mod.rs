@@ -7,7 +7,6 @@ mod peers;
 pub use calls::LogCalls;
 pub use file::{AuditFileError, HEAD_FILE, LOG_FILE, LogFile, last_acknowledged};
 pub use peers::PeerLog;
-pub(crate) use peers::{REFUSED, RefusedHead, SEEN, SeenHead};
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

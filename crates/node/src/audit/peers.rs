@@ -4,48 +4,14 @@
 use s3rec_audit::export::hexadecimal;
 use s3rec_audit::{Head, Kind};
 use s3rec_wire::status::{Fault, Reason, echo};
-use serde::{Deserialize, Serialize};
 
 use super::Audit;
 use crate::pki::CertificateRole;
+use crate::records::{RefusedHead, SeenHead};
 use crate::store::{Store, Table};
 
-pub(crate) const SEEN: Table = Table("peer heads");
-pub(crate) const REFUSED: Table = Table("refused peer heads");
-
-/// The newest head that the other platform has shown of its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SeenHead {
-    log: [u8; 32],
-    sequence: u64,
-    hash: [u8; 32],
-}
-
-/// A head that does not go on from the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RefusedHead {
-    pub(crate) head: SeenHead,
-    /// A person here has accepted it since.
-    pub(crate) is_accepted: bool,
-}
-
-impl SeenHead {
-    pub(crate) fn of(head: &Head) -> Self {
-        Self {
-            log: head.log,
-            sequence: head.sequence,
-            hash: head.hash,
-        }
-    }
-
-    fn head(self) -> Head {
-        Head {
-            log: self.log,
-            sequence: self.sequence,
-            hash: self.hash,
-        }
-    }
-}
+const SEEN: Table = Table("peer heads");
+const REFUSED: Table = Table("refused peer heads");
 
 /// The log of one other platform.
 pub struct PeerLog<'a> {

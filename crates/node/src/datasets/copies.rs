@@ -17,7 +17,7 @@ use crate::store::{Change, Table};
 use crate::versions::{self, DataVersion};
 
 /// What jobs were proposed or approved with, by job.
-pub(crate) const COPY_VERSIONS: Table = Table("job versions");
+const COPY_VERSIONS: Table = Table("job versions");
 
 /// How the file of a job's copy begins; no [`DatasetName`] does.
 const COPY: &str = ".job-";

@@ -28,7 +28,6 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{FileChunk, FileHeader, RosterSummary};
 use tonic::Streaming;
 
-pub(crate) use copies::COPY_VERSIONS;
 pub use copies::JobCopy;
 pub use header::Unread;
 pub use name::DatasetName;
