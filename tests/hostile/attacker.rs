@@ -207,7 +207,7 @@ impl Attacker {
             matching = match align_part(chunk).unwrap() {
                 Part::Points(bytes) => matching.take_points(&bytes).unwrap(),
                 Part::Labels(bytes) => matching.take_labels(&bytes).unwrap(),
-                Part::Claims(_) | Part::Opening(_) => panic!("not from P1"),
+                _ => panic!("not from P1 where P0 has few ids"),
             };
         }
         let (common, claims) = matching.finish(masking.finish().unwrap()).unwrap();
@@ -461,6 +461,7 @@ impl Agreed {
 
     /// What an honest P0 whose first job this is has counted after that many openings.
     pub(crate) fn counters(&self, openings: u32) -> Counters {
+        let parameters = self.parameters.clone().into();
         let counted = Counted {
             proposal: &self.proposal,
             peer: "",
@@ -468,7 +469,7 @@ impl Agreed {
             openings,
             stocks: 1,
             overlap: Some(self.overlap),
-            parameters: Some(&self.parameters),
+            parameters: Some(&parameters),
             bytes: 0,
             days: Vec::new(),
             bounds: None,

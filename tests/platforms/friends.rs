@@ -297,7 +297,7 @@ async fn friends_sums_leave_with_their_noise_or_not_at_all() {
             request.model.as_mut().unwrap().rounds = 2
         }),
         ("model.social_weight", |request| {
-            request.model.as_mut().unwrap().social_weight = 1.0
+            request.model.as_mut().unwrap().social_weight = Some(1.0)
         }),
         ("model.rank", |request| {
             request.model.as_mut().unwrap().rank = 400

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use s3rec_node::config::Limits;
 use s3rec_node::daemon::Daemon;
 use s3rec_node::pki::{CertificateRole, Issuance, issue};
 use s3rec_tests::in_process::{self, Upload};

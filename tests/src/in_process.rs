@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use s3rec_node::client::connect;
 use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, RatingPeer, RatingSettings,
-    Retention, Settings, SocialPeer, SocialSettings, TlsSettings,
+    ConsoleSettings, Limits, LogSettings, ObservabilitySettings, OperatorSettings, RatingPeer,
+    RatingSettings, Retention, Settings, SocialPeer, SocialSettings, TlsSettings,
 };
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::{CertificateRole, Issuance, Pin};
@@ -74,6 +74,7 @@ fn settings<P>(data_dir: PathBuf, keys: &Path, role: CertificateRole, peer: P) -
         },
         peer,
         tls: tls(keys, role),
+        console: ConsoleSettings::default(),
         log: LogSettings::default(),
         observability: ObservabilitySettings::default(),
         limits: Limits {

@@ -504,7 +504,7 @@ pub(crate) mod tests {
             ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 50, 11, 20);
         request.row_norm_bound = 24;
         request.nonzeros_bound = 128;
-        let agreed = choose_parameters(&request).unwrap();
+        let agreed = choose_parameters(&request).unwrap().into();
         let counted = Counted {
             proposal: &proposal,
             peer: "p",

@@ -45,6 +45,7 @@ impl Case {
             }
             OperatorKind::NormalizedLaplacian => Arc::new(LaplacianObjective::normalized()),
             OperatorKind::OutAverage => Arc::new(SocialMf),
+            OperatorKind::Friends => panic!("no training has a term for friends' sums"),
         };
         Self {
             train: Arc::new(train),

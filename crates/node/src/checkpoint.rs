@@ -124,7 +124,7 @@ mod tests {
             assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
         }
         std::fs::write(&path, vec![0; good.len()]).unwrap();
-        assert!(kept.load::<(u32, Vec<f64>)>(AGREED).unwrap().is_none());
+        assert!(files.load::<(u32, Vec<f64>)>(AGREED).unwrap().is_none());
         // A file that was being written when the process was killed changes nothing.
         std::fs::write(&path, &good).unwrap();
         std::fs::write(path.with_extension("next"), &good[..3]).unwrap();

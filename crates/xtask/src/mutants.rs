@@ -302,6 +302,10 @@ fn arguments(options: &Options, package: &str, files: &[String]) -> Vec<String> 
         .map(String::from)
         .into();
     arguments.extend(["--test-package".into(), package.into()]);
+    // The daemons' own suites are with those over both of them.
+    if ["s3rec-rating", "s3rec-social"].contains(&package) {
+        arguments.extend(["--test-package".into(), "s3rec-tests".into()]);
+    }
     for file in files {
         arguments.extend(["--file".into(), file.clone()]);
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use s3rec_node::client::connect;
 use s3rec_node::config::{
-    Limits, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings, Retention,
-    SocialPeer, SocialSettings, TlsSettings,
+    ConsoleSettings, Limits, LogSettings, ObservabilitySettings, OperatorSettings, PeerSettings,
+    Retention, SocialPeer, SocialSettings, TlsSettings,
 };
 use s3rec_node::pki::{CertificateRole, issue, rotate};
 use s3rec_node::server::{Port, PortLimits};
@@ -66,6 +66,7 @@ impl Bare {
                 policy,
             },
             tls: tls(keys.to_owned(), "social"),
+            console: ConsoleSettings::default(),
             log: LogSettings::default(),
             observability: ObservabilitySettings::default(),
             limits: Limits::default(),

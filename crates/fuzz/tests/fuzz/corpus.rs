@@ -41,9 +41,9 @@ fn proposal() -> Proposal {
         solver: solver_from_wire("solver", v1::Solver::Als.into()).unwrap(),
         operator: OperatorKind::OutAverage,
         rounds: 20,
-        social_weight: 0.5,
-        regularization: 0.1,
-        learning_rate: 0.0,
+        social_weight: Some(0.5),
+        regularization: Some(0.1),
+        learning_rate: Some(0.0),
         social_bias_weight: 0.25,
         protocol: Protocol::PreprocessedPir,
         pattern: PatternPolicy::Nothing,
@@ -125,7 +125,7 @@ fn proposals() -> Vec<File> {
         ("nan", broken(|p| p.saturation_bound = f64::NAN)),
         (
             "minus-zero",
-            broken(|p| p.model.as_mut().unwrap().social_weight = -0.0),
+            broken(|p| p.model.as_mut().unwrap().social_weight = Some(-0.0)),
         ),
         (
             "most-rounds",
@@ -178,6 +178,7 @@ fn protocol_messages() -> Vec<File> {
         round: 0,
         parameters_digest: [0; 32],
         counters: None,
+        goes_on: false,
     };
     let first = chunk_of_header(&header);
     assert!(header_of(&first).is_ok());

@@ -68,9 +68,9 @@ impl World {
             solver: SolverKind::Als,
             operator: OperatorKind::Friends,
             rounds: 1,
-            social_weight: 0.0,
-            regularization: 0.0,
-            learning_rate: 0.0,
+            social_weight: Some(0.0),
+            regularization: Some(0.0),
+            learning_rate: Some(0.0),
             social_bias_weight: 0.0,
             protocol: Protocol::NoiseFirst,
             pattern: PatternPolicy::Nothing,
@@ -332,12 +332,13 @@ impl Opening {
                         misfortune,
                         messages: messages.clone(),
                     };
-                    network.transcript.about(vec![self.sessions]);
+                    network.transcript.about(vec![self.sessions], None);
                     let mut sending = *sending;
                     let call = Call {
                         phase: sending.phase(),
                         round: sending.round(),
                         parameters_digest: self.world.parameters.digest(),
+                        goes_on: sending.goes_on(),
                     };
                     let counted = self.counted.load(Ordering::Relaxed);
                     let due = social.is_due(&call, counted, 1);

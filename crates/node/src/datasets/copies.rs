@@ -13,11 +13,8 @@ use s3rec_wire::v1::FileHeader;
 use super::{Content, DatasetName, Datasets, commit, header, read, storage};
 use crate::process::blocking;
 use crate::rows::Row;
-use crate::store::{Change, Table};
+use crate::store::Change;
 use crate::versions::{self, DataVersion};
-
-/// What jobs were proposed or approved with, by job.
-const COPY_VERSIONS: Table = Table("job versions");
 
 /// How the file of a job's copy begins; no [`DatasetName`] does.
 const COPY: &str = ".job-";

@@ -62,7 +62,7 @@ impl Tables {
         headers: Table("headers"),
         versions: versions::VERSIONS,
         copy_headers: Table("job-headers"),
-        copy_versions: COPY_VERSIONS,
+        copy_versions: Table("job versions"),
     };
     /// Of factors, beside ratings.
     pub const FACTORS: Self = Self {

@@ -229,12 +229,20 @@ fn a_deleted_data_set_is_gone_and_its_lineage_is_not() {
 async fn copies_of_an_earlier_version_are_taken_over_or_go() {
     let home = Lined::new();
     home.import("mine", "a\n").unwrap();
-    let header: FileHeader = home.home.store.get(HEADERS, "mine").unwrap().unwrap();
+    let header: FileHeader = home
+        .home
+        .store
+        .get(Tables::MAIN.headers, "mine")
+        .unwrap()
+        .unwrap();
     let jobs = [(); 3].map(|()| JobId::random().to_string());
     let [served, over, taken] = &jobs;
     for job in &jobs {
         let key = format!("job/{job}");
-        home.home.store.put(HEADERS, &key, &header).unwrap();
+        home.home
+            .store
+            .put(Tables::MAIN.headers, &key, &header)
+            .unwrap();
         std::fs::write(home.folder().join(format!("job-{job}")), "a\n").unwrap();
     }
     // Somebody imported under the name of a job's copy: the file is the data set now.
@@ -247,5 +255,5 @@ async fn copies_of_an_earlier_version_are_taken_over_or_go() {
     assert!(!home.folder().join(format!("job-{over}")).exists());
     assert!(home.folder().join(format!("job-{taken}")).exists());
     assert_eq!(home.hidden(), 1);
-    assert_eq!(store.keys(HEADERS).unwrap().len(), 2);
+    assert_eq!(store.keys(Tables::MAIN.headers).unwrap().len(), 2);
 }
