@@ -61,7 +61,7 @@ fn plain() -> Proposal {
         operator: OperatorKind::Laplacian,
         social_weight: Some(0.0),
         regularization: Some(0.0),
-        learning_rate: Some(0.0),
+        learning_rate: None,
         social_bias_weight: 0.0,
         protocol: Protocol::He,
         pattern: PatternPolicy::Nothing,

@@ -43,7 +43,7 @@ fn proposal() -> Proposal {
         rounds: 20,
         social_weight: Some(0.5),
         regularization: Some(0.1),
-        learning_rate: Some(0.0),
+        learning_rate: None,
         social_bias_weight: 0.25,
         protocol: Protocol::PreprocessedPir,
         pattern: PatternPolicy::Nothing,

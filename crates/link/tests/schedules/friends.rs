@@ -70,7 +70,7 @@ impl World {
             rounds: 1,
             social_weight: Some(0.0),
             regularization: Some(0.0),
-            learning_rate: Some(0.0),
+            learning_rate: None,
             social_bias_weight: 0.0,
             protocol: Protocol::NoiseFirst,
             pattern: PatternPolicy::Nothing,
