@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc as mpsc_of_threads;
 use std::time::Duration;
 
 use s3rec_algebra::RingMatrix;
@@ -394,6 +395,22 @@ impl Attacker {
         Ok(opened.into_product().unwrap())
     }
 
+    /// As [`Self::open`], the input sent only once `go` says so.
+    pub(crate) async fn open_after(
+        &mut self,
+        header: ChunkHeader,
+        stock: RatingStock,
+        factors: RingMatrix,
+        go: mpsc_of_threads::Receiver<()>,
+    ) -> Result<(RingMatrix, RatingStock), Fault> {
+        let opening = Waiting {
+            inner: RatingOpening::new(stock, &factors).unwrap(),
+            go: Some(go),
+        };
+        let opened = self.exchange(&header, opening).await?;
+        Ok(opened.inner.into_product().unwrap())
+    }
+
     /// Announces a key of `he`.
     pub(crate) async fn keys(&mut self, agreed: &Agreed) -> Result<Arc<RatingKeys>, Fault> {
         let keys = RatingKeys::generate(&agreed.parameters, &agreed.key_seed()).unwrap();
@@ -540,6 +557,33 @@ async fn next(answers: &mut Streaming<AlignChunk>) -> Result<Option<AlignChunk>,
 
 fn ended() -> Fault {
     Fault::new(Reason::PeerVanished, "P1 has ended its stream")
+}
+
+/// Sends nothing before it is told to.
+struct Waiting<E> {
+    inner: E,
+    go: Option<mpsc_of_threads::Receiver<()>>,
+}
+
+impl<E: Endpoint> Endpoint for Waiting<E> {
+    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
+        if let Some(go) = self.go.take() {
+            go.recv().unwrap();
+        }
+        self.inner.poll_send()
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
+        self.inner.receive(frame)
+    }
+
+    fn awaiting(&self) -> Option<Step> {
+        self.inner.awaiting()
+    }
+
+    fn is_done(&self) -> bool {
+        self.inner.is_done()
+    }
 }
 
 /// Counts what P1 sends.

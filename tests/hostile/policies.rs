@@ -1,6 +1,8 @@
 //! The policy in force, whatever was approved under an earlier one, and in units that P0 cannot
 //! choose.
 
+use std::time::Duration;
+
 use s3rec_job::Proposal;
 use s3rec_spmm::preprocessed::MemoryStorage;
 use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
@@ -70,6 +72,33 @@ async fn a_running_job_that_the_policy_no_longer_allows_opens_nothing_more() {
         assert_eq!(state, JobState::Failed, "{why}");
         assert!(why.contains(narrower.0) || narrower.0 == "peer", "{why}");
     }
+}
+
+/// Nor while an input is on its way: the rule is asked again when all of it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_input_that_is_on_its_way_when_the_policy_is_tightened_is_not_answered() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    let proposal = proposal(Protocol::Preprocessed, 2);
+    let agreed = attacker.agreed(&proposal, &everybody()).await;
+    let stock = attacker.stock(&agreed).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let (tightened, go) = std::sync::mpsc::channel();
+    let opening = attacker.open_after(agreed.round(1), stock, agreed.probing(0), go);
+    let tightening = async {
+        // By then the call is taken, and what it needs was asked.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        target.reload(&policy(&[("largest_rank", "3")])).await;
+        tightened.send(()).unwrap();
+    };
+    let (opened, ()) = tokio::join!(opening, tightening);
+    opened.map(drop).expect_err("an opening");
+    assert_eq!(attacker.answered_bytes, 0);
+    assert_eq!(target.counters().await.openings, 0);
+    assert!(target.logged("opening").is_empty());
+    let (state, why) = target.end_of(&proposal.job.to_string()).await;
+    assert_eq!(state, JobState::Failed, "{why}");
+    assert!(why.contains("largest_rank"), "{why}");
 }
 
 /// A job that was approved under a rule does not lose its limits with the rule.

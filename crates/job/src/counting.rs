@@ -588,6 +588,7 @@ pub(crate) mod tests {
             // A job without noise has no δ that could be the least.
             assert!((both.delta - 1e-6).abs() < f64::EPSILON);
             assert!((rho_of(both.counters.nano_rho) - 1.0).abs() < 1e-6);
+            assert!((rho_of(3 * both.counters.nano_rho) - 3.0).abs() < 1e-6);
         }
     }
 

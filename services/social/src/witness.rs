@@ -210,3 +210,270 @@ fn proposed(job: &str, entry: &Entry) -> JobDisclosure {
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use s3rec_audit::Value;
+    use s3rec_job::{Counters, Proposal};
+    use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy, PublicBounds, StatedBounds};
+    use s3rec_spmm::Protocol;
+    use s3rec_wire::convert::proposal_to_wire;
+
+    use super::*;
+    use crate::attack_tests::Bare;
+    use crate::setup_tests::proposal;
+
+    const LINEAGE: [u8; 16] = [3; 16];
+
+    fn log<const N: usize>(platform: &Platform, kind: Kind, fields: [(&str, Value); N]) {
+        platform.audit.record(kind, fields).unwrap();
+    }
+
+    fn showing(platform: &Platform, job: &str, what: &str, number: (&str, u64)) {
+        let fields = [
+            ("job", job.into()),
+            ("lineage", LINEAGE.into()),
+            ("what", what.into()),
+            (number.0, number.1.into()),
+        ];
+        log(platform, Kind::Showing, fields);
+    }
+
+    fn opening(platform: &Platform, job: &str, round: u64, day: u64) {
+        let fields = [
+            ("job", job.into()),
+            ("lineage", LINEAGE.into()),
+            ("round", round.into()),
+            ("columns", (4 * round).into()),
+            ("values", (160 * round).into()),
+            ("exact_values", (100 * round).into()),
+            ("nano_rho", (10 * round).into()),
+            ("day", day.into()),
+        ];
+        log(platform, Kind::Opening, fields);
+    }
+
+    fn stored(platform: &Platform, job: &str) -> JobDisclosure {
+        platform.store.get(DISCLOSURES, job).unwrap().unwrap()
+    }
+
+    fn raised(platform: &Platform) -> usize {
+        let mut raised = 0;
+        let look = |entry: &Entry| raised += usize::from(entry.kind == Kind::Disclosure);
+        platform.audit.each(look).unwrap();
+        raised
+    }
+
+    /// A job of which the log has everything: two openings, on two days.
+    fn logged(platform: &Platform, proposal: &Proposal) -> JobDisclosure {
+        let job = &proposal.job.to_string();
+        let fields = [
+            ("job", job.as_str().into()),
+            ("peer", "rating".into()),
+            ("proposal", proposal_to_wire(proposal).to_record().into()),
+        ];
+        log(platform, Kind::Proposal, fields);
+        showing(platform, job, "intersection", ("ids", 40));
+        showing(platform, job, "intersection", ("ids", 2));
+        showing(platform, job, "bounds", ("pattern_rows", 7));
+        showing(platform, job, "commitment", ("all_commitments", 1));
+        for number in [1_u64, 2] {
+            let fields = [("job", job.as_str().into()), ("number", number.into())];
+            log(platform, Kind::Stock, fields);
+        }
+        opening(platform, job, 1, 20);
+        opening(platform, job, 2, 21);
+        // Said twice where the daemon ended between the entry and the count.
+        opening(platform, job, 2, 21);
+        let day = |day| OpenedDay {
+            day,
+            columns: 4,
+            values: 160,
+        };
+        JobDisclosure {
+            job: job.clone(),
+            peer: "rating".into(),
+            openings: 2,
+            opened_columns: 8,
+            opened_values: 320,
+            release: Some(proposal.release),
+            pattern: Some(proposal.pattern),
+            lineage: LINEAGE.to_vec(),
+            counters: Counters {
+                jobs: 1,
+                openings: 2,
+                opened_columns: 8,
+                opened_values: 320,
+                exact_values: 200,
+                nano_rho: 20,
+                stocks: 2,
+            },
+            delta: 1e-5,
+            days: vec![day(20), day(21)],
+            shown: Some(Shown {
+                intersections: 2,
+                ids_asked: 42,
+                bounds: 1,
+                pattern_rows: 7,
+                commitments: 1,
+            }),
+            statements: vec![MADE_UP.into()],
+            ..JobDisclosure::default()
+        }
+    }
+
+    fn noised() -> Proposal {
+        Proposal {
+            release: ReleasePolicy::Noised {
+                sigma: 8.0,
+                row_norm_beta: 1.0,
+                delta: 1e-5,
+            },
+            pattern: PatternPolicy::Nothing,
+            ..proposal(OperatorKind::Laplacian, Protocol::Preprocessed)
+        }
+    }
+
+    #[test]
+    fn what_the_log_says_is_counted_again_and_once() {
+        let bare = Bare::new();
+        let (platform, proposal) = (&bare.platform, noised());
+        let job = proposal.job.to_string();
+        let said = logged(platform, &proposal);
+        let began = now_unix_ms();
+        hear(platform).unwrap();
+        let made_up = stored(platform, &job);
+        assert!(made_up.updated_unix_ms >= began);
+        let updated_unix_ms = made_up.updated_unix_ms;
+        assert_eq!(
+            made_up,
+            JobDisclosure {
+                updated_unix_ms,
+                ..said
+            }
+        );
+        assert_eq!(raised(platform), 1);
+        hear(platform).unwrap();
+        assert_eq!(stored(platform, &job), made_up);
+        assert_eq!(raised(platform), 1);
+        // Of a job whose proposal the log does not have the numbers stand all the same.
+        opening(platform, "another", 1, 22);
+        hear(platform).unwrap();
+        let another = stored(platform, "another");
+        assert_eq!((another.openings, another.release), (1, None));
+        assert!((another.delta - USUAL_DELTA).abs() < f64::EPSILON);
+        assert_eq!(
+            (another.lineage, another.statements.len()),
+            (LINEAGE.to_vec(), 1)
+        );
+        assert_ne!(another.updated_unix_ms, 0);
+    }
+
+    /// Numbers are raised, words and names stay; what is higher in the store is left alone.
+    #[test]
+    fn a_store_of_before_is_raised_to_the_log_number_by_number() {
+        let bare = Bare::new();
+        let (platform, proposal) = (&bare.platform, noised());
+        let job = proposal.job.to_string();
+        let said = logged(platform, &proposal);
+        let bounds = PublicBounds {
+            stated: StatedBounds {
+                degree: 8,
+                links: 40,
+            },
+            rule: BoundsRule::Stated,
+        };
+        let whole = JobDisclosure {
+            peer: "as it was called".into(),
+            statements: vec!["before".into()],
+            bounds: Some(bounds),
+            ..said.clone()
+        };
+        let put = |row: &JobDisclosure| platform.store.put(DISCLOSURES, &job, row).unwrap();
+        // Everything is there, or more.
+        let mut more = whole.clone();
+        more.counters.stocks = 9;
+        for row in [&whole, &more] {
+            put(row);
+            hear(platform).unwrap();
+            assert_eq!(stored(platform, &job), *row);
+            assert_eq!(raised(platform), 0);
+        }
+        // Of before the second opening, of before all of them, and of before the bounds.
+        let first = JobDisclosure {
+            openings: 1,
+            opened_columns: 4,
+            opened_values: 160,
+            counters: Counters {
+                openings: 1,
+                opened_columns: 4,
+                opened_values: 160,
+                exact_values: 100,
+                nano_rho: 10,
+                ..said.counters
+            },
+            days: said.days[..1].to_vec(),
+            ..whole.clone()
+        };
+        let none = JobDisclosure {
+            openings: 0,
+            opened_columns: 0,
+            opened_values: 0,
+            counters: Counters::default(),
+            days: Vec::new(),
+            lineage: Vec::new(),
+            delta: 0.0,
+            ..whole.clone()
+        };
+        let shown = said.shown.map(|shown| Shown {
+            bounds: 0,
+            pattern_rows: 0,
+            ..shown
+        });
+        let unbounded = JobDisclosure {
+            shown,
+            ..whole.clone()
+        };
+        for (number, row) in [first, none, unbounded].iter().enumerate() {
+            put(row);
+            hear(platform).unwrap();
+            let raised_to = stored(platform, &job);
+            assert_ne!(raised_to.updated_unix_ms, row.updated_unix_ms);
+            let expected = JobDisclosure {
+                statements: vec!["before".into(), MADE_UP.into()],
+                updated_unix_ms: raised_to.updated_unix_ms,
+                ..whole.clone()
+            };
+            assert_eq!(raised_to, expected, "{number}");
+            assert_eq!(raised(platform), number + 1);
+        }
+    }
+
+    #[test]
+    fn a_data_set_that_the_store_lost_keeps_its_lineage() {
+        let bare = Bare::new();
+        let platform = &bare.platform;
+        let imported = |dataset: &str, lineage: u8, version: u64| {
+            let fields = [
+                ("dataset", dataset.into()),
+                ("lineage", [lineage; 16].into()),
+                ("version", version.into()),
+            ];
+            log(platform, Kind::Import, fields);
+        };
+        imported("links", 5, 1);
+        imported("links", 5, 2);
+        imported("friends", 6, 1);
+        hear(platform).unwrap();
+        let known = versions::all(&platform.store).unwrap();
+        let known: Vec<_> = known
+            .iter()
+            .map(|known| (known.dataset.as_str(), known.lineage[0], known.version))
+            .collect();
+        assert_eq!(known, [("friends", 6, 1), ("links", 5, 2)]);
+        // There is nothing to use until it is imported again.
+        assert_eq!(versions::of(&platform.store, "links").unwrap(), None);
+        let again = versions::next(&platform.store, "links", "", [1; 32], [2; 32]).unwrap();
+        assert_eq!((again.lineage, again.version), (vec![5; 16], 3));
+    }
+}
