@@ -14,7 +14,9 @@ pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
              repeated openings undo the rounding. Treat it as an exact opening: {}",
             statements::of_exact(proposal.operator, columns)
         )),
-        ReleasePolicy::Noised { .. } => warnings.extend(statements::of_noise(proposal, proposal.rounds, None)),
+        ReleasePolicy::Noised { .. } => {
+            warnings.extend(statements::of_noise(proposal, proposal.rounds, None))
+        }
     }
     warnings.push(format!(
         "{} openings of {columns} columns: up to {} values for each user both platforms have. \
