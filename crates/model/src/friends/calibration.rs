@@ -153,8 +153,8 @@ impl<'a> Calibration<'a> {
         let judged: Vec<usize> = (0..users.len())
             .filter(|&user| !users[user].relevant.is_empty())
             .collect();
-        let stride = judged.len().div_ceil(judging.users.max(1)).max(1);
-        let judged: Vec<usize> = judged.into_iter().step_by(stride).collect();
+        let step = step(judged.len(), judging.users);
+        let judged: Vec<usize> = judged.into_iter().step_by(step).collect();
         let common = |user: u32| is_common.get(user as usize).copied().unwrap_or(false);
         let among = |ratings, wanted: &dyn Fn(u32) -> bool| -> Vec<f32> {
             let popularity = model.popularity_among(ratings, wanted);
@@ -234,4 +234,33 @@ pub(crate) fn relevant(items: &[u32], values: &[f32], from: f64) -> Vec<u32> {
     let both = items.iter().zip(values);
     let liked = both.filter(|(_, value)| f64::from(**value) >= from);
     liked.map(|(&item, _)| item).collect()
+}
+
+/// The distance of those of `count` users who decide, `most` at most. By a step that the number of parts
+/// divides all would be in one part, and a choice for it would be made by nobody.
+fn step(count: usize, most: usize) -> usize {
+    let step = count.div_ceil(most.max(1)).max(1);
+    step + usize::from(step.is_multiple_of(FOLDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn judged_users_stand_in_every_part() {
+        for (count, most) in [
+            (4_800, 1_000),
+            (900, 1_000),
+            (9_900, 1_000),
+            (40, 4),
+            (0, 0),
+        ] {
+            let judged: Vec<usize> = (0..count).step_by(step(count, most)).collect();
+            assert!(judged.len() <= most);
+            for part in 0..FOLDS.min(judged.len()) {
+                assert!(judged.iter().any(|user| user % FOLDS == part), "{count}");
+            }
+        }
+    }
 }

@@ -100,6 +100,10 @@ pub struct FriendsEstimate {
     items: Option<(Catalogue, Vec<f32>)>,
     /// Factors of the judged calibration users, each by a map not learnt from them.
     pub(super) judged_factors: RealMatrix,
+    /// The best map to items, and of each part of the calibration users the same not learnt from
+    /// them, for the shortlist.
+    blended: Catalogue,
+    blended_by_part: Vec<Catalogue>,
 }
 
 impl FriendsEstimate {
@@ -117,8 +121,9 @@ impl FriendsEstimate {
         let tried = FACTOR_DECAYS.len() * LIST_WEIGHTS.len() + ITEM_DECAYS.len();
         let mut found = vec![vec![0.0; tried]; judged];
         let mut factors = vec![RealMatrix::zeros(judged, rank); FACTOR_DECAYS.len()];
+        let mut maps = ITEM_DECAYS.map(|_| Vec::new());
         for fold in 0..FOLDS {
-            rows.fold(fold, &mut found, &mut factors);
+            rows.fold(fold, &mut found, (&mut factors, &mut maps));
         }
         let part = |place: usize| calibration.judged[place] % FOLDS;
         let (top, gate) = Gate::choose(&found, part, &calibration.by_popularity);
@@ -127,6 +132,8 @@ impl FriendsEstimate {
         let only: Vec<Vec<f64>> = found.iter().map(only).collect();
         let (top_factor, _) = Gate::choose(&only, part, &calibration.by_popularity);
         let top_factor = top_factor / LIST_WEIGHTS.len();
+        let by_items: Vec<Vec<f64>> = found.iter().map(|u| u[of_factors..].to_vec()).collect();
+        let (top_items, _) = Gate::choose(&by_items, part, &calibration.by_popularity);
         let candidate = if top < of_factors {
             Candidate::Factor {
                 decay: FACTOR_DECAYS[top / LIST_WEIGHTS.len()],
@@ -139,20 +146,22 @@ impl FriendsEstimate {
         };
         let everybody: Vec<usize> = (0..calibration.users.len()).collect();
         let learnt = rows.learn(&everybody);
+        let every_item: Vec<u32> = (0u32..).take(calibration.rates.len()).collect();
+        let towards = rows.items(&everybody, &learnt, &every_item);
+        let map = |decay| learnt.items_of(calibration, (&towards, &every_item), decay);
         let items = match candidate {
             Candidate::Factor { .. } => None,
-            Candidate::Items { decay } => {
-                let all: Vec<u32> = (0u32..).take(calibration.rates.len()).collect();
-                let towards = rows.items(&everybody, &learnt, &all);
-                Some(learnt.items_of(calibration, (&towards, &all), decay))
-            }
+            Candidate::Items { decay } => Some(map(decay)),
         };
+        let (blended, _) = map(ITEM_DECAYS[top_items]);
         Self {
             gate,
             candidate,
             weights: learnt.weights(FACTOR_DECAYS[top_factor]),
             mean: learnt.mean,
             items,
+            blended,
+            blended_by_part: std::mem::take(&mut maps[top_items]),
             judged_factors: factors.swap_remove(top_factor),
             features: all,
         }
@@ -193,6 +202,21 @@ impl FriendsEstimate {
     pub(super) fn items_map(&self) -> Option<(&[f32], &[f32])> {
         let (items, popularity) = self.items.as_ref()?;
         Some((items.rows(), popularity))
+    }
+
+    /// The map by which a sum adds to scores from own ratings, item by item.
+    pub(super) fn blended_map(&self) -> &[f32] {
+        self.blended.rows()
+    }
+
+    /// What the sum of the opened user at `row` adds to every item's score.
+    pub(super) fn item_scores(&self, row: usize, scores: &mut Vec<f32>) {
+        self.blended.scores(self.features.row(row), scores);
+    }
+
+    /// The same for the shortlist, by a map that was not learnt from users of that part.
+    pub(super) fn judged_scores(&self, row: usize, part: usize, scores: &mut Vec<f32>) {
+        self.blended_by_part[part].scores(self.features.row(row), scores);
     }
 
     /// The factor that the opened user at `row` is estimated to have, whatever the gate says.
@@ -290,7 +314,12 @@ impl Rows<'_> {
     }
 
     /// Judges every candidate on the judged users of one part, by maps learnt from the others.
-    fn fold(&self, fold: usize, found: &mut [Vec<f64>], factors: &mut [RealMatrix]) {
+    fn fold(
+        &self,
+        fold: usize,
+        found: &mut [Vec<f64>],
+        (factors, kept): (&mut [RealMatrix], &mut [Vec<Catalogue>]),
+    ) {
         let calibration = self.calibration;
         let part = |user: usize| user % FOLDS;
         let rest: Vec<usize> = (0..calibration.users.len())
@@ -337,6 +366,9 @@ impl Rows<'_> {
                     judge(scores, 1.0, popularity);
                 }
             });
+        for (kept, (map, _)) in kept.iter_mut().zip(by_items) {
+            kept.push(map);
+        }
     }
 }
 

@@ -8,6 +8,9 @@ use rayon::prelude::*;
 /// How much of an estimate is taken as the centre of the prior.
 const STRENGTHS: [f64; 4] = [0.0, 0.5, 1.0, 2.0];
 
+/// What the map from noised sums to items counts beside scores from one's own ratings.
+const ITEM_WEIGHTS: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
+
 /// A user as if they had rated few items: what is kept, and what a list should have.
 struct Kept {
     /// Place among the judged calibration users.
@@ -93,6 +96,17 @@ impl OwnRatings {
         self.popularity_weight
     }
 
+    /// The factor of somebody who gave these ratings, by what was chosen.
+    pub(super) fn factor(
+        &self,
+        calibration: &Calibration<'_>,
+        items: &[u32],
+        values: &[f32],
+    ) -> Vec<f64> {
+        let prior: Vec<f64> = self.mean.iter().map(|u| self.strength * u).collect();
+        calibration.model.fold_in(items, values, Some(&prior))
+    }
+
     /// The list of somebody who gave these ratings, items ascending, without those items.
     pub fn list(&self, calibration: &Calibration<'_>, items: &[u32], values: &[f32]) -> Vec<u32> {
         let (strength, weight) = (self.strength, self.popularity_weight);
@@ -100,13 +114,16 @@ impl OwnRatings {
     }
 }
 
-/// How the friends' estimate and K ratings of one's own are blended: the estimate is the centre of
-/// the prior that the ratings are folded in with.
+/// How the friends' estimate and K ratings of one's own are blended: the estimated factor is the
+/// centre of the prior that the ratings are folded in with, or what the sum says of items is added
+/// to the scores by own ratings, whichever is better.
 pub struct FewRatings {
     /// Whether it is used instead of [`OwnRatings`].
     pub gate: Gate,
     /// How much of the estimate is the centre.
     pub strength: f64,
+    /// What the map to items counts beside own scores; 0 where the estimate is the centre.
+    pub items_weight: f64,
     /// What popularity counts.
     pub popularity_weight: f64,
 }
@@ -115,12 +132,24 @@ impl FewRatings {
     /// Chosen on the same users as `own`, each by an estimate not learnt from them.
     pub fn fit(calibration: &Calibration<'_>, own: &OwnRatings, friends: &FriendsEstimate) -> Self {
         let prior = |user: &Kept| friends.judged_factors.row(user.place);
-        let found = try_all(calibration, &own.users, prior);
+        let mut found = try_all(calibration, &own.users, prior);
+        let by_prior = STRENGTHS.len() * LIST_WEIGHTS.len();
+        for (found, more) in found.iter_mut().zip(try_items(calibration, own, friends)) {
+            found.extend(more);
+        }
         let (top, gate) = Gate::choose(&found, |user| own.users[user].part, &own.found);
-        let (strength, popularity_weight) = choice(top);
+        let (strength, items_weight, popularity_weight) = match top.checked_sub(by_prior) {
+            None => (choice(top).0, 0.0, choice(top).1),
+            Some(place) => {
+                let weights = LIST_WEIGHTS.len();
+                let items_weight = ITEM_WEIGHTS[place / weights];
+                (0.0, items_weight, LIST_WEIGHTS[place % weights])
+            }
+        };
         Self {
             gate,
             strength,
+            items_weight,
             popularity_weight,
         }
     }
@@ -136,6 +165,15 @@ impl FewRatings {
     ) -> Vec<u32> {
         if !self.gate.is_open {
             return own.list(calibration, items, values);
+        }
+        if self.items_weight > 0.0 {
+            let (mut scores, mut added) = (Vec::new(), Vec::new());
+            let factor = own.factor(calibration, items, values);
+            calibration.catalogue.scores(&factor, &mut scores);
+            friends.item_scores(row, &mut added);
+            blend(&mut scores, &added, self.items_weight);
+            let offset = (narrow(self.popularity_weight), &calibration.served[..]);
+            return best(&scores, offset, items, calibration.judging.cutoff);
         }
         let prior = friends.factor(row);
         let (strength, weight) = (self.strength, self.popularity_weight);
@@ -156,6 +194,42 @@ fn list(
     calibration.catalogue.scores(&factor, &mut scores);
     let offset = (narrow(weight), &calibration.served[..]);
     best(&scores, offset, items, calibration.judging.cutoff)
+}
+
+fn blend(scores: &mut [f32], added: &[f32], weight: f64) {
+    let both = scores.iter_mut().zip(added);
+    both.for_each(|(score, added)| *score += narrow(weight) * added);
+}
+
+/// NDCG of every user with every weight of the map to items and of popularity.
+fn try_items(
+    calibration: &Calibration<'_>,
+    own: &OwnRatings,
+    friends: &FriendsEstimate,
+) -> Vec<Vec<f64>> {
+    let users = own.users.par_iter().map_init(
+        || (Vec::new(), Vec::new(), Vec::new()),
+        |(scores, added, both), user| {
+            let shortlist = &calibration.shortlist;
+            let factor = own.factor(calibration, &user.items, &user.values);
+            shortlist.catalogue.scores(&factor, scores);
+            let row = calibration.places[calibration.judged[user.place]];
+            friends.judged_scores(row, user.part, added);
+            let skip = shortlist.places(&user.items);
+            let wanted = (&user.relevant[..], calibration.judging.cutoff);
+            let mut found = Vec::new();
+            for items_weight in ITEM_WEIGHTS {
+                both.clone_from(scores);
+                blend(both, added, items_weight);
+                for weight in LIST_WEIGHTS.map(narrow) {
+                    let offset = (weight, &shortlist.popularity[..]);
+                    found.push(shortlist.judge(both, offset, &skip, wanted));
+                }
+            }
+            found
+        },
+    );
+    users.collect()
 }
 
 /// Strength and weight of popularity at a place of what [`try_all`] tries.

@@ -84,11 +84,28 @@ pub struct FriendsModel {
     opened: Vec<u32>,
     /// What friends add to a factor, |O| × k; zeros where they add nothing.
     friends: Vec<f64>,
-    /// What popularity counts: for users without ratings, with few, and with more.
-    weights: [f64; 3],
+    /// What popularity counts.
+    weights: PopularityWeights,
     few_below: usize,
-    /// For users without ratings, where what friends say is about items themselves.
-    direct: Option<Direct>,
+    /// For users without ratings, where what friends say is about items themselves, and each
+    /// item's popularity in the unit of that map.
+    direct: Option<(Direct, Vec<f32>)>,
+    /// For users with few, where the same is added to scores from their own ratings, and how much
+    /// it counts.
+    blended: Option<(Direct, f64)>,
+}
+
+/// What popularity counts, by what is known of a user.
+#[derive(Clone, Serialize, Deserialize)]
+struct PopularityWeights {
+    /// Without ratings.
+    cold: f64,
+    /// With few, and opened.
+    few_opened: f64,
+    /// With few.
+    few: f64,
+    /// With more.
+    many: f64,
 }
 
 /// The map from what a noised sum is described by to items.
@@ -99,8 +116,6 @@ struct Direct {
     features: Vec<f64>,
     /// Items × width.
     map: Vec<f32>,
-    /// Each item's popularity in the unit of the map.
-    popularity: Vec<f32>,
 }
 
 /// An item of a list, and why it has its place: the parts add up to the score.
@@ -142,19 +157,18 @@ impl FriendsModel {
         let few_own = OwnRatings::fit(&calibration, 1, seed);
         let few = FewRatings::fit(&calibration, &few_own, &estimate);
         let many_own = OwnRatings::fit(&calibration, few_below.max(1), seed);
+        let by_map = |map: &[f32]| Direct {
+            width: estimate.features().columns(),
+            features: estimate.features().values().to_vec(),
+            map: map.to_vec(),
+        };
         let direct = match (estimate.gate.is_open, estimate.items_map()) {
-            (true, Some((map, popularity))) => Some(Direct {
-                width: estimate.features().columns(),
-                features: estimate.features().values().to_vec(),
-                map: map.to_vec(),
-                popularity: popularity.to_vec(),
-            }),
+            (true, Some((map, popularity))) => Some((by_map(map), popularity.to_vec())),
             _ => None,
         };
-        let (few_weight, few_strength) = match few.gate.is_open {
-            true => (few.popularity_weight, few.strength),
-            false => (few_own.popularity_weight(), 0.0),
-        };
+        let blended = (few.gate.is_open && few.items_weight > 0.0)
+            .then(|| (by_map(estimate.blended_map()), few.items_weight));
+        let few_is_centred = few.gate.is_open && blended.is_none();
         let cold_weight = match (estimate.gate.is_open, estimate.candidate) {
             (
                 true,
@@ -169,7 +183,16 @@ impl FriendsModel {
             .into_par_iter()
             .flat_map_iter(|user| {
                 let (items, values) = ratings.by_user(user);
-                model.fold_in(items, values, None)
+                let is_opened = || is_among(&sides.opened, user);
+                match items.len() {
+                    0 => model.fold_in(items, values, None),
+                    // The estimate is the centre of their prior instead: what it adds is below.
+                    few if few < few_below && few_is_centred && is_opened() => {
+                        model.fold_in(items, values, None)
+                    }
+                    few if few < few_below => few_own.factor(&calibration, items, values),
+                    _ => many_own.factor(&calibration, items, values),
+                }
             })
             .collect();
         let friends: Vec<f64> = sides
@@ -185,10 +208,10 @@ impl FriendsModel {
                         _ => nothing(),
                     };
                 }
-                if items.len() >= few_below || few_strength == 0.0 {
+                if items.len() >= few_below || !few_is_centred {
                     return nothing();
                 }
-                let prior = estimate.factor(row).into_iter().map(|u| few_strength * u);
+                let prior = estimate.factor(row).into_iter().map(|u| few.strength * u);
                 let prior: Vec<f64> = prior.collect();
                 let both = model.fold_in(items, values, Some(&prior));
                 let own = model.fold_in(items, values, None);
@@ -213,9 +236,18 @@ impl FriendsModel {
             popularity: calibration.served().to_vec(),
             opened: sides.opened.clone(),
             friends,
-            weights: [cold_weight, few_weight, many_own.popularity_weight()],
+            weights: PopularityWeights {
+                cold: cold_weight,
+                few_opened: match few.gate.is_open {
+                    true => few.popularity_weight,
+                    false => few_own.popularity_weight(),
+                },
+                few: few_own.popularity_weight(),
+                many: many_own.popularity_weight(),
+            },
             few_below,
             direct,
+            blended,
         }
     }
 
@@ -265,6 +297,9 @@ impl FriendsModel {
         if ratings == 0 && self.direct.is_some() {
             return true;
         }
+        if (1..self.few_below).contains(&ratings) && self.blended.is_some() {
+            return true;
+        }
         let friends = row(&self.friends, self.rank, place);
         friends.is_some_and(|row| row.iter().any(|value| *value != 0.0))
     }
@@ -307,24 +342,35 @@ impl FriendsModel {
             let all = numbered().map(|(item, &p)| by(item, 0.0, 0.0, f64::from(p)));
             return all.collect();
         };
-        if let (0, Some(direct), Some(place)) = (rated, &self.direct, self.row_of(user)) {
+        let place = self.row_of(user);
+        if let (0, Some((direct, popularity)), Some(place)) = (rated, &self.direct, place) {
             return direct
                 .scores(place)
-                .map(|(item, friends, popularity)| by(item, 0.0, friends, popularity))
+                .zip(popularity)
+                .map(|((item, friends), &p)| by(item, 0.0, friends, f64::from(p)))
                 .collect();
         }
-        let weight = match rated {
-            0 => self.weights[0],
-            few if few < self.few_below => self.weights[1],
-            _ => self.weights[2],
+        let is_few = (1..self.few_below).contains(&rated);
+        let weight = match (rated, is_few, place) {
+            (0, ..) => self.weights.cold,
+            (_, true, Some(_)) => self.weights.few_opened,
+            (_, true, None) => self.weights.few,
+            (_, false, _) => self.weights.many,
         };
         let friends = self.friends_of(user);
+        let mut blended = match (is_few, &self.blended, place) {
+            (true, Some((direct, weight)), Some(place)) => {
+                Some(direct.scores(place).map(move |(_, added)| weight * added))
+            }
+            _ => None,
+        };
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         self.items
             .chunks_exact(self.rank.max(1))
             .zip(numbered())
             .map(|(factor, (item, &p))| {
-                let added = friends.map_or(0.0, |friends| dot(friends, factor));
+                let mut added = friends.map_or(0.0, |friends| dot(friends, factor));
+                added += blended.as_mut().and_then(Iterator::next).unwrap_or(0.0);
                 by(item, dot(own, factor), added, weight * f64::from(p))
             })
             .collect()
@@ -332,19 +378,20 @@ impl FriendsModel {
 }
 
 impl Direct {
-    /// By item: what friends add, and popularity.
-    fn scores(&self, place: usize) -> impl Iterator<Item = (u32, f64, f64)> {
+    /// By item: what friends add.
+    fn scores(&self, place: usize) -> impl Iterator<Item = (u32, f64)> {
         let features = row(&self.features, self.width, place).unwrap_or_default();
         let features: Vec<f32> = features.iter().map(|&x| narrow(x)).collect();
         let items = self.map.chunks_exact(self.width.max(1));
-        (0u32..)
-            .zip(items)
-            .zip(&self.popularity)
-            .map(move |((item, map), &popularity)| {
-                let friends: f32 = map.iter().zip(&features).map(|(a, b)| a * b).sum();
-                (item, f64::from(friends), f64::from(popularity))
-            })
+        (0u32..).zip(items).map(move |(item, map)| {
+            let friends: f32 = map.iter().zip(&features).map(|(a, b)| a * b).sum();
+            (item, f64::from(friends))
+        })
     }
+}
+
+fn is_among(ascending: &[u32], user: usize) -> bool {
+    u32::try_from(user).is_ok_and(|user| ascending.binary_search(&user).is_ok())
 }
 
 fn row(values: &[f64], width: usize, place: usize) -> Option<&[f64]> {
