@@ -8,12 +8,13 @@
 //!
 //! # Failure
 //! Encoding fails when the equations are dependent, or when more than [`MOST_CORE`] remain.
-//! Dependent: by the first moment over all subsets, below 2^-60 whatever the number of ids (the
-//! test below computes the bound). Too many remain: the vector is longer than the threshold of
-//! peeling, 1.2218·n (Molloy 2005), by 9·√n. The density at which a random hypergraph's core
-//! appears has a standard deviation of 0.8/√n or so (Dembo and Montanari 2008; measured below), so
-//! this lies more than ten of them away; Raghuraman and Rindal's own fit for 2^-40 asks for less
-//! at every size. A failure is said to the caller, who begins again with a new session.
+//! Dependent: by the first moment over all subsets, below 2^-54 whatever the number of ids
+//! (`okvs_tests.rs` computes the bound). Too many remain: the vector is longer than the threshold
+//! of peeling, 1.2218·n (Molloy 2005), by 9·√n. The length at which a random hypergraph's core
+//! disappears is normal in the limit (Dembo and Montanari 2008), about 0.3·√n above the threshold
+//! and with a deviation of 0.8·√n (measured in `okvs_tests.rs`), so this lies more than ten of
+//! them away; this half is such an extrapolation, as in the paper, not a proof. Raghuraman and
+//! Rindal's own fit for 2^-40 asks for less at every size. A failure is said to the caller, who begins again with a new session.
 
 use rayon::prelude::*;
 use zeroize::Zeroizing;

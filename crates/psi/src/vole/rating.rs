@@ -213,23 +213,23 @@ fn fill_tile(
     let mut sums = Zeroizing::new(vec![[0; PLANES]; groups]);
     let mut weighted = Zeroizing::new(vec![[0; PLANES]; groups]);
     expander.tile(tile, |index, expanded| {
-        for group in 0..groups {
+        for (group, (sums, weighted)) in sums.iter_mut().zip(weighted.iter_mut()).enumerate() {
             for (from, to) in places(index, group) {
-                sums[group][to] = expanded.sum[from];
-                weighted[group][to] = expanded.weighted[from];
+                sums[to] = expanded.sum[from];
+                weighted[to] = expanded.weighted[from];
             }
         }
     });
     let encoding = LinearMap::encoding();
     let mut words = Zeroizing::new([[0; 3]; GROUP]);
-    for group in 0..groups {
-        let own = group * GROUP..(group + 1) * GROUP;
-        bits::to_rows(&weighted[group], &mut rows[own.clone()]);
-        for (word, message) in words.iter_mut().zip(&messages[own]) {
+    let planes = sums.iter().zip(weighted.iter());
+    let theirs = messages.chunks(GROUP).zip(bytes.chunks_mut(GROUP_BYTES));
+    let groups = planes.zip(rows.chunks_mut(GROUP)).zip(theirs);
+    for (((sums, weighted), rows), (messages, bytes)) in groups {
+        bits::to_rows(weighted, rows);
+        for (word, message) in words.iter_mut().zip(messages) {
             *word = encoding.apply(*message);
         }
-        let bytes = &mut bytes[group * GROUP_BYTES..][..GROUP_BYTES];
-        let sums = &sums[group];
         for word in 0..PLANES / 64 {
             let mut planes = bits::planes_of_word(|row| words[row][word]);
             let bytes = bytes[64 * 16 * word..].chunks_exact_mut(16);
