@@ -24,6 +24,7 @@ fn world(protocol: Protocol) -> &'static World {
         Protocol::HePir => he_pir,
         Protocol::Preprocessed => preprocessed,
         Protocol::PreprocessedPir => preprocessed_pir,
+        Protocol::NoiseFirst => panic!("its parameters are its own"),
     };
     cell.get_or_init(|| World::new(protocol).unwrap())
 }
