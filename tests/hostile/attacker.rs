@@ -478,7 +478,7 @@ impl Agreed {
 
     /// What an honest P0 whose first job this is has counted after that many openings.
     pub(crate) fn counters(&self, openings: u32) -> Counters {
-        let parameters = self.parameters.clone().into();
+        let agreed = s3rec_job::AgreedParameters::from(self.parameters.clone());
         let counted = Counted {
             proposal: &self.proposal,
             peer: "",
@@ -486,7 +486,7 @@ impl Agreed {
             openings,
             stocks: 1,
             overlap: Some(self.overlap),
-            parameters: Some(&parameters),
+            parameters: Some(&agreed),
             bytes: 0,
             days: Vec::new(),
             bounds: None,

@@ -504,7 +504,7 @@ pub(crate) mod tests {
             ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 50, 11, 20);
         request.row_norm_bound = 24;
         request.nonzeros_bound = 128;
-        let agreed = choose_parameters(&request).unwrap().into();
+        let agreed = AgreedParameters::from(choose_parameters(&request).unwrap());
         let counted = Counted {
             proposal: &proposal,
             peer: "p",
@@ -723,5 +723,37 @@ pub(crate) mod tests {
             days.iter().map(|known| known.day).collect::<Vec<_>>(),
             [3, 5, 9]
         );
+    }
+
+    /// μ² adds up as twice ρ, whole numbers on both sides, and nothing is promised of data that has
+    /// been opened without noise.
+    #[test]
+    fn an_opening_of_friends_sums_counts_its_mu() {
+        let release = |mu| FriendsRelease {
+            mu,
+            sides: s3rec_spmm::noise_first::Sides::One,
+            few_below: 5,
+            calibration_share: 0.2,
+            most_opened: 100,
+            row_norm_bound: 1.0,
+        };
+        assert_eq!(friends_nano_rho(&release(1.0)), 500_000_000);
+        assert_eq!(friends_nano_rho(&release(f64::NAN)), u64::MAX);
+        assert_eq!(mu_of(0), None);
+        let mut opened = disclosure_of(ReleasePolicy::Friends(release(1.0)), 1);
+        assert_eq!(opened.counters.nano_rho, 500_000_000);
+        assert_eq!((opened.epsilon, opened.delta), (4.89, 1e-6));
+        opened.counters.exact_values = 0;
+        let twice = account(&[], [&opened, &opened], Counters::default());
+        let mu = mu_of(twice.counters.nano_rho).unwrap().value();
+        assert!((mu - std::f64::consts::SQRT_2).abs() < 1e-9);
+        let said = twice.statements.join("\n");
+        assert!(said.contains("For each pair of users"), "{said}");
+        opened.counters.exact_values = 1;
+        let said = account(&[], [&opened], Counters::default())
+            .statements
+            .join("\n");
+        assert!(said.contains("nothing is promised"), "{said}");
+        assert!(!said.contains("For each pair of users"), "{said}");
     }
 }

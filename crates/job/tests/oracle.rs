@@ -7,8 +7,7 @@ use s3rec_job::{
     product_error_bound, run_oracle,
 };
 use s3rec_model::{
-    LaplacianObjective, ModelError, SocialMf, SocialObjective, Solver, SolverKind, SolverSettings,
-    solver,
+    ModelError, SocialObjective, Solver, SolverKind, SolverSettings, social_objective, solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix, SocialMatrix, SocialOperator};
 use s3rec_testkit::datasets::Dataset;
@@ -39,14 +38,7 @@ impl Case {
             .collect();
         let social: SocialMatrix = problem.social.select(&common).unwrap();
         let operator = SocialOperator::build(operator, &social);
-        let objective: Arc<dyn SocialObjective> = match operator.kind() {
-            OperatorKind::Laplacian => {
-                Arc::new(LaplacianObjective::published(operator.row_norm_bound()))
-            }
-            OperatorKind::NormalizedLaplacian => Arc::new(LaplacianObjective::normalized()),
-            OperatorKind::OutAverage => Arc::new(SocialMf),
-            OperatorKind::Friends => panic!("no training has a term for friends' sums"),
-        };
+        let objective = social_objective(&operator).unwrap();
         Self {
             train: Arc::new(train),
             test,

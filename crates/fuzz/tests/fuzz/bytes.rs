@@ -66,6 +66,15 @@ fn protocol_messages() {
             // What is accepted is within every bound, so its sizes can be computed.
             parameters.validate().unwrap();
         }
+        if let Ok(message) = v1::FriendsParameters::from_record(bytes)
+            && let Ok(parameters) = convert::friends_parameters_from_wire(&message)
+        {
+            parameters.validate().unwrap();
+            assert!(parameters.sizes().total() > 0);
+        }
+        if let Ok(message) = v1::FriendsRelease::from_record(bytes) {
+            let _ = convert::friends_release_from_wire(Some(message));
+        }
         if let Ok(message) = v1::ExchangeChunk::from_record(bytes) {
             let _ = convert::header_of(&message);
             let header = convert::ChunkHeader {
