@@ -1,6 +1,7 @@
 //! The place of the running job: a call takes the job in its stage and leaves it in the next.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -192,6 +193,9 @@ pub(crate) struct Slot {
     running: Mutex<Option<Running>>,
     /// The newest lifeline of each job: only its loss counts.
     lifelines: Mutex<HashMap<JobId, u64>>,
+    /// Of the next lifeline. Never one that was before: the end of an old one, whatever was lost since, is
+    /// no loss of the newest.
+    next_lifeline: AtomicU64,
 }
 
 impl Slot {
@@ -201,6 +205,7 @@ impl Slot {
             audit,
             running: Mutex::default(),
             lifelines: Mutex::default(),
+            next_lifeline: AtomicU64::new(1),
         }
     }
 
@@ -210,9 +215,9 @@ impl Slot {
             .lifelines
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let newest = lifelines.entry(job).or_default();
-        *newest += 1;
-        *newest
+        let number = self.next_lifeline.fetch_add(1, Ordering::Relaxed);
+        lifelines.insert(job, number);
+        number
     }
 
     /// A lifeline was lost; true when it was the newest of its job.
