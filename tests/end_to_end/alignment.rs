@@ -259,10 +259,12 @@ async fn hostile(parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
 /// P0's side of one alignment that does not keep to it: P1 ends the job by a named cause.
 async fn hostile_with(total: u64, parts: Vec<Part>) -> (v1::JobEvent, Option<tonic::Code>) {
     let impatient = |path: &Path| add_settings(path, "limits", "resume_seconds = 1");
-    let pair = Pair::configured(impatient);
+    let mut pair = Pair::configured(impatient);
     let directory = tempfile::tempdir().unwrap();
     let mut job = Job::propose(&pair, &Files::small(directory.path()), 2).await;
     job.approve().await;
+    // The daemon that we pose as follows what is decided on its proposals, over lifelines of its own.
+    pair.rating.kill();
     let connection = pair
         .home
         .connection(CertificateRole::Rating, &pair.peer_address());

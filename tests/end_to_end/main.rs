@@ -31,3 +31,4 @@ mod shutdown;
 mod slow_links;
 mod traces;
 mod versions;
+mod watching;

@@ -8,21 +8,23 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use s3rec_wire::status::{Fault, Reason};
+use tokio::io::AsyncBufReadExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 use tower::service_fn;
 
 use crate::alive::Alive;
 use crate::dialled::Dialled;
-pub use crate::dialled::refused_certificate;
 use crate::tls::{Authorize, Judged, TlsError, TlsMaterial};
 
 /// Longest wait for TCP and TLS to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for the first byte after TLS.
+const FIRST_WORD: Duration = Duration::from_secs(2);
 
 /// How often a ping asks the other end of a quiet connection for a byte. Whether it lives is judged
 /// by bytes (see `alive`); an answer may stand in line behind much else on a slow link, so its own
@@ -58,7 +60,13 @@ impl From<ConnectError> for Fault {
         match error {
             ConnectError::Refused(fault) => fault,
             ConnectError::Address { .. } => Self::new(Reason::InvalidRequest, error.to_string()),
-            ConnectError::Tls(error) => Self::new(Reason::TlsFailed, error.to_string()),
+            ConnectError::Tls(error) => {
+                let fault = Self::new(Reason::TlsFailed, error.to_string());
+                match error.remedy() {
+                    Some(remedy) => fault.remedied_by(remedy),
+                    None => fault,
+                }
+            }
         }
     }
 }
@@ -97,32 +105,6 @@ pub async fn connect(
         expected,
     };
     dial(endpoint, to, address).await
-}
-
-/// As [`connect`], and asks whoever answers how it is: a TLS that refuses our certificate says so after
-/// our own handshake only, and a daemon that refuses our role at a call.
-///
-/// # Errors
-/// As [`connect`].
-pub async fn connect_and_ask(
-    address: &str,
-    material: &TlsMaterial,
-    expected: Authorize,
-) -> Result<Channel, ConnectError> {
-    let (own, wanted) = (material.own().role, expected.wanted());
-    let channel = connect(address, material, expected).await?;
-    let mut request = tonic::Request::new(HealthCheckRequest::default());
-    request.set_timeout(CONNECT_TIMEOUT);
-    let asked = HealthClient::new(channel.clone()).check(request).await;
-    let Err(status) = asked else {
-        return Ok(channel);
-    };
-    let refused = refused_certificate(&status, own, wanted, address);
-    match refused.or_else(|| Fault::from_status(&status)) {
-        Some(fault) => Err(ConnectError::Refused(fault)),
-        // What the call itself is for will say what is wrong.
-        None => Ok(channel),
-    }
 }
 
 /// Connects to the daemon at `address`, which must be our own: it presents our certificate, of
@@ -204,8 +186,11 @@ impl Place {
         } = self;
         let stream = TcpStream::connect((host.as_str(), port)).await;
         let stream = stream.map_err(|error| dialled.unreachable(&error))?;
-        let stream = tls
+        let mut stream = tls
             .connect(name, Alive::over(stream))
+            .await
+            .map_err(|error| dialled.handshake(&error))?;
+        accepted(&mut stream)
             .await
             .map_err(|error| dialled.handshake(&error))?;
         let (_, session) = stream.get_ref();
@@ -216,6 +201,17 @@ impl Place {
         })?;
         let leaf = leaf.clone().into_owned();
         Judged::new(stream, leaf, expected).map_err(|fault| dialled.somebody_else(fault))
+    }
+}
+
+/// Waits for the first word of the other end. Of TLS 1.3 our own handshake is over before it has looked at
+/// our certificate; that it refuses it is told in place of HTTP/2's first frame, which it sends unasked.
+async fn accepted(stream: &mut TlsStream<Alive<TcpStream>>) -> std::io::Result<()> {
+    match timeout(FIRST_WORD, stream.fill_buf()).await {
+        Ok(Ok([])) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        Ok(Err(error)) => Err(error),
+        // Whoever waits for our word first gets it.
+        Ok(Ok(_)) | Err(_) => Ok(()),
     }
 }
 

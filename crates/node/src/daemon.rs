@@ -56,21 +56,18 @@ pub enum DaemonError {
 
 impl DaemonError {
     /// What to do, where that does not follow from the words of the error.
-    fn remedy(&self) -> Option<&str> {
-        match self {
+    fn remedy(&self) -> Option<String> {
+        let remedy = match self {
             Self::Audit(error) => storage_remedy(error.kind()),
             Self::Store(error) => storage_remedy(error.kind()),
-            Self::Refused(fault) => Some(&fault.remedy),
-            Self::Tls(TlsError::File { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                Some(
-                    "The configuration names this file. s3rec pki trust writes peer-ca.pem and peer.pin \
-                     from the other platform's card; s3rec init and s3rec pki make our own.",
-                )
+            Self::Refused(fault) => Some(fault.remedy.as_str()),
+            Self::Tls(error) => return error.remedy(),
+            Self::Config(ConfigError::File { .. }) => {
+                Some("--config or S3REC_CONFIG names it; s3rec init makes one for each platform.")
             }
             _ => None,
-        }
+        };
+        remedy.map(String::from)
     }
 }
 

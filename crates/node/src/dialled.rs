@@ -1,12 +1,10 @@
 //! Why a daemon could not be reached or does not take us: whose it was meant to be, which setting
 //! names it, and what puts it right.
 
-use std::error::Error as _;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use s3rec_wire::status::{Fault, Reason};
-use tonic::Status;
 
 use crate::pki::CertificateRole;
 
@@ -195,34 +193,6 @@ impl Dialled {
             false => "peer.listen",
         }
     }
-}
-
-/// Why a daemon that TLS stands with ended the connection, where its TLS has refused our certificate:
-/// that comes after our own handshake, as the end of a call. `None` for every other status.
-#[must_use]
-pub fn refused_certificate(
-    status: &Status,
-    own: CertificateRole,
-    wanted: CertificateRole,
-    address: &str,
-) -> Option<Fault> {
-    let mut source = status.source();
-    while let Some(error) = source {
-        let alert = match error.downcast_ref::<io::Error>().and_then(rustls_error) {
-            Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
-            _ => match error.downcast_ref::<rustls::Error>() {
-                Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
-                _ => None,
-            },
-        };
-        if alert.is_some() {
-            let at = address.trim_start_matches("https://").to_owned();
-            let error = io::Error::other(rustls::Error::AlertReceived(alert?));
-            return Some(Dialled::new(own, wanted, at).handshake(&error));
-        }
-        source = error.source();
-    }
-    None
 }
 
 fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {

@@ -12,7 +12,7 @@ pub use crate::records::DataVersion;
 use crate::process::now_unix_ms;
 use crate::store::{Store, Table};
 
-pub(crate) const VERSIONS: Table = Table("data versions");
+pub const VERSIONS: Table = Table("data versions");
 
 /// A commitment under construction.
 pub struct Commitment(blake3::Hasher);

@@ -103,7 +103,7 @@ reasons! {
         "Choose a setting that this version offers.";
     /// An open job asks for the same.
     AlreadyProposed, "ALREADY_PROPOSED", AlreadyExists, None,
-        "Watch the open job, or cancel it; to have two of them, propose it again on purpose.";
+        "Watch the open job (s3rec rating watch), or cancel it; to have two of them, propose with --again.";
     /// Another job of this pair is running.
     Busy, "BUSY", ResourceExhausted, Some(10),
         "Wait until the running job has ended, or cancel it.";

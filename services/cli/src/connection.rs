@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use s3rec_node::client::{ConnectError, connect_and_ask};
+use s3rec_node::client::{ConnectError, connect};
 use s3rec_node::config::TlsSettings;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
@@ -179,7 +179,7 @@ impl Connection {
         let refused = |error: ConnectError| Failure::from(Fault::from(error).into_status());
         let material =
             TlsMaterial::load(&settings, own).map_err(|error| refused(ConnectError::Tls(error)))?;
-        connect_and_ask(&self.address, &material, Authorize::role(role))
+        connect(&self.address, &material, Authorize::role(role))
             .await
             .map_err(refused)
     }

@@ -182,7 +182,8 @@ pub(crate) async fn start(
     let (job, name) = known(platform, &request.job_id)?;
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
-        let message = format!("the job is {}", state_words(state));
+        let last = platform.journal.last(&name).unwrap_or_default();
+        let message = format!("the job is {}: {}", state_words(state), last.message);
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let place = platform.begin(job)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use s3rec_audit::PublicKey;
 use s3rec_job::{JobId, SignedApproval};
 use s3rec_link::LinkError;
-use s3rec_node::client::{connect, refused_certificate};
+use s3rec_node::client::connect;
 use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Authorize;
@@ -52,12 +52,7 @@ impl Session {
             instance_nonce: platform.instance_nonce.to_vec(),
         };
         let answered = client.hello(timed(hello)).await;
-        let answer = answered.map_err(|status| {
-            let (own, wanted) = (CertificateRole::Rating, CertificateRole::Social);
-            let refused = refused_certificate(&status, own, wanted, &platform.peer.address);
-            refused.unwrap_or_else(|| read(&status))
-        })?;
-        let answer = answer.into_inner();
+        let answer = answered.map_err(|status| read(&status))?.into_inner();
         if answer.protocol_version != PROTOCOL_VERSION || answer.role() != v1::Role::Social {
             let message = format!(
                 "the social platform speaks version {} of the conversation, the rating platform {PROTOCOL_VERSION}",

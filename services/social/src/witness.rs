@@ -473,7 +473,14 @@ mod tests {
         assert_eq!(known, [("friends", 6, 1), ("links", 5, 2)]);
         // There is nothing to use until it is imported again.
         assert_eq!(versions::of(&platform.store, "links").unwrap(), None);
-        let again = versions::next(&platform.store, "links", "", [1; 32], [2; 32]).unwrap();
+        let again = versions::next(
+            &platform.store,
+            (versions::VERSIONS, "links"),
+            "",
+            [1; 32],
+            [2; 32],
+        )
+        .unwrap();
         assert_eq!((again.lineage, again.version), (vec![5; 16], 3));
     }
 }

@@ -117,6 +117,28 @@ pub enum TlsError {
 }
 
 impl TlsError {
+    /// What to do, where that does not follow from the words of the error.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::File { .. } => Some(
+                "The client file or the configuration names this file. s3rec pki trust writes peer-ca.pem \
+                 and peer.pin from the other platform's card; s3rec init and s3rec pki make our own."
+                    .into(),
+            ),
+            Self::Role { expected, .. } => Some(format!(
+                "Name the certificate of a {expected}, and its key, in the client file (certificate, key) \
+                 or the configuration (tls); or call the platform that this one is for."
+            )),
+            Self::Exposed { .. } => Some("Then try again: nothing was sent.".into()),
+            Self::Unfit { .. } => Some(
+                "Name a certificate and the key that it was made for; s3rec pki writes both side by side."
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+
     /// Whether a certificate was not let in because another authority issued it.
     #[must_use]
     pub fn is_of_another_authority(&self) -> bool {
