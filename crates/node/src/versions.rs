@@ -12,6 +12,7 @@ pub use crate::records::DataVersion;
 use crate::process::now_unix_ms;
 use crate::store::{Store, Table};
 
+/// What each data set is a version of, by its name; data sets of factors have a table of their own.
 pub const VERSIONS: Table = Table("data versions");
 
 /// A commitment under construction.

@@ -24,7 +24,7 @@ fn world(protocol: Protocol) -> &'static World {
         Protocol::HePir => he_pir,
         Protocol::Preprocessed => preprocessed,
         Protocol::PreprocessedPir => preprocessed_pir,
-        Protocol::NoiseFirst => panic!("its frames have a target of their own"),
+        Protocol::NoiseFirst => panic!("its targets are in friends.rs"),
     };
     cell.get_or_init(|| World::new(protocol).unwrap())
 }

@@ -6,6 +6,7 @@ mod corpus;
 mod disk;
 mod endpoints;
 mod files;
+mod friends;
 mod models;
 mod operators;
 mod psi;
