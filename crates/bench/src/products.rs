@@ -319,7 +319,9 @@ mod tests {
             if let Some(noise) = record.noise {
                 // 164 values: the standard error of their deviation is 5.5 %.
                 assert!((noise.measured_ratio - 1.0).abs() < 0.3, "{record:?}");
-                assert!(noise.residual_ratio <= 0.05, "{record:?}");
+                // Four such errors beyond the condition.
+                let most = 0.05 * (1.0 + 4.0 / (2.0 * 164f64).sqrt());
+                assert!(noise.residual_ratio <= most, "{record:?}");
             }
             assert!(without.is_none_or(|error| error <= 1), "{record:?}");
             assert!(

@@ -78,12 +78,60 @@ pub struct FriendsRunReport {
     pub standard_error: f64,
     /// Whether the friends' estimate is used.
     pub is_used: bool,
+    /// What it was worth to whom, by nested cross-validation.
+    pub verdict: VerdictReport,
     /// Counted at the channel.
     pub cost: Cost,
     /// Rows × columns.
     pub opened_values: u64,
     /// Largest resident set of each daemon.
     pub peak_rss_bytes: PeakMemory,
+}
+
+/// What an opening of friends' sums was worth, from P0's own held-out ratings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerdictReport {
+    /// `lists` or `ratings`: what the headline is about.
+    pub task: String,
+    /// For whom.
+    pub group: String,
+    /// NDCG at the cutoff, or RMSE, without friends; null where nothing can be told.
+    pub without: Option<f64>,
+    /// The same with the friends' estimate.
+    pub with: Option<f64>,
+    /// Lower end of the 95 % interval of the gain, which is above 0 where friends help.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Whether the whole interval lies above 0.
+    pub worth_it: bool,
+    /// The same in words.
+    pub sentence: String,
+    /// What a reader should know, one sentence each.
+    pub warnings: Vec<String>,
+    /// Task by task.
+    pub groups: Vec<VerdictGroup>,
+}
+
+/// One group of users under one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerdictGroup {
+    /// `lists` or `ratings`.
+    pub task: String,
+    /// `cold`, `k1` … `k4` or `warm`.
+    pub group: String,
+    /// Users judged.
+    pub users: u64,
+    /// Share of them who were served by the estimate.
+    pub used: f64,
+    /// NDCG at the cutoff, or RMSE, without friends.
+    pub without: f64,
+    /// The same with them.
+    pub with: f64,
+    /// Lower end of the 95 % interval of the gain.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
 }
 
 /// Sizes of what was learnt from.

@@ -388,9 +388,10 @@ mod tests {
         account.epsilon = 9.25;
         account.delta = 1e-6;
         let all = in_all(&account);
-        assert_eq!(all.len(), 6, "{all:#?}");
+        assert_eq!(all.len(), 7, "{all:#?}");
         assert!(all[3].starts_with("1100 of the values without noise"));
         assert!(all[4].contains("ρ = 1.5000, ε = 9.25"));
-        assert!(all[5].starts_with("2 uploads answered"));
+        assert!(all[5].contains("√Σμ² = 1.732. Of this data as a whole nothing is promised"));
+        assert!(all[6].starts_with("2 uploads answered"));
     }
 }

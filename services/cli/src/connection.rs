@@ -115,6 +115,14 @@ impl ConnectionArgs {
 
     /// The client file; `None` where nothing names one, or nothing of it is needed.
     fn file(&self, operator: CertificateRole) -> Result<Option<PathBuf>, Failure> {
+        // Clap sees no conflict where one stands before the verb and the other after it.
+        if let (Some(file), Some(context)) = (&self.client, &self.context) {
+            let message = format!(
+                "both the client file {} and the context {context} are given; leave one of them out",
+                file.display()
+            );
+            return Err(Failure::Usage(message));
+        }
         if self.client.is_some() {
             return Ok(self.client.clone());
         }
@@ -226,6 +234,16 @@ mod tests {
             client: Some(file),
             ..ConnectionArgs::default()
         }
+    }
+
+    /// Also where one stands before the verb and the other after it, which clap lets pass.
+    #[test]
+    fn a_client_file_and_a_context_contradict_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut arguments = arguments(directory.path());
+        arguments.context = Some("ours".into());
+        let refused = arguments.resolve(ROLE).unwrap_err();
+        assert!(matches!(&refused, Failure::Usage(text) if text.contains("the context ours")));
     }
 
     #[test]

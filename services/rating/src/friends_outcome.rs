@@ -7,15 +7,18 @@ use std::sync::Arc;
 use s3rec_data::{IdTable, RatingSet};
 use s3rec_job::rating::FriendsOpened;
 use s3rec_job::statements;
-use s3rec_model::ModelError;
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel};
 use s3rec_model::lists::ListsSettings;
+use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
+use s3rec_model::{ModelError, SolverSettings};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_sparse::RatingMatrix;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Parameters;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
-use s3rec_wire::convert::{disclosure_to_wire, friends_parameters_to_wire, guarantee_to_wire};
+use s3rec_wire::convert::{
+    disclosure_to_wire, friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire,
+};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
@@ -30,6 +33,9 @@ use crate::platform::Platform;
 use crate::settings::to_wire;
 use crate::stored::write_whole;
 use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
+
+/// Users with fewer ratings are those whom a verdict can be about.
+const MOST_FEW: usize = 5;
 
 /// Version of the file; models of trainings count from 1.
 const FORMAT: u32 = 1;
@@ -147,10 +153,10 @@ pub(crate) async fn finish(
     );
     let parameters = opened.parameters;
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
-    let quality = blocking(move || {
-        let stored = learn(&planned, &ratings, opened, &release)?;
+    let (quality, verdict) = blocking(move || {
+        let (stored, verdict) = learn(&planned, &ratings, opened, &release)?;
         stored.write(&directory, &name)?;
-        Ok::<_, Fault>(stored.model.quality)
+        Ok::<_, Fault>((stored.model.quality, verdict))
     })
     .await??;
     let guarantee = Guarantee::of(&parameters, ledger.proposal.pattern, ledger.bounds.rule)
@@ -172,19 +178,9 @@ pub(crate) async fn finish(
         report.guarantee = Some(guarantee_to_wire(&guarantee));
         report.guarantee_statement = statement;
         report.friends = Some(learnt);
+        report.verdict = Some(verdict_to_wire(&verdict));
     })?;
-    let message = match quality.cold.is_open {
-        true => format!(
-            "Finished: for users without ratings friends add {:.4} to NDCG@10 (standard error {:.4}, on \
-             {} calibration users).",
-            quality.cold.gain, quality.cold.standard_error, quality.judged
-        ),
-        false => {
-            "Finished: friends tell no more than popularity does about users without ratings; \
-                  lists do without them."
-                .into()
-        }
-    };
+    let message = format!("Finished: {}", verdict.sentence);
     let finished = v1::JobEvent {
         job_id: job,
         state: JobState::Finished.into(),
@@ -207,7 +203,7 @@ fn learn(
     ratings: &RatingSet,
     opened: FriendsOpened,
     release: &FriendsRelease,
-) -> Result<StoredFriends, Fault> {
+) -> Result<(StoredFriends, Verdict), Fault> {
     let refused = |error: ModelError| Fault::new(Reason::ParametersRefused, error.to_string());
     let parameters = opened.parameters;
     let sides = (&opened.opened[..], &opened.uploaded[..]);
@@ -228,8 +224,30 @@ fn learn(
         }
     }
     let noisy = (&sums, parameters.sigma());
-    let model = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below(release));
-    Ok(StoredFriends {
+    let few_below = few_below(release);
+    let model = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below);
+    let judged = Opened {
+        ratings: &plan.train,
+        scale: plan.scale,
+        sides: base.sides(),
+        sums: &sums,
+        sigma: parameters.sigma(),
+        model: Some(base.model()),
+    };
+    let asked = VerdictSettings {
+        lists: lists_settings(plan, parameters.columns()),
+        ratings: Some(SolverSettings {
+            social_weight: 0.0,
+            social_bias_weight: 0.0,
+            ..plan.settings.clone()
+        }),
+        few_below: few_below.min(MOST_FEW),
+        seed: plan.settings.seed,
+        ..VerdictSettings::default()
+    };
+    let told = &mut |what: &str| tracing::info!("judging what it was worth: {what}");
+    let verdict = verdict::judge(&judged, &asked, told).map_err(refused)?;
+    let stored = StoredFriends {
         format: FORMAT,
         user_ids: ratings.users.names().map(String::from).collect(),
         item_ids: ratings.items.names().map(String::from).collect(),
@@ -237,7 +255,8 @@ fn learn(
         opened: rows,
         sums: sums.values().to_vec(),
         model,
-    })
+    };
+    Ok((stored, verdict))
 }
 
 fn store(

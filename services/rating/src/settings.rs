@@ -170,11 +170,14 @@ mod tests {
 
         // A 0 is a 0, and P1 is shown the weight whether it was given or not.
         assert_eq!(shown(&model).social_weight, Some(published.social_weight));
-        (model.social_weight, model.regularization) = (Some(0.0), Some(0.0));
-        model.local = None;
-        let settings = from_wire(&model, 0).unwrap();
-        assert_eq!((settings.social_weight, settings.user_decay), (0.0, 0.0));
+        model.social_weight = Some(0.0);
+        assert_eq!(from_wire(&model, 0).unwrap().social_weight, 0.0);
         assert_eq!(shown(&model).social_weight, Some(0.0));
+        // Nor is it the default where it is no usable value.
+        model.local = None;
+        model.regularization = Some(0.0);
+        assert!(from_wire(&model, 0).is_err());
+        model.regularization = None;
         model.learning_rate = Some(0.0);
         assert!(from_wire(&model, 0).is_err());
     }

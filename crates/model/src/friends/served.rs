@@ -44,6 +44,18 @@ impl FriendsBase {
         Ok(Self { sides, base, model })
     }
 
+    /// O, W and the calibration users.
+    #[must_use]
+    pub fn sides(&self) -> &OpenedSides {
+        &self.sides
+    }
+
+    /// The model that is opened.
+    #[must_use]
+    pub fn model(&self) -> &ListsModel {
+        &self.model
+    }
+
     /// X: of every user in W, of norm 1 or 0, so that β is 1; as wide as `columns`.
     #[must_use]
     pub fn rows(&self, columns: usize) -> RealMatrix {

@@ -13,6 +13,7 @@ mod phase;
 mod policy;
 mod proposal;
 mod setup;
+mod verdict;
 
 pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
 pub use approval::{MAX_APPROVAL_BYTES, approval_from_bytes, approval_to_bytes};
@@ -39,3 +40,4 @@ pub use proposal::{
     ALIGNMENT_PSI, job_id, proposal_from_wire, proposal_to_wire, solver_from_wire, solver_to_wire,
 };
 pub use setup::{digest_of, half_of};
+pub use verdict::{verdict_from_wire, verdict_to_wire};

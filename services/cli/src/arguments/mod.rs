@@ -292,8 +292,6 @@ mod tests {
             };
             assert_eq!(jobs.connection.client, Some("x".into()), "{line}");
         }
-        let both = "s3rec social --client x proposals --context y";
-        assert!(Arguments::try_parse_from(both.split(' ')).is_err());
     }
 
     #[test]

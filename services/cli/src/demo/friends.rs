@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use s3rec_job::report::{Cost, DataUse, DatasetSize, FriendsRunReport, PeakMemory};
-use s3rec_wire::convert::guarantee_from_wire;
+use s3rec_job::report::{Cost, DataUse, DatasetSize, FriendsRunReport, PeakMemory, VerdictReport};
+use s3rec_wire::convert::{guarantee_from_wire, verdict_from_wire};
 use s3rec_wire::v1;
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ impl FriendsSummary {
             .friends_parameters
             .ok_or(missing("the parameters of the opening"))?;
         let learnt = report.friends.clone().ok_or(missing("what was learnt"))?;
+        let verdict = report.verdict.ok_or(missing("the verdict"))?;
         let disclosure = report.disclosure.unwrap_or_default();
         Ok(Self {
             report: FriendsRunReport {
@@ -66,6 +67,7 @@ impl FriendsSummary {
                 gain: learnt.gain,
                 standard_error: learnt.standard_error,
                 is_used: learnt.is_used,
+                verdict: verdict_from_wire(&verdict),
                 cost: Cost {
                     offline: phase(report.offline),
                     online: phase(report.online),
@@ -115,23 +117,11 @@ impl fmt::Display for FriendsSummary {
             report.guarantee.sigma
         )?;
         writeln!(f, "Guarantee: {}\n", self.statement)?;
-        writeln!(
-            f,
-            "Worth: {} by NDCG@10 {:+.4} over popularity, standard error {:.4}, on users treated as if \
-             they had no ratings{}\n",
-            if report.is_used {
-                "the friends' estimate is used;"
-            } else {
-                "nothing gained, lists do without friends;"
-            },
-            report.gain,
-            report.standard_error,
-            if report.is_used {
-                ""
-            } else {
-                " (1.645 standard errors are asked for)"
-            }
-        )?;
+        writeln!(f, "Verdict: {}", report.verdict.sentence)?;
+        for warning in &report.verdict.warnings {
+            writeln!(f, "  {warning}")?;
+        }
+        writeln!(f, "{}", verdict_groups(&report.verdict))?;
         let row = |label: &str, cost: &s3rec_job::report::PhaseCost| {
             [
                 label.to_owned(),
@@ -158,4 +148,36 @@ impl fmt::Display for FriendsSummary {
         }
         Ok(())
     }
+}
+
+/// Who was judged, and what friends changed.
+fn verdict_groups(verdict: &VerdictReport) -> Table {
+    let header = [
+        "users judged as",
+        "users",
+        "by",
+        "without",
+        "with",
+        "95 % of the gain",
+    ];
+    verdict
+        .groups
+        .iter()
+        .fold(Table::new(&header), |table, group| {
+            table.row(&[
+                match group.group.as_str() {
+                    "cold" => "without ratings".into(),
+                    "warm" => "with most of theirs".into(),
+                    kept => format!("with {}", kept.trim_start_matches('k')),
+                },
+                count(group.users),
+                match group.task.as_str() {
+                    "lists" => "NDCG@10".into(),
+                    _ => "RMSE".into(),
+                },
+                format!("{:.4}", group.without),
+                format!("{:.4}", group.with),
+                format!("{:+.4} to {:+.4}", group.low, group.high),
+            ])
+        })
 }

@@ -145,6 +145,9 @@ pub(super) fn report(answer: &v1::JobReportResponse) -> String {
             }
         ));
     }
+    if let Some(verdict) = &answer.verdict {
+        text.push_str(&format!("verdict: {}\n", verdict.sentence));
+    }
     if let Some(shown) = &answer.disclosure {
         text.push_str(&disclosure(shown));
     }
@@ -167,6 +170,9 @@ pub(super) fn result(answer: &v1::JobReportResponse) -> String {
             quality.mae,
             count(quality.ratings)
         ));
+    }
+    if let Some(verdict) = &answer.verdict {
+        text.push_str(&format!("verdict: {}\n", verdict.sentence));
     }
     let (offline, online) = (
         answer.offline.unwrap_or_default(),
