@@ -151,7 +151,11 @@ fn eight_commands_lead_from_nothing_to_a_recommendation() {
         shell.commands -= 1;
         std::thread::sleep(Duration::from_millis(50));
     };
-    for figure in ["pilot", "66 %", "Approve exactly this?"] {
+    for figure in [
+        "pilot",
+        "50 % of all links without an",
+        "Approve exactly this?",
+    ] {
         assert!(reviewed.stderr.contains(figure), "{reviewed:?}");
     }
     let trained = ended(proposed);

@@ -16,7 +16,7 @@ use s3rec_node::alignment;
 use s3rec_node::client::connect;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
-use s3rec_psi::{Common, rating};
+use s3rec_psi::{Common, Form, rating, vole};
 use s3rec_sparse::{OperatorKind, PatternPolicy};
 use s3rec_spmm::he::{RatingKeySetup, RatingKeys, public_key_seed};
 use s3rec_spmm::preprocessed::{
@@ -199,19 +199,41 @@ impl Attacker {
         }
         let (session, sizes) = alignment::agree(&ours, &theirs).unwrap();
         let ids = ids.iter().map(String::as_str);
-        let (mut masking, mut matching) = rating::begin(&session, sizes, ids).unwrap();
-        while let Some(points) = masking.next_chunk() {
-            let _ = sender.send(align_chunk(Part::Points(points))).await;
-        }
-        while !matching.is_complete() {
-            let chunk = next(&mut answers).await?.ok_or_else(ended)?;
-            matching = match align_part(chunk).unwrap() {
-                Part::Points(bytes) => matching.take_points(&bytes).unwrap(),
-                Part::Labels(bytes) => matching.take_labels(&bytes).unwrap(),
-                _ => panic!("not from P1 where P0 has few ids"),
-            };
-        }
-        let (common, claims) = matching.finish(masking.finish().unwrap()).unwrap();
+        let (common, claims) = match Form::of(sizes.rating().into()) {
+            Form::Ecdh => {
+                let (mut masking, mut matching) = rating::begin(&session, sizes, ids).unwrap();
+                while let Some(points) = masking.next_chunk() {
+                    let _ = sender.send(align_chunk(Part::Points(points))).await;
+                }
+                while !matching.is_complete() {
+                    matching = match part(&mut answers).await? {
+                        Part::Points(bytes) => matching.take_points(&bytes).unwrap(),
+                        Part::Labels(bytes) => matching.take_labels(&bytes).unwrap(),
+                        _ => panic!("not from P1 where P0 has few ids"),
+                    };
+                }
+                matching.finish(masking.finish().unwrap()).unwrap()
+            }
+            Form::Vole => {
+                let encoding = vole::rating::begin(&session, sizes, ids).unwrap();
+                let Part::Transfers(request) = part(&mut answers).await? else {
+                    panic!("P1 asks for transfers first")
+                };
+                let (mut sending, answer) = encoding.take_request(&request).unwrap();
+                let _ = sender.send(align_chunk(Part::Transfers(answer))).await;
+                while let Some(columns) = sending.next_chunk() {
+                    let _ = sender.send(align_chunk(Part::Columns(columns))).await;
+                }
+                let mut matching = sending.finish().unwrap();
+                while !matching.is_complete() {
+                    let Part::Labels(labels) = part(&mut answers).await? else {
+                        panic!("P1 sends labels and nothing else")
+                    };
+                    matching = matching.take_labels(&labels).unwrap();
+                }
+                matching.finish().unwrap()
+            }
+        };
         let mut claims: Vec<u8> = claims.chunks().flatten().copied().collect();
         change(&mut claims);
         let _ = sender.send(align_chunk(Part::Claims(claims))).await;
@@ -553,6 +575,11 @@ fn wanted(
 async fn next(answers: &mut Streaming<AlignChunk>) -> Result<Option<AlignChunk>, Fault> {
     let message = tokio::time::timeout(PATIENCE, answers.message()).await;
     message.unwrap().map_err(|status| fault_of(&status))
+}
+
+async fn part(answers: &mut Streaming<AlignChunk>) -> Result<Part, Fault> {
+    let chunk = next(answers).await?.ok_or_else(ended)?;
+    Ok(align_part(chunk).unwrap())
 }
 
 fn ended() -> Fault {

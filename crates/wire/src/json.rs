@@ -53,6 +53,6 @@ mod tests {
     #[test]
     fn every_message_of_every_service_is_described() {
         let services: Vec<_> = POOL.services().map(|s| s.full_name().to_owned()).collect();
-        assert_eq!(services.len(), 3, "{services:?}");
+        assert_eq!(services.len(), 4, "{services:?}");
     }
 }

@@ -85,7 +85,11 @@ pub fn to_wire(
 /// What is shown to P1: everything but the part that stays here, and the social weight also where
 /// it is the solver's default.
 pub(crate) fn shown(model: &v1::ModelSettings) -> v1::ModelSettings {
-    let default = defaults_of(solver_kind(model.solver())).social_weight;
+    // An opening of friends' sums is no training: nothing weighs them.
+    let default = match model.operator() {
+        v1::Operator::Friends => 0.0,
+        _ => defaults_of(solver_kind(model.solver())).social_weight,
+    };
     v1::ModelSettings {
         social_weight: model.social_weight.or(Some(default)),
         local: None,
