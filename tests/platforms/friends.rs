@@ -189,7 +189,7 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
     let counters = seen.disclosures[0].counters.unwrap();
     assert_eq!(shown.disclosures[0].counters, Some(counters));
     assert_eq!(counters.openings, 1);
-    assert_eq!(counters.opened_values as usize, sums.len());
+    assert_eq!(counters.opened_values, sums.len() as u64);
     assert_eq!((counters.exact_values, counters.nano_rho), (0, 500_000_000));
     assert_eq!(shown.disclosures[0].epsilon, 4.89);
     let said = shown.disclosures[0].statements.join("\n");

@@ -120,7 +120,6 @@ pub async fn operator(
 }
 
 /// A file as the command sends it, for the data set `dataset`.
-#[must_use]
 pub fn file(dataset: &str, name: &str, text: &str) -> Upload {
     let header = v1::FileHeader {
         file_name: name.into(),
@@ -131,7 +130,6 @@ pub fn file(dataset: &str, name: &str, text: &str) -> Upload {
 }
 
 /// An upload of `text` under that header, which states its length and digest.
-#[must_use]
 pub fn upload(header: v1::FileHeader, text: &str) -> Upload {
     let header = v1::FileHeader {
         length: text.len() as u64,
@@ -142,7 +140,6 @@ pub fn upload(header: v1::FileHeader, text: &str) -> Upload {
 }
 
 /// As [`upload`], the header as it is.
-#[must_use]
 pub fn sent(header: v1::FileHeader, text: &str) -> Upload {
     let part = |part| v1::FileChunk { part: Some(part) };
     let mut chunks = vec![part(Part::Header(header))];

@@ -1,5 +1,10 @@
 //! The social platform's routes.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a page is the answer, whichever way it came about"
+)]
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;

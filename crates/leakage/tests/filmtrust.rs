@@ -6,6 +6,7 @@ use s3rec_spmm::noise_first::Sides;
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_testkit::datasets::Dataset;
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn study() -> Option<Study> {
     let set = Dataset::FilmTrust;
     if !set.is_available() {
@@ -22,6 +23,10 @@ fn study() -> Option<Study> {
     Some(Study::of_ratings(&matrix, &common, social, StudyOptions::default()).unwrap())
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what the test is read for"
+)]
 fn show(record: &AttackRecord) {
     let measures = &record.measures;
     println!(

@@ -18,6 +18,7 @@ use s3rec_wire::v1::align_chunk::Part;
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
 
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn job() -> JobId {
     JobId::parse("67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap()
 }
@@ -135,6 +136,7 @@ fn signed_encodings_are_the_known_ones() {
 }
 
 /// Approvals that are none, by their fault.
+#[expect(clippy::unwrap_used, reason = "a test helper fails as its test does")]
 fn refused() -> Vec<(&'static str, Vec<u8>)> {
     let honest = approval(proposal());
     let bytes = approval_to_bytes(&honest);

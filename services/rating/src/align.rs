@@ -66,8 +66,10 @@ pub(crate) async fn align(
     let (ratings, begun) = blocking(move || {
         let ids = ratings.users.names();
         let begun = match Form::of(sizes.rating().into()) {
-            Form::Ecdh => rating::begin(&psi, sizes, ids).map(Begun::Ecdh),
-            Form::Vole => vole::rating::begin(&psi, sizes, ids).map(Begun::Vole),
+            Form::Ecdh => rating::begin(&psi, sizes, ids).map(|begun| Begun::Ecdh(Box::new(begun))),
+            Form::Vole => {
+                vole::rating::begin(&psi, sizes, ids).map(|begun| Begun::Vole(Box::new(begun)))
+            }
         };
         (ratings, begun)
     })
@@ -79,7 +81,8 @@ pub(crate) async fn align(
         ledger: &*ledger,
     };
     let (common, claims) = match begun.map_err(psi_fault)? {
-        Begun::Ecdh((masking, matching)) => {
+        Begun::Ecdh(begun) => {
+            let (masking, matching) = *begun;
             let (sent, matching) = tokio::try_join!(
                 send_masked(masking, &sender, &meter, &telling),
                 receive(matching, &mut link, &telling),
@@ -87,7 +90,7 @@ pub(crate) async fn align(
             let found = blocking(move || matching.finish(sent)).await?;
             found.map_err(psi_fault)?
         }
-        Begun::Vole(encoding) => align_vole::find(encoding, &sender, &mut link, &telling).await?,
+        Begun::Vole(encoding) => align_vole::find(*encoding, &sender, &mut link, &telling).await?,
     };
 
     // Other users than before may be in common only if P1 brought other ids, a second guess.
@@ -241,8 +244,8 @@ pub(crate) async fn send(sender: &mpsc::Sender<AlignChunk>, chunk: AlignChunk, m
 
 /// Our ids, in the form that the sizes ask for.
 enum Begun {
-    Ecdh((Masking, RatingMatching)),
-    Vole(vole::RatingEncoding),
+    Ecdh(Box<(Masking, RatingMatching)>),
+    Vole(Box<vole::RatingEncoding>),
 }
 
 /// P1's side of the stream.

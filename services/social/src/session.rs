@@ -370,11 +370,8 @@ impl Slot {
             if running.epoch != epoch {
                 return Err(superseded());
             }
-            match &stage {
-                SocialJob::Aligned(common) => {
-                    running.common_users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
-                }
-                _ => {}
+            if let SocialJob::Aligned(common) = &stage {
+                running.common_users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
             }
             if running.openings == 0 {
                 running.offline.touch();

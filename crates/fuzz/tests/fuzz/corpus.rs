@@ -163,13 +163,13 @@ fn protocol_messages() -> Vec<File> {
     assert!(parameters_from_wire(&parameters).is_ok());
     let contradicting = v1::ProductParameters {
         security_bits: parameters.security_bits + 1,
-        ..parameters.clone()
+        ..parameters
     };
     let huge = v1::ProductParameters {
         users: u32::MAX,
         columns: u32::MAX,
         rounds: u32::MAX,
-        ..parameters.clone()
+        ..parameters
     };
     // As the target expects them.
     let header = ChunkHeader {

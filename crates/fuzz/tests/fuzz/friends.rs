@@ -1,6 +1,11 @@
 //! One opening of friends' sums (`noise-first`): what either platform does with the other's bytes, as
 //! frames that begin from nothing and as whole messages in which a few bytes are changed.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the world of these tests is honest; only the bytes are hostile"
+)]
+
 use std::sync::{Arc, OnceLock};
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};

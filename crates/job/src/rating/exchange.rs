@@ -187,7 +187,7 @@ pub(super) enum Left {
     Round(Product, Box<Trainee>),
     Opening(Box<Trainee>),
     Close(Box<Trainee>),
-    Friends(FriendsLeft),
+    Friends(Box<FriendsLeft>),
 }
 
 impl ProductExchange {
@@ -291,7 +291,7 @@ impl ProductExchange {
                 }
                 Ok(about.trained(trainee, true))
             }
-            (endpoint, Left::Friends(left)) => about.friends_done(endpoint, left),
+            (endpoint, Left::Friends(left)) => about.friends_done(endpoint, *left),
             _ => Err(JobError::OutOfPlace),
         }
     }

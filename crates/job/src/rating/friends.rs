@@ -394,7 +394,7 @@ impl About {
                 return Ok(RatingNext::Exchange(RatingExchange::Finish(unfinished)));
             }
         };
-        let left = Left::Friends(left);
+        let left = Left::Friends(Box::new(left));
         let exchange = RatingExchange::product(self, phase, round, endpoint, left);
         Ok(RatingNext::Exchange(exchange))
     }

@@ -278,7 +278,10 @@ mod tests {
         let own = ListsModel::learn(&ratings, &settings).unwrap();
         let (users, items) = exported(&own, 1.0);
         // Half of the users have a vector, no item has.
-        let half = |user: u32| (user % 2 == 0).then(|| users[user as usize].as_slice());
+        let half = |user: u32| {
+            user.is_multiple_of(2)
+                .then(|| users[user as usize].as_slice())
+        };
         let factors = OwnFactors {
             width: 6,
             user: &half,

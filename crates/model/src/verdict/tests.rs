@@ -33,7 +33,7 @@ fn planted_with(users: usize, (of_few, of_others): (usize, usize)) -> Planted {
     let mut rng = stream(3, 1 << 50);
     let mut given = BTreeMap::new();
     let mut liked = vec![Vec::new(); users];
-    for user in 0..users {
+    for (user, liked) in liked.iter_mut().enumerate() {
         let count = if user % 5 < 2 { user / 5 % 5 } else { 12 };
         for place in 0..12 {
             let own = below(&mut rng, 4) > 0;
@@ -47,8 +47,8 @@ fn planted_with(users: usize, (of_few, of_others): (usize, usize)) -> Planted {
             let low = if taste == user % TASTES { 4 } else { 1 };
             let item = u32::try_from(taste * 20 + choice).unwrap();
             let value = low + draw(&mut rng, 2);
-            if value >= 4 && !liked[user].contains(&item) {
-                liked[user].push(item);
+            if value >= 4 && !liked.contains(&item) {
+                liked.push(item);
             }
             if place < count {
                 given.insert((user, item), value);
@@ -251,7 +251,7 @@ fn rewired_links_are_worth_nothing() {
         let ratings = found.details.ratings.unwrap().few.unwrap();
         said_ratings += u32::from(ratings.worth_it);
     }
-    let most = seeds as u32 / 20;
+    let most = u32::try_from(seeds).unwrap() / 20;
     assert!(said_lists <= most, "{said_lists} of {seeds}");
     assert!(said_ratings <= most, "{said_ratings} of {seeds}");
 }

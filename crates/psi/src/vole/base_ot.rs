@@ -160,7 +160,7 @@ mod tests {
     fn the_chooser_has_the_chosen_seed_and_not_the_other() {
         let keys = Keys::new(&Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
         let mut random = ChaCha20Rng::from_seed([5; 32]);
-        let choices: Vec<Choice> = (0..40_u8).map(|i| Choice::from(i / 3 & 1)).collect();
+        let choices: Vec<Choice> = (0..40_u8).map(|i| Choice::from((i / 3) & 1)).collect();
         let (choosing, requests) = choose(&keys, choices.clone(), &mut random);
         assert_eq!(requests.len(), 40 * REQUEST_BYTES);
         let answered = answer(&keys, &requests, &mut random).unwrap();

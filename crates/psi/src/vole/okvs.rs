@@ -57,7 +57,7 @@ fn places(id: &IdHash, segment: u32) -> [usize; 3] {
     let mut from = 16;
     std::array::from_fn(|_| {
         let bytes = std::array::from_fn(|byte| id[from + byte]);
-        let within = u64::from(u32::from_le_bytes(bytes)) * u64::from(segment) >> 32;
+        let within = (u64::from(u32::from_le_bytes(bytes)) * u64::from(segment)) >> 32;
         let place = first + within;
         from += 4;
         first += u64::from(segment);

@@ -369,6 +369,11 @@ fn mu_is_limited_for_a_job_a_year_and_in_all() {
         .replace("[\"noised\", \"exact\"]", "[\"friends\"]")
         .replace("most_rho = 0.5", "most_rho = 9.0")
         .replace("most_epsilon = 4.0", "most_epsilon = 99.0");
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "of small μ"
+    )]
     let nano_rho = |mu: f64| (mu * mu / 2.0 * 1e9).ceil() as u64;
     let asked = |more: &str, mu: f64, year: f64, in_all: f64| {
         let proposal = Proposal {
