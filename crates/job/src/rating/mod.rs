@@ -12,7 +12,7 @@
 //! | 6 | both sides' count of the openings | Evaluation |
 //!
 //! A job that goes on from disk begins with the place of its unfinished stock, with the resume
-//! handshake of 4, or with 6. An opening of friends' sums has the order of [`friends`] in place of
+//! handshake of 4, or with 6. An opening of friends' sums has the order of `friends` in place of
 //! 3 to 5.
 
 mod bounded;
