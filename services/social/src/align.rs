@@ -84,7 +84,7 @@ pub(crate) async fn answer(
         if let Err(fault) = exchange.align(theirs, first_bytes, chunks, found).await {
             let fault = fail(&platform, job, fault);
             // A caller that is gone needs no reason.
-            let _ = sender.send(Err(outward(fault))).await;
+            let _ = timeout(idle, sender.send(Err(outward(fault)))).await;
         }
     };
     tokio::spawn(work.instrument(span));
@@ -296,10 +296,7 @@ impl Exchange<'_> {
 
     async fn send(&self, chunk: AlignChunk) -> Result<(), Fault> {
         let bytes = chunk.wire_bytes();
-        self.answers.send(Ok(chunk)).await.map_err(|_| {
-            let detail = "it stopped reading".into();
-            blamed(LinkError::Vanished { detail }, None)
-        })?;
+        put(&self.answers, chunk, self.idle).await?;
         self.meter.sent(bytes);
         Ok(())
     }
@@ -397,6 +394,22 @@ pub(crate) fn out_of_place(expected: &'static str) -> Fault {
     blamed(error.into(), None)
 }
 
+/// Sends a message, which P0 has the idle time to make room for.
+async fn put(
+    answers: &mpsc::Sender<Result<AlignChunk, Status>>,
+    chunk: AlignChunk,
+    idle: Duration,
+) -> Result<(), Fault> {
+    let error = match timeout(idle, answers.send(Ok(chunk))).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(_)) => LinkError::Vanished {
+            detail: "it stopped reading".into(),
+        },
+        Err(_) => LinkError::Idle { limit: idle },
+    };
+    Err(blamed(error, None))
+}
+
 /// The next message; any message begins the idle time anew.
 async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<AlignChunk, Fault> {
     let chunk = match timeout(idle, chunks.message()).await {
@@ -406,4 +419,22 @@ async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<Alig
         Err(_) => LinkError::Idle { limit: idle },
     };
     Err(blamed(chunk, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_rating_platform_that_takes_no_messages_is_idle() {
+        let (answers, mut receiver) = mpsc::channel(1);
+        let idle = Duration::from_millis(30);
+        let chunk = || align_chunk(Part::Labels(vec![1; 8]));
+        assert_eq!(put(&answers, chunk(), idle).await, Ok(()));
+        let waiting = timeout(Duration::from_secs(20), put(&answers, chunk(), idle));
+        let fault = waiting.await.unwrap().unwrap_err();
+        assert_eq!(fault.reason, Reason::PeerIdle);
+        receiver.recv().await.unwrap();
+        assert_eq!(put(&answers, chunk(), idle).await, Ok(()));
+    }
 }
