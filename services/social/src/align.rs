@@ -169,7 +169,8 @@ impl Exchange<'_> {
     }
 
     /// The common users of a job are found once: a P0 that begins again gets their digest, which
-    /// it has seen, and compares no other ids.
+    /// it has seen, and compares no other ids. One that left with labels and without claims begins
+    /// no more: [`Self::may_label`].
     async fn find_again(
         &self,
         theirs: AlignOpening,
@@ -211,6 +212,8 @@ impl Exchange<'_> {
         let name = job.to_string();
         let (state, phase) = (JobState::Running, Phase::Alignment);
         platform.advance(&name, state, phase, "Finding the common users.")?;
+        let files = platform.stocks.checkpoint(&name);
+        blocking(move || alignment::never_labelled(&files)).await??;
 
         // Refused by what P0 announced, before anything is read; it can bring no more.
         let announced = Leaving::Intersection {
@@ -325,6 +328,18 @@ impl Exchange<'_> {
         }
     }
 
+    /// Asked before the first label leaves: a job's users are labelled in one call only. What is
+    /// on disk then says so to each later one.
+    pub(crate) async fn may_label(&self) -> Result<(), Fault> {
+        let (platform, name) = (Arc::clone(self.platform), self.job.to_string());
+        let marked = blocking(move || {
+            // Of two calls at once one marks.
+            let _counting = platform.counting();
+            alignment::label_once(&platform.stocks.checkpoint(&name))
+        });
+        marked.await?
+    }
+
     /// Labels P0's masked ids as they come.
     async fn answer_masked(
         &self,
@@ -333,6 +348,7 @@ impl Exchange<'_> {
         chunks: &mut Streaming<AlignChunk>,
         telling: &impl Fn(u64),
     ) -> Result<SocialWaiting, Fault> {
+        let mut marked = false;
         while !answering.is_complete() {
             let Part::Points(points) = self.part(chunks).await? else {
                 return Err(out_of_place("points from the rating platform"));
@@ -340,6 +356,10 @@ impl Exchange<'_> {
             let elements = points.len() as u64 / 32;
             // However slowly P0 sends them: what no longer is allowed is not answered.
             disclosing::may_go_on(self.platform, self.job)?;
+            if !marked {
+                self.may_label().await?;
+                marked = true;
+            }
             let labels;
             (answering, labels) = blocking(move || answering.answer(&points))
                 .await?
