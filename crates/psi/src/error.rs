@@ -48,7 +48,8 @@ pub enum PsiError {
         /// How many there are.
         actual: u64,
     },
-    /// The ids do not fit their vector under this session's key: less than once in 2^40 sessions.
+    /// The ids do not fit their vector under this session's key: less than once in 2^40 sessions whose
+    /// key the peer did not choose.
     #[error("the ids cannot be encoded under this session's key: begin again with a new session")]
     Encoding,
     /// A set larger than the protocol takes (either side).

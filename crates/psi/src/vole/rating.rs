@@ -23,7 +23,7 @@ use crate::{Common, PsiError, Session, Sizes};
 ///
 /// # Errors
 /// [`PsiError::Entropy`], [`PsiError::Count`], [`PsiError::OwnDuplicate`]; [`PsiError::Encoding`]
-/// for less than one session in 2^40: begin again with a new one.
+/// for less than one session in 2^40 whose key P1 did not choose: begin again with a new one.
 pub fn begin<'a>(
     session: &Session,
     sizes: Sizes,
