@@ -186,6 +186,28 @@ impl Attacker {
         ids: &[String],
         change: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(Common, Overlap), Fault> {
+        let claim = |mut claims| {
+            change(&mut claims);
+            Some(claims)
+        };
+        self.compare(job, ids, claim).await
+    }
+
+    /// The intersection without claims: leaves once it has all labels.
+    pub(crate) async fn align_leaving(
+        &mut self,
+        job: JobId,
+        ids: &[String],
+    ) -> Result<(Common, Overlap), Fault> {
+        self.compare(job, ids, |_| None).await
+    }
+
+    async fn compare(
+        &mut self,
+        job: JobId,
+        ids: &[String],
+        claim: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>,
+    ) -> Result<(Common, Overlap), Fault> {
         let ours = alignment::opening(job, ids.len(), "nfc-trim").unwrap();
         let (sender, receiver) = mpsc::channel::<AlignChunk>(4);
         sender.send(ours.to_wire()).await.unwrap();
@@ -234,13 +256,14 @@ impl Attacker {
                 matching.finish().unwrap()
             }
         };
-        let mut claims: Vec<u8> = claims.chunks().flatten().copied().collect();
-        change(&mut claims);
+        let overlap = alignment::overlap(sizes, &common);
+        let Some(claims) = claim(claims.chunks().flatten().copied().collect()) else {
+            return Ok((common, overlap));
+        };
         let _ = sender.send(align_chunk(Part::Claims(claims))).await;
         drop(sender);
         // P1 ends its stream once it has checked the claims.
         while next(&mut answers).await?.is_some() {}
-        let overlap = alignment::overlap(sizes, &common);
         Ok((common, overlap))
     }
 

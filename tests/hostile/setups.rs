@@ -221,6 +221,37 @@ async fn a_job_that_begins_again_does_not_ask_about_other_users() {
     assert_ne!(state, JobState::Finished, "{why}");
 }
 
+/// Nor does it by leaving with the labels, before it says which users are common.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_labels_have_left_does_not_ask_about_other_users() {
+    let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+    let mut attacker = target.attacker().await;
+    for others in [0, 4_096] {
+        // In either form of the intersection.
+        let guessed = |half: Vec<String>| -> Vec<String> {
+            let others = (0..others).map(|n| format!("v{n}"));
+            half.into_iter().chain(others).collect()
+        };
+        let proposal = proposal(Protocol::Preprocessed, 1);
+        attacker.approved(&proposal).await;
+        let before = intersections(&target).len();
+        let half = guessed(everybody().into_iter().take(20).collect());
+        let (first, _) = attacker.align_leaving(proposal.job, &half).await.unwrap();
+        assert_eq!(first.rows.len(), 20);
+        attacker.detach();
+        attacker.hello().await;
+        attacker.attach(proposal.job).await.unwrap();
+        let half = guessed(everybody().into_iter().skip(20).collect());
+        let fault = attacker.align(proposal.job, &half).await.unwrap_err();
+        assert_eq!(fault.reason, Reason::StateLost, "{fault:?}");
+        assert_eq!(intersections(&target).len(), before + 1);
+        let (state, why) = target.end_of(&proposal.job.to_string()).await;
+        assert_eq!(state, JobState::Failed, "{why}");
+        attacker.detach();
+        attacker.hello().await;
+    }
+}
+
 /// What the conversation does not take is refused before anything is compared.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_ids_than_the_protocol_takes_are_refused_unread() {

@@ -16,7 +16,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{COMMON, CheckpointFiles};
+use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
 
 /// A fresh opening of one side.
 ///
@@ -198,6 +198,33 @@ pub fn keep(files: &CheckpointFiles, common: &Common, overlap: &Overlap) -> Resu
     files.save(COMMON, &kept).map_err(storage)
 }
 
+/// Notes durably that labels of P1's ids are about to leave: in each job once. The caller excludes
+/// other calls for the same job meanwhile.
+///
+/// # Errors
+/// As [`never_labelled`].
+pub fn label_once(files: &CheckpointFiles) -> Result<(), Fault> {
+    never_labelled(files)?;
+    files.save(LABELLED, &true).map_err(storage)
+}
+
+/// Whether the job's users may still be compared. A P0 that left with the labels, before it
+/// claimed the common users, could compare others.
+///
+/// # Errors
+/// [`Reason::StateLost`] when labels may have left before; [`Reason::StorageFailed`].
+pub fn never_labelled(files: &CheckpointFiles) -> Result<(), Fault> {
+    match files.load::<bool>(LABELLED).map_err(storage)? {
+        None => Ok(()),
+        Some(_) => {
+            let message = "the rating platform left, or the connection broke, after this job's \
+                           users were compared and before the common ones were known to both: a \
+                           job compares them once";
+            Err(Fault::new(Reason::StateLost, message).remedied_by("Propose the job anew."))
+        }
+    }
+}
+
 /// The result as it was kept, if it was.
 ///
 /// # Errors
@@ -271,6 +298,19 @@ mod tests {
         let many = opening(job, 1 << 25, "nfc-trim").unwrap();
         let fault = agree(&rating, &many).err().unwrap();
         assert_eq!(fault.reason, Reason::LimitExceeded);
+    }
+
+    #[test]
+    fn users_are_labelled_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = CheckpointFiles::in_directory(directory.path().join("job"));
+        for _ in 0..2 {
+            assert_eq!(never_labelled(&files), Ok(()));
+        }
+        assert_eq!(label_once(&files), Ok(()));
+        for refused in [never_labelled(&files), label_once(&files)] {
+            assert_eq!(refused.unwrap_err().reason, Reason::StateLost);
+        }
     }
 
     #[test]

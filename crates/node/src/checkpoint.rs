@@ -25,6 +25,9 @@ pub const PROGRESS: File = File("progress", 2);
 ///
 /// Version 1 kept them as a message.
 pub const COMMON: File = File("common", 2);
+/// Written once, before the first label of P1's ids leaves: no other ids are compared with them.
+/// It outlives a stock like the common users.
+pub const LABELLED: File = File("labelled", 1);
 
 /// An opening of friends' sums: what it goes on from once its rows, or its a-parts, may have left.
 pub const FRIENDS: File = File("friends", 1);

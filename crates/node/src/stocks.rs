@@ -15,7 +15,7 @@ use s3rec_spmm::preprocessed::DirectoryStorage;
 use s3rec_wire::v1;
 use s3rec_wire::v1::StockState;
 
-use crate::checkpoint::{COMMON, CheckpointFiles};
+use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
 use crate::process::now_unix_ms;
 use crate::records::{StockRecord, StockStage};
 use crate::store::{Store, StoreError, Table};
@@ -143,7 +143,7 @@ impl Stocks {
         let path = self.path(job);
         let discarded = match self.reopen(job) {
             Ok(storage) => {
-                let erased = DirectoryStorage::empty(&path, &[COMMON.0]);
+                let erased = DirectoryStorage::empty(&path, &[COMMON.0, LABELLED.0]);
                 drop(storage);
                 erased
             }
@@ -275,6 +275,7 @@ mod tests {
         let store = Store::open(directory.path()).unwrap();
         let stocks = Stocks::open(directory.path(), &store, |_| true).unwrap();
         stocks.checkpoint("job").save(COMMON, &7_u32).unwrap();
+        stocks.checkpoint("job").save(LABELLED, &true).unwrap();
         stocks
             .checkpoint("job")
             .save(crate::checkpoint::AGREED, &8_u32)
@@ -283,6 +284,7 @@ mod tests {
         stocks.discard("job").unwrap();
         let kept = stocks.checkpoint("job");
         assert_eq!(kept.load::<u32>(COMMON).unwrap(), Some(7));
+        assert_eq!(kept.load::<bool>(LABELLED).unwrap(), Some(true));
         assert_eq!(kept.load::<u32>(crate::checkpoint::AGREED).unwrap(), None);
         assert!(stocks.make("job").unwrap().load().unwrap().is_none());
         stocks.erase(&store, "job");

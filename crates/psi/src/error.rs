@@ -18,7 +18,9 @@ impl std::fmt::Display for PointFault {
     }
 }
 
-/// Errors of the private set intersection. None depends on which ids are common.
+/// Errors of the private set intersection. None of P0's depends on its ids or on which are common:
+/// of labels that match an id twice the first counts. Honest ones do so once in 2^40 jobs, and P1
+/// then finds the claims [`Unproven`](Self::Unproven) or one common id is missed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PsiError {
@@ -46,7 +48,8 @@ pub enum PsiError {
         /// How many there are.
         actual: u64,
     },
-    /// The ids do not fit their vector under this session's key: less than once in 2^40 sessions.
+    /// The ids do not fit their vector under this session's key: less than once in 2^40 sessions whose
+    /// key the peer did not choose.
     #[error("the ids cannot be encoded under this session's key: begin again with a new session")]
     Encoding,
     /// A set larger than the protocol takes (either side).
@@ -98,9 +101,6 @@ pub enum PsiError {
     /// The same masked id twice (peer).
     #[error("the peer sent a masked id twice")]
     Duplicate,
-    /// Two ids have the label of one (peer; for honest ones once in 2^40 jobs).
-    #[error("labels match more than one id")]
-    Ambiguous,
     /// The columns are not what the protocol sends: the peer could ask about any id (peer).
     #[error("the peer's columns are no words of the code")]
     Inconsistent,

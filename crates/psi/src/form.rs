@@ -8,7 +8,8 @@ use crate::{PsiError, Sizes};
 const LEAST_VOLE_IDS: u64 = 4_096;
 
 /// The form of an intersection. It follows from P0's number of ids alone, so that both platforms
-/// know it from the openings, P1's limits before P1 has read anything, and nobody chooses.
+/// know it from the openings, and P1's limits before P1 has read anything. A P0 that deviates chooses
+/// it by the number that it announces: what only [`crate::vole`] promises holds from 4,096 ids on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Diffie-Hellman on ristretto255, at the root of this crate.
@@ -27,8 +28,8 @@ impl Form {
         }
     }
 
-    /// Most ids that a P0 that announces so many can ask about, also when it deviates: what a
-    /// limit counts.
+    /// Most ids of its choice that a P0 that announces so many can ask about, also when it
+    /// deviates: what a limit counts. [`Layout::most_ids`] says what may come to that by chance.
     ///
     /// # Errors
     /// [`PsiError::TooManyIds`] above [`crate::MAX_IDS`].

@@ -129,8 +129,7 @@ impl RatingMatching {
     /// The common ids, and what to tell P1.
     ///
     /// # Errors
-    /// [`PsiError::Unfinished`]; blaming the peer, [`PsiError::Duplicate`] and
-    /// [`PsiError::Ambiguous`].
+    /// [`PsiError::Unfinished`]; blaming the peer, [`PsiError::Duplicate`].
     pub fn finish(self, sent: Sent) -> Result<(Common, Claims), PsiError> {
         let (_, labels) = self.received();
         self.points.finish()?;
@@ -141,7 +140,7 @@ impl RatingMatching {
                 actual: labels,
             });
         }
-        let mut pairs = matches(&self.labels, self.sizes.label_bytes(), &self.tags)?;
+        let mut pairs = matches(&self.labels, self.sizes.label_bytes(), &self.tags);
         let rows = pairs
             .iter()
             .map(|(place, _)| sent.order[*place as usize])
@@ -154,35 +153,23 @@ impl RatingMatching {
     }
 }
 
-/// The matched places (P0's, P1's), ascending in P1's.
-fn matches(
-    labels: &[u8],
-    label_bytes: usize,
-    tags: &[[u8; 32]],
-) -> Result<Vec<(u32, u32)>, PsiError> {
+/// The matched places (P0's, P1's), ascending in P1's. Of equal labels the first counts, and of tags
+/// that match one label the first: refusing them would tell P1, which could send a label twice,
+/// whether it matches.
+fn matches(labels: &[u8], label_bytes: usize, tags: &[[u8; 32]]) -> Vec<(u32, u32)> {
     let mut index: Vec<(&[u8], u32)> = labels.chunks_exact(label_bytes).zip(0..).collect();
     index.par_sort_unstable();
-    let found: Result<Vec<Option<(u32, u32)>>, PsiError> = tags
+    let mut pairs: Vec<(u32, u32)> = tags
         .par_iter()
         .zip(0_u32..u32::MAX)
-        .map(|(tag, social)| {
+        .filter_map(|(tag, social)| {
             let label = &tag[..label_bytes];
             let from = index.partition_point(|(known, _)| *known < label);
-            let mut equal = index[from..]
-                .iter()
-                .take_while(|(known, _)| *known == label);
-            match (equal.next(), equal.next()) {
-                (None, _) => Ok(None),
-                (Some((_, rating)), None) => Ok(Some((*rating, social))),
-                (Some(_), Some(_)) => Err(PsiError::Ambiguous),
-            }
+            let (known, rating) = index.get(from)?;
+            (*known == label).then_some((*rating, social))
         })
         .collect();
-    let pairs: Vec<(u32, u32)> = found?.into_iter().flatten().collect();
-    let mut claimed: Vec<u32> = pairs.iter().map(|(rating, _)| *rating).collect();
-    claimed.par_sort_unstable();
-    if claimed.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(PsiError::Ambiguous);
-    }
-    Ok(pairs)
+    let mut claimed = vec![false; index.len()];
+    pairs.retain(|(rating, _)| !std::mem::replace(&mut claimed[*rating as usize], true));
+    pairs
 }

@@ -41,8 +41,8 @@ pub(crate) async fn align(
     let rule = &ledger.proposal.id_rule;
     let ours = alignment::opening(job, ratings.users.len(), rule)?;
     let (sender, receiver) = mpsc::channel(4);
-    send(&sender, ours.to_wire(), &meter).await;
     let idle = platform.idle_limit();
+    send(&sender, ours.to_wire(), &meter, idle).await?;
     let answered = timeout(idle, session.client.align(ReceiverStream::new(receiver))).await;
     let mut link = Link {
         answers: answered
@@ -84,7 +84,7 @@ pub(crate) async fn align(
         Begun::Ecdh(begun) => {
             let (masking, matching) = *begun;
             let (sent, matching) = tokio::try_join!(
-                send_masked(masking, &sender, &meter, &telling),
+                send_masked(masking, &sender, (&meter, idle), &telling),
                 receive(matching, &mut link, &telling),
             )?;
             let found = blocking(move || matching.finish(sent)).await?;
@@ -176,7 +176,7 @@ async fn found_before(
 async fn send_masked(
     mut masking: Masking,
     sender: &mpsc::Sender<AlignChunk>,
-    meter: &Meter,
+    (meter, idle): (&Meter, Duration),
     telling: &Telling<'_>,
 ) -> Result<Sent, Fault> {
     loop {
@@ -190,7 +190,7 @@ async fn send_masked(
             return masking.finish().map_err(psi_fault);
         };
         let elements = points.len() as u64 / 32;
-        send(sender, align_chunk(Part::Points(points)), meter).await;
+        send(sender, align_chunk(Part::Points(points)), meter, idle).await?;
         telling.progress(elements);
     }
 }
@@ -224,7 +224,7 @@ async fn send_claims(
 ) -> Result<(), Fault> {
     for chunk in claims.chunks() {
         let chunk = align_chunk(Part::Claims(chunk.to_vec()));
-        send(&sender, chunk, &link.meter).await;
+        send(&sender, chunk, &link.meter, link.idle).await?;
     }
     // Dropping the sender here ends our side of the stream.
     drop(sender);
@@ -234,12 +234,21 @@ async fn send_claims(
     }
 }
 
-pub(crate) async fn send(sender: &mpsc::Sender<AlignChunk>, chunk: AlignChunk, meter: &Meter) {
+/// Sends a message, which P1 has the idle time to make room for.
+pub(crate) async fn send(
+    sender: &mpsc::Sender<AlignChunk>,
+    chunk: AlignChunk,
+    meter: &Meter,
+    idle: Duration,
+) -> Result<(), Fault> {
     let bytes = chunk.wire_bytes();
-    // A receiver that is gone: the reason comes with the answers.
-    if sender.send(chunk).await.is_ok() {
-        meter.sent(bytes);
+    match timeout(idle, sender.send(chunk)).await {
+        Ok(Ok(())) => meter.sent(bytes),
+        // A receiver that is gone: the reason comes with the answers.
+        Ok(Err(_)) => {}
+        Err(_) => return Err(LinkError::Idle { limit: idle }.into()),
     }
+    Ok(())
 }
 
 /// Our ids, in the form that the sizes ask for.
@@ -252,7 +261,7 @@ enum Begun {
 pub(crate) struct Link {
     answers: Streaming<AlignChunk>,
     pub(crate) meter: Meter,
-    idle: Duration,
+    pub(crate) idle: Duration,
 }
 
 impl Link {
@@ -319,6 +328,22 @@ fn malformed(error: WireError) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_takes_no_messages_is_idle() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (meter, idle) = (Meter::default(), Duration::from_millis(30));
+        let chunk = || align_chunk(Part::Points(vec![1; 32]));
+        assert_eq!(send(&sender, chunk(), &meter, idle).await, Ok(()));
+        let waiting = timeout(
+            Duration::from_secs(20),
+            send(&sender, chunk(), &meter, idle),
+        );
+        let fault = waiting.await.unwrap().unwrap_err();
+        assert_eq!(fault.reason, Reason::PeerIdle);
+        receiver.recv().await.unwrap();
+        assert_eq!(send(&sender, chunk(), &meter, idle).await, Ok(()));
+    }
 
     #[test]
     fn a_job_has_the_users_in_common_that_were_found_first() {

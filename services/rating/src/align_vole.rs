@@ -25,7 +25,8 @@ pub(crate) async fn find(
     };
     let answered = blocking(move || encoding.take_request(&request)).await?;
     let (sending, answer) = answered.map_err(psi_fault)?;
-    send(sender, align_chunk(Part::Transfers(answer)), &link.meter).await;
+    let answer = align_chunk(Part::Transfers(answer));
+    send(sender, answer, &link.meter, link.idle).await?;
     let Some(sending) = send_columns(sending, sender, link, telling).await? else {
         // P1 reads no more, and says why on its own stream.
         link.part().await?;
@@ -55,7 +56,8 @@ async fn send_columns(
         let Some(columns) = chunk else {
             return Ok(Some(sending));
         };
-        send(sender, align_chunk(Part::Columns(columns)), &link.meter).await;
+        let columns = align_chunk(Part::Columns(columns));
+        send(sender, columns, &link.meter, link.idle).await?;
         telling.progress(1);
     }
     Ok(None)

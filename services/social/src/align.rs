@@ -84,7 +84,7 @@ pub(crate) async fn answer(
         if let Err(fault) = exchange.align(theirs, first_bytes, chunks, found).await {
             let fault = fail(&platform, job, fault);
             // A caller that is gone needs no reason.
-            let _ = sender.send(Err(outward(fault))).await;
+            let _ = timeout(idle, sender.send(Err(outward(fault)))).await;
         }
     };
     tokio::spawn(work.instrument(span));
@@ -169,7 +169,8 @@ impl Exchange<'_> {
     }
 
     /// The common users of a job are found once: a P0 that begins again gets their digest, which
-    /// it has seen, and compares no other ids.
+    /// it has seen, and compares no other ids. One that left with labels and without claims begins
+    /// no more: [`Self::may_label`].
     async fn find_again(
         &self,
         theirs: AlignOpening,
@@ -211,6 +212,8 @@ impl Exchange<'_> {
         let name = job.to_string();
         let (state, phase) = (JobState::Running, Phase::Alignment);
         platform.advance(&name, state, phase, "Finding the common users.")?;
+        let files = platform.stocks.checkpoint(&name);
+        blocking(move || alignment::never_labelled(&files)).await??;
 
         // Refused by what P0 announced, before anything is read; it can bring no more.
         let announced = Leaving::Intersection {
@@ -296,10 +299,7 @@ impl Exchange<'_> {
 
     async fn send(&self, chunk: AlignChunk) -> Result<(), Fault> {
         let bytes = chunk.wire_bytes();
-        self.answers.send(Ok(chunk)).await.map_err(|_| {
-            let detail = "it stopped reading".into();
-            blamed(LinkError::Vanished { detail }, None)
-        })?;
+        put(&self.answers, chunk, self.idle).await?;
         self.meter.sent(bytes);
         Ok(())
     }
@@ -328,6 +328,18 @@ impl Exchange<'_> {
         }
     }
 
+    /// Asked before the first label leaves: a job's users are labelled in one call only. What is
+    /// on disk then says so to each later one.
+    pub(crate) async fn may_label(&self) -> Result<(), Fault> {
+        let (platform, name) = (Arc::clone(self.platform), self.job.to_string());
+        let marked = blocking(move || {
+            // Of two calls at once one marks.
+            let _counting = platform.counting();
+            alignment::label_once(&platform.stocks.checkpoint(&name))
+        });
+        marked.await?
+    }
+
     /// Labels P0's masked ids as they come.
     async fn answer_masked(
         &self,
@@ -336,6 +348,7 @@ impl Exchange<'_> {
         chunks: &mut Streaming<AlignChunk>,
         telling: &impl Fn(u64),
     ) -> Result<SocialWaiting, Fault> {
+        let mut marked = false;
         while !answering.is_complete() {
             let Part::Points(points) = self.part(chunks).await? else {
                 return Err(out_of_place("points from the rating platform"));
@@ -343,6 +356,10 @@ impl Exchange<'_> {
             let elements = points.len() as u64 / 32;
             // However slowly P0 sends them: what no longer is allowed is not answered.
             disclosing::may_go_on(self.platform, self.job)?;
+            if !marked {
+                self.may_label().await?;
+                marked = true;
+            }
             let labels;
             (answering, labels) = blocking(move || answering.answer(&points))
                 .await?
@@ -397,6 +414,22 @@ pub(crate) fn out_of_place(expected: &'static str) -> Fault {
     blamed(error.into(), None)
 }
 
+/// Sends a message, which P0 has the idle time to make room for.
+async fn put(
+    answers: &mpsc::Sender<Result<AlignChunk, Status>>,
+    chunk: AlignChunk,
+    idle: Duration,
+) -> Result<(), Fault> {
+    let error = match timeout(idle, answers.send(Ok(chunk))).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(_)) => LinkError::Vanished {
+            detail: "it stopped reading".into(),
+        },
+        Err(_) => LinkError::Idle { limit: idle },
+    };
+    Err(blamed(error, None))
+}
+
 /// The next message; any message begins the idle time anew.
 async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<AlignChunk, Fault> {
     let chunk = match timeout(idle, chunks.message()).await {
@@ -406,4 +439,22 @@ async fn next(chunks: &mut Streaming<AlignChunk>, idle: Duration) -> Result<Alig
         Err(_) => LinkError::Idle { limit: idle },
     };
     Err(blamed(chunk, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_rating_platform_that_takes_no_messages_is_idle() {
+        let (answers, mut receiver) = mpsc::channel(1);
+        let idle = Duration::from_millis(30);
+        let chunk = || align_chunk(Part::Labels(vec![1; 8]));
+        assert_eq!(put(&answers, chunk(), idle).await, Ok(()));
+        let waiting = timeout(Duration::from_secs(20), put(&answers, chunk(), idle));
+        let fault = waiting.await.unwrap().unwrap_err();
+        assert_eq!(fault.reason, Reason::PeerIdle);
+        receiver.recv().await.unwrap();
+        assert_eq!(put(&answers, chunk(), idle).await, Ok(()));
+    }
 }

@@ -62,6 +62,7 @@ impl<T: Fn(u64)> Vole<'_, T> {
 
     /// A message at a time, on a thread that may block.
     async fn send_labels(&self, mut labelling: SocialLabelling) -> Result<SocialWaiting, Fault> {
+        self.exchange.may_label().await?;
         loop {
             // However slowly P0 takes them: what no longer is allowed is not answered.
             disclosing::may_go_on(self.exchange.platform, self.exchange.job)?;

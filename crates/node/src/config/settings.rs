@@ -258,7 +258,8 @@ pub struct Limits {
     /// where no policy says otherwise, the rating platform's over all jobs.
     pub intersections: u32,
     /// Ids that the other platform may bring to set intersections in all, counted as
-    /// `intersections` are.
+    /// `intersections` are. Of a rating platform's from 4,096 on the places of their table count, up
+    /// to 1.41 times as many.
     pub ids_asked: u64,
     /// What is stated of the links of one user, both directions together, where neither the
     /// approval nor a policy says otherwise. The social platform's.

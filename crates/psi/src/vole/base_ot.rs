@@ -24,7 +24,8 @@ type Encoded = [u8; POINT_BYTES];
 
 /// The chooser, waiting for answers.
 pub(super) struct Choosing {
-    choices: Vec<Choice>,
+    /// 0 or 1.
+    choices: Zeroizing<Vec<u8>>,
     secrets: Zeroizing<Vec<Scalar>>,
     requests: Vec<[Encoded; 2]>,
 }
@@ -71,12 +72,13 @@ fn seed(
 /// Asks for one of two seeds of each transfer.
 pub(super) fn choose(
     keys: &Keys,
-    choices: Vec<Choice>,
+    choices: Zeroizing<Vec<u8>>,
     random: &mut ChaCha20Rng,
 ) -> (Choosing, Vec<u8>) {
     let mut secrets = Zeroizing::new(Vec::with_capacity(choices.len()));
     let mut requests = Vec::with_capacity(choices.len());
     for (index, choice) in choices.iter().enumerate() {
+        let choice = Choice::from(*choice);
         let secret = scalar(random);
         let mut wide = [0; 64];
         random.fill_bytes(&mut wide);
@@ -85,11 +87,11 @@ pub(super) fn choose(
         let mask = RistrettoPoint::conditional_select(
             &hash_to_group(keys, index, 0, &encoded),
             &hash_to_group(keys, index, 1, &encoded),
-            *choice,
+            choice,
         );
         let chosen = RistrettoPoint::mul_base(&secret) - mask;
         let (mut first, mut second) = (chosen, other);
-        RistrettoPoint::conditional_swap(&mut first, &mut second, *choice);
+        RistrettoPoint::conditional_swap(&mut first, &mut second, choice);
         requests.push([first.compress().to_bytes(), second.compress().to_bytes()]);
         secrets.push(secret);
     }
@@ -115,8 +117,7 @@ impl Choosing {
             .enumerate()
             .map(|(index, (((choice, secret), request), answer))| {
                 let shared = secret * decode(answer, index as u64)?;
-                let j = choice.unwrap_u8();
-                Ok(seed(keys, (index, j), &shared, request, answer))
+                Ok(seed(keys, (index, *choice), &shared, request, answer))
             })
             .collect()
     }
@@ -160,14 +161,15 @@ mod tests {
     fn the_chooser_has_the_chosen_seed_and_not_the_other() {
         let keys = Keys::new(&Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
         let mut random = ChaCha20Rng::from_seed([5; 32]);
-        let choices: Vec<Choice> = (0..40_u8).map(|i| Choice::from((i / 3) & 1)).collect();
+        let choices: Vec<u8> = (0..40).map(|i| (i / 3) & 1).collect();
+        let choices = Zeroizing::new(choices);
         let (choosing, requests) = choose(&keys, choices.clone(), &mut random);
         assert_eq!(requests.len(), 40 * REQUEST_BYTES);
         let answered = answer(&keys, &requests, &mut random).unwrap();
         let answers: Vec<_> = answered.iter().map(|(_, answer)| *answer).collect();
         let received = choosing.receive(&keys, &answers).unwrap();
         for ((choice, (seeds, _)), seed) in choices.iter().zip(&answered).zip(&received) {
-            let chosen = usize::from(choice.unwrap_u8());
+            let chosen = usize::from(*choice);
             assert!(*seed == seeds[chosen] && *seed != seeds[1 - chosen]);
         }
     }
@@ -176,7 +178,7 @@ mod tests {
     fn improper_elements_are_refused_by_place() {
         let keys = Keys::new(&Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
         let mut random = ChaCha20Rng::from_seed([5; 32]);
-        let (choosing, mut requests) = choose(&keys, vec![Choice::from(0); 3], &mut random);
+        let (choosing, mut requests) = choose(&keys, Zeroizing::new(vec![0; 3]), &mut random);
         requests[4 * 32..5 * 32].fill(0);
         assert_eq!(
             answer(&keys, &requests, &mut random).err(),

@@ -3,8 +3,6 @@
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
-use crate::PsiError;
-
 /// A tag: its first bytes are the label.
 pub(super) type Tag = [u8; 32];
 
@@ -43,8 +41,8 @@ impl Index {
         &self.tags[number as usize]
     }
 
-    /// For each of the labels, the number of the tag that begins like it.
-    pub(super) fn find(&self, labels: &[u8]) -> Result<Vec<Option<u32>>, PsiError> {
+    /// For each of the labels, the number of the tag that begins like it; of several the first.
+    pub(super) fn find(&self, labels: &[u8]) -> Vec<Option<u32>> {
         labels
             .par_chunks(self.label_bytes)
             .with_min_len(256)
@@ -52,23 +50,19 @@ impl Index {
             .collect()
     }
 
-    fn find_one(&self, label: &[u8]) -> Result<Option<u32>, PsiError> {
+    fn find_one(&self, label: &[u8]) -> Option<u32> {
         let key = key(label);
         let mut at = self.first(key);
-        let mut found = None;
         while self.slots[at] != 0 {
             let number =
                 u32::try_from(self.slots[at] & u64::from(u32::MAX)).unwrap_or(u32::MAX) - 1;
             let is_alike = self.slots[at] >> 32 == key & u64::from(u32::MAX);
             if is_alike && self.tag(number)[..self.label_bytes] == *label {
-                if found.is_some() {
-                    return Err(PsiError::Ambiguous);
-                }
-                found = Some(number);
+                return Some(number);
             }
             at = (at + 1) % self.slots.len();
         }
-        Ok(found)
+        None
     }
 
     fn first(&self, key: u64) -> usize {
@@ -106,21 +100,18 @@ mod tests {
                 .iter()
                 .flat_map(|tag| tag[..label_bytes].to_vec())
                 .collect();
-            assert_eq!(
-                index.find(&labels),
-                Ok(vec![Some(7), Some(999), None, None])
-            );
+            assert_eq!(index.find(&labels), [Some(7), Some(999), None, None]);
         }
         let none = Index::new(5, Zeroizing::new(Vec::new()));
-        assert_eq!(none.find(&[1; 10]), Ok(vec![None, None]));
+        assert_eq!(none.find(&[1; 10]), [None, None]);
     }
 
     #[test]
-    fn a_label_of_two_ids_is_ambiguous() {
+    fn a_label_of_two_ids_is_the_first_ones() {
         let mut other = tag(3, 1);
         other[31] = 9;
         let index = Index::new(10, Zeroizing::new(vec![tag(3, 1), other]));
-        assert_eq!(index.find(&tag(3, 1)[..10]), Err(PsiError::Ambiguous));
-        assert_eq!(index.find(&tag(4, 1)[..10]), Ok(vec![None]));
+        assert_eq!(index.find(&tag(3, 1)[..10]), [Some(0)]);
+        assert_eq!(index.find(&tag(4, 1)[..10]), [None]);
     }
 }

@@ -39,7 +39,12 @@ impl Layout {
         self.sizes
     }
 
-    /// Most ids that a P0 that deviates can bring: what a limit on ids asked about counts.
+    /// Most ids of its choice that a P0 that deviates can bring, m: what a limit on ids asked about
+    /// counts.
+    ///
+    /// h has 64 bits, so among N candidates there may be up to m·64/(64 − log₂(e·N/m)) ids that one
+    /// p fits (first moment over all sets of them), which are not P0's to choose: for N = 2^30 about
+    /// 41 % more than m at 4,096 announced, 28 % at 10^5, 21 % at 10^6.
     #[must_use]
     pub fn most_ids(&self) -> u64 {
         // Places of p, and those that fill the last group up.

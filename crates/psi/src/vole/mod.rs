@@ -35,17 +35,25 @@
 //! 2^-40 for every size taken. Places cross in P1's secret random order; h, ρ, Δ, u, v are new for
 //! every session, so two jobs cannot be compared id by id. Sizes follow from n₀ and n₁.
 //! Assumed: CDH on ristretto255, hashes as random oracles, AES-128 in counter mode as a
-//! pseudorandom stream. Encoding fails for less than one session in 2^40 (a file of its own says
-//! why: `okvs.rs`); the job begins again.
+//! pseudorandom stream. Encoding fails for less than one session in 2^40 under a key that P1 did
+//! not choose (`okvs.rs` says why); the job begins again. P1 has its half of the key last, and one
+//! that deviates may try keys until sets that it guesses fail.
 //!
 //! # A party that deviates
-//! P1 can bring ids that it guesses, one for each label. P0 can bring them too, one for each place
-//! of p: [`Layout::most_ids`], which is what a limit has to count. Words that are none of c, by
+//! P1 can bring ids that it guesses, one for each label. P0 can bring them too, of its choice
+//! one for each place of p: [`Layout::most_ids`], which is what a limit has to count, says how many
+//! more may fit by chance. Words that are none of c, by
 //! which P0 could ask symbol by symbol for Δ and then for any number of ids, are refused: the check
 //! is SoftSpokenOT's, and guessing s symbols right passes it with probability 64^-s. Seeds that P0
 //! makes inconsistent are found by it too, as unlikely to pass. P0 cannot claim any id of P1's that
 //! it did not bring: π needs the last half of that id's own tag (in the other form it could swap
 //! one of P1's ids for another).
+//!
+//! # Erasing
+//! Δ and the choices that say it, scalars, seeds of trees, p and rows are overwritten where they are
+//! held between messages, and so are the check's hash states. Not promised of copies in registers and
+//! on the stack, among them the state of the generator that all is drawn from; of the check's
+//! buffers; and of what says nothing but of this party's own ids (places, tags, the index).
 //!
 //! # Bytes
 //! 12,288 + 18,432 + 3,072·⌈m/128⌉ + 6,144 + 8,192 + ℓ·n₁ + ⌈n₁/8⌉ + 32, m = 1.222·n₀ + 9·√n₀ + 90 or so:

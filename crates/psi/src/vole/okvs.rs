@@ -7,6 +7,8 @@
 //! remains (the 2-core) is solved by elimination.
 //!
 //! # Failure
+//! All that is said here is of a key that P1 did not choose.
+//!
 //! Encoding fails when the equations are dependent, or when more than [`MOST_CORE`] remain.
 //! Dependent: by the first moment over all subsets, below 2^-54 whatever the number of ids
 //! (`okvs_tests.rs` computes the bound). Too many remain: the vector is longer than the threshold

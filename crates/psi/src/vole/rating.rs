@@ -23,7 +23,7 @@ use crate::{Common, PsiError, Session, Sizes};
 ///
 /// # Errors
 /// [`PsiError::Entropy`], [`PsiError::Count`], [`PsiError::OwnDuplicate`]; [`PsiError::Encoding`]
-/// for less than one session in 2^40: begin again with a new one.
+/// for less than one session in 2^40 whose key P1 did not choose: begin again with a new one.
 pub fn begin<'a>(
     session: &Session,
     sizes: Sizes,
@@ -266,8 +266,11 @@ pub struct RatingMatching {
 impl RatingMatching {
     /// Takes labels T. Computes on all cores.
     ///
+    /// A label that matches an id already matched counts as one that matches none: refusing it
+    /// would tell P1, which could send the label of a guessed id twice, that P0 has that id.
+    ///
     /// # Errors
-    /// [`PsiError`] blaming the peer: a message of another length than is due, or labels that match more than one id, or one twice.
+    /// [`PsiError`] blaming the peer: a message of another length than is due.
     pub fn take_labels(mut self, bytes: &[u8]) -> Result<Self, PsiError> {
         let labels = self.layout.labels_from(self.received);
         Layout::expect("labels", bytes, labels * self.layout.sizes().label_bytes())?;
@@ -278,11 +281,11 @@ impl RatingMatching {
             });
         }
         self.stream.update(bytes);
-        let found = self.index.find(bytes)?;
+        let found = self.index.find(bytes);
         for (place, number) in (self.received..).zip(found) {
             let Some(number) = number else { continue };
             if std::mem::replace(&mut self.matched[number as usize], true) {
-                return Err(PsiError::Ambiguous);
+                continue;
             }
             // Places are below 2^24.
             self.pairs

@@ -5,7 +5,6 @@ use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use s3rec_algebra::Seed;
-use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::base_ot::{self, Choosing};
@@ -62,10 +61,14 @@ pub(super) fn begin_with<'a>(
     let mut ids: Vec<(IdHash, u32)> = hashes.into_iter().zip(0..).collect();
     ids.shuffle(random);
     // Of every level, the sum of the side that the path to the hole does not take.
-    let choices = delta.iter().flat_map(|hole| {
-        (0..tree::DEPTH).map(move |level| Choice::from(tree::side(*hole, level) ^ 1))
-    });
-    let (choosing, request) = base_ot::choose(&keys, choices.collect(), random);
+    // Reserved whole: growing would leave copies behind.
+    let mut choices = Zeroizing::new(Vec::with_capacity(TRANSFERS));
+    choices.extend(
+        delta
+            .iter()
+            .flat_map(|hole| (0..tree::DEPTH).map(move |level| tree::side(*hole, level) ^ 1)),
+    );
+    let (choosing, request) = base_ot::choose(&keys, choices, random);
     let mut transcript = blake3::Hasher::new_keyed(&keys.check);
     transcript.update(&request);
     let starting = SocialStarting {
