@@ -119,6 +119,15 @@ pub struct JobDisclosure {
     pub bounds: Option<PublicBounds>,
 }
 
+/// The opening of a job that was counted last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedOpening {
+    /// From 1.
+    pub number: u32,
+    /// Of the one message that may be answered under this number.
+    pub message: [u8; 32],
+}
+
 impl JobDisclosure {
     /// This and what was counted of the same job before: no number of either is lost, whichever
     /// of them a count was missed by. Words and names are those of the one with more openings.
