@@ -5,6 +5,7 @@ use std::sync::Barrier;
 
 use s3rec_audit::{Entry, Kind};
 use s3rec_job::{JobDisclosure, JobId, Proposal};
+use s3rec_node::checkpoint::AGREED;
 use s3rec_node::store::Change;
 use s3rec_sparse::{BoundsRule, OperatorKind};
 use s3rec_spmm::{Admission, Asked, Protocol};
@@ -289,4 +290,15 @@ async fn a_number_that_is_counted_is_of_one_message() {
     witness::hear(platform).unwrap();
     assert!(!ask(2) && ask(1));
     assert_eq!((logged(), stored(platform, &proposal).openings), (1, 1));
+}
+
+/// One file of one job, which does not read, ends the job, and not the daemon's start.
+#[tokio::test]
+async fn a_job_whose_files_do_not_read_ends_and_the_daemon_starts() {
+    let (bare, proposal) = running().await;
+    let (platform, name) = (&bare.platform, proposal.job.to_string());
+    let files = platform.stocks.checkpoint(&name);
+    files.save(AGREED, &7_u8).unwrap();
+    crate::absence::take_up(platform).unwrap();
+    assert_eq!(platform.state(&name), JobState::Failed);
 }
