@@ -1,7 +1,7 @@
 //! What a job has opened, and what all jobs together have: counted by both platforms with this
 //! code, each from its own records.
 
-use s3rec_sparse::{OperatorKind, PatternPolicy, PublicBounds};
+use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy, PublicBounds};
 use s3rec_spmm::noise_first::guarantee::{Guarantee, Mu, SHOWN_DELTA, Unstated};
 use s3rec_spmm::{FriendsRelease, ReleasePolicy, release};
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,15 @@ pub struct JobDisclosure {
     pub bounds: Option<PublicBounds>,
 }
 
+/// The opening of a job that was counted last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedOpening {
+    /// From 1.
+    pub number: u32,
+    /// Of the one message that may be answered under this number.
+    pub message: [u8; 32],
+}
+
 impl JobDisclosure {
     /// This and what was counted of the same job before: no number of either is lost, whichever
     /// of them a count was missed by. Words and names are those of the one with more openings.
@@ -190,6 +199,13 @@ pub struct Account {
     pub statements: Vec<String>,
     /// P1 only: what left before or beside the openings.
     pub shown: Option<Shown>,
+    /// Friends' sums are among what was opened. Found from the jobs, kept nowhere.
+    #[serde(skip)]
+    pub has_friends: bool,
+    /// Everything that left and depends on the links is friends' sums under stated bounds, so that
+    /// their promise holds for all together. Found from the jobs, kept nowhere.
+    #[serde(skip)]
+    pub is_promised: bool,
 }
 
 /// One job as one platform has counted it.
@@ -406,6 +422,7 @@ pub fn account<'a>(
     let mut account = Account {
         lineage: lineage.to_vec(),
         counters: missing,
+        is_promised: missing == Counters::default(),
         ..Account::default()
     };
     for disclosure in disclosures {
@@ -433,12 +450,34 @@ fn add_job(account: &mut Account, job: &JobDisclosure) {
             least => least.min(job.delta),
         };
     }
+    account.has_friends |=
+        matches!(job.release, Some(ReleasePolicy::Friends(_))) && of_job.nano_rho > 0;
+    account.is_promised &= is_promised(job);
     for opened in &job.days {
         count_day(&mut account.days, *opened);
     }
     if let Some(shown) = job.shown {
         account.shown = Some(account.shown.unwrap_or_default().plus(&shown));
     }
+}
+
+/// Whether nothing left that depends on the links but friends' sums. Other noised openings have no
+/// part in it: what is counted of theirs is of one link, directed under `out-average`, where the
+/// promise is of a pair of users.
+fn is_promised(job: &JobDisclosure) -> bool {
+    let has_bounds = match job.shown {
+        Some(shown) => shown.bounds > 0,
+        // P0's own count.
+        None => job.common_users > 0,
+    };
+    if job.openings == 0 && !has_bounds {
+        return true;
+    }
+    let is_stated = job
+        .bounds
+        .is_some_and(|bounds| bounds.rule == BoundsRule::Stated);
+    let is_friends = matches!(job.release, Some(ReleasePolicy::Friends(_)));
+    is_stated && job.pattern == Some(PatternPolicy::Nothing) && (job.openings == 0 || is_friends)
 }
 
 fn finish(mut account: Account) -> Account {

@@ -41,7 +41,7 @@ pub use agreed::AgreedParameters;
 pub use approval::{Approval, SignedApproval};
 pub use common_users::CommonUsers;
 pub use counters::Counters;
-pub use counting::{Account, JobDisclosure, OpenedDay, Overlap, Shown};
+pub use counting::{Account, CountedOpening, JobDisclosure, OpenedDay, Overlap, Shown};
 pub use error::TrainError;
 pub use id::JobId;
 pub use job_error::JobError;

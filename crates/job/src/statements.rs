@@ -219,12 +219,11 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
             account.epsilon,
             account.delta
         ));
-        let shown = account.shown.is_some_and(|shown| shown.pattern_rows > 0);
         match mu_of(counters.nano_rho) {
-            // It would be false: something that depends on the links has left without noise.
-            Some(mu) if counters.exact_values > 0 || shown => statements.push(format!(
+            // It would be false, or is not known to be true.
+            Some(mu) if !account.is_promised => statements.push(format!(
                 "All noised openings together: √Σμ² = {:.3}. Of this data as a whole nothing is \
-                 promised: some of what depends on the links has left without noise.",
+                 promised: not all that left of it is friends' sums under stated bounds.",
                 mu.value()
             )),
             Some(mu) => statements.push(format!(
@@ -393,5 +392,80 @@ mod tests {
         assert!(all[4].contains("ρ = 1.5000, ε = 9.25"));
         assert!(all[5].contains("√Σμ² = 1.732. Of this data as a whole nothing is promised"));
         assert!(all[6].starts_with("2 uploads answered"));
+    }
+    /// The promise is said of a whole account of friends' sums under stated bounds alone.
+    #[test]
+    fn the_promise_of_all_together_is_said_where_it_holds() {
+        use crate::JobDisclosure;
+        use crate::counting::account;
+        use s3rec_sparse::{PublicBounds, StatedBounds};
+        use s3rec_spmm::FriendsRelease;
+        use s3rec_spmm::noise_first::Sides;
+
+        let friends = ReleasePolicy::Friends(FriendsRelease {
+            mu: 1.0,
+            sides: Sides::One,
+            few_below: 5,
+            calibration_share: 0.2,
+            most_opened: 100,
+            row_norm_bound: 1.0,
+        });
+        let stated = StatedBounds {
+            degree: 8,
+            links: 40,
+        };
+        let job = |release, rule, pattern, openings: u32| JobDisclosure {
+            openings,
+            release: Some(release),
+            pattern: Some(pattern),
+            common_users: 40,
+            bounds: Some(PublicBounds { stated, rule }),
+            counters: Counters {
+                jobs: 1,
+                openings: openings.into(),
+                nano_rho: 500_000_000 * u64::from(openings),
+                ..Counters::default()
+            },
+            delta: 1e-6,
+            ..JobDisclosure::default()
+        };
+        let (nothing, rule) = (PatternPolicy::Nothing, BoundsRule::Stated);
+        let good = job(friends, rule, nothing, 1);
+        let says = |jobs: &[JobDisclosure], missing: Counters| {
+            let said = account(&[1; 16], jobs, missing).statements.join("\n");
+            assert_ne!(
+                said.contains("Φ(Φ⁻¹(c)"),
+                said.contains("as a whole nothing is promised"),
+                "{said}"
+            );
+            said.contains("Φ(Φ⁻¹(c)")
+        };
+        let none = Counters::default();
+        assert!(says(&[good.clone(), good.clone()], none));
+        // P0 keeps no count of what was shown; it says nothing else.
+        let before = JobDisclosure {
+            shown: Some(Shown::default()),
+            bounds: None,
+            ..job(NOISED, rule, nothing, 0)
+        };
+        assert!(says(&[good.clone(), before], none));
+        for bad in [
+            job(NOISED, rule, nothing, 1),
+            job(friends, BoundsRule::Ladder, nothing, 1),
+            // Before any opening.
+            job(NOISED, BoundsRule::Ladder, nothing, 0),
+            job(NOISED, rule, PatternPolicy::ActiveRows, 0),
+            JobDisclosure {
+                bounds: None,
+                ..good.clone()
+            },
+        ] {
+            assert!(!says(&[good.clone(), bad.clone()], none), "{bad:?}");
+        }
+        let missing = Counters {
+            nano_rho: 1,
+            ..none
+        };
+        assert!(!says(&[good], missing));
     }
 }

@@ -4,7 +4,9 @@
 //! the operators' services as it stands is kept as that message. A change of a row's type is a
 //! step of the migrations.
 
-use s3rec_job::{Account, CalibrationSample, JobDisclosure, OpenedUsers, SignedApproval};
+use s3rec_job::{
+    Account, CalibrationSample, CountedOpening, JobDisclosure, OpenedUsers, SignedApproval,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 use serde::Serialize;
@@ -53,7 +55,7 @@ macro_rules! rows {
 
 rows! {
     own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord,
-        OpenedUsers, CalibrationSample;
+        OpenedUsers, CalibrationSample, CountedOpening;
     messages: EvaluateResponse, FileHeader, ImportFactorsResponse, ImportLinksResponse,
         ImportRatingsResponse, JobCostResponse, JobEvent, JobReportResponse, JobSummary,
         ModelSummary, PeerProposal, ProposalSummary, ProposeJobRequest, Shown, StartJobRequest,

@@ -84,6 +84,7 @@ fn account() -> Account {
         days: vec![DAY],
         statements: vec!["P0 learnt".into()],
         shown: Some(SHOWN),
+        ..Account::default()
     }
 }
 

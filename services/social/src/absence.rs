@@ -165,14 +165,18 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         let opened = match consented::go_on(platform, &name) {
             Ok(opened) => opened,
             Err(fault) => {
-                let message = format!("the job cannot be taken up again: {}", fault.message);
-                let fault = Fault::new(Reason::StateLost, message);
-                let told = "The social platform cannot take the job up again. Propose it anew.";
-                platform.end_telling(&name, JobState::Failed, &fault.advice(), told);
+                lost(platform, &name, &fault.message);
                 continue;
             }
         };
-        let kept = kept_of(&platform.stocks.checkpoint(&name), &proposal).map_err(storage)?;
+        let kept = match kept_of(&platform.stocks.checkpoint(&name), &proposal) {
+            Ok(kept) => kept,
+            // Nor must what was kept of it, where it does not read.
+            Err(error) => {
+                lost(platform, &name, &error.to_string());
+                continue;
+            }
+        };
         let counts = ledger::counts(platform, &name)?;
         // What was opened counts by them, also if the job ends without being gone on with.
         let parameters = match (&kept, &counts.parameters) {
@@ -205,6 +209,14 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         );
     }
     Ok(())
+}
+
+/// Ends a job that cannot be taken up again. What was counted of it stands.
+fn lost(platform: &Platform, job: &str, why: &str) {
+    let message = format!("the job cannot be taken up again: {why}");
+    let fault = Fault::new(Reason::StateLost, message);
+    let told = "The social platform cannot take the job up again. Propose it anew.";
+    platform.end_telling(job, JobState::Failed, &fault.advice(), told);
 }
 
 /// P0's name and the parameters of what is on disk of a job, if anything is.

@@ -4,6 +4,7 @@
 use s3rec_job::{Account, Approval, Counters, JobDisclosure, Proposal};
 use s3rec_node::versions;
 use s3rec_sparse::{BoundsRule, PublicBounds};
+use s3rec_spmm::ReleasePolicy;
 use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
 use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
@@ -94,7 +95,9 @@ pub(crate) fn planned(
     };
     let mut account = ledger::account(platform, &version.lineage, None)?;
     let mut counters = account.counters;
+    let mut has_friends = account.has_friends;
     let mut plan = |proposal: &Proposal, bounds: &PublicBounds, opened: Counters| {
+        has_friends |= matches!(proposal.release, ReleasePolicy::Friends(_));
         let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
         counters.opened_columns = counters
             .opened_columns
@@ -123,6 +126,7 @@ pub(crate) fn planned(
         plan(proposal, bounds, Counters::default());
     }
     account.counters = counters;
+    account.has_friends = has_friends;
     account.dataset = dataset.into();
     Ok(Some(account))
 }

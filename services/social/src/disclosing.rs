@@ -26,7 +26,7 @@ use s3rec_wire::status::{Fault, Reason};
 
 use crate::held::Held;
 use crate::platform::Platform;
-use crate::policy::{Standing, USUAL_MU_IN_ALL, is_beyond};
+use crate::policy::{Standing, USUAL_MU_IN_ALL, asks_for_mu, is_beyond};
 use crate::session::{Opened, Running, superseded};
 use crate::{approved, ledger};
 
@@ -407,7 +407,7 @@ fn within_configuration(
     account: &Account,
 ) -> Result<(), Fault> {
     let mu = counting::mu_of(account.counters.nano_rho).map_or(0.0, Mu::value);
-    if matches!(proposal.release, ReleasePolicy::Friends(_)) && is_beyond(mu, USUAL_MU_IN_ALL) {
+    if asks_for_mu(proposal, account) && is_beyond(mu, USUAL_MU_IN_ALL) {
         let message = format!(
             "√Σμ² of all noised openings of this data would be {mu:.4}; without a policy it is at \
              most {USUAL_MU_IN_ALL}"

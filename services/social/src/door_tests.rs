@@ -3,9 +3,12 @@
 
 use std::sync::Barrier;
 
+use s3rec_audit::{Entry, Kind};
 use s3rec_job::{JobDisclosure, JobId, Proposal};
+use s3rec_node::checkpoint::AGREED;
+use s3rec_node::store::Change;
 use s3rec_sparse::{BoundsRule, OperatorKind};
-use s3rec_spmm::Protocol;
+use s3rec_spmm::{Admission, Asked, Protocol};
 use s3rec_wire::convert::proposal_to_wire;
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1;
@@ -14,10 +17,11 @@ use s3rec_wire::v1::{JobState, Phase};
 use crate::attack_tests::Bare;
 use crate::bounds::Given;
 use crate::ledger;
+use crate::opening::Opening;
 use crate::platform::Platform;
 use crate::setup_tests::proposal;
-use crate::tables::DISCLOSURES;
-use crate::{approval, consented, disclosing, proposals};
+use crate::tables::{COUNTED, DISCLOSURES};
+use crate::{approval, consented, disclosing, proposals, witness};
 
 const GIVEN: Given = Given {
     degree: Some(8),
@@ -251,4 +255,50 @@ fn of_two_proposals_with_one_id_one_is_taken() {
         let stored = platform.proposal(&one.job.to_string()).unwrap();
         assert_eq!(stored.purpose, taken.purpose);
     }
+}
+
+/// Also where the job's own record was put back to before: it says that nothing was answered.
+#[tokio::test]
+async fn a_number_that_is_counted_is_of_one_message() {
+    let (bare, proposal) = running().await;
+    let (platform, name) = (&bare.platform, proposal.job.to_string());
+    let epoch = platform.slot.take(proposal.job, false).unwrap().epoch;
+    let ask = |digest: u8| {
+        let asked = Asked {
+            round: 0,
+            number: 1,
+            digest: [digest; 32],
+            is_repeat: false,
+        };
+        let mut opening = Opening::new(platform, proposal.job, 1, epoch);
+        let (permitted, counted) = (opening.permit(&asked), opening.count(&asked));
+        assert_eq!(permitted.is_ok(), counted.is_ok());
+        counted.is_ok()
+    };
+    let logged = || {
+        let mut openings = 0;
+        let count = |entry: &Entry| openings += u32::from(entry.kind == Kind::Opening);
+        platform.audit.each(count).unwrap();
+        openings
+    };
+    assert!(ask(1) && !ask(2) && ask(1));
+    assert_eq!((logged(), stored(platform, &proposal).openings), (1, 1));
+    // A store of before knows it of the log again.
+    let lost = [Change::Remove(COUNTED, &name)];
+    platform.store.change(&lost).unwrap();
+    assert!(!ask(1) && !ask(2));
+    witness::hear(platform).unwrap();
+    assert!(!ask(2) && ask(1));
+    assert_eq!((logged(), stored(platform, &proposal).openings), (1, 1));
+}
+
+/// One file of one job, which does not read, ends the job, and not the daemon's start.
+#[tokio::test]
+async fn a_job_whose_files_do_not_read_ends_and_the_daemon_starts() {
+    let (bare, proposal) = running().await;
+    let (platform, name) = (&bare.platform, proposal.job.to_string());
+    let files = platform.stocks.checkpoint(&name);
+    files.save(AGREED, &7_u8).unwrap();
+    crate::absence::take_up(platform).unwrap();
+    assert_eq!(platform.state(&name), JobState::Failed);
 }

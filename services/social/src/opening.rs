@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{AgreedParameters, JobDisclosure, JobId, OpenedDay, Proposal, counting};
+use s3rec_job::{
+    AgreedParameters, CountedOpening, JobDisclosure, JobId, OpenedDay, Proposal, counting,
+};
 use s3rec_node::observe;
 use s3rec_node::process::now_unix_ms;
 use s3rec_spmm::{Admission, Asked, SpmmError};
@@ -15,6 +17,7 @@ use crate::disclosing::{common_users, evaluate};
 use crate::ledger;
 use crate::platform::Platform;
 use crate::session::{Opened, superseded};
+use crate::tables::COUNTED;
 
 /// P1's word on the input of one round: the answer to it is an opening.
 pub(crate) struct Opening {
@@ -87,8 +90,25 @@ impl Opening {
                 proposal: running.proposal.clone(),
                 common_users: common_users(running),
             };
-            Ok((foreseen, asked.is_repeat && columns == 0))
+            Ok((foreseen, columns == 0))
         })?
+    }
+
+    /// A number that is counted is of one message, whatever the job's own record says of it: that
+    /// may have been put back to before.
+    fn refuse_another(&self, asked: &Asked) -> Result<(), Fault> {
+        let job = self.job.to_string();
+        let counted: Option<CountedOpening> = self.platform.store.get(COUNTED, &job)?;
+        if counted == Some(counted_as(asked)) {
+            return Ok(());
+        }
+        let message = format!(
+            "opening {} is counted already, and not as one of this message",
+            asked.number
+        );
+        Err(Fault::new(Reason::Contradiction, message)
+            .at("round", asked.number)
+            .remedied_by("Ask for the opening with the very message of before, or propose anew."))
     }
 
     fn may(&self, asked: &Asked) -> Result<(), Fault> {
@@ -96,7 +116,10 @@ impl Opening {
             return Err(self.contradicts("record's next opening", asked.number));
         }
         // Also of a repeat: it is not counted again, but its first answer may never have arrived.
-        let (foreseen, _) = self.foresee(asked)?;
+        let (foreseen, is_counted) = self.foresee(asked)?;
+        if is_counted {
+            self.refuse_another(asked)?;
+        }
         let ForeseenOpening {
             disclosure,
             opened,
@@ -128,7 +151,9 @@ impl Opening {
             ..
         } = foreseen;
         let (platform, name) = (&self.platform, self.job.to_string());
-        if !is_counted {
+        if is_counted {
+            self.refuse_another(asked)?;
+        } else {
             let all = counting::with_job(&opened.before, &disclosure);
             let counters = all.counters;
             let entry = [
@@ -148,6 +173,7 @@ impl Opening {
             ];
             // The log first: it may say too much after a crash, never too little.
             platform.audit.record(Kind::Opening, entry)?;
+            platform.store.put(COUNTED, &name, &counted_as(asked))?;
         }
         ledger::store(platform, &counting, disclosure, Some(&cost))?;
         platform.slot.with(self.job, |running| {
@@ -158,6 +184,13 @@ impl Opening {
             observe::round_done();
         }
         Ok(())
+    }
+}
+
+fn counted_as(asked: &Asked) -> CountedOpening {
+    CountedOpening {
+        number: asked.number,
+        message: asked.digest,
     }
 }
 

@@ -23,11 +23,11 @@ use crate::imports::Links;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
 use crate::session::Slot;
-use crate::tables::{APPROVALS, CONSENTS, COSTS, DISCLOSURES, PROPOSALS};
+use crate::tables::{APPROVALS, CONSENTS, COSTS, COUNTED, DISCLOSURES, PROPOSALS};
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {
-    details: &[PROPOSALS, CONSENTS, COSTS, APPROVALS],
+    details: &[PROPOSALS, CONSENTS, COSTS, APPROVALS, COUNTED],
     ledger: DISCLOSURES,
     holding: None,
 };

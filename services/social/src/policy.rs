@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rule::Decide;
-pub(crate) use rule::{Rule, Standing, USUAL_MU_IN_ALL, is_beyond};
+pub(crate) use rule::{Rule, Standing, USUAL_MU_IN_ALL, asks_for_mu, is_beyond};
 use s3rec_job::{Account, Proposal};
 use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::PublicBounds;

@@ -12,5 +12,7 @@ pub(crate) const APPROVALS: Table = Table("approvals");
 pub(crate) const COSTS: Table = Table("costs");
 /// By lineage: whose friends' sums were opened.
 pub(crate) const OPENED_USERS: Table = Table("opened users");
+/// By job: its last opening that was counted, and of which message.
+pub(crate) const COUNTED: Table = Table("counted openings");
 /// By job: the ledger.
 pub(crate) const DISCLOSURES: Table = Table("disclosures");

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use s3rec_audit::{Entry, Kind};
-use s3rec_job::{JobDisclosure, OpenedDay, Shown};
+use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, Shown};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::versions;
 use s3rec_spmm::ReleasePolicy;
@@ -16,7 +16,7 @@ use s3rec_wire::v1;
 
 use crate::ledger;
 use crate::platform::Platform;
-use crate::tables::DISCLOSURES;
+use crate::tables::{COUNTED, DISCLOSURES};
 
 /// δ of a noised job whose proposal does not read any more.
 const USUAL_DELTA: f64 = 1e-6;
@@ -27,6 +27,8 @@ const MADE_UP: &str = "Counted again from the audit log: the store had lost some
 #[derive(Default)]
 struct Testimony {
     jobs: BTreeMap<String, JobDisclosure>,
+    /// By job: its last opening, and of which message it was first.
+    counted: BTreeMap<String, CountedOpening>,
     /// By data set: its lineage and newest version.
     lineages: BTreeMap<String, (Vec<u8>, u32)>,
 }
@@ -46,6 +48,16 @@ pub(crate) fn hear(platform: &Platform) -> Result<(), Fault> {
                 dataset,
                 "the store had lost a data set that the audit log names"
             );
+        }
+    }
+    // Before the numbers: a number without its message is answered to nobody.
+    for job in platform.journal.open_jobs() {
+        let Some(said) = testimony.counted.get(&job) else {
+            continue;
+        };
+        let known: Option<CountedOpening> = platform.store.get(COUNTED, &job)?;
+        if known.is_none_or(|known| known.number < said.number) {
+            platform.store.put(COUNTED, &job, said)?;
         }
     }
     let counting = platform.counting();
@@ -132,10 +144,12 @@ impl Testimony {
                         pattern_rows: number("pattern_rows"),
                         ..Shown::default()
                     },
-                    _ => Shown {
+                    Some("commitment") => Shown {
                         commitments: 1,
                         ..Shown::default()
                     },
+                    // That friends' sums were agreed on has no counter.
+                    _ => Shown::default(),
                 });
             }
             Kind::Stock => {
@@ -144,6 +158,17 @@ impl Testimony {
                 counters.stocks = counters.stocks.max(stocks);
             }
             Kind::Opening => {
+                let message = entry
+                    .bytes("message")
+                    .and_then(|bytes| bytes.try_into().ok());
+                if let Some(message) = message {
+                    let number = narrow(number("round"));
+                    let said = CountedOpening { number, message };
+                    let known = self.counted.entry(job.into()).or_insert(said);
+                    if known.number < number {
+                        *known = said;
+                    }
+                }
                 let of_job = self.of(job, entry);
                 let (openings, columns, values) =
                     (number("round"), number("columns"), number("values"));
@@ -277,6 +302,8 @@ mod tests {
         showing(platform, job, "intersection", ("ids", 2));
         showing(platform, job, "bounds", ("pattern_rows", 7));
         showing(platform, job, "commitment", ("all_commitments", 1));
+        // Has no counter.
+        showing(platform, job, "agreement on friends' sums", ("opened", 9));
         for number in [1_u64, 2] {
             let fields = [("job", job.as_str().into()), ("number", number.into())];
             log(platform, Kind::Stock, fields);

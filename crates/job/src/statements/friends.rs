@@ -130,8 +130,8 @@ pub fn of_proposal(release: &FriendsRelease, columns: u32) -> Vec<String> {
         )
     }));
     statements.push(format!(
-        "This holds while the rating platform keeps every row within norm {}; this platform cannot \
-         see that. It cannot tell either whether those opened are those the proposal names: their \
+        "This holds while the rating platform keeps every row within norm {} and sends true keys; this \
+         platform can see neither. It cannot tell either whether those opened are those the proposal names: their \
          number, and that none leaves the set, is all it checks.",
         release.row_norm_bound
     ));

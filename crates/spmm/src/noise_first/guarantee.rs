@@ -121,7 +121,7 @@ impl Mu {
              reader hold it more likely linked than not with a chance of at most 5 %. (c) Not \
              promised: what the other links say about a pair (friends of friends, well-connected \
              people), of which the release shows something; a person's k links together; a rating \
-             platform that exceeds its norm bound; broken encryption.",
+             platform that exceeds its norm bound or sends keys that are none; broken encryption.",
             mu = self.0,
             half = percent(self.chance_without(0.5), f64::floor),
             power = percent(self.power(0.001), f64::ceil),
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn the_sentence_carries_its_numbers() {
         let text = mu(1.0).statement();
-        for expected in ["15 %", "1.9 %", "7.5 %", "− 1)", "Not promised"] {
+        for expected in ["15 %", "1.9 %", "7.5 %", "− 1)", "Not promised", "keys that are none"] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
     }

@@ -161,6 +161,7 @@ pub fn account_from_wire(message: v1::Account) -> Account {
         days: message.days.into_iter().map(day_from_wire).collect(),
         statements: message.statements,
         shown: message.shown.map(shown_from_wire),
+        ..Account::default()
     }
 }
 

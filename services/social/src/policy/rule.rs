@@ -155,6 +155,16 @@ pub(crate) fn is_beyond(would: f64, most: f64) -> bool {
     would > most + 1e-6
 }
 
+/// Whether √Σμ² is limited: of friends' sums, and of any noised opening where friends' sums are
+/// among what was opened.
+pub(crate) fn asks_for_mu(proposal: &Proposal, account: &Account) -> bool {
+    match proposal.release {
+        ReleasePolicy::Friends(_) => true,
+        ReleasePolicy::Noised { .. } => account.has_friends,
+        ReleasePolicy::Exact | ReleasePolicy::Coarse { .. } => false,
+    }
+}
+
 /// What a rule does not allow.
 pub(crate) struct Refusal {
     field: &'static str,
@@ -335,7 +345,7 @@ impl Rule {
                 return Err(Refusal { field, why });
             }
         }
-        if !matches!(standing.proposal.release, ReleasePolicy::Friends(_)) {
+        if !asks_for_mu(standing.proposal, standing.account) {
             return Ok(());
         }
         for (field, nano_rho, most) in [

@@ -438,3 +438,35 @@ fn mu_is_limited_for_a_job_a_year_and_in_all() {
         }
     }
 }
+
+/// Whichever comes last: a product with noise after friends' sums finds the limit that they have.
+#[test]
+fn mu_is_limited_of_whatever_comes_after_friends_sums() {
+    let text = RULE
+        .replace("most_rho = 0.5", "most_rho = 9.0")
+        .replace("most_epsilon = 4.0", "most_epsilon = 99.0");
+    let noised = Proposal {
+        release: ReleasePolicy::Noised {
+            sigma: 8.0,
+            row_norm_beta: 1.0,
+            delta: 1e-6,
+        },
+        ..proposal()
+    };
+    let policy = policy(&text).unwrap();
+    let rule = policy.rule("p", "links").unwrap().unwrap();
+    let refused = |has_friends| {
+        let account = Account {
+            counters: Counters {
+                nano_rho: 2_100_000_000,
+                ..Counters::default()
+            },
+            has_friends,
+            ..Account::default()
+        };
+        let standing = Standing::planned(&noised, BoundsRule::Stated, &account);
+        rule.permits(&standing).err().map(|refusal| refusal.why)
+    };
+    assert_eq!(refused(false), None);
+    assert!(refused(true).unwrap().contains("most_mu_in_all"));
+}
