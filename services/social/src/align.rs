@@ -454,7 +454,7 @@ mod tests {
         let waiting = timeout(Duration::from_secs(20), put(&answers, chunk(), idle));
         let fault = waiting.await.unwrap().unwrap_err();
         assert_eq!(fault.reason, Reason::PeerIdle);
-        receiver.recv().await.unwrap();
+        receiver.recv().await.unwrap().unwrap();
         assert_eq!(put(&answers, chunk(), idle).await, Ok(()));
     }
 }
