@@ -254,7 +254,11 @@ impl noise_first::OpeningRecord for Allows {
         Ok(())
     }
 
-    fn count(&mut self, _: u64, _: &noise_first::Noised) -> Result<(), SpmmError> {
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn keep(&mut self, _: u64, _: &noise_first::Noised) -> Result<(), SpmmError> {
         Ok(())
     }
 }

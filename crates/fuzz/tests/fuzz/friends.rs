@@ -47,7 +47,11 @@ impl OpeningRecord for Allows {
         Ok(())
     }
 
-    fn count(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn keep(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
         Ok(())
     }
 }

@@ -4,8 +4,8 @@
 //! | before | on disk |
 //! |---|---|
 //! | a-parts leave | [`FriendsKept`]: keys, users, P1's secret; the opening's number and seed |
-//! | the answer is made | the digest of the upload that it answers |
-//! | the answer leaves | its bytes; then its count |
+//! | the answer is made | the digest of the upload that it answers; then its count |
+//! | the answer leaves | its bytes |
 //!
 //! All of P1's randomness is derived, so what is made again from the same links is the same; for
 //! other links, another opening or another upload nothing is made at all.
@@ -405,12 +405,16 @@ impl OpeningRecord for Binding {
         Err(other("exchange"))
     }
 
-    fn count(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
+        Err(other("exchange"))
+    }
+
+    fn keep(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
         Err(other("exchange"))
     }
 }
 
-/// Binds the upload, keeps the answer, and has it counted.
+/// Binds the upload, has its answer counted, and keeps it.
 struct Answering {
     storage: Arc<dyn FriendsStorage>,
     admission: Box<dyn Admission>,
@@ -451,21 +455,25 @@ impl OpeningRecord for Answering {
         Ok(())
     }
 
-    fn count(&mut self, _: u64, answer: &Noised) -> Result<(), SpmmError> {
-        let mut kept = kept_of(self.storage.as_ref())?;
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
+        let kept = kept_of(self.storage.as_ref())?;
         let upload = kept.upload.ok_or_else(|| other("upload"))?;
-        let is_repeat = match &kept.answer {
-            Some(made) if made.noised == answer.bytes() => true,
-            Some(_) => return Err(other("answer")),
+        self.admission
+            .count(&Self::asked(upload, kept.answer.is_some()))
+    }
+
+    fn keep(&mut self, _: u64, answer: &Noised) -> Result<(), SpmmError> {
+        let mut kept = kept_of(self.storage.as_ref())?;
+        match &kept.answer {
+            Some(made) if made.noised == answer.bytes() => Ok(()),
+            Some(_) => Err(other("answer")),
             None => {
                 kept.answer = Some(Answer {
                     masks: std::mem::take(&mut self.masks),
                     noised: answer.bytes().to_vec(),
                 });
-                self.storage.save(&kept)?;
-                false
+                Ok(self.storage.save(&kept)?)
             }
-        };
-        self.admission.count(&Self::asked(upload, is_repeat))
+        }
     }
 }

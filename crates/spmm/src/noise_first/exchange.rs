@@ -43,11 +43,18 @@ pub trait OpeningRecord: Send {
     /// [`SpmmError::Refused`] for another upload under the same number, and beyond consent.
     fn permit(&mut self, number: u64, upload: &[u8; 32]) -> Result<(), SpmmError>;
 
-    /// Counts the answer and keeps its bytes: it is sent again from there, never computed anew.
+    /// Counts the answer, before it is computed: how long that takes depends on links and noise,
+    /// and when it was counted shows none of it.
     ///
     /// # Errors
-    /// [`SpmmError::Refused`] where it cannot be counted, [`SpmmError::Storage`].
-    fn count(&mut self, number: u64, answer: &Noised) -> Result<(), SpmmError>;
+    /// [`SpmmError::Refused`] where it cannot be counted.
+    fn count(&mut self, number: u64) -> Result<(), SpmmError>;
+
+    /// Keeps the answer's bytes: it is sent again from there, never computed anew.
+    ///
+    /// # Errors
+    /// [`SpmmError::Refused`] where another one is kept, [`SpmmError::Storage`].
+    fn keep(&mut self, number: u64, answer: &Noised) -> Result<(), SpmmError>;
 }
 
 /// Keys.
@@ -329,8 +336,9 @@ impl SocialAnswer {
                 // The number is not spent on what belongs to another.
                 prepared.expect(&upload)?;
                 record.permit(number, blake3::hash(upload.bytes()).as_bytes())?;
+                record.count(number)?;
                 let noised = answer(prepared, &upload)?;
-                record.count(number, &noised)?;
+                record.keep(number, &noised)?;
                 Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
             }))
         });
@@ -356,7 +364,7 @@ impl SocialAnswer {
             }
             Ok(State::compute(move |()| {
                 record.permit(number, &digest)?;
-                record.count(number, &noised)?;
+                record.count(number)?;
                 Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
             }))
         });

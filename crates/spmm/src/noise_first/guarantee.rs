@@ -362,7 +362,14 @@ mod tests {
     #[test]
     fn the_sentence_carries_its_numbers() {
         let text = mu(1.0).statement();
-        for expected in ["15 %", "1.9 %", "7.5 %", "− 1)", "Not promised", "keys that are none"] {
+        for expected in [
+            "15 %",
+            "1.9 %",
+            "7.5 %",
+            "− 1)",
+            "Not promised",
+            "keys that are none",
+        ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
     }

@@ -52,8 +52,12 @@ impl OpeningRecord for Record {
         self.note("permit")
     }
 
-    fn count(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
         self.note("count")
+    }
+
+    fn keep(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
+        self.note("keep")
     }
 }
 
@@ -269,7 +273,11 @@ fn nothing_leaves_before_it_is_on_record() {
     assert_eq!(record.calls(), ["bind"]);
     assert!(preparing.poll_send().unwrap().is_some());
 
-    for (refused, expected) in [("permit", &["permit"][..]), ("count", &["permit", "count"])] {
+    for (refused, expected) in [
+        ("permit", &["permit"][..]),
+        ("count", &["permit", "count"]),
+        ("keep", &["permit", "count", "keep"]),
+    ] {
         let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
         let record = Record::refusing(refused);
         let mut sending = RatingAnswer::new(&world.keys, &world.upload, masks).unwrap();
