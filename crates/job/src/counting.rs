@@ -783,6 +783,13 @@ pub(crate) mod tests {
         assert_eq!(opened.counters.nano_rho, 500_000_000);
         assert_eq!((opened.epsilon, opened.delta), (4.89, 1e-6));
         opened.counters.exact_values = 0;
+        opened.bounds = Some(PublicBounds {
+            stated: s3rec_sparse::StatedBounds {
+                degree: 8,
+                links: 100,
+            },
+            rule: BoundsRule::Stated,
+        });
         let twice = account(&[], [&opened, &opened], Counters::default());
         let mu = mu_of(twice.counters.nano_rho).unwrap().value();
         assert!((mu - std::f64::consts::SQRT_2).abs() < 1e-9);
