@@ -476,7 +476,9 @@ fn is_promised(job: &JobDisclosure) -> bool {
     let is_stated = job
         .bounds
         .is_some_and(|bounds| bounds.rule == BoundsRule::Stated);
-    let is_friends = matches!(job.release, Some(ReleasePolicy::Friends(_)));
+    let is_friends = matches!(job.release, Some(ReleasePolicy::Friends(_)))
+        // Whatever the release is called: no noise covers these.
+        && job.counters.exact_values == 0;
     is_stated && job.pattern == Some(PatternPolicy::Nothing) && (job.openings == 0 || is_friends)
 }
 
