@@ -11,14 +11,11 @@ use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel};
 use s3rec_model::lists::ListsSettings;
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
 use s3rec_model::{ModelError, SolverSettings};
-use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_sparse::RatingMatrix;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Parameters;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
-use s3rec_wire::convert::{
-    disclosure_to_wire, friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire,
-};
+use s3rec_wire::convert::{friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
@@ -27,12 +24,10 @@ use serde::{Deserialize, Serialize};
 use crate::friends_sides::{few_below, model_sides};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::models;
+use crate::outcome::store;
 use crate::plan::Plan;
 use crate::platform::Platform;
-use crate::settings::to_wire;
 use crate::stored::write_whole;
-use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 
 /// Users with fewer ratings are those whom a verdict can be about.
 const MOST_FEW: usize = 5;
@@ -257,51 +252,4 @@ fn learn(
         model,
     };
     Ok((stored, verdict))
-}
-
-fn store(
-    platform: &Platform,
-    ledger: &Ledger,
-    plan: &Plan,
-    (users, items, ratings): (u64, u64, u64),
-    add: impl FnOnce(&mut v1::JobReportResponse),
-) -> Result<(), Fault> {
-    let job = ledger.job.to_string();
-    let stored: Option<v1::JobSummary> = platform.store.get(JOBS, &job)?;
-    let summary = v1::JobSummary {
-        model_id: job.clone(),
-        ..stored.unwrap_or_default()
-    };
-    let model = v1::ModelSummary {
-        model_id: job.clone(),
-        job_id: job.clone(),
-        dataset: summary.dataset.clone(),
-        settings: Some(to_wire(&plan.settings, plan.operator, plan.stop)),
-        users,
-        items,
-        quality: None,
-        created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
-    };
-    let mut report = v1::JobReportResponse {
-        job: Some(summary.clone()),
-        offline: Some(ledger.offline_cost()),
-        online: Some(ledger.online_cost()),
-        disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
-        peak_rss_bytes: peak_rss_bytes(),
-        users,
-        items,
-        ratings,
-        data_digest: platform.datasets.digest_for(&job)?,
-        scale_min: plan.scale.0,
-        scale_max: plan.scale.1,
-        ..v1::JobReportResponse::default()
-    };
-    add(&mut report);
-    platform
-        .store
-        .put(DISCLOSURES, &job, &ledger.disclosure())?;
-    platform.store.put(REPORTS, &job, &report)?;
-    platform.store.put(MODELS, &job, &model)?;
-    platform.models.set_newest(&job);
-    Ok(platform.store.put(JOBS, &job, &summary)?)
 }

@@ -54,7 +54,24 @@ pub(crate) async fn finish(
     })
     .await??;
 
-    store(platform, ledger, plan, &found, sizes, saturations)?;
+    let parameters = ledger.parameters.as_ref();
+    let parameters = parameters.and_then(AgreedParameters::product);
+    store(platform, ledger, plan, sizes, |report| {
+        report.parameters = parameters.and_then(|parameters| parameters_to_wire(parameters).ok());
+        report.quality = found.quality;
+        report.saturations = saturations;
+        report.rounds = ledger.rounds.iter().map(round_to_wire).collect();
+        report.product_error_bound = error_bound(ledger);
+        report.warnings = found.warnings.clone();
+        report.standardisation = Some(v1::Standardisation {
+            centre: found.unit.centre,
+            spread: found.unit.spread,
+            lowest: found.unit.lowest,
+            highest: found.unit.highest,
+            drawn_in: found.drawn_in,
+        });
+        report.popularity_weight = found.popularity_weight;
+    })?;
     let mut message = match &found.quality {
         Some(quality) => format!("Finished: held-out RMSE {:.4}.", quality.rmse),
         None => "Finished; nothing was held out to measure.".into(),
@@ -141,13 +158,16 @@ fn error_bound(ledger: &Ledger) -> f64 {
     bound.unwrap_or_default()
 }
 
-fn store(
+/// Stores the model's summary and the report, to which `add` adds what is of this kind of job.
+///
+/// # Errors
+/// [`Reason::StorageFailed`](s3rec_wire::status::Reason::StorageFailed).
+pub(crate) fn store(
     platform: &Platform,
     ledger: &Ledger,
     plan: &Plan,
-    found: &Findings,
     (users, items, ratings): (u64, u64, u64),
-    saturations: u64,
+    add: impl FnOnce(&mut v1::JobReportResponse),
 ) -> Result<(), Fault> {
     let job = ledger.job.to_string();
     let stored: Option<v1::JobSummary> = platform.store.get(JOBS, &job)?;
@@ -156,6 +176,21 @@ fn store(
         model_id: job.clone(),
         ..stored.unwrap_or_default()
     };
+    let mut report = v1::JobReportResponse {
+        job: Some(summary.clone()),
+        offline: Some(ledger.offline_cost()),
+        online: Some(ledger.online_cost()),
+        disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
+        peak_rss_bytes: peak_rss_bytes(),
+        users,
+        items,
+        ratings,
+        data_digest: platform.datasets.digest_for(&job)?,
+        scale_min: plan.scale.0,
+        scale_max: plan.scale.1,
+        ..v1::JobReportResponse::default()
+    };
+    add(&mut report);
     let model = v1::ModelSummary {
         model_id: job.clone(),
         job_id: job.clone(),
@@ -163,38 +198,8 @@ fn store(
         settings: Some(to_wire(&plan.settings, plan.operator, plan.stop)),
         users,
         items,
-        quality: found.quality,
+        quality: report.quality,
         created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
-    };
-    let parameters = ledger.parameters.as_ref();
-    let parameters = parameters.and_then(AgreedParameters::product);
-    let report = v1::JobReportResponse {
-        job: Some(summary.clone()),
-        parameters: parameters.and_then(|parameters| parameters_to_wire(parameters).ok()),
-        offline: Some(ledger.offline_cost()),
-        online: Some(ledger.online_cost()),
-        quality: found.quality,
-        disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
-        saturations,
-        peak_rss_bytes: peak_rss_bytes(),
-        users,
-        items,
-        ratings,
-        rounds: ledger.rounds.iter().map(round_to_wire).collect(),
-        product_error_bound: error_bound(ledger),
-        data_digest: platform.datasets.digest_for(&job)?,
-        scale_min: plan.scale.0,
-        scale_max: plan.scale.1,
-        warnings: found.warnings.clone(),
-        standardisation: Some(v1::Standardisation {
-            centre: found.unit.centre,
-            spread: found.unit.spread,
-            lowest: found.unit.lowest,
-            highest: found.unit.highest,
-            drawn_in: found.drawn_in,
-        }),
-        popularity_weight: found.popularity_weight,
-        ..v1::JobReportResponse::default()
     };
     platform
         .store
