@@ -14,6 +14,7 @@
 //! | [`plot`] | curves as SVG |
 //! | [`workload`] | the operands |
 //! | [`scale`] | cost against users, non-zeros and rank: measured where it fits, else predicted |
+//! | [`lists`] | learning lists and making those of everybody |
 //! | [`links`] | whole trainings over shaped links, and `ssmm` computed beside them |
 //! | [`headline`] | bytes and time to the same objective against `ssmm` with gradient descent |
 //! | [`record`], [`document`] | the form of the results |
@@ -27,6 +28,7 @@ pub mod headline;
 mod homomorphic;
 pub mod learning;
 pub mod links;
+pub mod lists;
 mod machine;
 mod memory;
 mod noise_first;

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::RngCore;
 use crate::DataError;
 use crate::split::generator;
 
-/// Directed links between `users` users whose degrees follow a power law.
+/// Directed links between `users` users whose degrees follow a power law, each once.
 ///
 /// Both ends are drawn with weights i^(−3/5) over the users i = 1, 2, …, so the share of users
 /// with more than d links falls as d^(−5/3): a tail exponent of 8/3, within what is reported of
@@ -23,6 +23,24 @@ pub fn power_law_links(
     links: usize,
     seed: u64,
 ) -> Result<Vec<(u32, u32)>, DataError> {
+    let mut drawn = HashSet::with_capacity(links);
+    let draws = power_law_draws(users, links, seed)?;
+    Ok(draws
+        .filter(|pair| drawn.insert(*pair))
+        .take(links)
+        .collect())
+}
+
+/// The same links one by one, without an end and some of them many times: nothing is held in
+/// memory. Of the first `links` of them few are repeated where users are many.
+///
+/// # Errors
+/// Those of [`power_law_links`].
+pub fn power_law_draws(
+    users: usize,
+    links: usize,
+    seed: u64,
+) -> Result<impl Iterator<Item = (u32, u32)>, DataError> {
     let bad = |field, actual, expected| DataError::BadSynthetic {
         field,
         actual,
@@ -36,7 +54,7 @@ pub fn power_law_links(
         return Err(bad("links", links as f64, "at most a tenth of all pairs"));
     }
     let mut random = generator(seed);
-    let mut user = || {
+    let mut user = move || {
         let u = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         // The inverse of the distribution: x = m·u^(5/2).
         let place = users as f64 * u * u * u.sqrt();
@@ -49,15 +67,8 @@ pub fn power_law_links(
         // Neighbours in weight are no neighbours in the order of the rows.
         spread(index.min(last(users)), users)
     };
-    let mut drawn = HashSet::with_capacity(links);
-    let mut pairs = Vec::with_capacity(links);
-    while pairs.len() < links {
-        let pair = (user(), user());
-        if pair.0 != pair.1 && drawn.insert(pair) {
-            pairs.push(pair);
-        }
-    }
-    Ok(pairs)
+    let pairs = std::iter::repeat_with(move || (user(), user()));
+    Ok(pairs.filter(|(from, to)| from != to))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "users fit 32 bits")]
@@ -98,6 +109,8 @@ mod tests {
     #[test]
     fn a_seed_is_a_graph() {
         let draw = |seed| power_law_links(500, 900, seed).unwrap();
+        let drawn: Vec<_> = power_law_draws(500, 900, 1).unwrap().take(2000).collect();
+        assert!(draw(1).iter().all(|pair| drawn.contains(pair)));
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
     }

@@ -3,6 +3,7 @@
 //!
 //! Decoding after encoding moves a residue by at most q/2^(b+1) + ½.
 
+use rayon::prelude::*;
 use s3rec_algebra::AlgebraError;
 use s3rec_algebra::packing;
 
@@ -11,6 +12,8 @@ use crate::modulus::{MODULUS, MODULUS_BITS};
 
 /// The low 50 bits.
 const BELOW: u64 = (1 << MODULUS_BITS) - 1;
+/// Codes that a thread decodes at a time.
+const AT_ONCE: usize = 1 << 14;
 
 /// How many bits a code has: 2 to 49.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,20 +80,42 @@ impl CodeBits {
         debug_assert!(packed.is_ok(), "a code is as wide as codes are");
     }
 
+    /// Makes residues their codes, and packs them into a place of exactly the bytes they take: a
+    /// part of a message that other threads write the rest of.
+    ///
+    /// # Errors
+    /// [`LatticeError::Length`] for another place.
+    pub fn pack_into(self, residues: &mut [u64], out: &mut [u8]) -> Result<(), LatticeError> {
+        for residue in residues.iter_mut() {
+            *residue = self.encode(*residue);
+        }
+        let packed = packing::pack_into_u64(residues, self.0, out);
+        packed.map_err(|error| self.in_codes(error, residues.len()))
+    }
+
     /// Reads exactly `count` packed codes, as the residues that they stand for.
     ///
     /// # Errors
     /// [`LatticeError::Length`] for other bytes than those of `count` codes,
     /// [`LatticeError::CodeTooWide`] where padding is not zero.
     pub fn unpack(self, bytes: &[u8], count: usize) -> Result<Vec<u64>, LatticeError> {
-        let codes = packing::unpack_u64(bytes, self.0, count).map_err(|error| match error {
+        let codes = packing::unpack_u64(bytes, self.0, count);
+        let mut codes = codes.map_err(|error| self.in_codes(error, count))?;
+        codes
+            .par_chunks_mut(AT_ONCE)
+            .flatten_iter()
+            .for_each(|code| *code = self.decode(*code));
+        Ok(codes)
+    }
+
+    fn in_codes(self, error: AlgebraError, index: usize) -> LatticeError {
+        match error {
             AlgebraError::Length { expected, actual } => LatticeError::Length { expected, actual },
             _ => LatticeError::CodeTooWide {
-                index: count,
+                index,
                 bits: self.0,
             },
-        })?;
-        Ok(codes.into_iter().map(|code| self.decode(code)).collect())
+        }
     }
 }
 
@@ -144,6 +169,15 @@ mod tests {
         let mut bytes = Vec::new();
         code.pack(residues.iter().copied(), &mut bytes);
         assert_eq!(bytes.len(), code.packed_bytes(99));
+        let mut in_parts = vec![0; bytes.len()];
+        let (first, rest) = in_parts.split_at_mut(code.packed_bytes(64));
+        code.pack_into(&mut residues[..64].to_vec(), first).unwrap();
+        code.pack_into(&mut residues[64..].to_vec(), rest).unwrap();
+        assert_eq!(in_parts, bytes);
+        assert!(matches!(
+            code.pack_into(&mut residues.clone(), rest),
+            Err(LatticeError::Length { .. })
+        ));
         let back = code.unpack(&bytes, 99).unwrap();
         for (back, residue) in back.iter().zip(&residues) {
             assert!(back.abs_diff(*residue) <= (MODULUS >> 22) + 1);

@@ -1,50 +1,56 @@
 //! One row's regularised least squares, by Cholesky.
+//!
+//! The matrix is kept by its upper triangle, row by row, so that everything that is done to it runs
+//! over neighbouring numbers. Every element is summed up in one order whatever the width of the
+//! processor's registers: the same numbers on every machine.
 
-/// A symmetric positive definite system A·x = b under construction; only the lower triangle
-/// of A is kept. One per thread, reused for every row.
+mod kernel;
+
+use kernel::{Factorisation, Gram, solve};
+use pulp::Arch;
+
+/// Columns of a row are a multiple of it, the last of them zeros.
+const LANES: usize = 8;
+
+/// A symmetric positive definite system A·x = b under construction. One per thread, reused for
+/// every row.
 pub(crate) struct NormalEquations {
     width: usize,
+    stride: usize,
+    /// `stride` × `stride`.
     matrix: Vec<f64>,
     right: Vec<f64>,
+    arch: Arch,
 }
 
 impl NormalEquations {
     pub(crate) fn new(width: usize) -> Self {
+        let stride = stride(width);
         Self {
             width,
-            matrix: vec![0.0; width * width],
-            right: vec![0.0; width],
+            stride,
+            matrix: vec![0.0; stride * stride],
+            right: vec![0.0; stride],
+            arch: Arch::new(),
         }
     }
 
     /// Starts over with A = diag(decay on the factors, decay on the bias), b = 0.
-    pub(crate) fn reset(&mut self, decay: (f64, f64)) {
-        self.matrix.fill(0.0);
-        self.right.fill(0.0);
-        for i in 0..self.width {
-            self.matrix[i * self.width + i] = self.decay_at(i, decay);
-        }
+    pub(crate) fn reset(&mut self, (factors, bias): (f64, f64)) {
+        let width = self.width;
+        self.start(width, |i| if i + 1 < width { factors } else { bias });
     }
 
-    /// Starts over as wide as `width`, at most what it was made for, with A = diag(base), b = 0.
+    /// Starts over as wide as `width`, with A = diag(base), b = 0.
     pub(crate) fn start(&mut self, width: usize, base: impl Fn(usize) -> f64) {
-        self.fill(width, |_| 0.0, |i, j| if i == j { base(i) } else { 0.0 });
-    }
-
-    /// Starts over as wide as `width`, at most what it was made for, with the given b and lower
-    /// triangle of A.
-    pub(crate) fn fill(
-        &mut self,
-        width: usize,
-        right: impl Fn(usize) -> f64,
-        lower: impl Fn(usize, usize) -> f64,
-    ) {
         self.width = width;
+        self.stride = stride(width);
+        self.matrix.clear();
+        self.matrix.resize(self.stride * self.stride, 0.0);
+        self.right.clear();
+        self.right.resize(self.stride, 0.0);
         for i in 0..width {
-            self.right[i] = right(i);
-            for j in 0..=i {
-                self.matrix[i * width + j] = lower(i, j);
-            }
+            self.matrix[i * self.stride + i] = base(i);
         }
     }
 
@@ -64,20 +70,43 @@ impl NormalEquations {
         if i + 1 < self.width { factors } else { bias }
     }
 
+    /// Numbers of an observation in [`Self::observe_all`].
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Adds an observation of `target` with `features`.
     pub(crate) fn observe(&mut self, features: &[f64], target: f64) {
         for (i, &f) in features.iter().enumerate() {
             self.right[i] += f * target;
-            let row = &mut self.matrix[i * self.width..][..=i];
-            for (a, &g) in row.iter_mut().zip(features) {
+            let row = &mut self.matrix[i * self.stride..][i..self.width];
+            for (a, &g) in row.iter_mut().zip(&features[i..]) {
                 *a += f * g;
             }
         }
     }
 
+    /// Adds Σ f·fᵀ to A for many observations, each of [`Self::stride`] numbers, those past the
+    /// width zeros.
+    pub(crate) fn observe_all(&mut self, features: &[f64]) {
+        self.arch.dispatch(Gram {
+            rows: features,
+            stride: self.stride,
+            width: self.width,
+            matrix: &mut self.matrix,
+        });
+    }
+
+    /// Adds `weight`·`features` to b.
+    pub(crate) fn want(&mut self, features: &[f64], weight: f64) {
+        for (right, f) in self.right.iter_mut().zip(features) {
+            *right += weight * f;
+        }
+    }
+
     /// Adds `pull` to b and `weight` to the diagonal of A, at one place.
     pub(crate) fn pull(&mut self, place: usize, weight: f64, pull: f64) {
-        self.matrix[place * self.width + place] += weight;
+        self.matrix[place * self.stride + place] += weight;
         self.right[place] += pull;
     }
 
@@ -85,38 +114,23 @@ impl NormalEquations {
     /// rounding break that for absurd settings, the pivot is held at a small positive value
     /// and the caller's check for finite factors decides.
     pub(crate) fn solve(&mut self, solution: &mut [f64]) {
-        let n = self.width;
-        for i in 0..n {
-            for j in 0..=i {
-                let (above, row) = self.matrix.split_at_mut(i * n);
-                let other = if j < i { &above[j * n..][..=j] } else { &[] };
-                let mut sum = row[j];
-                if j < i {
-                    for (a, b) in row[..j].iter().zip(other) {
-                        sum -= a * b;
-                    }
-                    row[j] = sum / other[j];
-                } else {
-                    for a in &row[..i] {
-                        sum -= a * a;
-                    }
-                    row[i] = sum.max(f64::MIN_POSITIVE).sqrt();
-                }
-            }
-        }
-        for i in 0..n {
-            let row = &self.matrix[i * n..][..=i];
-            let sum: f64 = row[..i].iter().zip(&*solution).map(|(l, x)| l * x).sum();
-            solution[i] = (self.right[i] - sum) / row[i];
-        }
-        for i in (0..n).rev() {
-            solution[i] /= self.matrix[i * n + i];
-            let x = solution[i];
-            for (j, value) in solution[..i].iter_mut().enumerate() {
-                *value -= self.matrix[i * n + j] * x;
-            }
-        }
+        self.arch.dispatch(Factorisation {
+            stride: self.stride,
+            width: self.width,
+            matrix: &mut self.matrix,
+        });
+        let (matrix, right) = (&self.matrix, &mut self.right);
+        let (width, stride) = (self.width, self.stride);
+        self.arch.dispatch(
+            #[inline(always)]
+            || solve(matrix, right, width, stride),
+        );
+        solution[..width].copy_from_slice(&right[..width]);
     }
+}
+
+fn stride(width: usize) -> usize {
+    width.next_multiple_of(LANES)
 }
 
 #[cfg(test)]

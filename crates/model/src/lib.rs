@@ -22,6 +22,7 @@ mod activity;
 mod adam;
 mod als;
 mod baseline;
+mod batch;
 mod eigen;
 mod error;
 pub mod evaluate;
@@ -50,6 +51,7 @@ mod unit;
 pub mod verdict;
 
 pub use baseline::{Biases, GlobalMean};
+pub use batch::ListedItem;
 pub use error::ModelError;
 pub use evaluate::{
     EvaluationData, EvaluationReport, EvaluationSettings, Split, evaluate, objective_of,

@@ -1,11 +1,13 @@
 //! Top-N with reasons, fast enough to serve.
 
+use crate::batch::{self, Asked, ListedItem};
 use crate::least_squares::NormalEquations;
 use crate::popularity::popularity;
 use crate::top_items::TopItems;
 use crate::{Biases, Model, SolverSettings};
 use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One recommended item.
@@ -137,6 +139,36 @@ impl Recommender {
         found
     }
 
+    /// The lists of a run of users, the same as one by one; shorter past the last of them.
+    pub fn lists(
+        &self,
+        users: Range<usize>,
+        count: usize,
+        include_rated: bool,
+    ) -> Vec<Vec<ListedItem>> {
+        let users = users.start..users.end.min(self.model.users.rows());
+        let asked = users.clone().map(|user| Asked {
+            factor: self.model.user_factor(user).to_vec(),
+            skip: match include_rated || user >= self.ratings.users() {
+                true => &[],
+                false => self.ratings.by_user(user).0,
+            },
+        });
+        let asked: Vec<Asked<'_>> = asked.collect();
+        let (rank, unit) = (self.model.rank(), self.model.unit);
+        let scorer = |place: usize| {
+            let learnt = self.model.users.row(users.start + place);
+            move |item: u32| {
+                let v = self.model.items.row(item as usize);
+                let taste: f64 = learnt[..rank].iter().zip(v).map(|(u, v)| u * v).sum();
+                let popularity = self.popularity.get(item as usize).copied().unwrap_or(0.0);
+                let standard = v[rank] + learnt[rank] + taste + popularity;
+                unit.restore(self.model.mean) + unit.spread * standard
+            }
+        };
+        batch::lists(&self.top, &asked, count, scorer)
+    }
+
     /// The share of the catalogue that is scored to answer a request like `recommend`.
     pub fn scored_share(&self, user: u32, count: usize) -> f64 {
         let factor = self.model.user_factor(user as usize);
@@ -261,6 +293,29 @@ mod tests {
             for (found, expected) in found.iter().zip(&expected) {
                 assert!((found.score - expected.0).abs() < 1e-12);
                 assert_eq!(found.item, expected.1);
+            }
+        }
+    }
+
+    /// More users than a group, past the last one too.
+    #[test]
+    fn lists_of_many_users_are_those_of_each() {
+        let served = recommender(150, 1000);
+        for include_rated in [false, true] {
+            let lists = served.lists(3..999, 12, include_rated);
+            assert_eq!(lists.len(), 147);
+            for (user, list) in (3..).zip(&lists) {
+                let mut alone = served.recommend(Some(user), 12, &[]);
+                if include_rated {
+                    let (rated, _) = served.ratings.by_user(user as usize);
+                    alone.extend(served.explain_all(Some(user), rated));
+                    alone.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
+                }
+                for (found, expected) in list.iter().zip(&alone) {
+                    assert_eq!(found.item, expected.item);
+                    assert!((found.score - expected.score).abs() < 1e-12);
+                }
+                assert_eq!(list.len(), 12);
             }
         }
     }

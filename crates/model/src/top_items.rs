@@ -14,6 +14,8 @@
 //! Scores are single precision within a stated error, and items are kept until they are worse
 //! by more than that: what is returned holds every item of the exact list, and few others.
 
+mod many;
+
 use s3rec_algebra::RealMatrix;
 use std::collections::BinaryHeap;
 
@@ -43,13 +45,25 @@ impl TopItems {
     /// `items` × (k + 1) with the biases last, `extra` what lists add to them; `users` × (k + 1)
     /// are those who will ask.
     pub(crate) fn new(users: &RealMatrix, items: &RealMatrix, extra: &[f64]) -> Self {
-        let (count, width) = (items.rows(), items.columns());
-        let rank = width - 1;
-        let norms: Vec<f64> = (0..count).map(|j| norm(&items.row(j)[..rank])).collect();
-        let base: Vec<f64> = (0..count)
+        let rank = users.columns() - 1;
+        let lengths = (0..users.rows()).map(|user| norm(&users.row(user)[..rank]));
+        let base = (0..items.rows())
             .map(|j| items.row(j)[rank] + extra.get(j).copied().unwrap_or(0.0))
             .collect();
-        let points = points(users);
+        Self::of_parts(lengths.collect(), rank, |j| &items.row(j)[..rank], base)
+    }
+
+    /// Items of `rank` factors each, and what each gives everybody; `lengths` are those of the
+    /// factors of users who will ask.
+    pub(crate) fn of_parts<'a>(
+        lengths: Vec<f64>,
+        rank: usize,
+        factors: impl Fn(usize) -> &'a [f64],
+        base: Vec<f64>,
+    ) -> Self {
+        let (count, width) = (base.len(), rank + 1);
+        let norms: Vec<f64> = (0..count).map(|j| norm(factors(j))).collect();
+        let points = points(lengths);
         let bound = |j: usize, at: f64| base[j] + at * norms[j];
         let mut order: Vec<usize> = (0..count).collect();
         order.sort_by(|&a, &b| {
@@ -63,7 +77,7 @@ impl TopItems {
             .zip(order.chunks(BLOCK))
         {
             for (place, &item) in members.iter().enumerate() {
-                for (column, &value) in items.row(item)[..rank].iter().enumerate() {
+                for (column, &value) in factors(item).iter().enumerate() {
                     block[column * BLOCK + place] = single(value);
                 }
                 block[rank * BLOCK + place] = single(base[item]);
@@ -178,11 +192,7 @@ impl TopItems {
 }
 
 /// ρ = 0, the median user's, and the largest.
-fn points(users: &RealMatrix) -> [f64; POINTS] {
-    let rank = users.columns() - 1;
-    let mut norms: Vec<f64> = (0..users.rows())
-        .map(|i| norm(&users.row(i)[..rank]))
-        .collect();
+fn points(mut norms: Vec<f64>) -> [f64; POINTS] {
     norms.sort_by(f64::total_cmp);
     let middle = norms.get(norms.len() / 2).copied().unwrap_or(0.0);
     [0.0, middle, norms.last().copied().unwrap_or(0.0)]
@@ -260,6 +270,30 @@ mod tests {
                 let user = &users.row(user)[..rank];
                 for count in [1, 10, 300, 2000] {
                     let (found, _) = search.candidates(user, count, |item| item % 7 != 3);
+                    let expected = exact(user, &items, &extra, count);
+                    assert!(expected.iter().all(|item| found.contains(item)));
+                    assert!(found.len() <= expected.len() + 3, "{}", found.len());
+                    assert!(found.iter().all(|item| item % 7 != 3));
+                }
+            }
+        }
+    }
+
+    /// More users than two tiles, one of them without a factor.
+    #[test]
+    fn many_users_at_once_find_what_each_would() {
+        for (rank, spread) in [(1, 0.0), (7, 0.2), (12, 3.0)] {
+            let (users, items) = (matrix(14, rank + 1, 3), matrix(1000, rank + 1, 8));
+            let extra: Vec<f64> = (0..1000)
+                .map(|j| spread * ((j * 37) % 101) as f64)
+                .collect();
+            let search = TopItems::new(&users, &items, &extra);
+            let mut asking: Vec<&[f64]> = (0..14).map(|user| &users.row(user)[..rank]).collect();
+            asking[4] = &[];
+            for count in [0, 1, 10, 2000] {
+                let found = search.candidates_of_many(&asking, count, |_, item| item % 7 != 3);
+                assert_eq!(found.len(), 14);
+                for (user, found) in asking.iter().zip(found) {
                     let expected = exact(user, &items, &extra, count);
                     assert!(expected.iter().all(|item| found.contains(item)));
                     assert!(found.len() <= expected.len() + 3, "{}", found.len());

@@ -1,4 +1,5 @@
 use crate::SparseError;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sprs::CsMatI;
 
@@ -12,6 +13,9 @@ pub struct Rating {
     /// The rating on the data set's own scale.
     pub value: f32,
 }
+
+/// Values that a thread changes at a time.
+const VALUES_AT_ONCE: usize = 1 << 14;
 
 /// R over the observed pairs Ω, both by user and by item; each row ascending. P0's secret.
 #[derive(Clone)]
@@ -47,7 +51,7 @@ impl RatingMatrix {
             }
         }
         let mut sorted = ratings.to_vec();
-        sorted.sort_unstable_by_key(|r| (r.user, r.item));
+        sorted.par_sort_unstable_by_key(|r| (r.user, r.item));
         if let Some(twice) = sorted
             .windows(2)
             .find(|pair| pair[0].user == pair[1].user && pair[0].item == pair[1].item)
@@ -69,6 +73,25 @@ impl RatingMatrix {
         let by_user = CsMatI::new((users, items), indptr, indices, values);
         let by_item = by_user.to_csc().transpose_into();
         Ok(Self { by_user, by_item })
+    }
+
+    /// The same pairs with another value each.
+    ///
+    /// # Errors
+    /// A value that is not finite.
+    pub fn with_values(&self, value: impl Fn(f32) -> f32 + Sync) -> Result<Self, SparseError> {
+        let mut with = self.clone();
+        for side in [&mut with.by_user, &mut with.by_item] {
+            side.data_mut()
+                .par_chunks_mut(VALUES_AT_ONCE)
+                .flatten_iter()
+                .for_each(|rating| *rating = value(*rating));
+        }
+        let broken = with.iter().find(|rating| !rating.value.is_finite());
+        match broken {
+            Some(Rating { user, item, .. }) => Err(SparseError::RatingNotFinite { user, item }),
+            None => Ok(with),
+        }
     }
 
     /// Number of users, with or without ratings.
@@ -146,6 +169,13 @@ mod tests {
         assert_eq!(r.mean(), 3.0);
         assert_eq!(r.iter().count(), 3);
         assert_eq!((r.users(), r.items()), (3, 2));
+        let doubled = r.with_values(|value| 2.0 * value).unwrap();
+        assert_eq!(doubled.by_user(0), (&[0, 1][..], &[2.0, 10.0][..]));
+        assert_eq!(doubled.by_item(0), (&[0, 2][..], &[2.0, 6.0][..]));
+        assert!(matches!(
+            r.with_values(|value| 1.0 / (value - 5.0)).err(),
+            Some(SparseError::RatingNotFinite { user: 0, item: 1 })
+        ));
     }
 
     #[test]

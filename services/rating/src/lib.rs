@@ -25,6 +25,7 @@ mod absence;
 mod align;
 mod align_vole;
 mod args;
+mod batch;
 mod brought;
 mod consent;
 mod decisions;

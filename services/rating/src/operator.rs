@@ -17,10 +17,10 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{factors, jobs, ledger, models};
+use crate::{batch, factors, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
-const DEFAULT_RECOMMENDATIONS: u32 = 10;
+const DEFAULT_RECOMMENDATIONS: usize = 10;
 const MAX_RECOMMENDATIONS: u32 = 1000;
 
 /// Numbers in one chunk of an exported model: half a mebibyte.
@@ -37,6 +37,18 @@ impl OperatorService {
         v1::JobSummary {
             last_event: self.0.journal.last(&job.job_id),
             ..job
+        }
+    }
+}
+
+/// Items that a list has.
+fn listed(count: u32) -> Result<usize, Fault> {
+    match count {
+        0 => Ok(DEFAULT_RECOMMENDATIONS),
+        count if count <= MAX_RECOMMENDATIONS => Ok(count as usize),
+        count => {
+            let message = format!("count is {count}; at most {MAX_RECOMMENDATIONS} are listed");
+            Err(Fault::new(Reason::InvalidRequest, message).at("field", "count"))
         }
     }
 }
@@ -176,17 +188,21 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::RecommendRequest>,
     ) -> Result<Response<v1::RecommendResponse>, Status> {
         let request = request.into_inner();
-        let count = match request.count {
-            0 => DEFAULT_RECOMMENDATIONS,
-            count if count <= MAX_RECOMMENDATIONS => count,
-            count => {
-                let message = format!("count is {count}; at most {MAX_RECOMMENDATIONS} are listed");
-                return Err(Fault::new(Reason::InvalidRequest, message)
-                    .at("field", "count")
-                    .into());
-            }
-        };
-        answered(models::recommend(&self.0, request, count as usize).await)
+        let count = listed(request.count)?;
+        answered(models::recommend(&self.0, request, count).await)
+    }
+
+    type RecommendAllStream = Pin<Box<dyn Stream<Item = Result<v1::ListsChunk, Status>> + Send>>;
+
+    async fn recommend_all(
+        &self,
+        request: Request<v1::RecommendAllRequest>,
+    ) -> Result<Response<Self::RecommendAllStream>, Status> {
+        let request = request.into_inner();
+        let count = listed(request.count)?;
+        let served = models::serve(&self.0, &request.model_id).await?;
+        let chunks = batch::lists(&self.0, served, count, request.include_rated);
+        Ok(Response::new(Box::pin(chunks)))
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;

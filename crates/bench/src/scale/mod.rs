@@ -3,10 +3,12 @@
 //!
 //! Links are drawn with power-law degrees. Users grow at a fixed degree; non-zeros grow among a
 //! fixed number of users and are measured at the accumulation alone, which is what they cost; the
-//! rank grows with everything else fixed.
+//! rank grows with everything else fixed. A noised opening of friends' sums is measured whole, at
+//! any size ([`opening`]).
 
 mod accumulation;
 mod fit;
+pub mod opening;
 mod outlook;
 mod point;
 

@@ -6,10 +6,14 @@
 //! | 2 | the opening's name; a-parts | Offline | |
 //! | 3 | the rows; noised sums | Online, round 1 | everything: [`FriendsKept`] |
 //!
+//! The rows are made while 1 and 2 go on: P1's a-parts need none of them.
+//!
 //! Before 3 the job begins again with fresh seeds: nothing that was sent is ever used again. From
 //! 3 on it goes on with the very bytes that are on disk, and P1 answers them once.
 
+use std::error::Error;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 use s3rec_spmm::noise_first::{
@@ -123,7 +127,7 @@ pub(super) enum FriendsStage {
     Unkeyed(Session),
     /// The opening is to be named.
     Keyed(Session),
-    /// The a-parts are here; the rows are to be made, encoded, and put on disk.
+    /// The a-parts are here; the rows are to be encoded and put on disk.
     Masked(Session, Vec<u8>),
     /// The rows are on disk, and the job goes on from there: the opening is to be named again.
     Kept(Arc<FriendsKept>, Arc<RatingKeys>),
@@ -148,10 +152,39 @@ pub(super) struct Session {
     secret: Secret,
     keys: Arc<RatingKeys>,
     opening: Opening,
+    rows: Ahead,
+}
+
+/// X while it is made: P1 prepares its a-parts meanwhile, which need none of it.
+struct Ahead(JoinHandle<Result<RealMatrix, Box<dyn Error + Send + Sync>>>);
+
+impl Ahead {
+    /// Begins, on a thread of its own.
+    fn start(platform: &Arc<dyn RatingPlatform>, setup: &FriendsSetup, common: &[u32]) -> Self {
+        let platform = Arc::clone(platform);
+        let parameters = setup.parameters;
+        let opened = of_common(common, setup.split.opened());
+        let uploaded = of_common(common, setup.split.uploaded());
+        Self(thread::spawn(move || {
+            platform.friends_rows(&parameters, &opened, &uploaded)
+        }))
+    }
+
+    /// Waits for it.
+    fn finish(self) -> Result<RealMatrix, JobError> {
+        match self.0.join() {
+            Ok(made) => made.map_err(JobError::Platform),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
 }
 
 impl Session {
-    fn new(setup: FriendsSetup, common: Vec<u32>) -> Result<Self, JobError> {
+    fn new(
+        platform: &Arc<dyn RatingPlatform>,
+        setup: FriendsSetup,
+        common: Vec<u32>,
+    ) -> Result<Self, JobError> {
         let random = || Seed::generate().map_err(|error| JobError::Ours(error.into()));
         let secret = Secret(*random()?.expose_bytes());
         let keys = RatingKeys::generate(&setup.parameters, &setup.seeds, &secret.seed());
@@ -161,6 +194,7 @@ impl Session {
         };
         Ok(Self {
             keys: Arc::new(keys.map_err(|error| JobError::Ours(error.into()))?),
+            rows: Ahead::start(platform, &setup, &common),
             setup,
             common,
             secret,
@@ -169,18 +203,10 @@ impl Session {
     }
 
     /// The rows as they will leave, from P0's own model.
-    fn encode(
-        self,
-        platform: &dyn RatingPlatform,
-        masks: Vec<u8>,
-    ) -> Result<(FriendsKept, Arc<RatingKeys>), JobError> {
+    fn encode(self, masks: Vec<u8>) -> Result<(FriendsKept, Arc<RatingKeys>), JobError> {
         let ours = |error: s3rec_spmm::noise_first::NoiseFirstError| JobError::Ours(error.into());
         let setup = self.setup;
-        let uploaded = of_common(&self.common, setup.split.uploaded());
-        let opened = of_common(&self.common, setup.split.opened());
-        let rows = platform
-            .friends_rows(&setup.parameters, &opened, &uploaded)
-            .map_err(JobError::Platform)?;
+        let rows = self.rows.finish()?;
         let rows = Rows::encode(&setup.parameters, &rows).map_err(ours)?;
         let job = self
             .keys
@@ -254,7 +280,7 @@ impl About {
         setup: FriendsSetup,
         common: Vec<u32>,
     ) -> Result<RatingJob, JobError> {
-        let stage = FriendsStage::Unkeyed(Session::new(setup, common)?);
+        let stage = FriendsStage::Unkeyed(Session::new(&self.platform, setup, common)?);
         let due = [Due::Sign(Phase::Setup)];
         Ok(RatingJob::at(self, due, stage.into()))
     }
@@ -336,7 +362,7 @@ impl About {
                 (Phase::Offline, 0, endpoint, FriendsLeft::Prepare(session))
             }
             FriendsStage::Masked(session, masks) => {
-                let (kept, keys) = session.encode(self.platform.as_ref(), masks)?;
+                let (kept, keys) = session.encode(masks)?;
                 let kept = Arc::new(kept);
                 self.stocks += 1;
                 let checkpoint = FriendsCheckpoint {

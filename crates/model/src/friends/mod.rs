@@ -35,7 +35,7 @@ pub(crate) use few::keep;
 pub use few::{FewRatings, OwnRatings};
 pub(crate) use predicted::{KeptRatings, PredictedBase, PredictedFriends};
 pub use rows::rows_to_open;
-pub use served::{FriendsBase, FriendsItem, FriendsModel, FriendsQuality};
+pub use served::{FriendsBase, FriendsItem, FriendsLists, FriendsModel, FriendsQuality};
 pub use sides::{OpenedSides, Sampling};
 
 /// Paired standard errors by which an estimate must beat what it takes the place of.

@@ -1,12 +1,17 @@
 //! What people are served from after an opening: everybody's own factor, what friends add to it
 //! where a gate is open, and popularity. Nothing is learnt when it is read back.
 
+mod many;
+mod scoring;
+
+pub use many::FriendsLists;
+
 use super::calibration::{Calibration, Judging};
 use super::estimate::{Candidate, FriendsEstimate, Gate};
 use super::few::{FewRatings, OwnRatings};
 use super::rows::rows_to_open;
 use super::sides::OpenedSides;
-use crate::lists::{ListsModel, ListsSettings, narrow};
+use crate::lists::{ListsModel, ListsSettings};
 use crate::{ModelError, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
@@ -341,64 +346,9 @@ impl FriendsModel {
     }
 
     fn scored(&self, user: Option<usize>, rated: usize) -> Vec<FriendsItem> {
-        let numbered = || (0u32..).zip(&self.popularity);
-        let by = |item, own: f64, friends: f64, popularity: f64| FriendsItem {
-            item,
-            score: own + friends + popularity,
-            own,
-            friends,
-            popularity,
-        };
-        let own = user.and_then(|user| row(&self.own, self.rank, user));
-        let Some((user, own)) = user.zip(own) else {
-            let all = numbered().map(|(item, &p)| by(item, 0.0, 0.0, f64::from(p)));
-            return all.collect();
-        };
-        let place = self.row_of(user);
-        if let (0, Some((direct, popularity)), Some(place)) = (rated, &self.direct, place) {
-            return direct
-                .scores(place)
-                .zip(popularity)
-                .map(|((item, friends), &p)| by(item, 0.0, friends, f64::from(p)))
-                .collect();
-        }
-        let is_few = (1..self.few_below).contains(&rated);
-        let weight = match (rated, is_few, place) {
-            (0, ..) => self.weights.cold,
-            (_, true, Some(_)) => self.weights.few_opened,
-            (_, true, None) => self.weights.few,
-            (_, false, _) => self.weights.many,
-        };
-        let friends = self.friends_of(user);
-        let mut blended = match (is_few, &self.blended, place) {
-            (true, Some((direct, weight)), Some(place)) => {
-                Some(direct.scores(place).map(move |(_, added)| weight * added))
-            }
-            _ => None,
-        };
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        self.items
-            .chunks_exact(self.rank.max(1))
-            .zip(numbered())
-            .map(|(factor, (item, &p))| {
-                let mut added = friends.map_or(0.0, |friends| dot(friends, factor));
-                added += blended.as_mut().and_then(Iterator::next).unwrap_or(0.0);
-                by(item, dot(own, factor), added, weight * f64::from(p))
-            })
-            .collect()
-    }
-}
-
-impl Direct {
-    /// By item: what friends add.
-    fn scores(&self, place: usize) -> impl Iterator<Item = (u32, f64)> {
-        let features = row(&self.features, self.width, place).unwrap_or_default();
-        let features: Vec<f32> = features.iter().map(|&x| narrow(x)).collect();
-        let items = self.map.chunks_exact(self.width.max(1));
-        (0u32..).zip(items).map(move |(item, map)| {
-            let friends: f32 = map.iter().zip(&features).map(|(a, b)| a * b).sum();
-            (item, f64::from(friends))
-        })
+        let scoring = self.scoring(user, rated);
+        let items = 0..self.popularity.len();
+        items.map(|item| scoring.of(item)).collect()
     }
 }
 
@@ -406,7 +356,7 @@ fn is_among(ascending: &[u32], user: usize) -> bool {
     u32::try_from(user).is_ok_and(|user| ascending.binary_search(&user).is_ok())
 }
 
-fn row(values: &[f64], width: usize, place: usize) -> Option<&[f64]> {
+fn row<T>(values: &[T], width: usize, place: usize) -> Option<&[T]> {
     let start = place.checked_mul(width)?;
     values.get(start..start.checked_add(width)?)
 }

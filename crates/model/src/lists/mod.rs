@@ -19,10 +19,12 @@
 mod catalogue;
 mod half_step;
 mod imported;
+mod many;
 mod model;
 mod settings;
 
 pub use imported::{OwnFactors, VectorOf};
+pub use many::ListsSearch;
 pub use model::ListsModel;
 pub use settings::ListsSettings;
 pub(crate) use settings::MAX_RANK;

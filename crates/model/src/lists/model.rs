@@ -1,9 +1,9 @@
 use super::ListsSettings;
-use super::half_step::{RowSolver, diagonalise, solve_all};
+use super::half_step::{Row, RowSolver, diagonalise, solve_all};
 use crate::random::{normal, purpose, stream};
 use crate::{ModelError, Predictor, Unit};
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::RatingMatrix;
 
 /// The least confidence of an observed pair.
 const LEAST_CONFIDENCE: f64 = 0.05;
@@ -170,16 +170,14 @@ impl ListsModel {
                 })
             };
             let decay = decay_of(&self.settings, items.len(), self.items.rows() as f64);
-            let mut solver = RowSolver::new(self.settings.rank);
-            let observed = (items, &confidences[..]);
-            solver.solve(
-                &self.items,
-                &self.diagonal,
+            let of = Row {
+                other: &self.items,
+                diagonal: &self.diagonal,
                 decay,
-                observed,
-                target,
-                &mut row,
-            );
+                indices: items,
+                confidences: &confidences,
+            };
+            RowSolver::new(self.settings.rank).solve(&of, target, &mut row);
         }
         for (value, prior) in row.iter_mut().zip(prior.unwrap_or_default()) {
             *value += prior;
@@ -210,15 +208,7 @@ pub(super) fn confidences(
     settings: &ListsSettings,
     unit: &Unit,
 ) -> Result<RatingMatrix, ModelError> {
-    let confidences: Vec<Rating> = ratings
-        .iter()
-        .map(|rating| Rating {
-            value: confidence(settings, unit, rating.value),
-            ..rating
-        })
-        .collect();
-    let (users, items) = (ratings.users(), ratings.items());
-    Ok(RatingMatrix::from_ratings(users, items, &confidences)?)
+    Ok(ratings.with_values(|value| confidence(settings, unit, value))?)
 }
 
 /// λ·(count + α·all)^ν: the decay of a row with so many observations among all of the other side.

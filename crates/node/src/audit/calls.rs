@@ -15,7 +15,7 @@ use super::Audit;
 use crate::tls::Caller;
 
 /// Verbs that only look. Every other one is logged, so that a new verb is unless it stands here.
-const LOOKING: [&str; 16] = [
+const LOOKING: [&str; 17] = [
     "WatchJob",
     "ListJobs",
     "JobReport",
@@ -23,6 +23,7 @@ const LOOKING: [&str; 16] = [
     "Evaluate",
     "Predict",
     "Recommend",
+    "RecommendAll",
     "StockStatus",
     "ListDisclosures",
     "ListProposals",

@@ -59,39 +59,38 @@ pub(crate) fn answer_with(
     let count = parameters.uploaded() * columns;
     let bodies = parameters.upload_code.unpack(upload.codes(), count);
     let bodies = bodies.map_err(in_message("the upload"))?;
-    let places = parameters.places();
-    let mut values = Zeroizing::new(prepared.bodies.to_vec());
-    values
-        .par_chunks_mut(places * columns)
+    let of_pack = parameters.places() * columns;
+    let upload_digest = blake3::hash(upload.bytes());
+    let mut bytes = vec![0; parameters.sizes().bodies];
+    // A pack's codes begin and end at whole bytes: it has a power of two of rows, 32 at least.
+    bytes
+        .par_chunks_mut(parameters.body_code.packed_bytes(of_pack))
+        .zip(prepared.bodies.par_chunks(of_pack))
         .enumerate()
-        .for_each(|(pack, values)| {
-            let mut noise = noise(prepared, upload, pack);
+        .try_for_each(|(pack, (bytes, prepared_bodies))| {
             // Without noise they are the exact sums to whoever has the secrets.
-            let mut sums = Zeroizing::new(vec![0u64; columns]);
+            let mut values = Zeroizing::new(prepared_bodies.to_vec());
+            let mut noise = noise(prepared, &upload_digest, pack);
             for (place, values) in values.chunks_mut(columns).enumerate() {
-                sums.copy_from_slice(values);
-                for &friend in prepared.block.row(pack * places + place) {
+                for &friend in prepared.block.row(pack * parameters.places() + place) {
                     let row = &bodies[friend as usize * columns..][..columns];
-                    for (sum, &body) in sums.iter_mut().zip(row) {
+                    for (sum, &body) in values.iter_mut().zip(row) {
                         *sum = modulus::add(*sum, body);
                     }
                 }
-                for (value, &sum) in values.iter_mut().zip(sums.iter()) {
+                for value in values {
                     let eta = if left_out.noise() { 0 } else { noise.sample() };
-                    *value = modulus::add(sum, modulus::residue(eta));
+                    *value = modulus::add(*value, modulus::residue(eta));
                 }
             }
-        });
-    let mut bytes = Vec::with_capacity(parameters.sizes().bodies);
-    parameters
-        .body_code
-        .pack(values.iter().copied(), &mut bytes);
+            parameters.body_code.pack_into(&mut values, bytes)
+        })
+        .map_err(in_message("the answer"))?;
     Ok(Noised { bytes })
 }
 
 /// η of a pack, row by row.
-fn noise(prepared: &Prepared, upload: &Upload, pack: usize) -> Wide {
-    let upload_digest = blake3::hash(upload.bytes());
+fn noise(prepared: &Prepared, upload_digest: &blake3::Hash, pack: usize) -> Wide {
     let seed = prepared
         .randomness
         .noise(upload_digest.as_bytes(), pack as u64);
@@ -118,20 +117,29 @@ pub fn decode(
             actual,
         }));
     }
-    let count = parameters.opened() * columns;
-    let bodies = parameters.body_code.unpack(bodies, count);
-    let bodies = bodies.map_err(in_message("the answer"))?;
+    let blame_answer = in_message("the answer");
+    let (expected, actual) = (parameters.sizes().bodies, bodies.len());
+    if expected != actual {
+        return Err(blame_answer(s3rec_lattice::LatticeError::Length {
+            expected,
+            actual,
+        }));
+    }
     let scale = parameters.scale();
-    let values: Vec<Vec<f64>> = masks
-        .par_chunks(parameters.mask_code.packed_bytes(s3rec_lattice::DEGREE))
-        .zip(bodies.par_chunks(places * columns))
-        .map(|(mask, bodies)| {
+    let of_pack = places * columns;
+    let mut values = vec![0.0; parameters.opened() * columns];
+    values
+        .par_chunks_mut(of_pack)
+        .zip(masks.par_chunks(parameters.mask_code.packed_bytes(s3rec_lattice::DEGREE)))
+        .zip(bodies.par_chunks(parameters.body_code.packed_bytes(of_pack)))
+        .try_for_each(|((values, mask), bodies)| {
             let residues = parameters.mask_code.unpack(mask, s3rec_lattice::DEGREE);
             let residues = residues.map_err(&blame)?;
             let mask = Polynomial::from_residues(&residues).map_err(&blame)?;
+            let bodies = parameters.body_code.unpack(bodies, values.len());
+            let bodies = bodies.map_err(&blame_answer)?;
             let mut points = Polynomial::zero();
             transform().forward(&mask, &mut points);
-            let mut values = vec![0.0; bodies.len()];
             for (index, secret) in keys.secrets.iter().enumerate() {
                 let hidden = times(&points, secret);
                 let first = index * parameters.slots;
@@ -143,14 +151,9 @@ pub fn decode(
                     }
                 }
             }
-            Ok(values)
-        })
-        .collect::<Result<_, NoiseFirstError>>()?;
-    Ok(RealMatrix::from_vec(
-        parameters.opened(),
-        columns,
-        values.concat(),
-    )?)
+            Ok::<_, NoiseFirstError>(())
+        })?;
+    Ok(RealMatrix::from_vec(parameters.opened(), columns, values)?)
 }
 
 /// What rounding and key switching leave in the sums: the standard deviation, in units of σ, of
@@ -168,8 +171,9 @@ pub fn measure_residual(
     let parameters = keys.parameters();
     let of_pack = parameters.places() * parameters.columns();
     let mut expected = Zeroizing::new(clear.to_vec());
+    let upload_digest = blake3::hash(upload.bytes());
     for (pack, expected) in expected.chunks_mut(of_pack).enumerate() {
-        let mut noise = noise(&prepared, upload, pack);
+        let mut noise = noise(&prepared, &upload_digest, pack);
         for value in expected {
             *value += noise.sample() as f64 / parameters.scale();
         }

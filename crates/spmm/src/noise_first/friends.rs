@@ -1,9 +1,15 @@
 //! S: who is whose friend, and the part of it that a release reads.
 
+use rayon::prelude::*;
 use s3rec_algebra::Seed;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{NoiseFirstError, Split};
+
+/// Rows that a thread sorts at a time.
+const ROWS_AT_ONCE: usize = 1 << 10;
+/// Bytes of the links that are hashed at a time.
+const HASHED_BYTES: usize = 1 << 15;
 
 /// Friendships among m users: symmetric, 0/1, zero diagonal, in rows. Secret.
 #[derive(Clone)]
@@ -30,27 +36,67 @@ impl Friends {
         users: u32,
         links: impl IntoIterator<Item = (u32, u32)>,
     ) -> Result<Self, NoiseFirstError> {
-        let mut pairs = Zeroizing::new(Vec::new());
+        let links = links.into_iter();
+        let mut pairs = Zeroizing::new(Vec::with_capacity(links.size_hint().0));
         for (from, to) in links {
             // Neither is named: an error may end up in a log, and links may not.
             if from >= users || to >= users {
                 return Err(NoiseFirstError::Link);
             }
             if from != to {
-                pairs.extend([(from, to), (to, from)]);
+                pairs.push((from, to));
             }
         }
-        pairs.sort_unstable();
-        pairs.dedup();
         let mut starts = vec![0usize; users as usize + 1];
-        for &(from, _) in pairs.iter() {
+        for &(from, to) in pairs.iter() {
             starts[from as usize + 1] += 1;
+            starts[to as usize + 1] += 1;
         }
         for user in 0..users as usize {
             starts[user + 1] += starts[user];
         }
-        let friends = pairs.iter().map(|&(_, to)| to).collect();
-        Ok(Self { starts, friends })
+        let mut friends = Zeroizing::new(vec![0u32; 2 * pairs.len()]);
+        let mut next = Zeroizing::new(starts.clone());
+        for &(from, to) in pairs.iter() {
+            for (user, friend) in [(from, to), (to, from)] {
+                friends[next[user as usize]] = friend;
+                next[user as usize] += 1;
+            }
+        }
+        drop((pairs, next));
+        Ok(Self::of_rows(starts, friends))
+    }
+
+    /// Sorts each row and takes out what is in it twice.
+    fn of_rows(mut starts: Vec<usize>, mut friends: Zeroizing<Vec<u32>>) -> Self {
+        let mut rows = Vec::with_capacity(starts.len() - 1);
+        let mut rest = &mut friends[..];
+        for bounds in starts.windows(2) {
+            let (row, behind) = rest.split_at_mut(bounds[1] - bounds[0]);
+            rows.push(row);
+            rest = behind;
+        }
+        rows.par_iter_mut()
+            .with_min_len(ROWS_AT_ONCE)
+            .for_each(|row| row.sort_unstable());
+        drop(rows);
+        let mut kept = 0;
+        for user in 0..starts.len() - 1 {
+            let (from, to) = (starts[user], starts[user + 1]);
+            starts[user] = kept;
+            for place in from..to {
+                if place == from || friends[place] != friends[place - 1] {
+                    friends[kept] = friends[place];
+                    kept += 1;
+                }
+            }
+        }
+        if let Some(end) = starts.last_mut() {
+            *end = kept;
+        }
+        friends.truncate(kept);
+        let friends = std::mem::take(&mut *friends);
+        Self { starts, friends }
     }
 
     /// m.
@@ -141,11 +187,15 @@ impl Block {
     /// Absorbs all of it: equal blocks alone hash alike.
     pub(crate) fn absorb(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&(self.rows() as u64).to_le_bytes());
+        // Many rows at a time: column by column their hashing takes as long as adding them up.
+        let mut bytes = Zeroizing::new(Vec::new());
         for row in 0..self.rows() {
             let columns = self.row(row);
-            hasher.update(&(columns.len() as u64).to_le_bytes());
-            for column in columns {
-                hasher.update(&column.to_le_bytes());
+            bytes.extend((columns.len() as u64).to_le_bytes());
+            bytes.extend(columns.iter().flat_map(|column| column.to_le_bytes()));
+            if bytes.len() > HASHED_BYTES || row + 1 == self.rows() {
+                hasher.update(&bytes);
+                bytes.clear();
             }
         }
     }

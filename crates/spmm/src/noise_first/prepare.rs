@@ -10,6 +10,8 @@
 //! Then one v and one e₁ for the whole pack: a += A_pk·v + e₁, B_c += b_(pk,c)·v. Only after that
 //! does an a-part leave: before it, it is a known linear map of the links.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 use s3rec_algebra::{Seed, Stream};
 use s3rec_lattice::columns::Pack;
@@ -105,27 +107,25 @@ impl Prepared {
             })
             .collect();
         let randomness = Randomness::new(key, &job, &block);
-        let at_once = parameters
-            .packs()
-            .div_ceil(4 * rayon::current_num_threads());
-        let work = || Workspace::new(keys);
-        let packs: Vec<(Zeroizing<Vec<u64>>, Vec<u64>)> = (0..parameters.packs())
-            .into_par_iter()
-            // A workspace is up to 33 MB: no more of them than a few a thread.
-            .with_min_len(at_once)
-            .map_init(work, |work, pack| {
+        // A workspace is up to 33 MB: as many as there are threads, whoever takes which pack.
+        let spare: Mutex<Vec<Workspace>> = Mutex::default();
+        let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_pack = parameters.places() * parameters.columns();
+        let mut bodies = Zeroizing::new(vec![0; parameters.opened() * parameters.columns()]);
+        let mut sent = vec![0; parameters.sizes().masks];
+        bodies
+            .par_chunks_mut(of_pack)
+            .zip(sent.par_chunks_mut(parameters.mask_code.packed_bytes(DEGREE)))
+            .enumerate()
+            .for_each(|(pack, (bodies, sent))| {
+                let work = spare().pop();
+                let mut work = work.unwrap_or_else(|| Workspace::new(keys));
                 let fresh = (!left_out.rerandomisation()).then(|| randomness.fresh(pack as u64));
-                work.pack(keys, &masks, &block, pack, fresh.as_ref())
-            })
-            .collect();
-        let mut bodies = Zeroizing::new(Vec::with_capacity(
-            parameters.opened() * parameters.columns(),
-        ));
-        let mut sent = Vec::with_capacity(parameters.sizes().masks);
-        for (of_pack, mask) in packs {
-            bodies.extend_from_slice(&of_pack);
-            parameters.mask_code.pack(mask.into_iter(), &mut sent);
-        }
+                let mut mask = work.pack(keys, &masks, &block, pack, fresh.as_ref(), bodies);
+                let packed = parameters.mask_code.pack_into(&mut mask, sent);
+                debug_assert!(packed.is_ok(), "a pack's part of the message is as long");
+                spare().push(work);
+            });
         Self {
             parameters,
             job,
@@ -200,7 +200,7 @@ impl Workspace {
         }
     }
 
-    /// The used coefficients of the bodies, and the a-part.
+    /// The a-part; the used coefficients of the bodies go to `used`, C for each row.
     fn pack(
         &mut self,
         keys: &SocialKeys,
@@ -208,11 +208,12 @@ impl Workspace {
         block: &Block,
         pack: usize,
         fresh: Option<&Seed>,
-    ) -> (Zeroizing<Vec<u64>>, Vec<u64>) {
+        used: &mut [u64],
+    ) -> Vec<u64> {
         let parameters = keys.parameters();
         let places = parameters.places();
         let first = pack * places;
-        let rows = places.min(parameters.opened() - first);
+        let rows = used.len() / parameters.columns();
         self.accumulate(keys, masks, block, first, rows);
         keys.columns.transform(transform(), &mut self.pack);
         self.collapse(keys);
@@ -227,7 +228,6 @@ impl Workspace {
             mask.add_small(&error);
         }
         let columns = parameters.columns();
-        let mut used = Zeroizing::new(vec![0; rows * columns]);
         for (secret, body) in self.bodies.iter().enumerate() {
             transform().inverse(body, &mut self.coefficients);
             let residues = Zeroizing::new(self.coefficients.to_residues());
@@ -238,7 +238,7 @@ impl Workspace {
                 }
             }
         }
-        (used, mask.to_residues())
+        mask.to_residues()
     }
 
     /// X^k·a_k of every row of the pack, at its place.

@@ -2,6 +2,9 @@
 
 use super::{NoiseFirstError, Sides, Terms};
 
+/// Users that are hashed at a time.
+const HASHED_AT_ONCE: usize = 1 << 12;
+
 /// O and W among the m common users, both ascending. W follows from O: a release in which a pair
 /// stands on both sides would change two rows under a bound for one. Public.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +105,9 @@ impl Split {
     pub(crate) fn absorb(&self, hasher: &mut blake3::Hasher) {
         for list in [&self.opened, &self.uploaded] {
             hasher.update(&(list.len() as u64).to_le_bytes());
-            for user in list {
-                hasher.update(&user.to_le_bytes());
+            for users in list.chunks(HASHED_AT_ONCE) {
+                let bytes = users.iter().flat_map(|user| user.to_le_bytes());
+                hasher.update(&bytes.collect::<Vec<u8>>());
             }
         }
     }

@@ -18,6 +18,11 @@ use super::keys::times;
 use super::parameters::ERROR;
 use super::{Job, NoiseFirstError, Parameters, RatingKeys};
 
+/// Rows that a thread encodes at a time, and values that are hashed at a time: one by one their
+/// hashing takes longer than their encryption.
+const ROWS_AT_ONCE: usize = 1 << 10;
+const HASHED_AT_ONCE: usize = 1 << 12;
+
 /// P0's rows in ring units, within the bound.
 pub struct Rows {
     /// What they were encoded for.
@@ -57,32 +62,38 @@ impl Rows {
         let (scale, bound) = (parameters.scale(), parameters.message_bound());
         // Rounding lengthens a row by √C/2 at most.
         let reach = bound - f64::from(parameters.terms().columns).sqrt() / 2.0;
-        let mut values = Zeroizing::new(Vec::with_capacity(rows.values().len()));
-        let mut clipped = 0;
-        for index in 0..rows.rows() {
-            let row = rows.row(index);
-            let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-            if !norm.is_finite() {
-                return Err(NoiseFirstError::NotFinite { row: index });
-            }
-            let factor = if norm * scale > reach {
-                clipped += 1;
-                reach.max(0.0) / norm
-            } else {
-                scale
-            };
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "within the bound, below 2^49"
-            )]
-            let rounded = row.iter().map(|x| (x * factor).round() as i64);
-            let first = values.len();
-            values.extend(rounded);
-            let square: i128 = values[first..].iter().map(|&x| i128::from(x).pow(2)).sum();
-            if square as f64 > bound * bound {
-                return Err(NoiseFirstError::EffectiveNorm { row: index });
-            }
-        }
+        let mut values = Zeroizing::new(vec![0; rows.values().len()]);
+        let clipped = values
+            .par_chunks_mut(parameters.columns())
+            .zip(rows.values().par_chunks(parameters.columns()))
+            .enumerate()
+            .with_min_len(ROWS_AT_ONCE)
+            .map(|(index, (values, row))| {
+                let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+                if !norm.is_finite() {
+                    return Err(NoiseFirstError::NotFinite { row: index });
+                }
+                let is_clipped = norm * scale > reach;
+                let factor = if is_clipped {
+                    reach.max(0.0) / norm
+                } else {
+                    scale
+                };
+                for (value, x) in values.iter_mut().zip(row) {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "within the bound, below 2^49"
+                    )]
+                    let rounded = (x * factor).round() as i64;
+                    *value = rounded;
+                }
+                let square: i128 = values.iter().map(|&x| i128::from(x).pow(2)).sum();
+                if square as f64 > bound * bound {
+                    return Err(NoiseFirstError::EffectiveNorm { row: index });
+                }
+                Ok(usize::from(is_clipped))
+            })
+            .try_reduce(|| 0, |some, others| Ok(some + others))?;
         Ok(Self {
             parameters: *parameters,
             values,
@@ -93,8 +104,13 @@ impl Rows {
     /// Secret: what the errors are bound to.
     fn digest(&self) -> Zeroizing<[u8; 32]> {
         let mut hasher = blake3::Hasher::new();
-        for value in self.values.iter() {
-            hasher.update(&value.to_le_bytes());
+        let mut bytes = Zeroizing::new([0; 8 * HASHED_AT_ONCE]);
+        for values in self.values.chunks(HASHED_AT_ONCE) {
+            let (places, _) = bytes.as_chunks_mut();
+            for (place, value) in places.iter_mut().zip(values) {
+                *place = value.to_le_bytes();
+            }
+            hasher.update(&bytes[..8 * values.len()]);
         }
         Zeroizing::new(*hasher.finalize().as_bytes())
     }
@@ -138,11 +154,15 @@ impl Upload {
         let tails = Tails::new(ERROR);
         let group_values = places * columns;
         let errors = errors.derive("s3rec noise-first upload", &[job.digest(), &*rows.digest()]);
-        let codes: Vec<Zeroizing<Vec<u64>>> = rows
-            .values
-            .par_chunks(group_values)
+        let mut bytes = vec![0; parameters.sizes().upload];
+        let (named, codes) = bytes.split_at_mut(job.digest().len());
+        named.copy_from_slice(job.digest());
+        // A group's codes begin and end at whole bytes: it has a power of two of rows, 32 at least.
+        codes
+            .par_chunks_mut(parameters.upload_code.packed_bytes(group_values))
+            .zip(rows.values.par_chunks(group_values))
             .enumerate()
-            .map(|(group, messages)| {
+            .try_for_each(|(group, (codes, messages))| {
                 let index = group as u64;
                 let seed = mask_seed(&keys.seeds, job.opening(), index);
                 let mut mask = Polynomial::zero();
@@ -175,18 +195,9 @@ impl Upload {
                         return Err(NoiseFirstError::EffectiveNorm { row });
                     }
                 }
-                Ok(bodies)
-            })
-            .collect::<Result<_, _>>()?;
-        let codes = Zeroizing::new(
-            codes
-                .iter()
-                .flat_map(|group| group.iter().copied())
-                .collect::<Vec<_>>(),
-        );
-        let mut bytes = Vec::with_capacity(parameters.sizes().upload);
-        bytes.extend(job.digest());
-        s3rec_algebra::packing::pack_u64(&codes, parameters.upload_code.bits(), &mut bytes)?;
+                let bits = parameters.upload_code.bits();
+                Ok(s3rec_algebra::packing::pack_into_u64(&bodies, bits, codes)?)
+            })?;
         Ok(Self { bytes })
     }
 

@@ -8,9 +8,9 @@ use s3rec_model::Preset;
 use s3rec_spmm::noise_first::guarantee::Mu;
 
 use super::{
-    AllArgs, BothFiles, LeakageArgs, LinksArgs, OperatorChoice, PatternChoice, ProtocolChoice,
-    PsiArgs, PsiPartyArgs, RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs, ScaleArgs,
-    ServeLoadArgs, SettingsArgs,
+    AllArgs, BothFiles, LeakageArgs, LinksArgs, ListsBenchArgs, OperatorChoice, PatternChoice,
+    ProtocolChoice, PsiArgs, PsiPartyArgs, RecordArgs, ReleaseBenchArgs, ReportArgs, RoundsArgs,
+    ScaleArgs, ScalePartyArgs, ServeLoadArgs, SettingsArgs,
 };
 
 /// Settings found by search on the published sets.
@@ -221,7 +221,12 @@ pub enum BenchVerb {
     /// What noise on the openings costs: RMSE, share of the social gain kept, (ε, δ).
     Release(ReleaseBenchArgs),
     /// Cost against users, rank and non-zeros: measured where it fits, predicted beyond.
-    Scale(ScaleArgs),
+    Scale(Box<ScaleArgs>),
+    /// One platform of `bench scale --protocol noise-first`.
+    #[command(hide = true)]
+    ScaleParty(ScalePartyArgs),
+    /// Learning lists and making everybody's, on drawn choices.
+    Lists(ListsBenchArgs),
     /// Whole trainings by both daemons over shaped links, ssmm computed beside them.
     Links(LinksArgs),
     /// What releases tell of single links: attackers of growing knowledge, and an audit from below.

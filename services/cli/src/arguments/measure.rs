@@ -1,8 +1,10 @@
 //! What every benchmark takes, and the benchmarks of growth, links and reports.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use s3rec_spmm::noise_first::guarantee::Mu;
 
 use super::BothFiles;
 
@@ -36,9 +38,60 @@ impl RecordArgs {
     }
 }
 
+/// What `s3rec bench scale` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScaleChoice {
+    /// Openings of Y·U: measured where they fit, predicted beyond.
+    Preprocessed,
+    /// One noised opening of everybody's friends' sums, each platform in a process of its own:
+    /// measured at every size.
+    NoiseFirst,
+}
+
+/// One noised opening.
+#[derive(Args, Clone, Debug)]
+pub struct OpeningArgs {
+    /// noise-first: μ that the opening spends.
+    #[arg(long, default_value = "1", value_parser = super::clear::mu, value_name = "MU")]
+    pub mu: Mu,
+    /// noise-first: friends of one user, at most, as agreed on.
+    #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..))]
+    pub degree_bound: u32,
+}
+
+/// One platform of `s3rec bench scale --protocol noise-first`: the social one listens and says
+/// where, the rating one connects.
+#[derive(Args, Clone, Debug)]
+pub struct ScalePartyArgs {
+    /// Users.
+    #[arg(long)]
+    pub users: u32,
+    /// Links that a user gives.
+    #[arg(long)]
+    pub links_per_user: u32,
+    /// Columns.
+    #[arg(long)]
+    pub rank: u32,
+    /// The opening.
+    #[command(flatten)]
+    pub opening: OpeningArgs,
+    /// What must not be lost is kept here.
+    #[arg(long)]
+    pub scratch: PathBuf,
+    /// The other party's address.
+    #[arg(long)]
+    pub connect: Option<SocketAddr>,
+}
+
 /// `s3rec bench scale`.
 #[derive(Args, Clone, Debug)]
 pub struct ScaleArgs {
+    /// What is measured.
+    #[arg(long, value_enum, default_value_t = ScaleChoice::Preprocessed)]
+    pub protocol: ScaleChoice,
+    /// The opening of noise-first.
+    #[command(flatten)]
+    pub opening: OpeningArgs,
     /// Numbers of users at a fixed degree, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "M",
           value_parser = clap::value_parser!(u32).range(100..=16_000_000))]

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod bench_lists;
 mod choices;
 mod clear;
 mod doctor;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use audit::{AuditVerb, LogArgs};
+pub use bench_lists::ListsBenchArgs;
 pub use choices::{
     FriendsArgs, OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice,
 };
@@ -33,10 +35,15 @@ pub use doctor::DoctorArgs;
 pub use init::{ContextVerb, InitArgs, InitPlatform};
 pub use leakage::{LeakageArgs, SidesChoice, SocialLeakageArgs};
 pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
-pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
+pub use measure::{
+    AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ScaleChoice, ScalePartyArgs,
+    ShapingChoice,
+};
 pub use pki::{CardArgs, PkiArgs, PkiVerb, RequestArgs, RotateArgs, SignArgs, TrustArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
-pub use rating::{ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
+pub use rating::{
+    ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, RecommendArgs,
+};
 pub use reading::{
     BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,
     TextArgs, ValueArgs,

@@ -234,8 +234,14 @@ pub struct PredictArgs {
 #[derive(Args, Debug)]
 pub struct RecommendArgs {
     /// The user.
-    #[arg(long, value_name = "ID")]
-    pub user: String,
+    #[arg(long, value_name = "ID", required_unless_present = "all")]
+    pub user: Option<String>,
+    /// Lists of every user, into a file.
+    #[arg(long, conflicts_with = "user", requires = "out")]
+    pub all: bool,
+    /// With --all: Parquet with a row for each item of each list (user, place, item, score).
+    #[arg(long, value_name = "FILE", requires = "all")]
+    pub out: Option<PathBuf>,
     /// How many items.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,

@@ -4,6 +4,7 @@
 mod again;
 mod export;
 mod ids;
+mod lists;
 mod model_file;
 mod upload;
 mod watch;
@@ -15,6 +16,7 @@ use tonic::transport::Channel;
 pub use again::{watch_rating, watch_social};
 pub use export::{ExportedModel, ExportedRow, export, gather};
 pub use ids::{rating_job, short, social_job};
+pub use lists::{WrittenLists, write_lists};
 pub use model_file::{WrittenModel, tensors, write_model};
 pub use upload::{Columns, FileSource, UsersFile, import_factors, import_links, import_ratings};
 pub use watch::{decision, is_terminal, rating_events, social_events};

@@ -10,10 +10,10 @@ use super::records::{conclude, json, write};
 use super::scale::scale;
 use super::serve_load::serve_load;
 use super::whole;
-use crate::arguments::{BenchVerb, FetchArgs, ProductsArgs};
+use crate::arguments::{BenchVerb, FetchArgs, ProductsArgs, ScaleChoice};
 use crate::failure::Failure;
 use crate::output::{Output, Table, bytes, note};
-use crate::verbs::{learning, psi};
+use crate::verbs::{learning, psi, scale_opening};
 
 /// Rounds and users that suffice to see that it works.
 const QUICK_ROUNDS: u32 = 82;
@@ -31,7 +31,12 @@ pub async fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
         BenchVerb::PsiParty(arguments) => psi::party(&arguments, output),
         BenchVerb::Rounds(arguments) => learning::rounds(&arguments, output),
         BenchVerb::Release(arguments) => learning::release(&arguments, output),
-        BenchVerb::Scale(arguments) => scale(&arguments, output),
+        BenchVerb::Scale(arguments) => match arguments.protocol {
+            ScaleChoice::Preprocessed => scale(&arguments, output),
+            ScaleChoice::NoiseFirst => scale_opening::measure(&arguments, output),
+        },
+        BenchVerb::ScaleParty(arguments) => scale_opening::party(&arguments, output),
+        BenchVerb::Lists(arguments) => super::bench_lists::lists(&arguments, output),
         BenchVerb::Links(arguments) => over_links(&arguments, output).await,
         BenchVerb::Leakage(arguments) => super::leakage::leakage(&arguments, output),
         BenchVerb::Report(arguments) => whole::report(&arguments, output),

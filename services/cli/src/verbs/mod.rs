@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod bench_lists;
 mod context;
 mod descriptor;
 mod estimate;
@@ -17,6 +18,7 @@ mod importing;
 mod leakage;
 mod learning;
 mod links;
+mod parties;
 mod pki;
 mod pki_cards;
 mod pki_shares;
@@ -26,6 +28,7 @@ mod rating_text;
 mod records;
 mod review;
 mod scale;
+mod scale_opening;
 mod serve_load;
 mod sets;
 mod shared_text;

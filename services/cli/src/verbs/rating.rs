@@ -8,7 +8,7 @@ use s3rec_wire::v1;
 use super::{follow, importing, rating_text, shared_text, stored_text};
 use crate::arguments::{
     DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
-    RatingVerb, ReasonedJobArgs,
+    RatingVerb, ReasonedJobArgs, RecommendArgs,
 };
 use crate::client::{self, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
@@ -258,10 +258,28 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let predicted = client.predict(request).await?.into_inner();
             output.message(&predicted, rating_text::prediction)
         }
+        RatingVerb::Recommend(RecommendArgs {
+            count,
+            include_rated,
+            out: Some(out),
+            model,
+            ..
+        }) => {
+            let request = v1::RecommendAllRequest {
+                model_id: model.model,
+                count,
+                include_rated,
+            };
+            let mut client = connect(model.connection).await?;
+            let written = client::write_lists(&mut client, request, &out).await?;
+            output.value(&serde_json::json!(written), || {
+                rating_text::written_lists(&written)
+            })
+        }
         RatingVerb::Recommend(arguments) => {
             let request = v1::RecommendRequest {
                 model_id: arguments.model.model,
-                user_id: arguments.user,
+                user_id: arguments.user.unwrap_or_default(),
                 count: arguments.count,
                 include_rated: arguments.include_rated,
             };

@@ -5,7 +5,7 @@ use s3rec_wire::v1;
 
 use super::importing;
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state, waiting};
-use crate::client::{WrittenModel, short};
+use crate::client::{WrittenLists, WrittenModel, short};
 use crate::output::{Table, bytes, count, duration, relative};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
@@ -230,6 +230,16 @@ pub(super) fn written(written: &WrittenModel) -> String {
         count(written.items as u64),
         written.tensors.display(),
         written.card.display()
+    )
+}
+
+pub(super) fn written_lists(written: &WrittenLists) -> String {
+    format!(
+        "model {}: lists of {} users, {} rows, in {}",
+        written.model_id,
+        count(written.users),
+        count(written.rows),
+        written.file.display()
     )
 }
 

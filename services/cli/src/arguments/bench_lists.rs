@@ -1,0 +1,42 @@
+//! `s3rec bench lists`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::RecordArgs;
+
+/// `s3rec bench lists`.
+#[derive(Args, Clone, Debug)]
+pub struct ListsBenchArgs {
+    /// Users.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub users: u32,
+    /// Items.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub items: u32,
+    /// Choices that are drawn.
+    #[arg(long, default_value_t = 50_000_000)]
+    pub choices: u64,
+    /// Groups of users with an order of the items of their own.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub communities: u32,
+    /// Factors.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=128))]
+    pub rank: u32,
+    /// Sweeps.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub sweeps: u32,
+    /// Items of a list.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// Users whose lists are made; all unless given.
+    #[arg(long)]
+    pub listed: Option<u32>,
+    /// Write choices, held-out choices and factors here, for crates/bench/compare/lists.py.
+    #[arg(long, value_name = "DIR")]
+    pub data_out: Option<PathBuf>,
+    /// The record.
+    #[command(flatten)]
+    pub record: RecordArgs,
+}
