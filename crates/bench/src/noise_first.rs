@@ -6,12 +6,12 @@ use std::time::Instant;
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 use s3rec_sparse::ladder;
 use s3rec_spmm::MAX_FRAME_BYTES;
-use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::noise_first::{
     self, Friends, NoiseFirstError, Opening, Prepared, RatingKeys, Rows, SessionSeeds, Sides,
     SocialKeys, Split, Terms, Upload,
 };
 
+use crate::products::ProductsOptions;
 use crate::record::{CoreSeconds, NoiseRecord, PhaseRecord, ProductRecord, SecondsSpread};
 use crate::workload::Workload;
 use crate::{BenchError, memory};
@@ -28,16 +28,20 @@ impl Spent {
         &mut self,
         work: impl FnOnce() -> Result<T, NoiseFirstError>,
     ) -> Result<T, BenchError> {
-        let (began, before) = (Instant::now(), memory::core_seconds());
+        let (began, before) = (Instant::now(), memory::thread_seconds());
         let done = work()?;
         self.seconds += began.elapsed().as_secs_f64();
-        self.core_seconds += memory::core_seconds() - before;
+        self.core_seconds += memory::thread_seconds() - before;
         Ok(done)
     }
 }
 
 /// Measures one opening at that μ. The keys of the session count as offline.
-pub(crate) fn measure(workload: &Workload, mu: Mu) -> Result<ProductRecord, BenchError> {
+pub(crate) fn measure(
+    workload: &Workload,
+    options: &ProductsOptions,
+) -> Result<ProductRecord, BenchError> {
+    let mu = options.mu;
     memory::reset_peak();
     let users = u32::try_from(workload.users()).unwrap_or(u32::MAX);
     let friends = Friends::from_links(users, workload.social().iter())?;
@@ -95,8 +99,23 @@ pub(crate) fn measure(workload: &Workload, mu: Mu) -> Result<ProductRecord, Benc
     let peak_rss_bytes = memory::peak_bytes();
 
     let clear = clear_sums(&friends, &encoded.as_encoded(&parameters), workload.rank());
-    let measured_ratio = noise_first::deviation(&parameters, opened.values(), &clear);
     let residual_ratio = noise_first::measure_residual(&rating_keys, prepare()?, &upload, &clear)?;
+    let mut squares = noise_first::deviation(&parameters, opened.values(), &clear).powi(2);
+    // A small set has too few values to tell a deviation of 1 by: more openings of the same sums,
+    // which nothing of the cost above counts.
+    let openings = options.noise_values.div_ceil(clear.len().max(1)).max(1);
+    for number in 2..=openings as u64 {
+        let opening = Opening { number, ..opening };
+        let job = rating_keys.job(&digest, &split, &opening)?;
+        let prepared = Prepared::new(&social_keys, &digest, &split, &opening, &friends, &key)?;
+        let masks = prepared.masks().to_vec();
+        let errors = Seed::generate().map_err(NoiseFirstError::from)?;
+        let upload = Upload::encrypt(&rating_keys, &job, &encoded, &errors)?;
+        let noised = noise_first::answer(prepared, &upload)?;
+        let opened = noise_first::decode(&rating_keys, &masks, noised.bytes())?;
+        squares += noise_first::deviation(&parameters, opened.values(), &clear).powi(2);
+    }
+    let measured_ratio = (squares / openings as f64).sqrt();
     Ok(ProductRecord {
         protocol: "noise-first".to_owned(),
         operator: "friends".to_owned(),
@@ -115,6 +134,7 @@ pub(crate) fn measure(workload: &Workload, mu: Mu) -> Result<ProductRecord, Benc
             mu: mu.value(),
             sigma: parameters.sigma(),
             measured_ratio,
+            measured_values: (openings * clear.len()) as u64,
             residual_ratio,
         }),
         core_seconds: Some(CoreSeconds {

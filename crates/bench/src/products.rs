@@ -45,6 +45,8 @@ pub struct ProductsOptions {
     pub tfhe_sample: u64,
     /// What the opening of `noise-first` spends.
     pub mu: Mu,
+    /// Values that its noise is measured over, at least: of as many openings as it takes.
+    pub noise_values: usize,
     /// Operator of all protocols but `pir` and `noise-first`.
     pub operator: OperatorKind,
     /// Bytes that each party's offline computation may hold at once.
@@ -61,6 +63,7 @@ impl Default for ProductsOptions {
             repeats: 1,
             tfhe_sample: 0,
             mu: Mu::ONE,
+            noise_values: 1_000_000,
             operator: OperatorKind::NormalizedLaplacian,
             memory_limit_bytes: 1 << 30,
             scratch: std::env::temp_dir(),
@@ -126,7 +129,7 @@ fn measure_one(
         "pir" => measure_he(workload, Protocol::HePir, OperatorKind::OutAverage, 1),
         "preprocessed" => measure_preprocessed(workload, options, cheap),
         // One opening is all there is.
-        "noise-first" => noise_first::measure(workload, options.mu),
+        "noise-first" => noise_first::measure(workload, options),
         _ => Err(BenchError::UnknownProtocol {
             name: name.to_owned(),
             known: PROTOCOLS.join(", "),
@@ -300,6 +303,7 @@ mod tests {
         let options = ProductsOptions {
             repeats: 2,
             tfhe_sample: 1,
+            noise_values: 300,
             ..ProductsOptions::default()
         };
         let report = measure(&workload, &options, |_| {}).unwrap();
@@ -317,7 +321,8 @@ mod tests {
             assert_eq!(without.is_some(), is_exact, "{record:?}");
             assert_eq!(record.noise.is_some(), is_noised, "{record:?}");
             if let Some(noise) = record.noise {
-                // 164 values: the standard error of their deviation is 5.5 %.
+                // Of two openings: the standard error of their deviation is 4 %.
+                assert_eq!(noise.measured_values, 328);
                 assert!((noise.measured_ratio - 1.0).abs() < 0.3, "{record:?}");
                 // Four such errors beyond the condition.
                 let most = 0.05 * (1.0 + 4.0 / (2.0 * 164f64).sqrt());

@@ -80,6 +80,9 @@ pub struct NoiseRecord {
     pub sigma: f64,
     /// Standard deviation of the opened sums from the clear ones, in units of σ.
     pub measured_ratio: f64,
+    /// Values that it is over, of as many openings as it takes.
+    #[serde(default)]
+    pub measured_values: u64,
     /// The same of an opening without noise: rounding and key switching.
     pub residual_ratio: f64,
 }

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 
+use pulp::Arch;
 use s3rec_algebra::{PublicSeed, Stream};
 use zeroize::Zeroize;
 
@@ -148,6 +149,7 @@ impl Summand {
 pub struct Sum {
     sums: Box<[i64]>,
     terms: u32,
+    arch: Arch,
 }
 
 /// Terms of a sum before it is reduced: each is below 2^49, so that 2^12 stay below 2^61.
@@ -156,7 +158,11 @@ const TERMS_AT_ONCE: u32 = 1 << 12;
 impl Default for Sum {
     fn default() -> Self {
         let sums = vec![0; DEGREE].into_boxed_slice();
-        Self { sums, terms: 0 }
+        Self {
+            sums,
+            terms: 0,
+            arch: Arch::new(),
+        }
     }
 }
 
@@ -186,23 +192,23 @@ impl Sum {
         // Coefficient i goes to i + shift; past N it comes back with the other sign.
         let (wrapped, straight) = self.sums.split_at_mut(shift);
         let (lower, upper) = summand.0.split_at(DEGREE - shift);
-        let add = |sums: &mut [i64], terms: &[i64]| {
-            sums.iter_mut()
-                .zip(terms)
-                .for_each(|(sum, term)| *sum += term);
-        };
-        let take = |sums: &mut [i64], terms: &[i64]| {
-            sums.iter_mut()
-                .zip(terms)
-                .for_each(|(sum, term)| *sum -= term);
-        };
-        if turn {
-            take(straight, lower);
-            add(wrapped, upper);
+        let (added, taken) = if turn {
+            ((wrapped, upper), (straight, lower))
         } else {
-            add(straight, lower);
-            take(wrapped, upper);
-        }
+            ((straight, lower), (wrapped, upper))
+        };
+        modulus::dispatch(
+            self.arch,
+            #[inline(always)]
+            || {
+                for (sum, term) in added.0.iter_mut().zip(added.1) {
+                    *sum += term;
+                }
+                for (sum, term) in taken.0.iter_mut().zip(taken.1) {
+                    *sum -= term;
+                }
+            },
+        );
     }
 
     /// The sum as a polynomial, written over `out`.

@@ -213,7 +213,7 @@ pub struct SocialKeys {
     pub(crate) turn: Automorphism,
     /// A_l, over N.
     pub(crate) digit_masks: Vec<Polynomial<Points>>,
-    /// Body of digit l under secret c at l·c_count + c, over N.
+    /// Bodies of all digits under the first secret, then under the next, over N.
     pub(crate) digit_bodies: Vec<Polynomial<Points>>,
     /// A_pk and its bodies, over N.
     pub(crate) public_mask: Polynomial<Points>,
@@ -250,17 +250,10 @@ impl SocialKeys {
         let (secrets, digits) = (parameters.secrets, parameters.gadget.digits());
         let key_bytes = parameters.key_code.packed_bytes(DEGREE);
         let (switching, public) = message.split_at(secrets * digits * key_bytes);
-        // Sent secret by secret; used digit by digit.
-        let mut by_secret = switching
+        let digit_bodies = switching
             .chunks_exact(key_bytes)
-            .map(|bytes| read(parameters.key_code, bytes).map(Some))
+            .map(|bytes| read(parameters.key_code, bytes))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut digit_bodies = Vec::with_capacity(by_secret.len());
-        for digit in 0..digits {
-            for secret in 0..secrets {
-                digit_bodies.extend(by_secret[secret * digits + digit].take());
-            }
-        }
         let public_bodies = public
             .chunks_exact(parameters.public_key_code.packed_bytes(DEGREE))
             .map(|bytes| read(parameters.public_key_code, bytes))

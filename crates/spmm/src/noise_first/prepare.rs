@@ -173,7 +173,8 @@ struct Workspace {
     coefficients: Polynomial<Coefficients>,
     turned: Polynomial<Coefficients>,
     digits: Vec<Polynomial<Coefficients>>,
-    digit: Polynomial<Points>,
+    /// Of the digits.
+    points: Vec<Polynomial<Points>>,
     mask: Polynomial<Points>,
     bodies: Vec<Polynomial<Points>>,
     spare: Polynomial<Points>,
@@ -190,7 +191,7 @@ impl Workspace {
             coefficients: Polynomial::zero(),
             turned: Polynomial::zero(),
             digits: (0..digits).map(|_| Polynomial::zero()).collect(),
-            digit: Polynomial::zero(),
+            points: (0..digits).map(|_| Polynomial::zero()).collect(),
             mask: Polynomial::zero(),
             bodies: (0..parameters.secrets)
                 .map(|_| Polynomial::zero())
@@ -276,7 +277,6 @@ impl Workspace {
     fn collapse(&mut self, keys: &SocialKeys) {
         let transform: &Transform = transform();
         let places = keys.columns.places();
-        let secrets = keys.parameters().secrets;
         for body in &mut self.bodies {
             transform.clear(body);
         }
@@ -294,13 +294,13 @@ impl Workspace {
                 std::mem::swap(body, &mut self.spare);
             }
             transform.clear(&mut self.mask);
-            for (index, digit) in self.digits.iter().enumerate() {
-                transform.forward(digit, &mut self.digit);
-                transform.multiply_add(&mut self.mask, &self.digit, &keys.digit_masks[index]);
-                let bodies = &keys.digit_bodies[index * secrets..(index + 1) * secrets];
-                for (sum, body) in self.bodies.iter_mut().zip(bodies) {
-                    transform.multiply_add(sum, &self.digit, body);
-                }
+            for (digit, points) in self.digits.iter().zip(&mut self.points) {
+                transform.forward(digit, points);
+            }
+            transform.multiply_add_all(&mut self.mask, &self.points, &keys.digit_masks);
+            let bodies = keys.digit_bodies.chunks_exact(self.points.len());
+            for (sum, bodies) in self.bodies.iter_mut().zip(bodies) {
+                transform.multiply_add_all(sum, &self.points, bodies);
             }
             transform.add(&mut self.mask, self.pack.part(j - 1));
         }
@@ -310,10 +310,10 @@ impl Workspace {
     fn rerandomise(&mut self, keys: &SocialKeys, seed: &Seed) {
         let mut v = Zeroizing::new(vec![0; DEGREE]);
         self.fresh.fill(&mut stream(seed, "v"), &mut v);
-        transform().forward(&Polynomial::from_small(&v), &mut self.digit);
-        transform().multiply_add(&mut self.mask, &self.digit, &keys.public_mask);
+        transform().forward(&Polynomial::from_small(&v), &mut self.spare);
+        transform().multiply_add(&mut self.mask, &self.spare, &keys.public_mask);
         for (sum, body) in self.bodies.iter_mut().zip(&keys.public_bodies) {
-            transform().multiply_add(sum, &self.digit, body);
+            transform().multiply_add(sum, &self.spare, body);
         }
     }
 }
