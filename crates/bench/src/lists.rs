@@ -238,7 +238,7 @@ mod tests {
         };
         let record = measure(&options).unwrap();
         assert!((8_000..12_500).contains(&record.learnt_from));
-        // A list of ten among 400 at random finds 1/88 of it.
-        assert!(record.ndcg > 0.1, "{}", record.ndcg);
+        // Ten of the 380 that a user does not have, at random, come to 0.012.
+        assert!(record.ndcg > 0.036, "{}", record.ndcg);
     }
 }
