@@ -217,6 +217,38 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
         let sum = parts.taste + parts.social + parts.popularity;
         assert!((sum - item.score).abs() < 1e-9, "{item:?}");
     }
+    // The lists of all users are those of each, whatever they rest on.
+    let all = v1::RecommendAllRequest {
+        count: 5,
+        ..v1::RecommendAllRequest::default()
+    };
+    let mut chunks = pair.rating.recommend_all(all).await.unwrap().into_inner();
+    let mut listed = 0;
+    while let Some(chunk) = chunks.message().await.unwrap() {
+        let mut items = chunk.item_ids.iter().zip(&chunk.scores);
+        for (user, length) in chunk.user_ids.iter().zip(&chunk.lengths) {
+            listed += 1;
+            let list: Vec<_> = items.by_ref().take(*length as usize).collect();
+            let alone = v1::RecommendRequest {
+                user_id: user.clone(),
+                count: 5,
+                ..v1::RecommendRequest::default()
+            };
+            let alone = pair.rating.recommend(alone).await.unwrap().into_inner();
+            assert_eq!(list.len(), alone.items.len());
+            for ((item, score), alone) in list.iter().zip(&alone.items) {
+                assert_eq!(**item, alone.item_id, "{user}");
+                assert!((**score - alone.score).abs() < 1e-9, "{user}");
+            }
+        }
+        assert!(items.next().is_none());
+    }
+    assert!(listed >= 200, "{listed}");
+    let too_long = v1::RecommendAllRequest {
+        count: 1001,
+        ..v1::RecommendAllRequest::default()
+    };
+    assert!(pair.rating.recommend_all(too_long).await.is_err());
     let predict = v1::PredictRequest {
         user_id: "u30".into(),
         item_id: "i2".into(),

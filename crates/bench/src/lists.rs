@@ -55,6 +55,8 @@ pub struct ListsRecord {
     pub learning_seconds: f64,
     /// Processor seconds of the same.
     pub learning_core_seconds: f64,
+    /// Of these, seconds that one thread computed by itself.
+    pub learning_serial_seconds: f64,
     /// Getting ready to make lists.
     pub ready_seconds: f64,
     /// Making them.
@@ -80,9 +82,11 @@ pub fn measure(options: &ListsOptions) -> Result<ListsRecord, BenchError> {
     }
     memory::reset_peak();
     let (began, before) = (Instant::now(), memory::core_seconds());
+    let alone = memory::own_thread_seconds();
     let model = ListsModel::learn(&matrix, &options.settings)?;
     let learning_seconds = began.elapsed().as_secs_f64();
     let learning_core_seconds = memory::core_seconds() - before;
+    let learning_serial_seconds = memory::own_thread_seconds() - alone;
     if let Some(directory) = &options.out {
         for (name, factors) in [("users", model.users()), ("items", model.items())] {
             let values = factors.values().iter();
@@ -114,6 +118,7 @@ pub fn measure(options: &ListsOptions) -> Result<ListsRecord, BenchError> {
         threads: rayon::current_num_threads(),
         learning_seconds,
         learning_core_seconds,
+        learning_serial_seconds,
         ready_seconds,
         listing_seconds,
         listing_core_seconds: memory::core_seconds() - before,

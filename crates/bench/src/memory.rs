@@ -35,6 +35,15 @@ pub(crate) fn core_seconds() -> f64 {
     ticks.iter().sum::<f64>() / TICKS_PER_SECOND
 }
 
+/// Processor seconds of the calling thread alone. While others compute for it, it waits: what it
+/// takes of a stretch is what no further core makes shorter. 0 where the kernel does not tell.
+#[must_use]
+pub(crate) fn own_thread_seconds() -> f64 {
+    let spent = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let first = spent.split(' ').next().unwrap_or_default();
+    first.parse::<u64>().unwrap_or(0) as f64 / 1e9
+}
+
 /// Processor seconds of the threads that there are, to the nanosecond: for stretches in which no
 /// thread ends; ticks where the kernel does not tell.
 #[must_use]

@@ -90,7 +90,7 @@ fn text(report: &OpeningReport) -> String {
 
 fn of_opening(opening: &OpeningRecord) -> String {
     let [rating, social] = &opening.parties;
-    let mut table = Table::new(&["platform", "phase", "computing", "processor"]);
+    let mut table = Table::new(&["platform", "phase", "computing", "processor", "serial"]);
     for (name, party) in [("rating", rating), ("social", social)] {
         for phase in &party.phases {
             table = table.row(&[
@@ -98,6 +98,7 @@ fn of_opening(opening: &OpeningRecord) -> String {
                 phase.name.clone(),
                 duration(phase.seconds),
                 duration(phase.core_seconds),
+                duration(phase.serial_seconds),
             ]);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use s3rec_spmm::{Endpoint, Frame, MAX_FRAME_BYTES, Step};
 
 use super::{OpeningParty, OpeningPhase};
-use crate::memory::{core_seconds, peak_bytes};
+use crate::memory::{core_seconds, own_thread_seconds, peak_bytes};
 use crate::psi::Party;
 use crate::{BenchError, memory};
 
@@ -99,11 +99,13 @@ impl<'a> Meter<'a> {
         work: impl FnOnce(&mut Connection<'a>) -> Result<T, BenchError>,
     ) -> Result<T, BenchError> {
         let (began, before, waited) = (Instant::now(), core_seconds(), self.connection.waited);
+        let alone = own_thread_seconds();
         let done = work(&mut self.connection)?;
         self.phases.push(OpeningPhase {
             name: name.to_owned(),
             seconds: began.elapsed().as_secs_f64() - (self.connection.waited - waited),
             core_seconds: core_seconds() - before,
+            serial_seconds: own_thread_seconds() - alone,
         });
         Ok(done)
     }

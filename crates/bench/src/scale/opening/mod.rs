@@ -45,6 +45,8 @@ pub struct OpeningPhase {
     pub seconds: f64,
     /// Processor seconds of all threads, in ticks of 10 ms.
     pub core_seconds: f64,
+    /// Of these, seconds that one thread computed by itself: further cores do not shorten them.
+    pub serial_seconds: f64,
 }
 
 /// What one party measured of itself.
