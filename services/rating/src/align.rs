@@ -19,10 +19,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::align_vole;
+use crate::connection::{PeerConnection, read};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::session::{Session, read};
 use crate::tables::DISCLOSURES;
 use crate::{brought, ending};
 
@@ -32,7 +32,7 @@ use crate::{brought, ending};
 /// sides say the same.
 pub(crate) async fn align(
     platform: &Platform,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     job: JobId,
     ratings: RatingSet,
     ledger: &mut Ledger,
@@ -43,7 +43,7 @@ pub(crate) async fn align(
     let (sender, receiver) = mpsc::channel(4);
     let idle = platform.idle_limit();
     send(&sender, ours.to_wire(), &meter, idle).await?;
-    let answered = timeout(idle, session.client.align(ReceiverStream::new(receiver))).await;
+    let answered = timeout(idle, connection.client.align(ReceiverStream::new(receiver))).await;
     let mut link = Link {
         answers: answered
             .map_err(|_| Fault::from(LinkError::Idle { limit: idle }))?

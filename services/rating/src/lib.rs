@@ -12,7 +12,7 @@
 //! | `decisions` | what the social platform decides, known here at once |
 //! | `drive`, `emit` | what the job says: its exchanges, what it saves, what it tells |
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
-//! | `session` | the connection to the social platform and its lifeline |
+//! | `connection` | the connection to the social platform and its lifeline |
 //! | `align`, `setup` | finding the common users, agreeing on parameters |
 //! | `brought` | what P1 asks of P0's users, counted and limited |
 //! | `outcome` | metrics, the stored model, the report |
@@ -26,6 +26,7 @@ mod align;
 mod align_vole;
 mod args;
 mod brought;
+mod connection;
 mod consent;
 mod decisions;
 mod drive;
@@ -49,7 +50,6 @@ mod platform;
 mod resume;
 mod runner;
 mod serve;
-mod session;
 pub mod settings;
 mod setup;
 mod stored;

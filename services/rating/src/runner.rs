@@ -15,12 +15,12 @@ use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 use crate::absence::{self, Absence, Over};
+use crate::connection::{Lifeline, PeerConnection};
 use crate::drive::{self, Checkpoint, Driver, Inputs};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::plan;
 use crate::platform::{Ask, Place, Platform};
-use crate::session::{Lifeline, Session};
 use crate::tables::{DISCLOSURES, PROPOSALS};
 use crate::{consent, ending, friends_outcome, head_exchange, outcome};
 
@@ -30,7 +30,7 @@ pub(crate) struct Begun {
     pub(crate) job: JobId,
     pub(crate) place: Place,
     /// The connection and lifeline of the first attempt, where they stand already.
-    pub(crate) connected: Option<(Session, Lifeline)>,
+    pub(crate) connected: Option<(PeerConnection, Lifeline)>,
 }
 
 /// Runs the job to its end, whatever the end is, or until the daemon stops: then it goes on at
@@ -112,8 +112,8 @@ async fn asked_to_end(asked: &mut watch::Receiver<Ask>) -> Option<Fault> {
 /// Tells P1 that the job is over. Best effort: P1 stops waiting by itself.
 pub(crate) async fn notify_peer(platform: &Platform, job: JobId, reason: &str) {
     let notified = async {
-        if let Ok(mut session) = Session::open(platform).await {
-            session.abort(job, reason).await;
+        if let Ok(mut connection) = PeerConnection::open(platform).await {
+            connection.abort(job, reason).await;
         }
     };
     let _ = tokio::time::timeout(LAST_NOTICE_TAKES, notified).await;
@@ -126,15 +126,15 @@ const LAST_NOTICE_TAKES: std::time::Duration = std::time::Duration::from_secs(4)
 async fn attempt(
     platform: &Arc<Platform>,
     job: JobId,
-    connected: Option<(Session, Lifeline)>,
+    connected: Option<(PeerConnection, Lifeline)>,
     over: &mut Over,
 ) -> Result<(), Fault> {
-    let (mut session, lifeline) = match connected {
+    let (mut connection, lifeline) = match connected {
         Some(connected) => connected,
         None => {
-            let mut session = Session::open(platform).await?;
-            let lifeline = session.lifeline(job).await?;
-            (session, lifeline)
+            let mut connection = PeerConnection::open(platform).await?;
+            let lifeline = connection.lifeline(job).await?;
+            (connection, lifeline)
         }
     };
     *over = Over::Connection;
@@ -143,7 +143,7 @@ async fn attempt(
     tokio::select! {
         // In this order: P1's own words say more than the broken call that they cause.
         biased;
-        ran = phases(platform, job, &mut session, &lifeline, is_finished) => match ran {
+        ran = phases(platform, job, &mut connection, &lifeline, is_finished) => match ran {
             Err(fault) => {
                 let fault = prefer_words(fault, &lifeline).await;
                 let is_theirs = matches!(
@@ -152,7 +152,7 @@ async fn attempt(
                 );
                 // While the lifeline stands, or P1 would hear of a loss first.
                 if !is_theirs && !absence::can_pass(platform, &job.to_string(), &fault, Over::Connection)? {
-                    session.abort(job, &fault.clone().outward().message).await;
+                    connection.abort(job, &fault.clone().outward().message).await;
                 }
                 Err(fault)
             }
@@ -179,7 +179,7 @@ async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
 async fn phases(
     platform: &Arc<Platform>,
     job: JobId,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     lifeline: &Lifeline,
     is_finished: bool,
 ) -> Result<(), Fault> {
@@ -191,7 +191,7 @@ async fn phases(
         JobState::Proposed => lifeline.approved().await?,
         _ => lifeline.approval(),
     };
-    let approval = consent::accept(platform, session, &name, &heard)?;
+    let approval = consent::accept(platform, connection, &name, &heard)?;
     if platform.state(&name) == JobState::Proposed {
         let approved = "Approved by the social platform.";
         platform.record(event(
@@ -209,7 +209,7 @@ async fn phases(
     })
     .await?;
     let plan = Arc::new(plan?);
-    let mut ledger = Ledger::new(platform, job, session.peer.clone(), &approval)?;
+    let mut ledger = Ledger::new(platform, job, connection.peer.clone(), &approval)?;
     let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
     let disclosed = disclosed.unwrap_or_default();
     ledger.overlap = disclosed.overlap;
@@ -225,7 +225,7 @@ async fn phases(
         name: name.clone(),
         memory_bytes: platform.limits.memory_bytes,
     };
-    let mut driver = Driver::new(platform, session, ledger, ratings);
+    let mut driver = Driver::new(platform, connection, ledger, ratings);
     let checkpoint = driver.load().await?;
     let taken_up = move || {
         let seen = disclosed.openings;
@@ -260,7 +260,7 @@ async fn phases(
         }
     }
     // The model stands, whether the last heads are signed or not.
-    if let Err(fault) = head_exchange::sign(platform, session, &name, Phase::Evaluation).await {
+    if let Err(fault) = head_exchange::sign(platform, connection, &name, Phase::Evaluation).await {
         tracing::warn!("the audit logs did not meet after the job: {fault}");
     }
     Ok(())

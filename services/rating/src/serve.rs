@@ -18,12 +18,12 @@ use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
 
 use crate::brought;
+use crate::connection::PeerConnection;
 use crate::decisions;
 use crate::expiry;
 use crate::jobs;
 use crate::operator::OperatorService;
 use crate::platform::Platform;
-use crate::session::Session;
 
 /// Opens the store, listens, and serves until `stop` turns true.
 ///
@@ -98,7 +98,7 @@ fn observed(platform: &Arc<Platform>) -> Observed {
     let reaching = Arc::clone(platform);
     let reach: Reach = Box::new(move || {
         let platform = Arc::clone(&reaching);
-        Box::pin(async move { Session::open(&platform).await.map(drop) })
+        Box::pin(async move { PeerConnection::open(&platform).await.map(drop) })
     });
     platform.observed(v1::Role::Rating, Some(reach))
 }

@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection to P1 whose identity and version were checked.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub(crate) struct PeerConnection {
     pub(crate) client: PeerClient<Channel>,
     /// How P1 is named in messages and ledgers.
     pub(crate) peer: String,
@@ -34,7 +34,7 @@ pub(crate) struct Session {
     pub(crate) social_key: PublicKey,
 }
 
-impl Session {
+impl PeerConnection {
     /// Connects, and exchanges versions.
     pub(crate) async fn open(platform: &Platform) -> Result<Self, Fault> {
         let expected = Authorize::pinned(CertificateRole::Social, &platform.identity);
