@@ -120,11 +120,11 @@ pub struct FriendsOpened {
 /// How far the opening is.
 pub(super) enum FriendsStage {
     /// The keys are to be announced.
-    Unkeyed(Session),
+    Unkeyed(FriendsSession),
     /// The opening is to be named.
-    Keyed(Session),
+    Keyed(FriendsSession),
     /// The a-parts are here; the rows are to be made, encoded, and put on disk.
-    Masked(Session, Vec<u8>),
+    Masked(FriendsSession, Vec<u8>),
     /// The rows are on disk, and the job goes on from there: the opening is to be named again.
     Kept(Arc<FriendsKept>, Arc<RatingKeys>),
     /// The rows are on disk and may have left.
@@ -135,14 +135,14 @@ pub(super) enum FriendsStage {
 
 /// What the job has beside an endpoint of the opening.
 pub(super) enum FriendsLeft {
-    Key(Session),
-    Prepare(Session),
+    Key(FriendsSession),
+    Prepare(FriendsSession),
     Meeting(Arc<FriendsKept>, Arc<RatingKeys>),
     Answer(Arc<FriendsKept>),
 }
 
 /// A session before its rows exist.
-pub(super) struct Session {
+pub(super) struct FriendsSession {
     setup: FriendsSetup,
     common: Vec<u32>,
     secret: Secret,
@@ -150,7 +150,7 @@ pub(super) struct Session {
     opening: Opening,
 }
 
-impl Session {
+impl FriendsSession {
     fn new(setup: FriendsSetup, common: Vec<u32>) -> Result<Self, JobError> {
         let random = || Seed::generate().map_err(|error| JobError::Ours(error.into()));
         let secret = Secret(*random()?.expose_bytes());
@@ -254,7 +254,7 @@ impl About {
         setup: FriendsSetup,
         common: Vec<u32>,
     ) -> Result<RatingJob, JobError> {
-        let stage = FriendsStage::Unkeyed(Session::new(setup, common)?);
+        let stage = FriendsStage::Unkeyed(FriendsSession::new(setup, common)?);
         let due = [Due::Sign(Phase::Setup)];
         Ok(RatingJob::at(self, due, stage.into()))
     }
