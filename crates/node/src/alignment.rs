@@ -8,7 +8,7 @@ use s3rec_job::{JobId, Overlap};
 use s3rec_link::LinkError;
 pub use s3rec_psi::Common;
 use s3rec_psi::vole::Layout;
-use s3rec_psi::{Form, PsiError, Session, Sizes};
+use s3rec_psi::{Form, PsiError, PsiSession, Sizes};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, digest_of, overlap_from_wire};
 use s3rec_wire::record::Record;
@@ -57,12 +57,12 @@ pub fn opening_again(
 /// # Errors
 /// [`Reason::Contradiction`] for different rules or jobs, [`Reason::PeerMalformed`] for more ids
 /// than the protocol takes.
-pub fn agree(rating: &AlignOpening, social: &AlignOpening) -> Result<(Session, Sizes), Fault> {
+pub fn agree(rating: &AlignOpening, social: &AlignOpening) -> Result<(PsiSession, Sizes), Fault> {
     if rating.job != social.job {
         return Err(LinkError::Malformed(WireError::Contradiction { field: "job_id" }).into());
     }
     same_rule(&rating.id_rule, &social.id_rule)?;
-    let session = Session::new(
+    let session = PsiSession::new(
         rating.job.as_bytes(),
         &rating.session_half,
         &social.session_half,

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use crate::pair::{self, Transcript};
-use crate::{Claims, Common, MAX_CHUNK_BYTES, PsiError, Session, Sizes, rating, social};
+use crate::{Claims, Common, MAX_CHUNK_BYTES, PsiError, PsiSession, Sizes, rating, social};
 
-fn session() -> Session {
-    Session::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
+fn session() -> PsiSession {
+    PsiSession::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
 }
 
 fn sizes(p0: &[String], p1: &[String]) -> Sizes {

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use super::pair::{self, Transcript};
 use super::{Layout, RatingEncoding, SocialStarting, rating, social};
-use crate::{Common, PsiError, Session, Sizes};
+use crate::{Common, PsiError, PsiSession, Sizes};
 
-fn session() -> Session {
-    Session::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
+fn session() -> PsiSession {
+    PsiSession::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
 }
 
 fn sizes(p0: &[String], p1: &[String]) -> Sizes {
