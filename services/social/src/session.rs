@@ -87,7 +87,7 @@ pub(crate) struct Phase {
 }
 
 impl Phase {
-    fn of(stage: observe::Stage) -> Self {
+    fn of(stage: observe::MeteredPhase) -> Self {
         Self {
             meter: observe::meter(stage),
             began: None,
@@ -113,7 +113,7 @@ impl Phase {
     }
 
     /// Goes on from what was counted before this daemon's start.
-    fn after(stage: observe::Stage, cost: &v1::Cost) -> Self {
+    fn after(stage: observe::MeteredPhase, cost: &v1::Cost) -> Self {
         Self {
             meter: observe::meter(stage).starting_at(Count {
                 sent_bytes: cost.bytes_to_rating,
@@ -147,8 +147,8 @@ impl Running {
             proposal,
             peer,
             opened,
-            offline: Phase::of(observe::Stage::Offline),
-            online: Phase::of(observe::Stage::Online),
+            offline: Phase::of(observe::MeteredPhase::Offline),
+            online: Phase::of(observe::MeteredPhase::Online),
             openings: 0,
             common_users: 0,
             overlap: None,
@@ -292,8 +292,8 @@ impl Slot {
         *slot = Some(Running {
             openings: opened.openings,
             common_users: counts.common_users,
-            offline: phase(observe::Stage::Offline, counts.offline),
-            online: phase(observe::Stage::Online, counts.online),
+            offline: phase(observe::MeteredPhase::Offline, counts.offline),
+            online: phase(observe::MeteredPhase::Online, counts.online),
             ..Running::new(proposal, peer, opened, SocialJob::Approved)
         });
         true

@@ -16,7 +16,7 @@ use s3rec_spmm::preprocessed::{
 use super::friends::{FriendsLeft, FriendsStage};
 use super::{
     About, Agreed, Due, FriendsCheckpoint, FriendsSetup, Made, Product, Queries, RatingAgreed,
-    RatingEvent, RatingJob, RatingSave, RatingSetup, Stage, Trainee,
+    RatingEvent, RatingJob, RatingSave, RatingSetup, RatingStage, Trainee,
 };
 use crate::{JobError, Phase};
 
@@ -63,7 +63,7 @@ impl Unaligned {
             Due::Sign(Phase::Alignment),
             Due::Emit(RatingEvent::Begins(Phase::Setup)),
         ];
-        RatingJob::at(self.0, due, Stage::Unagreed(common))
+        RatingJob::at(self.0, due, RatingStage::Unagreed(common))
     }
 }
 
@@ -89,7 +89,11 @@ impl Unagreed {
             false => Queries::Taken(None),
         };
         let agreed = Box::new(Agreed { setup, common });
-        Ok(RatingJob::at(about, due, Stage::Unkeyed(agreed, queries)))
+        Ok(RatingJob::at(
+            about,
+            due,
+            RatingStage::Unkeyed(agreed, queries),
+        ))
     }
 
     /// What was agreed on for an opening of friends' sums. It makes the session's keys.
@@ -146,7 +150,7 @@ impl Unfinished {
         Ok(RatingJob::at(
             about,
             kept,
-            Stage::Trained(trainee, outlives),
+            RatingStage::Trained(trainee, outlives),
         ))
     }
 }
@@ -225,7 +229,7 @@ impl ProductExchange {
             (Endpoint::Queries(queries), Left::Queries(agreed)) => {
                 let fetch = queries.into_fetch(about.platform.memory_bytes());
                 let fetch = Some(Arc::new(fetch.map_err(theirs)?));
-                let stage = Stage::Unkeyed(agreed, Queries::Taken(fetch));
+                let stage = RatingStage::Unkeyed(agreed, Queries::Taken(fetch));
                 Ok(RatingJob::at(about, [], stage))
             }
             (Endpoint::Key(_), Left::Key(agreed, fetch, keys)) => {
@@ -242,7 +246,7 @@ impl ProductExchange {
                 let kept = fetch
                     .is_none()
                     .then(|| Due::Save(RatingSave::Agreed(agreed.clone())));
-                let stage = Stage::Stocking(agreed, fetch, stock, Made::Blocks(0));
+                let stage = RatingStage::Stocking(agreed, fetch, stock, Made::Blocks(0));
                 Ok(RatingJob::at(about, kept, stage))
             }
             (Endpoint::Continuation(met), Left::Continuation(agreed)) => {
@@ -257,7 +261,7 @@ impl ProductExchange {
                     held_bytes: place.held_bytes(parameters).map_err(ours)?,
                 });
                 let made = Made::Within(place);
-                let stage = Stage::Stocking(agreed, None, Box::new(stock), made);
+                let stage = RatingStage::Stocking(agreed, None, Box::new(stock), made);
                 Ok(RatingJob::at(about, [goes_on], stage))
             }
             (Endpoint::Block(block), Left::Block(agreed, fetch, made)) => {
@@ -315,7 +319,7 @@ impl About {
         });
         let stock = Box::new(stock);
         if made < layout.blocks {
-            let stage = Stage::Stocking(agreed, fetch, stock, Made::Blocks(made));
+            let stage = RatingStage::Stocking(agreed, fetch, stock, Made::Blocks(made));
             return Ok(RatingJob::at(self, [grows], stage));
         }
         let mut next = self.prepared(agreed, Product::Stock(stock));
@@ -326,12 +330,12 @@ impl About {
     pub(super) fn prepared(mut self, agreed: Box<RatingAgreed>, product: Product) -> RatingJob {
         self.stocks += 1;
         let due = [Due::Emit(RatingEvent::Prepared)];
-        RatingJob::at(self, due, Stage::Prepared(agreed, product))
+        RatingJob::at(self, due, RatingStage::Prepared(agreed, product))
     }
 
     fn opened(mut self, product: Product, trainee: Box<Trainee>, opened: RingMatrix) -> RatingJob {
         self.openings += 1;
         let due = [Due::Save(RatingSave::Opened(self.openings))];
-        RatingJob::at(self, due, Stage::Opened(product, trainee, opened))
+        RatingJob::at(self, due, RatingStage::Opened(product, trainee, opened))
     }
 }

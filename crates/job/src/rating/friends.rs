@@ -22,7 +22,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::exchange::{Endpoint, Learnt, Left};
 use super::{
     About, Due, RatingDone, RatingEvent, RatingExchange, RatingJob, RatingNext, RatingPlatform,
-    RatingSave, Stage, Unfinished,
+    RatingSave, RatingStage, Unfinished,
 };
 use crate::{JobError, Phase, Proposal};
 
@@ -242,7 +242,7 @@ impl RatingJob {
     }
 }
 
-impl From<FriendsStage> for Stage {
+impl From<FriendsStage> for RatingStage {
     fn from(stage: FriendsStage) -> Self {
         Self::Friends(Box::new(stage))
     }

@@ -120,7 +120,7 @@ pub struct RatingJob {
     about: About,
     /// To be done before the stage is looked at.
     due: VecDeque<Due>,
-    stage: Stage,
+    stage: RatingStage,
 }
 
 struct About {
@@ -139,7 +139,7 @@ enum Due {
     Sign(Phase),
 }
 
-enum Stage {
+enum RatingStage {
     /// The common users are to be found.
     Unaligned,
     /// The parameters are to be agreed on.
@@ -261,12 +261,12 @@ impl RatingJob {
         let trainee = Box::new(Trainee::resume(training, progress.training)?);
         if is_finished || progress.is_agreed {
             let due = [Due::Emit(RatingEvent::Begins(Phase::Evaluation))];
-            return Ok(Self::at(about, due, Stage::Trained(trainee, true)));
+            return Ok(Self::at(about, due, RatingStage::Trained(trainee, true)));
         }
         let storage = about.platform.reopen_stock().map_err(JobError::disk)?;
         let pattern = Arc::new(agreed.pattern);
         let stock = RatingStock::open(storage, pattern).map_err(JobError::Ours)?;
-        let stage = Stage::Sealed(Box::new(stock), trainee, false);
+        let stage = RatingStage::Sealed(Box::new(stock), trainee, false);
         Ok(Self::at(about, [], stage))
     }
 
@@ -285,23 +285,23 @@ impl RatingJob {
         }
         let Self { about, stage, .. } = self;
         let exchange = match stage {
-            Stage::Friends(stage) => return about.friends(*stage),
-            Stage::Unaligned => RatingExchange::Align(Unaligned(about)),
-            Stage::Unagreed(common) => RatingExchange::SetUp(Unagreed(about, common)),
-            Stage::Unkeyed(agreed, Queries::Due) => {
+            RatingStage::Friends(stage) => return about.friends(*stage),
+            RatingStage::Unaligned => RatingExchange::Align(Unaligned(about)),
+            RatingStage::Unagreed(common) => RatingExchange::SetUp(Unagreed(about, common)),
+            RatingStage::Unkeyed(agreed, Queries::Due) => {
                 let endpoint = RatingQueries::new(&agreed.setup.parameters);
                 let endpoint = Endpoint::Queries(endpoint.map_err(JobError::Ours)?);
                 let left = Left::Queries(agreed);
                 RatingExchange::product(about, Phase::Setup, 0, endpoint, left)
             }
-            Stage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
-            Stage::Halted(agreed, stock) => {
+            RatingStage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
+            RatingStage::Halted(agreed, stock) => {
                 let endpoint = RatingContinuation::new(*stock).map_err(JobError::Ours)?;
                 let endpoint = Endpoint::Continuation(endpoint);
                 let left = Left::Continuation(agreed);
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Stocking(agreed, fetch, stock, made) => {
+            RatingStage::Stocking(agreed, fetch, stock, made) => {
                 let endpoint = match &made {
                     Made::Blocks(_) => RatingBlock::new(*stock),
                     Made::Within(place) => RatingBlock::going_on(*stock, place),
@@ -314,8 +314,10 @@ impl RatingJob {
                 let left = Left::Block(agreed, fetch, made.blocks());
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Prepared(agreed, product) => return about.begin_training(*agreed, product),
-            Stage::Sealed(mut stock, trainee, is_new) => {
+            RatingStage::Prepared(agreed, product) => {
+                return about.begin_training(*agreed, product);
+            }
+            RatingStage::Sealed(mut stock, trainee, is_new) => {
                 if let Some(opening) = trainee.opening() {
                     let opening = bounded::bound_rows(opening, &stock.terms().parameters);
                     let opening = opening.map_err(JobError::Ours)?;
@@ -326,23 +328,23 @@ impl RatingJob {
                 let left = Left::Session(trainee, is_new);
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Rounds(product, trainee) => about.round(product, trainee)?,
-            Stage::Opened(product, trainee, opened) => {
+            RatingStage::Rounds(product, trainee) => about.round(product, trainee)?,
+            RatingStage::Opened(product, trainee, opened) => {
                 return about.learn(product, *trainee, &opened);
             }
-            Stage::Unclosed(Product::He { .. }, trainee) => {
+            RatingStage::Unclosed(Product::He { .. }, trainee) => {
                 return about.trained(trainee, false).next();
             }
-            Stage::Unclosed(Product::Stock(stock), trainee) => {
+            RatingStage::Unclosed(Product::Stock(stock), trainee) => {
                 let endpoint = Endpoint::Close(RatingClose::new(*stock));
                 let left = Left::Close(trainee);
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Trained(trainee, _) if about.is_agreed => {
+            RatingStage::Trained(trainee, _) if about.is_agreed => {
                 let training = Box::new(trainee.into_training());
                 return Ok(RatingNext::Done(RatingDone::Trained(training)));
             }
-            Stage::Trained(trainee, outlives) => {
+            RatingStage::Trained(trainee, outlives) => {
                 RatingExchange::Finish(Unfinished(about, Learnt::Trained(trainee, outlives)))
             }
         };
@@ -352,10 +354,10 @@ impl RatingJob {
     /// Whether the job is to begin from nothing.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        matches!(self.stage, Stage::Unaligned)
+        matches!(self.stage, RatingStage::Unaligned)
     }
 
-    fn at(about: About, due: impl IntoIterator<Item = Due>, stage: Stage) -> Self {
+    fn at(about: About, due: impl IntoIterator<Item = Due>, stage: RatingStage) -> Self {
         Self {
             about,
             due: due.into_iter().collect(),
@@ -383,7 +385,7 @@ impl About {
             Due::Emit(RatingEvent::Begins(Phase::Alignment)),
             Due::Sign(Phase::Consent),
         ];
-        RatingJob::at(self, due, Stage::Unaligned)
+        RatingJob::at(self, due, RatingStage::Unaligned)
     }
 
     /// With the stock on disk, as far as it is; from nothing where it does not read, for nothing
@@ -398,7 +400,7 @@ impl About {
                 self.prepared(Box::new(agreed), Product::Stock(Box::new(stock)))
             }
             Ok(stock) => {
-                let stage = Stage::Halted(Box::new(agreed), Box::new(stock));
+                let stage = RatingStage::Halted(Box::new(agreed), Box::new(stock));
                 RatingJob::at(self, [], stage)
             }
         }
@@ -459,7 +461,7 @@ impl About {
                 let kept = fetches.then(|| Due::Save(RatingSave::Agreed(Box::new(agreed))));
                 let progress = Due::Save(RatingSave::Progress(self.progress(&trainee)));
                 let due = kept.into_iter().chain([progress]);
-                let stage = Stage::Sealed(stock, Box::new(trainee), true);
+                let stage = RatingStage::Sealed(stock, Box::new(trainee), true);
                 RatingJob::at(self, due, stage)
             }
             he @ Product::He { .. } => self.rounds(he, Box::new(trainee), true),
@@ -477,10 +479,10 @@ impl About {
         if trainee.opening().is_some() {
             let round = self.openings + 1;
             due.push(Due::Emit(RatingEvent::Asks { round }));
-            return RatingJob::at(self, due, Stage::Rounds(product, trainee));
+            return RatingJob::at(self, due, RatingStage::Rounds(product, trainee));
         }
         due.push(Due::Sign(Phase::Online));
-        RatingJob::at(self, due, Stage::Unclosed(product, trainee))
+        RatingJob::at(self, due, RatingStage::Unclosed(product, trainee))
     }
 
     /// The columns are used, on disk, before anything masked by them leaves.
@@ -545,7 +547,7 @@ impl About {
 
     fn trained(self, trainee: Box<Trainee>, outlives: bool) -> RatingJob {
         let due = [Due::Emit(RatingEvent::Begins(Phase::Evaluation))];
-        RatingJob::at(self, due, Stage::Trained(trainee, outlives))
+        RatingJob::at(self, due, RatingStage::Trained(trainee, outlives))
     }
 
     fn progress(&self, trainee: &Trainee) -> Box<RatingProgress> {

@@ -116,9 +116,9 @@ pub trait FriendsStorage: Send + Sync {
 }
 
 /// How far the opening is.
-pub struct SocialFriends(Stage);
+pub struct SocialFriends(FriendsStage);
 
-enum Stage {
+enum FriendsStage {
     /// P0's keys are due.
     Agreed(FriendsAgreed),
     /// The opening's name is due.
@@ -153,34 +153,34 @@ impl SocialFriends {
     /// An opening whose parameters were agreed on.
     #[must_use]
     pub fn new(agreed: FriendsAgreed) -> Self {
-        Self(Stage::Agreed(agreed))
+        Self(FriendsStage::Agreed(agreed))
     }
 
     /// Of the parameters.
     pub(super) fn parameters_digest(&self) -> [u8; 32] {
         match &self.0 {
-            Stage::Agreed(agreed) => agreed.parameters_digest,
-            Stage::Keyed(keyed) => keyed.agreed.parameters_digest,
-            Stage::Prepared(digest, _) | Stage::Answered(digest, ..) | Stage::Done(digest) => {
-                *digest
-            }
+            FriendsStage::Agreed(agreed) => agreed.parameters_digest,
+            FriendsStage::Keyed(keyed) => keyed.agreed.parameters_digest,
+            FriendsStage::Prepared(digest, _)
+            | FriendsStage::Answered(digest, ..)
+            | FriendsStage::Done(digest) => *digest,
         }
     }
 
     pub(super) fn is_unkeyed(&self) -> bool {
-        matches!(self.0, Stage::Agreed(_))
+        matches!(self.0, FriendsStage::Agreed(_))
     }
 
     pub(super) fn is_unprepared(&self) -> bool {
-        matches!(self.0, Stage::Keyed(_))
+        matches!(self.0, FriendsStage::Keyed(_))
     }
 
     pub(super) fn is_prepared(&self) -> bool {
-        matches!(self.0, Stage::Prepared(..))
+        matches!(self.0, FriendsStage::Prepared(..))
     }
 
     pub(super) fn is_answered(&self) -> bool {
-        matches!(self.0, Stage::Answered(..))
+        matches!(self.0, FriendsStage::Answered(..))
     }
 }
 
@@ -192,13 +192,13 @@ impl About {
     ) -> Result<Result<(Endpoint, Left), Box<Keyed>>, JobError> {
         let storage = self.platform.friends_storage();
         let (endpoint, left) = match friends.0 {
-            Stage::Agreed(agreed) => {
+            FriendsStage::Agreed(agreed) => {
                 let setup = SocialKeySetup::new(&agreed.parameters, &agreed.seeds);
                 let endpoint = Endpoint::FriendsKey(setup.map_err(JobError::Ours)?);
                 (endpoint, FriendsLeft::Key(Box::new(agreed)))
             }
-            Stage::Keyed(keyed) => return Ok(Err(Box::new(keyed))),
-            Stage::Prepared(digest, prepared) => {
+            FriendsStage::Keyed(keyed) => return Ok(Err(Box::new(keyed))),
+            FriendsStage::Prepared(digest, prepared) => {
                 let record = Answering {
                     storage,
                     admission: self.platform.admission(self.call.round),
@@ -207,7 +207,7 @@ impl About {
                 let answer = SocialAnswer::new(*prepared, record).map_err(JobError::Ours)?;
                 (Endpoint::FriendsAnswer(answer), FriendsLeft::Answer(digest))
             }
-            Stage::Answered(digest, parameters, (number, upload), answer) => {
+            FriendsStage::Answered(digest, parameters, (number, upload), answer) => {
                 let record = Answering {
                     storage,
                     admission: self.platform.admission(self.call.round),
@@ -218,7 +218,7 @@ impl About {
                 let endpoint = Endpoint::FriendsAnswer(again.map_err(JobError::Ours)?);
                 (endpoint, FriendsLeft::Answer(digest))
             }
-            Stage::Done(_) => return Err(JobError::NotDue),
+            FriendsStage::Done(_) => return Err(JobError::NotDue),
         };
         Ok(Ok((endpoint, Left::Friends(left))))
     }
@@ -271,7 +271,7 @@ impl About {
             (Endpoint::FriendsKey(setup), FriendsLeft::Key(agreed)) => {
                 let message = setup.into_message().map_err(JobError::Ours)?;
                 let keys = SocialKeys::accept(&agreed.parameters, &agreed.seeds, &message);
-                Stage::Keyed(Keyed {
+                FriendsStage::Keyed(Keyed {
                     agreed: *agreed,
                     keys: Arc::new(keys.map_err(|error| JobError::Theirs(error.into()))?),
                     message,
@@ -279,7 +279,7 @@ impl About {
             }
             (Endpoint::FriendsPrepare(prepare), FriendsLeft::Prepare(digest)) => {
                 let prepared = prepare.into_prepared().map_err(JobError::Ours)?;
-                Stage::Prepared(digest, Box::new(prepared))
+                FriendsStage::Prepared(digest, Box::new(prepared))
             }
             (Endpoint::FriendsAgain(_), FriendsLeft::Again(kept)) => {
                 let bound = (kept.opening, kept.upload, kept.answer.clone());
@@ -287,9 +287,9 @@ impl About {
                     return Err(JobError::OutOfPlace);
                 };
                 let bound = (opening.number, upload);
-                Stage::Answered(kept.parameters_digest, kept.parameters, bound, answer)
+                FriendsStage::Answered(kept.parameters_digest, kept.parameters, bound, answer)
             }
-            (Endpoint::FriendsAnswer(_), FriendsLeft::Answer(digest)) => Stage::Done(digest),
+            (Endpoint::FriendsAnswer(_), FriendsLeft::Answer(digest)) => FriendsStage::Done(digest),
             _ => return Err(JobError::OutOfPlace),
         };
         Ok(SocialJob::Friends(Box::new(SocialFriends(stage))))
