@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use crate::platform::Platform;
-use crate::session::superseded;
+use crate::slot::superseded;
 
 /// A failed channel in the peer's eyes: its bytes are blamed on it, not on our operator.
 pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {

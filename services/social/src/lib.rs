@@ -13,7 +13,7 @@
 //! | `peer` | the rating platform's calls, in their order |
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `probe` | echoes for the examination of the link |
-//! | `session` | the place of the running job, and what is counted of it |
+//! | `slot` | the place of the running job, and what is counted of it |
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `common_links` | Y of the links among the common users |
 //! | `emit` | what the people here are told of a running job |
@@ -61,10 +61,10 @@ mod probe;
 mod proposals;
 mod rounds;
 mod serve;
-mod session;
 mod setup;
 #[cfg(test)]
 mod setup_tests;
+mod slot;
 mod tables;
 mod witness;
 

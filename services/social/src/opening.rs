@@ -16,7 +16,7 @@ use s3rec_wire::v1;
 use crate::disclosing::{common_users, evaluate};
 use crate::ledger;
 use crate::platform::Platform;
-use crate::session::{Opened, superseded};
+use crate::slot::{Opened, superseded};
 use crate::tables::COUNTED;
 
 /// P1's word on the input of one round: the answer to it is an opening.

@@ -30,7 +30,7 @@ use crate::held::{PublicTime, pacing_missed, reading_time};
 use crate::imports::blocking;
 use crate::opening::Opening;
 use crate::platform::Platform;
-use crate::session::Taken;
+use crate::slot::Taken;
 use crate::{absence, emit, ledger};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.

@@ -27,7 +27,7 @@ use crate::friends_setup;
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
-use crate::session::Taken;
+use crate::slot::Taken;
 use crate::tables::CONSENTS;
 
 /// An answer of Setup, and what the job becomes with it.
