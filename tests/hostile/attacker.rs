@@ -60,7 +60,7 @@ pub(crate) struct Attacker {
 
 /// A job as both sides agreed on it.
 #[derive(Clone)]
-pub(crate) struct Agreed {
+pub(crate) struct AgreedSetup {
     pub(crate) proposal: Proposal,
     pub(crate) parameters: ProductParameters,
     pub(crate) digest: [u8; 32],
@@ -294,7 +294,7 @@ impl Attacker {
         proposal: &Proposal,
         (common, overlap): (&Common, Overlap),
         change: impl FnOnce(&mut v1::ProductParameters),
-    ) -> Result<Agreed, Fault> {
+    ) -> Result<AgreedSetup, Fault> {
         let honest = |_: &mut ProductRequest| ();
         self.agree_wanting(proposal, (common, overlap), honest, change)
             .await
@@ -307,7 +307,7 @@ impl Attacker {
         (common, overlap): (&Common, Overlap),
         want: impl FnOnce(&mut ProductRequest),
         change: impl FnOnce(&mut v1::ProductParameters),
-    ) -> Result<Agreed, Fault> {
+    ) -> Result<AgreedSetup, Fault> {
         let mut request = Self::setup_request(proposal.job, common);
         let bounds = self.setup(request.clone()).await?;
         let pattern = pattern(proposal, &bounds);
@@ -320,7 +320,7 @@ impl Attacker {
         request.parameters = Some(message);
         let agreed = self.setup(request.clone()).await?;
         let array = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).unwrap();
-        Ok(Agreed {
+        Ok(AgreedSetup {
             proposal: proposal.clone(),
             parameters,
             digest,
@@ -335,7 +335,7 @@ impl Attacker {
     }
 
     /// From the proposal to the agreement, honestly, with `ids` as our users.
-    pub(crate) async fn agreed(&mut self, proposal: &Proposal, ids: &[String]) -> Agreed {
+    pub(crate) async fn agreed(&mut self, proposal: &Proposal, ids: &[String]) -> AgreedSetup {
         self.approved(proposal).await;
         let (common, overlap) = self.align(proposal.job, ids).await.unwrap();
         let agreed = self.agree(proposal, (&common, overlap), |_| ()).await;
@@ -365,14 +365,14 @@ impl Attacker {
     }
 
     /// Announces the key and makes the stock.
-    pub(crate) async fn stock(&mut self, agreed: &Agreed) -> Result<RatingStock, Fault> {
+    pub(crate) async fn stock(&mut self, agreed: &AgreedSetup) -> Result<RatingStock, Fault> {
         self.stock_in(agreed, MemoryStorage::default()).await
     }
 
     /// As [`Self::stock`], on a disk that the caller keeps.
     pub(crate) async fn stock_in(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         storage: MemoryStorage,
     ) -> Result<RatingStock, Fault> {
         let mut stock = self.begin_stock(agreed, storage).await?;
@@ -385,7 +385,7 @@ impl Attacker {
     /// Announces the key of a stock.
     pub(crate) async fn begin_stock(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         storage: MemoryStorage,
     ) -> Result<RatingStock, Fault> {
         let terms = StockTerms {
@@ -408,7 +408,7 @@ impl Attacker {
     /// Uploads the next block of a stock, and takes the answer to it.
     pub(crate) async fn block(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         stock: RatingStock,
     ) -> Result<RatingStock, Fault> {
         let block = RatingBlock::new(stock).unwrap();
@@ -419,7 +419,7 @@ impl Attacker {
     /// Meets P1 over the stock.
     pub(crate) async fn meet(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         stock: RatingStock,
     ) -> Result<RatingStock, Fault> {
         let session = RatingSession::with_kept_inputs(stock).unwrap();
@@ -457,7 +457,7 @@ impl Attacker {
     }
 
     /// Announces a key of `he`.
-    pub(crate) async fn keys(&mut self, agreed: &Agreed) -> Result<Arc<RatingKeys>, Fault> {
+    pub(crate) async fn keys(&mut self, agreed: &AgreedSetup) -> Result<Arc<RatingKeys>, Fault> {
         let keys = RatingKeys::generate(&agreed.parameters, &agreed.key_seed()).unwrap();
         let keys = Arc::new(keys);
         let setup = RatingKeySetup::new(&keys).unwrap();
@@ -490,7 +490,7 @@ impl Attacker {
     }
 }
 
-impl Agreed {
+impl AgreedSetup {
     /// Of the stock.
     pub(crate) fn blocks(&self) -> u32 {
         self.parameters.layout().unwrap().blocks

@@ -15,7 +15,7 @@ use s3rec_spmm::preprocessed::{
 
 use super::friends::{FriendsLeft, FriendsStage};
 use super::{
-    About, Agreed, Due, FriendsCheckpoint, FriendsSetup, Made, Product, Queries, RatingAgreed,
+    About, AgreedSetup, Due, FriendsCheckpoint, FriendsSetup, Made, Product, Queries, RatingAgreed,
     RatingEvent, RatingJob, RatingSave, RatingSetup, RatingStage, Trainee,
 };
 use crate::{JobError, Phase};
@@ -88,7 +88,7 @@ impl Unagreed {
             true => Queries::Due,
             false => Queries::Taken(None),
         };
-        let agreed = Box::new(Agreed { setup, common });
+        let agreed = Box::new(AgreedSetup { setup, common });
         Ok(RatingJob::at(
             about,
             due,
@@ -182,9 +182,9 @@ endpoints! {
 
 /// What the job has beside the endpoint.
 pub(super) enum Left {
-    Queries(Box<Agreed>),
-    Key(Box<Agreed>, Option<Arc<RatingFetch>>, Arc<RatingKeys>),
-    StockKey(Box<Agreed>, Option<Arc<RatingFetch>>, Box<RatingStock>),
+    Queries(Box<AgreedSetup>),
+    Key(Box<AgreedSetup>, Option<Arc<RatingFetch>>, Arc<RatingKeys>),
+    StockKey(Box<AgreedSetup>, Option<Arc<RatingFetch>>, Box<RatingStock>),
     Continuation(Box<RatingAgreed>),
     Block(Box<RatingAgreed>, Option<Arc<RatingFetch>>, u32),
     Session(Box<Trainee>, bool),

@@ -145,7 +145,7 @@ enum RatingStage {
     /// The parameters are to be agreed on.
     Unagreed(Vec<u32>),
     /// The key is to be announced, after P1's queries where it has any.
-    Unkeyed(Box<Agreed>, Queries),
+    Unkeyed(Box<AgreedSetup>, Queries),
     /// Both sides are to find the place of an unfinished stock from disk.
     Halted(Box<RatingAgreed>, Box<RatingStock>),
     /// The stock is being made, from that place.
@@ -193,12 +193,12 @@ enum Queries {
     Taken(Option<Arc<RatingFetch>>),
 }
 
-struct Agreed {
+struct AgreedSetup {
     setup: RatingSetup,
     common: Vec<u32>,
 }
 
-impl Agreed {
+impl AgreedSetup {
     /// What is needed of it once the keys are there.
     fn keyed(self) -> Box<RatingAgreed> {
         Box::new(RatingAgreed {
@@ -409,7 +409,7 @@ impl About {
     /// The key of `he`, or that of an empty stock.
     fn key(
         self,
-        agreed: Box<Agreed>,
+        agreed: Box<AgreedSetup>,
         fetch: Option<Arc<RatingFetch>>,
     ) -> Result<RatingExchange, JobError> {
         let setup = &agreed.setup;
