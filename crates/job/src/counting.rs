@@ -270,16 +270,16 @@ impl Counted<'_> {
         let (rating, social) = match (&proposal.release, self.parameters) {
             (ReleasePolicy::Friends(release), agreed) => {
                 let agreed = agreed.and_then(AgreedParameters::friends);
-                let told = (self.openings, common_users);
-                let by_rating = statements::friends::by_rating(release, told, agreed, rule);
+                let sizes = (self.openings, common_users);
+                let by_rating = statements::friends::by_rating(release, sizes, agreed, rule);
                 let by_social = statements::friends::by_social(release, common_users, agreed);
                 (by_rating, by_social)
             }
             (_, agreed) => {
                 let bound = agreed.and_then(AgreedParameters::row_norm_bound);
-                let told = (self.openings, common_users);
-                let by_rating = statements::by_rating(proposal, told.0, told.1, bound, rule);
-                (by_rating, statements::by_social(proposal, told.0, told.1))
+                let sizes = (self.openings, common_users);
+                let by_rating = statements::by_rating(proposal, sizes.0, sizes.1, bound, rule);
+                (by_rating, statements::by_social(proposal, sizes.0, sizes.1))
             }
         };
         let (statements, own_statements) = match of_rating {

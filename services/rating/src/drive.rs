@@ -416,19 +416,19 @@ pub(crate) async fn compute<T: Send + 'static>(
     blocking(step).await?.map_err(fault_of)
 }
 
-/// How a job's error is told.
+/// How a job's error is reported.
 pub(crate) fn fault_of(error: JobError) -> Fault {
-    let told = error.to_string();
+    let text = error.to_string();
     match error {
         JobError::Ours(error) => ours(error),
         JobError::Theirs(error) => DriveError::Protocol(error).into(),
-        JobError::Diverged(_) => Fault::new(Reason::ParametersRefused, told)
+        JobError::Diverged(_) => Fault::new(Reason::ParametersRefused, text)
             .remedied_by("Lower the learning rate or the social weight and propose the job anew."),
         JobError::OtherTraining(_) | JobError::CannotResume { .. } => {
-            Fault::new(Reason::StateLost, told)
+            Fault::new(Reason::StateLost, text)
         }
         JobError::OpeningsDiffer { .. } | JobError::StocksDiffer { .. } => {
-            Fault::new(Reason::Contradiction, told)
+            Fault::new(Reason::Contradiction, text)
         }
         JobError::OutOfPlace
         // Of P1's side.
@@ -439,7 +439,7 @@ pub(crate) fn fault_of(error: JobError) -> Fault {
         | JobError::BeganAgain { .. }
         | JobError::Lost
         | JobError::OtherThanBound { .. }
-        | JobError::LinksChanged(_) => Fault::new(Reason::Bug, told),
+        | JobError::LinksChanged(_) => Fault::new(Reason::Bug, text),
         JobError::Platform(why) => match why.downcast::<Fault>() {
             Ok(fault) => *fault,
             Err(why) => Fault::new(Reason::Bug, why.to_string()),

@@ -148,7 +148,7 @@ pub(crate) async fn propose(
     tracing::info!(%job, "proposed");
     let mut reason = String::new();
     if state == JobState::Rejected {
-        // At once, by a policy: why stands in the first word of the lifeline.
+        // At once, by a policy: why stands in the first notice of the lifeline.
         let fault = connection.lifeline(job).await?.broken().await;
         ending::end(platform, job, &fault);
         reason = fault.message;
@@ -269,7 +269,7 @@ pub(crate) async fn cancel(
         ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     drop(deciding);
-    // The running job ends within moments; wait for its word.
+    // The running job ends within moments; wait for its event.
     let ended = async {
         while !is_terminal(platform.state(&name)) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

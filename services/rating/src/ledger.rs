@@ -89,13 +89,13 @@ impl Ledger {
     ) {
         self.parameters = Some(agreed.parameters.clone().into());
         let Some(progress) = progress else {
-            let told = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
-            let told = told.unwrap_or_default();
+            let logged = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
+            let logged = logged.unwrap_or_default();
             let spent = Spent {
-                sent_bytes: told.bytes_to_social,
-                received_bytes: told.bytes_to_rating,
-                messages: told.messages,
-                seconds: told.seconds,
+                sent_bytes: logged.bytes_to_social,
+                received_bytes: logged.bytes_to_rating,
+                messages: logged.messages,
+                seconds: logged.seconds,
             };
             self.offline = metered(MeteredPhase::Offline, &spent);
             self.offline_before = spent.seconds;

@@ -52,14 +52,14 @@ pub(crate) async fn run(begun: Begun) {
             let mut over = Over::Nothing;
             let mut attempt = Box::pin(attempt(&platform, job, connected.take(), &mut over));
             let ran = tokio::select! {
-                // In this order: a person's word says more than the broken call that it causes.
+                // In this order: a person's request says more than the broken call that it causes.
                 biased;
-                word = asked_to_end(&mut asked) => {
+                end = asked_to_end(&mut asked) => {
                     // While the lifeline stands, or P1 would hear of a loss first.
-                    if let Some(fault) = &word {
+                    if let Some(fault) = &end {
                         notify_peer(&platform, job, &fault.message).await;
                     }
-                    Err(word)
+                    Err(end)
                 }
                 ran = &mut attempt => ran.map_err(Some),
             };
@@ -77,7 +77,7 @@ pub(crate) async fn run(begun: Begun) {
                 Ok(wait) => {
                     let waited = tokio::select! {
                         biased;
-                        word = asked_to_end(&mut asked) => word,
+                        end = asked_to_end(&mut asked) => end,
                         () = tokio::time::sleep(wait) => continue,
                     };
                     match waited {
@@ -141,11 +141,11 @@ async fn attempt(
     // A P1 that has finished waits for nothing more, and ends nothing.
     let is_finished = lifeline.first().await? == JobState::Finished;
     tokio::select! {
-        // In this order: P1's own words say more than the broken call that they cause.
+        // In this order: P1's notice says more than the broken call that it causes.
         biased;
         ran = phases(platform, job, &mut connection, &lifeline, is_finished) => match ran {
             Err(fault) => {
-                let fault = prefer_words(fault, &lifeline).await;
+                let fault = prefer_notice(fault, &lifeline).await;
                 let is_theirs = matches!(
                     fault.reason,
                     Reason::PeerAborted | Reason::Rejected | Reason::Cancelled
@@ -163,7 +163,7 @@ async fn attempt(
 }
 
 /// When a call broke because P1 ended the job, P1's reason is on its way through the lifeline.
-async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
+async fn prefer_notice(fault: Fault, lifeline: &Lifeline) -> Fault {
     let is_symptom = matches!(
         fault.reason,
         Reason::PeerVanished | Reason::Cancelled | Reason::OutOfOrder | Reason::Superseded
@@ -172,8 +172,8 @@ async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
         return fault;
     }
     // P1 erases what it kept of the job before it says that the job is over.
-    let words = tokio::time::timeout(std::time::Duration::from_secs(1), lifeline.broken());
-    words.await.unwrap_or(fault)
+    let notice = tokio::time::timeout(std::time::Duration::from_secs(1), lifeline.broken());
+    notice.await.unwrap_or(fault)
 }
 
 async fn phases(

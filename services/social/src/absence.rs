@@ -215,8 +215,8 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
 fn lost(platform: &Platform, job: &str, why: &str) {
     let message = format!("the job cannot be taken up again: {why}");
     let fault = Fault::new(Reason::StateLost, message);
-    let told = "The social platform cannot take the job up again. Propose it anew.";
-    platform.end_telling(job, JobState::Failed, &fault.advice(), told);
+    let peer_message = "The social platform cannot take the job up again. Propose it anew.";
+    platform.end_notifying(job, JobState::Failed, &fault.advice(), peer_message);
 }
 
 /// P0's name and the parameters of what is on disk of a job, if anything is.
@@ -258,8 +258,8 @@ pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault 
         if state == JobState::Failed {
             observe::job_failed(fault.reason);
         }
-        let told = fault.clone().outward().advice();
-        platform.end_telling(&job.to_string(), state, &fault.advice(), &told);
+        let peer_message = fault.clone().outward().advice();
+        platform.end_notifying(&job.to_string(), state, &fault.advice(), &peer_message);
     }
     fault
 }

@@ -120,9 +120,9 @@ fn begin(
 /// has begun or not; one that is not to begin for another reason stays as it is.
 fn refuse_to_begin(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
     if matches!(fault.reason, Reason::BeyondConsent | Reason::Expired) {
-        let told = fault.clone().outward().advice();
+        let peer_message = fault.clone().outward().advice();
         let (name, state) = (job.to_string(), JobState::Failed);
-        platform.end_telling(&name, state, &fault.advice(), &told);
+        platform.end_notifying(&name, state, &fault.advice(), &peer_message);
     }
     fault.at("job", job)
 }

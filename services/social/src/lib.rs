@@ -16,12 +16,12 @@
 //! | `slot` | the place of the running job, and what is counted of it |
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `common_links` | Y of the links among the common users |
-//! | `emit` | what the people here are told of a running job |
+//! | `emit` | what the people here are notified of while a job runs |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
 //! | `held` | what is made of the links stays unseen until a public time |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
 //! | `opening` | the same for the answer to an opening |
-//! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are told |
+//! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are reported |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `witness` | the audit log gives the ledger back what a store has lost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |

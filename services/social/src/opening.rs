@@ -19,7 +19,7 @@ use crate::platform::Platform;
 use crate::slot::{Opened, superseded};
 use crate::tables::COUNTED;
 
-/// P1's word on the input of one round: the answer to it is an opening.
+/// P1's consent to the input of one round: the answer to it is an opening.
 pub(crate) struct Opening {
     platform: Arc<Platform>,
     job: JobId,

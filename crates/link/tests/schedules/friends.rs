@@ -420,7 +420,11 @@ fn friends_sums_are_answered_once_whatever_befalls() {
         let mut weather = Weather::of(seed);
         let mut opening = Opening::new(&world);
         let end = opening.run(&mut weather);
-        let what = format!("seed {seed}: {:?} after {:?}", end.is_ok(), weather.told());
+        let what = format!(
+            "seed {seed}: {:?} after {:?}",
+            end.is_ok(),
+            weather.suffered()
+        );
         let (seen, counted) = (opening.seen, opening.counted());
         assert!(counted <= 1 && seen <= counted, "{what}");
         assert!(opening.transcript.answers() <= counted as usize, "{what}");
