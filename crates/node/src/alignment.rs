@@ -185,17 +185,17 @@ impl Work {
     }
 }
 
-/// Keeps the result durably: the common users of a job are found once.
+/// Saves the result durably: the common users of a job are found once.
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn keep(files: &CheckpointFiles, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
-    let kept = CommonUsers {
+pub fn save(files: &CheckpointFiles, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
+    let stored = CommonUsers {
         rows: common.rows.clone(),
         digest: common.digest,
         overlap: *overlap,
     };
-    files.save(COMMON, &kept).map_err(storage)
+    files.save(COMMON, &stored).map_err(storage)
 }
 
 /// Notes durably that labels of P1's ids are about to leave: in each job once. The caller excludes
@@ -229,19 +229,19 @@ pub fn never_labelled(files: &CheckpointFiles) -> Result<(), Fault> {
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn kept(files: &CheckpointFiles) -> Result<Option<(Common, Overlap)>, Fault> {
-    let kept = files.load_or(COMMON, |version, body| match version {
+pub fn load(files: &CheckpointFiles) -> Result<Option<(Common, Overlap)>, Fault> {
+    let stored = files.load_or(COMMON, |version, body| match version {
         1 => of_version_1(body),
         _ => None,
     });
-    let Some(kept) = kept.map_err(storage)? else {
+    let Some(stored) = stored.map_err(storage)? else {
         return Ok(None);
     };
     let CommonUsers {
         rows,
         digest,
         overlap,
-    } = kept;
+    } = stored;
     if rows.len() as u64 != overlap.common_users {
         let message = "the common users as they were kept contradict themselves";
         return Err(Fault::new(Reason::StorageFailed, message));
@@ -322,9 +322,9 @@ mod tests {
             digest: [9; 32],
         };
         let overlap = overlap(Sizes::new(1_000_000, 10).unwrap(), &common);
-        keep(&files, &common, &overlap).unwrap();
+        save(&files, &common, &overlap).unwrap();
         let expected = Some((common, overlap));
-        assert_eq!(kept(&files).unwrap(), expected);
+        assert_eq!(load(&files).unwrap(), expected);
 
         // As version 1 wrote it: its first byte, then the message with its length before it.
         let message = v1::CommonUsers {
@@ -342,12 +342,12 @@ mod tests {
             std::fs::write(&path, old).unwrap();
         };
         write(&message);
-        assert_eq!(kept(&files).unwrap(), expected);
+        assert_eq!(load(&files).unwrap(), expected);
         write(&v1::CommonUsers {
             rows: vec![1],
             ..message
         });
-        assert!(kept(&files).is_err());
+        assert!(load(&files).is_err());
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub(crate) async fn align(
 
     // Other users than before may be in common only if P1 brought other ids, a second guess.
     let files = platform.stocks.checkpoint(&job.to_string());
-    let before = blocking(move || alignment::kept(&files)).await??;
+    let before = blocking(move || alignment::load(&files)).await??;
     same_users(before.map(|(common, _)| common), &common)?;
 
     let overlap = alignment::overlap(sizes, &common);
@@ -112,8 +112,8 @@ pub(crate) async fn align(
     })?;
     // Before P1 can know them: once it does, they are the job's, and found no second time.
     let files = platform.stocks.checkpoint(&job.to_string());
-    let kept = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
-    let common = kept.await??;
+    let stored = blocking(move || alignment::save(&files, &common, &overlap).map(|()| common));
+    let common = stored.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
     if let Some(nobody) = &nobody {
         ending::end_now(platform, job, nobody);
@@ -152,9 +152,9 @@ async fn found_before(
         return Err(LinkError::Surplus.into());
     }
     let files = platform.stocks.checkpoint(&job.to_string());
-    let kept = blocking(move || alignment::kept(&files)).await??;
-    let kept = kept.filter(|(common, _)| common.digest == digest);
-    let Some((common, overlap)) = kept else {
+    let stored = blocking(move || alignment::load(&files)).await??;
+    let stored = stored.filter(|(common, _)| common.digest == digest);
+    let Some((common, overlap)) = stored else {
         let message = "the social platform has found this job's common users before, and this \
                        platform no longer has them";
         return Err(Fault::new(Reason::StateLost, message));

@@ -22,20 +22,20 @@ pub(crate) fn accept(
     job: &str,
     heard: &SignedApproval,
 ) -> Result<Approval, Fault> {
-    let kept: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
-    if let Some(kept) = &kept
+    let stored: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
+    if let Some(stored) = &stored
         && !heard.approval.is_empty()
-        && kept != heard
+        && stored != heard
     {
         return Err(not_signed(
             "the social platform now shows another approval than before",
         ));
     }
-    let signed = kept.as_ref().unwrap_or(heard);
+    let signed = stored.as_ref().unwrap_or(heard);
     let proposed: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
     let between = platform.pins();
     let approval = check(signed, proposed.as_ref(), &connection.social_key, between)?;
-    if kept.is_none() {
+    if stored.is_none() {
         let entry = [
             ("job", job.into()),
             ("decision", "approved".into()),

@@ -9,7 +9,7 @@ use s3rec_algebra::RealMatrix;
 use s3rec_audit::Kind;
 use s3rec_data::RatingSet;
 use s3rec_job::rating::{
-    FriendsCheckpoint, FriendsKept, ProductExchange, RatingCheckpoint, RatingDone, RatingEvent,
+    FriendsCheckpoint, PreparedUpload, ProductExchange, RatingCheckpoint, RatingDone, RatingEvent,
     RatingExchange, RatingJob, RatingNext, RatingPlatform, RatingSave, Spent, Unfinished,
 };
 use s3rec_job::{AgreedParameters, CommonUsers, JobError, JointTraining, Phase};
@@ -91,21 +91,21 @@ impl<'a> Driver<'a> {
     }
 
     async fn load_friends(&mut self) -> Result<Option<FriendsCheckpoint>, Fault> {
-        type Stored = (FriendsKept, Option<Vec<f64>>, bool, Spent, Spent);
+        type Stored = (PreparedUpload, Option<Vec<f64>>, bool, Spent, Spent);
         let files = self
             .platform
             .stocks
             .checkpoint(&self.ledger.job.to_string());
         let loaded = blocking(move || files.load::<Stored>(FRIENDS)).await?;
-        let Some((kept, sums, is_agreed, offline, online)) = loaded.map_err(storage)? else {
+        let Some((prepared, sums, is_agreed, offline, online)) = loaded.map_err(storage)? else {
             return Ok(None);
         };
         let checkpoint = FriendsCheckpoint {
-            kept: Arc::new(kept),
+            prepared: Arc::new(prepared),
             sums: sums.map(Arc::new),
             is_agreed,
         };
-        self.agreed_digest = Some(checkpoint.kept.parameters_digest);
+        self.agreed_digest = Some(checkpoint.prepared.parameters_digest);
         self.ledger
             .go_on_with_friends(&checkpoint, (offline, online));
         Ok(Some(checkpoint))
@@ -255,11 +255,17 @@ impl<'a> Driver<'a> {
                 let (offline, online) = self.ledger.spent();
                 let saved = blocking(move || {
                     let FriendsCheckpoint {
-                        kept,
+                        prepared,
                         sums,
                         is_agreed,
                     } = &checkpoint;
-                    let stored = (kept.as_ref(), sums.as_deref(), is_agreed, offline, online);
+                    let stored = (
+                        prepared.as_ref(),
+                        sums.as_deref(),
+                        is_agreed,
+                        offline,
+                        online,
+                    );
                     files.save(FRIENDS, &stored)
                 });
                 saved.await?.map_err(storage)

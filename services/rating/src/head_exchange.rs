@@ -40,6 +40,6 @@ pub(crate) async fn sign(
 
     request.social_head = answer.social_head;
     request.signature = ours.to_vec();
-    let kept = connection.client.cross_sign(timed(request)).await;
-    kept.map_err(|status| read(&status)).map(drop)
+    let stored = connection.client.cross_sign(timed(request)).await;
+    stored.map_err(|status| read(&status)).map(drop)
 }

@@ -116,7 +116,7 @@ impl Ledger {
         checkpoint: &FriendsCheckpoint,
         (offline, online): (Spent, Spent),
     ) {
-        self.parameters = Some(checkpoint.kept.parameters.into());
+        self.parameters = Some(checkpoint.prepared.parameters.into());
         self.openings = checkpoint.openings();
         self.stocks = 1;
         self.offline = metered(MeteredPhase::Offline, &offline);

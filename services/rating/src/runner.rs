@@ -231,8 +231,8 @@ async fn phases(
         let seen = disclosed.openings;
         let inputs = Arc::new(inputs);
         let checkpoint = match checkpoint {
-            Some(Checkpoint::Friends(kept)) => {
-                return RatingJob::take_up_friends(inputs, &proposal, kept, is_finished);
+            Some(Checkpoint::Friends(checkpoint)) => {
+                return RatingJob::take_up_friends(inputs, &proposal, checkpoint, is_finished);
             }
             Some(Checkpoint::Training(checkpoint)) => Some(*checkpoint),
             None => None,

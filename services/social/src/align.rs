@@ -65,7 +65,7 @@ pub(crate) async fn answer(
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
     let files = platform.stocks.checkpoint(&name);
-    let found = blocking(move || alignment::kept(&files)).await??;
+    let found = blocking(move || alignment::load(&files)).await??;
     begin(platform, proposal, peer, found.as_ref())?;
     let at = Arc::clone(platform);
     blocking(move || at.stocks.discard(&name)).await??;
@@ -286,7 +286,7 @@ impl Exchange<'_> {
         // Kept before anything is made of them; with so few that the rule ends the job, nothing of
         // Y is even read.
         let files = platform.stocks.checkpoint(&name);
-        let common = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
+        let common = blocking(move || alignment::save(&files, &common, &overlap).map(|()| common));
         let common = common.await??;
         disclosing::may_go_on(platform, job)?;
         platform.slot.leave(job, epoch, SocialJob::Aligned(common))

@@ -146,10 +146,10 @@ impl Unfinished {
                 return Ok(RatingJob::at(about, due, stage.into()));
             }
         };
-        let kept = outlives.then(|| Due::Save(RatingSave::Progress(about.progress(&trainee))));
+        let saved = outlives.then(|| Due::Save(RatingSave::Progress(about.progress(&trainee))));
         Ok(RatingJob::at(
             about,
-            kept,
+            saved,
             RatingStage::Trained(trainee, outlives),
         ))
     }
@@ -243,11 +243,11 @@ impl ProductExchange {
             (Endpoint::Key(_), Left::StockKey(agreed, fetch, stock)) => {
                 let agreed = agreed.keyed();
                 // P1's queries are in memory alone: with them the stock begins again.
-                let kept = fetch
+                let saved = fetch
                     .is_none()
                     .then(|| Due::Save(RatingSave::Agreed(agreed.clone())));
                 let stage = RatingStage::Stocking(agreed, fetch, stock, Made::Blocks(0));
-                Ok(RatingJob::at(about, kept, stage))
+                Ok(RatingJob::at(about, saved, stage))
             }
             (Endpoint::Continuation(met), Left::Continuation(agreed)) => {
                 let (stock, place) = met.into_stock().map_err(ours)?;

@@ -42,7 +42,7 @@ use crate::{JobError, JobId, JointTraining, Phase, Proposal};
 
 pub use checkpoint::{RatingAgreed, RatingCheckpoint, RatingProgress, RoundReport, Spent};
 pub use exchange::{ProductExchange, RatingExchange, Unagreed, Unaligned, Unfinished};
-pub use friends::{FriendsCheckpoint, FriendsKept, FriendsOpened, FriendsSetup};
+pub use friends::{FriendsCheckpoint, FriendsOpened, FriendsSetup, PreparedUpload};
 pub use next::{RatingDone, RatingEvent, RatingNext, RatingSave};
 
 use exchange::{Endpoint, Learnt, Left};
@@ -458,9 +458,9 @@ impl About {
             Product::Stock(stock) => {
                 // Without queries to begin again with it was kept before the first block.
                 let fetches = agreed.parameters.protocol.fetches_privately();
-                let kept = fetches.then(|| Due::Save(RatingSave::Agreed(Box::new(agreed))));
+                let saved = fetches.then(|| Due::Save(RatingSave::Agreed(Box::new(agreed))));
                 let progress = Due::Save(RatingSave::Progress(self.progress(&trainee)));
-                let due = kept.into_iter().chain([progress]);
+                let due = saved.into_iter().chain([progress]);
                 let stage = RatingStage::Sealed(stock, Box::new(trainee), true);
                 RatingJob::at(self, due, stage)
             }
