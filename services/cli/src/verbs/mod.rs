@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod bench_all;
 mod context;
 mod descriptor;
 mod estimate;
@@ -34,7 +35,6 @@ mod stored_text;
 mod tune;
 mod tune_lists;
 mod verdict_text;
-mod whole;
 
 pub use audit::audit;
 pub use bench::bench;
