@@ -8,7 +8,7 @@ use s3rec_job::{JobId, Overlap};
 use s3rec_link::LinkError;
 pub use s3rec_psi::Common;
 use s3rec_psi::vole::Layout;
-use s3rec_psi::{Form, PsiError, PsiSession, Sizes};
+use s3rec_psi::{Form, Masking, PsiError, PsiSession, Sent, Sizes};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, digest_of, overlap_from_wire};
 use s3rec_wire::record::Record;
@@ -17,6 +17,7 @@ use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
+use crate::process::blocking;
 
 /// A fresh opening of one side.
 ///
@@ -182,6 +183,32 @@ impl Work {
     pub fn add(&self, elements: u64) -> f64 {
         let done = self.done.fetch_add(elements, Ordering::Relaxed) + elements;
         done.min(self.total) as f64 / self.total.max(1) as f64
+    }
+}
+
+/// Masks our ids, a chunk at a time on a thread that may block; `send` has each chunk before the
+/// next one is made.
+///
+/// # Errors
+/// Those of `send`; [`Reason::Bug`] of the masking.
+pub async fn send_masked<F>(
+    mut masking: Masking,
+    mut send: impl FnMut(Vec<u8>) -> F,
+) -> Result<Sent, Fault>
+where
+    F: Future<Output = Result<(), Fault>>,
+{
+    loop {
+        let chunk;
+        (masking, chunk) = blocking(move || {
+            let chunk = masking.next_chunk();
+            (masking, chunk)
+        })
+        .await?;
+        let Some(points) = chunk else {
+            return masking.finish().map_err(psi_fault);
+        };
+        send(points).await?;
     }
 }
 

@@ -6,7 +6,7 @@ use s3rec_data::RatingSet;
 use s3rec_job::JobId;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
-use s3rec_psi::{Claims, Form, Masking, RatingMatching, Sent, rating, vole};
+use s3rec_psi::{Claims, Form, Masking, RatingMatching, rating, vole};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{align_chunk, align_opening, align_part, overlap_to_wire};
 use s3rec_wire::record::Record;
@@ -83,9 +83,16 @@ pub(crate) async fn align(
     let (common, claims) = match begun.map_err(psi_fault)? {
         Begun::Ecdh(begun) => {
             let (masking, matching) = *begun;
+            let (sender, meter, telling) = (&sender, &meter, &telling);
+            let send_points = |points: Vec<u8>| async move {
+                let elements = points.len() as u64 / 32;
+                send(sender, align_chunk(Part::Points(points)), meter, idle).await?;
+                telling.progress(elements);
+                Ok(())
+            };
             let (sent, matching) = tokio::try_join!(
-                send_masked(masking, &sender, (&meter, idle), &telling),
-                receive(matching, &mut link, &telling),
+                alignment::send_masked(masking, send_points),
+                receive(matching, &mut link, telling),
             )?;
             let found = blocking(move || matching.finish(sent)).await?;
             found.map_err(psi_fault)?
@@ -170,29 +177,6 @@ async fn found_before(
         ..event(job, ledger)
     })?;
     Ok(common)
-}
-
-/// Masks our ids, a chunk at a time on a thread that may block, and sends them.
-async fn send_masked(
-    mut masking: Masking,
-    sender: &mpsc::Sender<AlignChunk>,
-    (meter, idle): (&Meter, Duration),
-    telling: &Telling<'_>,
-) -> Result<Sent, Fault> {
-    loop {
-        let chunk;
-        (masking, chunk) = blocking(move || {
-            let chunk = masking.next_chunk();
-            (masking, chunk)
-        })
-        .await?;
-        let Some(points) = chunk else {
-            return masking.finish().map_err(psi_fault);
-        };
-        let elements = points.len() as u64 / 32;
-        send(sender, align_chunk(Part::Points(points)), meter, idle).await?;
-        telling.progress(elements);
-    }
 }
 
 /// Takes P1's masked ids and labels until all are here.

@@ -56,7 +56,7 @@ mod stored;
 mod tables;
 mod warnings;
 
-pub use args::{Args, Verb};
+pub use args::Args;
 pub use imports::rating_options;
 pub use plan::{Plan, plan};
 pub use s3rec_node::daemon::{Daemon, DaemonError};
@@ -64,7 +64,7 @@ pub use serve::start;
 
 use std::process::ExitCode;
 
-use s3rec_node::{daemon, health};
+use s3rec_node::daemon;
 
 /// Checks a model's file in `directory`, as the daemon reads it before it serves from it.
 ///
@@ -82,11 +82,5 @@ pub fn check_model(
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    match args.verb {
-        None => daemon::run("s3rec-rating", &args.config, &args.overrides, start),
-        Some(Verb::Healthcheck) => daemon::ended(
-            "s3rec-rating",
-            health::check(&args.config, &args.overrides).map_err(DaemonError::from),
-        ),
-    }
+    daemon::run("s3rec-rating", &args.daemon, start)
 }

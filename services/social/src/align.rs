@@ -9,7 +9,7 @@ use s3rec_job::{JobId, Overlap, Proposal};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
-use s3rec_psi::{Form, Masking, Sent, SocialAnswering, SocialWaiting, social, vole};
+use s3rec_psi::{Form, Masking, SocialAnswering, SocialWaiting, social, vole};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
@@ -255,9 +255,17 @@ impl Exchange<'_> {
         };
         let common = match begun {
             Begun::Ecdh((masking, answering)) => {
+                let (cleared, telling) = (&cleared, &telling);
+                let send_points = |points: Vec<u8>| async move {
+                    let elements = points.len() as u64 / 32;
+                    self.show(cleared, align_chunk(Part::Points(points)))
+                        .await?;
+                    telling(elements);
+                    Ok(())
+                };
                 let (sent, waiting) = tokio::try_join!(
-                    self.send_masked(&cleared, masking, &telling),
-                    self.answer_masked(&cleared, answering, &mut chunks, &telling),
+                    alignment::send_masked(masking, send_points),
+                    self.answer_masked(cleared, answering, &mut chunks, telling),
                 )?;
                 let waiting = self.receive_claims(waiting, &mut chunks).await?;
                 blocking(move || waiting.finish(sent)).await?
@@ -302,30 +310,6 @@ impl Exchange<'_> {
         put(&self.answers, chunk, self.idle).await?;
         self.meter.sent(bytes);
         Ok(())
-    }
-
-    /// Masks our ids, a chunk at a time on a thread that may block, and sends them.
-    async fn send_masked(
-        &self,
-        cleared: &Cleared,
-        mut masking: Masking,
-        telling: &impl Fn(u64),
-    ) -> Result<Sent, Fault> {
-        loop {
-            let chunk;
-            (masking, chunk) = blocking(move || {
-                let chunk = masking.next_chunk();
-                (masking, chunk)
-            })
-            .await?;
-            let Some(points) = chunk else {
-                return masking.finish().map_err(psi_fault);
-            };
-            let elements = points.len() as u64 / 32;
-            self.show(cleared, align_chunk(Part::Points(points)))
-                .await?;
-            telling(elements);
-        }
     }
 
     /// Asked before the first label leaves: a job's users are labelled in one call only. What is

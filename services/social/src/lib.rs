@@ -68,7 +68,7 @@ mod slot;
 mod tables;
 mod witness;
 
-pub use args::{Args, Verb};
+pub use args::Args;
 pub use imports::link_options;
 pub use policy::PolicyError;
 pub use s3rec_node::daemon::{Daemon, DaemonError};
@@ -76,18 +76,12 @@ pub use serve::start;
 
 use std::process::ExitCode;
 
-use s3rec_node::{daemon, health};
+use s3rec_node::daemon;
 
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    match args.verb {
-        None => daemon::run("s3rec-social", &args.config, &args.overrides, start),
-        Some(Verb::Healthcheck) => daemon::ended(
-            "s3rec-social",
-            health::check(&args.config, &args.overrides).map_err(DaemonError::from),
-        ),
-    }
+    daemon::run("s3rec-social", &args.daemon, start)
 }
 
 /// Checks a policy file, without any daemon.
