@@ -92,6 +92,8 @@ pub mod vole;
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
 mod lib_tests;
 #[cfg(test)]
 mod vectors_tests;
