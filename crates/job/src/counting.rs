@@ -3,7 +3,7 @@
 
 use s3rec_sparse::{PatternPolicy, PublicBounds};
 use s3rec_spmm::ReleasePolicy;
-use s3rec_spmm::noise_first::guarantee::{Guarantee, Mu, SHOWN_DELTA, Unstated};
+use s3rec_spmm::noise_first::guarantee::{Guarantee, SHOWN_DELTA, Unstated};
 use serde::{Deserialize, Serialize};
 
 use crate::{AgreedParameters, Counters, Proposal, statements};

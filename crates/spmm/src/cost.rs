@@ -4,7 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunks::Chunks;
 use crate::fetch;
 use crate::he::Kept;
 use crate::he::answer::ciphertext_bytes;

@@ -1,6 +1,8 @@
 use super::*;
 use crate::{JobId, Terms};
 use s3rec_model::SolverKind;
+use s3rec_sparse::{BoundsRule, OperatorKind};
+use s3rec_spmm::{FriendsRelease, release};
 use s3rec_spmm::{ProductRequest, Protocol, choose_parameters};
 
 pub(crate) fn proposal(release: ReleasePolicy) -> Proposal {

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::evaluate::noised;
-use crate::friends::{COLUMNS, rows_to_open};
+use crate::friends::{COLUMNS, Sampling, rows_to_open};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 
 pub(super) const TASTES: usize = 6;
 pub(super) const ITEMS: usize = 120;

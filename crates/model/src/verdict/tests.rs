@@ -1,9 +1,8 @@
 use super::nested::{GROUPS, Nested, Served, WARM};
 use super::planted::*;
 use super::*;
-use crate::evaluate::{noised, rewired_block};
-use crate::friends::{COLUMNS, PredictedBase, Sampling, rows_to_open};
-use rand_chacha::ChaCha8Rng;
+use crate::evaluate::rewired_block;
+use crate::friends::{COLUMNS, PredictedBase};
 use std::collections::BTreeMap;
 
 #[test]

@@ -36,7 +36,7 @@ where
     /// `service` for the people of `role`.
     ///
     /// # Errors
-    /// As [`add_health_and_reflection`].
+    /// [`ServeError::Reflection`]; [`ServeError::Descriptors`] for a service that is not ours.
     pub async fn new(
         service: S,
         role: CertificateRole,

@@ -2,8 +2,6 @@
 
 use crate::chunks::Chunks;
 use crate::fetch;
-use crate::he::Kept;
-use crate::he::answer::ciphertext_bytes;
 use crate::release::Release;
 use crate::{ProductParameters, SpmmError, Step};
 

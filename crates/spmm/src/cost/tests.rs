@@ -1,6 +1,6 @@
 use super::answers::ANSWER_FLOOR_SECONDS;
 use super::*;
-use crate::{OperatorKind, ProductRequest, Protocol, choose_parameters};
+use crate::{OperatorKind, ProductRequest, Protocol, Step, choose_parameters};
 
 /// Two data sets under one bound are answered at one time, and a wider bound not earlier.
 #[test]

@@ -3,11 +3,11 @@
 use s3rec_lattice::DEGREE;
 use s3rec_lattice::code::CodeBits;
 use s3rec_lattice::digits::Gadget;
-use s3rec_lattice::modulus::{MODULUS, MODULUS_BITS};
+use s3rec_lattice::modulus::MODULUS_BITS;
 use serde::{Deserialize, Serialize};
 
 use super::chooser::shapes;
-use super::{NoiseFirstError, Terms};
+use super::{NoiseFirstError, Sides, Terms};
 
 mod numbers;
 

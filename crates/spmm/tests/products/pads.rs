@@ -2,20 +2,12 @@
 //! both parties after any frame, restores stale state and changes Y in between, and holds the
 //! whole transcript to the rules. A frame counts as seen once it was handed out, delivered or not.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use crate::simulation::*;
-use crate::stocks;
-use crate::world::{Shape, World};
 use proptest::prelude::*;
-use s3rec_algebra::RingMatrix;
 use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage,
-    StockSummary, VoidReason,
+    MemoryStorage, RatingOpening, SocialOpening, StockStorage, StockSummary,
 };
-use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step, Uncounted};
+use s3rec_spmm::{Endpoint, ReleasePolicy, SpmmError, Step, Uncounted};
 
 fn kills() -> impl Strategy<Value = Kills> {
     prop::sample::select(vec![Kills::Rating, Kills::Social, Kills::Both])

@@ -8,8 +8,7 @@ use crate::world::{Shape, World};
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, StockStorage,
-    StockSummary, VoidReason,
+    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, VoidReason,
 };
 use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step, Uncounted};
 

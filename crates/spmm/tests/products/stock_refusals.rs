@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::refusals::{disk, frames, open, world};
+use crate::refusals::{disk, frames, open, shape, world};
 use crate::stocks;
 use crate::world::{Shape, World, space};
 use s3rec_algebra::Seed;
