@@ -240,8 +240,8 @@ fn learn(
         seed: plan.settings.seed,
         ..VerdictSettings::default()
     };
-    let told = &mut |what: &str| tracing::info!("judging what it was worth: {what}");
-    let verdict = verdict::judge(&judged, &asked, told).map_err(refused)?;
+    let log = &mut |what: &str| tracing::info!("judging what it was worth: {what}");
+    let verdict = verdict::judge(&judged, &asked, log).map_err(refused)?;
     let stored = StoredFriends {
         format: FORMAT,
         user_ids: ratings.users.names().map(String::from).collect(),

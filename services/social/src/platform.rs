@@ -22,7 +22,7 @@ use s3rec_wire::v1;
 use crate::imports::Links;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
-use crate::session::Slot;
+use crate::slot::Slot;
 use crate::tables::{APPROVALS, CONSENTS, COSTS, COUNTED, DISCLOSURES, PROPOSALS};
 
 /// Where what belongs to a job is.
