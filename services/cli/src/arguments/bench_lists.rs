@@ -27,6 +27,12 @@ pub struct ListsBenchArgs {
     /// Sweeps.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub sweeps: u32,
+    /// λ: decay of the factors.
+    #[arg(long, default_value_t = 0.003)]
+    pub decay: f64,
+    /// α: weight of every pair, chosen or not.
+    #[arg(long, default_value_t = 0.01)]
+    pub unobserved_weight: f64,
     /// Items of a list.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,

@@ -23,6 +23,8 @@ pub(super) fn lists(arguments: &ListsBenchArgs, output: Output) -> Result<(), Fa
         settings: ListsSettings {
             rank: arguments.rank as usize,
             sweeps: arguments.sweeps,
+            decay: arguments.decay,
+            unobserved_weight: arguments.unobserved_weight,
             popularity_weight: Some(0.0),
             ..ListsSettings::default()
         },
