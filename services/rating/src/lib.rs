@@ -4,7 +4,6 @@
 //! | module | one sentence |
 //! |---|---|
 //! | [`plan()`] | what a proposal means for given ratings |
-//! | [`settings`] | settings in the conversation's words and in the model's |
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
@@ -50,7 +49,6 @@ mod platform;
 mod resume;
 mod runner;
 mod serve;
-pub mod settings;
 mod setup;
 mod stored;
 mod tables;

@@ -6,6 +6,7 @@ use s3rec_audit::Kind;
 use s3rec_model::friends::FriendsModel;
 use s3rec_model::{Biases, GlobalMean, Recommendation, Recommender};
 use s3rec_node::store::{Change, Store, StoreError, Table};
+use s3rec_wire::convert::metrics_to_wire;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -191,13 +192,14 @@ impl Served {
             ("the mean with user and item biases", biases.as_ref()),
             ("the same model without links", no_social.as_ref()),
         ];
+        let in_words = |found| metrics_to_wire(found, plan.held_out.len());
         Ok(v1::EvaluateResponse {
             model_id: self.model_id.clone(),
             warnings: warnings::of_baselines(model.as_ref(), &baselines),
-            model,
-            global_mean,
-            biases,
-            no_social,
+            model: model.map(in_words),
+            global_mean: global_mean.map(in_words),
+            biases: biases.map(in_words),
+            no_social: no_social.map(in_words),
         })
     }
 
