@@ -18,11 +18,13 @@
 //! | `warnings` | what people should know before they use a model |
 //! | `head_exchange` | both platforms sign the heads of both audit logs |
 //! | `ending`, `tables` | how a job ends, the records by table |
-//! | `stored`, `model_cache`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
+//! | `stored`, `model_cache`, `models` | models on disk and in memory |
+//! | `answers` | predict, recommend, evaluate, export |
 
 mod absence;
 mod align;
 mod align_vole;
+mod answers;
 mod args;
 mod brought;
 mod connection;

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{factors, jobs, ledger, models};
+use crate::{answers, factors, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -167,7 +167,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        answered(models::evaluate(&self.0, served).await)
+        answered(answers::evaluate(&self.0, served).await)
     }
 
     async fn predict(
@@ -195,7 +195,7 @@ impl RatingPlatform for OperatorService {
                     .into());
             }
         };
-        answered(models::recommend(&self.0, request, count as usize).await)
+        answered(answers::recommend(&self.0, request, count as usize).await)
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;
