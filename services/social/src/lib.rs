@@ -67,6 +67,8 @@ mod setup;
 mod setup_tests;
 mod tables;
 mod witness;
+#[cfg(test)]
+mod witness_tests;
 
 pub use args::{Args, Verb};
 pub use imports::link_options;

@@ -81,6 +81,15 @@ fn seed(tag: u8) -> Seed {
 impl World {
     fn new(
         sides: Sides,
+        users: (u32, u32),
+        interceptor: &mut dyn Interceptor,
+    ) -> Result<(World, Transcript), PairError> {
+        Self::of_columns(12, sides, users, interceptor)
+    }
+
+    fn of_columns(
+        columns: u32,
+        sides: Sides,
         (opened, uploaded): (u32, u32),
         interceptor: &mut dyn Interceptor,
     ) -> Result<(World, Transcript), PairError> {
@@ -88,7 +97,7 @@ impl World {
             sides,
             opened,
             uploaded,
-            columns: 12,
+            columns,
             row_norm_bound: 1.0,
             degree_bound: 128,
             mu: Mu::new(1.0).unwrap(),
@@ -125,8 +134,9 @@ impl World {
             mask_seed: PublicSeed::from_bytes([8; 32]),
         };
         let uploaded = session.split.uploaded().len();
-        let values = (0..uploaded * 12).map(|at| (at % 7) as f64 / 30.0 - 0.1);
-        let rows = RealMatrix::from_vec(uploaded, 12, values.collect()).unwrap();
+        let columns = columns as usize;
+        let values = (0..uploaded * columns).map(|at| (at % 7) as f64 / 30.0 - 0.1);
+        let rows = RealMatrix::from_vec(uploaded, columns, values.collect()).unwrap();
         let rows = Rows::encode(&parameters, &rows).unwrap();
         let job = keys.job(&[5; 32], &session.split, &opening).unwrap();
         let upload = Upload::encrypt(&keys, &job, &rows, &seed(9)).unwrap();
@@ -290,6 +300,27 @@ fn nothing_leaves_before_it_is_on_record() {
         assert!(answering.poll_send().is_err(), "sent after a refusal");
         assert_eq!(record.calls(), expected);
     }
+}
+
+/// How long an answer takes depends on links and noise, and P0 sees when it was counted: an upload
+/// that cannot be added up is counted all the same, and answered by nothing.
+#[test]
+fn an_opening_is_counted_before_it_is_computed() {
+    // Codes that end within a byte.
+    let (world, _) = World::of_columns(11, Sides::One, (60, 81), &mut Honest).unwrap();
+    let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
+    let mut bytes = world.upload.bytes().to_vec();
+    *bytes.last_mut().unwrap() = 0xff;
+    let upload = Upload::from_bytes(bytes);
+    let record = Record::default();
+    let mut sending = RatingAnswer::new(&world.keys, &upload, masks).unwrap();
+    let mut answering = SocialAnswer::new(prepared, record.clone()).unwrap();
+    while let Some(frame) = sending.poll_send().unwrap() {
+        answering.receive(frame).unwrap();
+    }
+    let refused = answering.poll_send().unwrap_err();
+    assert!(refused.blames_peer(), "{refused}");
+    assert_eq!(record.calls(), ["permit", "count"]);
 }
 
 /// Views of one opening that differ anywhere end before P1 answers, named as the peer's fault.
