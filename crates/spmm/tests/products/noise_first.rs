@@ -2,6 +2,7 @@
 //! anything leaves.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed, Stream};
 use s3rec_spmm::noise_first::guarantee::Mu;
@@ -81,15 +82,6 @@ fn seed(tag: u8) -> Seed {
 impl World {
     fn new(
         sides: Sides,
-        users: (u32, u32),
-        interceptor: &mut dyn Interceptor,
-    ) -> Result<(World, Transcript), PairError> {
-        Self::of_columns(12, sides, users, interceptor)
-    }
-
-    fn of_columns(
-        columns: u32,
-        sides: Sides,
         (opened, uploaded): (u32, u32),
         interceptor: &mut dyn Interceptor,
     ) -> Result<(World, Transcript), PairError> {
@@ -97,7 +89,7 @@ impl World {
             sides,
             opened,
             uploaded,
-            columns,
+            columns: 12,
             row_norm_bound: 1.0,
             degree_bound: 128,
             mu: Mu::new(1.0).unwrap(),
@@ -134,9 +126,8 @@ impl World {
             mask_seed: PublicSeed::from_bytes([8; 32]),
         };
         let uploaded = session.split.uploaded().len();
-        let columns = columns as usize;
-        let values = (0..uploaded * columns).map(|at| (at % 7) as f64 / 30.0 - 0.1);
-        let rows = RealMatrix::from_vec(uploaded, columns, values.collect()).unwrap();
+        let values = (0..uploaded * 12).map(|at| (at % 7) as f64 / 30.0 - 0.1);
+        let rows = RealMatrix::from_vec(uploaded, 12, values.collect()).unwrap();
         let rows = Rows::encode(&parameters, &rows).unwrap();
         let job = keys.job(&[5; 32], &session.split, &opening).unwrap();
         let upload = Upload::encrypt(&keys, &job, &rows, &seed(9)).unwrap();
@@ -302,25 +293,48 @@ fn nothing_leaves_before_it_is_on_record() {
     }
 }
 
-/// How long an answer takes depends on links and noise, and P0 sees when it was counted: an upload
-/// that cannot be added up is counted all the same, and answered by nothing.
+/// When it was counted.
+#[derive(Clone, Default)]
+struct Timed(Arc<Mutex<Option<Instant>>>);
+
+impl OpeningRecord for Timed {
+    fn bind(&mut self, _: &Opening) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn permit(&mut self, _: u64, _: &[u8; 32]) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
+        *self.0.lock().unwrap() = Some(Instant::now());
+        Ok(())
+    }
+
+    fn keep(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
+        Ok(())
+    }
+}
+
+/// How long an answer takes depends on links and noise, and P0 sees when it was counted: nearly
+/// all of the time comes after that. A busy machine gets several tries.
 #[test]
 fn an_opening_is_counted_before_it_is_computed() {
-    // Codes that end within a byte.
-    let (world, _) = World::of_columns(11, Sides::One, (60, 81), &mut Honest).unwrap();
-    let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
-    let mut bytes = world.upload.bytes().to_vec();
-    *bytes.last_mut().unwrap() = 0xff;
-    let upload = Upload::from_bytes(bytes);
-    let record = Record::default();
-    let mut sending = RatingAnswer::new(&world.keys, &upload, masks).unwrap();
-    let mut answering = SocialAnswer::new(prepared, record.clone()).unwrap();
-    while let Some(frame) = sending.poll_send().unwrap() {
-        answering.receive(frame).unwrap();
-    }
-    let refused = answering.poll_send().unwrap_err();
-    assert!(refused.blames_peer(), "{refused}");
-    assert_eq!(record.calls(), ["permit", "count"]);
+    let (world, _) = World::new(Sides::One, (2_000, 500), &mut Honest).unwrap();
+    let counted_first = (0..5).any(|_| {
+        let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
+        let record = Timed::default();
+        let mut sending = RatingAnswer::new(&world.keys, &world.upload, masks).unwrap();
+        let mut answering = SocialAnswer::new(prepared, record.clone()).unwrap();
+        while let Some(frame) = sending.poll_send().unwrap() {
+            answering.receive(frame).unwrap();
+        }
+        let begun = Instant::now();
+        answering.poll_send().unwrap().unwrap();
+        let (counted, ended) = (record.0.lock().unwrap().unwrap(), Instant::now());
+        4 * (counted - begun) < ended - counted
+    });
+    assert!(counted_first);
 }
 
 /// Views of one opening that differ anywhere end before P1 answers, named as the peer's fault.
