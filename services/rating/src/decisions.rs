@@ -8,18 +8,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_job::JobId;
-use s3rec_node::journal::is_terminal;
+use s3rec_job::{JobEvent, JobId, JobState, Party, Phase};
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::connection::{Lifeline, Notice, PeerConnection};
 use crate::ending;
 use crate::platform::Platform;
-use crate::session::{Lifeline, Session, Word};
 
 /// How soon a decision is seen.
 const LOOK: Duration = Duration::from_millis(200);
@@ -65,7 +62,7 @@ fn waiting(platform: &Platform) -> Vec<JobId> {
 
 /// Ends with the connection, or when nothing waits any more.
 async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Fault> {
-    let mut session = Session::open(platform).await?;
+    let mut connection = PeerConnection::open(platform).await?;
     let mut lifelines: HashMap<JobId, Lifeline> = HashMap::new();
     // Jobs that the social platform does not know.
     let mut unknown = HashSet::new();
@@ -81,7 +78,7 @@ async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Faul
                 if unknown.contains(&job) || lifelines.contains_key(&job) {
                     continue;
                 }
-                let opened = timeout(OPENING, session.lifeline(job)).await;
+                let opened = timeout(OPENING, connection.lifeline(job)).await;
                 match opened {
                     Ok(Ok(lifeline)) => drop(lifelines.insert(job, lifeline)),
                     Ok(Err(fault)) if fault.reason == Reason::NotFound => {
@@ -96,14 +93,14 @@ async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Faul
                 }
             }
             for (job, lifeline) in &lifelines {
-                match lifeline.word() {
-                    Word::Nothing => {}
-                    Word::State(state) => take(platform, *job, state)?,
-                    Word::Over(fault) if is_open(platform, *job) => {
+                match lifeline.notice() {
+                    Notice::Nothing => {}
+                    Notice::State(state) => take(platform, *job, state)?,
+                    Notice::Over(fault) if is_open(platform, *job) => {
                         ending::end(platform, *job, &fault);
                     }
-                    Word::Over(_) => {}
-                    Word::Lost(fault) => return Err(fault),
+                    Notice::Over(_) => {}
+                    Notice::Lost(fault) => return Err(fault),
                 }
             }
         }
@@ -112,25 +109,25 @@ async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Faul
 }
 
 fn is_open(platform: &Platform, job: JobId) -> bool {
-    !is_terminal(platform.state(&job.to_string()))
+    !platform.state(&job.to_string()).is_terminal()
 }
 
 /// Tells the people here of an approval; whether it is signed as it must be is asked when the job
 /// begins.
-fn take(platform: &Platform, job: JobId, told: JobState) -> Result<(), Fault> {
+fn take(platform: &Platform, job: JobId, heard: JobState) -> Result<(), Fault> {
     let name = job.to_string();
-    if told != JobState::Approved || platform.state(&name) != JobState::Proposed {
+    if heard != JobState::Approved || platform.state(&name) != JobState::Proposed {
         return Ok(());
     }
     tracing::info!(%job, "approved");
     let last = platform.journal.last(&name).unwrap_or_default();
-    platform.record(v1::JobEvent {
-        job_id: name,
-        state: JobState::Approved.into(),
-        phase: Phase::Consent.into(),
+    platform.record(JobEvent {
+        job: name,
+        state: JobState::Approved,
+        phase: Some(Phase::Consent),
         rounds: last.rounds,
-        waiting_for: v1::Role::Rating.into(),
+        waiting_for: Some(Party::Rating),
         message: "Approved by the social platform; it begins with s3rec rating start.".into(),
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     })
 }

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobId, Terms};
-use s3rec_node::journal::{is_terminal, state_words};
+use s3rec_job::{JobEvent, JobId, JobState, Party, Phase, Terms};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire};
+use s3rec_node::rows::Row;
+use s3rec_wire::convert::{
+    ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire, state_to_wire,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
+use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
 use crate::plan::{fill_defaults, plan};
 use crate::platform::Platform;
-use crate::session::Session;
 use crate::settings;
 use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
 use crate::{ending, runner};
@@ -107,14 +108,14 @@ pub(crate) async fn propose(
     let checked = request.clone();
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 
-    let mut session = Session::open(platform).await?;
+    let mut connection = PeerConnection::open(platform).await?;
     let entry = [
         ("job", name.as_str().into()),
-        ("peer", session.peer.as_str().into()),
+        ("peer", connection.peer.as_str().into()),
         ("proposal", message.to_record().into()),
     ];
     platform.audit.record(Kind::Proposal, entry)?;
-    let state = session.propose(message.clone()).await?;
+    let state = connection.propose(message.clone()).await?;
     let summary = v1::JobSummary {
         job_id: name.clone(),
         dataset: request.dataset.clone(),
@@ -126,36 +127,36 @@ pub(crate) async fn propose(
     };
     let stored = platform.store.put_all(&[
         (REQUESTS, &name, request.to_record()),
-        (PROPOSALS, &name, message.to_record()),
+        (PROPOSALS, &name, proposal.to_row()),
         (JOBS, &name, summary.to_record()),
     ]);
     let stored = stored.map_err(Fault::from).and_then(|()| {
-        platform.record(v1::JobEvent {
-            job_id: name.clone(),
-            state: JobState::Proposed.into(),
-            phase: Phase::Consent.into(),
+        platform.record(JobEvent {
+            job: name.clone(),
+            state: JobState::Proposed,
+            phase: Some(Phase::Consent),
             rounds: proposal.rounds,
-            waiting_for: v1::Role::Social.into(),
+            waiting_for: Some(Party::Social),
             message: "Proposed to the social platform, whose operator decides.".into(),
-            ..v1::JobEvent::default()
+            ..JobEvent::default()
         })
     });
     if let Err(fault) = stored {
-        session.abort(job, &fault.message).await;
+        connection.abort(job, &fault.message).await;
         return Err(fault);
     }
     copy.keep();
     tracing::info!(%job, "proposed");
     let mut reason = String::new();
     if state == JobState::Rejected {
-        // At once, by a policy: why stands in the first word of the lifeline.
-        let fault = session.lifeline(job).await?.broken().await;
+        // At once, by a policy: why stands in the first notice of the lifeline.
+        let fault = connection.lifeline(job).await?.broken().await;
         ending::end(platform, job, &fault);
         reason = fault.message;
     }
     Ok(v1::ProposeJobResponse {
         job_id: name,
-        state: state.into(),
+        state: state_to_wire(state).into(),
         reason,
     })
 }
@@ -166,7 +167,7 @@ fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Resu
         let mut same = platform.request(&open)?;
         same.expires_unix_ms = request.expires_unix_ms;
         if same == *request {
-            let state = state_words(platform.state(&open));
+            let state = platform.state(&open).name();
             let message = format!("the job {open}, which is {state}, asks for the same");
             return Err(Fault::new(Reason::AlreadyProposed, message).at("job", open));
         }
@@ -183,14 +184,14 @@ pub(crate) async fn start(
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
         let last = platform.journal.last(&name).unwrap_or_default();
-        let message = format!("the job is {}: {}", state_words(state), last.message);
+        let message = format!("the job is {}: {}", state.name(), last.message);
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let place = platform.begin(job)?;
     // From here on nobody else opens a lifeline of the job.
     drop(platform.deciding.lock().await);
-    let mut session = Session::open(platform).await?;
-    let lifeline = session.lifeline(job).await?;
+    let mut connection = PeerConnection::open(platform).await?;
+    let lifeline = connection.lifeline(job).await?;
     let decision = lifeline.first().await?;
     match decision {
         JobState::Approved => {}
@@ -205,16 +206,16 @@ pub(crate) async fn start(
             return Err(fault);
         }
     }
-    platform.store.put(STARTED, &name, &request)?;
+    platform.store.put_all(&[(STARTED, &name, Vec::new())])?;
     let begun = runner::Begun {
         platform: Arc::clone(platform),
         job,
         place,
-        connected: Some((session, lifeline)),
+        connected: Some((connection, lifeline)),
     };
     tokio::spawn(runner::run(begun));
     Ok(v1::StartJobResponse {
-        state: decision.into(),
+        state: state_to_wire(decision).into(),
     })
 }
 
@@ -247,8 +248,8 @@ pub(crate) async fn cancel(
 ) -> Result<v1::CancelJobResponse, Fault> {
     let (job, name) = known(platform, &request.job_id)?;
     let state = platform.state(&name);
-    if is_terminal(state) {
-        let message = format!("the job is {} already", state_words(state));
+    if state.is_terminal() {
+        let message = format!("the job is {} already", state.name());
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let why: String = request
@@ -269,15 +270,15 @@ pub(crate) async fn cancel(
         ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     drop(deciding);
-    // The running job ends within moments; wait for its word.
+    // The running job ends within moments; wait for its event.
     let ended = async {
-        while !is_terminal(platform.state(&name)) {
+        while !platform.state(&name).is_terminal() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), ended).await;
     Ok(v1::CancelJobResponse {
-        state: platform.state(&name).into(),
+        state: state_to_wire(platform.state(&name)).into(),
     })
 }
 

@@ -5,16 +5,16 @@ use std::time::Instant;
 use s3rec_audit::export;
 use s3rec_job::counting::{self, Counted};
 use s3rec_job::rating::{FriendsCheckpoint, RatingCheckpoint, RoundReport, Spent};
+use s3rec_job::report::PhaseCost;
 use s3rec_job::{
-    Account, AgreedParameters, Approval, Counters, JobDisclosure, JobId, Overlap, Proposal,
+    Account, AgreedParameters, Approval, Counters, JobDisclosure, JobEvent, JobId, Overlap, Phase,
+    Proposal,
 };
 use s3rec_link::{Count, Meter};
-use s3rec_node::observe::{self, Stage};
+use s3rec_node::observe::{self, MeteredPhase};
 use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::PublicBounds;
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
-use s3rec_wire::v1::Phase;
 
 use crate::brought;
 use crate::platform::Platform;
@@ -62,8 +62,8 @@ impl Ledger {
             job,
             proposal: approval.proposal.clone(),
             peer,
-            offline: observe::meter(Stage::Offline),
-            online: observe::meter(Stage::Online),
+            offline: observe::meter(MeteredPhase::Offline),
+            online: observe::meter(MeteredPhase::Online),
             parameters: None,
             overlap: None,
             openings: 0,
@@ -85,27 +85,29 @@ impl Ledger {
     pub(crate) fn go_on_from(
         &mut self,
         RatingCheckpoint { agreed, progress }: &RatingCheckpoint,
-        last: &v1::JobEvent,
+        last: &JobEvent,
     ) {
         self.parameters = Some(agreed.parameters.clone().into());
         let Some(progress) = progress else {
-            let told = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
-            let told = told.unwrap_or_default();
+            let logged = last
+                .phase_cost
+                .filter(|_| last.phase == Some(Phase::Offline));
+            let logged = logged.unwrap_or_default();
             let spent = Spent {
-                sent_bytes: told.bytes_to_social,
-                received_bytes: told.bytes_to_rating,
-                messages: told.messages,
-                seconds: told.seconds,
+                sent_bytes: logged.bytes_to_social,
+                received_bytes: logged.bytes_to_rating,
+                messages: logged.messages,
+                seconds: logged.seconds,
             };
-            self.offline = metered(Stage::Offline, &spent);
+            self.offline = metered(MeteredPhase::Offline, &spent);
             self.offline_before = spent.seconds;
             return;
         };
         self.openings = progress.openings;
         self.stocks = progress.stocks;
         self.rounds.clone_from(&progress.rounds);
-        self.offline = metered(Stage::Offline, &progress.offline);
-        self.online = metered(Stage::Online, &progress.online);
+        self.offline = metered(MeteredPhase::Offline, &progress.offline);
+        self.online = metered(MeteredPhase::Online, &progress.online);
         self.earlier_seconds = Some((progress.offline.seconds, progress.online.seconds));
         self.end_offline();
     }
@@ -116,11 +118,11 @@ impl Ledger {
         checkpoint: &FriendsCheckpoint,
         (offline, online): (Spent, Spent),
     ) {
-        self.parameters = Some(checkpoint.kept.parameters.into());
+        self.parameters = Some(checkpoint.prepared.parameters.into());
         self.openings = checkpoint.openings();
         self.stocks = 1;
-        self.offline = metered(Stage::Offline, &offline);
-        self.online = metered(Stage::Online, &online);
+        self.offline = metered(MeteredPhase::Offline, &offline);
+        self.online = metered(MeteredPhase::Online, &online);
         self.earlier_seconds = Some((offline.seconds, online.seconds));
         self.end_offline();
     }
@@ -154,7 +156,7 @@ impl Ledger {
         self.online_seconds += self.earlier_seconds.map_or(0.0, |(_, online)| online);
     }
 
-    pub(crate) fn offline_cost(&self) -> v1::Cost {
+    pub(crate) fn offline_cost(&self) -> PhaseCost {
         let seconds = self
             .offline_ended
             .map_or_else(|| self.began.elapsed(), |ended| ended - self.began);
@@ -165,7 +167,7 @@ impl Ledger {
         cost(&self.offline, seconds)
     }
 
-    pub(crate) fn online_cost(&self) -> v1::Cost {
+    pub(crate) fn online_cost(&self) -> PhaseCost {
         cost(&self.online, self.online_seconds)
     }
 
@@ -237,17 +239,17 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     export::hexadecimal(bytes)
 }
 
-fn metered(stage: Stage, spent: &Spent) -> Meter {
-    observe::meter(stage).starting_at(Count {
+fn metered(phase: MeteredPhase, spent: &Spent) -> Meter {
+    observe::meter(phase).starting_at(Count {
         sent_bytes: spent.sent_bytes,
         received_bytes: spent.received_bytes,
         messages: spent.messages,
     })
 }
 
-fn cost(meter: &Meter, seconds: f64) -> v1::Cost {
+fn cost(meter: &Meter, seconds: f64) -> PhaseCost {
     let count = meter.count();
-    v1::Cost {
+    PhaseCost {
         seconds,
         bytes_to_social: count.sent_bytes,
         bytes_to_rating: count.received_bytes,

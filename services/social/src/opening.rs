@@ -5,21 +5,20 @@ use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_job::{
-    AgreedParameters, CountedOpening, JobDisclosure, JobId, OpenedDay, Proposal, counting,
+    AgreedParameters, CountedOpening, JobCost, JobDisclosure, JobId, OpenedDay, Proposal, counting,
 };
 use s3rec_node::observe;
 use s3rec_node::process::now_unix_ms;
 use s3rec_spmm::{Admission, Asked, SpmmError};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::disclosing::{common_users, evaluate};
 use crate::ledger;
 use crate::platform::Platform;
-use crate::session::{Opened, superseded};
+use crate::slot::{Opened, superseded};
 use crate::tables::COUNTED;
 
-/// P1's word on the input of one round: the answer to it is an opening.
+/// P1's consent to the input of one round: the answer to it is an opening.
 pub(crate) struct Opening {
     platform: Arc<Platform>,
     job: JobId,
@@ -199,7 +198,7 @@ struct ForeseenOpening {
     opened: Opened,
     /// That it is counted on.
     day: u32,
-    cost: v1::JobCostResponse,
+    cost: JobCost,
     peer: String,
     proposal: Proposal,
     common_users: Option<u32>,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use s3rec_audit::PublicKey;
-use s3rec_job::{JobDisclosure, JobId};
+use s3rec_job::{JobDisclosure, JobId, JobState};
 use s3rec_link::Meter;
 use s3rec_link::grpc::AnswerStream;
 use s3rec_node::offer::PROTOCOLS;
@@ -13,11 +13,12 @@ use s3rec_node::tls::Caller;
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::MAX_FRAME_BYTES;
 use s3rec_wire::PROTOCOL_VERSION;
-use s3rec_wire::convert::{counters_from_wire, job_id, proposal_from_wire, protocol_to_wire};
+use s3rec_wire::convert::{
+    counters_from_wire, job_id, proposal_from_wire, protocol_to_wire, state_to_wire,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::peer_server::Peer;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -57,7 +58,7 @@ fn rating_key<T>(platform: &Platform, request: &Request<T>) -> Result<PublicKey,
     platform.audit.peer(&caller.certificate)
 }
 
-fn told<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
+fn respond<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
     answer.map(Response::new).map_err(outward)
 }
 
@@ -111,7 +112,7 @@ impl PeerService {
         let state = proposals::receive(&self.0, &proposal, &message, peer)?;
         Ok(v1::PeerProposalReceipt {
             job_id: message.job_id,
-            state: state.into(),
+            state: state_to_wire(state).into(),
         })
     }
 
@@ -221,7 +222,7 @@ impl PeerService {
             .collect();
         let message = format!("The rating platform ended the job: {reason}");
         self.0.end(&job, JobState::Cancelled, &message);
-        let state = self.0.state(&job).into();
+        let state = state_to_wire(self.0.state(&job)).into();
         Ok(v1::AbortResponse { state })
     }
 }
@@ -234,14 +235,14 @@ impl Peer for PeerService {
         &self,
         request: Request<v1::HelloRequest>,
     ) -> Result<Response<v1::HelloResponse>, Status> {
-        told(self.take_hello(request).await)
+        respond(self.take_hello(request).await)
     }
 
     async fn propose(
         &self,
         request: Request<v1::PeerProposal>,
     ) -> Result<Response<v1::PeerProposalReceipt>, Status> {
-        told(self.take_propose(request).await)
+        respond(self.take_propose(request).await)
     }
 
     type WatchDecisionStream = DecisionStream;
@@ -250,7 +251,7 @@ impl Peer for PeerService {
         &self,
         request: Request<v1::WatchDecisionRequest>,
     ) -> Result<Response<DecisionStream>, Status> {
-        told(self.take_watch_decision(request).await)
+        respond(self.take_watch_decision(request).await)
     }
 
     type AlignStream = AlignStream;
@@ -259,14 +260,14 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<v1::AlignChunk>>,
     ) -> Result<Response<AlignStream>, Status> {
-        told(self.take_align(request).await)
+        respond(self.take_align(request).await)
     }
 
     async fn setup(
         &self,
         request: Request<v1::SetupRequest>,
     ) -> Result<Response<v1::SetupResponse>, Status> {
-        told(self.take_setup(request).await)
+        respond(self.take_setup(request).await)
     }
 
     type ExchangeStream = AnswerStream;
@@ -275,34 +276,34 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<v1::ExchangeChunk>>,
     ) -> Result<Response<AnswerStream>, Status> {
-        told(self.take_exchange(request).await)
+        respond(self.take_exchange(request).await)
     }
 
     async fn finish(
         &self,
         request: Request<v1::FinishRequest>,
     ) -> Result<Response<v1::FinishResponse>, Status> {
-        told(self.take_finish(request).await)
+        respond(self.take_finish(request).await)
     }
 
     async fn probe(
         &self,
         request: Request<v1::ProbeRequest>,
     ) -> Result<Response<v1::ProbeResponse>, Status> {
-        told(self.take_probe(request).await)
+        respond(self.take_probe(request).await)
     }
 
     async fn cross_sign(
         &self,
         request: Request<v1::CrossSignRequest>,
     ) -> Result<Response<v1::CrossSignResponse>, Status> {
-        told(self.take_cross_sign(request).await)
+        respond(self.take_cross_sign(request).await)
     }
 
     async fn abort(
         &self,
         request: Request<v1::AbortRequest>,
     ) -> Result<Response<v1::AbortResponse>, Status> {
-        told(self.take_abort(request).await)
+        respond(self.take_abort(request).await)
     }
 }

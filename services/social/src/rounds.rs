@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_job::social::{
-    Call, FriendsKept, FriendsStorage, Pace, SocialJob, SocialNext, SocialPlatform, SocialTurn,
+    Call, FriendsStorage, Pace, SocialFriendsCheckpoint, SocialJob, SocialNext, SocialPlatform,
+    SocialTurn,
 };
-use s3rec_job::{JobError, JobId, Phase};
+use s3rec_job::{JobError, JobEvent, JobId, JobState, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::Paced;
 use s3rec_link::{Counting, drive};
@@ -16,10 +17,9 @@ use s3rec_node::checkpoint::{CheckpointFiles, FRIENDS};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{Admission, WorkingSpace};
-use s3rec_wire::convert::{ChunkHeader, phase_to_wire};
+use s3rec_wire::convert::{ChunkHeader, phase_name};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 use tonic::Streaming;
 use tracing::Instrument;
 
@@ -30,7 +30,7 @@ use crate::held::{PublicTime, pacing_missed, reading_time};
 use crate::imports::blocking;
 use crate::opening::Opening;
 use crate::platform::Platform;
-use crate::session::Taken;
+use crate::slot::Taken;
 use crate::{absence, emit, ledger};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
@@ -52,7 +52,7 @@ pub(crate) async fn answer(
     let meter = taken.meter.clone();
     meter.received(grpc::header_bytes(&header));
     let (channel, answer) = grpc::accept(incoming, &header, &meter, idle);
-    let span = tracing::info_span!("exchange", %job, phase = phase_to_wire(header.phase).as_str_name(), round = header.round);
+    let span = tracing::info_span!("exchange", %job, phase = phase_name(Some(header.phase)), round = header.round);
     join_trace(&span, job);
     let platform = Arc::clone(platform);
     let epoch = taken.epoch;
@@ -97,10 +97,10 @@ fn due(platform: &Platform, header: &ChunkHeader, taken: &Taken) -> Result<(), F
     }
     ledger::compare(platform, header.job, Some(header.round), header.counters)?;
     let round = header.round;
-    platform.journal.notify(v1::JobEvent {
-        job_id: header.job.to_string(),
-        state: JobState::Running.into(),
-        phase: v1::Phase::Online.into(),
+    platform.journal.notify(JobEvent {
+        job: header.job.to_string(),
+        state: JobState::Running,
+        phase: Some(Phase::Online),
         round,
         rounds,
         phase_cost: Some(
@@ -110,7 +110,7 @@ fn due(platform: &Platform, header: &ChunkHeader, taken: &Taken) -> Result<(), F
         ),
         phase_progress: f64::from(round - 1) / f64::from(rounds),
         message: format!("Round {round} of {rounds}."),
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     });
     Ok(())
 }
@@ -172,8 +172,8 @@ async fn exchange(
                 channel.hold_for(answer_time(platform, job, turn.pace())?);
                 turn
             }
-            SocialNext::Save(kept, turn) => {
-                absence::keep(platform, job, *kept).await?;
+            SocialNext::Save(checkpoint, turn) => {
+                absence::save(platform, job, *checkpoint).await?;
                 turn
             }
             SocialNext::Emit(event, turn) => {
@@ -252,12 +252,12 @@ impl SocialPlatform for Host {
 struct OnDisk(CheckpointFiles);
 
 impl FriendsStorage for OnDisk {
-    fn load(&self) -> io::Result<Option<FriendsKept>> {
+    fn load(&self) -> io::Result<Option<SocialFriendsCheckpoint>> {
         self.0.load(FRIENDS)
     }
 
-    fn save(&self, kept: &FriendsKept) -> io::Result<()> {
-        self.0.save(FRIENDS, kept)
+    fn save(&self, checkpoint: &SocialFriendsCheckpoint) -> io::Result<()> {
+        self.0.save(FRIENDS, checkpoint)
     }
 }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use s3rec_algebra::Seed;
 use s3rec_job::social::{SocialAgreed, SocialBounded, SocialJob};
-use s3rec_job::{AgreedParameters, JobId, Proposal};
+use s3rec_job::{AgreedParameters, JobEvent, JobId, JobState, Phase, Proposal};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
-use s3rec_node::journal::is_terminal;
 use s3rec_sparse::{
     OperatorBounds, PatternPolicy, SecretPattern, SocialOperator, SparseError, declassify,
 };
@@ -18,7 +17,7 @@ use s3rec_spmm::{ProductParameters, ReleasePolicy, SocialOperand, SpmmError};
 use s3rec_wire::convert::{bitmap, digest_of, half_of, parameters_digest, parameters_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase, SetupResponse};
+use s3rec_wire::v1::SetupResponse;
 
 use crate::bounds;
 use crate::common_links::common_operator;
@@ -27,7 +26,7 @@ use crate::friends_setup;
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
-use crate::session::Taken;
+use crate::slot::Taken;
 use crate::tables::CONSENTS;
 
 /// An answer of Setup, and what the job becomes with it.
@@ -86,7 +85,7 @@ pub(crate) async fn answer(
     if let Becomes::Bounded { users, is_linked } = prepared.becomes {
         // Behind the answer, and as much to store whichever it is.
         let platform = Arc::clone(platform);
-        tokio::task::spawn_blocking(move || tell_who_is_linked(&platform, job, users, is_linked));
+        tokio::task::spawn_blocking(move || log_who_is_linked(&platform, job, users, is_linked));
     }
     Ok(prepared.response)
 }
@@ -306,7 +305,7 @@ fn keeps_stated(bounds: &OperatorBounds, operator: &SocialOperator) -> Result<()
 /// Every opening of a job over users without links is zeros. The people here are told before the
 /// first one; for the other platform nothing changes, neither words nor times: where there are
 /// links, as much is stored.
-fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bool) {
+fn log_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bool) {
     let name = job.to_string();
     let message = match is_linked {
         true => format!("Of the {users} common users some have links to others of them."),
@@ -317,10 +316,10 @@ fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bo
         ),
     };
     let last = platform.journal.last(&name).unwrap_or_default();
-    if is_terminal(last.state()) {
+    if last.state.is_terminal() {
         return;
     }
-    let told = platform.journal.record(v1::JobEvent {
+    let recorded = platform.journal.record(JobEvent {
         message: message.clone(),
         ..last
     });
@@ -333,7 +332,7 @@ fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bo
     if !is_linked {
         tracing::warn!(%job, "{message}");
     }
-    if let Err(fault) = told.map_err(Fault::from).and(noted) {
+    if let Err(fault) = recorded.map_err(Fault::from).and(noted) {
         tracing::error!(%job, "whether anybody is linked is not stored: {fault}");
     }
 }

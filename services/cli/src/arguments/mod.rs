@@ -262,7 +262,7 @@ pub struct ReasonedJobArgs {
 }
 
 #[cfg(test)]
-mod told;
+mod quoted_tests;
 
 #[cfg(test)]
 mod tests {

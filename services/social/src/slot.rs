@@ -5,8 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use s3rec_audit::Head;
+use s3rec_job::report::PhaseCost;
 use s3rec_job::social::SocialJob;
-use s3rec_job::{Account, AgreedParameters, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
+use s3rec_job::{
+    Account, AgreedParameters, JobCost, JobError, JobId, OpenedDay, Overlap, Party, Proposal, Shown,
+};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
 use s3rec_node::audit::Audit;
@@ -15,8 +18,6 @@ use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_sparse::PublicBounds;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::Role;
 use tokio::sync::watch;
 
 /// What a running job knows of the openings of its lineage.
@@ -44,8 +45,8 @@ pub(crate) struct Running {
     pub(crate) job: JobId,
     pub(crate) proposal: Proposal,
     pub(crate) peer: String,
-    pub(crate) offline: Phase,
-    pub(crate) online: Phase,
+    pub(crate) offline: PhaseMeter,
+    pub(crate) online: PhaseMeter,
     /// Openings that P1 has answered or is answering, by its own count.
     pub(crate) openings: u32,
     pub(crate) common_users: u32,
@@ -78,7 +79,7 @@ pub(crate) struct Suspended {
 }
 
 /// Bytes and time of the phases before, or of the rounds.
-pub(crate) struct Phase {
+pub(crate) struct PhaseMeter {
     pub(crate) meter: Meter,
     began: Option<Instant>,
     ended: Option<Instant>,
@@ -86,10 +87,10 @@ pub(crate) struct Phase {
     earlier_seconds: f64,
 }
 
-impl Phase {
-    fn of(stage: observe::Stage) -> Self {
+impl PhaseMeter {
+    fn of(phase: observe::MeteredPhase) -> Self {
         Self {
-            meter: observe::meter(stage),
+            meter: observe::meter(phase),
             began: None,
             ended: None,
             earlier_seconds: 0.0,
@@ -113,15 +114,15 @@ impl Phase {
     }
 
     /// Goes on from what was counted before this daemon's start.
-    fn after(stage: observe::Stage, cost: &v1::Cost) -> Self {
+    fn after(phase: observe::MeteredPhase, cost: &PhaseCost) -> Self {
         Self {
-            meter: observe::meter(stage).starting_at(Count {
+            meter: observe::meter(phase).starting_at(Count {
                 sent_bytes: cost.bytes_to_rating,
                 received_bytes: cost.bytes_to_social,
                 messages: cost.messages,
             }),
             earlier_seconds: cost.seconds,
-            ..Self::of(stage)
+            ..Self::of(phase)
         }
     }
 
@@ -147,8 +148,8 @@ impl Running {
             proposal,
             peer,
             opened,
-            offline: Phase::of(observe::Stage::Offline),
-            online: Phase::of(observe::Stage::Online),
+            offline: PhaseMeter::of(observe::MeteredPhase::Offline),
+            online: PhaseMeter::of(observe::MeteredPhase::Online),
             openings: 0,
             common_users: 0,
             overlap: None,
@@ -282,9 +283,8 @@ impl Slot {
         proposal: Proposal,
         peer: String,
         opened: Opened,
-        counts: v1::JobCostResponse,
+        counts: JobCost,
     ) -> bool {
-        let phase = |stage, cost: Option<v1::Cost>| Phase::after(stage, &cost.unwrap_or_default());
         let mut slot = self.lock();
         if slot.is_some() {
             return false;
@@ -292,8 +292,8 @@ impl Slot {
         *slot = Some(Running {
             openings: opened.openings,
             common_users: counts.common_users,
-            offline: phase(observe::Stage::Offline, counts.offline),
-            online: phase(observe::Stage::Online, counts.online),
+            offline: PhaseMeter::after(observe::MeteredPhase::Offline, &counts.offline),
+            online: PhaseMeter::after(observe::MeteredPhase::Online, &counts.online),
             ..Running::new(proposal, peer, opened, SocialJob::Approved)
         });
         true
@@ -340,7 +340,7 @@ impl Slot {
 
     /// Takes the stage for one call of the job.
     pub(crate) fn take(&self, job: JobId, online: bool) -> Result<Taken, Fault> {
-        self.journal.awaits(&job.to_string(), Role::Unspecified);
+        self.journal.awaits(&job.to_string(), None);
         let head = self.audit.head()?;
         self.with(job, |running| {
             let stage = running.stage.take().ok_or_else(|| {
@@ -381,7 +381,7 @@ impl Slot {
             running.stage = Some(stage);
             Ok(())
         })??;
-        self.journal.awaits(&job.to_string(), Role::Rating);
+        self.journal.awaits(&job.to_string(), Some(Party::Rating));
         Ok(())
     }
 
