@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask quick`, `arrows`, `picture`, `check-report FILE`, `claims`,
-//! `mutants` and `ci`.
+//! `sbom`, `mutants` and `ci`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,6 +12,7 @@ mod messages;
 mod metadata;
 mod mutants;
 mod quick;
+mod sbom;
 mod thresholds;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,8 @@ enum Task {
     },
     /// Checks that the tests exist which the manual's table of threats and faults names.
     Claims,
+    /// Prints what the programs are made of, as CycloneDX.
+    Sbom,
     /// Changes the code that holds the secrets, one place at a time, and shows what no test notices.
     Mutants(mutants::Options),
     /// Runs everything that CI runs.
@@ -60,6 +63,10 @@ fn main() -> ExitCode {
         Task::Mutants(options) => {
             mutants::findings(&workspace_root(), &options).map_err(|error| error.to_string())
         }
+        Task::Sbom => sbom::document(&workspace_root()).map(|document| {
+            print!("{document}");
+            Vec::new()
+        }),
         Task::Ci => return ci(),
     };
     match findings {
