@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use s3rec_data::{IdTable, RatingSet};
 use s3rec_job::rating::FriendsOpened;
-use s3rec_job::statements;
+use s3rec_job::{JobEvent, JobState, Phase, statements};
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel};
 use s3rec_model::lists::ListsSettings;
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
@@ -18,7 +18,6 @@ use s3rec_spmm::noise_first::guarantee::Guarantee;
 use s3rec_wire::convert::{friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 use serde::{Deserialize, Serialize};
 
 use crate::friends_sides::{few_below, model_sides};
@@ -176,16 +175,16 @@ pub(crate) async fn finish(
         report.verdict = Some(verdict_to_wire(&verdict));
     })?;
     let message = format!("Finished: {}", verdict.sentence);
-    let finished = v1::JobEvent {
-        job_id: job,
-        state: JobState::Finished.into(),
-        phase: Phase::Evaluation.into(),
+    let finished = JobEvent {
+        job,
+        state: JobState::Finished,
+        phase: Some(Phase::Evaluation),
         round: ledger.openings,
         rounds: ledger.proposal.rounds,
         phase_cost: Some(ledger.online_cost()),
         phase_progress: 1.0,
         message,
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     };
     let platform = Arc::clone(platform);
     blocking(move || platform.end(finished)).await??;

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobId, Terms};
-use s3rec_node::journal::{is_terminal, state_words};
+use s3rec_job::{JobEvent, JobId, JobState, Party, Phase, Terms};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire};
+use s3rec_node::rows::Row;
+use s3rec_wire::convert::{
+    ALIGNMENT_PSI, fill_defaults, friends_release_from_wire, job_id, proposal_from_wire, settings,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
-use crate::plan::{fill_defaults, plan};
+use crate::plan::plan;
 use crate::platform::Platform;
-use crate::settings;
 use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
 use crate::{ending, runner};
 
@@ -31,11 +31,19 @@ const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Makes every protocol exact (protocol page, section 2).
 const GUARD_BITS: u32 = 2;
 
+/// A job that was proposed.
+pub(crate) struct Proposed {
+    pub(crate) job: String,
+    pub(crate) state: JobState,
+    /// Why it was rejected at once, where it was.
+    pub(crate) reason: String,
+}
+
 /// Checks the request against the data, sends the proposal, and stores the job.
 pub(crate) async fn propose(
     platform: &Platform,
     mut request: v1::ProposeJobRequest,
-) -> Result<v1::ProposeJobResponse, Fault> {
+) -> Result<Proposed, Fault> {
     fill_defaults(&mut request);
     let terms = Terms::default();
     let job = JobId::random();
@@ -126,18 +134,18 @@ pub(crate) async fn propose(
     };
     let stored = platform.store.put_all(&[
         (REQUESTS, &name, request.to_record()),
-        (PROPOSALS, &name, message.to_record()),
+        (PROPOSALS, &name, proposal.to_row()),
         (JOBS, &name, summary.to_record()),
     ]);
     let stored = stored.map_err(Fault::from).and_then(|()| {
-        platform.record(v1::JobEvent {
-            job_id: name.clone(),
-            state: JobState::Proposed.into(),
-            phase: Phase::Consent.into(),
+        platform.record(JobEvent {
+            job: name.clone(),
+            state: JobState::Proposed,
+            phase: Some(Phase::Consent),
             rounds: proposal.rounds,
-            waiting_for: v1::Role::Social.into(),
+            waiting_for: Some(Party::Social),
             message: "Proposed to the social platform, whose operator decides.".into(),
-            ..v1::JobEvent::default()
+            ..JobEvent::default()
         })
     });
     if let Err(fault) = stored {
@@ -153,9 +161,9 @@ pub(crate) async fn propose(
         ending::end(platform, job, &fault);
         reason = fault.message;
     }
-    Ok(v1::ProposeJobResponse {
-        job_id: name,
-        state: state.into(),
+    Ok(Proposed {
+        job: name,
+        state,
         reason,
     })
 }
@@ -166,7 +174,7 @@ fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Resu
         let mut same = platform.request(&open)?;
         same.expires_unix_ms = request.expires_unix_ms;
         if same == *request {
-            let state = state_words(platform.state(&open));
+            let state = platform.state(&open).name();
             let message = format!("the job {open}, which is {state}, asks for the same");
             return Err(Fault::new(Reason::AlreadyProposed, message).at("job", open));
         }
@@ -177,13 +185,14 @@ fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Resu
 /// Connects, learns P1's decision, and lets the job run by itself.
 pub(crate) async fn start(
     platform: &Arc<Platform>,
-    request: v1::StartJobRequest,
-) -> Result<v1::StartJobResponse, Fault> {
-    let (job, name) = known(platform, &request.job_id)?;
+    job: &str,
+    waits_for_approval: bool,
+) -> Result<JobState, Fault> {
+    let (job, name) = known(platform, job)?;
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
         let last = platform.journal.last(&name).unwrap_or_default();
-        let message = format!("the job is {}: {}", state_words(state), last.message);
+        let message = format!("the job is {}: {}", state.name(), last.message);
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let place = platform.begin(job)?;
@@ -194,7 +203,7 @@ pub(crate) async fn start(
     let decision = lifeline.first().await?;
     match decision {
         JobState::Approved => {}
-        JobState::Proposed if request.wait_for_approval => {}
+        JobState::Proposed if waits_for_approval => {}
         JobState::Proposed => {
             let message = "the social platform's operator has not decided yet";
             return Err(Fault::new(Reason::NotApproved, message).at("job", job));
@@ -205,7 +214,7 @@ pub(crate) async fn start(
             return Err(fault);
         }
     }
-    platform.store.put(STARTED, &name, &request)?;
+    platform.store.put_all(&[(STARTED, &name, Vec::new())])?;
     let begun = runner::Begun {
         platform: Arc::clone(platform),
         job,
@@ -213,9 +222,7 @@ pub(crate) async fn start(
         connected: Some((connection, lifeline)),
     };
     tokio::spawn(runner::run(begun));
-    Ok(v1::StartJobResponse {
-        state: decision.into(),
-    })
+    Ok(decision)
 }
 
 /// A job that was proposed here; a name that is no job's is not found, whatever its form.
@@ -243,16 +250,16 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
 /// Ends a job: the running one before its next opening, any other at once.
 pub(crate) async fn cancel(
     platform: &Platform,
-    request: v1::CancelJobRequest,
-) -> Result<v1::CancelJobResponse, Fault> {
-    let (job, name) = known(platform, &request.job_id)?;
+    job: &str,
+    reason: &str,
+) -> Result<JobState, Fault> {
+    let (job, name) = known(platform, job)?;
     let state = platform.state(&name);
-    if is_terminal(state) {
-        let message = format!("the job is {} already", state_words(state));
+    if state.is_terminal() {
+        let message = format!("the job is {} already", state.name());
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
-    let why: String = request
-        .reason
+    let why: String = reason
         .chars()
         .filter(|c| !c.is_control())
         .take(500)
@@ -271,14 +278,12 @@ pub(crate) async fn cancel(
     drop(deciding);
     // The running job ends within moments; wait for its event.
     let ended = async {
-        while !is_terminal(platform.state(&name)) {
+        while !platform.state(&name).is_terminal() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), ended).await;
-    Ok(v1::CancelJobResponse {
-        state: platform.state(&name).into(),
-    })
+    Ok(platform.state(&name))
 }
 
 /// Deletes the details of an ended job, whose model is gone too.

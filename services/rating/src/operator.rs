@@ -3,10 +3,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use s3rec_node::journal::{EventStream, state_words};
-use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire};
+use s3rec_node::verbs::{WatchStream, answered, watched};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire, state_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -17,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{factors, jobs, ledger, models};
+use crate::{answers, factors, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -35,7 +34,7 @@ impl OperatorService {
 
     fn with_state(&self, job: v1::JobSummary) -> v1::JobSummary {
         v1::JobSummary {
-            last_event: self.0.journal.last(&job.job_id),
+            last_event: self.0.journal.last(&job.job_id).map(event_to_wire),
             ..job
         }
     }
@@ -77,26 +76,35 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::ProposeJobRequest>,
     ) -> Result<Response<v1::ProposeJobResponse>, Status> {
-        answered(jobs::propose(&self.0, request.into_inner()).await)
+        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::ProposeJobResponse {
+            job_id: proposed.job,
+            state: state_to_wire(proposed.state).into(),
+            reason: proposed.reason,
+        }))
     }
 
     async fn start_job(
         &self,
         request: Request<v1::StartJobRequest>,
     ) -> Result<Response<v1::StartJobResponse>, Status> {
-        answered(jobs::start(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::start(&self.0, &request.job_id, request.wait_for_approval).await?;
+        Ok(Response::new(v1::StartJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
-    type WatchJobStream = EventStream;
+    type WatchJobStream = WatchStream;
 
     async fn watch_job(
         &self,
         request: Request<v1::WatchJobRequest>,
-    ) -> Result<Response<EventStream>, Status> {
+    ) -> Result<Response<WatchStream>, Status> {
         let job = request.into_inner().job_id;
         self.0.request(&job)?;
         let events = self.0.journal.watch(&job).map_err(Fault::from)?;
-        Ok(Response::new(events))
+        Ok(watched(events))
     }
 
     async fn list_jobs(
@@ -120,7 +128,11 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Result<Response<v1::CancelJobResponse>, Status> {
-        answered(jobs::cancel(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::cancel(&self.0, &request.job_id, &request.reason).await?;
+        Ok(Response::new(v1::CancelJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     async fn job_report(
@@ -132,10 +144,7 @@ impl RatingPlatform for OperatorService {
         let stored: Option<v1::JobReportResponse> =
             self.0.store.get(REPORTS, &job).map_err(Fault::from)?;
         let mut report = stored.ok_or_else(|| {
-            let message = format!(
-                "the job is {}, not finished",
-                state_words(self.0.state(&job))
-            );
+            let message = format!("the job is {}, not finished", self.0.state(&job).name());
             Fault::new(Reason::WrongState, message).at("job", &job)
         })?;
         report.job = report.job.map(|job| self.with_state(job));
@@ -158,7 +167,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        answered(models::evaluate(&self.0, served).await)
+        answered(answers::evaluate(&self.0, served).await)
     }
 
     async fn predict(
@@ -186,7 +195,7 @@ impl RatingPlatform for OperatorService {
                     .into());
             }
         };
-        answered(models::recommend(&self.0, request, count as usize).await)
+        answered(answers::recommend(&self.0, request, count as usize).await)
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;

@@ -3,6 +3,7 @@
 mod alignment;
 mod approval;
 mod bounds;
+mod event;
 mod frame;
 mod friends;
 mod head;
@@ -12,12 +13,18 @@ mod pattern;
 mod phase;
 mod policy;
 mod proposal;
+mod request;
+pub mod settings;
 mod setup;
 mod verdict;
 
 pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
 pub use approval::{MAX_APPROVAL_BYTES, approval_from_bytes, approval_to_bytes};
 pub use bounds::{bounds_from_wire, bounds_to_wire};
+pub use event::{
+    cost_from_wire, cost_to_wire, event_from_wire, event_to_wire, job_cost_from_wire,
+    job_cost_to_wire, party_to_wire, phase_name, state_from_wire, state_name, state_to_wire,
+};
 pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
 pub use friends::{
     FriendsRefused, friends_parameters_from_wire, friends_parameters_to_wire,
@@ -28,16 +35,19 @@ pub use head::{head_from_wire, head_to_wire};
 pub use ledger::{
     account_from_wire, account_to_wire, counters_from_wire, counters_to_wire, disclosure_from_wire,
     disclosure_to_wire, overlap_from_wire, overlap_to_wire, round_from_wire, round_to_wire,
+    shown_from_wire,
 };
 pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire};
 pub use pattern::{bitmap, rows_of_bitmap};
 pub use phase::{phase_from_wire, phase_to_wire};
 pub use policy::{
-    operator_from_wire, operator_to_wire, pattern_from_wire, pattern_to_wire, protocol_from_wire,
-    protocol_to_wire, release_from_wire, release_to_wire,
+    operator_from_wire, operator_to_wire, pattern_from_wire, pattern_named, pattern_to_wire,
+    protocol_from_wire, protocol_named, protocol_to_wire, release_from_wire, release_kind,
+    release_kind_named, release_to_wire,
 };
 pub use proposal::{
     ALIGNMENT_PSI, job_id, proposal_from_wire, proposal_to_wire, solver_from_wire, solver_to_wire,
 };
+pub use request::{FEW_BELOW, fill_defaults};
 pub use setup::{digest_of, half_of};
-pub use verdict::{verdict_from_wire, verdict_to_wire};
+pub use verdict::{metrics_to_wire, verdict_from_wire, verdict_to_wire};

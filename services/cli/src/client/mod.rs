@@ -5,6 +5,7 @@ mod again;
 mod export;
 mod ids;
 mod model_file;
+mod source;
 mod upload;
 mod watch;
 
