@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask quick`, `arrows`, `picture`, `check-report FILE`, `claims`,
-//! `mutants` and `ci`.
+//! `sbom`, `mutants` and `ci`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,9 +8,11 @@
 
 mod arrows;
 mod claims;
+mod messages;
 mod metadata;
 mod mutants;
 mod quick;
+mod sbom;
 mod thresholds;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +31,8 @@ struct Arguments {
 enum Task {
     /// What to run between edits: format, arrows, claims, and unit tests of the crates that changed.
     Quick,
-    /// Checks which crate uses which against the allowed arrows, and the README's picture of them.
+    /// Checks which crate uses which against the allowed arrows, the README's picture of them, and
+    /// where messages of the wire are named.
     Arrows,
     /// Draws which crate uses which, for the README.
     Picture,
@@ -40,6 +43,8 @@ enum Task {
     },
     /// Checks that the tests exist which the manual's table of threats and faults names.
     Claims,
+    /// Prints what the programs are made of, as CycloneDX.
+    Sbom,
     /// Changes the code that holds the secrets, one place at a time, and shows what no test notices.
     Mutants(mutants::Options),
     /// Runs everything that CI runs.
@@ -58,6 +63,10 @@ fn main() -> ExitCode {
         Task::Mutants(options) => {
             mutants::findings(&workspace_root(), &options).map_err(|error| error.to_string())
         }
+        Task::Sbom => sbom::document(&workspace_root()).map(|document| {
+            print!("{document}");
+            Vec::new()
+        }),
         Task::Ci => return ci(),
     };
     match findings {
@@ -87,6 +96,7 @@ fn arrows() -> Result<Vec<String>, String> {
     let root = workspace_root();
     let metadata = metadata::Metadata::load(&root).map_err(|error| error.to_string())?;
     let mut findings = arrows::violations(&metadata);
+    findings.extend(messages::findings(&root).map_err(|error| error.to_string())?);
     findings.extend(
         arrows::outdated_picture(&metadata, &root)
             .map_err(|error| format!("README.md: {error}"))?,

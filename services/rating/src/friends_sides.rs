@@ -7,9 +7,9 @@ use s3rec_job::{CalibrationSample, OpenedUsers};
 use s3rec_model::friends::OpenedSides;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Sides;
+use s3rec_wire::convert::FEW_BELOW;
 use s3rec_wire::status::{Fault, Reason};
 
-use crate::plan::FEW_BELOW;
 use crate::platform::Platform;
 use crate::tables::{OPENED_USERS, SAMPLES};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_node::tls::Caller;
 use s3rec_node::verbs::{WatchStream, answered, watched};
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire, state_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{batch, factors, jobs, ledger, models};
+use crate::{answers, batch, factors, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: usize = 10;
@@ -88,14 +88,23 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::ProposeJobRequest>,
     ) -> Result<Response<v1::ProposeJobResponse>, Status> {
-        answered(jobs::propose(&self.0, request.into_inner()).await)
+        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::ProposeJobResponse {
+            job_id: proposed.job,
+            state: state_to_wire(proposed.state).into(),
+            reason: proposed.reason,
+        }))
     }
 
     async fn start_job(
         &self,
         request: Request<v1::StartJobRequest>,
     ) -> Result<Response<v1::StartJobResponse>, Status> {
-        answered(jobs::start(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::start(&self.0, &request.job_id, request.wait_for_approval).await?;
+        Ok(Response::new(v1::StartJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     type WatchJobStream = WatchStream;
@@ -131,7 +140,11 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Result<Response<v1::CancelJobResponse>, Status> {
-        answered(jobs::cancel(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::cancel(&self.0, &request.job_id, &request.reason).await?;
+        Ok(Response::new(v1::CancelJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     async fn job_report(
@@ -166,7 +179,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        answered(models::evaluate(&self.0, served).await)
+        answered(answers::evaluate(&self.0, served).await)
     }
 
     async fn predict(
@@ -185,7 +198,7 @@ impl RatingPlatform for OperatorService {
     ) -> Result<Response<v1::RecommendResponse>, Status> {
         let request = request.into_inner();
         let count = listed(request.count)?;
-        answered(models::recommend(&self.0, request, count).await)
+        answered(answers::recommend(&self.0, request, count).await)
     }
 
     type RecommendAllStream = Pin<Box<dyn Stream<Item = Result<v1::ListsChunk, Status>> + Send>>;

@@ -6,6 +6,7 @@ mod export;
 mod ids;
 mod lists;
 mod model_file;
+mod source;
 mod upload;
 mod watch;
 

@@ -5,7 +5,7 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{follow, importing, rating_text, shared_text, stored_text};
+use super::{follow, importing, job_file, rating_text, shared_text, stored_text};
 use crate::arguments::{
     DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
     RatingVerb, ReasonedJobArgs, RecommendArgs,
@@ -40,6 +40,7 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         }
         RatingVerb::Factors(verb) => datasets(verb, "factors", output).await,
         RatingVerb::Propose(arguments) => propose(*arguments, output).await,
+        RatingVerb::Run(arguments) => job_file::run(arguments, output).await,
         RatingVerb::Start(arguments) => {
             let mut client = connect(arguments.job.connection).await?;
             let job = client::rating_job(&mut client, &arguments.job.job).await?;
@@ -171,7 +172,7 @@ async fn datasets(verb: DatasetsVerb, kind: &str, output: Output) -> Result<(), 
     }
 }
 
-async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> {
+pub(super) async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> {
     let request = arguments.request();
     let measured = arguments
         .training
@@ -320,6 +321,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::ImportFactors(_)
         | RatingVerb::Factors(_)
         | RatingVerb::Propose(_)
+        | RatingVerb::Run(_)
         | RatingVerb::Start(_)
         | RatingVerb::Watch(_)
         | RatingVerb::Jobs(_)
@@ -332,6 +334,6 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
     }
 }
 
-async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
+pub(super) async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
     client::rating(&connection.resolve(CertificateRole::RatingOperator)?).await
 }
