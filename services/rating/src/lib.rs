@@ -53,6 +53,7 @@ mod session;
 pub mod settings;
 mod setup;
 mod stored;
+mod stored_friends;
 mod tables;
 mod warnings;
 

@@ -10,12 +10,12 @@ use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::friends_outcome::StoredFriends;
 use crate::imports::blocking;
-use crate::model_cache::{Served, ServedKind};
+use crate::model_cache::{Served, ServedFriends, ServedKind};
 use crate::plan::{metrics, plan};
 use crate::platform::Platform;
 use crate::stored::StoredModel;
+use crate::stored_friends::StoredFriends;
 use crate::tables::{JOBS, MODELS};
 use crate::warnings;
 
@@ -41,28 +41,15 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     if let Some(held) = held {
         return Ok(held);
     }
-    let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
-    let found = if model_id.is_empty() {
-        all.iter().max_by_key(|(_, model)| model.created_unix_ms)
-    } else {
-        all.iter().find(|(id, _)| id == model_id)
-    };
-    let (id, summary) = found.ok_or_else(|| {
-        let message = if all.is_empty() {
-            "there is no model yet"
-        } else {
-            "there is no such model"
-        };
-        Fault::new(Reason::NotFound, message).at("field", "model_id")
-    })?;
+    let (id, summary) = find(platform, model_id)?;
     if model_id.is_empty() {
-        platform.models.found_newest(id);
+        platform.models.found_newest(&id);
     }
-    if let Some(held) = platform.models.find(id) {
+    if let Some(held) = platform.models.find(&id) {
         return Ok(held);
     }
     let _loading = platform.models.loading.lock().await;
-    if let Some(held) = platform.models.find(id) {
+    if let Some(held) = platform.models.find(&id) {
         return Ok(held);
     }
     let ratings = platform.datasets.load(&summary.job_id).await?;
@@ -78,7 +65,10 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
                 users,
                 items,
                 ids,
-                kind: ServedKind::Friends(Box::new(stored.model)),
+                kind: ServedKind::Friends(Box::new(ServedFriends {
+                    lists: stored.model,
+                    ratings: stored.ratings,
+                })),
                 plan,
             });
         }
@@ -98,6 +88,26 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     let served = Arc::new(served.await??);
     platform.models.keep(&served);
     Ok(served)
+}
+
+/// A model's name and summary; an empty id means the newest.
+fn find(platform: &Platform, model_id: &str) -> Result<(String, v1::ModelSummary), Fault> {
+    let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
+    let is_empty = all.is_empty();
+    let mut all = all.into_iter();
+    let found = if model_id.is_empty() {
+        all.max_by_key(|(_, model)| model.created_unix_ms)
+    } else {
+        all.find(|(id, _)| id == model_id)
+    };
+    found.ok_or_else(|| {
+        let message = if is_empty {
+            "there is no model yet"
+        } else {
+            "there is no such model"
+        };
+        Fault::new(Reason::NotFound, message).at("field", "model_id")
+    })
 }
 
 /// Deletes a model, its numbers and the copy of the ratings that it is served with. What its job
@@ -137,6 +147,26 @@ pub(crate) fn delete(platform: &Platform, id: &str, who: &str) -> Result<(), Fau
     platform.models.drop(id);
     tracing::info!(model = id, "deleted");
     Ok(())
+}
+
+/// What an opening of friends' sums left, with the name of its model; an empty id means the newest.
+///
+/// # Errors
+/// [`Reason::NotFound`]; [`Reason::WrongState`] for a model of another kind.
+pub(crate) async fn friends(
+    platform: &Platform,
+    id: &str,
+) -> Result<(String, StoredFriends), Fault> {
+    let id = find(platform, id)?.0;
+    let (directory, name) = (platform.models_dir(), id.clone());
+    let stored = blocking(move || StoredFriends::read(&directory, &name)).await??;
+    let stored = stored.ok_or_else(|| {
+        let message = format!("the model {id} does not come from friends' sums");
+        Fault::new(Reason::WrongState, message)
+            .at("field", "model_id")
+            .remedied_by("Export it with: s3rec rating export")
+    })?;
+    Ok((id, stored))
 }
 
 /// The best items for a user, off the executor.
@@ -202,11 +232,12 @@ impl Served {
     }
 
     pub(crate) fn predict(&self, user: &str, item: &str) -> Result<v1::PredictResponse, Fault> {
-        let ServedKind::Trained(recommender) = &self.kind else {
-            return Err(orders_lists("predicts no rating"));
-        };
         let user = self.users.find(&self.ids.normalise(user));
         let item = self.items.find(item);
+        let recommender = match &self.kind {
+            ServedKind::Trained(recommender) => recommender,
+            ServedKind::Friends(served) => return self.told_by_friends(served, user, item),
+        };
         let explained = recommender.explain(user, item);
         Ok(v1::PredictResponse {
             model_id: self.model_id.clone(),
@@ -229,8 +260,8 @@ impl Served {
         let index = self.users.find(&self.ids.normalise(user));
         let recommender = match &self.kind {
             ServedKind::Trained(recommender) => recommender,
-            ServedKind::Friends(model) => {
-                return self.by_friends(model, index, count, include_rated);
+            ServedKind::Friends(served) => {
+                return self.by_friends(&served.lists, index, count, include_rated);
             }
         };
         let mut found = recommender.recommend(index, count, &[]);
@@ -252,6 +283,36 @@ impl Served {
             known_user: index.is_some(),
             items: items.collect(),
         }
+    }
+
+    /// A rating that rests on friends where they tell more than a user's few ratings do.
+    fn told_by_friends(
+        &self,
+        served: &ServedFriends,
+        user: Option<u32>,
+        item: Option<u32>,
+    ) -> Result<v1::PredictResponse, Fault> {
+        let ratings = served.ratings.as_ref().ok_or_else(|| {
+            let message = "an earlier version stored this model, which predicts no rating";
+            Fault::new(Reason::WrongState, message)
+                .remedied_by("Make the job anew; the same users are opened again.")
+        })?;
+        let place = |index: Option<u32>| index.map(|index| index as usize);
+        let told = ratings.predict(place(user), place(item));
+        Ok(v1::PredictResponse {
+            model_id: self.model_id.clone(),
+            rating: told.rating,
+            known_user: user.is_some(),
+            known_item: item.is_some(),
+            parts: Some(v1::ScoreParts {
+                global_mean: told.mean,
+                user_bias: told.user,
+                item_bias: told.item,
+                taste: told.own,
+                social: told.friends,
+                popularity: 0.0,
+            }),
+        })
     }
 
     /// A list that rests on friends where they tell more than popularity does.
@@ -292,7 +353,7 @@ impl Served {
                 let model = recommender.model();
                 (model.unit.restore(model.mean), model.rank())
             }
-            ServedKind::Friends(model) => (0.0, model.rank()),
+            ServedKind::Friends(served) => (0.0, served.lists.rank()),
         };
         v1::ModelHeader {
             model_id: self.model_id.clone(),
@@ -313,7 +374,9 @@ impl Served {
     ) -> Option<v1::ModelRows> {
         let model = match &self.kind {
             ServedKind::Trained(recommender) => recommender.model(),
-            ServedKind::Friends(model) => return self.friends_rows(model, side, first, most),
+            ServedKind::Friends(served) => {
+                return self.friends_rows(&served.lists, side, first, most);
+            }
         };
         let spread = model.unit.spread;
         let (ids, matrix, factor) = match side {

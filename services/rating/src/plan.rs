@@ -13,6 +13,7 @@ use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::{convert, v1};
 
+use crate::factors::OwnRows;
 use crate::settings::{self, defaults_of, solver_kind};
 
 /// Share of the ratings held out when the request leaves it open.
@@ -32,6 +33,8 @@ pub struct Plan {
     pub operator: OperatorKind,
     /// When to stop below the openings consented to; none: make them all.
     pub stop: Option<StopRule>,
+    /// Factors brought along, which take the place of the built-in model of friends' sums.
+    pub own: Option<OwnRows>,
 }
 
 /// Fills in what a request leaves open: the protocol `preprocessed`, the solver `als`, the
@@ -116,7 +119,7 @@ fn fill_friends(request: &mut v1::ProposeJobRequest) {
 /// C, t and f where the request leaves them open (page `noised_opening`, section 4).
 const FRIENDS_COLUMNS: u32 = 8;
 pub(crate) const FEW_BELOW: u32 = 5;
-const CALIBRATION_SHARE: f64 = 0.2;
+pub(crate) const CALIBRATION_SHARE: f64 = 0.2;
 
 /// Reads a request against the ratings it is about.
 ///
@@ -140,6 +143,7 @@ pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan
         settings,
         operator,
         stop,
+        own: None,
     })
 }
 

@@ -23,7 +23,7 @@ use s3rec_wire::v1::{JobState, Phase, SetupResponse};
 use crate::bounds;
 use crate::common_links::common_operator;
 use crate::disclosing::{self, Leaving};
-use crate::friends_setup;
+use crate::friends_setup::{self, BecomesOpened};
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
@@ -47,6 +47,8 @@ pub(crate) enum Becomes {
         text: String,
         times: AnswerTimes,
         parameters: AgreedParameters,
+        /// Of friends' sums: who will have been opened.
+        opened: Option<BecomesOpened>,
     },
 }
 
@@ -74,8 +76,12 @@ pub(crate) async fn answer(
         text,
         times,
         parameters,
+        opened,
     } = &prepared.becomes
     {
+        if let Some(opened) = opened {
+            opened.keep(platform)?;
+        }
         platform.advance(&job.to_string(), JobState::Running, Phase::Setup, text)?;
         platform.slot.with(job, |running| {
             running.answer_times = *times;
@@ -409,6 +415,7 @@ async fn agree(
             text,
             times,
             parameters: agreed_on,
+            opened: None,
         },
     })
 }

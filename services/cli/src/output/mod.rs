@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use s3rec_wire::json::to_json;
 pub use table::Table;
-pub use words::{bytes, count, date_now, duration, name, relative};
+pub use words::{bytes, count, date_now, duration, moment, name, relative};
 
 use crate::failure::Failure;
 

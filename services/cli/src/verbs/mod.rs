@@ -14,6 +14,7 @@ mod folds;
 mod follow;
 mod healthcheck;
 mod importing;
+pub(crate) mod job_page;
 mod leakage;
 mod learning;
 mod links;

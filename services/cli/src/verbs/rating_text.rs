@@ -1,11 +1,13 @@
 //! The rating platform's answers in words.
 
+use std::path::Path;
+
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
 use super::importing;
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state, waiting};
-use crate::client::{WrittenModel, short};
+use crate::client::{WrittenFriends, WrittenModel, short};
 use crate::output::{Table, bytes, count, duration, relative};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
@@ -233,6 +235,31 @@ pub(super) fn written(written: &WrittenModel) -> String {
     )
 }
 
+pub(super) fn written_friends(written: &WrittenFriends) -> String {
+    let used = match written.is_used {
+        true => "which beat popularity on calibration users",
+        false => "which did not beat popularity on calibration users and is not used here",
+    };
+    format!(
+        "what friends of {} users like, of model {}, in {}: noised sums of {} values (σ = {:.3}), and an \
+         estimate of {} values, {used}",
+        count(written.users),
+        written.model_id,
+        written.file.display(),
+        written.columns,
+        written.sigma,
+        written.width,
+    )
+}
+
+pub(super) fn calibration_users(users: u64, file: &Path) -> String {
+    format!(
+        "{} users are opened for calibration; their ids are in {}",
+        count(users),
+        file.display()
+    )
+}
+
 pub(super) fn evaluation(answer: &v1::EvaluateResponse) -> String {
     let rows = [
         ("global mean", answer.global_mean),
@@ -295,8 +322,13 @@ pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
             format!("{:+.3}", parts.popularity),
         ])
     });
+    let rests_on_friends = |item: &v1::Recommendation| item.parts.is_some_and(|p| p.social != 0.0);
+    let said = match answer.items.iter().any(rests_on_friends) {
+        true => "\nsocial: what this user's friends like, whoever they are",
+        false => "",
+    };
     if answer.known_user {
-        table.to_string()
+        format!("{table}{said}")
     } else {
         format!("the model does not know this user: what people like in general\n{table}")
     }
