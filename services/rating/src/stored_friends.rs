@@ -52,7 +52,7 @@ impl StoredFriends {
     pub(crate) fn new(
         ratings: &RatingSet,
         (parameters, opened, sums): (Parameters, Vec<u32>, Vec<f64>),
-        (model, ratings): (FriendsModel, FriendsRatings),
+        (model, predicting): (FriendsModel, FriendsRatings),
         estimates: Estimates,
     ) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl StoredFriends {
             opened,
             sums,
             model,
-            ratings: Some(ratings),
+            ratings: Some(predicting),
             told: Some(Told {
                 degrees: estimates.degrees,
                 width: u32::try_from(estimates.factors.columns()).unwrap_or(u32::MAX),

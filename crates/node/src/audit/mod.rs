@@ -273,7 +273,7 @@ mod tests {
         let identity = fields([
             ("party", "own".into()),
             ("role", "social".into()),
-            ("certificate", own.as_slice().into()),
+            ("certificate", own.as_ref().into()),
             ("key", (*key.as_bytes()).into()),
         ]);
         old.append(5, Kind::Identity, identity).unwrap();

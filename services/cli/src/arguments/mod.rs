@@ -36,7 +36,10 @@ pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
 pub use pki::{CardArgs, PkiArgs, PkiVerb, RequestArgs, RotateArgs, SignArgs, TrustArgs};
 pub use psi::{PsiArgs, PsiPartyArgs};
-pub use rating::{ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb};
+pub use rating::{
+    CalibrationUsersArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelsArgs, ModelsVerb,
+    ProposeArgs, RatingVerb,
+};
 pub use reading::{
     BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,
     TextArgs, ValueArgs,

@@ -32,7 +32,7 @@ pub enum RatingVerb {
     /// End a job before its next opening.
     Cancel(ReasonedJobArgs),
     /// Cost, parameters, quality and disclosure of a finished job.
-    Report(ReportArgs),
+    Report(JobReportArgs),
     /// List the models, or delete one.
     Models(ModelsArgs),
     /// The imported data sets.
@@ -184,7 +184,7 @@ pub struct JobsArgs {
 
 /// `report`.
 #[derive(Args, Debug)]
-pub struct ReportArgs {
+pub struct JobReportArgs {
     /// Which job, and where.
     #[command(flatten)]
     pub job: JobArgs,

@@ -7,8 +7,8 @@ use s3rec_wire::v1;
 
 use super::{follow, importing, job_page, rating_text, shared_text, stored_text};
 use crate::arguments::{
-    CalibrationUsersArgs, DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs,
-    ModelsVerb, ProposeArgs, RatingVerb, ReasonedJobArgs, ReportArgs,
+    CalibrationUsersArgs, DatasetArgs, DatasetsVerb, JobArgs, JobReportArgs, JobsArgs, JobsVerb,
+    ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, ReasonedJobArgs,
 };
 use crate::client::{self, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
@@ -321,7 +321,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
     }
 }
 
-async fn report(arguments: ReportArgs, output: Output) -> Result<(), Failure> {
+async fn report(arguments: JobReportArgs, output: Output) -> Result<(), Failure> {
     let JobArgs { job, connection } = arguments.job;
     let mut client = connect(connection).await?;
     let job_id = client::rating_job(&mut client, &job).await?;
