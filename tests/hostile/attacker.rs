@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use s3rec_algebra::RingMatrix;
 use s3rec_audit::Signer;
-use s3rec_job::counting::Counted;
 use s3rec_job::{Counters, JobId, Overlap, Phase, Proposal, Terms};
 use s3rec_link::{Meter, drive, grpc};
 use s3rec_node::alignment;
@@ -18,17 +17,14 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::{Authorize, TlsMaterial};
 use s3rec_psi::{Common, Form, rating, vole};
 use s3rec_sparse::{OperatorKind, PatternPolicy};
-use s3rec_spmm::he::{RatingKeySetup, RatingKeys, public_key_seed};
+use s3rec_spmm::he::{RatingKeySetup, RatingKeys};
 use s3rec_spmm::preprocessed::{
     MemoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, StockTerms,
 };
-use s3rec_spmm::{
-    Endpoint, Frame, ProductParameters, ProductRequest, Protocol, PublicPattern, ReleasePolicy,
-    SpmmError, Step, choose_parameters,
-};
+use s3rec_spmm::{Endpoint, ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 use s3rec_wire::convert::{
     ChunkHeader, align_chunk, align_opening, align_part, counters_to_wire, parameters_digest,
-    parameters_to_wire, proposal_to_wire, rows_of_bitmap,
+    parameters_to_wire, proposal_to_wire,
 };
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -39,6 +35,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
+
+mod agreed;
+mod endpoints;
+
+pub(crate) use agreed::AgreedSetup;
+use agreed::{pattern, wanted};
+use endpoints::{Tallied, Waiting};
 
 use crate::target::tls;
 
@@ -56,22 +59,6 @@ pub(crate) struct Attacker {
     /// Payload of the frames of the last exchange that came from P1.
     pub(crate) answered_bytes: u64,
     decisions: Option<Streaming<v1::Decision>>,
-}
-
-/// A job as both sides agreed on it.
-#[derive(Clone)]
-pub(crate) struct Agreed {
-    pub(crate) proposal: Proposal,
-    pub(crate) parameters: ProductParameters,
-    pub(crate) digest: [u8; 32],
-    pub(crate) pattern: Arc<PublicPattern>,
-    rating_half: [u8; 32],
-    social_half: [u8; 32],
-    stock_id: [u8; 16],
-    users_digest: [u8; 32],
-    operator_commitment: [u8; 32],
-    /// Overlap as the intersection gave it.
-    overlap: Overlap,
 }
 
 /// A proposal of that many openings of four columns.
@@ -294,7 +281,7 @@ impl Attacker {
         proposal: &Proposal,
         (common, overlap): (&Common, Overlap),
         change: impl FnOnce(&mut v1::ProductParameters),
-    ) -> Result<Agreed, Fault> {
+    ) -> Result<AgreedSetup, Fault> {
         let honest = |_: &mut ProductRequest| ();
         self.agree_wanting(proposal, (common, overlap), honest, change)
             .await
@@ -307,7 +294,7 @@ impl Attacker {
         (common, overlap): (&Common, Overlap),
         want: impl FnOnce(&mut ProductRequest),
         change: impl FnOnce(&mut v1::ProductParameters),
-    ) -> Result<Agreed, Fault> {
+    ) -> Result<AgreedSetup, Fault> {
         let mut request = Self::setup_request(proposal.job, common);
         let bounds = self.setup(request.clone()).await?;
         let pattern = pattern(proposal, &bounds);
@@ -320,7 +307,7 @@ impl Attacker {
         request.parameters = Some(message);
         let agreed = self.setup(request.clone()).await?;
         let array = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).unwrap();
-        Ok(Agreed {
+        Ok(AgreedSetup {
             proposal: proposal.clone(),
             parameters,
             digest,
@@ -335,7 +322,7 @@ impl Attacker {
     }
 
     /// From the proposal to the agreement, honestly, with `ids` as our users.
-    pub(crate) async fn agreed(&mut self, proposal: &Proposal, ids: &[String]) -> Agreed {
+    pub(crate) async fn agreed(&mut self, proposal: &Proposal, ids: &[String]) -> AgreedSetup {
         self.approved(proposal).await;
         let (common, overlap) = self.align(proposal.job, ids).await.unwrap();
         let agreed = self.agree(proposal, (&common, overlap), |_| ()).await;
@@ -365,14 +352,14 @@ impl Attacker {
     }
 
     /// Announces the key and makes the stock.
-    pub(crate) async fn stock(&mut self, agreed: &Agreed) -> Result<RatingStock, Fault> {
+    pub(crate) async fn stock(&mut self, agreed: &AgreedSetup) -> Result<RatingStock, Fault> {
         self.stock_in(agreed, MemoryStorage::default()).await
     }
 
     /// As [`Self::stock`], on a disk that the caller keeps.
     pub(crate) async fn stock_in(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         storage: MemoryStorage,
     ) -> Result<RatingStock, Fault> {
         let mut stock = self.begin_stock(agreed, storage).await?;
@@ -385,7 +372,7 @@ impl Attacker {
     /// Announces the key of a stock.
     pub(crate) async fn begin_stock(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         storage: MemoryStorage,
     ) -> Result<RatingStock, Fault> {
         let terms = StockTerms {
@@ -408,7 +395,7 @@ impl Attacker {
     /// Uploads the next block of a stock, and takes the answer to it.
     pub(crate) async fn block(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         stock: RatingStock,
     ) -> Result<RatingStock, Fault> {
         let block = RatingBlock::new(stock).unwrap();
@@ -419,7 +406,7 @@ impl Attacker {
     /// Meets P1 over the stock.
     pub(crate) async fn meet(
         &mut self,
-        agreed: &Agreed,
+        agreed: &AgreedSetup,
         stock: RatingStock,
     ) -> Result<RatingStock, Fault> {
         let session = RatingSession::with_kept_inputs(stock).unwrap();
@@ -457,7 +444,7 @@ impl Attacker {
     }
 
     /// Announces a key of `he`.
-    pub(crate) async fn keys(&mut self, agreed: &Agreed) -> Result<Arc<RatingKeys>, Fault> {
+    pub(crate) async fn keys(&mut self, agreed: &AgreedSetup) -> Result<Arc<RatingKeys>, Fault> {
         let keys = RatingKeys::generate(&agreed.parameters, &agreed.key_seed()).unwrap();
         let keys = Arc::new(keys);
         let setup = RatingKeySetup::new(&keys).unwrap();
@@ -490,111 +477,6 @@ impl Attacker {
     }
 }
 
-impl Agreed {
-    /// Of the stock.
-    pub(crate) fn blocks(&self) -> u32 {
-        self.parameters.layout().unwrap().blocks
-    }
-
-    pub(crate) fn key_seed(&self) -> s3rec_algebra::PublicSeed {
-        let job = self.proposal.job.to_string();
-        public_key_seed(&self.rating_half, &self.social_half, job.as_bytes())
-    }
-
-    /// The header of an exchange that is none of a round.
-    pub(crate) fn header(&self, phase: Phase, round: u32) -> ChunkHeader {
-        ChunkHeader {
-            job: self.proposal.job,
-            phase,
-            round,
-            parameters_digest: self.digest,
-            counters: None,
-            goes_on: false,
-        }
-    }
-
-    /// The header of round `round` as an honest P0 whose first job this is states it.
-    pub(crate) fn round(&self, round: u32) -> ChunkHeader {
-        ChunkHeader {
-            counters: Some(self.counters(round - 1)),
-            ..self.header(Phase::Online, round)
-        }
-    }
-
-    /// What an honest P0 whose first job this is has counted after that many openings.
-    pub(crate) fn counters(&self, openings: u32) -> Counters {
-        let agreed = s3rec_job::AgreedParameters::from(self.parameters.clone());
-        let counted = Counted {
-            proposal: &self.proposal,
-            peer: "",
-            lineage: &[],
-            openings,
-            stocks: 1,
-            overlap: Some(self.overlap),
-            parameters: Some(&agreed),
-            bytes: 0,
-            days: Vec::new(),
-            bounds: None,
-            shown: None,
-            peer_pin: Vec::new(),
-        };
-        counted.counters()
-    }
-
-    /// U of which column `c` is the unit vector of user `first` + `c`, so that the product's
-    /// column is that of Y.
-    pub(crate) fn probing(&self, first: usize) -> RingMatrix {
-        let (rows, columns) = (
-            self.parameters.users as usize,
-            self.parameters.columns as usize,
-        );
-        let one = 1 << self.parameters.guard_bits;
-        let mut values = vec![0; rows * columns];
-        for column in 0..columns {
-            values[(first + column) % rows * columns + column] = one;
-        }
-        RingMatrix::new(self.parameters.ring().unwrap(), rows, columns, values).unwrap()
-    }
-}
-
-/// The rows that are exchanged, as P1 announced them.
-fn pattern(proposal: &Proposal, bounds: &v1::SetupResponse) -> PublicPattern {
-    let users = bounds.common_users;
-    let rows = |bytes: &[u8]| match proposal.pattern {
-        PatternPolicy::Nothing => (0..users).collect(),
-        _ => rows_of_bitmap("active_rows", users, bytes).unwrap(),
-    };
-    PublicPattern {
-        users: users as usize,
-        returned_rows: rows(&bounds.active_rows),
-        uploaded_rows: rows(&bounds.active_rows),
-    }
-}
-
-fn wanted(
-    proposal: &Proposal,
-    bounds: &v1::SetupResponse,
-    pattern: &PublicPattern,
-) -> ProductRequest {
-    let count = |rows: &[u32]| u32::try_from(rows.len()).unwrap();
-    let mut request = ProductRequest::new(
-        proposal.protocol,
-        proposal.operator,
-        bounds.common_users,
-        proposal.columns(),
-        proposal.rounds,
-    );
-    request.pattern = proposal.pattern;
-    request.release = proposal.release;
-    request.uploaded_rows = count(&pattern.uploaded_rows);
-    request.returned_rows = count(&pattern.returned_rows);
-    request.saturation_bound = proposal.saturation_bound;
-    request.guard_bits = proposal.guard_bits;
-    request.row_norm_bound = bounds.row_norm_bound;
-    request.nonzeros_bound = bounds.nonzeros_bound;
-    request
-}
-
 async fn next(answers: &mut Streaming<AlignChunk>) -> Result<Option<AlignChunk>, Fault> {
     let message = tokio::time::timeout(PATIENCE, answers.message()).await;
     message.unwrap().map_err(|status| fault_of(&status))
@@ -607,57 +489,4 @@ async fn part(answers: &mut Streaming<AlignChunk>) -> Result<Part, Fault> {
 
 fn ended() -> Fault {
     Fault::new(Reason::PeerVanished, "P1 has ended its stream")
-}
-
-/// Sends nothing before it is told to.
-struct Waiting<E> {
-    inner: E,
-    go: Option<mpsc_of_threads::Receiver<()>>,
-}
-
-impl<E: Endpoint> Endpoint for Waiting<E> {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        if let Some(go) = self.go.take() {
-            go.recv().unwrap();
-        }
-        self.inner.poll_send()
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        self.inner.receive(frame)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        self.inner.awaiting()
-    }
-
-    fn is_done(&self) -> bool {
-        self.inner.is_done()
-    }
-}
-
-/// Counts what P1 sends.
-struct Tallied<E> {
-    inner: E,
-    answered_bytes: Arc<AtomicU64>,
-}
-
-impl<E: Endpoint> Endpoint for Tallied<E> {
-    fn poll_send(&mut self) -> Result<Option<Frame>, SpmmError> {
-        self.inner.poll_send()
-    }
-
-    fn receive(&mut self, frame: Frame) -> Result<(), SpmmError> {
-        let bytes = frame.payload.len() as u64;
-        self.answered_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.inner.receive(frame)
-    }
-
-    fn awaiting(&self) -> Option<Step> {
-        self.inner.awaiting()
-    }
-
-    fn is_done(&self) -> bool {
-        self.inner.is_done()
-    }
 }

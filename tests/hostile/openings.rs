@@ -9,14 +9,14 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Role};
 
-use crate::attacker::{Agreed, Attacker, fault_of, proposal};
+use crate::attacker::{AgreedSetup, Attacker, fault_of, proposal};
 use crate::target::{Target, everybody, policy, ring_of_links};
 
 /// A job over a stock after its first opening, which was asked for in order.
 struct Game {
     target: Target,
     attacker: Attacker,
-    agreed: Agreed,
+    agreed: AgreedSetup,
     /// P0's disk.
     storage: MemoryStorage,
     /// What the first opening gave.

@@ -40,9 +40,11 @@ fn directory() -> PathBuf {
         .and_then(|deps| deps.parent())
         .unwrap()
         .to_owned();
-    // The whole workspace, as `cargo test --workspace` does, so that nothing is built twice.
+    // The whole workspace, as `cargo test --workspace` does, so that nothing is built twice. Without
+    // the tests, libraries would be built anew from tokio up: what only tests depend on asks for
+    // further features of them.
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--workspace", "--bins", "--quiet"]);
+    build.args(["build", "--workspace", "--bins", "--tests", "--quiet"]);
     build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     // Cargo tells a test of its package. The build script of ring would take that for a change, and all
     // that uses ring be built again, here and at the next build outside.

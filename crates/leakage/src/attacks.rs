@@ -4,7 +4,7 @@ use s3rec_sparse::OperatorKind;
 use s3rec_spmm::noise_first::Sides;
 use serde::{Deserialize, Serialize};
 
-use crate::likelihood::{Told, prior_scores, scores};
+use crate::likelihood::{Scoring, prior_scores, scores};
 use crate::matching::{FriendsPuzzle, MOST_PAIRED, Table, peel};
 use crate::metrics::{FALSE_ALARMS, Measures, Scored};
 use crate::prior::{Blind, Fitted, Known, Truth};
@@ -185,7 +185,7 @@ impl Attacked<'_> {
         }
         let found = regression::scores(release);
         self.note("sparse-regression", knows::ROWS, mu.clone(), found);
-        let found = scores(release, &Blind::new(release), Told::Posterior);
+        let found = scores(release, &Blind::new(release), Scoring::Posterior);
         self.note("likelihood", knows::ROWS, mu.clone(), found);
         self.note(
             "likelihood",
@@ -196,11 +196,11 @@ impl Attacked<'_> {
         let both = "prior-and-likelihood";
         if study.taste.is_some() {
             let prior = Fitted::new(study, release, Known::Nothing);
-            let found = scores(release, &prior, Told::Posterior);
+            let found = scores(release, &prior, Scoring::Posterior);
             self.note(both, knows::TASTE, mu.clone(), found);
         }
         let prior = Fitted::new(study, release, self.half());
-        let found = scores(release, &prior, Told::Posterior);
+        let found = scores(release, &prior, Scoring::Posterior);
         self.note(both, self.half_known(), mu, found);
         Ok(())
     }
@@ -209,10 +209,10 @@ impl Attacked<'_> {
     /// are alike lie close, so that one opening says little of rare events: several are made.
     fn others_known(&self) -> Result<Vec<Scored>, LeakageError> {
         let release = self.release;
-        let mut all = scores(release, &Truth(release), Told::Ratio);
+        let mut all = scores(release, &Truth(release), Scoring::Ratio);
         for number in 2..=openings(knows::OTHERS, release) {
             let again = Release::open_as(self.study, release.sides, release.exposure, number)?;
-            all.extend(scores(&again, &Truth(&again), Told::Ratio));
+            all.extend(scores(&again, &Truth(&again), Scoring::Ratio));
         }
         Ok(all)
     }

@@ -31,9 +31,9 @@ pub(crate) trait Prior: Sync {
     fn log_odds(&self, row: usize, out: &mut [f32]);
 }
 
-/// What is told of a pair.
+/// What a pair is scored by.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Scoring {
     /// Prior and release together; pairs known before are not judged.
     Posterior,
     /// The release's likelihood ratio alone, pairs judged whatever the prior says.
@@ -99,9 +99,12 @@ impl RowModel {
 }
 
 /// Scores of all judged pairs.
-pub(crate) fn scores(release: &Release, prior: &dyn Prior, told: Told) -> Vec<Scored> {
+pub(crate) fn scores(release: &Release, prior: &dyn Prior, scoring: Scoring) -> Vec<Scored> {
     let columns = release.uploaded().len();
-    if release.sides == Sides::Two && columns * columns <= MOST_MESSAGES && told != Told::Ratio {
+    if release.sides == Sides::Two
+        && columns * columns <= MOST_MESSAGES
+        && scoring != Scoring::Ratio
+    {
         return propagated(release, prior);
     }
     // One reading of each row; a two-sided pair adds up what its two rows tell.
@@ -127,10 +130,10 @@ pub(crate) fn scores(release: &Release, prior: &dyn Prior, told: Told) -> Vec<Sc
                 if let Some(other) = others.get(column) {
                     ratio += other.ratio(release.rows.row(row), odds);
                 }
-                *score = match told {
-                    Told::Ratio => narrow(ratio),
-                    Told::Posterior if odds.is_infinite() => f32::NAN,
-                    Told::Posterior => odds + narrow(ratio),
+                *score = match scoring {
+                    Scoring::Ratio => narrow(ratio),
+                    Scoring::Posterior if odds.is_infinite() => f32::NAN,
+                    Scoring::Posterior => odds + narrow(ratio),
                 };
             }
             release.judge(row, scores)
@@ -177,32 +180,32 @@ fn propagated(release: &Release, prior: &dyn Prior) -> Vec<Scored> {
         outgoing
             .par_chunks_mut(users)
             .enumerate()
-            .for_each(|(row, told)| {
+            .for_each(|(row, messages)| {
                 let at = row * users..(row + 1) * users;
                 let both = odds[at.clone()].iter().zip(&incoming[at]);
                 let together: Vec<f32> = both.map(|(a, b)| a + b).collect();
                 let (rows, sum) = (&release.rows, release.sums.row(row));
                 let model = RowModel::new(rows, sum, release.sigma, &together);
-                for (column, told) in told.iter_mut().enumerate() {
+                for (column, message) in messages.iter_mut().enumerate() {
                     let ratio = model.ratio(rows.row(column), together[column]);
-                    *told = narrow(DAMPING * f64::from(*told) + (1.0 - DAMPING) * ratio);
+                    *message = narrow(DAMPING * f64::from(*message) + (1.0 - DAMPING) * ratio);
                 }
             });
         incoming
             .par_chunks_mut(users)
             .enumerate()
-            .for_each(|(user, told)| {
-                for (other, told) in told.iter_mut().enumerate() {
-                    *told = outgoing[other * users + user];
+            .for_each(|(user, messages)| {
+                for (other, message) in messages.iter_mut().enumerate() {
+                    *message = outgoing[other * users + user];
                 }
             });
     }
     let judged = release.judged.par_iter().map(|&row| {
         let at = row * users..(row + 1) * users;
-        let told = outgoing[at.clone()].iter().zip(&incoming[at.clone()]);
+        let messages = outgoing[at.clone()].iter().zip(&incoming[at.clone()]);
         let scores: Vec<f32> = odds[at]
             .iter()
-            .zip(told)
+            .zip(messages)
             .map(|(&odds, (own, other))| match odds.is_infinite() {
                 true => f32::NAN,
                 false => odds + own + other,

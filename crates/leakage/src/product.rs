@@ -9,14 +9,14 @@ use s3rec_spmm::noise_first::{
 use crate::LeakageError;
 
 /// Keys of one session at both platforms, and P1's secret.
-pub(crate) struct Session {
+pub(crate) struct ProductSession {
     rating: RatingKeys,
     social: SocialKeys,
     seed: Seed,
     seeds: SessionSeeds,
 }
 
-impl Session {
+impl ProductSession {
     /// Everything that either platform draws is derived from `seed`: a study is repeatable, and
     /// what it opens is data of whoever makes it.
     pub(crate) fn new(parameters: &Parameters, seed: &Seed) -> Result<Self, LeakageError> {

@@ -7,7 +7,7 @@ use s3rec_spmm::noise_first::{self, Block, Rows, Sides, Split, Terms};
 
 use crate::linear::add;
 use crate::metrics::Scored;
-use crate::product::Session;
+use crate::product::ProductSession;
 use crate::{LeakageError, Study};
 
 /// Pairs that are judged at most; beyond, whole rows are left out evenly.
@@ -89,7 +89,7 @@ impl Release {
                 })?;
                 let seed = Seed::from_bytes([91; 32]);
                 let seed = seed.derive("leakage study", &[&study.options.seed.to_le_bytes()]);
-                let session = Session::new(&parameters, &seed)?;
+                let session = ProductSession::new(&parameters, &seed)?;
                 let encoded = Rows::encode(&parameters, rows)?;
                 let sums = session.open(number, &study.friends, &split, &encoded)?;
                 let values = encoded.as_encoded(&parameters);

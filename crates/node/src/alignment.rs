@@ -8,7 +8,7 @@ use s3rec_job::{JobId, Overlap};
 use s3rec_link::LinkError;
 pub use s3rec_psi::Common;
 use s3rec_psi::vole::Layout;
-use s3rec_psi::{Form, PsiError, Session, Sizes};
+use s3rec_psi::{Form, Masking, PsiError, PsiSession, Sent, Sizes};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, digest_of, overlap_from_wire};
 use s3rec_wire::record::Record;
@@ -17,6 +17,7 @@ use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
+use crate::process::blocking;
 
 /// A fresh opening of one side.
 ///
@@ -57,12 +58,12 @@ pub fn opening_again(
 /// # Errors
 /// [`Reason::Contradiction`] for different rules or jobs, [`Reason::PeerMalformed`] for more ids
 /// than the protocol takes.
-pub fn agree(rating: &AlignOpening, social: &AlignOpening) -> Result<(Session, Sizes), Fault> {
+pub fn agree(rating: &AlignOpening, social: &AlignOpening) -> Result<(PsiSession, Sizes), Fault> {
     if rating.job != social.job {
         return Err(LinkError::Malformed(WireError::Contradiction { field: "job_id" }).into());
     }
     same_rule(&rating.id_rule, &social.id_rule)?;
-    let session = Session::new(
+    let session = PsiSession::new(
         rating.job.as_bytes(),
         &rating.session_half,
         &social.session_half,
@@ -185,17 +186,43 @@ impl Work {
     }
 }
 
-/// Keeps the result durably: the common users of a job are found once.
+/// Masks our ids, a chunk at a time on a thread that may block; `send` has each chunk before the
+/// next one is made.
+///
+/// # Errors
+/// Those of `send`; [`Reason::Bug`] of the masking.
+pub async fn send_masked<F>(
+    mut masking: Masking,
+    mut send: impl FnMut(Vec<u8>) -> F,
+) -> Result<Sent, Fault>
+where
+    F: Future<Output = Result<(), Fault>>,
+{
+    loop {
+        let chunk;
+        (masking, chunk) = blocking(move || {
+            let chunk = masking.next_chunk();
+            (masking, chunk)
+        })
+        .await?;
+        let Some(points) = chunk else {
+            return masking.finish().map_err(psi_fault);
+        };
+        send(points).await?;
+    }
+}
+
+/// Saves the result durably: the common users of a job are found once.
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn keep(files: &CheckpointFiles, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
-    let kept = CommonUsers {
+pub fn save(files: &CheckpointFiles, common: &Common, overlap: &Overlap) -> Result<(), Fault> {
+    let stored = CommonUsers {
         rows: common.rows.clone(),
         digest: common.digest,
         overlap: *overlap,
     };
-    files.save(COMMON, &kept).map_err(storage)
+    files.save(COMMON, &stored).map_err(storage)
 }
 
 /// Notes durably that labels of P1's ids are about to leave: in each job once. The caller excludes
@@ -229,19 +256,19 @@ pub fn never_labelled(files: &CheckpointFiles) -> Result<(), Fault> {
 ///
 /// # Errors
 /// [`Reason::StorageFailed`].
-pub fn kept(files: &CheckpointFiles) -> Result<Option<(Common, Overlap)>, Fault> {
-    let kept = files.load_or(COMMON, |version, body| match version {
+pub fn load(files: &CheckpointFiles) -> Result<Option<(Common, Overlap)>, Fault> {
+    let stored = files.load_or(COMMON, |version, body| match version {
         1 => of_version_1(body),
         _ => None,
     });
-    let Some(kept) = kept.map_err(storage)? else {
+    let Some(stored) = stored.map_err(storage)? else {
         return Ok(None);
     };
     let CommonUsers {
         rows,
         digest,
         overlap,
-    } = kept;
+    } = stored;
     if rows.len() as u64 != overlap.common_users {
         let message = "the common users as they were kept contradict themselves";
         return Err(Fault::new(Reason::StorageFailed, message));
@@ -322,9 +349,9 @@ mod tests {
             digest: [9; 32],
         };
         let overlap = overlap(Sizes::new(1_000_000, 10).unwrap(), &common);
-        keep(&files, &common, &overlap).unwrap();
+        save(&files, &common, &overlap).unwrap();
         let expected = Some((common, overlap));
-        assert_eq!(kept(&files).unwrap(), expected);
+        assert_eq!(load(&files).unwrap(), expected);
 
         // As version 1 wrote it: its first byte, then the message with its length before it.
         let message = v1::CommonUsers {
@@ -342,12 +369,12 @@ mod tests {
             std::fs::write(&path, old).unwrap();
         };
         write(&message);
-        assert_eq!(kept(&files).unwrap(), expected);
+        assert_eq!(load(&files).unwrap(), expected);
         write(&v1::CommonUsers {
             rows: vec![1],
             ..message
         });
-        assert!(kept(&files).is_err());
+        assert!(load(&files).is_err());
     }
 
     #[test]

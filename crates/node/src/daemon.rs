@@ -1,7 +1,7 @@
 //! A daemon from its arguments to its end, the same at both platforms.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use crate::server::ServeError;
 use crate::store::StoreError;
 use crate::tls::{SignerError, TlsError};
 use crate::traces::Traces;
-use crate::{observe, process};
+use crate::{health, observe, process};
 use s3rec_wire::status::{Fault, storage_remedy};
 
 /// Why a daemon did not start or ended.
@@ -48,7 +48,7 @@ pub enum DaemonError {
     Serve(#[from] ServeError),
     /// The daemon that was asked how it is.
     #[error(transparent)]
-    Health(#[from] crate::health::HealthError),
+    Health(#[from] health::HealthError),
     /// Threads, signals.
     #[error("the operating system refused: {0}")]
     System(#[from] std::io::Error),
@@ -117,25 +117,49 @@ impl Daemon {
     }
 }
 
+/// A daemon's command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DaemonArgs {
+    /// Configuration file (TOML). `S3REC_…` variables override it, flags override both.
+    #[arg(long, env = "S3REC_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Flags that override single settings.
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub verb: Option<DaemonVerb>,
+}
+
+/// What a daemon's program does besides serving.
+#[derive(Clone, Copy, Debug, clap::Subcommand)]
+pub enum DaemonVerb {
+    /// Ask the running daemon whether it serves; exit code 0 when it does.
+    Healthcheck,
+}
+
 /// Reads the configuration and serves what `start` makes of it until SIGTERM or SIGINT, then
-/// drains. `program` begins the last words of one that fails.
+/// drains; or does what the verb says. `program` begins the last words of one that fails.
 #[must_use]
 pub fn run<P, F>(
     program: &str,
-    config: &Path,
-    overrides: &Overrides,
+    DaemonArgs {
+        config,
+        overrides,
+        verb,
+    }: &DaemonArgs,
     start: impl FnOnce(Settings<P>, watch::Receiver<bool>) -> F,
 ) -> ExitCode
 where
     P: PeerSettings,
     F: Future<Output = Result<Daemon, DaemonError>>,
 {
-    ended(program, served(program, config, overrides, start))
-}
-
-/// The exit code of a program, after its last words if it failed.
-#[must_use]
-pub fn ended(program: &str, outcome: Result<(), DaemonError>) -> ExitCode {
+    let outcome = match verb {
+        None => served(program, config, overrides, start),
+        Some(DaemonVerb::Healthcheck) => {
+            health::check(config, overrides).map_err(DaemonError::from)
+        }
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -60,6 +60,8 @@ pub mod stocks;
 pub mod store;
 pub mod tls;
 pub mod traces;
+#[cfg(test)]
+mod vectors_tests;
 pub mod versions;
 
 pub use config::Overrides;

@@ -9,6 +9,7 @@ use s3rec_job::JobDisclosure;
 use s3rec_wire::convert::head_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::audit::{Audit, PeerLog};
@@ -19,7 +20,7 @@ use crate::journal::{Journal, is_terminal};
 use crate::observe::{Observed, PeerSight, Reach};
 use crate::pki::CertificateRole;
 use crate::process::fresh_nonce;
-use crate::retention::{EndedJobs, JobTables};
+use crate::retention::{self, EndedJobs, JobTables};
 use crate::stocks::Stocks;
 use crate::store::Store;
 use crate::tls::{Caller, Identity};
@@ -97,6 +98,18 @@ impl<C: Content> Core<C> {
             },
             tables,
         })
+    }
+
+    /// Until `stop`: follows the files of keys and certificates, and tidies, by `tidy` first.
+    pub fn tend(&self, tidy: impl Fn() + Clone + Send + 'static, stop: &watch::Receiver<bool>) {
+        let every = Duration::from_secs(self.limits.reload_seconds.max(1));
+        tokio::spawn(Arc::clone(&self.identity).follow(every, stop.clone()));
+        let ended = self.ended.clone();
+        let look = move || {
+            tidy();
+            ended.look();
+        };
+        tokio::spawn(retention::follow(look, stop.clone()));
     }
 
     /// Longest silence of the other platform.

@@ -8,12 +8,12 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::group::{Secret, hash_id, tag};
 use crate::pair::{self, Transcript};
-use crate::{Session, Sizes, rating, social};
+use crate::{PsiSession, Sizes, rating, social};
 
 const IDS: u32 = 64;
 
-fn session(job: u8) -> Session {
-    Session::new(&[job; 16], &[1; 32], &[2; 32], "nfc-trim")
+fn session(job: u8) -> PsiSession {
+    PsiSession::new(&[job; 16], &[1; 32], &[2; 32], "nfc-trim")
 }
 
 fn name(id: u32) -> String {
@@ -49,7 +49,7 @@ fn transcript(job: u8, blinded: bool, shuffled: bool) -> Transcript {
 }
 
 /// Ids of 0..128 that the attacker finds among `points` by masking its guesses with scalar 1.
-fn guessed(session: &Session, points: &[Vec<u8>]) -> Vec<u32> {
+fn guessed(session: &PsiSession, points: &[Vec<u8>]) -> Vec<u32> {
     let seen: HashSet<&[u8]> = points.iter().flat_map(|chunk| chunk.chunks(32)).collect();
     let confirms = |id: &u32| {
         let masked = Secret::one().mask(session, &[hash_id(session, &name(*id))]);

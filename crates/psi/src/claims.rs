@@ -1,6 +1,6 @@
 //! What P0 tells P1 at the end: which ids are common, and that it could know.
 
-use crate::session::{Session, Sizes};
+use crate::session::{PsiSession, Sizes};
 use crate::{MAX_CHUNK_BYTES, PsiError};
 
 /// The claims as they cross: a bit for each of P0's places (of Diffie-Hellman's form alone), then
@@ -11,7 +11,7 @@ pub struct Claims(Vec<u8>);
 impl Claims {
     /// `pairs` are matched places (P0's, P1's); `tags` P0's tag of each of P1's places.
     pub(crate) fn new(
-        session: &Session,
+        session: &PsiSession,
         sizes: Sizes,
         pairs: &mut [(u32, u32)],
         tags: &[[u8; 32]],
@@ -44,7 +44,7 @@ impl Claims {
     /// Checks claims received against P1's own tags; gives P1's places, ascending.
     pub(crate) fn check(
         &self,
-        session: &Session,
+        session: &PsiSession,
         sizes: Sizes,
         tags: &[[u8; 32]],
     ) -> Result<Vec<u32>, PsiError> {
@@ -74,7 +74,10 @@ impl Claims {
 
 /// Over the last halves of the claimed ids' tags, in an order that both know: labels are first
 /// halves.
-pub(crate) fn prove<'a>(session: &Session, halves: impl Iterator<Item = &'a [u8]>) -> blake3::Hash {
+pub(crate) fn prove<'a>(
+    session: &PsiSession,
+    halves: impl Iterator<Item = &'a [u8]>,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_keyed(&session.proof_key);
     for half in halves {
         hasher.update(half);

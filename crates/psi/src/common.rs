@@ -1,6 +1,6 @@
 //! The result, alike on both sides.
 
-use crate::session::Session;
+use crate::session::PsiSession;
 
 /// The ids that both parties have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Common {
 impl Common {
     /// `points_digest` is over B in its order, `members` says which of it are common.
     pub(crate) fn new(
-        session: &Session,
+        session: &PsiSession,
         rows: Vec<u32>,
         points_digest: &[u8; 32],
         members: &[u8],

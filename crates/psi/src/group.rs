@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::session::Session;
+use crate::session::PsiSession;
 use crate::{MAX_CHUNK_BYTES, PointFault, PsiError};
 
 /// Bytes of an encoded element.
@@ -52,7 +52,7 @@ impl Secret {
     }
 
     /// Hashes to the group and masks.
-    pub(crate) fn mask(&self, session: &Session, ids: &[IdHash]) -> Vec<[u8; POINT_BYTES]> {
+    pub(crate) fn mask(&self, session: &PsiSession, ids: &[IdHash]) -> Vec<[u8; POINT_BYTES]> {
         ids.par_chunks(BATCH)
             .flat_map_iter(|ids| {
                 let points: Vec<_> = ids
@@ -96,11 +96,11 @@ impl Drop for Secret {
 pub(crate) type IdHash = [u8; 32];
 
 /// The id's hash.
-pub(crate) fn hash_id(session: &Session, id: &str) -> IdHash {
+pub(crate) fn hash_id(session: &PsiSession, id: &str) -> IdHash {
     *blake3::keyed_hash(&session.id_key, id.as_bytes()).as_bytes()
 }
 
-fn hash_to_group(session: &Session, id: &IdHash) -> RistrettoPoint {
+fn hash_to_group(session: &PsiSession, id: &IdHash) -> RistrettoPoint {
     let mut wide = [0; 64];
     blake3::Hasher::new_keyed(&session.point_key)
         .update(id)
@@ -126,7 +126,7 @@ pub(crate) fn decode(bytes: &[u8; POINT_BYTES], position: u64) -> Result<Ristret
 }
 
 /// Tag of a doubly masked id: its beginning is the label, its last half proves a match.
-pub(crate) fn tag(session: &Session, doubly_masked: &[u8; POINT_BYTES]) -> [u8; 32] {
+pub(crate) fn tag(session: &PsiSession, doubly_masked: &[u8; POINT_BYTES]) -> [u8; 32] {
     *blake3::keyed_hash(&session.tag_key, doubly_masked).as_bytes()
 }
 
@@ -136,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn session() -> Session {
-        Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim")
+    fn session() -> PsiSession {
+        PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim")
     }
 
     fn secret(seed: u8) -> Secret {

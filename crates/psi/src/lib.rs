@@ -41,11 +41,11 @@
 //! 74.3 bytes for each id of one set, 37.2 for each id of both.
 //!
 //! ```
-//! use s3rec_psi::{Session, Sizes, rating, social};
+//! use s3rec_psi::{PsiSession, Sizes, rating, social};
 //!
 //! # fn main() -> Result<(), s3rec_psi::PsiError> {
 //! let (p0, p1) = (["ann", "bob", "cid"], ["zoe", "cid", "ann", "eve"]);
-//! let session = Session::new(&[7; 16], &[1; 32], &[2; 32], "nfc-trim");
+//! let session = PsiSession::new(&[7; 16], &[1; 32], &[2; 32], "nfc-trim");
 //! let sizes = Sizes::new(3, 4)?;
 //! let (mut from_rating, mut matching) = rating::begin(&session, sizes, p0.iter().copied())?;
 //! let (mut from_social, mut answering) = social::begin(&session, sizes, p1.iter().copied())?;
@@ -92,6 +92,8 @@ pub mod vole;
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
 mod lib_tests;
 #[cfg(test)]
 mod vectors_tests;
@@ -102,7 +104,7 @@ pub use error::{PointFault, PsiError};
 pub use form::Form;
 pub use masking::{Masking, Sent};
 pub use rating::RatingMatching;
-pub use session::{MAX_IDS, Session, Sizes};
+pub use session::{MAX_IDS, PsiSession, Sizes};
 pub use social::{SocialAnswering, SocialWaiting};
 
 /// Most bytes of points, labels or claims in one message.

@@ -1,108 +1,18 @@
-//! The result against the clear intersection, and every way a peer can break the conversation.
+//! Every way a peer can break the conversation.
 
 use std::collections::BTreeSet;
 
-use proptest::prelude::*;
-
+use crate::contract_tests::{error, names, session, sizes};
 use crate::pair::{self, Transcript};
-use crate::{Claims, Common, MAX_CHUNK_BYTES, PsiError, Session, Sizes, rating, social};
+use crate::{Claims, Common, MAX_CHUNK_BYTES, PsiError, Sizes, rating, social};
 
-fn session() -> Session {
-    Session::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
-}
-
-fn sizes(p0: &[String], p1: &[String]) -> Sizes {
-    Sizes::new(p0.len() as u64, p1.len() as u64).unwrap()
-}
-
-fn names(ids: impl IntoIterator<Item = u32>) -> Vec<String> {
-    ids.into_iter().map(|id| format!("user {id}")).collect()
-}
-
-fn run(p0: &[String], p1: &[String], seed: u8) -> (Common, Common, Transcript) {
+pub(crate) fn run(p0: &[String], p1: &[String], seed: u8) -> (Common, Common, Transcript) {
     let (session, sizes) = (session(), sizes(p0, p1));
     let ids = p0.iter().map(String::as_str);
     let rating = rating::begin_seeded(&session, sizes, ids, &[seed; 32]).unwrap();
     let ids = p1.iter().map(String::as_str);
     let social = social::begin_seeded(&session, sizes, ids, &[seed ^ 0x80; 32]).unwrap();
     pair::run(rating, social).unwrap()
-}
-
-fn assert_exact(p0: &[String], p1: &[String], seed: u8) -> Common {
-    let (at_rating, at_social, transcript) = run(p0, p1, seed);
-    assert_eq!(at_rating.digest, at_social.digest);
-    let left: Vec<&String> = at_rating
-        .rows
-        .iter()
-        .map(|row| &p0[*row as usize])
-        .collect();
-    let right: Vec<&String> = at_social
-        .rows
-        .iter()
-        .map(|row| &p1[*row as usize])
-        .collect();
-    assert_eq!(left, right, "one order");
-    let clear: BTreeSet<&String> = p0
-        .iter()
-        .collect::<BTreeSet<_>>()
-        .intersection(&p1.iter().collect())
-        .copied()
-        .collect();
-    assert_eq!(left.len(), clear.len());
-    assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), clear);
-    let sizes = sizes(p0, p1);
-    let expected = sizes.bytes_to_social() + sizes.bytes_to_rating();
-    assert_eq!(transcript.bytes(), expected);
-    at_rating
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_intersection_is_exact(
-        p0 in prop::collection::btree_set(0_u32..60, 0..40),
-        p1 in prop::collection::btree_set(0_u32..60, 0..40),
-        seed: u8,
-    ) {
-        assert_exact(&names(p0), &names(p1), seed);
-    }
-}
-
-#[test]
-fn empty_sets_no_common_id_and_all_common_are_results() {
-    let (none, some, others) = (names([]), names(0..20), names(20..50));
-    let mut reversed = some.clone();
-    reversed.reverse();
-    for (p0, p1, expected) in [
-        (&none, &none, 0),
-        (&none, &some, 0),
-        (&some, &none, 0),
-        (&some, &others, 0),
-        (&some, &reversed, 20),
-    ] {
-        assert_eq!(assert_exact(p0, p1, 5).rows.len(), expected);
-    }
-}
-
-#[test]
-fn sets_of_several_messages_are_exact() {
-    let common = assert_exact(&names(0..9_000), &names(8_500..18_000), 6);
-    assert_eq!(common.rows.len(), 500);
-}
-
-#[test]
-fn the_digest_names_the_common_ids_and_their_order() {
-    let digest = |p1: &[String], seed| run(&names(0..20), p1, seed).0.digest;
-    let base = digest(&names(10..30), 1);
-    assert_ne!(base, digest(&names(9..29), 1), "other common ids");
-    assert_ne!(base, digest(&names(10..30), 2), "another order");
-    // The same masked ids of P1 in the same order, of which other ones are common.
-    let fewer = [names(0..19), names(70..71)].concat();
-    let (fewer, at_social, _) = run(&fewer, &names(10..30), 1);
-    assert_eq!(fewer.rows.len(), 9);
-    assert_ne!(base, fewer.digest, "one common id less");
-    assert_eq!(fewer.digest, at_social.digest);
 }
 
 /// Scalars and orders come from the system, anew for every run and each party: with known ones
@@ -213,13 +123,6 @@ fn rating_of(ids: &[String], social: u64) -> (crate::Masking, crate::RatingMatch
     let sizes = Sizes::new(ids.len() as u64, social).unwrap();
     let ids = ids.iter().map(String::as_str);
     rating::begin_seeded(&session(), sizes, ids, &[8; 32]).unwrap()
-}
-
-fn error<T>(result: Result<T, PsiError>) -> PsiError {
-    match result {
-        Ok(_) => panic!("taken"),
-        Err(error) => error,
-    }
 }
 
 #[test]

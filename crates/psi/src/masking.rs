@@ -8,14 +8,14 @@ use rayon::slice::ParallelSliceMut;
 
 use crate::PsiError;
 use crate::group::{IdHash, Secret, hash_id};
-use crate::session::Session;
+use crate::session::PsiSession;
 
 /// Masked ids of a message, 256 KiB: a tenth of a second's work on four cores.
 const POINTS_PER_CHUNK: usize = 8_192;
 
 /// Masks and hands out this party's ids.
 pub struct Masking {
-    session: Session,
+    session: PsiSession,
     secret: Arc<Secret>,
     ids: Vec<(IdHash, u32)>,
     next: usize,
@@ -25,7 +25,7 @@ pub struct Masking {
 impl Masking {
     /// Takes exactly `announced` distinct ids.
     pub(crate) fn new<'a>(
-        session: &Session,
+        session: &PsiSession,
         secret: Arc<Secret>,
         announced: u32,
         ids: impl Iterator<Item = &'a str>,

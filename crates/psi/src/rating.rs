@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::claims::Claims;
 use crate::group::{Secret, entropy, tag};
 use crate::received::ReceivedPoints;
-use crate::{Common, Masking, PsiError, Sent, Session, Sizes};
+use crate::{Common, Masking, PsiError, PsiSession, Sent, Sizes};
 
 /// Begins P0's part with a fresh secret scalar and order.
 ///
@@ -18,7 +18,7 @@ use crate::{Common, Masking, PsiError, Sent, Session, Sizes};
 /// # Errors
 /// [`PsiError::Entropy`], [`PsiError::Count`], [`PsiError::OwnDuplicate`].
 pub fn begin<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
 ) -> Result<(Masking, RatingMatching), PsiError> {
@@ -26,7 +26,7 @@ pub fn begin<'a>(
 }
 
 pub(crate) fn begin_seeded<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     seed: &[u8; 32],
@@ -37,7 +37,7 @@ pub(crate) fn begin_seeded<'a>(
 }
 
 pub(crate) fn begin_with<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     secret: Arc<Secret>,
@@ -58,7 +58,7 @@ pub(crate) fn begin_with<'a>(
 
 /// Takes P1's masked ids and labels, in any mixture of the two streams.
 pub struct RatingMatching {
-    session: Session,
+    session: PsiSession,
     sizes: Sizes,
     secret: Arc<Secret>,
     /// ℓ bytes for each of P0's places.

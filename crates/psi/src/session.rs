@@ -10,7 +10,7 @@ const STATISTICAL_BITS: u32 = 40;
 
 /// The run that everything is bound to. Both halves are fresh, so no two runs hash alike.
 #[derive(Clone)]
-pub struct Session {
+pub struct PsiSession {
     pub(crate) id_key: [u8; 32],
     pub(crate) point_key: [u8; 32],
     pub(crate) tag_key: [u8; 32],
@@ -19,7 +19,7 @@ pub struct Session {
     pub(crate) vole_key: [u8; 32],
 }
 
-impl Session {
+impl PsiSession {
     /// The session of one job: its id, each party's 32 fresh bytes, and the rule by which both
     /// normalised their ids. All public to both.
     #[must_use]
@@ -172,12 +172,12 @@ mod tests {
 
     #[test]
     fn every_part_of_a_session_changes_its_keys() {
-        let base = Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim");
+        let base = PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim");
         for other in [
-            Session::new(&[9; 16], &[1; 32], &[2; 32], "nfc-trim"),
-            Session::new(&[0; 16], &[9; 32], &[2; 32], "nfc-trim"),
-            Session::new(&[0; 16], &[1; 32], &[9; 32], "nfc-trim"),
-            Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim-casefold"),
+            PsiSession::new(&[9; 16], &[1; 32], &[2; 32], "nfc-trim"),
+            PsiSession::new(&[0; 16], &[9; 32], &[2; 32], "nfc-trim"),
+            PsiSession::new(&[0; 16], &[1; 32], &[9; 32], "nfc-trim"),
+            PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim-casefold"),
         ] {
             assert_ne!(base.id_key, other.id_key);
             assert_ne!(base.point_key, other.point_key);

@@ -8,14 +8,14 @@ use rand_chacha::ChaCha20Rng;
 use crate::claims::{self, Claims};
 use crate::group::{Secret, entropy, tag};
 use crate::received::ReceivedPoints;
-use crate::{Common, Masking, PsiError, Sent, Session, Sizes};
+use crate::{Common, Masking, PsiError, PsiSession, Sent, Sizes};
 
 /// Begins P1's part with a fresh secret scalar and order, as [`crate::rating::begin`].
 ///
 /// # Errors
 /// [`PsiError::Entropy`], [`PsiError::Count`], [`PsiError::OwnDuplicate`].
 pub fn begin<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
 ) -> Result<(Masking, SocialAnswering), PsiError> {
@@ -23,7 +23,7 @@ pub fn begin<'a>(
 }
 
 pub(crate) fn begin_seeded<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     seed: &[u8; 32],
@@ -34,7 +34,7 @@ pub(crate) fn begin_seeded<'a>(
 }
 
 pub(crate) fn begin_with<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     secret: Arc<Secret>,
@@ -53,7 +53,7 @@ pub(crate) fn begin_with<'a>(
 
 /// Labels P0's masked ids.
 pub struct SocialAnswering {
-    session: Session,
+    session: PsiSession,
     sizes: Sizes,
     secret: Arc<Secret>,
     points: ReceivedPoints,
@@ -109,7 +109,7 @@ impl SocialAnswering {
 
 /// Waits for P0's claims.
 pub struct SocialWaiting {
-    session: Session,
+    session: PsiSession,
     sizes: Sizes,
     tags: Vec<[u8; 32]>,
     claims: Vec<u8>,

@@ -5,12 +5,12 @@ use rand_chacha::ChaCha20Rng;
 use s3rec_vectors::Vectors;
 
 use crate::group::{Secret, hash_id, tag};
-use crate::{Session, Sizes, pair, rating, social};
+use crate::{PsiSession, Sizes, pair, rating, social};
 
 #[test]
 fn keys_masks_labels_and_claims_are_the_known_ones() {
     let mut vectors = Vectors::new("the private set intersection");
-    let session = Session::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim");
+    let session = PsiSession::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim");
     vectors.group("keys of the session of job 03…, halves 01… and 02…, rule nfc-trim");
     for (name, key) in [
         ("id", &session.id_key),

@@ -35,19 +35,19 @@ fn schedule(parameters: &ProductParameters) -> Result<Schedule, SpmmError> {
 }
 
 /// P0's side of a product in the clear: sends U, receives Y·U, ℓ bits a value.
-pub struct RatingPlain(Runner<Agreed, Vec<u8>>);
+pub struct RatingPlain(Runner<PlainSetup, Vec<u8>>);
 
 /// P1's side of a product in the clear.
-pub struct SocialPlain(Runner<Agreed, ()>);
+pub struct SocialPlain(Runner<PlainSetup, ()>);
 
-struct Agreed {
+struct PlainSetup {
     parameters: ProductParameters,
     pattern: Arc<PublicPattern>,
 }
 
-impl Agreed {
-    fn new(parameters: &ProductParameters, pattern: &Arc<PublicPattern>) -> Agreed {
-        Agreed {
+impl PlainSetup {
+    fn new(parameters: &ProductParameters, pattern: &Arc<PublicPattern>) -> PlainSetup {
+        PlainSetup {
             parameters: parameters.clone(),
             pattern: Arc::clone(pattern),
         }
@@ -77,7 +77,7 @@ impl RatingPlain {
         factors: &RingMatrix,
     ) -> Result<RatingPlain, SpmmError> {
         check_shape(parameters, pattern, factors)?;
-        let agreed = Agreed::new(parameters, pattern);
+        let agreed = PlainSetup::new(parameters, pattern);
         let bytes = agreed.packed(gather(factors, &pattern.uploaded_rows)?.as_ref())?;
         let receiving = State::collect(|_, bytes| Ok(State::Finished(bytes)));
         let sending = State::bytes(bytes, receiving);
@@ -106,7 +106,7 @@ impl SocialPlain {
         operator: &Arc<SocialOperator>,
     ) -> Result<SocialPlain, SpmmError> {
         let operator = Arc::clone(operator);
-        let multiply = move |agreed: &mut Agreed, bytes: Vec<u8>| {
+        let multiply = move |agreed: &mut PlainSetup, bytes: Vec<u8>| {
             let factors = agreed.placed(&agreed.pattern.uploaded_rows, &bytes)?;
             let product = product(&operator, &factors)?;
             let returned = gather(&product, &agreed.pattern.returned_rows)?;
@@ -114,7 +114,7 @@ impl SocialPlain {
         };
         let receiving =
             State::collect(|_, bytes| Ok(State::compute(move |agreed| multiply(agreed, bytes))));
-        let agreed = Agreed::new(parameters, pattern);
+        let agreed = PlainSetup::new(parameters, pattern);
         let schedule = schedule(parameters)?;
         Ok(SocialPlain(Runner::social(schedule, agreed, receiving)))
     }

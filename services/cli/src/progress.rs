@@ -15,7 +15,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows one job's events as they come.
 #[derive(Debug)]
-pub struct Progress {
+pub struct JobProgress {
     form: Form,
 }
 
@@ -26,7 +26,7 @@ enum Form {
     Lines(Option<(v1::JobState, v1::Phase, Instant)>),
 }
 
-impl Progress {
+impl JobProgress {
     /// Chooses the form: nothing when `silent`, otherwise by what stderr is.
     #[must_use]
     pub fn new(silent: bool) -> Self {
@@ -67,7 +67,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for JobProgress {
     fn drop(&mut self) {
         if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();

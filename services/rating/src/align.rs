@@ -6,7 +6,7 @@ use s3rec_data::RatingSet;
 use s3rec_job::JobId;
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
-use s3rec_psi::{Claims, Form, Masking, RatingMatching, Sent, rating, vole};
+use s3rec_psi::{Claims, Form, Masking, RatingMatching, rating, vole};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{align_chunk, align_opening, align_part, overlap_to_wire};
 use s3rec_wire::record::Record;
@@ -19,10 +19,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::align_vole;
+use crate::connection::{PeerConnection, read};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::session::{Session, read};
 use crate::tables::DISCLOSURES;
 use crate::{brought, ending};
 
@@ -32,7 +32,7 @@ use crate::{brought, ending};
 /// sides say the same.
 pub(crate) async fn align(
     platform: &Platform,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     job: JobId,
     ratings: RatingSet,
     ledger: &mut Ledger,
@@ -43,7 +43,7 @@ pub(crate) async fn align(
     let (sender, receiver) = mpsc::channel(4);
     let idle = platform.idle_limit();
     send(&sender, ours.to_wire(), &meter, idle).await?;
-    let answered = timeout(idle, session.client.align(ReceiverStream::new(receiver))).await;
+    let answered = timeout(idle, connection.client.align(ReceiverStream::new(receiver))).await;
     let mut link = Link {
         answers: answered
             .map_err(|_| Fault::from(LinkError::Idle { limit: idle }))?
@@ -83,9 +83,16 @@ pub(crate) async fn align(
     let (common, claims) = match begun.map_err(psi_fault)? {
         Begun::Ecdh(begun) => {
             let (masking, matching) = *begun;
+            let (sender, meter, telling) = (&sender, &meter, &telling);
+            let send_points = |points: Vec<u8>| async move {
+                let elements = points.len() as u64 / 32;
+                send(sender, align_chunk(Part::Points(points)), meter, idle).await?;
+                telling.progress(elements);
+                Ok(())
+            };
             let (sent, matching) = tokio::try_join!(
-                send_masked(masking, &sender, (&meter, idle), &telling),
-                receive(matching, &mut link, &telling),
+                alignment::send_masked(masking, send_points),
+                receive(matching, &mut link, telling),
             )?;
             let found = blocking(move || matching.finish(sent)).await?;
             found.map_err(psi_fault)?
@@ -95,7 +102,7 @@ pub(crate) async fn align(
 
     // Other users than before may be in common only if P1 brought other ids, a second guess.
     let files = platform.stocks.checkpoint(&job.to_string());
-    let before = blocking(move || alignment::kept(&files)).await??;
+    let before = blocking(move || alignment::load(&files)).await??;
     same_users(before.map(|(common, _)| common), &common)?;
 
     let overlap = alignment::overlap(sizes, &common);
@@ -112,8 +119,8 @@ pub(crate) async fn align(
     })?;
     // Before P1 can know them: once it does, they are the job's, and found no second time.
     let files = platform.stocks.checkpoint(&job.to_string());
-    let kept = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
-    let common = kept.await??;
+    let stored = blocking(move || alignment::save(&files, &common, &overlap).map(|()| common));
+    let common = stored.await??;
     let nobody = common.rows.is_empty().then(|| alignment::nobody(&overlap));
     if let Some(nobody) = &nobody {
         ending::end_now(platform, job, nobody);
@@ -152,9 +159,9 @@ async fn found_before(
         return Err(LinkError::Surplus.into());
     }
     let files = platform.stocks.checkpoint(&job.to_string());
-    let kept = blocking(move || alignment::kept(&files)).await??;
-    let kept = kept.filter(|(common, _)| common.digest == digest);
-    let Some((common, overlap)) = kept else {
+    let stored = blocking(move || alignment::load(&files)).await??;
+    let stored = stored.filter(|(common, _)| common.digest == digest);
+    let Some((common, overlap)) = stored else {
         let message = "the social platform has found this job's common users before, and this \
                        platform no longer has them";
         return Err(Fault::new(Reason::StateLost, message));
@@ -170,29 +177,6 @@ async fn found_before(
         ..event(job, ledger)
     })?;
     Ok(common)
-}
-
-/// Masks our ids, a chunk at a time on a thread that may block, and sends them.
-async fn send_masked(
-    mut masking: Masking,
-    sender: &mpsc::Sender<AlignChunk>,
-    (meter, idle): (&Meter, Duration),
-    telling: &Telling<'_>,
-) -> Result<Sent, Fault> {
-    loop {
-        let chunk;
-        (masking, chunk) = blocking(move || {
-            let chunk = masking.next_chunk();
-            (masking, chunk)
-        })
-        .await?;
-        let Some(points) = chunk else {
-            return masking.finish().map_err(psi_fault);
-        };
-        let elements = points.len() as u64 / 32;
-        send(sender, align_chunk(Part::Points(points)), meter, idle).await?;
-        telling.progress(elements);
-    }
 }
 
 /// Takes P1's masked ids and labels until all are here.

@@ -9,37 +9,37 @@ use s3rec_wire::convert::{approval_from_bytes, proposal_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::connection::PeerConnection;
 use crate::ledger;
 use crate::platform::Platform;
-use crate::session::Session;
 use crate::tables::{APPROVALS, MISSING, PROPOSALS};
 
 /// Takes the approval of a job, or looks at the kept one again; refuses to start on anything
 /// else. `heard` is what P1 has sent, empty where it sent nothing.
 pub(crate) fn accept(
     platform: &Platform,
-    session: &Session,
+    connection: &PeerConnection,
     job: &str,
     heard: &SignedApproval,
 ) -> Result<Approval, Fault> {
-    let kept: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
-    if let Some(kept) = &kept
+    let stored: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
+    if let Some(stored) = &stored
         && !heard.approval.is_empty()
-        && kept != heard
+        && stored != heard
     {
         return Err(not_signed(
             "the social platform now shows another approval than before",
         ));
     }
-    let signed = kept.as_ref().unwrap_or(heard);
+    let signed = stored.as_ref().unwrap_or(heard);
     let proposed: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
     let between = platform.pins();
-    let approval = check(signed, proposed.as_ref(), &session.social_key, between)?;
-    if kept.is_none() {
+    let approval = check(signed, proposed.as_ref(), &connection.social_key, between)?;
+    if stored.is_none() {
         let entry = [
             ("job", job.into()),
             ("decision", "approved".into()),
-            ("by", session.peer.as_str().into()),
+            ("by", connection.peer.as_str().into()),
             ("approval", signed.approval.as_slice().into()),
             ("signature", signed.signature.as_slice().into()),
         ];

@@ -17,9 +17,9 @@ use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::connection::{Lifeline, Notice, PeerConnection};
 use crate::ending;
 use crate::platform::Platform;
-use crate::session::{Lifeline, Session, Word};
 
 /// How soon a decision is seen.
 const LOOK: Duration = Duration::from_millis(200);
@@ -65,7 +65,7 @@ fn waiting(platform: &Platform) -> Vec<JobId> {
 
 /// Ends with the connection, or when nothing waits any more.
 async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Fault> {
-    let mut session = Session::open(platform).await?;
+    let mut connection = PeerConnection::open(platform).await?;
     let mut lifelines: HashMap<JobId, Lifeline> = HashMap::new();
     // Jobs that the social platform does not know.
     let mut unknown = HashSet::new();
@@ -81,7 +81,7 @@ async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Faul
                 if unknown.contains(&job) || lifelines.contains_key(&job) {
                     continue;
                 }
-                let opened = timeout(OPENING, session.lifeline(job)).await;
+                let opened = timeout(OPENING, connection.lifeline(job)).await;
                 match opened {
                     Ok(Ok(lifeline)) => drop(lifelines.insert(job, lifeline)),
                     Ok(Err(fault)) if fault.reason == Reason::NotFound => {
@@ -96,14 +96,14 @@ async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Faul
                 }
             }
             for (job, lifeline) in &lifelines {
-                match lifeline.word() {
-                    Word::Nothing => {}
-                    Word::State(state) => take(platform, *job, state)?,
-                    Word::Over(fault) if is_open(platform, *job) => {
+                match lifeline.notice() {
+                    Notice::Nothing => {}
+                    Notice::State(state) => take(platform, *job, state)?,
+                    Notice::Over(fault) if is_open(platform, *job) => {
                         ending::end(platform, *job, &fault);
                     }
-                    Word::Over(_) => {}
-                    Word::Lost(fault) => return Err(fault),
+                    Notice::Over(_) => {}
+                    Notice::Lost(fault) => return Err(fault),
                 }
             }
         }
@@ -117,9 +117,9 @@ fn is_open(platform: &Platform, job: JobId) -> bool {
 
 /// Tells the people here of an approval; whether it is signed as it must be is asked when the job
 /// begins.
-fn take(platform: &Platform, job: JobId, told: JobState) -> Result<(), Fault> {
+fn take(platform: &Platform, job: JobId, heard: JobState) -> Result<(), Fault> {
     let name = job.to_string();
-    if told != JobState::Approved || platform.state(&name) != JobState::Proposed {
+    if heard != JobState::Approved || platform.state(&name) != JobState::Proposed {
         return Ok(());
     }
     tracing::info!(%job, "approved");

@@ -9,7 +9,7 @@ use s3rec_algebra::RealMatrix;
 use s3rec_audit::Kind;
 use s3rec_data::RatingSet;
 use s3rec_job::rating::{
-    FriendsCheckpoint, FriendsKept, ProductExchange, RatingCheckpoint, RatingDone, RatingEvent,
+    FriendsCheckpoint, PreparedUpload, ProductExchange, RatingCheckpoint, RatingDone, RatingEvent,
     RatingExchange, RatingJob, RatingNext, RatingPlatform, RatingSave, Spent, Unfinished,
 };
 use s3rec_job::{AgreedParameters, CommonUsers, JobError, JointTraining, Phase};
@@ -28,18 +28,18 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tracing::{Instrument, info_span};
 
+use crate::connection::{PeerConnection, read, timed};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::platform::Platform;
-use crate::session::{Session, read, timed};
 use crate::tables::DISCLOSURES;
 use crate::{align, emit, friends_outcome, friends_setup, head_exchange, resume, setup};
 
 /// One connection's worth of driving.
 pub(crate) struct Driver<'a> {
     pub(crate) platform: &'a Arc<Platform>,
-    pub(crate) session: &'a mut Session,
+    pub(crate) connection: &'a mut PeerConnection,
     pub(crate) ledger: Ledger,
     /// Gone while the common users are being found.
     pub(crate) ratings: Option<RatingSet>,
@@ -54,13 +54,13 @@ pub(crate) struct Driver<'a> {
 impl<'a> Driver<'a> {
     pub(crate) fn new(
         platform: &'a Arc<Platform>,
-        session: &'a mut Session,
+        connection: &'a mut PeerConnection,
         ledger: Ledger,
         ratings: RatingSet,
     ) -> Self {
         Self {
             platform,
-            session,
+            connection,
             ledger,
             ratings: Some(ratings),
             common: None,
@@ -91,21 +91,21 @@ impl<'a> Driver<'a> {
     }
 
     async fn load_friends(&mut self) -> Result<Option<FriendsCheckpoint>, Fault> {
-        type Stored = (FriendsKept, Option<Vec<f64>>, bool, Spent, Spent);
+        type Stored = (PreparedUpload, Option<Vec<f64>>, bool, Spent, Spent);
         let files = self
             .platform
             .stocks
             .checkpoint(&self.ledger.job.to_string());
         let loaded = blocking(move || files.load::<Stored>(FRIENDS)).await?;
-        let Some((kept, sums, is_agreed, offline, online)) = loaded.map_err(storage)? else {
+        let Some((prepared, sums, is_agreed, offline, online)) = loaded.map_err(storage)? else {
             return Ok(None);
         };
         let checkpoint = FriendsCheckpoint {
-            kept: Arc::new(kept),
+            prepared: Arc::new(prepared),
             sums: sums.map(Arc::new),
             is_agreed,
         };
-        self.agreed_digest = Some(checkpoint.kept.parameters_digest);
+        self.agreed_digest = Some(checkpoint.prepared.parameters_digest);
         self.ledger
             .go_on_with_friends(&checkpoint, (offline, online));
         Ok(Some(checkpoint))
@@ -135,12 +135,13 @@ impl<'a> Driver<'a> {
         match exchange {
             RatingExchange::Sign(phase, next) => {
                 let phase = phase_to_wire(phase);
-                head_exchange::sign(platform, self.session, &job.to_string(), phase).await?;
+                head_exchange::sign(platform, self.connection, &job.to_string(), phase).await?;
                 Ok(next)
             }
             RatingExchange::Align(unaligned) => {
                 let ratings = self.ratings.take().ok_or_else(out_of_place)?;
-                let aligned = align::align(platform, self.session, job, ratings, &mut self.ledger);
+                let aligned =
+                    align::align(platform, self.connection, job, ratings, &mut self.ledger);
                 let (ratings, common) = aligned.instrument(info_span!("align")).await?;
                 self.ratings = Some(ratings);
                 let rows = common.rows.clone();
@@ -153,13 +154,13 @@ impl<'a> Driver<'a> {
                     let ratings = self.ratings.as_ref().ok_or_else(out_of_place)?;
                     let of = (&release, ratings);
                     let agreed =
-                        friends_setup::agree(platform, self.session, &self.ledger, of, common);
+                        friends_setup::agree(platform, self.connection, &self.ledger, of, common);
                     let setup = agreed.instrument(info_span!("setup")).await?;
                     self.ledger.parameters = Some(setup.parameters.into());
                     self.agreed_digest = Some(setup.parameters_digest);
                     return compute(move || unagreed.agreed_on_friends(setup)).await;
                 }
-                let agreed = setup::agree(platform, self.session, &self.ledger, common);
+                let agreed = setup::agree(platform, self.connection, &self.ledger, common);
                 let setup = agreed.instrument(info_span!("setup")).await?;
                 self.ledger.parameters = Some(setup.parameters.clone().into());
                 self.agreed_digest = Some(setup.parameters_digest);
@@ -203,7 +204,7 @@ impl<'a> Driver<'a> {
                 emit::moved(self.platform, &self.ledger, stock, bytes);
             }
         };
-        let client = self.session.client.clone();
+        let client = self.connection.client.clone();
         let exchanged = async {
             let channel = grpc::call(client, &header, &meter, idle).await?;
             let mut channel = Counting::new(channel, meter.clone());
@@ -222,7 +223,7 @@ impl<'a> Driver<'a> {
             openings: unfinished.openings(),
             counters: Some(counters_to_wire(&self.ledger.counters())),
         };
-        let answered = self.session.client.finish(timed(request)).await;
+        let answered = self.connection.client.finish(timed(request)).await;
         let answer = answered.map_err(|status| read(&status))?.into_inner();
         unfinished.counted(answer.openings).map_err(fault_of)
     }
@@ -254,11 +255,17 @@ impl<'a> Driver<'a> {
                 let (offline, online) = self.ledger.spent();
                 let saved = blocking(move || {
                     let FriendsCheckpoint {
-                        kept,
+                        prepared,
                         sums,
                         is_agreed,
                     } = &checkpoint;
-                    let stored = (kept.as_ref(), sums.as_deref(), is_agreed, offline, online);
+                    let stored = (
+                        prepared.as_ref(),
+                        sums.as_deref(),
+                        is_agreed,
+                        offline,
+                        online,
+                    );
                     files.save(FRIENDS, &stored)
                 });
                 saved.await?.map_err(storage)
@@ -415,19 +422,19 @@ pub(crate) async fn compute<T: Send + 'static>(
     blocking(step).await?.map_err(fault_of)
 }
 
-/// How a job's error is told.
+/// How a job's error is reported.
 pub(crate) fn fault_of(error: JobError) -> Fault {
-    let told = error.to_string();
+    let text = error.to_string();
     match error {
         JobError::Ours(error) => ours(error),
         JobError::Theirs(error) => DriveError::Protocol(error).into(),
-        JobError::Diverged(_) => Fault::new(Reason::ParametersRefused, told)
+        JobError::Diverged(_) => Fault::new(Reason::ParametersRefused, text)
             .remedied_by("Lower the learning rate or the social weight and propose the job anew."),
         JobError::OtherTraining(_) | JobError::CannotResume { .. } => {
-            Fault::new(Reason::StateLost, told)
+            Fault::new(Reason::StateLost, text)
         }
         JobError::OpeningsDiffer { .. } | JobError::StocksDiffer { .. } => {
-            Fault::new(Reason::Contradiction, told)
+            Fault::new(Reason::Contradiction, text)
         }
         JobError::OutOfPlace
         // Of P1's side.
@@ -438,7 +445,7 @@ pub(crate) fn fault_of(error: JobError) -> Fault {
         | JobError::BeganAgain { .. }
         | JobError::Lost
         | JobError::OtherThanBound { .. }
-        | JobError::LinksChanged(_) => Fault::new(Reason::Bug, told),
+        | JobError::LinksChanged(_) => Fault::new(Reason::Bug, text),
         JobError::Platform(why) => match why.downcast::<Fault>() {
             Ok(fault) => *fault,
             Err(why) => Fault::new(Reason::Bug, why.to_string()),

@@ -1,4 +1,4 @@
-//! What the people here are told of a running job, and what is noted of its stock.
+//! What the people here are notified of while a job runs, and what is noted of its stock.
 
 use s3rec_job::Phase;
 use s3rec_job::rating::RatingEvent;

@@ -187,8 +187,8 @@ fn learn(
         seed: plan.settings.seed,
         ..VerdictSettings::default()
     };
-    let told = &mut |what: &str| tracing::info!("judging what it was worth: {what}");
-    let mut verdict = verdict::judge(&judged, &asked, told).map_err(refused)?;
+    let log = &mut |what: &str| tracing::info!("judging what it was worth: {what}");
+    let mut verdict = verdict::judge(&judged, &asked, log).map_err(refused)?;
     if plan.own.is_some() {
         verdict.details.warnings.push(factors::WARNING.to_owned());
     }

@@ -15,17 +15,17 @@ use s3rec_wire::convert::{bitmap, digest_of, friends_parameters_to_wire, half_of
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::SetupRequest;
 
+use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::session::Session;
 use crate::setup::call;
 
 /// Asks for the bounds, chooses, and has the choice checked.
 pub(crate) async fn agree(
     platform: &Platform,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     ledger: &Ledger,
     (release, ratings): (&FriendsRelease, &RatingSet),
     common: &Common,
@@ -58,7 +58,7 @@ pub(crate) async fn agree(
         },
         friends: None,
     };
-    let bounds = call(platform, session, request.clone(), meter).await?;
+    let bounds = call(platform, connection, request.clone(), meter).await?;
     if bounds.common_users != users {
         return Err(contradicts("common_users"));
     }
@@ -81,7 +81,7 @@ pub(crate) async fn agree(
     let parameters = parameters.map_err(|error| refused(&error.to_string()))?;
 
     request.friends = Some(friends_parameters_to_wire(&parameters));
-    let agreed = call(platform, session, request, meter).await?;
+    let agreed = call(platform, connection, request, meter).await?;
     let digest = parameters.digest();
     let theirs = digest_of("parameters_digest", &agreed.parameters_digest).map_err(malformed)?;
     if theirs != digest || agreed.seed_half != bounds.seed_half {

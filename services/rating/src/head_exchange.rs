@@ -5,13 +5,13 @@ use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1::{CrossSignRequest, Phase};
 
+use crate::connection::{PeerConnection, read, timed};
 use crate::platform::Platform;
-use crate::session::{Session, read, timed};
 
 /// Both platforms sign both heads; each keeps the other's signature.
 pub(crate) async fn sign(
     platform: &Platform,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     job: &str,
     phase: Phase,
 ) -> Result<(), Fault> {
@@ -22,7 +22,7 @@ pub(crate) async fn sign(
         rating_head: Some(head_to_wire(&rating)),
         ..CrossSignRequest::default()
     };
-    let answered = session.client.cross_sign(timed(request.clone())).await;
+    let answered = connection.client.cross_sign(timed(request.clone())).await;
     let answer = answered.map_err(|status| read(&status))?.into_inner();
     let social = head_from_wire("social_head", answer.social_head.as_ref());
     let social = social.map_err(s3rec_link::LinkError::Malformed)?;
@@ -33,13 +33,13 @@ pub(crate) async fn sign(
         rating,
         social,
     };
-    let theirs = platform.read_signature(&meeting, &session.social_key, &answer.signature)?;
+    let theirs = platform.read_signature(&meeting, &connection.social_key, &answer.signature)?;
     let ours = platform.audit.sign_meeting(&meeting);
     platform.audit.keep_meeting(&meeting, &ours, &theirs)?;
     platform.peer_log().signed(&social)?;
 
     request.social_head = answer.social_head;
     request.signature = ours.to_vec();
-    let kept = session.client.cross_sign(timed(request)).await;
-    kept.map_err(|status| read(&status)).map(drop)
+    let stored = connection.client.cross_sign(timed(request)).await;
+    stored.map_err(|status| read(&status)).map(drop)
 }

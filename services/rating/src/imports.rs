@@ -1,4 +1,4 @@
-//! Files of ratings: how they are read, committed to and told of.
+//! Files of ratings: how they are read, committed to and reported.
 
 use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};

@@ -14,11 +14,11 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
+use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
 use crate::plan::{fill_defaults, plan};
 use crate::platform::Platform;
-use crate::session::Session;
 use crate::settings;
 use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
 use crate::{ending, factors, runner};
@@ -107,14 +107,14 @@ pub(crate) async fn propose(
     let checked = request.clone();
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 
-    let mut session = Session::open(platform).await?;
+    let mut connection = PeerConnection::open(platform).await?;
     let entry = [
         ("job", name.as_str().into()),
-        ("peer", session.peer.as_str().into()),
+        ("peer", connection.peer.as_str().into()),
         ("proposal", message.to_record().into()),
     ];
     platform.audit.record(Kind::Proposal, entry)?;
-    let state = session.propose(message.clone()).await?;
+    let state = connection.propose(message.clone()).await?;
     let summary = v1::JobSummary {
         job_id: name.clone(),
         dataset: request.dataset.clone(),
@@ -141,7 +141,7 @@ pub(crate) async fn propose(
         })
     });
     if let Err(fault) = stored {
-        session.abort(job, &fault.message).await;
+        connection.abort(job, &fault.message).await;
         return Err(fault);
     }
     copy.keep();
@@ -149,8 +149,8 @@ pub(crate) async fn propose(
     tracing::info!(%job, "proposed");
     let mut reason = String::new();
     if state == JobState::Rejected {
-        // At once, by a policy: why stands in the first word of the lifeline.
-        let fault = session.lifeline(job).await?.broken().await;
+        // At once, by a policy: why stands in the first notice of the lifeline.
+        let fault = connection.lifeline(job).await?.broken().await;
         ending::end(platform, job, &fault);
         reason = fault.message;
     }
@@ -190,8 +190,8 @@ pub(crate) async fn start(
     let place = platform.begin(job)?;
     // From here on nobody else opens a lifeline of the job.
     drop(platform.deciding.lock().await);
-    let mut session = Session::open(platform).await?;
-    let lifeline = session.lifeline(job).await?;
+    let mut connection = PeerConnection::open(platform).await?;
+    let lifeline = connection.lifeline(job).await?;
     let decision = lifeline.first().await?;
     match decision {
         JobState::Approved => {}
@@ -211,7 +211,7 @@ pub(crate) async fn start(
         platform: Arc::clone(platform),
         job,
         place,
-        connected: Some((session, lifeline)),
+        connected: Some((connection, lifeline)),
     };
     tokio::spawn(runner::run(begun));
     Ok(v1::StartJobResponse {
@@ -270,7 +270,7 @@ pub(crate) async fn cancel(
         ending::end_now(platform, job, &Fault::new(Reason::Cancelled, reason));
     }
     drop(deciding);
-    // The running job ends within moments; wait for its word.
+    // The running job ends within moments; wait for its event.
     let ended = async {
         while !is_terminal(platform.state(&name)) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -9,7 +9,7 @@ use s3rec_job::{
     Account, AgreedParameters, Approval, Counters, JobDisclosure, JobId, Overlap, Proposal,
 };
 use s3rec_link::{Count, Meter};
-use s3rec_node::observe::{self, Stage};
+use s3rec_node::observe::{self, MeteredPhase};
 use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::PublicBounds;
 use s3rec_wire::status::Fault;
@@ -62,8 +62,8 @@ impl Ledger {
             job,
             proposal: approval.proposal.clone(),
             peer,
-            offline: observe::meter(Stage::Offline),
-            online: observe::meter(Stage::Online),
+            offline: observe::meter(MeteredPhase::Offline),
+            online: observe::meter(MeteredPhase::Online),
             parameters: None,
             overlap: None,
             openings: 0,
@@ -89,23 +89,23 @@ impl Ledger {
     ) {
         self.parameters = Some(agreed.parameters.clone().into());
         let Some(progress) = progress else {
-            let told = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
-            let told = told.unwrap_or_default();
+            let logged = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
+            let logged = logged.unwrap_or_default();
             let spent = Spent {
-                sent_bytes: told.bytes_to_social,
-                received_bytes: told.bytes_to_rating,
-                messages: told.messages,
-                seconds: told.seconds,
+                sent_bytes: logged.bytes_to_social,
+                received_bytes: logged.bytes_to_rating,
+                messages: logged.messages,
+                seconds: logged.seconds,
             };
-            self.offline = metered(Stage::Offline, &spent);
+            self.offline = metered(MeteredPhase::Offline, &spent);
             self.offline_before = spent.seconds;
             return;
         };
         self.openings = progress.openings;
         self.stocks = progress.stocks;
         self.rounds.clone_from(&progress.rounds);
-        self.offline = metered(Stage::Offline, &progress.offline);
-        self.online = metered(Stage::Online, &progress.online);
+        self.offline = metered(MeteredPhase::Offline, &progress.offline);
+        self.online = metered(MeteredPhase::Online, &progress.online);
         self.earlier_seconds = Some((progress.offline.seconds, progress.online.seconds));
         self.end_offline();
     }
@@ -116,11 +116,11 @@ impl Ledger {
         checkpoint: &FriendsCheckpoint,
         (offline, online): (Spent, Spent),
     ) {
-        self.parameters = Some(checkpoint.kept.parameters.into());
+        self.parameters = Some(checkpoint.prepared.parameters.into());
         self.openings = checkpoint.openings();
         self.stocks = 1;
-        self.offline = metered(Stage::Offline, &offline);
-        self.online = metered(Stage::Online, &online);
+        self.offline = metered(MeteredPhase::Offline, &offline);
+        self.online = metered(MeteredPhase::Online, &online);
         self.earlier_seconds = Some((offline.seconds, online.seconds));
         self.end_offline();
     }
@@ -237,8 +237,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     export::hexadecimal(bytes)
 }
 
-fn metered(stage: Stage, spent: &Spent) -> Meter {
-    observe::meter(stage).starting_at(Count {
+fn metered(phase: MeteredPhase, spent: &Spent) -> Meter {
+    observe::meter(phase).starting_at(Count {
         sent_bytes: spent.sent_bytes,
         received_bytes: spent.received_bytes,
         messages: spent.messages,

@@ -12,7 +12,7 @@
 //! | `decisions` | what the social platform decides, known here at once |
 //! | `drive`, `emit` | what the job says: its exchanges, what it saves, what it tells |
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
-//! | `session` | the connection to the social platform and its lifeline |
+//! | `connection` | the connection to the social platform and its lifeline |
 //! | `align`, `setup` | finding the common users, agreeing on parameters |
 //! | `brought` | what P1 asks of P0's users, counted and limited |
 //! | `outcome` | metrics, the stored model, the report |
@@ -26,6 +26,7 @@ mod align;
 mod align_vole;
 mod args;
 mod brought;
+mod connection;
 mod consent;
 mod decisions;
 mod drive;
@@ -49,7 +50,6 @@ mod platform;
 mod resume;
 mod runner;
 mod serve;
-mod session;
 pub mod settings;
 mod setup;
 mod stored;
@@ -57,7 +57,7 @@ mod stored_friends;
 mod tables;
 mod warnings;
 
-pub use args::{Args, Verb};
+pub use args::Args;
 pub use imports::rating_options;
 pub use plan::{Plan, plan};
 pub use s3rec_node::daemon::{Daemon, DaemonError};
@@ -65,7 +65,7 @@ pub use serve::start;
 
 use std::process::ExitCode;
 
-use s3rec_node::{daemon, health};
+use s3rec_node::daemon;
 
 /// Checks a model's file in `directory`, as the daemon reads it before it serves from it.
 ///
@@ -83,11 +83,5 @@ pub fn check_model(
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    match args.verb {
-        None => daemon::run("s3rec-rating", &args.config, &args.overrides, start),
-        Some(Verb::Healthcheck) => daemon::ended(
-            "s3rec-rating",
-            health::check(&args.config, &args.overrides).map_err(DaemonError::from),
-        ),
-    }
+    daemon::run("s3rec-rating", &args.daemon, start)
 }

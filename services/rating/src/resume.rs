@@ -31,19 +31,19 @@ struct Progress1 {
 }
 
 fn of_version_1(body: &[u8]) -> Option<RatingProgress> {
-    let (kept, []) = postcard::take_from_bytes::<Progress1>(body).ok()? else {
+    let (stored, []) = postcard::take_from_bytes::<Progress1>(body).ok()? else {
         return None;
     };
-    let rounds = kept.rounds.iter();
+    let rounds = stored.rounds.iter();
     let rounds = rounds.map(|round| v1::TrainingProgress::from_record(round).map(round_from_wire));
     Some(RatingProgress {
-        training: kept.training,
-        openings: kept.openings,
-        stocks: kept.stocks,
-        offline: kept.offline,
-        online: kept.online,
+        training: stored.training,
+        openings: stored.openings,
+        stocks: stored.stocks,
+        offline: stored.offline,
+        online: stored.online,
         rounds: rounds.collect::<Result<_, WireError>>().ok()?,
-        is_agreed: kept.is_agreed,
+        is_agreed: stored.is_agreed,
     })
 }
 

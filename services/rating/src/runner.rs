@@ -15,13 +15,13 @@ use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 use crate::absence::{self, Absence, Over};
+use crate::connection::{Lifeline, PeerConnection};
 use crate::drive::{self, Checkpoint, Driver, Inputs};
 use crate::factors::OwnRows;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::{Plan, plan};
 use crate::platform::{Ask, Place, Platform};
-use crate::session::{Lifeline, Session};
 use crate::tables::{DISCLOSURES, PROPOSALS};
 use crate::{consent, ending, factors, friends_outcome, head_exchange, outcome};
 
@@ -31,7 +31,7 @@ pub(crate) struct Begun {
     pub(crate) job: JobId,
     pub(crate) place: Place,
     /// The connection and lifeline of the first attempt, where they stand already.
-    pub(crate) connected: Option<(Session, Lifeline)>,
+    pub(crate) connected: Option<(PeerConnection, Lifeline)>,
 }
 
 /// Runs the job to its end, whatever the end is, or until the daemon stops: then it goes on at
@@ -53,14 +53,14 @@ pub(crate) async fn run(begun: Begun) {
             let mut over = Over::Nothing;
             let mut attempt = Box::pin(attempt(&platform, job, connected.take(), &mut over));
             let ran = tokio::select! {
-                // In this order: a person's word says more than the broken call that it causes.
+                // In this order: a person's request says more than the broken call that it causes.
                 biased;
-                word = asked_to_end(&mut asked) => {
+                end = asked_to_end(&mut asked) => {
                     // While the lifeline stands, or P1 would hear of a loss first.
-                    if let Some(fault) = &word {
+                    if let Some(fault) = &end {
                         notify_peer(&platform, job, &fault.message).await;
                     }
-                    Err(word)
+                    Err(end)
                 }
                 ran = &mut attempt => ran.map_err(Some),
             };
@@ -78,7 +78,7 @@ pub(crate) async fn run(begun: Begun) {
                 Ok(wait) => {
                     let waited = tokio::select! {
                         biased;
-                        word = asked_to_end(&mut asked) => word,
+                        end = asked_to_end(&mut asked) => end,
                         () = tokio::time::sleep(wait) => continue,
                     };
                     match waited {
@@ -113,8 +113,8 @@ async fn asked_to_end(asked: &mut watch::Receiver<Ask>) -> Option<Fault> {
 /// Tells P1 that the job is over. Best effort: P1 stops waiting by itself.
 pub(crate) async fn notify_peer(platform: &Platform, job: JobId, reason: &str) {
     let notified = async {
-        if let Ok(mut session) = Session::open(platform).await {
-            session.abort(job, reason).await;
+        if let Ok(mut connection) = PeerConnection::open(platform).await {
+            connection.abort(job, reason).await;
         }
     };
     let _ = tokio::time::timeout(LAST_NOTICE_TAKES, notified).await;
@@ -127,33 +127,33 @@ const LAST_NOTICE_TAKES: std::time::Duration = std::time::Duration::from_secs(4)
 async fn attempt(
     platform: &Arc<Platform>,
     job: JobId,
-    connected: Option<(Session, Lifeline)>,
+    connected: Option<(PeerConnection, Lifeline)>,
     over: &mut Over,
 ) -> Result<(), Fault> {
-    let (mut session, lifeline) = match connected {
+    let (mut connection, lifeline) = match connected {
         Some(connected) => connected,
         None => {
-            let mut session = Session::open(platform).await?;
-            let lifeline = session.lifeline(job).await?;
-            (session, lifeline)
+            let mut connection = PeerConnection::open(platform).await?;
+            let lifeline = connection.lifeline(job).await?;
+            (connection, lifeline)
         }
     };
     *over = Over::Connection;
     // A P1 that has finished waits for nothing more, and ends nothing.
     let is_finished = lifeline.first().await? == JobState::Finished;
     tokio::select! {
-        // In this order: P1's own words say more than the broken call that they cause.
+        // In this order: P1's notice says more than the broken call that it causes.
         biased;
-        ran = phases(platform, job, &mut session, &lifeline, is_finished) => match ran {
+        ran = phases(platform, job, &mut connection, &lifeline, is_finished) => match ran {
             Err(fault) => {
-                let fault = prefer_words(fault, &lifeline).await;
+                let fault = prefer_notice(fault, &lifeline).await;
                 let is_theirs = matches!(
                     fault.reason,
                     Reason::PeerAborted | Reason::Rejected | Reason::Cancelled
                 );
                 // While the lifeline stands, or P1 would hear of a loss first.
                 if !is_theirs && !absence::can_pass(platform, &job.to_string(), &fault, Over::Connection)? {
-                    session.abort(job, &fault.clone().outward().message).await;
+                    connection.abort(job, &fault.clone().outward().message).await;
                 }
                 Err(fault)
             }
@@ -164,7 +164,7 @@ async fn attempt(
 }
 
 /// When a call broke because P1 ended the job, P1's reason is on its way through the lifeline.
-async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
+async fn prefer_notice(fault: Fault, lifeline: &Lifeline) -> Fault {
     let is_symptom = matches!(
         fault.reason,
         Reason::PeerVanished | Reason::Cancelled | Reason::OutOfOrder | Reason::Superseded
@@ -173,14 +173,14 @@ async fn prefer_words(fault: Fault, lifeline: &Lifeline) -> Fault {
         return fault;
     }
     // P1 erases what it kept of the job before it says that the job is over.
-    let words = tokio::time::timeout(std::time::Duration::from_secs(1), lifeline.broken());
-    words.await.unwrap_or(fault)
+    let notice = tokio::time::timeout(std::time::Duration::from_secs(1), lifeline.broken());
+    notice.await.unwrap_or(fault)
 }
 
 async fn phases(
     platform: &Arc<Platform>,
     job: JobId,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     lifeline: &Lifeline,
     is_finished: bool,
 ) -> Result<(), Fault> {
@@ -192,7 +192,7 @@ async fn phases(
         JobState::Proposed => lifeline.approved().await?,
         _ => lifeline.approval(),
     };
-    let approval = consent::accept(platform, session, &name, &heard)?;
+    let approval = consent::accept(platform, connection, &name, &heard)?;
     if platform.state(&name) == JobState::Proposed {
         let approved = "Approved by the social platform.";
         platform.record(event(
@@ -214,7 +214,7 @@ async fn phases(
     })
     .await?;
     let plan = Arc::new(plan?);
-    let mut ledger = Ledger::new(platform, job, session.peer.clone(), &approval)?;
+    let mut ledger = Ledger::new(platform, job, connection.peer.clone(), &approval)?;
     let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
     let disclosed = disclosed.unwrap_or_default();
     ledger.overlap = disclosed.overlap;
@@ -230,14 +230,14 @@ async fn phases(
         name: name.clone(),
         memory_bytes: platform.limits.memory_bytes,
     };
-    let mut driver = Driver::new(platform, session, ledger, ratings);
+    let mut driver = Driver::new(platform, connection, ledger, ratings);
     let checkpoint = driver.load().await?;
     let taken_up = move || {
         let seen = disclosed.openings;
         let inputs = Arc::new(inputs);
         let checkpoint = match checkpoint {
-            Some(Checkpoint::Friends(kept)) => {
-                return RatingJob::take_up_friends(inputs, &proposal, kept, is_finished);
+            Some(Checkpoint::Friends(checkpoint)) => {
+                return RatingJob::take_up_friends(inputs, &proposal, checkpoint, is_finished);
             }
             Some(Checkpoint::Training(checkpoint)) => Some(*checkpoint),
             None => None,
@@ -265,7 +265,7 @@ async fn phases(
         }
     }
     // The model stands, whether the last heads are signed or not.
-    if let Err(fault) = head_exchange::sign(platform, session, &name, Phase::Evaluation).await {
+    if let Err(fault) = head_exchange::sign(platform, connection, &name, Phase::Evaluation).await {
         tracing::warn!("the audit logs did not meet after the job: {fault}");
     }
     Ok(())

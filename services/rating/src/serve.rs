@@ -3,27 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_node::audit::LogCalls;
 use s3rec_node::config::{PeerSettings, RatingSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::observe::{Observed, Reach};
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::retention;
-use s3rec_node::server::{Port, PortLimits, add_health_and_reflection};
-use s3rec_node::tls::{Admitted, Authorize, Identity};
+use s3rec_node::server::{Operators, Port, PortLimits};
+use s3rec_node::tls::Identity;
 use s3rec_wire::MAX_MESSAGE_BYTES;
 use s3rec_wire::v1;
 use s3rec_wire::v1::rating_platform_server::RatingPlatformServer;
 use tokio::sync::watch;
-use tonic::service::RoutesBuilder;
 
 use crate::brought;
+use crate::connection::PeerConnection;
 use crate::decisions;
 use crate::expiry;
 use crate::jobs;
 use crate::operator::OperatorService;
 use crate::platform::Platform;
-use crate::session::Session;
 
 /// Opens the store, listens, and serves until `stop` turns true.
 ///
@@ -44,46 +41,28 @@ pub async fn start(
     brought::hear(&platform)?;
     jobs::take_up(&platform)?;
 
-    let observability = match settings.observability.listen {
-        Some(listen) => Some(Port::bind("observability", listen, &settings.data_dir).await?),
-        None => None,
-    };
+    let watched = settings.observability.listen;
+    let observability = Port::bind_any("observability", watched, &settings.data_dir).await?;
     let operator_port =
         Port::bind("operator", settings.operator.listen, &settings.data_dir).await?;
     let operator = operator_port.address();
     tracing::info!(%operator, peer = settings.peer.address, name = settings.name, %own_pin, "serving");
 
-    let mut operator_routes = RoutesBuilder::default();
-    let asking = Authorize::unrevoked_or_itself(CertificateRole::RatingOperator, &identity);
-    add_health_and_reflection::<RatingPlatformServer<OperatorService>>(
-        &mut operator_routes,
-        &asking,
-    )
-    .await?;
     let service = RatingPlatformServer::new(OperatorService::new(Arc::clone(&platform)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let service = LogCalls::new(service, platform.audit.clone());
-    let authorize = Authorize::unrevoked(CertificateRole::RatingOperator, &identity);
-    operator_routes.add_service(Admitted::new(service, authorize));
+    let role = CertificateRole::RatingOperator;
+    let operators = Operators::new(service, role, &identity, &platform.audit).await?;
+    let operator_routes = operators.into_routes();
 
     let drain = Duration::from_secs(settings.limits.drain_seconds);
-    let reload_seconds = settings.limits.reload_seconds;
     let limits = PortLimits::operators(&settings.limits);
     Ok(Daemon::serving(operator, None, async move {
         if let Some(port) = observability {
             tokio::spawn(port.observe(Arc::new(observed(&platform)), stop.clone()));
         }
-        let every = Duration::from_secs(reload_seconds.max(1));
-        tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));
         tokio::spawn(decisions::follow(Arc::clone(&platform), stop.clone()));
         let tidied = Arc::clone(&platform);
-        tokio::spawn(retention::follow(
-            move || {
-                expiry::end_what_has_expired(&tidied);
-                tidied.ended.look();
-            },
-            stop.clone(),
-        ));
+        platform.tend(move || expiry::end_what_has_expired(&tidied), &stop);
         let operators = move || Arc::clone(&identity.now().operators);
         let people = operator_port.serve(operators, operator_routes, limits, stop.clone(), drain);
         let jobs = platform.drain(stop, drain);
@@ -98,7 +77,7 @@ fn observed(platform: &Arc<Platform>) -> Observed {
     let reaching = Arc::clone(platform);
     let reach: Reach = Box::new(move || {
         let platform = Arc::clone(&reaching);
-        Box::pin(async move { Session::open(&platform).await.map(drop) })
+        Box::pin(async move { PeerConnection::open(&platform).await.map(drop) })
     });
     platform.observed(v1::Role::Rating, Some(reach))
 }

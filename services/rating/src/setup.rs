@@ -18,15 +18,15 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{SetupRequest, SetupResponse};
 use tokio::time::timeout;
 
+use crate::connection::{PeerConnection, read};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::session::{Session, read};
 
 /// Asks for the bounds, chooses, and has the choice checked.
 pub(crate) async fn agree(
     platform: &Platform,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     ledger: &Ledger,
     common: &Common,
 ) -> Result<RatingSetup, Fault> {
@@ -46,7 +46,7 @@ pub(crate) async fn agree(
         opened: Vec::new(),
         friends: None,
     };
-    let bounds = call(platform, session, request.clone(), meter).await?;
+    let bounds = call(platform, connection, request.clone(), meter).await?;
     if bounds.common_users as usize != common.rows.len() {
         return Err(malformed(WireError::Contradiction {
             field: "common_users",
@@ -70,7 +70,7 @@ pub(crate) async fn agree(
     let digest = parameters_digest(&message);
 
     request.parameters = Some(message);
-    let agreed = call(platform, session, request, meter).await?;
+    let agreed = call(platform, connection, request, meter).await?;
     let theirs = digest_of("parameters_digest", &agreed.parameters_digest).map_err(malformed)?;
     if theirs != digest || agreed.seed_half != bounds.seed_half {
         return Err(malformed(WireError::Contradiction {
@@ -94,13 +94,13 @@ pub(crate) async fn agree(
 
 pub(crate) async fn call(
     platform: &Platform,
-    session: &mut Session,
+    connection: &mut PeerConnection,
     request: SetupRequest,
     meter: &Meter,
 ) -> Result<SetupResponse, Fault> {
     let limit = platform.idle_limit();
     meter.sent(request.wire_bytes());
-    let answered = timeout(limit, session.client.setup(request)).await;
+    let answered = timeout(limit, connection.client.setup(request)).await;
     let response = answered
         .map_err(|_| Fault::from(LinkError::Idle { limit }))?
         .map_err(|status| read(&status))?

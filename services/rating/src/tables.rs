@@ -8,7 +8,7 @@ pub(crate) const JOBS: Table = Table("jobs");
 pub(crate) const REQUESTS: Table = Table("requests");
 /// By job: the proposal as it left.
 pub(crate) const PROPOSALS: Table = Table("proposals");
-/// By job: what is told of it when it has finished.
+/// By job: what is reported of it when it has finished.
 pub(crate) const REPORTS: Table = Table("reports");
 /// Jobs that an operator has started: they go on after a restart.
 pub(crate) const STARTED: Table = Table("started");

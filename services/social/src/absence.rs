@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_job::social::{FriendsKept, Restoring, SocialCheckpoint, SocialTurn};
+use s3rec_job::social::{Restoring, SocialCheckpoint, SocialFriendsCheckpoint, SocialTurn};
 use s3rec_job::{AgreedParameters, JobDisclosure, JobId, Proposal};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::checkpoint::{AGREED, CheckpointFiles, FRIENDS};
@@ -27,13 +27,13 @@ use crate::tables::DISCLOSURES;
 use crate::{consented, ledger};
 
 /// Keeps what was agreed on, before the stock that goes with it is begun.
-pub(crate) async fn keep(
+pub(crate) async fn save(
     platform: &Platform,
     job: JobId,
-    kept: SocialCheckpoint,
+    checkpoint: SocialCheckpoint,
 ) -> Result<(), Fault> {
     let files = platform.stocks.checkpoint(&job.to_string());
-    blocking(move || files.save(AGREED, &kept))
+    blocking(move || files.save(AGREED, &checkpoint))
         .await?
         .map_err(storage)
 }
@@ -53,16 +53,17 @@ pub(crate) async fn restore(
     let kind = proposal.operator;
     let restored = blocking(move || {
         if proposal.protocol == Protocol::NoiseFirst {
-            let kept: Option<FriendsKept> = files.load(FRIENDS).map_err(storage)?;
+            let checkpoint: Option<SocialFriendsCheckpoint> =
+                files.load(FRIENDS).map_err(storage)?;
             let friends = |rows: &[u32]| common_friends(&links, rows);
-            let restored = restoring.friends_from_disk(kept, friends);
+            let restored = restoring.friends_from_disk(checkpoint, friends);
             return restored
                 .map(|(turn, restored)| (turn, Some(restored)))
                 .map_err(|error| fault_of(error, None));
         }
-        let kept: Option<SocialCheckpoint> = files.load(AGREED).map_err(storage)?;
+        let checkpoint: Option<SocialCheckpoint> = files.load(AGREED).map_err(storage)?;
         let operator = |rows: &[u32]| common_operator(kind, &links, rows);
-        let restored = restoring.from_disk(kept, operator);
+        let restored = restoring.from_disk(checkpoint, operator);
         restored.map_err(|error| fault_of(error, None))
     });
     let (turn, restored) = restored.await??;
@@ -169,8 +170,8 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
                 continue;
             }
         };
-        let kept = match kept_of(&platform.stocks.checkpoint(&name), &proposal) {
-            Ok(kept) => kept,
+        let checkpoint = match checkpoint_of(&platform.stocks.checkpoint(&name), &proposal) {
+            Ok(checkpoint) => checkpoint,
             // Nor must what was kept of it, where it does not read.
             Err(error) => {
                 lost(platform, &name, &error.to_string());
@@ -179,12 +180,12 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         };
         let counts = ledger::counts(platform, &name)?;
         // What was opened counts by them, also if the job ends without being gone on with.
-        let parameters = match (&kept, &counts.parameters) {
+        let parameters = match (&checkpoint, &counts.parameters) {
             (Some((_, parameters)), _) => Some(parameters.clone()),
             (None, Some(counted)) => Some(parameters_from_wire(counted)?.into()),
             (None, None) => None,
         };
-        let peer = kept.map(|(peer, _)| peer);
+        let peer = checkpoint.map(|(peer, _)| peer);
         let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;
         let overlap = disclosed.and_then(|disclosed| disclosed.overlap);
         let peer = match peer {
@@ -215,21 +216,21 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
 fn lost(platform: &Platform, job: &str, why: &str) {
     let message = format!("the job cannot be taken up again: {why}");
     let fault = Fault::new(Reason::StateLost, message);
-    let told = "The social platform cannot take the job up again. Propose it anew.";
-    platform.end_telling(job, JobState::Failed, &fault.advice(), told);
+    let peer_message = "The social platform cannot take the job up again. Propose it anew.";
+    platform.end_notifying(job, JobState::Failed, &fault.advice(), peer_message);
 }
 
 /// P0's name and the parameters of what is on disk of a job, if anything is.
-fn kept_of(
+fn checkpoint_of(
     files: &CheckpointFiles,
     proposal: &Proposal,
 ) -> std::io::Result<Option<(String, AgreedParameters)>> {
     if proposal.protocol == Protocol::NoiseFirst {
-        let kept = files.load::<FriendsKept>(FRIENDS)?;
-        return Ok(kept.map(|kept| (kept.peer, kept.parameters.into())));
+        let checkpoint = files.load::<SocialFriendsCheckpoint>(FRIENDS)?;
+        return Ok(checkpoint.map(|checkpoint| (checkpoint.peer, checkpoint.parameters.into())));
     }
-    let kept = files.load::<SocialCheckpoint>(AGREED)?;
-    Ok(kept.map(|kept| (kept.peer, kept.parameters.into())))
+    let checkpoint = files.load::<SocialCheckpoint>(AGREED)?;
+    Ok(checkpoint.map(|checkpoint| (checkpoint.peer, checkpoint.parameters.into())))
 }
 
 fn storage(error: std::io::Error) -> Fault {
@@ -258,8 +259,8 @@ pub(crate) fn fail(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault 
         if state == JobState::Failed {
             observe::job_failed(fault.reason);
         }
-        let told = fault.clone().outward().advice();
-        platform.end_telling(&job.to_string(), state, &fault.advice(), &told);
+        let peer_message = fault.clone().outward().advice();
+        platform.end_notifying(&job.to_string(), state, &fault.advice(), &peer_message);
     }
     fault
 }

@@ -9,7 +9,7 @@ use s3rec_job::{JobId, Overlap, Proposal};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
-use s3rec_psi::{Form, Masking, Sent, SocialAnswering, SocialWaiting, social, vole};
+use s3rec_psi::{Form, Masking, SocialAnswering, SocialWaiting, social, vole};
 use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
@@ -65,7 +65,7 @@ pub(crate) async fn answer(
         return Err(Fault::new(Reason::Contradiction, message).at("job", job));
     }
     let files = platform.stocks.checkpoint(&name);
-    let found = blocking(move || alignment::kept(&files)).await??;
+    let found = blocking(move || alignment::load(&files)).await??;
     begin(platform, proposal, peer, found.as_ref())?;
     let at = Arc::clone(platform);
     blocking(move || at.stocks.discard(&name)).await??;
@@ -120,9 +120,9 @@ fn begin(
 /// has begun or not; one that is not to begin for another reason stays as it is.
 fn refuse_to_begin(platform: &Arc<Platform>, job: JobId, fault: Fault) -> Fault {
     if matches!(fault.reason, Reason::BeyondConsent | Reason::Expired) {
-        let told = fault.clone().outward().advice();
+        let peer_message = fault.clone().outward().advice();
         let (name, state) = (job.to_string(), JobState::Failed);
-        platform.end_telling(&name, state, &fault.advice(), &told);
+        platform.end_notifying(&name, state, &fault.advice(), &peer_message);
     }
     fault.at("job", job)
 }
@@ -255,9 +255,17 @@ impl Exchange<'_> {
         };
         let common = match begun {
             Begun::Ecdh((masking, answering)) => {
+                let (cleared, telling) = (&cleared, &telling);
+                let send_points = |points: Vec<u8>| async move {
+                    let elements = points.len() as u64 / 32;
+                    self.show(cleared, align_chunk(Part::Points(points)))
+                        .await?;
+                    telling(elements);
+                    Ok(())
+                };
                 let (sent, waiting) = tokio::try_join!(
-                    self.send_masked(&cleared, masking, &telling),
-                    self.answer_masked(&cleared, answering, &mut chunks, &telling),
+                    alignment::send_masked(masking, send_points),
+                    self.answer_masked(cleared, answering, &mut chunks, telling),
                 )?;
                 let waiting = self.receive_claims(waiting, &mut chunks).await?;
                 blocking(move || waiting.finish(sent)).await?
@@ -286,7 +294,7 @@ impl Exchange<'_> {
         // Kept before anything is made of them; with so few that the rule ends the job, nothing of
         // Y is even read.
         let files = platform.stocks.checkpoint(&name);
-        let common = blocking(move || alignment::keep(&files, &common, &overlap).map(|()| common));
+        let common = blocking(move || alignment::save(&files, &common, &overlap).map(|()| common));
         let common = common.await??;
         disclosing::may_go_on(platform, job)?;
         platform.slot.leave(job, epoch, SocialJob::Aligned(common))
@@ -302,30 +310,6 @@ impl Exchange<'_> {
         put(&self.answers, chunk, self.idle).await?;
         self.meter.sent(bytes);
         Ok(())
-    }
-
-    /// Masks our ids, a chunk at a time on a thread that may block, and sends them.
-    async fn send_masked(
-        &self,
-        cleared: &Cleared,
-        mut masking: Masking,
-        telling: &impl Fn(u64),
-    ) -> Result<Sent, Fault> {
-        loop {
-            let chunk;
-            (masking, chunk) = blocking(move || {
-                let chunk = masking.next_chunk();
-                (masking, chunk)
-            })
-            .await?;
-            let Some(points) = chunk else {
-                return masking.finish().map_err(psi_fault);
-            };
-            let elements = points.len() as u64 / 32;
-            self.show(cleared, align_chunk(Part::Points(points)))
-                .await?;
-            telling(elements);
-        }
     }
 
     /// Asked before the first label leaves: a job's users are labelled in one call only. What is

@@ -11,7 +11,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::platform::Platform;
-use crate::session::Opened;
+use crate::slot::Opened;
 use crate::tables::DISCLOSURES;
 use crate::{approved, disclosing, ledger};
 

@@ -34,12 +34,8 @@ pub(crate) struct Mounted {
 impl Console {
     /// Binds its port.
     pub(crate) async fn bind(settings: &SocialSettings) -> Result<Self, ServeError> {
-        let port = match settings.console.listen {
-            Some(listen) => Some(Port::bind("console", listen, &settings.data_dir).await?),
-            None => None,
-        };
         Ok(Self {
-            port,
+            port: Port::bind_any("console", settings.console.listen, &settings.data_dir).await?,
             name: settings.name.clone(),
         })
     }

@@ -27,7 +27,7 @@ use s3rec_wire::status::{Fault, Reason};
 use crate::held::Held;
 use crate::platform::Platform;
 use crate::policy::{Standing, USUAL_MU_IN_ALL, asks_for_mu, is_beyond};
-use crate::session::{Opened, Running, superseded};
+use crate::slot::{Opened, Running, superseded};
 use crate::{approved, ledger};
 
 /// What is about to leave, before the openings.

@@ -1,4 +1,4 @@
-//! What the people here are told of a running job, and what is noted of its stock.
+//! What the people here are notified of while a job runs, and what is noted of its stock.
 
 use s3rec_job::social::SocialEvent;
 use s3rec_job::{AgreedParameters, JobId};
@@ -73,7 +73,7 @@ pub(crate) fn moved(platform: &Platform, job: JobId, bytes: usize) {
         let cost = ledger::cost(&running.offline);
         Some((notice, running.proposal.rounds, cost))
     });
-    // A job that has ended meanwhile is told of by its end.
+    // A job that has ended meanwhile is reported by its end.
     let Ok(Some((notice, rounds, cost))) = looked else {
         return;
     };

@@ -10,11 +10,17 @@ impl Platform {
     /// Ends the running job of that name, and the job, for a reason that both sides' people may
     /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
     pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
-        self.end_telling(job, state, message, "");
+        self.end_notifying(job, state, message, "");
     }
 
-    /// As [`Self::end`], with other words for the other platform unless `told` is empty.
-    pub(crate) fn end_telling(&self, job: &str, state: v1::JobState, message: &str, told: &str) {
+    /// As [`Self::end`], with other words for the other platform unless `peer_message` is empty.
+    pub(crate) fn end_notifying(
+        &self,
+        job: &str,
+        state: v1::JobState,
+        message: &str,
+        peer_message: &str,
+    ) {
         let phase = self
             .journal
             .last(job)
@@ -34,7 +40,7 @@ impl Platform {
             state: state.into(),
             phase: phase.into(),
             message: message.into(),
-            told: told.into(),
+            told: peer_message.into(),
             waiting_for: v1::Role::Unspecified.into(),
             ..last
         };

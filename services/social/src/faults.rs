@@ -1,4 +1,4 @@
-//! How what goes wrong in P0's calls is told: to P0, and to the people here.
+//! How faults of P0's calls are reported: to P0, and to the people here.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use crate::platform::Platform;
-use crate::session::superseded;
+use crate::slot::superseded;
 
 /// A failed channel in the peer's eyes: its bytes are blamed on it, not on our operator.
 pub(crate) fn blamed(error: LinkError, round: Option<u32>) -> Fault {
@@ -41,7 +41,7 @@ pub(crate) fn outward(fault: Fault) -> Status {
 }
 
 /// How long after a broken exchange P0's Abort, or the loss of its lifeline, may arrive.
-const WORD_ARRIVES_WITHIN: Duration = Duration::from_millis(500);
+const ABORT_ARRIVES_WITHIN: Duration = Duration::from_millis(500);
 
 /// Works until the job is ended by either side's people.
 pub(crate) async fn unless_ended<T>(
@@ -53,11 +53,11 @@ pub(crate) async fn unless_ended<T>(
         _ = cancelled.wait_for(|cancelled| *cancelled) => Err(ended()),
     };
     match worked {
-        // P0's word that it ended the job may be overtaken by the end of the exchange.
+        // P0's Abort of the job may be overtaken by the end of the exchange.
         Err(fault) if fault.reason == Reason::PeerVanished => {
-            let word = cancelled.wait_for(|cancelled| *cancelled);
-            let word = tokio::time::timeout(WORD_ARRIVES_WITHIN, word).await;
-            Err(word.map_or(fault, |_| ended()))
+            let abort = cancelled.wait_for(|cancelled| *cancelled);
+            let abort = tokio::time::timeout(ABORT_ARRIVES_WITHIN, abort).await;
+            Err(abort.map_or(fault, |_| ended()))
         }
         worked => worked,
     }
@@ -79,7 +79,7 @@ pub(crate) fn stale(platform: &Platform, job: JobId, epoch: u64, fault: Fault) -
     }
 }
 
-/// How a job's error is told, in a round or before the first.
+/// How a job's error is reported, in a round or before the first.
 pub(crate) fn fault_of(error: JobError, at: Option<u32>) -> Fault {
     let reason = match error {
         JobError::Ours(error) | JobError::Theirs(error) => return fault(error.into(), at),

@@ -8,7 +8,7 @@ use s3rec_link::pacing::{self, AnswerTimes};
 use s3rec_wire::status::Fault;
 use tokio::time::Instant;
 
-use crate::session::Running;
+use crate::slot::Running;
 
 /// Something made of the links after its public time has passed. What is in it can leave by
 /// [`disclosing::clear`](crate::disclosing::clear) alone.

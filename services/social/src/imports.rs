@@ -1,4 +1,4 @@
-//! Files of links: how they are read, committed to and told of.
+//! Files of links: how they are read, committed to and reported.
 
 use s3rec_data::{LinkOptions, LinkSet, LinkShape, Weights};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule};

@@ -13,7 +13,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::platform::{Counting, Platform};
-use crate::session::{Opened, Phase, Running};
+use crate::slot::{Opened, PhaseMeter, Running};
 use crate::tables::{COSTS, DISCLOSURES};
 
 /// Compares what P0 has counted before round `round` (after the last one with `None`) with our
@@ -246,7 +246,7 @@ pub(crate) fn cost_of(running: &Running) -> v1::JobCostResponse {
 }
 
 /// A phase's cost in the words of the conversation.
-pub(crate) fn cost(phase: &Phase) -> v1::Cost {
+pub(crate) fn cost(phase: &PhaseMeter) -> v1::Cost {
     let count = phase.count();
     v1::Cost {
         seconds: phase.seconds(),

@@ -13,15 +13,15 @@
 //! | `peer` | the rating platform's calls, in their order |
 //! | `proposals`, `lifeline` | before a job runs, and while it does |
 //! | `probe` | echoes for the examination of the link |
-//! | `session` | the place of the running job, and what is counted of it |
+//! | `slot` | the place of the running job, and what is counted of it |
 //! | `align`, `setup`, `rounds` | the phases of a job |
 //! | `common_links` | Y of the links among the common users |
-//! | `emit` | what the people here are told of a running job |
+//! | `emit` | what the people here are notified of while a job runs |
 //! | `absence` | a rating platform that is away, and a job that is taken up again |
 //! | `held` | what is made of the links stays unseen until a public time |
 //! | `disclosing` | the one door: permitted, counted and logged before anything leaves |
 //! | `opening` | the same for the answer to an opening |
-//! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are told |
+//! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are reported |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `witness` | the audit log gives the ledger back what a store has lost |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
@@ -61,14 +61,14 @@ mod probe;
 mod proposals;
 mod rounds;
 mod serve;
-mod session;
 mod setup;
 #[cfg(test)]
 mod setup_tests;
+mod slot;
 mod tables;
 mod witness;
 
-pub use args::{Args, Verb};
+pub use args::Args;
 pub use imports::link_options;
 pub use policy::PolicyError;
 pub use s3rec_node::daemon::{Daemon, DaemonError};
@@ -76,18 +76,12 @@ pub use serve::start;
 
 use std::process::ExitCode;
 
-use s3rec_node::{daemon, health};
+use s3rec_node::daemon;
 
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    match args.verb {
-        None => daemon::run("s3rec-social", &args.config, &args.overrides, start),
-        Some(Verb::Healthcheck) => daemon::ended(
-            "s3rec-social",
-            health::check(&args.config, &args.overrides).map_err(DaemonError::from),
-        ),
-    }
+    daemon::run("s3rec-social", &args.daemon, start)
 }
 
 /// Checks a policy file, without any daemon.

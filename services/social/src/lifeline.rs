@@ -26,7 +26,7 @@ pub(crate) fn open(
     // A second lifeline means that P0 has given up whatever hung on the first.
     absence::suspend(&platform, job, "The rating platform connected anew.");
     tokio::spawn(async move {
-        let mut told = JobState::Unspecified;
+        let mut sent = JobState::Unspecified;
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
@@ -39,20 +39,20 @@ pub(crate) fn open(
                 platform.slot.detach(job, number);
                 return;
             };
-            if event.state() == told {
+            if event.state() == sent {
                 continue;
             }
-            told = event.state();
+            sent = event.state();
             // Before the state was told, the approval was stored.
-            let signed = match told {
+            let signed = match sent {
                 JobState::Proposed | JobState::Rejected => None,
                 _ => approved::signed(&platform, &name).ok().flatten(),
             };
             let signed = signed.unwrap_or_default();
             let decision = v1::Decision {
                 job_id: name.clone(),
-                state: told.into(),
-                reason: words_for_peer(event),
+                state: sent.into(),
+                reason: peer_message(event),
                 approval: signed.approval,
                 approval_signature: signed.signature,
             };
@@ -67,7 +67,7 @@ pub(crate) fn open(
 
 /// Of a decision and of an end the reason. What a running job does is told to the people here, in
 /// words that are not the other platform's to hear.
-fn words_for_peer(event: v1::JobEvent) -> String {
+fn peer_message(event: v1::JobEvent) -> String {
     match event.state() {
         JobState::Proposed | JobState::Running | JobState::Unspecified => String::new(),
         _ if event.told.is_empty() => event.message,

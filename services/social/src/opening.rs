@@ -16,10 +16,10 @@ use s3rec_wire::v1;
 use crate::disclosing::{common_users, evaluate};
 use crate::ledger;
 use crate::platform::Platform;
-use crate::session::{Opened, superseded};
+use crate::slot::{Opened, superseded};
 use crate::tables::COUNTED;
 
-/// P1's word on the input of one round: the answer to it is an opening.
+/// P1's consent to the input of one round: the answer to it is an opening.
 pub(crate) struct Opening {
     platform: Arc<Platform>,
     job: JobId,

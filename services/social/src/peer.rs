@@ -57,7 +57,7 @@ fn rating_key<T>(platform: &Platform, request: &Request<T>) -> Result<PublicKey,
     platform.audit.peer(&caller.certificate)
 }
 
-fn told<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
+fn respond<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
     answer.map(Response::new).map_err(outward)
 }
 
@@ -234,14 +234,14 @@ impl Peer for PeerService {
         &self,
         request: Request<v1::HelloRequest>,
     ) -> Result<Response<v1::HelloResponse>, Status> {
-        told(self.take_hello(request).await)
+        respond(self.take_hello(request).await)
     }
 
     async fn propose(
         &self,
         request: Request<v1::PeerProposal>,
     ) -> Result<Response<v1::PeerProposalReceipt>, Status> {
-        told(self.take_propose(request).await)
+        respond(self.take_propose(request).await)
     }
 
     type WatchDecisionStream = DecisionStream;
@@ -250,7 +250,7 @@ impl Peer for PeerService {
         &self,
         request: Request<v1::WatchDecisionRequest>,
     ) -> Result<Response<DecisionStream>, Status> {
-        told(self.take_watch_decision(request).await)
+        respond(self.take_watch_decision(request).await)
     }
 
     type AlignStream = AlignStream;
@@ -259,14 +259,14 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<v1::AlignChunk>>,
     ) -> Result<Response<AlignStream>, Status> {
-        told(self.take_align(request).await)
+        respond(self.take_align(request).await)
     }
 
     async fn setup(
         &self,
         request: Request<v1::SetupRequest>,
     ) -> Result<Response<v1::SetupResponse>, Status> {
-        told(self.take_setup(request).await)
+        respond(self.take_setup(request).await)
     }
 
     type ExchangeStream = AnswerStream;
@@ -275,34 +275,34 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<v1::ExchangeChunk>>,
     ) -> Result<Response<AnswerStream>, Status> {
-        told(self.take_exchange(request).await)
+        respond(self.take_exchange(request).await)
     }
 
     async fn finish(
         &self,
         request: Request<v1::FinishRequest>,
     ) -> Result<Response<v1::FinishResponse>, Status> {
-        told(self.take_finish(request).await)
+        respond(self.take_finish(request).await)
     }
 
     async fn probe(
         &self,
         request: Request<v1::ProbeRequest>,
     ) -> Result<Response<v1::ProbeResponse>, Status> {
-        told(self.take_probe(request).await)
+        respond(self.take_probe(request).await)
     }
 
     async fn cross_sign(
         &self,
         request: Request<v1::CrossSignRequest>,
     ) -> Result<Response<v1::CrossSignResponse>, Status> {
-        told(self.take_cross_sign(request).await)
+        respond(self.take_cross_sign(request).await)
     }
 
     async fn abort(
         &self,
         request: Request<v1::AbortRequest>,
     ) -> Result<Response<v1::AbortResponse>, Status> {
-        told(self.take_abort(request).await)
+        respond(self.take_abort(request).await)
     }
 }

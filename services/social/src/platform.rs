@@ -25,7 +25,7 @@ use crate::bounds;
 use crate::imports::Links;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
-use crate::session::Slot;
+use crate::slot::Slot;
 use crate::tables::{APPROVALS, CONSENTS, COSTS, COUNTED, DISCLOSURES, PROPOSALS};
 use crate::witness::WitnessedOpened;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_job::social::{
-    Call, FriendsKept, FriendsStorage, Pace, SocialJob, SocialNext, SocialPlatform, SocialTurn,
+    Call, FriendsStorage, Pace, SocialFriendsCheckpoint, SocialJob, SocialNext, SocialPlatform,
+    SocialTurn,
 };
 use s3rec_job::{JobError, JobId, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
@@ -30,7 +31,7 @@ use crate::held::{PublicTime, pacing_missed, reading_time};
 use crate::imports::blocking;
 use crate::opening::Opening;
 use crate::platform::Platform;
-use crate::session::Taken;
+use crate::slot::Taken;
 use crate::{absence, emit, ledger};
 
 /// Takes one exchange; the work goes on behind the answer that is returned.
@@ -172,8 +173,8 @@ async fn exchange(
                 channel.hold_for(answer_time(platform, job, turn.pace())?);
                 turn
             }
-            SocialNext::Save(kept, turn) => {
-                absence::keep(platform, job, *kept).await?;
+            SocialNext::Save(checkpoint, turn) => {
+                absence::save(platform, job, *checkpoint).await?;
                 turn
             }
             SocialNext::Emit(event, turn) => {
@@ -252,12 +253,12 @@ impl SocialPlatform for Host {
 struct OnDisk(CheckpointFiles);
 
 impl FriendsStorage for OnDisk {
-    fn load(&self) -> io::Result<Option<FriendsKept>> {
+    fn load(&self) -> io::Result<Option<SocialFriendsCheckpoint>> {
         self.0.load(FRIENDS)
     }
 
-    fn save(&self, kept: &FriendsKept) -> io::Result<()> {
-        self.0.save(FRIENDS, kept)
+    fn save(&self, checkpoint: &SocialFriendsCheckpoint) -> io::Result<()> {
+        self.0.save(FRIENDS, checkpoint)
     }
 }
 

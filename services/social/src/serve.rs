@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_node::audit::LogCalls;
 use s3rec_node::config::{PeerSettings, SocialSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::retention;
-use s3rec_node::server::{Port, PortLimits, add_health_and_reflection, stopped};
+use s3rec_node::server::{Operators, Port, PortLimits, stopped};
 use s3rec_node::tls::{Admitted, Authorize, Identity};
 use s3rec_wire::MAX_MESSAGE_BYTES;
 use s3rec_wire::v1;
@@ -44,10 +42,8 @@ pub async fn start(
     absence::take_up(&platform)?;
 
     // The people's port last: whoever finds its address written may rely on all.
-    let observability = match settings.observability.listen {
-        Some(listen) => Some(Port::bind("observability", listen, &settings.data_dir).await?),
-        None => None,
-    };
+    let watched = settings.observability.listen;
+    let observability = Port::bind_any("observability", watched, &settings.data_dir).await?;
     let peer_port = Port::bind("peer", settings.peer.listen, &settings.data_dir).await?;
     let console = Console::bind(&settings).await?;
     let operator_port =
@@ -55,19 +51,12 @@ pub async fn start(
     let (operator, peer) = (operator_port.address(), peer_port.address());
     tracing::info!(%operator, %peer, name = settings.name, own_pin = %identity.own().pin, "serving");
 
-    let mut operator_routes = RoutesBuilder::default();
-    let asking = Authorize::unrevoked_or_itself(CertificateRole::SocialOperator, &identity);
-    add_health_and_reflection::<SocialPlatformServer<OperatorService>>(
-        &mut operator_routes,
-        &asking,
-    )
-    .await?;
     let service = SocialPlatformServer::new(OperatorService::new(Arc::clone(&platform)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let service = LogCalls::new(service, platform.audit.clone());
-    let authorize = Authorize::unrevoked(CertificateRole::SocialOperator, &identity);
-    let console = console.mount(&platform, service.clone(), &mut operator_routes);
-    operator_routes.add_service(Admitted::new(service, authorize));
+    let role = CertificateRole::SocialOperator;
+    let mut operators = Operators::new(service, role, &identity, &platform.audit).await?;
+    let console = console.mount(&platform, operators.service.clone(), &mut operators.routes);
+    let operator_routes = operators.into_routes();
 
     let mut peer_routes = RoutesBuilder::default();
     let service = PeerServer::new(PeerService::new(Arc::clone(&platform)))
@@ -76,7 +65,6 @@ pub async fn start(
     peer_routes.add_service(Admitted::new(service, authorize));
 
     let drain = Duration::from_secs(settings.limits.drain_seconds);
-    let reload_seconds = settings.limits.reload_seconds;
     let operator_limits = PortLimits::operators(&settings.limits);
     let peer_limits = PortLimits::peer(&settings.limits);
     Ok(Daemon::serving(operator, Some(peer), async move {
@@ -89,16 +77,8 @@ pub async fn start(
         if let Some(console) = console {
             tokio::spawn(console.serve(Arc::clone(&identity), stop.clone()));
         }
-        let every = Duration::from_secs(reload_seconds.max(1));
-        tokio::spawn(Arc::clone(&identity).follow(every, stop.clone()));
         let tidied = Arc::clone(&platform);
-        tokio::spawn(retention::follow(
-            move || {
-                expiry::end_what_has_expired(&tidied);
-                tidied.ended.look();
-            },
-            stop.clone(),
-        ));
+        platform.tend(move || expiry::end_what_has_expired(&tidied), &stop);
         let presented = Arc::clone(&identity);
         let operators = move || Arc::clone(&presented.now().operators);
         let peers = move || Arc::clone(&identity.now().peers);

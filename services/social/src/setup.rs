@@ -27,7 +27,7 @@ use crate::friends_setup::{self, BecomesOpened};
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
-use crate::session::Taken;
+use crate::slot::Taken;
 use crate::tables::CONSENTS;
 
 /// An answer of Setup, and what the job becomes with it.
@@ -92,7 +92,7 @@ pub(crate) async fn answer(
     if let Becomes::Bounded { users, is_linked } = prepared.becomes {
         // Behind the answer, and as much to store whichever it is.
         let platform = Arc::clone(platform);
-        tokio::task::spawn_blocking(move || tell_who_is_linked(&platform, job, users, is_linked));
+        tokio::task::spawn_blocking(move || log_who_is_linked(&platform, job, users, is_linked));
     }
     Ok(prepared.response)
 }
@@ -312,7 +312,7 @@ fn keeps_stated(bounds: &OperatorBounds, operator: &SocialOperator) -> Result<()
 /// Every opening of a job over users without links is zeros. The people here are told before the
 /// first one; for the other platform nothing changes, neither words nor times: where there are
 /// links, as much is stored.
-fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bool) {
+fn log_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bool) {
     let name = job.to_string();
     let message = match is_linked {
         true => format!("Of the {users} common users some have links to others of them."),
@@ -326,7 +326,7 @@ fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bo
     if is_terminal(last.state()) {
         return;
     }
-    let told = platform.journal.record(v1::JobEvent {
+    let recorded = platform.journal.record(v1::JobEvent {
         message: message.clone(),
         ..last
     });
@@ -339,7 +339,7 @@ fn tell_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: bo
     if !is_linked {
         tracing::warn!(%job, "{message}");
     }
-    if let Err(fault) = told.map_err(Fault::from).and(noted) {
+    if let Err(fault) = recorded.map_err(Fault::from).and(noted) {
         tracing::error!(%job, "whether anybody is linked is not stored: {fault}");
     }
 }

@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::thread;
 
 use s3rec_data::IdTable;
-use s3rec_psi::{Common, Masking, Sent, Session, Sizes, SocialWaiting, rating, social};
+use s3rec_psi::{Common, Masking, PsiSession, Sent, Sizes, SocialWaiting, rating, social};
 
 use super::wire::{Kind, Wire, expect, receive, torn};
 use crate::BenchError;
 
 pub(super) fn rating(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: &IdTable,
     wire: &Wire<'_>,
@@ -38,7 +38,7 @@ pub(super) fn rating(
 }
 
 pub(super) fn social(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: &IdTable,
     wire: &Wire<'_>,

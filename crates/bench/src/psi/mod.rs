@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use s3rec_data::IdTable;
-use s3rec_psi::{Common, Session, Sizes};
+use s3rec_psi::{Common, PsiSession, Sizes};
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;
@@ -156,7 +156,7 @@ pub fn run_party(
         .collect();
     let (began, before) = (Instant::now(), core_seconds());
     // Fixed halves: only a benchmark may repeat a session, its secrets are fresh.
-    let session = Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim");
+    let session = PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim");
     let sizes = Sizes::new(users.into(), users.into())?;
     let wire = Wire::new(stream);
     let found = match (protocol, party) {

@@ -5,13 +5,13 @@ use std::net::TcpStream;
 
 use s3rec_data::IdTable;
 use s3rec_psi::vole::{rating, social};
-use s3rec_psi::{Common, Session, Sizes};
+use s3rec_psi::{Common, PsiSession, Sizes};
 
 use super::wire::{Kind, Wire, expect};
 use crate::BenchError;
 
 pub(super) fn rating(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: &IdTable,
     wire: &Wire<'_>,
@@ -36,7 +36,7 @@ pub(super) fn rating(
 }
 
 pub(super) fn social(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: &IdTable,
     wire: &Wire<'_>,

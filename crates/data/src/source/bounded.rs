@@ -4,13 +4,13 @@
 use std::io::{Error, ErrorKind, Read, Result};
 
 /// Gives at most so many bytes, and an error of the kind `FileTooLarge` where more would come.
-pub(crate) struct Bounded<R> {
+pub(crate) struct BoundedReader<R> {
     inner: R,
     limit: u64,
     left: u64,
 }
 
-impl<R: Read> Bounded<R> {
+impl<R: Read> BoundedReader<R> {
     pub(crate) fn new(inner: R, limit: u64) -> Self {
         Self {
             inner,
@@ -20,7 +20,7 @@ impl<R: Read> Bounded<R> {
     }
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for BoundedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = self.inner.read(buffer)?;
         match self.left.checked_sub(read as u64) {
@@ -33,7 +33,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// The limit inside an error that [`Bounded`] gave.
+/// The limit inside an error that [`BoundedReader`] gave.
 pub(crate) fn limit_of(error: &Error) -> u64 {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     inner.map_or(0, |Limit(limit)| *limit)
@@ -50,11 +50,11 @@ mod tests {
     #[test]
     fn what_fits_is_read_and_one_byte_more_is_an_error() {
         let mut text = String::new();
-        Bounded::new(&b"abc"[..], 3)
+        BoundedReader::new(&b"abc"[..], 3)
             .read_to_string(&mut text)
             .unwrap();
         assert_eq!(text, "abc");
-        let error = Bounded::new(&b"abcd"[..], 3)
+        let error = BoundedReader::new(&b"abcd"[..], 3)
             .read_to_string(&mut text)
             .unwrap_err();
         assert_eq!(

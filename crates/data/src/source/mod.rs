@@ -16,7 +16,7 @@ use crate::DataError;
 use crate::limits::Limits;
 use crate::parquet_rows::ParquetRows;
 use archive::{Checked, Member, Packing};
-use bounded::Bounded;
+use bounded::BoundedReader;
 pub(crate) use bounded::limit_of;
 use kind::Kind;
 
@@ -139,7 +139,7 @@ fn unpack(file: &Path, layers: &[Layer], limits: &Limits) -> Result<Box<dyn Read
                 }
             },
         };
-        reader = Box::new(BufReader::new(Bounded::new(unpacked, limits.bytes)));
+        reader = Box::new(BufReader::new(BoundedReader::new(unpacked, limits.bytes)));
     }
     Ok(reader)
 }

@@ -1,11 +1,11 @@
 //! Private set intersection against a peer that sends anything.
 
-use s3rec_psi::{PsiError, Session, Sizes, pair, rating, social};
+use s3rec_psi::{PsiError, PsiSession, Sizes, pair, rating, social};
 
 const OWN: [&str; 6] = ["ann", "bob", "cid", "dee", "eve", "fay"];
 
-fn session() -> Session {
-    Session::new(&[1; 16], &[2; 32], &[3; 32], "nfc-trim")
+fn session() -> PsiSession {
+    PsiSession::new(&[1; 16], &[2; 32], &[3; 32], "nfc-trim")
 }
 
 fn assert_peers(error: &PsiError) {

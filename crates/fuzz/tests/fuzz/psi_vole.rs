@@ -1,12 +1,12 @@
 //! Private set intersection by small VOLEs against a peer that sends anything.
 
 use s3rec_psi::vole::{rating, social};
-use s3rec_psi::{PsiError, Session, Sizes};
+use s3rec_psi::{PsiError, PsiSession, Sizes};
 
 const OWN: [&str; 6] = ["ann", "bob", "cid", "dee", "eve", "fay"];
 
-fn session() -> Session {
-    Session::new(&[1; 16], &[2; 32], &[3; 32], "nfc-trim")
+fn session() -> PsiSession {
+    PsiSession::new(&[1; 16], &[2; 32], &[3; 32], "nfc-trim")
 }
 
 fn assert_peers(error: &PsiError) {

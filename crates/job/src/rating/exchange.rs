@@ -15,8 +15,8 @@ use s3rec_spmm::preprocessed::{
 
 use super::friends::{FriendsLeft, FriendsStage};
 use super::{
-    About, Agreed, Due, FriendsCheckpoint, FriendsSetup, Made, Product, Queries, RatingAgreed,
-    RatingEvent, RatingJob, RatingSave, RatingSetup, Stage, Trainee,
+    About, AgreedSetup, Due, FriendsCheckpoint, FriendsSetup, Made, Product, Queries, RatingAgreed,
+    RatingEvent, RatingJob, RatingSave, RatingSetup, RatingStage, Trainee,
 };
 use crate::{JobError, Phase};
 
@@ -63,7 +63,7 @@ impl Unaligned {
             Due::Sign(Phase::Alignment),
             Due::Emit(RatingEvent::Begins(Phase::Setup)),
         ];
-        RatingJob::at(self.0, due, Stage::Unagreed(common))
+        RatingJob::at(self.0, due, RatingStage::Unagreed(common))
     }
 }
 
@@ -88,8 +88,12 @@ impl Unagreed {
             true => Queries::Due,
             false => Queries::Taken(None),
         };
-        let agreed = Box::new(Agreed { setup, common });
-        Ok(RatingJob::at(about, due, Stage::Unkeyed(agreed, queries)))
+        let agreed = Box::new(AgreedSetup { setup, common });
+        Ok(RatingJob::at(
+            about,
+            due,
+            RatingStage::Unkeyed(agreed, queries),
+        ))
     }
 
     /// What was agreed on for an opening of friends' sums. It makes the session's keys.
@@ -142,11 +146,11 @@ impl Unfinished {
                 return Ok(RatingJob::at(about, due, stage.into()));
             }
         };
-        let kept = outlives.then(|| Due::Save(RatingSave::Progress(about.progress(&trainee))));
+        let saved = outlives.then(|| Due::Save(RatingSave::Progress(about.progress(&trainee))));
         Ok(RatingJob::at(
             about,
-            kept,
-            Stage::Trained(trainee, outlives),
+            saved,
+            RatingStage::Trained(trainee, outlives),
         ))
     }
 }
@@ -178,9 +182,9 @@ endpoints! {
 
 /// What the job has beside the endpoint.
 pub(super) enum Left {
-    Queries(Box<Agreed>),
-    Key(Box<Agreed>, Option<Arc<RatingFetch>>, Arc<RatingKeys>),
-    StockKey(Box<Agreed>, Option<Arc<RatingFetch>>, Box<RatingStock>),
+    Queries(Box<AgreedSetup>),
+    Key(Box<AgreedSetup>, Option<Arc<RatingFetch>>, Arc<RatingKeys>),
+    StockKey(Box<AgreedSetup>, Option<Arc<RatingFetch>>, Box<RatingStock>),
     Continuation(Box<RatingAgreed>),
     Block(Box<RatingAgreed>, Option<Arc<RatingFetch>>, u32),
     Session(Box<Trainee>, bool),
@@ -225,7 +229,7 @@ impl ProductExchange {
             (Endpoint::Queries(queries), Left::Queries(agreed)) => {
                 let fetch = queries.into_fetch(about.platform.memory_bytes());
                 let fetch = Some(Arc::new(fetch.map_err(theirs)?));
-                let stage = Stage::Unkeyed(agreed, Queries::Taken(fetch));
+                let stage = RatingStage::Unkeyed(agreed, Queries::Taken(fetch));
                 Ok(RatingJob::at(about, [], stage))
             }
             (Endpoint::Key(_), Left::Key(agreed, fetch, keys)) => {
@@ -239,11 +243,11 @@ impl ProductExchange {
             (Endpoint::Key(_), Left::StockKey(agreed, fetch, stock)) => {
                 let agreed = agreed.keyed();
                 // P1's queries are in memory alone: with them the stock begins again.
-                let kept = fetch
+                let saved = fetch
                     .is_none()
                     .then(|| Due::Save(RatingSave::Agreed(agreed.clone())));
-                let stage = Stage::Stocking(agreed, fetch, stock, Made::Blocks(0));
-                Ok(RatingJob::at(about, kept, stage))
+                let stage = RatingStage::Stocking(agreed, fetch, stock, Made::Blocks(0));
+                Ok(RatingJob::at(about, saved, stage))
             }
             (Endpoint::Continuation(met), Left::Continuation(agreed)) => {
                 let (stock, place) = met.into_stock().map_err(ours)?;
@@ -257,7 +261,7 @@ impl ProductExchange {
                     held_bytes: place.held_bytes(parameters).map_err(ours)?,
                 });
                 let made = Made::Within(place);
-                let stage = Stage::Stocking(agreed, None, Box::new(stock), made);
+                let stage = RatingStage::Stocking(agreed, None, Box::new(stock), made);
                 Ok(RatingJob::at(about, [goes_on], stage))
             }
             (Endpoint::Block(block), Left::Block(agreed, fetch, made)) => {
@@ -315,7 +319,7 @@ impl About {
         });
         let stock = Box::new(stock);
         if made < layout.blocks {
-            let stage = Stage::Stocking(agreed, fetch, stock, Made::Blocks(made));
+            let stage = RatingStage::Stocking(agreed, fetch, stock, Made::Blocks(made));
             return Ok(RatingJob::at(self, [grows], stage));
         }
         let mut next = self.prepared(agreed, Product::Stock(stock));
@@ -326,12 +330,12 @@ impl About {
     pub(super) fn prepared(mut self, agreed: Box<RatingAgreed>, product: Product) -> RatingJob {
         self.stocks += 1;
         let due = [Due::Emit(RatingEvent::Prepared)];
-        RatingJob::at(self, due, Stage::Prepared(agreed, product))
+        RatingJob::at(self, due, RatingStage::Prepared(agreed, product))
     }
 
     fn opened(mut self, product: Product, trainee: Box<Trainee>, opened: RingMatrix) -> RatingJob {
         self.openings += 1;
         let due = [Due::Save(RatingSave::Opened(self.openings))];
-        RatingJob::at(self, due, Stage::Opened(product, trainee, opened))
+        RatingJob::at(self, due, RatingStage::Opened(product, trainee, opened))
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | 1 | the session's keys | Setup | |
 //! | 2 | the opening's name; a-parts | Offline | |
-//! | 3 | the rows; noised sums | Online, round 1 | everything: [`FriendsKept`] |
+//! | 3 | the rows; noised sums | Online, round 1 | everything: [`PreparedUpload`] |
 //!
 //! Before 3 the job begins again with fresh seeds: nothing that was sent is ever used again. From
 //! 3 on it goes on with the very bytes that are on disk, and P1 answers them once.
@@ -22,7 +22,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::exchange::{Endpoint, Learnt, Left};
 use super::{
     About, Due, RatingDone, RatingEvent, RatingExchange, RatingJob, RatingNext, RatingPlatform,
-    RatingSave, Stage, Unfinished,
+    RatingSave, RatingStage, Unfinished,
 };
 use crate::{JobError, Phase, Proposal};
 
@@ -45,7 +45,7 @@ pub struct FriendsSetup {
 
 /// Everything that a P0 goes on from once its rows may have left. P0's secret.
 #[derive(Serialize, Deserialize)]
-pub struct FriendsKept {
+pub struct PreparedUpload {
     /// The opening's.
     pub parameters: Parameters,
     /// By which both sides name them.
@@ -67,7 +67,7 @@ pub struct FriendsKept {
 #[derive(Clone)]
 pub struct FriendsCheckpoint {
     /// Written before the rows leave.
-    pub kept: Arc<FriendsKept>,
+    pub prepared: Arc<PreparedUpload>,
     /// The noised sums, once they are here: |O| × C, row by row.
     pub sums: Option<Arc<Vec<f64>>>,
     /// P1 has confirmed the count of openings.
@@ -82,7 +82,7 @@ impl FriendsCheckpoint {
     }
 }
 
-impl FriendsKept {
+impl PreparedUpload {
     fn split(&self) -> Result<Split, JobError> {
         let users = u32::try_from(self.common.len()).unwrap_or(u32::MAX);
         match self.sides {
@@ -120,29 +120,29 @@ pub struct FriendsOpened {
 /// How far the opening is.
 pub(super) enum FriendsStage {
     /// The keys are to be announced.
-    Unkeyed(Session),
+    Unkeyed(FriendsSession),
     /// The opening is to be named.
-    Keyed(Session),
+    Keyed(FriendsSession),
     /// The a-parts are here; the rows are to be made, encoded, and put on disk.
-    Masked(Session, Vec<u8>),
+    Masked(FriendsSession, Vec<u8>),
     /// The rows are on disk, and the job goes on from there: the opening is to be named again.
-    Kept(Arc<FriendsKept>, Arc<RatingKeys>),
+    Prepared(Arc<PreparedUpload>, Arc<RatingKeys>),
     /// The rows are on disk and may have left.
-    Encoded(Arc<FriendsKept>, Arc<RatingKeys>),
+    Encoded(Arc<PreparedUpload>, Arc<RatingKeys>),
     /// The sums are here.
     Opened(FriendsCheckpoint),
 }
 
 /// What the job has beside an endpoint of the opening.
 pub(super) enum FriendsLeft {
-    Key(Session),
-    Prepare(Session),
-    Meeting(Arc<FriendsKept>, Arc<RatingKeys>),
-    Answer(Arc<FriendsKept>),
+    Key(FriendsSession),
+    Prepare(FriendsSession),
+    Resume(Arc<PreparedUpload>, Arc<RatingKeys>),
+    Answer(Arc<PreparedUpload>),
 }
 
 /// A session before its rows exist.
-pub(super) struct Session {
+pub(super) struct FriendsSession {
     setup: FriendsSetup,
     common: Vec<u32>,
     secret: Secret,
@@ -150,7 +150,7 @@ pub(super) struct Session {
     opening: Opening,
 }
 
-impl Session {
+impl FriendsSession {
     fn new(setup: FriendsSetup, common: Vec<u32>) -> Result<Self, JobError> {
         let random = || Seed::generate().map_err(|error| JobError::Ours(error.into()));
         let secret = Secret(*random()?.expose_bytes());
@@ -173,7 +173,7 @@ impl Session {
         self,
         platform: &dyn RatingPlatform,
         masks: Vec<u8>,
-    ) -> Result<(FriendsKept, Arc<RatingKeys>), JobError> {
+    ) -> Result<(PreparedUpload, Arc<RatingKeys>), JobError> {
         let ours = |error: s3rec_spmm::noise_first::NoiseFirstError| JobError::Ours(error.into());
         let setup = self.setup;
         let uploaded = of_common(&self.common, setup.split.uploaded());
@@ -189,7 +189,7 @@ impl Session {
         // Fresh, and used for these rows alone: they are never encoded again.
         let errors = Seed::generate().map_err(|error| JobError::Ours(error.into()))?;
         let upload = Upload::encrypt(&self.keys, &job, &rows, &errors).map_err(ours)?;
-        let kept = FriendsKept {
+        let prepared = PreparedUpload {
             parameters: setup.parameters,
             parameters_digest: setup.parameters_digest,
             common: self.common,
@@ -202,7 +202,7 @@ impl Session {
             masks,
             upload: upload.bytes().to_vec(),
         };
-        Ok((kept, self.keys))
+        Ok((prepared, self.keys))
     }
 }
 
@@ -235,14 +235,22 @@ impl RatingJob {
                 FriendsStage::Opened(checkpoint).into(),
             ));
         }
-        let kept = checkpoint.kept;
-        let keys = RatingKeys::generate(&kept.parameters, &kept.seeds, &kept.secret.seed());
+        let prepared = checkpoint.prepared;
+        let keys = RatingKeys::generate(
+            &prepared.parameters,
+            &prepared.seeds,
+            &prepared.secret.seed(),
+        );
         let keys = Arc::new(keys.map_err(|error| JobError::Ours(error.into()))?);
-        Ok(Self::at(about, [], FriendsStage::Kept(kept, keys).into()))
+        Ok(Self::at(
+            about,
+            [],
+            FriendsStage::Prepared(prepared, keys).into(),
+        ))
     }
 }
 
-impl From<FriendsStage> for Stage {
+impl From<FriendsStage> for RatingStage {
     fn from(stage: FriendsStage) -> Self {
         Self::Friends(Box::new(stage))
     }
@@ -254,22 +262,22 @@ impl About {
         setup: FriendsSetup,
         common: Vec<u32>,
     ) -> Result<RatingJob, JobError> {
-        let stage = FriendsStage::Unkeyed(Session::new(setup, common)?);
+        let stage = FriendsStage::Unkeyed(FriendsSession::new(setup, common)?);
         let due = [Due::Sign(Phase::Setup)];
         Ok(RatingJob::at(self, due, stage.into()))
     }
 
     /// The sums have come: first that they have, then what they are.
-    fn friends_opened(mut self, kept: Arc<FriendsKept>, sums: RealMatrix) -> RatingJob {
+    fn friends_opened(mut self, prepared: Arc<PreparedUpload>, sums: RealMatrix) -> RatingJob {
         self.openings += 1;
-        let terms = kept.parameters.terms();
+        let terms = prepared.parameters.terms();
         let opened = RatingEvent::FriendsOpened {
             users: terms.opened,
             columns: terms.columns,
-            sigma: kept.parameters.sigma(),
+            sigma: prepared.parameters.sigma(),
         };
         let checkpoint = FriendsCheckpoint {
-            kept,
+            prepared,
             sums: Some(Arc::new(sums.values().to_vec())),
             is_agreed: false,
         };
@@ -299,19 +307,19 @@ impl About {
                 let stage = FriendsStage::Masked(session, masks);
                 Ok(RatingJob::at(self, [], stage.into()))
             }
-            (Endpoint::FriendsPrepare(prepare), FriendsLeft::Meeting(kept, keys)) => {
+            (Endpoint::FriendsPrepare(prepare), FriendsLeft::Resume(prepared, keys)) => {
                 // Of other a-parts P1's answer would open to nothing.
-                if prepare.into_masks().map_err(theirs)? != kept.masks {
+                if prepare.into_masks().map_err(theirs)? != prepared.masks {
                     let step = s3rec_spmm::Step::Masks;
                     return Err(theirs(s3rec_spmm::SpmmError::Malformed { step }));
                 }
                 let due = [Due::Emit(RatingEvent::Asks { round: 1 })];
-                let stage = FriendsStage::Encoded(kept, keys);
+                let stage = FriendsStage::Encoded(prepared, keys);
                 Ok(RatingJob::at(self, due, stage.into()))
             }
-            (Endpoint::FriendsAnswer(answer), FriendsLeft::Answer(kept)) => {
+            (Endpoint::FriendsAnswer(answer), FriendsLeft::Answer(prepared)) => {
                 let sums = answer.into_sums().map_err(theirs)?;
-                Ok(self.friends_opened(kept, sums))
+                Ok(self.friends_opened(prepared, sums))
             }
             _ => Err(JobError::OutOfPlace),
         }
@@ -336,11 +344,11 @@ impl About {
                 (Phase::Offline, 0, endpoint, FriendsLeft::Prepare(session))
             }
             FriendsStage::Masked(session, masks) => {
-                let (kept, keys) = session.encode(self.platform.as_ref(), masks)?;
-                let kept = Arc::new(kept);
+                let (prepared, keys) = session.encode(self.platform.as_ref(), masks)?;
+                let prepared = Arc::new(prepared);
                 self.stocks += 1;
                 let checkpoint = FriendsCheckpoint {
-                    kept: Arc::clone(&kept),
+                    prepared: Arc::clone(&prepared),
                     sums: None,
                     is_agreed: false,
                 };
@@ -351,40 +359,40 @@ impl About {
                     Due::Sign(Phase::Offline),
                     Due::Emit(RatingEvent::Asks { round: 1 }),
                 ];
-                let stage = FriendsStage::Encoded(kept, keys);
+                let stage = FriendsStage::Encoded(prepared, keys);
                 return RatingJob::at(self, due, stage.into()).next();
             }
-            FriendsStage::Kept(kept, keys) => {
-                let split = kept.split()?;
-                let job = keys.job(&kept.users_digest, &split, &kept.opening);
+            FriendsStage::Prepared(prepared, keys) => {
+                let split = prepared.split()?;
+                let job = keys.job(&prepared.users_digest, &split, &prepared.opening);
                 let job = job.map_err(|error| ours(error.into()))?;
-                let endpoint = RatingPrepare::new(&kept.parameters, &job).map_err(ours)?;
+                let endpoint = RatingPrepare::new(&prepared.parameters, &job).map_err(ours)?;
                 let endpoint = Endpoint::FriendsPrepare(endpoint);
                 (
                     Phase::Offline,
                     0,
                     endpoint,
-                    FriendsLeft::Meeting(kept, keys),
+                    FriendsLeft::Resume(prepared, keys),
                 )
             }
-            FriendsStage::Encoded(kept, keys) => {
-                let upload = Upload::from_bytes(kept.upload.clone());
-                let endpoint = RatingAnswer::new(&keys, &upload, kept.masks.clone());
+            FriendsStage::Encoded(prepared, keys) => {
+                let upload = Upload::from_bytes(prepared.upload.clone());
+                let endpoint = RatingAnswer::new(&keys, &upload, prepared.masks.clone());
                 let endpoint = Endpoint::FriendsAnswer(endpoint.map_err(ours)?);
-                (Phase::Online, 1, endpoint, FriendsLeft::Answer(kept))
+                (Phase::Online, 1, endpoint, FriendsLeft::Answer(prepared))
             }
             FriendsStage::Opened(checkpoint) if self.is_agreed => {
-                let FriendsCheckpoint { kept, sums, .. } = checkpoint;
-                let split = kept.split()?;
+                let FriendsCheckpoint { prepared, sums, .. } = checkpoint;
+                let split = prepared.split()?;
                 let sums = sums.ok_or(JobError::OutOfPlace)?;
-                let (rows, columns) = (kept.parameters.opened(), kept.parameters.columns());
+                let (rows, columns) = (prepared.parameters.opened(), prepared.parameters.columns());
                 let sums = RealMatrix::from_vec(rows, columns, sums.to_vec());
                 return Ok(RatingNext::Done(RatingDone::Friends(Box::new(
                     FriendsOpened {
-                        parameters: kept.parameters,
-                        opened: of_common(&kept.common, split.opened()),
-                        uploaded: of_common(&kept.common, split.uploaded()),
-                        common: kept.common.clone(),
+                        parameters: prepared.parameters,
+                        opened: of_common(&prepared.common, split.opened()),
+                        uploaded: of_common(&prepared.common, split.uploaded()),
+                        common: prepared.common.clone(),
                         sums: sums.map_err(|error| ours(error.into()))?,
                     },
                 ))));

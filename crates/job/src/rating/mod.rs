@@ -15,6 +15,7 @@
 //! handshake of 4, or with 6. An opening of friends' sums has the order of `friends` in place of
 //! 3 to 5.
 
+mod about;
 mod bounded;
 mod checkpoint;
 mod exchange;
@@ -30,19 +31,19 @@ use std::sync::Arc;
 use s3rec_algebra::{RealMatrix, RingMatrix};
 use s3rec_model::Model;
 use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
-use s3rec_spmm::he::{RatingKeySetup, RatingKeys, RatingRound, public_key_seed};
+use s3rec_spmm::he::RatingKeys;
 use s3rec_spmm::noise_first;
 use s3rec_spmm::preprocessed::{
-    RatingBlock, RatingClose, RatingContinuation, RatingOpening, RatingSession, RatingStock,
-    StockPlace, StockStorage, StockTerms,
+    RatingBlock, RatingClose, RatingContinuation, RatingSession, RatingStock, StockPlace,
+    StockStorage,
 };
-use s3rec_spmm::{ProductParameters, PublicPattern, SpmmError};
+use s3rec_spmm::{ProductParameters, PublicPattern};
 
 use crate::{JobError, JobId, JointTraining, Phase, Proposal};
 
 pub use checkpoint::{RatingAgreed, RatingCheckpoint, RatingProgress, RoundReport, Spent};
 pub use exchange::{ProductExchange, RatingExchange, Unagreed, Unaligned, Unfinished};
-pub use friends::{FriendsCheckpoint, FriendsKept, FriendsOpened, FriendsSetup};
+pub use friends::{FriendsCheckpoint, FriendsOpened, FriendsSetup, PreparedUpload};
 pub use next::{RatingDone, RatingEvent, RatingNext, RatingSave};
 
 use exchange::{Endpoint, Learnt, Left};
@@ -120,7 +121,7 @@ pub struct RatingJob {
     about: About,
     /// To be done before the stage is looked at.
     due: VecDeque<Due>,
-    stage: Stage,
+    stage: RatingStage,
 }
 
 struct About {
@@ -139,13 +140,13 @@ enum Due {
     Sign(Phase),
 }
 
-enum Stage {
+enum RatingStage {
     /// The common users are to be found.
     Unaligned,
     /// The parameters are to be agreed on.
     Unagreed(Vec<u32>),
     /// The key is to be announced, after P1's queries where it has any.
-    Unkeyed(Box<Agreed>, Queries),
+    Unkeyed(Box<AgreedSetup>, Queries),
     /// Both sides are to find the place of an unfinished stock from disk.
     Halted(Box<RatingAgreed>, Box<RatingStock>),
     /// The stock is being made, from that place.
@@ -193,12 +194,12 @@ enum Queries {
     Taken(Option<Arc<RatingFetch>>),
 }
 
-struct Agreed {
+struct AgreedSetup {
     setup: RatingSetup,
     common: Vec<u32>,
 }
 
-impl Agreed {
+impl AgreedSetup {
     /// What is needed of it once the keys are there.
     fn keyed(self) -> Box<RatingAgreed> {
         Box::new(RatingAgreed {
@@ -261,12 +262,12 @@ impl RatingJob {
         let trainee = Box::new(Trainee::resume(training, progress.training)?);
         if is_finished || progress.is_agreed {
             let due = [Due::Emit(RatingEvent::Begins(Phase::Evaluation))];
-            return Ok(Self::at(about, due, Stage::Trained(trainee, true)));
+            return Ok(Self::at(about, due, RatingStage::Trained(trainee, true)));
         }
         let storage = about.platform.reopen_stock().map_err(JobError::disk)?;
         let pattern = Arc::new(agreed.pattern);
         let stock = RatingStock::open(storage, pattern).map_err(JobError::Ours)?;
-        let stage = Stage::Sealed(Box::new(stock), trainee, false);
+        let stage = RatingStage::Sealed(Box::new(stock), trainee, false);
         Ok(Self::at(about, [], stage))
     }
 
@@ -285,23 +286,23 @@ impl RatingJob {
         }
         let Self { about, stage, .. } = self;
         let exchange = match stage {
-            Stage::Friends(stage) => return about.friends(*stage),
-            Stage::Unaligned => RatingExchange::Align(Unaligned(about)),
-            Stage::Unagreed(common) => RatingExchange::SetUp(Unagreed(about, common)),
-            Stage::Unkeyed(agreed, Queries::Due) => {
+            RatingStage::Friends(stage) => return about.friends(*stage),
+            RatingStage::Unaligned => RatingExchange::Align(Unaligned(about)),
+            RatingStage::Unagreed(common) => RatingExchange::SetUp(Unagreed(about, common)),
+            RatingStage::Unkeyed(agreed, Queries::Due) => {
                 let endpoint = RatingQueries::new(&agreed.setup.parameters);
                 let endpoint = Endpoint::Queries(endpoint.map_err(JobError::Ours)?);
                 let left = Left::Queries(agreed);
                 RatingExchange::product(about, Phase::Setup, 0, endpoint, left)
             }
-            Stage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
-            Stage::Halted(agreed, stock) => {
+            RatingStage::Unkeyed(agreed, Queries::Taken(fetch)) => about.key(agreed, fetch)?,
+            RatingStage::Halted(agreed, stock) => {
                 let endpoint = RatingContinuation::new(*stock).map_err(JobError::Ours)?;
                 let endpoint = Endpoint::Continuation(endpoint);
                 let left = Left::Continuation(agreed);
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Stocking(agreed, fetch, stock, made) => {
+            RatingStage::Stocking(agreed, fetch, stock, made) => {
                 let endpoint = match &made {
                     Made::Blocks(_) => RatingBlock::new(*stock),
                     Made::Within(place) => RatingBlock::going_on(*stock, place),
@@ -314,8 +315,10 @@ impl RatingJob {
                 let left = Left::Block(agreed, fetch, made.blocks());
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Prepared(agreed, product) => return about.begin_training(*agreed, product),
-            Stage::Sealed(mut stock, trainee, is_new) => {
+            RatingStage::Prepared(agreed, product) => {
+                return about.begin_training(*agreed, product);
+            }
+            RatingStage::Sealed(mut stock, trainee, is_new) => {
                 if let Some(opening) = trainee.opening() {
                     let opening = bounded::bound_rows(opening, &stock.terms().parameters);
                     let opening = opening.map_err(JobError::Ours)?;
@@ -326,23 +329,23 @@ impl RatingJob {
                 let left = Left::Session(trainee, is_new);
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Rounds(product, trainee) => about.round(product, trainee)?,
-            Stage::Opened(product, trainee, opened) => {
+            RatingStage::Rounds(product, trainee) => about.round(product, trainee)?,
+            RatingStage::Opened(product, trainee, opened) => {
                 return about.learn(product, *trainee, &opened);
             }
-            Stage::Unclosed(Product::He { .. }, trainee) => {
+            RatingStage::Unclosed(Product::He { .. }, trainee) => {
                 return about.trained(trainee, false).next();
             }
-            Stage::Unclosed(Product::Stock(stock), trainee) => {
+            RatingStage::Unclosed(Product::Stock(stock), trainee) => {
                 let endpoint = Endpoint::Close(RatingClose::new(*stock));
                 let left = Left::Close(trainee);
                 RatingExchange::product(about, Phase::Offline, 0, endpoint, left)
             }
-            Stage::Trained(trainee, _) if about.is_agreed => {
+            RatingStage::Trained(trainee, _) if about.is_agreed => {
                 let training = Box::new(trainee.into_training());
                 return Ok(RatingNext::Done(RatingDone::Trained(training)));
             }
-            Stage::Trained(trainee, outlives) => {
+            RatingStage::Trained(trainee, outlives) => {
                 RatingExchange::Finish(Unfinished(about, Learnt::Trained(trainee, outlives)))
             }
         };
@@ -352,211 +355,14 @@ impl RatingJob {
     /// Whether the job is to begin from nothing.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        matches!(self.stage, Stage::Unaligned)
+        matches!(self.stage, RatingStage::Unaligned)
     }
 
-    fn at(about: About, due: impl IntoIterator<Item = Due>, stage: Stage) -> Self {
+    fn at(about: About, due: impl IntoIterator<Item = Due>, stage: RatingStage) -> Self {
         Self {
             about,
             due: due.into_iter().collect(),
             stage,
         }
-    }
-}
-
-impl About {
-    fn new(platform: Arc<dyn RatingPlatform>, job: JobId) -> Self {
-        Self {
-            platform,
-            job,
-            openings: 0,
-            stocks: 0,
-            rounds: Vec::new(),
-            is_agreed: false,
-        }
-    }
-
-    /// From nothing: what was made before is thrown away.
-    fn beginning(self) -> RatingJob {
-        let due = [
-            Due::Save(RatingSave::Discard),
-            Due::Emit(RatingEvent::Begins(Phase::Alignment)),
-            Due::Sign(Phase::Consent),
-        ];
-        RatingJob::at(self, due, Stage::Unaligned)
-    }
-
-    /// With the stock on disk, as far as it is; from nothing where it does not read, for nothing
-    /// was opened.
-    fn take_up_stock(self, agreed: RatingAgreed) -> RatingJob {
-        let pattern = Arc::new(agreed.pattern.clone());
-        let reopened = self.platform.reopen_stock().map_err(SpmmError::Storage);
-        let stock = reopened.and_then(|storage| RatingStock::take_up(storage, pattern));
-        match stock {
-            Err(_) => self.beginning(),
-            Ok(stock) if stock.identity().is_some() => {
-                self.prepared(Box::new(agreed), Product::Stock(Box::new(stock)))
-            }
-            Ok(stock) => {
-                let stage = Stage::Halted(Box::new(agreed), Box::new(stock));
-                RatingJob::at(self, [], stage)
-            }
-        }
-    }
-
-    /// The key of `he`, or that of an empty stock.
-    fn key(
-        self,
-        agreed: Box<Agreed>,
-        fetch: Option<Arc<RatingFetch>>,
-    ) -> Result<RatingExchange, JobError> {
-        let setup = &agreed.setup;
-        let name = self.job.to_string();
-        let seed = public_key_seed(&setup.rating_half, &setup.social_half, name.as_bytes());
-        let (endpoint, left) = if setup.parameters.protocol.is_preprocessed() {
-            let [rating_party, social_party] = setup.parties;
-            let terms = StockTerms {
-                stock_id: setup.stock_id,
-                rating_party,
-                social_party,
-                users_digest: setup.users_digest,
-                operator_commitment: setup.operator_commitment,
-                key_seed: seed,
-                parameters: setup.parameters.clone(),
-            };
-            let storage = self.platform.make_stock().map_err(JobError::disk)?;
-            let stock = RatingStock::create(storage, terms, Arc::clone(&setup.pattern));
-            let stock = stock.map_err(JobError::Ours)?;
-            let endpoint = stock.key_setup().map_err(JobError::Ours)?;
-            (endpoint, Left::StockKey(agreed, fetch, Box::new(stock)))
-        } else {
-            let keys = RatingKeys::generate(&setup.parameters, &seed).map_err(JobError::Ours)?;
-            let endpoint = RatingKeySetup::new(&keys).map_err(JobError::Ours)?;
-            (endpoint, Left::Key(agreed, fetch, Arc::new(keys)))
-        };
-        let endpoint = Endpoint::Key(endpoint);
-        Ok(RatingExchange::product(
-            self,
-            Phase::Setup,
-            0,
-            endpoint,
-            left,
-        ))
-    }
-
-    /// From here on nothing is begun again where there is a stock: it goes with this training.
-    fn begin_training(
-        self,
-        agreed: RatingAgreed,
-        product: Product,
-    ) -> Result<RatingNext, JobError> {
-        let training = self.platform.training(&agreed.parameters, &agreed.common);
-        let trainee = Trainee::begin(training.map_err(JobError::Platform)?)?;
-        let next = match product {
-            Product::Stock(stock) => {
-                // Without queries to begin again with it was kept before the first block.
-                let fetches = agreed.parameters.protocol.fetches_privately();
-                let kept = fetches.then(|| Due::Save(RatingSave::Agreed(Box::new(agreed))));
-                let progress = Due::Save(RatingSave::Progress(self.progress(&trainee)));
-                let due = kept.into_iter().chain([progress]);
-                let stage = Stage::Sealed(stock, Box::new(trainee), true);
-                RatingJob::at(self, due, stage)
-            }
-            he @ Product::He { .. } => self.rounds(he, Box::new(trainee), true),
-        };
-        next.next()
-    }
-
-    /// To the next opening, or to what follows the last.
-    fn rounds(self, product: Product, trainee: Box<Trainee>, are_first: bool) -> RatingJob {
-        let mut due = Vec::new();
-        if are_first {
-            due.push(Due::Emit(RatingEvent::RoundsBegin));
-            due.push(Due::Sign(Phase::Offline));
-        }
-        if trainee.opening().is_some() {
-            let round = self.openings + 1;
-            due.push(Due::Emit(RatingEvent::Asks { round }));
-            return RatingJob::at(self, due, Stage::Rounds(product, trainee));
-        }
-        due.push(Due::Sign(Phase::Online));
-        RatingJob::at(self, due, Stage::Unclosed(product, trainee))
-    }
-
-    /// The columns are used, on disk, before anything masked by them leaves.
-    fn round(
-        self,
-        product: Product,
-        mut trainee: Box<Trainee>,
-    ) -> Result<RatingExchange, JobError> {
-        let opening = trainee.take_opening()?;
-        let round = self.openings + 1;
-        let (endpoint, left) = match product {
-            Product::He {
-                keys,
-                pattern,
-                fetch,
-            } => {
-                let opening = bounded::bound_rows(&opening, keys.parameters());
-                let opening = opening.map_err(JobError::Ours)?;
-                let endpoint = RatingRound::new(&keys, &pattern, &opening);
-                let mut endpoint = endpoint.map_err(JobError::Ours)?;
-                if let Some(fetch) = &fetch {
-                    endpoint = endpoint.with_fetch(fetch);
-                }
-                let product = Product::He {
-                    keys,
-                    pattern,
-                    fetch,
-                };
-                (Endpoint::Round(endpoint), Left::Round(product, trainee))
-            }
-            Product::Stock(stock) => {
-                let opening = bounded::bound_rows(&opening, &stock.terms().parameters);
-                let opening = opening.map_err(JobError::Ours)?;
-                let endpoint = RatingOpening::new(*stock, &opening).map_err(JobError::Ours)?;
-                (Endpoint::Opening(endpoint), Left::Opening(trainee))
-            }
-        };
-        let phase = Phase::Online;
-        Ok(RatingExchange::product(self, phase, round, endpoint, left))
-    }
-
-    /// The training that the next opening belongs to is on disk before that opening leaves,
-    /// where the job outlives a restart.
-    fn learn(
-        mut self,
-        product: Product,
-        trainee: Trainee,
-        opened: &RingMatrix,
-    ) -> Result<RatingNext, JobError> {
-        let (trainee, report) = trainee.absorb(opened, self.platform.as_ref())?;
-        self.rounds.push(report);
-        let round = self.openings;
-        let mut due = Vec::new();
-        if matches!(product, Product::Stock(_)) {
-            due.push(Due::Save(RatingSave::Progress(self.progress(&trainee))));
-        }
-        due.push(Due::Emit(RatingEvent::RoundDone { round, report }));
-        let mut next = self.rounds(product, Box::new(trainee), false);
-        next.due = due.into_iter().chain(next.due).collect();
-        next.next()
-    }
-
-    fn trained(self, trainee: Box<Trainee>, outlives: bool) -> RatingJob {
-        let due = [Due::Emit(RatingEvent::Begins(Phase::Evaluation))];
-        RatingJob::at(self, due, Stage::Trained(trainee, outlives))
-    }
-
-    fn progress(&self, trainee: &Trainee) -> Box<RatingProgress> {
-        Box::new(RatingProgress {
-            training: trainee.state(),
-            openings: self.openings,
-            stocks: self.stocks,
-            offline: Spent::default(),
-            online: Spent::default(),
-            rounds: self.rounds.clone(),
-            is_agreed: self.is_agreed,
-        })
     }
 }

@@ -69,11 +69,11 @@ impl Restoring {
     /// stock's, where a finished one is asked for.
     pub fn from_disk<E: Display>(
         self,
-        kept: Option<SocialCheckpoint>,
+        checkpoint: Option<SocialCheckpoint>,
         operator: impl FnOnce(&[u32]) -> Result<SocialOperator, E>,
     ) -> Result<(SocialTurn, Option<Restored>), JobError> {
         let goes_on = self.0.call.goes_on;
-        match self.read(kept, operator) {
+        match self.read(checkpoint, operator) {
             Ok((stocked, restored)) => {
                 let stocked = Box::new(stocked);
                 let state = match goes_on {
@@ -90,32 +90,37 @@ impl Restoring {
 
     fn read<E: Display>(
         &self,
-        kept: Option<SocialCheckpoint>,
+        checkpoint: Option<SocialCheckpoint>,
         operator: impl FnOnce(&[u32]) -> Result<SocialOperator, E>,
     ) -> Result<(Stocked, Restored), JobError> {
         let call = &self.0.call;
-        let kept = kept.ok_or(JobError::Lost)?;
-        if kept.parameters_digest != call.parameters_digest {
+        let checkpoint = checkpoint.ok_or(JobError::Lost)?;
+        if checkpoint.parameters_digest != call.parameters_digest {
             return Err(JobError::OtherParameters);
         }
-        let operator = operator(&kept.rows).map_err(changed)?;
-        let salt = Seed::from_bytes(kept.salt.0);
-        let operand = SocialOperand::new(&kept.parameters, &kept.pattern, &operator, &salt);
+        let operator = operator(&checkpoint.rows).map_err(changed)?;
+        let salt = Seed::from_bytes(checkpoint.salt.0);
+        let operand = SocialOperand::new(
+            &checkpoint.parameters,
+            &checkpoint.pattern,
+            &operator,
+            &salt,
+        );
         let operand = Arc::new(operand.map_err(changed)?);
         let storage = self.0.platform.reopen_stock().map_err(JobError::disk)?;
         let stock = match call.goes_on {
-            true => SocialStock::take_up(storage, &kept.pattern, operand),
-            false => SocialStock::open(storage, &kept.pattern, operand),
+            true => SocialStock::take_up(storage, &checkpoint.pattern, operand),
+            false => SocialStock::open(storage, &checkpoint.pattern, operand),
         };
         let stock = stock.map_err(JobError::Ours)?;
-        let layout = kept.parameters.layout().map_err(JobError::Ours)?;
+        let layout = checkpoint.parameters.layout().map_err(JobError::Ours)?;
         let restored = Restored {
             openings: stock.openings(),
-            users: kept.parameters.users,
-            parameters: kept.parameters.clone().into(),
+            users: checkpoint.parameters.users,
+            parameters: checkpoint.parameters.clone().into(),
         };
         let stocked = Stocked {
-            parameters_digest: kept.parameters_digest,
+            parameters_digest: checkpoint.parameters_digest,
             stock,
             // Of an unfinished stock, until both sides have found its place.
             blocks_made: layout.blocks,

@@ -3,7 +3,7 @@
 //!
 //! | before | on disk |
 //! |---|---|
-//! | a-parts leave | [`FriendsKept`]: keys, users, P1's secret; the opening's number and seed |
+//! | a-parts leave | [`SocialFriendsCheckpoint`]: keys, users, P1's secret; the opening's number and seed |
 //! | the answer is made | the digest of the upload that it answers; then its count |
 //! | the answer leaves | its bytes |
 //!
@@ -73,7 +73,7 @@ pub struct FriendsAgreed {
 
 /// An opening whose a-parts may have left: P1's secret, on disk.
 #[derive(Serialize, Deserialize)]
-pub struct FriendsKept {
+pub struct SocialFriendsCheckpoint {
     /// How P0 is named.
     pub peer: String,
     /// The opening's.
@@ -109,19 +109,19 @@ pub trait FriendsStorage: Send + Sync {
     ///
     /// # Errors
     /// The storage's.
-    fn load(&self) -> io::Result<Option<FriendsKept>>;
+    fn load(&self) -> io::Result<Option<SocialFriendsCheckpoint>>;
 
     /// Replaces it, whole or not at all.
     ///
     /// # Errors
     /// The storage's.
-    fn save(&self, kept: &FriendsKept) -> io::Result<()>;
+    fn save(&self, checkpoint: &SocialFriendsCheckpoint) -> io::Result<()>;
 }
 
 /// How far the opening is.
-pub struct SocialFriends(Stage);
+pub struct SocialFriends(FriendsStage);
 
-enum Stage {
+enum FriendsStage {
     /// P0's keys are due.
     Agreed(FriendsAgreed),
     /// The opening's name is due.
@@ -148,7 +148,7 @@ pub(super) struct Keyed {
 pub(super) enum FriendsLeft {
     Key(Box<FriendsAgreed>),
     Prepare([u8; 32]),
-    Again(Box<FriendsKept>),
+    Again(Box<SocialFriendsCheckpoint>),
     Answer([u8; 32]),
 }
 
@@ -156,34 +156,34 @@ impl SocialFriends {
     /// An opening whose parameters were agreed on.
     #[must_use]
     pub fn new(agreed: FriendsAgreed) -> Self {
-        Self(Stage::Agreed(agreed))
+        Self(FriendsStage::Agreed(agreed))
     }
 
     /// Of the parameters.
     pub(super) fn parameters_digest(&self) -> [u8; 32] {
         match &self.0 {
-            Stage::Agreed(agreed) => agreed.parameters_digest,
-            Stage::Keyed(keyed) => keyed.agreed.parameters_digest,
-            Stage::Prepared(digest, _) | Stage::Answered(digest, ..) | Stage::Done(digest) => {
-                *digest
-            }
+            FriendsStage::Agreed(agreed) => agreed.parameters_digest,
+            FriendsStage::Keyed(keyed) => keyed.agreed.parameters_digest,
+            FriendsStage::Prepared(digest, _)
+            | FriendsStage::Answered(digest, ..)
+            | FriendsStage::Done(digest) => *digest,
         }
     }
 
     pub(super) fn is_unkeyed(&self) -> bool {
-        matches!(self.0, Stage::Agreed(_))
+        matches!(self.0, FriendsStage::Agreed(_))
     }
 
     pub(super) fn is_unprepared(&self) -> bool {
-        matches!(self.0, Stage::Keyed(_))
+        matches!(self.0, FriendsStage::Keyed(_))
     }
 
     pub(super) fn is_prepared(&self) -> bool {
-        matches!(self.0, Stage::Prepared(..))
+        matches!(self.0, FriendsStage::Prepared(..))
     }
 
     pub(super) fn is_answered(&self) -> bool {
-        matches!(self.0, Stage::Answered(..))
+        matches!(self.0, FriendsStage::Answered(..))
     }
 }
 
@@ -195,13 +195,13 @@ impl About {
     ) -> Result<Result<(Endpoint, Left), Box<Keyed>>, JobError> {
         let storage = self.platform.friends_storage();
         let (endpoint, left) = match friends.0 {
-            Stage::Agreed(agreed) => {
+            FriendsStage::Agreed(agreed) => {
                 let setup = SocialKeySetup::new(&agreed.parameters, &agreed.seeds);
                 let endpoint = Endpoint::FriendsKey(setup.map_err(JobError::Ours)?);
                 (endpoint, FriendsLeft::Key(Box::new(agreed)))
             }
-            Stage::Keyed(keyed) => return Ok(Err(Box::new(keyed))),
-            Stage::Prepared(digest, prepared) => {
+            FriendsStage::Keyed(keyed) => return Ok(Err(Box::new(keyed))),
+            FriendsStage::Prepared(digest, prepared) => {
                 let record = Answering {
                     storage,
                     admission: self.platform.admission(self.call.round),
@@ -210,7 +210,7 @@ impl About {
                 let answer = SocialAnswer::new(*prepared, record).map_err(JobError::Ours)?;
                 (Endpoint::FriendsAnswer(answer), FriendsLeft::Answer(digest))
             }
-            Stage::Answered(digest, parameters, (number, upload), answer) => {
+            FriendsStage::Answered(digest, parameters, (number, upload), answer) => {
                 let record = Answering {
                     storage,
                     admission: self.platform.admission(self.call.round),
@@ -221,7 +221,7 @@ impl About {
                 let endpoint = Endpoint::FriendsAnswer(again.map_err(JobError::Ours)?);
                 (endpoint, FriendsLeft::Answer(digest))
             }
-            Stage::Done(_) => return Err(JobError::NotDue),
+            FriendsStage::Done(_) => return Err(JobError::NotDue),
         };
         Ok(Ok((endpoint, Left::Friends(left))))
     }
@@ -234,7 +234,7 @@ impl About {
             message,
         } = keyed;
         let storage = self.platform.friends_storage();
-        let kept = FriendsKept {
+        let checkpoint = SocialFriendsCheckpoint {
             peer: self.platform.peer(),
             parameters: agreed.parameters,
             rows: agreed.rows.as_ref().clone(),
@@ -250,7 +250,7 @@ impl About {
             upload: None,
             answer: None,
         };
-        storage.save(&kept).map_err(JobError::disk)?;
+        storage.save(&checkpoint).map_err(JobError::disk)?;
         let session = SocialSession {
             keys,
             users_digest: agreed.users_digest,
@@ -272,7 +272,7 @@ impl About {
             (Endpoint::FriendsKey(setup), FriendsLeft::Key(agreed)) => {
                 let message = setup.into_message().map_err(JobError::Ours)?;
                 let keys = SocialKeys::accept(&agreed.parameters, &agreed.seeds, &message);
-                Stage::Keyed(Keyed {
+                FriendsStage::Keyed(Keyed {
                     agreed: *agreed,
                     keys: Arc::new(keys.map_err(|error| JobError::Theirs(error.into()))?),
                     message,
@@ -280,17 +280,26 @@ impl About {
             }
             (Endpoint::FriendsPrepare(prepare), FriendsLeft::Prepare(digest)) => {
                 let prepared = prepare.into_prepared().map_err(JobError::Ours)?;
-                Stage::Prepared(digest, Box::new(prepared))
+                FriendsStage::Prepared(digest, Box::new(prepared))
             }
-            (Endpoint::FriendsAgain(_), FriendsLeft::Again(kept)) => {
-                let bound = (kept.opening, kept.upload, kept.answer.clone());
+            (Endpoint::FriendsAgain(_), FriendsLeft::Again(checkpoint)) => {
+                let bound = (
+                    checkpoint.opening,
+                    checkpoint.upload,
+                    checkpoint.answer.clone(),
+                );
                 let (Some(opening), Some(upload), Some(answer)) = bound else {
                     return Err(JobError::OutOfPlace);
                 };
                 let bound = (opening.number, upload);
-                Stage::Answered(kept.parameters_digest, kept.parameters, bound, answer)
+                FriendsStage::Answered(
+                    checkpoint.parameters_digest,
+                    checkpoint.parameters,
+                    bound,
+                    answer,
+                )
             }
-            (Endpoint::FriendsAnswer(_), FriendsLeft::Answer(digest)) => Stage::Done(digest),
+            (Endpoint::FriendsAnswer(_), FriendsLeft::Answer(digest)) => FriendsStage::Done(digest),
             _ => return Err(JobError::OutOfPlace),
         };
         Ok(SocialJob::Friends(Box::new(SocialFriends(stage))))
@@ -298,12 +307,12 @@ impl About {
 }
 
 /// An opening as it was kept, to be met over.
-pub(super) struct Meeting {
+pub(super) struct ResumeHandshake {
     endpoint: Endpoint,
     left: FriendsLeft,
 }
 
-impl Meeting {
+impl ResumeHandshake {
     pub(super) fn apart(self) -> (Endpoint, Left) {
         (self.endpoint, Left::Friends(self.left))
     }
@@ -317,57 +326,58 @@ impl Restoring {
     /// [`JobError::Lost`], [`JobError::OtherParameters`], [`JobError::LinksChanged`].
     pub fn friends_from_disk<E: Display>(
         self,
-        kept: Option<FriendsKept>,
+        checkpoint: Option<SocialFriendsCheckpoint>,
         friends: impl FnOnce(&[u32]) -> Result<Friends, E>,
     ) -> Result<(SocialTurn, Restored), JobError> {
-        let kept = kept.ok_or(JobError::Lost)?;
+        let checkpoint = checkpoint.ok_or(JobError::Lost)?;
         let Self(about) = self;
-        if kept.parameters_digest != about.call.parameters_digest {
+        if checkpoint.parameters_digest != about.call.parameters_digest {
             return Err(JobError::OtherParameters);
         }
         // Without a bound opening no rows of P0 can be on their way.
-        if kept.opening.is_none() {
+        if checkpoint.opening.is_none() {
             return Err(JobError::Lost);
         }
         let restored = Restored {
-            openings: u32::from(kept.answer.is_some()),
-            users: u32::try_from(kept.rows.len()).unwrap_or(u32::MAX),
-            parameters: AgreedParameters::Friends(kept.parameters),
+            openings: u32::from(checkpoint.answer.is_some()),
+            users: u32::try_from(checkpoint.rows.len()).unwrap_or(u32::MAX),
+            parameters: AgreedParameters::Friends(checkpoint.parameters),
         };
         let storage = about.platform.friends_storage();
-        let users = u32::try_from(kept.rows.len()).unwrap_or(u32::MAX);
-        let split = match kept.sides {
-            Sides::One => Split::one_sided(users, kept.opened.clone()).map_err(ours)?,
+        let users = u32::try_from(checkpoint.rows.len()).unwrap_or(u32::MAX);
+        let split = match checkpoint.sides {
+            Sides::One => Split::one_sided(users, checkpoint.opened.clone()).map_err(ours)?,
             Sides::Two => Split::two_sided(users),
         };
-        let key = Seed::from_bytes(kept.key.0);
-        let keys = SocialKeys::accept(&kept.parameters, &kept.seeds, &kept.keys).map_err(ours)?;
+        let key = Seed::from_bytes(checkpoint.key.0);
+        let keys = SocialKeys::accept(&checkpoint.parameters, &checkpoint.seeds, &checkpoint.keys)
+            .map_err(ours)?;
         let session = SocialSession {
             keys: Arc::new(keys),
-            users_digest: kept.users_digest,
+            users_digest: checkpoint.users_digest,
             split,
             key,
         };
-        let meeting = if let Some(answer) = &kept.answer {
+        let handshake = if let Some(answer) = &checkpoint.answer {
             let masks = answer.masks.clone();
             let again = SocialPrepareAgain::new(session, masks, Binding(storage));
-            Meeting {
+            ResumeHandshake {
                 endpoint: Endpoint::FriendsAgain(again.map_err(JobError::Ours)?),
-                left: FriendsLeft::Again(Box::new(kept)),
+                left: FriendsLeft::Again(Box::new(checkpoint)),
             }
         } else {
-            let friends = friends(&kept.rows).map_err(changed)?;
+            let friends = friends(&checkpoint.rows).map_err(changed)?;
             let block = friends.block(&session.split).map_err(ours)?;
-            if block.digest(&session.key) != kept.links {
+            if block.digest(&session.key) != checkpoint.links {
                 return Err(changed("they give other sums"));
             }
             let prepare = SocialPrepare::of_block(session, block, Binding(storage));
-            Meeting {
+            ResumeHandshake {
                 endpoint: Endpoint::FriendsPrepare(prepare.map_err(JobError::Ours)?),
-                left: FriendsLeft::Prepare(kept.parameters_digest),
+                left: FriendsLeft::Prepare(checkpoint.parameters_digest),
             }
         };
-        let turn = SocialTurn::at(about, [], State::FriendsMeeting(Box::new(meeting)));
+        let turn = SocialTurn::at(about, [], State::FriendsHandshake(Box::new(handshake)));
         Ok((turn, restored))
     }
 }
@@ -376,7 +386,7 @@ fn ours(error: s3rec_spmm::noise_first::NoiseFirstError) -> JobError {
     JobError::Ours(error.into())
 }
 
-fn kept_of(storage: &dyn FriendsStorage) -> Result<FriendsKept, SpmmError> {
+fn checkpoint_of(storage: &dyn FriendsStorage) -> Result<SocialFriendsCheckpoint, SpmmError> {
     storage
         .load()?
         .ok_or_else(|| SpmmError::Refused(Box::new(JobError::Lost)))
@@ -391,13 +401,13 @@ struct Binding(Arc<dyn FriendsStorage>);
 
 impl OpeningRecord for Binding {
     fn bind(&mut self, opening: &Opening) -> Result<(), SpmmError> {
-        let mut kept = kept_of(self.0.as_ref())?;
-        match kept.opening {
+        let mut checkpoint = checkpoint_of(self.0.as_ref())?;
+        match checkpoint.opening {
             Some(bound) if bound == *opening => Ok(()),
             Some(_) => Err(other("opening")),
             None => {
-                kept.opening = Some(*opening);
-                Ok(self.0.save(&kept)?)
+                checkpoint.opening = Some(*opening);
+                Ok(self.0.save(&checkpoint)?)
             }
         }
     }
@@ -439,41 +449,41 @@ impl OpeningRecord for Answering {
     }
 
     fn permit(&mut self, number: u64, upload: &[u8; 32]) -> Result<(), SpmmError> {
-        let mut kept = kept_of(self.storage.as_ref())?;
-        if kept.opening.map(|opening| opening.number) != Some(number) {
+        let mut checkpoint = checkpoint_of(self.storage.as_ref())?;
+        if checkpoint.opening.map(|opening| opening.number) != Some(number) {
             return Err(other("opening"));
         }
-        if kept.upload.is_some_and(|bound| bound != *upload) {
+        if checkpoint.upload.is_some_and(|bound| bound != *upload) {
             return Err(other("upload"));
         }
         self.admission.named(0)?;
         self.admission
-            .permit(&Self::asked(*upload, kept.answer.is_some()))?;
-        if kept.upload.is_none() {
-            kept.upload = Some(*upload);
-            self.storage.save(&kept)?;
+            .permit(&Self::asked(*upload, checkpoint.answer.is_some()))?;
+        if checkpoint.upload.is_none() {
+            checkpoint.upload = Some(*upload);
+            self.storage.save(&checkpoint)?;
         }
         Ok(())
     }
 
     fn count(&mut self, _: u64) -> Result<(), SpmmError> {
-        let kept = kept_of(self.storage.as_ref())?;
-        let upload = kept.upload.ok_or_else(|| other("upload"))?;
+        let checkpoint = checkpoint_of(self.storage.as_ref())?;
+        let upload = checkpoint.upload.ok_or_else(|| other("upload"))?;
         self.admission
-            .count(&Self::asked(upload, kept.answer.is_some()))
+            .count(&Self::asked(upload, checkpoint.answer.is_some()))
     }
 
     fn keep(&mut self, _: u64, answer: &Noised) -> Result<(), SpmmError> {
-        let mut kept = kept_of(self.storage.as_ref())?;
-        match &kept.answer {
+        let mut checkpoint = checkpoint_of(self.storage.as_ref())?;
+        match &checkpoint.answer {
             Some(made) if made.noised == answer.bytes() => Ok(()),
             Some(_) => Err(other("answer")),
             None => {
-                kept.answer = Some(Answer {
+                checkpoint.answer = Some(Answer {
                     masks: std::mem::take(&mut self.masks),
                     noised: answer.bytes().to_vec(),
                 });
-                Ok(self.storage.save(&kept)?)
+                Ok(self.storage.save(&checkpoint)?)
             }
         }
     }

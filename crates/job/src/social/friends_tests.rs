@@ -17,11 +17,11 @@ const OPENED: u32 = 1500;
 struct Nowhere;
 
 impl FriendsStorage for Nowhere {
-    fn load(&self) -> io::Result<Option<FriendsKept>> {
+    fn load(&self) -> io::Result<Option<SocialFriendsCheckpoint>> {
         Ok(None)
     }
 
-    fn save(&self, _: &FriendsKept) -> io::Result<()> {
+    fn save(&self, _: &SocialFriendsCheckpoint) -> io::Result<()> {
         Ok(())
     }
 }

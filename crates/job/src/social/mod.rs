@@ -26,7 +26,9 @@ use crate::{JobError, Phase};
 
 pub use checkpoint::{Restored, Restoring, SocialCheckpoint};
 pub use exchange::SocialExchange;
-pub use friends::{FriendsAgreed, FriendsBounded, FriendsKept, FriendsStorage, SocialFriends};
+pub use friends::{
+    FriendsAgreed, FriendsBounded, FriendsStorage, SocialFriends, SocialFriendsCheckpoint,
+};
 pub use turn::{SocialEvent, SocialNext, SocialTurn, Uncleared};
 
 /// Proof that what is about to leave was permitted, counted and logged. A platform makes it in

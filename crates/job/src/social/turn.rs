@@ -10,7 +10,7 @@ use s3rec_spmm::preprocessed::{
 use s3rec_spmm::{Admission, ProductParameters};
 
 use super::exchange::{Endpoint, Left};
-use super::friends::{Keyed as FriendsKeyed, Meeting};
+use super::friends::{Keyed as FriendsKeyed, ResumeHandshake};
 use super::{
     Call, Keyed, Pace, Permit, Restoring, SocialAgreed, SocialCheckpoint, SocialExchange,
     SocialJob, SocialPlatform, Stocked,
@@ -52,7 +52,7 @@ pub(super) enum State {
     /// A-parts of friends' sums may leave.
     FriendsCleared(Box<FriendsKeyed>),
     /// Both sides are to meet over an opening of friends' sums.
-    FriendsMeeting(Box<Meeting>),
+    FriendsHandshake(Box<ResumeHandshake>),
     /// The call is answered.
     Answered(SocialJob),
 }
@@ -162,7 +162,7 @@ impl SocialTurn {
     pub fn pace(&self) -> Pace {
         match &self.state {
             State::Called(job) => job.pace(),
-            State::FriendsCleared(_) | State::FriendsMeeting(_) => Pace::Block,
+            State::FriendsCleared(_) | State::FriendsHandshake(_) => Pace::Block,
             _ => Pace::Free,
         }
     }
@@ -173,7 +173,7 @@ impl SocialTurn {
     /// [`JobError`]: the job, or P0's connection, is over.
     pub fn next(mut self) -> Result<SocialNext, JobError> {
         match self.due.pop_front() {
-            Some(Due::Save(kept)) => return Ok(SocialNext::Save(kept, self)),
+            Some(Due::Save(checkpoint)) => return Ok(SocialNext::Save(checkpoint, self)),
             Some(Due::Emit(event)) => return Ok(SocialNext::Emit(event, self)),
             None => {}
         }
@@ -193,7 +193,7 @@ impl SocialTurn {
                 }
             },
             State::FriendsCleared(keyed) => about.prepare_friends(*keyed)?,
-            State::FriendsMeeting(meeting) => meeting.apart(),
+            State::FriendsHandshake(handshake) => handshake.apart(),
             State::Called(SocialJob::Away) => {
                 return Ok(SocialNext::Restore(Restoring(about)));
             }
@@ -203,10 +203,10 @@ impl SocialTurn {
                 (Endpoint::Queries(queries), Left::Queries(agreed))
             }
             State::Cleared(agreed) if agreed.parameters.protocol.is_preprocessed() => {
-                let kept = SocialCheckpoint::of(&agreed, about.platform.peer());
+                let checkpoint = SocialCheckpoint::of(&agreed, about.platform.peer());
                 let due = [
                     Due::Emit(SocialEvent::StockBegins),
-                    Due::Save(Box::new(kept)),
+                    Due::Save(Box::new(checkpoint)),
                 ];
                 return Self::at(about, due, State::Creating(agreed)).next();
             }

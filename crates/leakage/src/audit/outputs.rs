@@ -9,7 +9,7 @@ use super::AuditOptions;
 use crate::LeakageError;
 use crate::draws::{normal, purpose, stream, unit};
 use crate::linear::{add, dot};
-use crate::product::Session;
+use crate::product::ProductSession;
 
 /// |O|: rows that each have a canary.
 const ROWS: u32 = 2;
@@ -97,7 +97,7 @@ impl Outputs {
             .enumerate()
             .map(|(session, coins)| {
                 let seed = seed.derive("session", &[&(session as u64).to_le_bytes()]);
-                let session = Session::new(&parameters, &seed)?;
+                let session = ProductSession::new(&parameters, &seed)?;
                 let mut values = Vec::with_capacity(coins.len() * columns);
                 for (number, coins) in (1..).zip(coins.chunks(rows)) {
                     let fixed = (0..ROWS).map(|row| (row, constant(row)));

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 use s3rec_job::rating::{
-    FriendsCheckpoint, FriendsKept as RatingKept, FriendsSetup, RatingDone, RatingExchange,
-    RatingJob, RatingNext, RatingPlatform, RatingSave,
+    FriendsCheckpoint, FriendsSetup, PreparedUpload, RatingDone, RatingExchange, RatingJob,
+    RatingNext, RatingPlatform, RatingSave,
 };
 use s3rec_job::social::{
-    Call, FriendsAgreed, FriendsKept, FriendsStorage, SocialFriends, SocialJob, SocialNext,
-    SocialPlatform, SocialTurn,
+    Call, FriendsAgreed, FriendsStorage, SocialFriends, SocialFriendsCheckpoint, SocialJob,
+    SocialNext, SocialPlatform, SocialTurn,
 };
 use s3rec_job::{JobId, JointTraining, Proposal, Terms};
 use s3rec_model::{Model, SolverKind};
@@ -163,12 +163,12 @@ struct Place {
 }
 
 impl FriendsStorage for Place {
-    fn load(&self) -> io::Result<Option<FriendsKept>> {
+    fn load(&self) -> io::Result<Option<SocialFriendsCheckpoint>> {
         Ok(decode(self.file.lock().unwrap().as_deref()))
     }
 
-    fn save(&self, kept: &FriendsKept) -> io::Result<()> {
-        let encoded = encode(kept);
+    fn save(&self, checkpoint: &SocialFriendsCheckpoint) -> io::Result<()> {
+        let encoded = encode(checkpoint);
         self.life.spend(|| {
             *self.file.lock().unwrap() = Some(encoded);
             Ok(())
@@ -223,7 +223,7 @@ struct Opening {
     world: Arc<World>,
     transcript: Transcript,
     /// P0's file.
-    kept: Option<Vec<u8>>,
+    checkpoint: Option<Vec<u8>>,
     social: Arc<Mutex<Option<Vec<u8>>>>,
     counted: Arc<AtomicU32>,
     seen: u32,
@@ -231,14 +231,14 @@ struct Opening {
     sessions: u8,
 }
 
-type Stored = (RatingKept, Option<Vec<f64>>, bool);
+type Stored = (PreparedUpload, Option<Vec<f64>>, bool);
 
 impl Opening {
     fn new(world: &Arc<World>) -> Self {
         Self {
             world: Arc::clone(world),
             transcript: Transcript::default(),
-            kept: None,
+            checkpoint: None,
             social: Arc::default(),
             counted: Arc::default(),
             seen: 0,
@@ -283,11 +283,11 @@ impl Opening {
         });
         let platform = Arc::new(Rating(Arc::clone(&self.world)));
         let proposal = self.world.proposal.clone();
-        let kept: Option<Stored> = decode(self.kept.as_deref());
-        let taken_up = match kept {
-            Some((kept, sums, is_agreed)) => {
+        let checkpoint: Option<Stored> = decode(self.checkpoint.as_deref());
+        let taken_up = match checkpoint {
+            Some((prepared, sums, is_agreed)) => {
                 let checkpoint = FriendsCheckpoint {
-                    kept: Arc::new(kept),
+                    prepared: Arc::new(prepared),
                     sums: sums.map(Arc::new),
                     is_agreed,
                 };
@@ -352,9 +352,9 @@ impl Opening {
                             SocialNext::Clear(uncleared) => uncleared.cleared(&Counted),
                             SocialNext::Save(..) => panic!("no stock"),
                             SocialNext::Restore(restoring) => {
-                                let kept = host.place.load().unwrap();
+                                let checkpoint = host.place.load().unwrap();
                                 let friends = |_: &[u32]| Ok::<_, SpmmError>(self.world.friends());
-                                let restored = restoring.friends_from_disk(kept, friends);
+                                let restored = restoring.friends_from_disk(checkpoint, friends);
                                 restored.map_err(of_job(Side::Social))?.0
                             }
                             SocialNext::Exchange(answering) => {
@@ -398,16 +398,16 @@ impl Opening {
         match what {
             RatingSave::Discard => {
                 assert_eq!(self.counted(), 0, "begun again after an opening");
-                spend(life, || self.kept = None)
+                spend(life, || self.checkpoint = None)
             }
             RatingSave::Friends(checkpoint) => {
                 let FriendsCheckpoint {
-                    kept,
+                    prepared,
                     sums,
                     is_agreed,
                 } = &checkpoint;
-                let encoded = encode(&(kept.as_ref(), sums.as_deref(), is_agreed));
-                spend(life, || self.kept = Some(encoded))
+                let encoded = encode(&(prepared.as_ref(), sums.as_deref(), is_agreed));
+                spend(life, || self.checkpoint = Some(encoded))
             }
             RatingSave::Opened(round) => spend(life, || self.seen = round),
             RatingSave::Agreed(_) | RatingSave::Progress(_) => panic!("nothing is trained"),
@@ -423,7 +423,11 @@ fn friends_sums_are_answered_once_whatever_befalls() {
         let mut weather = Weather::of(seed);
         let mut opening = Opening::new(&world);
         let end = opening.run(&mut weather);
-        let what = format!("seed {seed}: {:?} after {:?}", end.is_ok(), weather.told());
+        let what = format!(
+            "seed {seed}: {:?} after {:?}",
+            end.is_ok(),
+            weather.suffered()
+        );
         let (seen, counted) = (opening.seen, opening.counted());
         assert!(counted <= 1 && seen <= counted, "{what}");
         assert!(opening.transcript.answers() <= counted as usize, "{what}");
@@ -472,17 +476,17 @@ impl Opening {
             is_done,
         });
         assert!(matches!(died, Err(Stop::Broken)), "{died:?}");
-        assert!(opening.kept.is_some() && opening.seen == 0);
+        assert!(opening.checkpoint.is_some() && opening.seen == 0);
         opening
     }
 
     /// P0's rows are others now, which no P0 of ours sends: what left before is forgotten.
     fn change_rows(&mut self) {
         self.transcript = Transcript::default();
-        let kept = self.kept.as_mut().unwrap();
+        let checkpoint = self.checkpoint.as_mut().unwrap();
         // The rows are the last of what is kept, before two bytes for sums and confirmation.
-        let place = kept.len() - 4;
-        kept[place] ^= 1;
+        let place = checkpoint.len() - 4;
+        checkpoint[place] ^= 1;
     }
 }
 

@@ -261,10 +261,10 @@ impl Job {
                 Ok(model) => return End::Finished(model),
                 Err(Stop::Refused(side, why)) => {
                     // The other side is told by Abort, or stops waiting.
-                    let told = format!("the other platform ended the job: {why}");
+                    let peer_message = format!("the other platform ended the job: {why}");
                     let (rating, social) = match side {
-                        Side::Rating => (why, told),
-                        Side::Social => (told, why),
+                        Side::Rating => (why, peer_message),
+                        Side::Social => (peer_message, why),
                     };
                     return End::Named { rating, social };
                 }

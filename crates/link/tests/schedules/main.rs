@@ -55,7 +55,7 @@ fn every_schedule_ends_in_the_same_model_or_with_a_name() {
         let mut weather = Weather::of(seed);
         let mut job = Job::new(&world);
         let end = job.run(&mut weather);
-        let what = format!("S3REC_SEED={seed}: {end:?} after {:?}", weather.told());
+        let what = format!("S3REC_SEED={seed}: {end:?} after {:?}", weather.suffered());
         match &end {
             End::Finished(model) => assert!(*model == expected, "another model, {what}"),
             End::Named { rating, social } => {
@@ -65,7 +65,7 @@ fn every_schedule_ends_in_the_same_model_or_with_a_name() {
         job.check_ledgers(&what);
         went_on += job.went_on();
         *ends.entry(end.name()).or_insert(0) += 1;
-        for one in weather.told() {
+        for one in weather.suffered() {
             *befell.entry(one.name()).or_insert(0_u32) += 1;
         }
     }

@@ -81,7 +81,7 @@ pub(crate) struct Weather {
     stormy_attempts: u64,
     /// Befalls the first attempt instead of anything drawn.
     first: Option<Misfortune>,
-    told: Vec<Misfortune>,
+    suffered: Vec<Misfortune>,
 }
 
 impl Weather {
@@ -90,7 +90,7 @@ impl Weather {
             choices: Choices(0),
             stormy_attempts: 0,
             first: None,
-            told: Vec::new(),
+            suffered: Vec::new(),
         }
     }
 
@@ -100,7 +100,7 @@ impl Weather {
             stormy_attempts: 1 + choices.below(STORMY_ATTEMPTS),
             choices,
             first: None,
-            told: Vec::new(),
+            suffered: Vec::new(),
         }
     }
 
@@ -112,17 +112,17 @@ impl Weather {
         }
     }
 
-    pub(crate) fn told(&self) -> &[Misfortune] {
-        &self.told
+    pub(crate) fn suffered(&self) -> &[Misfortune] {
+        &self.suffered
     }
 
     /// What befalls the next attempt.
     pub(crate) fn next(&mut self) -> Misfortune {
         if let Some(first) = self.first.take() {
-            self.told.push(first);
+            self.suffered.push(first);
             return first;
         }
-        if self.told.len() as u64 >= self.stormy_attempts {
+        if self.suffered.len() as u64 >= self.stormy_attempts {
             return Misfortune::Nothing;
         }
         // Early messages are of the resume handshake; late ones of the last rounds.
@@ -156,7 +156,7 @@ impl Weather {
                 bit: usize::try_from(self.choices.below(1 << 20)).unwrap_or(0),
             },
         };
-        self.told.push(misfortune);
+        self.suffered.push(misfortune);
         misfortune
     }
 }

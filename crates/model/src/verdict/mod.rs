@@ -33,6 +33,8 @@
 //! nothing else: which task and which group that is, is fixed before anything is measured.
 
 mod nested;
+#[cfg(test)]
+mod planted;
 mod report;
 #[cfg(test)]
 mod tests;

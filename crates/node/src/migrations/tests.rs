@@ -1,11 +1,12 @@
 //! What older versions have kept, read by this one.
 
-use s3rec_job::{Account, Counters, JobDisclosure, OpenedDay, Overlap, Shown};
-use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
-use s3rec_spmm::ReleasePolicy;
+use s3rec_job::{Account, Counters, JobDisclosure};
+use s3rec_sparse::PatternPolicy;
+use s3rec_wire::convert::{counters_to_wire, disclosure_to_wire};
 
 use super::*;
 use crate::store::Store;
+use crate::vectors_tests::{COUNTERS, disclosure, version};
 
 /// A line of the ledger as version 0.1 stored it: every field set, encoded by that version.
 const DISCLOSURE_0_1: &str = "0a2436376535353034342d313062312d343236662d393234372d6262363830653566653063381206726174696e\
@@ -15,64 +16,20 @@ const DISCLOSURE_0_1: &str = "0a2436376535353034342d313062312d343236662d39323437
     0908b0a201101618cc08da04095031206c6561726e74f2060ff00601f80646800702880704900705fa06200505\
     05050505050505050505050505050505050505050505050505050505050582070bf0068001f8068020800702";
 
-fn disclosure_0_1() -> v1::Disclosure {
-    let counters = v1::Counters {
-        jobs: 1,
-        openings: 2,
-        opened_columns: 22,
-        opened_values: 1100,
-        exact_values: 0,
-        nano_rho: 500_000_000,
-        stocks: 3,
-    };
-    v1::Disclosure {
-        job_id: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
-        peer: "rating".into(),
-        openings: 2,
-        opened_columns: 22,
-        opened_values: 1100,
-        release_policy: Some(v1::ReleasePolicy {
-            kind: v1::ReleaseKind::Noised.into(),
-            noise_sigma: 4.0,
-            row_norm_beta: 1.0,
-            delta: 1e-6,
-            ..v1::ReleasePolicy::default()
-        }),
-        pattern_policy: v1::PatternPolicy::Nothing.into(),
-        common_users: 50,
-        bytes: 1_000_000,
-        statements: vec!["P0 learnt".into()],
-        updated_unix_ms: 1_795_800_000_000,
-        overlap: Some(v1::Overlap {
-            rating_users: 70,
-            social_users: 80,
-            common_users: 50,
-        }),
-        lineage: vec![3; 16],
-        counters: Some(counters),
-        epsilon: 5.5,
-        delta: 1e-6,
-        days: vec![v1::OpenedDay {
-            day: 20_784,
-            columns: 22,
-            values: 1100,
-        }],
-        own_statements: vec!["P1 learnt".into()],
-        shown: Some(v1::Shown {
-            intersections: 1,
-            ids_asked: 70,
-            bounds: 2,
-            pattern_rows: 4,
-            commitments: 5,
-        }),
-        peer_pin: vec![5; 32],
-        bounds: Some(v1::PublicBounds {
-            degree: 128,
-            links: 4096,
-            rule: v1::BoundsRule::Ladder.into(),
-        }),
+/// As this version reads it.
+fn disclosure_0_1() -> JobDisclosure {
+    JobDisclosure {
+        pattern: Some(PatternPolicy::Nothing),
+        counters: COUNTERS_0_1,
+        ..disclosure()
     }
 }
+
+const COUNTERS_0_1: Counters = Counters {
+    exact_values: 0,
+    stocks: 3,
+    ..COUNTERS
+};
 
 fn bytes_of(hexadecimal: &str) -> Vec<u8> {
     let digits = hexadecimal.as_bytes().chunks(2);
@@ -84,7 +41,7 @@ fn bytes_of(hexadecimal: &str) -> Vec<u8> {
 #[test]
 fn what_version_0_1_counted_and_approved_stands() {
     let old = bytes_of(DISCLOSURE_0_1);
-    assert_eq!(old, disclosure_0_1().to_record());
+    assert_eq!(old, disclosure_to_wire(&disclosure_0_1()).to_record());
     // A line of before the openings, and records that were lost once.
     let bare = v1::Disclosure {
         job_id: "bare".into(),
@@ -92,7 +49,7 @@ fn what_version_0_1_counted_and_approved_stands() {
     };
     let missing = v1::Account {
         lineage: vec![3; 16],
-        counters: disclosure_0_1().counters,
+        counters: Some(counters_to_wire(&COUNTERS_0_1)),
         ..v1::Account::default()
     };
     let approval = v1::StoredApproval {
@@ -114,67 +71,14 @@ fn what_version_0_1_counted_and_approved_stands() {
         store.set_schema(3);
     }
     let store = Store::open(directory.path()).unwrap();
-    let counters = Counters {
-        jobs: 1,
-        openings: 2,
-        opened_columns: 22,
-        opened_values: 1100,
-        exact_values: 0,
-        nano_rho: 500_000_000,
-        stocks: 3,
-    };
-    let expected = JobDisclosure {
-        job: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
-        peer: "rating".into(),
-        openings: 2,
-        opened_columns: 22,
-        opened_values: 1100,
-        release: Some(ReleasePolicy::Noised {
-            sigma: 4.0,
-            row_norm_beta: 1.0,
-            delta: 1e-6,
-        }),
-        pattern: Some(PatternPolicy::Nothing),
-        common_users: 50,
-        bytes: 1_000_000,
-        statements: vec!["P0 learnt".into()],
-        own_statements: vec!["P1 learnt".into()],
-        updated_unix_ms: 1_795_800_000_000,
-        overlap: Some(Overlap {
-            rating_users: 70,
-            social_users: 80,
-            common_users: 50,
-        }),
-        lineage: vec![3; 16],
-        counters,
-        epsilon: 5.5,
-        delta: 1e-6,
-        days: vec![OpenedDay {
-            day: 20_784,
-            columns: 22,
-            values: 1100,
-        }],
-        shown: Some(Shown {
-            intersections: 1,
-            ids_asked: 70,
-            bounds: 2,
-            pattern_rows: 4,
-            commitments: 5,
-        }),
-        peer_pin: vec![5; 32],
-        bounds: Some(PublicBounds {
-            stated: StatedBounds {
-                degree: 128,
-                links: 4096,
-            },
-            rule: BoundsRule::Ladder,
-        }),
-    };
-    assert_eq!(store.get(disclosures, "job").unwrap(), Some(expected));
+    assert_eq!(
+        store.get(disclosures, "job").unwrap(),
+        Some(disclosure_0_1())
+    );
     let bare: JobDisclosure = store.get(disclosures, "bare").unwrap().unwrap();
     assert_eq!((bare.job.as_str(), bare.openings), ("bare", 0));
     let missing: Account = store.get(missings, "0303").unwrap().unwrap();
-    assert_eq!(missing.counters, counters);
+    assert_eq!(missing.counters, COUNTERS_0_1);
     let signed: SignedApproval = store.get(approvals, "job").unwrap().unwrap();
     assert_eq!(signed.approval, [1, 2, 3]);
     assert_eq!(signed.signature, [4; 64]);
@@ -183,15 +87,17 @@ fn what_version_0_1_counted_and_approved_stands() {
     let store = Store::open(directory.path()).unwrap();
     assert!(store.get::<JobDisclosure>(disclosures, "job").is_ok());
 }
+
 #[test]
 fn what_schema_4_kept_of_data_peers_and_stocks_stands() {
+    let expected = version();
     let version = v1::DataVersion {
-        dataset: "links".into(),
-        lineage: vec![1; 16],
-        version: 3,
-        salt: vec![2; 32],
-        commitment: vec![3; 32],
-        imported_unix_ms: 4,
+        dataset: expected.dataset.clone(),
+        lineage: expected.lineage.clone(),
+        version: expected.version,
+        salt: expected.salt.clone(),
+        commitment: expected.commitment.clone(),
+        imported_unix_ms: expected.imported_unix_ms,
     };
     let deleted = v1::DataVersion {
         salt: vec![],
@@ -237,14 +143,6 @@ fn what_schema_4_kept_of_data_peers_and_stocks_stands() {
         store.set_schema(4);
     }
     let store = Store::open(directory.path()).unwrap();
-    let expected = DataVersion {
-        dataset: "links".into(),
-        lineage: vec![1; 16],
-        version: 3,
-        salt: vec![2; 32],
-        commitment: vec![3; 32],
-        imported_unix_ms: 4,
-    };
     let gone = DataVersion {
         salt: vec![],
         commitment: vec![],

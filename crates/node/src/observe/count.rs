@@ -88,14 +88,14 @@ pub fn round_done() {
     counter!(ROUNDS).increment(1);
 }
 
-/// A meter of the messages of a job's `stage`.
+/// A meter of the messages of a job's `phase`.
 #[must_use]
-pub fn meter(stage: Stage) -> Meter {
-    match stage {
-        Stage::Offline => {
+pub fn meter(phase: MeteredPhase) -> Meter {
+    match phase {
+        MeteredPhase::Offline => {
             Meter::observed_by(|direction, bytes| peer_message(direction, "offline", bytes))
         }
-        Stage::Online => {
+        MeteredPhase::Online => {
             Meter::observed_by(|direction, bytes| peer_message(direction, "online", bytes))
         }
     }
@@ -103,7 +103,7 @@ pub fn meter(stage: Stage) -> Meter {
 
 /// What a message is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum MeteredPhase {
     /// Everything before the rounds, and the stock's close.
     Offline,
     /// The rounds.

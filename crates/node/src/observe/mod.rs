@@ -15,8 +15,8 @@ mod readiness;
 mod scrape;
 
 pub use count::{
-    RefusedConnection, Stage, call_refused, called, connection_refused, connections, job_failed,
-    meter, phase_spent, port_opened, reloaded, round_done, state_ended,
+    MeteredPhase, RefusedConnection, call_refused, called, connection_refused, connections,
+    job_failed, meter, phase_spent, port_opened, reloaded, round_done, state_ended,
 };
 pub use http::serve;
 pub use readiness::{Check, PeerSight, Reach, Readiness};

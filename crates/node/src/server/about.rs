@@ -18,7 +18,7 @@ const MAX_QUESTION_BYTES: usize = 4 << 10;
 ///
 /// # Errors
 /// [`ServeError::Reflection`]; [`ServeError::Descriptors`] for a service that is not ours.
-pub async fn add_health_and_reflection<S: NamedService>(
+pub(super) async fn add_health_and_reflection<S: NamedService>(
     routes: &mut RoutesBuilder,
     callers: &Authorize,
 ) -> Result<(), ServeError> {

@@ -3,6 +3,7 @@
 mod about;
 mod calls;
 mod connections;
+mod operators;
 mod progress;
 
 use std::net::SocketAddr;
@@ -20,9 +21,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server;
 
-pub use about::add_health_and_reflection;
+use about::add_health_and_reflection;
 use calls::WatchCalls;
 use connections::{Guarded, Guests};
+pub use operators::Operators;
 
 use crate::alive::Alive;
 use crate::client::{
@@ -148,6 +150,21 @@ impl Port {
             listener,
             address,
         })
+    }
+
+    /// The same where an address is configured.
+    ///
+    /// # Errors
+    /// As [`Port::bind`].
+    pub async fn bind_any(
+        name: &'static str,
+        address: Option<SocketAddr>,
+        data_dir: &Path,
+    ) -> Result<Option<Self>, ServeError> {
+        match address {
+            Some(address) => Ok(Some(Self::bind(name, address, data_dir).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The socket itself, for who serves something else than gRPC.

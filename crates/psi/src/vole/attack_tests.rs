@@ -15,12 +15,12 @@ use super::pair::{self, Transcript};
 use super::rating::{RatingSending, tag};
 use super::social::SocialReceiving;
 use super::{check, okvs, rating, social};
-use crate::{PsiError, Session, Sizes};
+use crate::{PsiError, PsiSession, Sizes};
 
 const IDS: u32 = 64;
 
-fn session(job: u8) -> Session {
-    Session::new(&[job; 16], &[1; 32], &[2; 32], "nfc-trim")
+fn session(job: u8) -> PsiSession {
+    PsiSession::new(&[job; 16], &[1; 32], &[2; 32], "nfc-trim")
 }
 
 fn name(id: u32) -> String {
@@ -31,7 +31,7 @@ fn names(ids: std::ops::Range<u32>) -> Vec<String> {
     ids.map(name).collect()
 }
 
-fn hash(session: &Session, id: u32) -> [u8; 32] {
+fn hash(session: &PsiSession, id: u32) -> [u8; 32] {
     *blake3::keyed_hash(&Keys::new(session).id, name(id).as_bytes()).as_bytes()
 }
 

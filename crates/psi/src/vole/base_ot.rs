@@ -155,11 +155,11 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::{PointFault, Session};
+    use crate::{PointFault, PsiSession};
 
     #[test]
     fn the_chooser_has_the_chosen_seed_and_not_the_other() {
-        let keys = Keys::new(&Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
+        let keys = Keys::new(&PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
         let mut random = ChaCha20Rng::from_seed([5; 32]);
         let choices: Vec<u8> = (0..40).map(|i| (i / 3) & 1).collect();
         let choices = Zeroizing::new(choices);
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn improper_elements_are_refused_by_place() {
-        let keys = Keys::new(&Session::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
+        let keys = Keys::new(&PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
         let mut random = ChaCha20Rng::from_seed([5; 32]);
         let (choosing, mut requests) = choose(&keys, Zeroizing::new(vec![0; 3]), &mut random);
         requests[4 * 32..5 * 32].fill(0);

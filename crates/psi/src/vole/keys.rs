@@ -1,6 +1,6 @@
 //! The session's public keys of this form.
 
-use crate::Session;
+use crate::PsiSession;
 
 /// One for each use, so that no two hash alike; all public to both.
 #[derive(Clone)]
@@ -13,7 +13,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(session: &Session) -> Self {
+    pub(super) fn new(session: &PsiSession) -> Self {
         let key = |label: &str| *blake3::keyed_hash(&session.vole_key, label.as_bytes()).as_bytes();
         Self {
             id: key("id"),

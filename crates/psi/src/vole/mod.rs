@@ -78,7 +78,7 @@ mod attack_tests;
 #[cfg(test)]
 mod okvs_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use layout::Layout;
 pub use rating::{RatingEncoding, RatingMatching, RatingSending};

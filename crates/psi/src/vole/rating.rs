@@ -15,7 +15,7 @@ use super::layout::{CHUNK_GROUPS, GROUP_BYTES, Layout, TRANSFERS};
 use super::{base_ot, check, okvs, tree};
 use crate::claims::{self, Claims};
 use crate::group::{IdHash, entropy};
-use crate::{Common, PsiError, Session, Sizes};
+use crate::{Common, PsiError, PsiSession, Sizes};
 
 /// Begins P0's part: hashes and encodes its ids, on all cores but for the encoding.
 ///
@@ -25,7 +25,7 @@ use crate::{Common, PsiError, Session, Sizes};
 /// [`PsiError::Entropy`], [`PsiError::Count`], [`PsiError::OwnDuplicate`]; [`PsiError::Encoding`]
 /// for less than one session in 2^40 whose key P1 did not choose: begin again with a new one.
 pub fn begin<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
 ) -> Result<RatingEncoding, PsiError> {
@@ -33,7 +33,7 @@ pub fn begin<'a>(
 }
 
 pub(super) fn begin_seeded<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     seed: &[u8; 32],
@@ -59,7 +59,7 @@ pub(super) fn begin_seeded<'a>(
 
 /// P0's ids are encoded; P1's request is due.
 pub struct RatingEncoding {
-    session: Session,
+    session: PsiSession,
     keys: Keys,
     layout: Layout,
     ids: Vec<IdHash>,
@@ -113,7 +113,7 @@ impl RatingEncoding {
 
 /// Sends columns, then the check.
 pub struct RatingSending {
-    session: Session,
+    session: PsiSession,
     keys: Keys,
     layout: Layout,
     ids: Vec<IdHash>,
@@ -253,7 +253,7 @@ pub(super) fn tag(keys: &Keys, id: &IdHash, row: Row) -> Tag {
 
 /// Takes P1's labels.
 pub struct RatingMatching {
-    session: Session,
+    session: PsiSession,
     layout: Layout,
     index: Index,
     stream: blake3::Hasher,

@@ -17,7 +17,7 @@ use super::rating::tag;
 use super::{check, okvs, tree};
 use crate::claims;
 use crate::group::{IdHash, POINT_BYTES, entropy};
-use crate::{Common, PsiError, Session, Sizes};
+use crate::{Common, PsiError, PsiSession, Sizes};
 
 /// Begins P1's part; gives the request to send. Nothing of `ids` crosses before P0's columns have
 /// been checked.
@@ -27,7 +27,7 @@ use crate::{Common, PsiError, Session, Sizes};
 /// # Errors
 /// [`PsiError::Entropy`], [`PsiError::Count`], [`PsiError::OwnDuplicate`].
 pub fn begin<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
 ) -> Result<(SocialStarting, Vec<u8>), PsiError> {
@@ -35,7 +35,7 @@ pub fn begin<'a>(
 }
 
 pub(super) fn begin_seeded<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     seed: &[u8; 32],
@@ -50,7 +50,7 @@ pub(super) fn begin_seeded<'a>(
 }
 
 pub(super) fn begin_with<'a>(
-    session: &Session,
+    session: &PsiSession,
     sizes: Sizes,
     ids: impl Iterator<Item = &'a str>,
     delta: Zeroizing<[u8; SYMBOLS]>,
@@ -85,7 +85,7 @@ pub(super) fn begin_with<'a>(
 
 /// P1 has asked; P0's answer is due.
 pub struct SocialStarting {
-    session: Session,
+    session: PsiSession,
     keys: Keys,
     layout: Layout,
     ids: Vec<(IdHash, u32)>,
@@ -141,7 +141,7 @@ impl SocialStarting {
 
 /// Takes P0's columns.
 pub struct SocialReceiving {
-    session: Session,
+    session: PsiSession,
     keys: Keys,
     layout: Layout,
     ids: Vec<(IdHash, u32)>,
@@ -262,7 +262,7 @@ fn fill_tile(
 
 /// Labels P1's ids.
 pub struct SocialLabelling {
-    session: Session,
+    session: PsiSession,
     keys: Keys,
     layout: Layout,
     ids: Vec<(IdHash, u32)>,
@@ -347,7 +347,7 @@ impl SocialLabelling {
 
 /// Waits for P0's claims.
 pub struct SocialWaiting {
-    session: Session,
+    session: PsiSession,
     layout: Layout,
     order: Vec<u32>,
     digest: [u8; 32],

@@ -1,25 +1,11 @@
-//! The result against the clear intersection, known answers, and every way a peer can break the
-//! conversation.
+//! Known answers, and every way a peer can break the conversation.
 
 use std::collections::BTreeSet;
 
-use proptest::prelude::*;
-
 use super::pair::{self, Transcript};
 use super::{Layout, RatingEncoding, SocialStarting, rating, social};
-use crate::{Common, PsiError, Session, Sizes};
-
-fn session() -> Session {
-    Session::new(&[3; 16], &[1; 32], &[2; 32], "nfc-trim")
-}
-
-fn sizes(p0: &[String], p1: &[String]) -> Sizes {
-    Sizes::new(p0.len() as u64, p1.len() as u64).unwrap()
-}
-
-fn names(ids: impl IntoIterator<Item = u32>) -> Vec<String> {
-    ids.into_iter().map(|id| format!("user {id}")).collect()
-}
+use crate::contract_tests::{error, names, session, sizes};
+use crate::{Common, PsiError, Sizes};
 
 fn at_rating(p0: &[String], sizes: Sizes, seed: u8) -> RatingEncoding {
     let ids = p0.iter().map(String::as_str);
@@ -31,93 +17,10 @@ fn at_social(p1: &[String], sizes: Sizes, seed: u8) -> (SocialStarting, Vec<u8>)
     social::begin_seeded(&session(), sizes, ids, &[seed; 32]).unwrap()
 }
 
-fn run(p0: &[String], p1: &[String], seed: u8) -> (Common, Common, Transcript) {
+pub(crate) fn run(p0: &[String], p1: &[String], seed: u8) -> (Common, Common, Transcript) {
     let sizes = sizes(p0, p1);
     let rating = at_rating(p0, sizes, seed);
     pair::run(rating, at_social(p1, sizes, seed ^ 0x80)).unwrap()
-}
-
-fn assert_exact(p0: &[String], p1: &[String], seed: u8) -> Common {
-    let (at_rating, at_social, transcript) = run(p0, p1, seed);
-    assert_eq!(at_rating.digest, at_social.digest);
-    let named = |rows: &[u32], ids: &[String]| -> Vec<String> {
-        rows.iter().map(|row| ids[*row as usize].clone()).collect()
-    };
-    let left = named(&at_rating.rows, p0);
-    assert_eq!(left, named(&at_social.rows, p1), "one order");
-    let clear: BTreeSet<&String> = p0.iter().filter(|id| p1.contains(id)).collect();
-    assert_eq!(left.len(), clear.len());
-    assert_eq!(left.iter().collect::<BTreeSet<_>>(), clear);
-    let layout = Layout::new(sizes(p0, p1));
-    let expected = layout.bytes_to_social() + layout.bytes_to_rating();
-    assert_eq!(transcript.bytes(), expected);
-    at_rating
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_intersection_is_exact(
-        p0 in prop::collection::btree_set(0_u32..60, 0..40),
-        p1 in prop::collection::btree_set(0_u32..60, 0..40),
-        seed: u8,
-    ) {
-        assert_exact(&names(p0), &names(p1), seed);
-    }
-}
-
-#[test]
-fn empty_sets_no_common_id_and_all_common_are_results() {
-    let (none, some, others) = (names([]), names(0..20), names(20..50));
-    let mut reversed = some.clone();
-    reversed.reverse();
-    for (p0, p1, expected) in [
-        (&none, &none, 0),
-        (&none, &some, 0),
-        (&some, &none, 0),
-        (&some, &others, 0),
-        (&some, &reversed, 20),
-    ] {
-        assert_eq!(assert_exact(p0, p1, 5).rows.len(), expected);
-    }
-}
-
-/// Tiles, messages and words that are not whole, and unequal sets.
-#[test]
-fn sets_of_several_messages_are_exact() {
-    for (p0, p1, common) in [
-        (names(0..45_000), names(44_000..46_000), 1_000),
-        (names(0..300), names(200..34_000), 100),
-    ] {
-        let (at_rating, at_social, seen) = run(&p0, &p1, 6);
-        assert_eq!(
-            (at_rating.rows.len(), at_rating.digest),
-            (common, at_social.digest)
-        );
-        assert!(seen.columns.len() > 2 || seen.labels.len() > 1);
-        for (row, other) in at_rating.rows.iter().zip(&at_social.rows) {
-            assert_eq!(p0[*row as usize], p1[*other as usize]);
-        }
-    }
-}
-
-/// The form at the crate's root finds the same ids.
-#[test]
-fn both_forms_agree() {
-    let (p0, p1) = (names(0..500), names(250..700));
-    let session = session();
-    let sizes = sizes(&p0, &p1);
-    let ecdh = crate::pair::run(
-        crate::rating::begin(&session, sizes, p0.iter().map(String::as_str)).unwrap(),
-        crate::social::begin(&session, sizes, p1.iter().map(String::as_str)).unwrap(),
-    );
-    let vole = run(&p0, &p1, 1).0;
-    let sorted = |mut rows: Vec<u32>| {
-        rows.sort_unstable();
-        rows
-    };
-    assert_eq!(sorted(ecdh.unwrap().0.rows), sorted(vole.rows));
 }
 
 /// Known answers: whatever changes a byte that crosses breaks the conversation with other versions.
@@ -134,15 +37,6 @@ fn known_transcript() {
         hasher.finalize().to_hex().as_str(),
         "c0c9739ed79f16cc9f7270c384847879c1ad0545156f1a09abb86351c7e44bde"
     );
-}
-
-#[test]
-fn the_digest_names_the_common_ids_and_their_order() {
-    let digest = |p1: &[String], seed| run(&names(0..20), p1, seed).0.digest;
-    let base = digest(&names(10..30), 1);
-    assert_ne!(base, digest(&names(9..29), 1), "other common ids");
-    assert_ne!(base, digest(&names(10..30), 2), "another order");
-    assert_eq!(base, digest(&names(10..30), 1));
 }
 
 /// Secrets come from the system, anew for every run and each party.
@@ -172,13 +66,6 @@ fn every_run_draws_secrets_of_its_own() {
         + blocks(layout.columns_bytes())
         + blocks(layout.labels_bytes());
     assert_eq!(seen.len(), expected);
-}
-
-fn error<T>(result: Result<T, PsiError>) -> PsiError {
-    match result {
-        Ok(_) => panic!("taken"),
-        Err(error) => error,
-    }
 }
 
 /// What each side has is told as it is: a step is due when all has come, not before.

@@ -15,6 +15,8 @@ mod noise_first;
 mod pads;
 mod refusals;
 mod renewal;
+mod simulation;
+mod stock_refusals;
 mod stocks;
 mod transcript;
 mod trimming;

@@ -265,7 +265,7 @@ pub struct ReasonedJobArgs {
 }
 
 #[cfg(test)]
-mod told;
+mod quoted_tests;
 
 #[cfg(test)]
 mod tests {

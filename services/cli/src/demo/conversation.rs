@@ -16,7 +16,7 @@ use crate::client::{self, ExportedModel, RatingClient, SocialClient};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::note;
-use crate::progress::Progress;
+use crate::progress::JobProgress;
 use crate::verbs::most_dropped;
 
 /// Name of both data sets.
@@ -237,7 +237,7 @@ impl Conversation {
             wait_for_approval: true,
         };
         self.rating.start_job(request).await?;
-        let mut progress = Progress::new(silent);
+        let mut progress = JobProgress::new(silent);
         let last = client::rating_events(&mut self.rating, &self.job_id, |event| {
             progress.show(event);
             Ok(())

@@ -1,16 +1,16 @@
 //! One layer between answers and the terminal: text for people, one JSON document for programs.
 
+mod format;
 mod table;
 pub(crate) mod terminal;
-mod words;
 
 use std::io::Write;
 
 use serde_json::Value;
 
+pub use format::{bytes, count, date_now, duration, moment, name, relative};
 pub use s3rec_wire::json::to_json;
 pub use table::Table;
-pub use words::{bytes, count, date_now, duration, moment, name, relative};
 
 use crate::failure::Failure;
 

@@ -5,11 +5,11 @@ use s3rec_bench::products::{self, ProductsOptions};
 use s3rec_bench::record::{PhaseRecord, ProductsReport};
 use s3rec_bench::workload::{UserChoice, Workload};
 
+use super::bench_all;
 use super::links::over_links;
 use super::records::{conclude, json, write};
 use super::scale::scale;
 use super::serve_load::serve_load;
-use super::whole;
 use crate::arguments::{BenchVerb, FetchArgs, ProductsArgs};
 use crate::failure::Failure;
 use crate::output::{Output, Table, bytes, note};
@@ -34,8 +34,8 @@ pub async fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
         BenchVerb::Scale(arguments) => scale(&arguments, output),
         BenchVerb::Links(arguments) => over_links(&arguments, output).await,
         BenchVerb::Leakage(arguments) => super::leakage::leakage(&arguments, output),
-        BenchVerb::Report(arguments) => whole::report(&arguments, output),
-        BenchVerb::All(arguments) => whole::all(&arguments, output).await,
+        BenchVerb::Report(arguments) => bench_all::report(&arguments, output),
+        BenchVerb::All(arguments) => bench_all::all(&arguments, output).await,
         BenchVerb::Serve(arguments) => serve_load(*arguments, output).await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod bench_all;
 mod context;
 mod descriptor;
 mod estimate;
@@ -35,7 +36,6 @@ mod stored_text;
 mod tune;
 mod tune_lists;
 mod verdict_text;
-mod whole;
 
 pub use audit::audit;
 pub use bench::bench;
@@ -57,13 +57,13 @@ use s3rec_wire::v1;
 
 use crate::failure::Failure;
 use crate::output::{Output, name, to_json};
-use crate::progress::Progress;
+use crate::progress::JobProgress;
 
 /// Shows events as they come: a bar or lines for people, the elements of one JSON array for
 /// programs.
 struct EventView {
     output: Output,
-    progress: Progress,
+    progress: JobProgress,
     events: usize,
 }
 
@@ -71,7 +71,7 @@ impl EventView {
     fn new(output: Output) -> Self {
         Self {
             output,
-            progress: Progress::new(output.is_json()),
+            progress: JobProgress::new(output.is_json()),
             events: 0,
         }
     }

@@ -1,13 +1,14 @@
 //! Known answers: rows of the store as this version writes them, and commitments to data.
 
 use s3rec_job::{Account, Counters, JobDisclosure, OpenedDay, Overlap, Shown, SignedApproval};
-use s3rec_node::rows::Row;
-use s3rec_node::versions::{Commitment, DataVersion};
 use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
 use s3rec_spmm::ReleasePolicy;
 use s3rec_vectors::Vectors;
 
-const COUNTERS: Counters = Counters {
+use crate::rows::Row;
+use crate::versions::{Commitment, DataVersion};
+
+pub(crate) const COUNTERS: Counters = Counters {
     jobs: 1,
     openings: 2,
     opened_columns: 22,
@@ -31,7 +32,7 @@ const DAY: OpenedDay = OpenedDay {
     values: 1100,
 };
 
-fn disclosure() -> JobDisclosure {
+pub(crate) fn disclosure() -> JobDisclosure {
     JobDisclosure {
         job: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
         peer: "rating".into(),
@@ -88,6 +89,17 @@ fn account() -> Account {
     }
 }
 
+pub(crate) fn version() -> DataVersion {
+    DataVersion {
+        dataset: "links".into(),
+        lineage: vec![1; 16],
+        version: 3,
+        salt: vec![2; 32],
+        commitment: vec![3; 32],
+        imported_unix_ms: 1_795_800_000_000,
+    }
+}
+
 /// A changed row is another version of the store: it wants a step of the migrations.
 #[test]
 fn rows_and_commitments_are_the_known_ones() {
@@ -101,15 +113,7 @@ fn rows_and_commitments_are_the_known_ones() {
         signature: vec![4; 64],
     };
     vectors.bytes("approval", &signed.to_row());
-    let version = DataVersion {
-        dataset: "links".into(),
-        lineage: vec![1; 16],
-        version: 3,
-        salt: vec![2; 32],
-        commitment: vec![3; 32],
-        imported_unix_ms: 1_795_800_000_000,
-    };
-    vectors.bytes("version of data", &version.to_row());
+    vectors.bytes("version of data", &version().to_row());
     vectors.group("commitments under the salt 01…");
     for (name, rows) in [
         ("no rows", &[][..]),

@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection to P1 whose identity and version were checked.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub(crate) struct PeerConnection {
     pub(crate) client: PeerClient<Channel>,
     /// How P1 is named in messages and ledgers.
     pub(crate) peer: String,
@@ -34,7 +34,7 @@ pub(crate) struct Session {
     pub(crate) social_key: PublicKey,
 }
 
-impl Session {
+impl PeerConnection {
     /// Connects, and exchanges versions.
     pub(crate) async fn open(platform: &Platform) -> Result<Self, Fault> {
         let expected = Authorize::pinned(CertificateRole::Social, &platform.identity);
@@ -104,7 +104,7 @@ impl Session {
                     Ok(None) => Heard::Lost(LinkError::Ended.into()),
                     Err(status) => Heard::Lost(read(&status)),
                 };
-                // P1's last word stands: the stream's end right after it says nothing more.
+                // P1's last notice stands: the stream's end right after it says nothing more.
                 let over = match &heard {
                     Heard::Lost(_) => true,
                     Heard::Decision(state, _, _) => is_terminal(*state),
@@ -147,7 +147,7 @@ enum Heard {
 }
 
 /// What P1 has said of a job by now.
-pub(crate) enum Word {
+pub(crate) enum Notice {
     Nothing,
     State(JobState),
     /// P1 has ended the job.
@@ -156,7 +156,7 @@ pub(crate) enum Word {
     Lost(Fault),
 }
 
-/// P1's word on the job, from its decision to its end.
+/// P1's notices of the job, from its decision to its end.
 pub(crate) struct Lifeline {
     heard: watch::Receiver<Heard>,
     task: tokio::task::JoinHandle<()>,
@@ -172,10 +172,10 @@ impl Lifeline {
     /// The state as P1 first tells it.
     pub(crate) async fn first(&self) -> Result<JobState, Fault> {
         let mut heard = self.heard.clone();
-        let word = heard
+        let notice = heard
             .wait_for(|heard| !matches!(heard, Heard::Nothing))
             .await;
-        match word.map(|heard| heard.clone()) {
+        match notice.map(|heard| heard.clone()) {
             Ok(Heard::Decision(state, ..)) => Ok(state),
             Ok(Heard::Lost(fault)) => Err(fault),
             Ok(Heard::Nothing) | Err(_) => Err(LinkError::Ended.into()),
@@ -183,13 +183,13 @@ impl Lifeline {
     }
 
     /// What P1 has said last, without waiting for it.
-    pub(crate) fn word(&self) -> Word {
+    pub(crate) fn notice(&self) -> Notice {
         match &*self.heard.borrow() {
-            Heard::Nothing => Word::Nothing,
-            Heard::Lost(fault) => Word::Lost(fault.clone()),
+            Heard::Nothing => Notice::Nothing,
+            Heard::Lost(fault) => Notice::Lost(fault.clone()),
             Heard::Decision(state, reason, _) => match ended(*state, reason) {
-                Some(fault) => Word::Over(fault),
-                None => Word::State(*state),
+                Some(fault) => Notice::Over(fault),
+                None => Notice::State(*state),
             },
         }
     }
@@ -222,12 +222,12 @@ impl Lifeline {
             Heard::Decision(state, reason, _) => ended(*state, reason).is_some(),
             Heard::Nothing => false,
         };
-        let word = heard.wait_for(is_over).await.map(|word| word.clone());
-        let Ok(word) = word else {
+        let notice = heard.wait_for(is_over).await.map(|notice| notice.clone());
+        let Ok(notice) = notice else {
             // The task ends without a loss only after FINISHED: nothing breaks any more.
             return std::future::pending().await;
         };
-        match word {
+        match notice {
             Heard::Lost(fault) => fault,
             Heard::Decision(state, reason, _) => {
                 ended(state, &reason).unwrap_or_else(|| LinkError::Ended.into())

@@ -7,8 +7,8 @@ use clap::{Command, CommandFactory};
 use super::Arguments;
 
 /// Lines of `console` blocks, continued ones put together, and code within sentences.
-fn told(text: &str) -> Vec<String> {
-    let mut told = Vec::new();
+fn quoted(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
     let mut block: Option<bool> = None;
     for line in text.replace("\\\n", " ").lines() {
         if let Some(opened) = line.trim_start().strip_prefix("```") {
@@ -19,12 +19,12 @@ fn told(text: &str) -> Vec<String> {
             continue;
         }
         match block {
-            Some(true) => told.extend(line.split("&&").map(str::to_owned)),
+            Some(true) => found.extend(line.split("&&").map(str::to_owned)),
             Some(false) => {}
-            None => told.extend(line.split('`').skip(1).step_by(2).map(str::to_owned)),
+            None => found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned)),
         }
     }
-    told
+    found
 }
 
 /// The words behind `s3rec`, without a comment; nothing for another program's line.
@@ -84,7 +84,7 @@ fn commands_that_people_are_told_to_type_exist() {
     let mut wrong = Vec::new();
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
-        for line in told(&text) {
+        for line in quoted(&text) {
             let Some(words) = arguments(&line) else {
                 continue;
             };
@@ -110,5 +110,5 @@ fn a_command_or_flag_that_is_not_there_is_named() {
     assert_eq!(judged("s3rec rating begin").unwrap(), "rating has no begin");
     assert!(arguments("pip install s3rec-x").is_none());
     let text = "a `s3rec tune` b\n```console\ns3rec demo \\\n  --json && s3rec bench\n```\n```toml\ns3rec no\n```";
-    assert_eq!(told(text).len(), 3);
+    assert_eq!(quoted(text).len(), 3);
 }

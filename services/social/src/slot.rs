@@ -44,8 +44,8 @@ pub(crate) struct Running {
     pub(crate) job: JobId,
     pub(crate) proposal: Proposal,
     pub(crate) peer: String,
-    pub(crate) offline: Phase,
-    pub(crate) online: Phase,
+    pub(crate) offline: PhaseMeter,
+    pub(crate) online: PhaseMeter,
     /// Openings that P1 has answered or is answering, by its own count.
     pub(crate) openings: u32,
     pub(crate) common_users: u32,
@@ -78,7 +78,7 @@ pub(crate) struct Suspended {
 }
 
 /// Bytes and time of the phases before, or of the rounds.
-pub(crate) struct Phase {
+pub(crate) struct PhaseMeter {
     pub(crate) meter: Meter,
     began: Option<Instant>,
     ended: Option<Instant>,
@@ -86,10 +86,10 @@ pub(crate) struct Phase {
     earlier_seconds: f64,
 }
 
-impl Phase {
-    fn of(stage: observe::Stage) -> Self {
+impl PhaseMeter {
+    fn of(phase: observe::MeteredPhase) -> Self {
         Self {
-            meter: observe::meter(stage),
+            meter: observe::meter(phase),
             began: None,
             ended: None,
             earlier_seconds: 0.0,
@@ -113,15 +113,15 @@ impl Phase {
     }
 
     /// Goes on from what was counted before this daemon's start.
-    fn after(stage: observe::Stage, cost: &v1::Cost) -> Self {
+    fn after(phase: observe::MeteredPhase, cost: &v1::Cost) -> Self {
         Self {
-            meter: observe::meter(stage).starting_at(Count {
+            meter: observe::meter(phase).starting_at(Count {
                 sent_bytes: cost.bytes_to_rating,
                 received_bytes: cost.bytes_to_social,
                 messages: cost.messages,
             }),
             earlier_seconds: cost.seconds,
-            ..Self::of(stage)
+            ..Self::of(phase)
         }
     }
 
@@ -147,8 +147,8 @@ impl Running {
             proposal,
             peer,
             opened,
-            offline: Phase::of(observe::Stage::Offline),
-            online: Phase::of(observe::Stage::Online),
+            offline: PhaseMeter::of(observe::MeteredPhase::Offline),
+            online: PhaseMeter::of(observe::MeteredPhase::Online),
             openings: 0,
             common_users: 0,
             overlap: None,
@@ -284,7 +284,8 @@ impl Slot {
         opened: Opened,
         counts: v1::JobCostResponse,
     ) -> bool {
-        let phase = |stage, cost: Option<v1::Cost>| Phase::after(stage, &cost.unwrap_or_default());
+        let phase =
+            |phase, cost: Option<v1::Cost>| PhaseMeter::after(phase, &cost.unwrap_or_default());
         let mut slot = self.lock();
         if slot.is_some() {
             return false;
@@ -292,8 +293,8 @@ impl Slot {
         *slot = Some(Running {
             openings: opened.openings,
             common_users: counts.common_users,
-            offline: phase(observe::Stage::Offline, counts.offline),
-            online: phase(observe::Stage::Online, counts.online),
+            offline: phase(observe::MeteredPhase::Offline, counts.offline),
+            online: phase(observe::MeteredPhase::Online, counts.online),
             ..Running::new(proposal, peer, opened, SocialJob::Approved)
         });
         true

@@ -1,0 +1,73 @@
+use super::answers::ANSWER_FLOOR_SECONDS;
+use super::*;
+use crate::{OperatorKind, ProductRequest, Protocol, Step, choose_parameters};
+
+/// Two data sets under one bound are answered at one time, and a wider bound not earlier.
+#[test]
+fn the_earliest_answer_follows_from_bounds_alone() {
+    for protocol in [Protocol::He, Protocol::Preprocessed] {
+        let request = ProductRequest {
+            row_norm_bound: 256,
+            nonzeros_bound: 4096,
+            ..ProductRequest::new(protocol, OperatorKind::Laplacian, 740, 10, 20)
+        };
+        let narrow = choose_parameters(&request).unwrap();
+        let wide = ProductParameters {
+            nonzeros_bound: 1 << 20,
+            ..narrow.clone()
+        };
+        for step in [Step::Responses, Step::MaskedProduct] {
+            let earlier = answer_not_before(&narrow, step).unwrap();
+            assert!((ANSWER_FLOOR_SECONDS..1.0).contains(&earlier), "{earlier}");
+            assert!(answer_not_before(&wide, step).unwrap() > earlier);
+        }
+        assert_eq!(answer_not_before(&narrow, Step::Identity).unwrap(), 0.0);
+    }
+}
+
+#[test]
+fn the_footprint_keeps_to_the_limit() {
+    let request = ProductRequest {
+        row_norm_bound: 6144,
+        nonzeros_bound: 1 << 20,
+        ..ProductRequest::new(
+            Protocol::Preprocessed,
+            OperatorKind::Laplacian,
+            49_288,
+            10,
+            409,
+        )
+    };
+    let parameters = choose_parameters(&request).unwrap();
+    let limit = 1 << 30;
+    let needed = footprint(&parameters, limit).unwrap();
+    assert!(
+        needed.social_memory_bytes < limit + (64 << 20),
+        "{needed:?}"
+    );
+    assert!(needed.rating_memory_bytes < limit / 4, "{needed:?}");
+    // W: 4 bytes for each of 49,288 × 4,090 values.
+    assert_eq!(needed.rating_disk_bytes, 4 * 49_288 * 4_090);
+    assert!(needed.social_disk_bytes > needed.rating_disk_bytes);
+}
+
+/// Upload and answer of a million users, several gigabytes, do not stay in P1's memory.
+#[test]
+fn an_opening_of_he_keeps_to_the_limit_too() {
+    let request = ProductRequest {
+        row_norm_bound: 6144,
+        nonzeros_bound: 10 << 20,
+        ..ProductRequest::new(Protocol::He, OperatorKind::Laplacian, 1_000_000, 10, 3)
+    };
+    let parameters = choose_parameters(&request).unwrap();
+    let limit = 1 << 30;
+    let needed = footprint(&parameters, limit).unwrap();
+    assert_eq!(
+        needed.social_memory_bytes,
+        12 * parameters.nonzeros_bound + limit
+    );
+    assert!(needed.social_disk_bytes > 4_000_000_000, "{needed:?}");
+    let roomy = footprint(&parameters, 1 << 40).unwrap();
+    assert_eq!(roomy.social_disk_bytes, 0);
+    assert!(roomy.social_memory_bytes > needed.social_disk_bytes);
+}
