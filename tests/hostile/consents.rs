@@ -6,7 +6,7 @@ use s3rec_job::{Proposal, SignedApproval};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::store::{Store, Table};
 use s3rec_spmm::{Protocol, ReleasePolicy};
-use s3rec_wire::convert::{approval_from_bytes, approval_to_bytes, proposal_to_wire};
+use s3rec_wire::convert::{approval_from_bytes, approval_to_bytes};
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
@@ -91,9 +91,7 @@ async fn a_stored_proposal_that_is_not_the_approved_one_begins_nothing() {
             let mut other = proposal.clone();
             change(&mut other);
             let job = proposal.job.to_string();
-            store
-                .put(PROPOSALS, &job, &proposal_to_wire(&other))
-                .unwrap();
+            store.put(PROPOSALS, &job, &other).unwrap();
         };
         assert_eq!(begun_after(widened).await, Reason::NotSigned);
     }

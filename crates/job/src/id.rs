@@ -1,10 +1,24 @@
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The name of a job: a UUID that P0 makes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "[u8; 16]", into = "[u8; 16]")]
 pub struct JobId(Uuid);
+
+impl From<[u8; 16]> for JobId {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl From<JobId> for [u8; 16] {
+    fn from(job: JobId) -> Self {
+        job.0.into_bytes()
+    }
+}
 
 impl JobId {
     /// A new, random one.

@@ -12,6 +12,7 @@
 //! | [`JointTraining`] | prepare opening → encode → product → solver step |
 //! | [`oracle`] | the same loop over the clear product, in float64 |
 //! | [`Parity`], [`product_error_bound`] | how far a secure run is, and may be, from it |
+//! | [`JobEvent`] | what happened to a job, as it is shown and kept |
 //! | [`report`] | the schema of `report.json` |
 //! | [`manual`] | how and why |
 
@@ -23,6 +24,7 @@ pub mod counting;
 #[macro_use]
 mod endpoints;
 mod error;
+mod event;
 mod id;
 mod job_error;
 pub mod manual;
@@ -43,6 +45,7 @@ pub use common_users::CommonUsers;
 pub use counters::Counters;
 pub use counting::{Account, CountedOpening, JobDisclosure, OpenedDay, Overlap, Shown};
 pub use error::TrainError;
+pub use event::{JobCost, JobEvent, JobState, Party};
 pub use id::JobId;
 pub use job_error::JobError;
 pub use opened_users::{CalibrationSample, OpenedUsers};

@@ -16,3 +16,18 @@ pub enum Phase {
     /// P0 measures and stores its model.
     Evaluation,
 }
+
+impl Phase {
+    /// As metrics name it: `online`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Consent => "consent",
+            Self::Alignment => "alignment",
+            Self::Setup => "setup",
+            Self::Offline => "offline",
+            Self::Online => "online",
+            Self::Evaluation => "evaluation",
+        }
+    }
+}

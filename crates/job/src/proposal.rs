@@ -3,6 +3,7 @@
 use s3rec_model::SolverKind;
 use s3rec_sparse::{OperatorKind, PatternPolicy};
 use s3rec_spmm::{Protocol, ReleasePolicy};
+use serde::{Deserialize, Serialize};
 
 use crate::JobId;
 
@@ -12,7 +13,7 @@ pub const LEAST_SECURITY_BITS: u32 = 128;
 pub const LEAST_STATISTICAL_BITS: u32 = 40;
 
 /// A checked proposal. Equal proposals are the same agreement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
     /// The job.
     pub job: JobId,
@@ -73,7 +74,7 @@ impl Proposal {
 }
 
 /// Commitment, bounds and end of a proposal.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// P0's data under a salt of its own.
     pub rating_commitment: [u8; 32],

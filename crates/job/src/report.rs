@@ -223,7 +223,7 @@ pub struct Cost {
 }
 
 /// One phase's cost.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct PhaseCost {
     /// Wall time.
     pub seconds: f64,

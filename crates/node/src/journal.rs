@@ -8,15 +8,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use s3rec_wire::record::Record;
-use s3rec_wire::v1::{JobEvent, JobState, Role};
+use s3rec_job::{JobEvent, JobState, Party};
 use tokio::sync::broadcast;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use crate::observe;
 use crate::process::now_unix_ms;
+use crate::rows::Row;
 use crate::store::{Change, Store, StoreError, Table};
 
 pub(crate) const EVENTS: Table = Table("events");
@@ -28,8 +27,8 @@ pub(crate) const OPEN: Table = Table("open jobs");
 /// Events that a slow watcher may be behind before it misses progress.
 const BUFFERED_EVENTS: usize = 256;
 
-/// What a watching call returns to tonic.
-pub type EventStream = Pin<Box<dyn Stream<Item = Result<JobEvent, Status>> + Send>>;
+/// Events as they come.
+pub type EventStream = Pin<Box<dyn Stream<Item = JobEvent> + Send>>;
 
 /// The events of all jobs; clones share it.
 #[derive(Clone)]
@@ -75,7 +74,7 @@ impl Journal {
         for (job, ending) in store.list::<JobEvent>(ENDINGS, "")? {
             match jobs.open.contains_key(&job) {
                 true => cut_short.push(ending),
-                false => drop(jobs.ended.insert(job, ending.state())),
+                false => drop(jobs.ended.insert(job, ending.state)),
             }
         }
         let journal = Self {
@@ -97,8 +96,8 @@ impl Journal {
     pub fn end(&self, event: JobEvent, erase: impl FnOnce()) -> Result<(), StoreError> {
         let intend = || {
             let jobs = self.lock();
-            match jobs.open.contains_key(&event.job_id) {
-                true => self.store.put(ENDINGS, &event.job_id, &event),
+            match jobs.open.contains_key(&event.job) {
+                true => self.store.put(ENDINGS, &event.job, &event),
                 false => Ok(()),
             }
         };
@@ -126,8 +125,8 @@ impl Journal {
 
     fn emit(&self, mut event: JobEvent, stored: bool) -> Result<(), StoreError> {
         let mut jobs = self.lock();
-        let job = event.job_id.clone();
-        let ends = is_terminal(event.state());
+        let job = event.job.clone();
+        let ends = event.state.is_terminal();
         // A job begins with what is stored and is no end.
         let begins = stored && !ends && !jobs.ended.contains_key(&job);
         let live = match jobs.open.get_mut(&job) {
@@ -137,13 +136,13 @@ impl Journal {
         };
         event.time_unix_ms = now_unix_ms();
         live.count_phase();
-        event.waiting_since_unix_ms = live.waiting_since(event.waiting_for());
+        event.waiting_since_unix_ms = live.waiting_since(event.waiting_for);
         let outcome = if stored {
             let key = key(&job, live.next);
-            let mut changes = vec![Change::Put(EVENTS, &key, event.to_record())];
+            let mut changes = vec![Change::Put(EVENTS, &key, event.to_row())];
             match (ends, live.next) {
                 (true, _) => {
-                    changes.push(Change::Put(ENDINGS, &job, event.to_record()));
+                    changes.push(Change::Put(ENDINGS, &job, event.to_row()));
                     changes.push(Change::Remove(OPEN, &job));
                 }
                 (false, 0) => changes.push(Change::Put(OPEN, &job, Vec::new())),
@@ -160,19 +159,19 @@ impl Journal {
             let _ = watchers.send(event.clone());
         }
         if ends {
-            observe::state_ended(event.state());
+            observe::state_ended(event.state);
             jobs.open.remove(&job);
-            jobs.ended.insert(job, event.state());
+            jobs.ended.insert(job, event.state);
         }
         outcome
     }
 
     /// Notes who is waited for from now on, without a word to the watchers: it shows in the
     /// job's status.
-    pub fn awaits(&self, job: &str, role: Role) {
+    pub fn awaits(&self, job: &str, party: Option<Party>) {
         if let Some(live) = self.lock().open.get_mut(job) {
-            live.last.waiting_since_unix_ms = live.waiting_since(role);
-            live.last.waiting_for = role.into();
+            live.last.waiting_since_unix_ms = live.waiting_since(party);
+            live.last.waiting_for = party;
         }
     }
 
@@ -185,10 +184,10 @@ impl Journal {
 
     /// How many jobs have ended in each state, of those that are not forgotten.
     #[must_use]
-    pub fn ended_by_state(&self) -> BTreeMap<i32, u64> {
+    pub fn ended_by_state(&self) -> BTreeMap<JobState, u64> {
         let mut counts = BTreeMap::new();
         for state in self.lock().ended.values() {
-            *counts.entry(i32::from(*state)).or_default() += 1;
+            *counts.entry(*state).or_default() += 1;
         }
         counts
     }
@@ -214,9 +213,9 @@ impl Journal {
     #[must_use]
     pub fn state(&self, job: &str) -> JobState {
         let jobs = self.lock();
-        let open = jobs.open.get(job).map(|live| live.last.state());
+        let open = jobs.open.get(job).map(|live| live.last.state);
         let ended = jobs.ended.get(job).copied();
-        open.or(ended).unwrap_or(JobState::Unspecified)
+        open.or(ended).unwrap_or_default()
     }
 
     /// The newest event of a job; of an ended one whose event cannot be read, its state alone.
@@ -237,8 +236,8 @@ impl Journal {
                 None
             });
         Some(stored.unwrap_or_else(|| JobEvent {
-            job_id: job.into(),
-            state: state.into(),
+            job: job.into(),
+            state,
             ..JobEvent::default()
         }))
     }
@@ -278,7 +277,7 @@ impl Journal {
         };
         self.store.change(&[
             Change::RemoveAll(EVENTS, &events),
-            Change::Put(EVENTS, key, last.to_record()),
+            Change::Put(EVENTS, key, last.to_row()),
         ])?;
         Ok(true)
     }
@@ -339,8 +338,8 @@ fn stream(history: Vec<JobEvent>, watched: Option<broadcast::Receiver<JobEvent>>
     tokio::spawn(async move {
         let mut ended = watched.is_none();
         for event in history {
-            ended |= is_terminal(event.state());
-            if sender.send(Ok(event)).await.is_err() {
+            ended |= event.state.is_terminal();
+            if sender.send(event).await.is_err() {
                 return;
             }
         }
@@ -357,8 +356,8 @@ fn stream(history: Vec<JobEvent>, watched: Option<broadcast::Receiver<JobEvent>>
                 Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return,
             };
-            ended = is_terminal(event.state());
-            if sender.send(Ok(event)).await.is_err() {
+            ended = event.state.is_terminal();
+            if sender.send(event).await.is_err() {
                 return;
             }
         }
@@ -386,37 +385,21 @@ impl Live {
         watchers.subscribe()
     }
 
-    /// Since when `role` is waited for: as long as before, if it was waited for already.
-    fn waiting_since(&self, role: Role) -> i64 {
-        match role {
-            Role::Unspecified => 0,
-            role if role == self.last.waiting_for() => self.last.waiting_since_unix_ms,
+    /// Since when `party` is waited for: as long as before, if it was waited for already.
+    fn waiting_since(&self, party: Option<Party>) -> i64 {
+        match party {
+            None => 0,
+            party if party == self.last.waiting_for => self.last.waiting_since_unix_ms,
             _ => now_unix_ms(),
         }
     }
 
     fn count_phase(&mut self) {
         let since = std::mem::replace(&mut self.counted, Instant::now());
-        if !is_terminal(self.last.state()) {
-            observe::phase_spent(self.last.phase(), since.elapsed());
+        if !self.last.state.is_terminal() {
+            observe::phase_spent(self.last.phase, since.elapsed());
         }
     }
-}
-
-/// Whether a job in this state has ended.
-#[must_use]
-pub fn is_terminal(state: JobState) -> bool {
-    matches!(
-        state,
-        JobState::Rejected | JobState::Finished | JobState::Failed | JobState::Cancelled
-    )
-}
-
-/// A state as people are told it: `rejected`.
-#[must_use]
-pub fn state_words(state: JobState) -> String {
-    let name = state.as_str_name();
-    name.trim_start_matches("JOB_STATE_").to_lowercase()
 }
 
 /// Zero-padded, so that keys sort as events came.

@@ -25,7 +25,8 @@
 //! | [`reading`] | what operators are told of how their files were read |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
-//! | [`platform`] | what both daemons hold, and the verbs of their people that both answer alike |
+//! | [`platform`] | what both daemons hold |
+//! | [`verbs`] | the verbs of their people that both answer alike |
 //! | [`process`] | tracing, signals, memory, disk |
 
 pub mod alignment;
@@ -62,6 +63,7 @@ pub mod tls;
 pub mod traces;
 #[cfg(test)]
 mod vectors_tests;
+pub mod verbs;
 pub mod versions;
 
 pub use config::Overrides;

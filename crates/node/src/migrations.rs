@@ -4,24 +4,28 @@ use std::collections::HashMap;
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use s3rec_job::SignedApproval;
-use s3rec_wire::convert::{account_from_wire, disclosure_from_wire, head_from_wire};
+use s3rec_wire::convert::{
+    account_from_wire, disclosure_from_wire, event_from_wire, head_from_wire, job_cost_from_wire,
+    proposal_from_wire, shown_from_wire, state_from_wire,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobEvent, JobState};
 
-use crate::journal::{ENDINGS, EVENTS, OPEN, is_terminal};
-use crate::records::{DataVersion, RefusedHead, SeenHead, StockRecord};
+use crate::journal::{ENDINGS, EVENTS, OPEN};
+use crate::records::{DataVersion, RefusedHead, SeenHead, StockRecord, StockStage};
 use crate::rows::Row;
 use crate::store::{StoreError, Table};
 
 /// One step; the first leads from version 1 to 2.
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
-pub(crate) const STEPS: [Step; 4] = [
+pub(crate) const STEPS: [Step; 5] = [
     end_what_cannot_resume,
     tell_open_jobs_apart,
     make_rows_of_messages,
     make_rows_of_records,
+    make_rows_of_jobs,
 ];
 
 /// Version 1 kept nothing that a job could go on from: whatever ran then has failed.
@@ -49,7 +53,7 @@ fn tell_open_jobs_apart(transaction: &WriteTransaction) -> Result<(), StoreError
     let mut endings = transaction.open_table(definition(ENDINGS))?;
     let mut open = transaction.open_table(definition(OPEN))?;
     for (job, event) in last {
-        match is_terminal(event.state()) {
+        match state_from_wire(event.state).is_terminal() {
             true => endings.insert(job.as_str(), event.to_record().as_slice())?,
             // Also where its ending is stored already: then it is made up for.
             false => open.insert(job.as_str(), [].as_slice())?,
@@ -129,8 +133,60 @@ fn make_rows_of_records(transaction: &WriteTransaction) -> Result<(), StoreError
     })?;
     rewrite(transaction, STOCKS, |bytes| {
         let stock = v1::Stock::from_record(bytes)?;
-        Ok(StockRecord::from_wire(stock).to_row())
+        let record = StockRecord {
+            stage: match stock.state() {
+                v1::StockState::Ready => StockStage::Ready,
+                v1::StockState::Erased => StockStage::Erased,
+                // One that nobody knows is not ready.
+                v1::StockState::Making | v1::StockState::Unspecified => StockStage::Making,
+            },
+            peer: stock.peer,
+            identity: stock.identity.try_into().ok(),
+            columns: stock.columns,
+            columns_made: stock.columns_made,
+            updated_unix_ms: stock.updated_unix_ms,
+        };
+        Ok(record.to_row())
     })
+}
+
+/// Tables as schema 5 had them.
+const PROPOSALS: Table = Table("proposals");
+const COSTS: Table = Table("costs");
+const BROUGHT: Table = Table("ids brought");
+
+/// Version 5 kept events, proposals and what they cost as messages. A proposal that this version
+/// refuses is none any more: its job ends where it is asked for.
+fn make_rows_of_jobs(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for table in [EVENTS, ENDINGS] {
+        rewrite(transaction, table, |bytes| {
+            Ok(event_from_wire(JobEvent::from_record(bytes)?).to_row())
+        })?;
+    }
+    rewrite(transaction, COSTS, |bytes| {
+        let message = v1::JobCostResponse::from_record(bytes)?;
+        Ok(job_cost_from_wire(message).to_row())
+    })?;
+    rewrite(transaction, BROUGHT, |bytes| {
+        Ok(shown_from_wire(v1::Shown::from_record(bytes)?).to_row())
+    })?;
+    let mut table = transaction.open_table(definition(PROPOSALS))?;
+    let mut rows = Vec::new();
+    for entry in table.iter()? {
+        let (job, bytes) = entry?;
+        let message = v1::PeerProposal::from_record(bytes.value())?;
+        rows.push((job.value().to_owned(), proposal_from_wire(&message)));
+    }
+    for (job, proposal) in rows {
+        match proposal {
+            Ok(proposal) => drop(table.insert(job.as_str(), proposal.to_row().as_slice())?),
+            Err(error) => {
+                tracing::warn!(job, "a proposal of an older version is dropped: {error}");
+                table.remove(job.as_str())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Rewrites every record of a table.

@@ -1,29 +1,27 @@
-//! What the daemons of both platforms hold, and the verbs of their people that both answer alike.
+//! What the daemons of both platforms hold.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_audit::{Kind, Meeting, PublicKey, Signature};
-use s3rec_job::JobDisclosure;
-use s3rec_wire::convert::head_to_wire;
+use s3rec_job::{JobDisclosure, JobState, Party, Phase};
+use s3rec_wire::convert::{phase_name, state_name};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::audit::{Audit, PeerLog};
 use crate::config::{Limits, Settings};
 use crate::daemon::DaemonError;
 use crate::datasets::{Content, Datasets};
-use crate::journal::{Journal, is_terminal};
+use crate::journal::Journal;
 use crate::observe::{Observed, PeerSight, Reach};
 use crate::pki::CertificateRole;
 use crate::process::fresh_nonce;
 use crate::retention::{self, EndedJobs, JobTables};
 use crate::stocks::Stocks;
 use crate::store::Store;
-use crate::tls::{Caller, Identity};
+use crate::tls::Identity;
 
 /// What a daemon holds, whichever platform's it is; `C` is what its people import.
 pub struct Core<C> {
@@ -51,7 +49,7 @@ pub struct Core<C> {
     pub data_dir: PathBuf,
     /// The other platform's.
     peer: CertificateRole,
-    tables: JobTables,
+    pub(crate) tables: JobTables,
 }
 
 impl<C: Content> Core<C> {
@@ -69,7 +67,7 @@ impl<C: Content> Core<C> {
         let store = Store::open(data_dir)?;
         let journal = Journal::open(&store)?;
         // What is on disk of a running job outlives a start of the daemon.
-        let goes_on = |job: &str| journal.state(job) == v1::JobState::Running;
+        let goes_on = |job: &str| journal.state(job) == JobState::Running;
         let stocks = Arc::new(Stocks::open(data_dir, &store, goes_on)?);
         let now = identity.now();
         let signer = now.material.signer()?;
@@ -120,7 +118,7 @@ impl<C: Content> Core<C> {
 
     /// The newest state of a job.
     #[must_use]
-    pub fn state(&self, job: &str) -> v1::JobState {
+    pub fn state(&self, job: &str) -> JobState {
         self.journal.state(job)
     }
 
@@ -138,10 +136,10 @@ impl<C: Content> Core<C> {
 
     /// Where metrics and readiness are looked up; `reach` calls the other platform, where we do.
     #[must_use]
-    pub fn observed(&self, role: v1::Role, reach: Option<Reach>) -> Observed {
+    pub fn observed(&self, party: Party, reach: Option<Reach>) -> Observed {
         let identity = Arc::clone(&self.identity);
         Observed::new(
-            role,
+            party,
             self.store.clone(),
             self.journal.clone(),
             Arc::clone(&self.stocks),
@@ -154,15 +152,15 @@ impl<C: Content> Core<C> {
     }
 
     /// A job's new phase or its end, in the audit log.
-    pub fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
-        let kind = match is_terminal(state) {
+    pub fn note_step(&self, job: &str, state: JobState, phase: Option<Phase>, message: &str) {
+        let kind = match state.is_terminal() {
             true => Kind::End,
             false => Kind::Phase,
         };
         let entry = [
             ("job", job.into()),
-            ("state", state.as_str_name().into()),
-            ("phase", phase.as_str_name().into()),
+            ("state", state_name(state).into()),
+            ("phase", phase_name(phase).into()),
             ("message", message.into()),
         ];
         self.audit.note(kind, entry);
@@ -193,74 +191,4 @@ impl<C: Content> Core<C> {
             Fault::new(Reason::NotSigned, message).at("job", &meeting.job)
         })
     }
-
-    /// Imports a file of data.
-    ///
-    /// # Errors
-    /// As [`Datasets::import`].
-    pub async fn import(
-        &self,
-        request: Request<Streaming<v1::FileChunk>>,
-    ) -> Result<C::Imported, Fault> {
-        let who = Caller::name_of(&request);
-        self.datasets.import(request.into_inner(), &who).await
-    }
-
-    /// Removes a data set.
-    ///
-    /// # Errors
-    /// As [`Datasets::delete`].
-    pub fn delete_dataset(
-        &self,
-        request: Request<v1::DeleteDatasetRequest>,
-    ) -> Result<v1::DeleteDatasetResponse, Fault> {
-        let who = Caller::name_of(&request);
-        let dataset = request.into_inner().dataset;
-        self.datasets.delete(&dataset, &who)?;
-        Ok(v1::DeleteDatasetResponse { dataset })
-    }
-
-    /// What is left of a job's stock, or of all stocks; `known` refuses a job that is not there.
-    ///
-    /// # Errors
-    /// [`Reason::StorageFailed`]; that of `known`.
-    pub fn stock_status(
-        &self,
-        request: Request<v1::StockStatusRequest>,
-        known: impl Fn(&str) -> Result<(), Fault>,
-    ) -> Result<v1::StockStatusResponse, Fault> {
-        let job = request.into_inner().job_id;
-        if !job.is_empty() {
-            known(&job)?;
-        }
-        let used = |job: &str| {
-            let disclosure: Option<JobDisclosure> = self.store.get(self.tables.ledger, job)?;
-            Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
-        };
-        Ok(self.stocks.status(&self.store, &job, used)?)
-    }
-
-    /// Accepts another audit log of the other platform than it has shown before.
-    ///
-    /// # Errors
-    /// As [`PeerLog::accept`].
-    pub fn accept_peer_log(
-        &self,
-        request: Request<v1::AcceptPeerLogRequest>,
-    ) -> Result<v1::AcceptPeerLogResponse, Fault> {
-        let who = Caller::name_of(&request);
-        let log = request.into_inner().log;
-        let head = self.peer_log().accept(&self.audit, &log, &who)?;
-        Ok(v1::AcceptPeerLogResponse {
-            head: Some(head_to_wire(&head)),
-        })
-    }
-}
-
-/// The answer to a call.
-///
-/// # Errors
-/// The refusal, in the words of gRPC.
-pub fn answered<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
-    Ok(Response::new(answer?))
 }

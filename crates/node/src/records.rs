@@ -2,8 +2,6 @@
 //! the daemons' own, which no service carries.
 
 use s3rec_audit::Head;
-use s3rec_wire::v1;
-use s3rec_wire::v1::StockState;
 use serde::{Deserialize, Serialize};
 
 /// One version of an imported data set.
@@ -59,73 +57,28 @@ impl SeenHead {
 
 /// What is kept of a stock, under its job's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StockRecord {
-    pub(crate) peer: String,
-    pub(crate) stage: StockStage,
+pub struct StockRecord {
+    /// Name of the other platform.
+    pub peer: String,
+    /// How far it is.
+    pub stage: StockStage,
     /// The digest that names it at both platforms, once it is sealed.
-    pub(crate) identity: Option<[u8; 32]>,
+    pub identity: Option<[u8; 32]>,
     /// Columns that the job needs.
-    pub(crate) columns: u64,
-    pub(crate) columns_made: u64,
-    pub(crate) updated_unix_ms: i64,
+    pub columns: u64,
+    /// Columns that are made.
+    pub columns_made: u64,
+    /// When that was noted, milliseconds since the Unix epoch.
+    pub updated_unix_ms: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum StockStage {
+/// How far a stock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StockStage {
+    /// Being multiplied.
     Making,
+    /// All blocks are made.
     Ready,
+    /// With its job's end.
     Erased,
-}
-
-impl StockStage {
-    /// One that nobody knows is not ready.
-    pub(crate) fn of(state: StockState) -> Self {
-        match state {
-            StockState::Ready => Self::Ready,
-            StockState::Erased => Self::Erased,
-            StockState::Making | StockState::Unspecified => Self::Making,
-        }
-    }
-
-    fn to_wire(self) -> StockState {
-        match self {
-            Self::Making => StockState::Making,
-            Self::Ready => StockState::Ready,
-            Self::Erased => StockState::Erased,
-        }
-    }
-}
-
-impl StockRecord {
-    /// Reads what versions before schema 5 kept.
-    pub(crate) fn from_wire(stock: v1::Stock) -> Self {
-        Self {
-            stage: StockStage::of(stock.state()),
-            peer: stock.peer,
-            identity: stock.identity.try_into().ok(),
-            columns: stock.columns,
-            columns_made: stock.columns_made,
-            updated_unix_ms: stock.updated_unix_ms,
-        }
-    }
-
-    /// As it is told, with the columns opened in its job.
-    pub(crate) fn to_wire(&self, job: String, used: u64) -> v1::Stock {
-        v1::Stock {
-            job_id: job,
-            peer: self.peer.clone(),
-            state: self.stage.to_wire().into(),
-            identity: self
-                .identity
-                .map_or_else(Vec::new, |identity| identity.to_vec()),
-            columns: self.columns,
-            columns_made: self.columns_made,
-            columns_used: used,
-            columns_left: match self.stage {
-                StockStage::Erased => 0,
-                _ => self.columns_made.saturating_sub(used),
-            },
-            updated_unix_ms: self.updated_unix_ms,
-        }
-    }
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::audit::Audit;
 use crate::config::Retention;
-use crate::journal::{Journal, state_words};
+use crate::journal::Journal;
 use crate::process::{blocking, now_unix_ms};
 use crate::stocks::STOCKS;
 use crate::store::{Change, Store, StoreError, Table};
@@ -86,7 +86,7 @@ impl EndedJobs {
     /// [`Reason::WrongState`] for a job that has not ended.
     pub fn delete(&self, job: &str, who: &str) -> Result<(), Fault> {
         let refused = || {
-            let state = state_words(self.journal.state(job));
+            let state = self.journal.state(job).name();
             let message = format!("the job is {state}; only ended ones are deleted");
             Fault::new(Reason::WrongState, message).at("job", job)
         };
@@ -127,14 +127,14 @@ impl EndedJobs {
             None => Vec::new(),
         };
         for event in self.journal.ended()? {
-            if event.time_unix_ms < events && self.journal.shorten(&event.job_id)? {
+            if event.time_unix_ms < events && self.journal.shorten(&event.job)? {
                 tidied.shortened += 1;
             }
-            if held.contains(&event.job_id) {
+            if held.contains(&event.job) {
                 continue;
             }
             // Keys are in order.
-            match ledger.binary_search(&event.job_id) {
+            match ledger.binary_search(&event.job) {
                 Ok(_) => large.push(event),
                 Err(_) => small.push(event),
             }
@@ -147,7 +147,7 @@ impl EndedJobs {
                 if !is_old && over == 0 {
                     break;
                 }
-                if self.forget(&event.job_id)? {
+                if self.forget(&event.job)? {
                     over = over.saturating_sub(1);
                     tidied.jobs += 1;
                 }
@@ -215,8 +215,7 @@ pub async fn follow(look: impl Fn() + Clone + Send + 'static, mut stop: watch::R
 mod tests {
     use super::*;
     use crate::home::Home;
-    use s3rec_job::JobDisclosure;
-    use s3rec_wire::v1::{JobEvent, JobState};
+    use s3rec_job::{JobDisclosure, JobEvent, JobState};
 
     const DETAILS: Table = Table("details");
     const LEDGER: Table = Table("ledger");
@@ -248,8 +247,8 @@ mod tests {
         /// A job with details and that many openings, ended unless it is open.
         fn add(&self, job: &str, openings: u32, is_open: bool) {
             let event = |state: JobState| JobEvent {
-                job_id: job.into(),
-                state: state.into(),
+                job: job.into(),
+                state,
                 ..JobEvent::default()
             };
             self.journal.record(event(JobState::Proposed)).unwrap();

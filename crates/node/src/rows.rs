@@ -5,7 +5,8 @@
 //! step of the migrations.
 
 use s3rec_job::{
-    Account, CalibrationSample, CountedOpening, JobDisclosure, OpenedUsers, SignedApproval,
+    Account, CalibrationSample, CountedOpening, JobCost, JobDisclosure, JobEvent, OpenedUsers,
+    Proposal, Shown, SignedApproval,
 };
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
@@ -55,10 +56,10 @@ macro_rules! rows {
 
 rows! {
     own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord,
-        OpenedUsers, CalibrationSample, CountedOpening;
+        OpenedUsers, CalibrationSample, CountedOpening, JobEvent, JobCost, Proposal, Shown;
     messages: EvaluateResponse, FileHeader, ImportFactorsResponse, ImportLinksResponse,
-        ImportRatingsResponse, JobCostResponse, JobEvent, JobReportResponse, JobSummary,
-        ModelSummary, PeerProposal, ProposalSummary, ProposeJobRequest, Shown, StartJobRequest,
+        ImportRatingsResponse, JobReportResponse, JobSummary, ModelSummary, ProposalSummary,
+        ProposeJobRequest,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

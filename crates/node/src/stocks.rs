@@ -12,13 +12,12 @@ use std::sync::{Mutex, PoisonError};
 
 use s3rec_job::JobId;
 use s3rec_spmm::preprocessed::DirectoryStorage;
-use s3rec_wire::v1;
-use s3rec_wire::v1::StockState;
 
 use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
 use crate::process::now_unix_ms;
-use crate::records::{StockRecord, StockStage};
 use crate::store::{Store, StoreError, Table};
+
+pub use crate::records::{StockRecord, StockStage};
 
 pub(crate) const STOCKS: Table = Table("stocks");
 
@@ -30,7 +29,28 @@ const ATTEMPTS: u32 = 5;
 const RELEASES: u32 = 12_000;
 const RELEASE: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// All stocks of one platform, and what is told of them.
+/// What is known of a stock.
+pub struct StockStatus {
+    /// Its job's name.
+    pub job: String,
+    /// As it is kept.
+    pub record: StockRecord,
+    /// Columns opened in its job.
+    pub used: u64,
+}
+
+impl StockStatus {
+    /// Columns that are made and not used.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        match self.record.stage {
+            StockStage::Erased => 0,
+            _ => self.record.columns_made.saturating_sub(self.used),
+        }
+    }
+}
+
+/// All stocks of one platform.
 pub struct Stocks {
     root: PathBuf,
     /// Several ways lead to a job's end; one of them erases.
@@ -172,13 +192,13 @@ impl Stocks {
         &self,
         store: &Store,
         (job, peer): (JobId, &str),
-        state: StockState,
+        stage: StockStage,
         (made, of): (u64, u64),
         identity: Option<[u8; 32]>,
     ) -> Result<(), StoreError> {
         let stock = StockRecord {
             peer: peer.to_owned(),
-            stage: StockStage::of(state),
+            stage,
             identity,
             columns: of,
             columns_made: made,
@@ -197,14 +217,14 @@ impl Stocks {
         store: &Store,
         job: &str,
         used: impl Fn(&str) -> Result<u64, StoreError>,
-    ) -> Result<v1::StockStatusResponse, StoreError> {
+    ) -> Result<Vec<StockStatus>, StoreError> {
         let mut stocks = Vec::new();
-        for (name, stock) in store.list::<StockRecord>(STOCKS, job)? {
-            let used = used(&name)?;
-            stocks.push(stock.to_wire(name, used));
+        for (job, record) in store.list::<StockRecord>(STOCKS, job)? {
+            let used = used(&job)?;
+            stocks.push(StockStatus { job, record, used });
         }
-        stocks.sort_by_key(|stock| stock.updated_unix_ms);
-        Ok(v1::StockStatusResponse { stocks })
+        stocks.sort_by_key(|stock| stock.record.updated_unix_ms);
+        Ok(stocks)
     }
 }
 
@@ -235,36 +255,39 @@ mod tests {
         let stocks = Stocks::open(directory.path(), &store, |_| false).unwrap();
         for job in ["first", "second"] {
             stocks.make(job).unwrap().save(b"the key").unwrap();
-            let stock = StockRecord::from_wire(v1::Stock {
-                state: StockState::Ready.into(),
+            let stock = StockRecord {
+                peer: "social".into(),
+                stage: StockStage::Ready,
+                identity: None,
+                columns: 12,
                 columns_made: 12,
-                ..v1::Stock::default()
-            });
+                updated_unix_ms: 0,
+            };
             store.put(STOCKS, job, &stock).unwrap();
         }
         let status = |stocks: &Stocks| {
-            let all = stocks.status(&store, "", |_| Ok(5)).unwrap().stocks;
+            let all = stocks.status(&store, "", |_| Ok(5)).unwrap();
             let all = all.into_iter();
-            all.map(|stock| (stock.job_id.clone(), stock.state(), stock.columns_left))
-                .collect::<std::collections::BTreeSet<_>>()
+            all.map(|stock| (stock.job.clone(), stock.record.stage, stock.left()))
+                .collect::<std::collections::HashSet<_>>()
         };
-        assert!(status(&stocks).contains(&("first".into(), StockState::Ready, 7)));
+        assert!(status(&stocks).contains(&("first".into(), StockStage::Ready, 7)));
         stocks.erase(&store, "first");
         assert!(!directory.path().join("stocks/first").exists());
-        assert!(status(&stocks).contains(&("first".into(), StockState::Erased, 0)));
-        assert!(status(&stocks).contains(&("second".into(), StockState::Ready, 7)));
+        assert!(status(&stocks).contains(&("first".into(), StockStage::Erased, 0)));
+        assert!(status(&stocks).contains(&("second".into(), StockStage::Ready, 7)));
 
         // It outlives the daemon while its job runs, and nothing else opens it meanwhile.
         let stocks = Stocks::open(directory.path(), &store, |job| job == "second").unwrap();
         let again = stocks.reopen("second").unwrap();
         assert_eq!(again.load().unwrap().unwrap(), b"the key");
         drop(again);
-        assert!(status(&stocks).contains(&("second".into(), StockState::Ready, 7)));
+        assert!(status(&stocks).contains(&("second".into(), StockStage::Ready, 7)));
         assert!(stocks.reopen("first").is_err());
 
         let stocks = Stocks::open(directory.path(), &store, |_| false).unwrap();
         assert!(!directory.path().join("stocks/second").exists());
-        assert!(status(&stocks).contains(&("second".into(), StockState::Erased, 0)));
+        assert!(status(&stocks).contains(&("second".into(), StockStage::Erased, 0)));
         // Erasing what is not there is nothing.
         stocks.erase(&store, "third");
     }

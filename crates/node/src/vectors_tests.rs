@@ -1,8 +1,14 @@
 //! Known answers: rows of the store as this version writes them, and commitments to data.
 
-use s3rec_job::{Account, Counters, JobDisclosure, OpenedDay, Overlap, Shown, SignedApproval};
-use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
-use s3rec_spmm::ReleasePolicy;
+use s3rec_job::rating::RoundReport;
+use s3rec_job::report::PhaseCost;
+use s3rec_job::{
+    Account, Counters, JobCost, JobDisclosure, JobEvent, JobId, JobState, OpenedDay, Overlap,
+    Party, Phase, Proposal, Shown, SignedApproval, Terms,
+};
+use s3rec_model::SolverKind;
+use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy, PublicBounds, StatedBounds};
+use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 use s3rec_vectors::Vectors;
 
 use crate::rows::Row;
@@ -100,6 +106,76 @@ pub(crate) fn version() -> DataVersion {
     }
 }
 
+const COST: PhaseCost = PhaseCost {
+    seconds: 1.5,
+    bytes_to_social: 2,
+    bytes_to_rating: 3,
+    messages: 4,
+};
+
+/// Every field set.
+pub(crate) fn event() -> JobEvent {
+    JobEvent {
+        job: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
+        time_unix_ms: 1_795_800_000_000,
+        state: JobState::Running,
+        phase: Some(Phase::Online),
+        round: 3,
+        rounds: 10,
+        phase_cost: Some(COST),
+        phase_progress: 0.25,
+        remaining_seconds: 7.5,
+        waiting_for: Some(Party::Social),
+        waiting_since_unix_ms: 1_795_800_000_001,
+        message: "Round 3".into(),
+        training: Some(RoundReport {
+            loss: 0.5,
+            held_out_rmse: 0.75,
+            saturations: 6,
+        }),
+        overlap: disclosure().overlap,
+        peer_message: "for P0".into(),
+    }
+}
+
+pub(crate) fn job_cost() -> JobCost {
+    let request = ProductRequest::new(Protocol::Preprocessed, OperatorKind::Laplacian, 740, 10, 20);
+    JobCost {
+        parameters: Some(choose_parameters(&request).unwrap().into()),
+        offline: COST,
+        online: PhaseCost::default(),
+        peak_rss_bytes: 5,
+        common_users: 740,
+    }
+}
+
+pub(crate) fn proposal() -> Proposal {
+    Proposal {
+        job: JobId::parse("67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap(),
+        purpose: "better recommendations".into(),
+        rank: 10,
+        solver: SolverKind::Als,
+        operator: OperatorKind::NormalizedLaplacian,
+        rounds: 20,
+        social_weight: Some(0.5),
+        regularization: None,
+        learning_rate: Some(0.125),
+        social_bias_weight: 0.0,
+        protocol: Protocol::Preprocessed,
+        pattern: PatternPolicy::Nothing,
+        release: ReleasePolicy::Exact,
+        saturation_bound: 8.0,
+        guard_bits: 2,
+        id_rule: "nfc-trim".into(),
+        terms: Terms {
+            rating_commitment: [6; 32],
+            rating_lineage: [7; 16],
+            expires_unix_ms: 1_795_800_000_002,
+            ..Terms::default()
+        },
+    }
+}
+
 /// A changed row is another version of the store: it wants a step of the migrations.
 #[test]
 fn rows_and_commitments_are_the_known_ones() {
@@ -114,6 +190,11 @@ fn rows_and_commitments_are_the_known_ones() {
     };
     vectors.bytes("approval", &signed.to_row());
     vectors.bytes("version of data", &version().to_row());
+    vectors.bytes("event", &event().to_row());
+    vectors.bytes("no event", &JobEvent::default().to_row());
+    vectors.bytes("cost of a job", &job_cost().to_row());
+    vectors.bytes("proposal", &proposal().to_row());
+    vectors.bytes("ids brought", &SHOWN.to_row());
     vectors.group("commitments under the salt 01…");
     for (name, rows) in [
         ("no rows", &[][..]),

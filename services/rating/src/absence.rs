@@ -3,11 +3,8 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use s3rec_job::JobDisclosure;
-use s3rec_wire::convert::proposal_from_wire;
+use s3rec_job::{JobDisclosure, JobEvent, JobState, Party, Phase, Proposal};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::platform::Platform;
 use crate::tables::{DISCLOSURES, PROPOSALS};
@@ -36,14 +33,14 @@ pub(crate) struct Absence {
 
 /// How far a job is; greater is farther.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
-struct Mark(i32, u32, f64);
+struct Mark(Option<Phase>, u32, f64);
 
 impl Absence {
     pub(crate) fn new(platform: &Platform) -> Self {
         Self {
             limit: Duration::from_secs(platform.limits.resume_seconds),
             since: Instant::now(),
-            farthest: Mark(0, 0, 0.0),
+            farthest: Mark(None, 0, 0.0),
             attempts: 0,
             waited: 0,
             no_further: 0,
@@ -79,7 +76,7 @@ impl Absence {
         if !can_pass(platform, job, &fault, over)? {
             return Err(fault);
         }
-        let is_waiting_for_people = last.state() == JobState::Proposed;
+        let is_waiting_for_people = last.state == JobState::Proposed;
         // Getting on over and over at the same place is not getting on.
         if mark > self.farthest || (is_waiting_for_people && fault.reason != Reason::Unreachable) {
             *self = Self {
@@ -109,8 +106,8 @@ impl Absence {
         self.waited += 1;
         let wait = self.waits.next().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         let wait = wait.min(self.limit.saturating_sub(self.since.elapsed()));
-        let event = v1::JobEvent {
-            waiting_for: v1::Role::Social.into(),
+        let event = JobEvent {
+            waiting_for: Some(Party::Social),
             message: format!(
                 "Waiting for the social platform, attempt {}: {}. The job goes on when it is \
                  back; it is given up after {} s.",
@@ -140,15 +137,15 @@ pub(crate) enum Over {
 }
 
 /// Where a job is, for people.
-fn place(last: &v1::JobEvent) -> String {
+fn place(last: &JobEvent) -> String {
     let percent = 100.0 * last.phase_progress;
-    match last.phase() {
-        Phase::Alignment => format!("{percent:.0} % of finding the common users"),
-        Phase::Setup => "agreeing on parameters and keys".into(),
-        Phase::Offline => format!("{percent:.0} % of multiplying masks"),
-        Phase::Online => format!("round {} of {}", last.round, last.rounds),
-        Phase::Evaluation => "the end of training".into(),
-        Phase::Consent | Phase::Unspecified => "its approval".into(),
+    match last.phase {
+        Some(Phase::Alignment) => format!("{percent:.0} % of finding the common users"),
+        Some(Phase::Setup) => "agreeing on parameters and keys".into(),
+        Some(Phase::Offline) => format!("{percent:.0} % of multiplying masks"),
+        Some(Phase::Online) => format!("round {} of {}", last.round, last.rounds),
+        Some(Phase::Evaluation) => "the end of training".into(),
+        Some(Phase::Consent) | None => "its approval".into(),
     }
 }
 
@@ -166,9 +163,7 @@ pub(crate) fn can_pass(
 fn can_go_on(platform: &Platform, job: &str) -> Result<bool, Fault> {
     let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
     let openings = disclosed.map_or(0, |disclosed| disclosed.openings);
-    let proposal: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    let proposal = proposal.map(|proposal| proposal_from_wire(&proposal));
-    let proposal = proposal.transpose()?;
+    let proposal: Option<Proposal> = platform.store.get(PROPOSALS, job)?;
     Ok(openings == 0 || proposal.is_some_and(|proposal| proposal.can_resume_after(openings)))
 }
 

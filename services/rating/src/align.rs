@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use s3rec_data::RatingSet;
-use s3rec_job::JobId;
+use s3rec_job::{JobEvent, JobId, JobState, Phase};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_psi::{Claims, Form, Masking, RatingMatching, rating, vole};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{align_chunk, align_opening, align_part, overlap_to_wire};
+use s3rec_wire::convert::{align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::AlignChunk;
 use s3rec_wire::v1::align_chunk::Part;
-use s3rec_wire::v1::{AlignChunk, JobEvent, JobState, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -112,7 +112,7 @@ pub(crate) async fn align(
         .store
         .put(DISCLOSURES, &job.to_string(), &ledger.disclosure())?;
     platform.record(JobEvent {
-        overlap: Some(overlap_to_wire(&overlap)),
+        overlap: Some(overlap),
         phase_progress: 1.0,
         message: alignment::overlap_message(&overlap, overlap.rating_users, suspicions),
         ..event(job, ledger)
@@ -168,7 +168,7 @@ async fn found_before(
     };
     ledger.overlap = Some(overlap);
     platform.record(JobEvent {
-        overlap: Some(overlap_to_wire(&overlap)),
+        overlap: Some(overlap),
         phase_progress: 1.0,
         message: format!(
             "Going on with the {} common users found before.",
@@ -291,9 +291,9 @@ impl Telling<'_> {
 
 fn event(job: JobId, ledger: &Ledger) -> JobEvent {
     JobEvent {
-        job_id: job.to_string(),
-        state: JobState::Running.into(),
-        phase: Phase::Alignment.into(),
+        job: job.to_string(),
+        state: JobState::Running,
+        phase: Some(Phase::Alignment),
         rounds: ledger.proposal.rounds,
         phase_cost: Some(ledger.offline_cost()),
         ..JobEvent::default()

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use s3rec_audit::Kind;
+use s3rec_job::Shown;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::platform::Platform;
 use crate::tables::BROUGHT;
@@ -17,12 +17,12 @@ use crate::tables::BROUGHT;
 /// [`Reason::LimitExceeded`] beyond `limits.intersections` or `limits.ids_asked` over all jobs;
 /// nothing is counted then. [`Reason::StorageFailed`].
 pub(crate) fn count(platform: &Platform, job: &str, ids: u32) -> Result<(), Fault> {
-    let one = v1::Shown {
+    let one = Shown {
         intersections: 1,
         ids_asked: ids.into(),
-        ..v1::Shown::default()
+        ..Shown::default()
     };
-    let all = plus(&in_all(platform)?, &one);
+    let all = in_all(platform)?.plus(&one);
     let limits = &platform.limits;
     let limited = [
         (
@@ -52,16 +52,16 @@ pub(crate) fn count(platform: &Platform, job: &str, ids: u32) -> Result<(), Faul
         ("all_intersections", all.intersections.into()),
     ];
     platform.audit.record(Kind::Showing, entry)?;
-    let before: Option<v1::Shown> = platform.store.get(BROUGHT, job)?;
-    let of_job = plus(&before.unwrap_or_default(), &one);
+    let before: Option<Shown> = platform.store.get(BROUGHT, job)?;
+    let of_job = before.unwrap_or_default().plus(&one);
     Ok(platform.store.put(BROUGHT, job, &of_job)?)
 }
 
 /// Over all jobs.
-pub(crate) fn in_all(platform: &Platform) -> Result<v1::Shown, Fault> {
-    let stored = platform.store.list::<v1::Shown>(BROUGHT, "")?;
-    let none = v1::Shown::default();
-    Ok(stored.iter().fold(none, |all, (_, one)| plus(&all, one)))
+pub(crate) fn in_all(platform: &Platform) -> Result<Shown, Fault> {
+    let stored = platform.store.list::<Shown>(BROUGHT, "")?;
+    let none = Shown::default();
+    Ok(stored.iter().fold(none, |all, (_, one)| all.plus(one)))
 }
 
 /// For the people here, once there was any.
@@ -78,43 +78,27 @@ pub(crate) fn statement(platform: &Platform) -> Result<Option<String>, Fault> {
 
 /// Raises the count to what our own log says, where the store was lost or put back.
 pub(crate) fn hear(platform: &Platform) -> Result<(), Fault> {
-    let mut said: BTreeMap<String, v1::Shown> = BTreeMap::new();
+    let mut said: BTreeMap<String, Shown> = BTreeMap::new();
     platform.audit.each(|entry| {
         if let (Kind::Showing, Some(job)) = (entry.kind, entry.text("job")) {
             let of_job = said.entry(job.into()).or_default();
-            *of_job = plus(
-                of_job,
-                &v1::Shown {
-                    intersections: 1,
-                    ids_asked: entry.number("ids").unwrap_or_default(),
-                    ..v1::Shown::default()
-                },
-            );
+            *of_job = of_job.plus(&Shown {
+                intersections: 1,
+                ids_asked: entry.number("ids").unwrap_or_default(),
+                ..Shown::default()
+            });
         }
     })?;
     for (job, said) in said {
-        let stored: Option<v1::Shown> = platform.store.get(BROUGHT, &job)?;
+        let stored: Option<Shown> = platform.store.get(BROUGHT, &job)?;
         let stored = stored.unwrap_or_default();
         if stored.intersections < said.intersections || stored.ids_asked < said.ids_asked {
             tracing::warn!(
                 job,
                 "the store had lost what the audit log says was counted of a job"
             );
-            let most = v1::Shown {
-                intersections: stored.intersections.max(said.intersections),
-                ids_asked: stored.ids_asked.max(said.ids_asked),
-                ..v1::Shown::default()
-            };
-            platform.store.put(BROUGHT, &job, &most)?;
+            platform.store.put(BROUGHT, &job, &stored.joined(&said))?;
         }
     }
     Ok(())
-}
-
-fn plus(one: &v1::Shown, more: &v1::Shown) -> v1::Shown {
-    v1::Shown {
-        intersections: one.intersections.saturating_add(more.intersections),
-        ids_asked: one.ids_asked.saturating_add(more.ids_asked),
-        ..v1::Shown::default()
-    }
 }

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use s3rec_audit::PublicKey;
-use s3rec_job::{JobId, SignedApproval};
+use s3rec_job::{JobId, JobState, SignedApproval};
 use s3rec_link::LinkError;
 use s3rec_node::client::connect;
-use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Authorize;
 use s3rec_spmm::MAX_FRAME_BYTES;
+use s3rec_wire::convert::state_from_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::peer_client::PeerClient;
 use s3rec_wire::{MAX_MESSAGE_BYTES, PROTOCOL_VERSION};
 use tokio::sync::watch;
@@ -77,10 +76,8 @@ impl PeerConnection {
     /// Sends the proposal; the same one again is answered alike.
     pub(crate) async fn propose(&mut self, proposal: v1::PeerProposal) -> Result<JobState, Fault> {
         let answered = self.client.propose(timed(proposal)).await;
-        Ok(answered
-            .map_err(|status| read(&status))?
-            .into_inner()
-            .state())
+        let receipt = answered.map_err(|status| read(&status))?.into_inner();
+        Ok(state_from_wire(receipt.state))
     }
 
     /// Opens the job's lifeline.
@@ -99,7 +96,8 @@ impl PeerConnection {
                             approval: decision.approval.clone(),
                             signature: decision.approval_signature.clone(),
                         };
-                        Heard::Decision(decision.state(), decision.reason, signed)
+                        let state = state_from_wire(decision.state);
+                        Heard::Decision(state, decision.reason, signed)
                     }
                     Ok(None) => Heard::Lost(LinkError::Ended.into()),
                     Err(status) => Heard::Lost(read(&status)),
@@ -107,7 +105,7 @@ impl PeerConnection {
                 // P1's last notice stands: the stream's end right after it says nothing more.
                 let over = match &heard {
                     Heard::Lost(_) => true,
-                    Heard::Decision(state, _, _) => is_terminal(*state),
+                    Heard::Decision(state, _, _) => state.is_terminal(),
                     Heard::Nothing => false,
                 };
                 sender.send_replace(heard);

@@ -8,12 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_job::JobId;
-use s3rec_node::journal::is_terminal;
+use s3rec_job::{JobEvent, JobId, JobState, Party, Phase};
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -112,7 +109,7 @@ async fn follow_over_one_connection(platform: &Arc<Platform>) -> Result<(), Faul
 }
 
 fn is_open(platform: &Platform, job: JobId) -> bool {
-    !is_terminal(platform.state(&job.to_string()))
+    !platform.state(&job.to_string()).is_terminal()
 }
 
 /// Tells the people here of an approval; whether it is signed as it must be is asked when the job
@@ -124,13 +121,13 @@ fn take(platform: &Platform, job: JobId, heard: JobState) -> Result<(), Fault> {
     }
     tracing::info!(%job, "approved");
     let last = platform.journal.last(&name).unwrap_or_default();
-    platform.record(v1::JobEvent {
-        job_id: name,
-        state: JobState::Approved.into(),
-        phase: Phase::Consent.into(),
+    platform.record(JobEvent {
+        job: name,
+        state: JobState::Approved,
+        phase: Some(Phase::Consent),
         rounds: last.rounds,
-        waiting_for: v1::Role::Rating.into(),
+        waiting_for: Some(Party::Rating),
         message: "Approved by the social platform; it begins with s3rec rating start.".into(),
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     })
 }

@@ -23,7 +23,7 @@ use s3rec_node::stock_progress::StockProgress;
 use s3rec_node::stocks::Stocks;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{FriendsRelease, ProductParameters, ReleasePolicy, SpmmError, noise_first};
-use s3rec_wire::convert::{ChunkHeader, counters_to_wire, phase_to_wire};
+use s3rec_wire::convert::{ChunkHeader, counters_to_wire, phase_name};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tracing::{Instrument, info_span};
@@ -134,7 +134,6 @@ impl<'a> Driver<'a> {
         let (platform, job) = (self.platform, self.ledger.job);
         match exchange {
             RatingExchange::Sign(phase, next) => {
-                let phase = phase_to_wire(phase);
                 head_exchange::sign(platform, self.connection, &job.to_string(), phase).await?;
                 Ok(next)
             }
@@ -210,7 +209,7 @@ impl<'a> Driver<'a> {
             let mut channel = Counting::new(channel, meter.clone());
             Ok::<_, Fault>(drive(exchange, &mut channel, moved).await?)
         };
-        let phase = phase_to_wire(phase).as_str_name();
+        let phase = phase_name(Some(phase));
         let span = info_span!("exchange", phase, round);
         let exchanged = exchanged.instrument(span).await?;
         compute(move || exchanged.done()).await

@@ -1,12 +1,10 @@
 //! What the people here are notified of while a job runs, and what is noted of its stock.
 
-use s3rec_job::Phase;
 use s3rec_job::rating::RatingEvent;
+use s3rec_job::{JobEvent, JobState, Party, Phase};
 use s3rec_node::stock_progress::StockProgress;
-use s3rec_wire::convert::{phase_to_wire, round_to_wire};
+use s3rec_node::stocks::StockStage;
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobEvent, JobState, Role, StockState};
 
 use crate::ledger::Ledger;
 use crate::platform::Platform;
@@ -22,14 +20,14 @@ pub(crate) fn emit(
         RatingEvent::Begins(phase) => platform.record(begins(ledger, phase)),
         RatingEvent::StockBegins { columns, blocks } => {
             platform.record(JobEvent {
-                waiting_for: Role::Unspecified.into(),
+                waiting_for: None,
                 message: format!(
                     "Multiplying masks for {columns} columns in {blocks} blocks; the rounds need \
                      no cryptography then."
                 ),
                 ..offline(ledger, 0.0, 0.0)
             })?;
-            note(platform, ledger, StockState::Making, (0, columns), None)
+            note(platform, ledger, StockStage::Making, (0, columns), None)
         }
         RatingEvent::StockGoesOn { .. } => platform.record(JobEvent {
             message: format!(
@@ -43,12 +41,12 @@ pub(crate) fn emit(
             of,
             identity,
         } => {
-            let state = StockState::Making;
+            let state = StockStage::Making;
             note(platform, ledger, state, (columns, of), identity)
         }
         RatingEvent::StockStands { columns, identity } => {
             let made = (columns, columns);
-            note(platform, ledger, StockState::Ready, made, identity)?;
+            note(platform, ledger, StockStage::Ready, made, identity)?;
             if ledger.openings == 0 {
                 platform.record(JobEvent {
                     message: "The stock of masked columns is complete.".into(),
@@ -60,7 +58,7 @@ pub(crate) fn emit(
         RatingEvent::Prepared | RatingEvent::RoundsBegin => Ok(()),
         RatingEvent::Asks { round } => {
             platform.journal.notify(JobEvent {
-                waiting_for: Role::Social.into(),
+                waiting_for: Some(Party::Social),
                 message: format!("Round {round}: waiting for the social platform's product."),
                 ..online(ledger, round, round - 1)
             });
@@ -78,7 +76,7 @@ pub(crate) fn emit(
             ..online(ledger, 1, 1)
         }),
         RatingEvent::RoundDone { round, report } => platform.record(JobEvent {
-            training: Some(round_to_wire(&report)),
+            training: Some(report),
             message: format!("Round {round} of {} done.", ledger.proposal.rounds),
             ..online(ledger, round, round)
         }),
@@ -92,15 +90,15 @@ fn begins(ledger: &Ledger, phase: Phase) -> JobEvent {
         _ => "Agreeing on parameters.",
     };
     let waiting_for = match phase {
-        Phase::Evaluation => Role::Unspecified,
-        _ => Role::Social,
+        Phase::Evaluation => None,
+        _ => Some(Party::Social),
     };
     JobEvent {
-        job_id: ledger.job.to_string(),
-        state: JobState::Running.into(),
-        phase: phase_to_wire(phase).into(),
+        job: ledger.job.to_string(),
+        state: JobState::Running,
+        phase: Some(phase),
         rounds: ledger.proposal.rounds,
-        waiting_for: waiting_for.into(),
+        waiting_for,
         message: message.into(),
         ..JobEvent::default()
     }
@@ -109,9 +107,9 @@ fn begins(ledger: &Ledger, phase: Phase) -> JobEvent {
 /// Of the masks, of which that share is multiplied.
 fn offline(ledger: &Ledger, share: f64, remaining_seconds: f64) -> JobEvent {
     JobEvent {
-        job_id: ledger.job.to_string(),
-        state: JobState::Running.into(),
-        phase: v1::Phase::Offline.into(),
+        job: ledger.job.to_string(),
+        state: JobState::Running,
+        phase: Some(Phase::Offline),
         rounds: ledger.proposal.rounds,
         phase_cost: Some(ledger.offline_cost()),
         phase_progress: share,
@@ -125,9 +123,9 @@ fn online(ledger: &Ledger, round: u32, done: u32) -> JobEvent {
     let rounds = ledger.proposal.rounds;
     let mean = ledger.online_seconds / f64::from(done.max(1));
     JobEvent {
-        job_id: ledger.job.to_string(),
-        state: JobState::Running.into(),
-        phase: v1::Phase::Online.into(),
+        job: ledger.job.to_string(),
+        state: JobState::Running,
+        phase: Some(Phase::Online),
         round,
         rounds,
         phase_cost: Some(ledger.online_cost()),
@@ -140,7 +138,7 @@ fn online(ledger: &Ledger, round: u32, done: u32) -> JobEvent {
 fn note(
     platform: &Platform,
     ledger: &Ledger,
-    state: StockState,
+    state: StockStage,
     made: (u64, u64),
     identity: Option<[u8; 32]>,
 ) -> Result<(), Fault> {

@@ -1,24 +1,23 @@
 //! How a job ends, and why, for people.
 
-use s3rec_job::JobId;
+use s3rec_job::{JobEvent, JobId, JobState, Phase};
 use s3rec_node::observe;
+use s3rec_wire::convert::state_name;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::platform::Platform;
 
 /// Writes the end of a job and why, for people.
 pub(crate) fn end(platform: &Platform, job: JobId, fault: &Fault) {
     let last = platform.journal.last(&job.to_string()).unwrap_or_default();
-    let place = match last.phase() {
-        Phase::Online => format!("In round {} of {}: ", last.round.max(1), last.rounds),
-        Phase::Alignment => "While finding the common users: ".into(),
-        Phase::Setup => "While agreeing on parameters and keys: ".into(),
-        Phase::Offline => "While multiplying masks before the first round: ".into(),
+    let place = match last.phase {
+        Some(Phase::Online) => format!("In round {} of {}: ", last.round.max(1), last.rounds),
+        Some(Phase::Alignment) => "While finding the common users: ".into(),
+        Some(Phase::Setup) => "While agreeing on parameters and keys: ".into(),
+        Some(Phase::Offline) => "While multiplying masks before the first round: ".into(),
         _ => String::new(),
     };
-    let running = last.state() == JobState::Running;
+    let running = last.state == JobState::Running;
     let placed = match fault.reason {
         // It answered before, so whoever does not answer now has vanished.
         Reason::PeerVanished | Reason::Unreachable if running => {
@@ -56,12 +55,12 @@ pub(crate) fn end_now(platform: &Platform, job: JobId, fault: &Fault) {
         JobState::Failed => fault.advice(),
         _ => fault.message.clone(),
     };
-    tracing::warn!(%job, reason = fault.reason.name(), "{}: {message}", state.as_str_name());
+    tracing::warn!(%job, reason = fault.reason.name(), "{}: {message}", state_name(state));
     let last = platform.journal.last(&name).unwrap_or_default();
-    let ended = platform.end(v1::JobEvent {
-        job_id: name,
-        state: state.into(),
-        waiting_for: v1::Role::Unspecified.into(),
+    let ended = platform.end(JobEvent {
+        job: name,
+        state,
+        waiting_for: None,
         remaining_seconds: 0.0,
         message,
         ..last

@@ -1,11 +1,10 @@
 //! Jobs that nobody begins: a proposal ends by itself, here as at the social platform.
 
+use s3rec_job::{JobState, Proposal};
 use s3rec_node::process::latest_unix_ms;
 use s3rec_node::retention;
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 
 use crate::ending;
 use crate::platform::Platform;
@@ -30,10 +29,10 @@ pub(crate) fn end_what_has_expired(platform: &Platform) {
 }
 
 fn end_if_expired(platform: &Platform, name: &str) -> Result<(), Fault> {
-    let proposal: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, name)?;
+    let proposal: Option<Proposal> = platform.store.get(PROPOSALS, name)?;
     let proposed = platform.journal.history(name)?;
     let began = proposed.first().map_or(0, |event| event.time_unix_ms);
-    let states = proposal.map_or(i64::MAX, |proposal| proposal.expires_unix_ms);
+    let states = proposal.map_or(i64::MAX, |proposal| proposal.terms.expires_unix_ms);
     let days = platform.limits.proposal_days;
     if latest_unix_ms() <= retention::proposal_end(began, states, days) {
         return Ok(());

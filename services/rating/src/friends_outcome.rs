@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_data::RatingSet;
 use s3rec_job::rating::FriendsOpened;
-use s3rec_job::statements;
+use s3rec_job::{JobEvent, JobState, Phase, statements};
 use s3rec_model::ModelError;
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
 use s3rec_model::lists::{ListsModel, ListsSettings};
@@ -16,7 +16,6 @@ use s3rec_spmm::noise_first::guarantee::Guarantee;
 use s3rec_wire::convert::{friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::factors;
 use crate::friends_sides::{few_below, model_sides};
@@ -123,16 +122,16 @@ pub(crate) async fn finish(
         report.verdict = Some(verdict_to_wire(&verdict));
     })?;
     let message = format!("Finished: {}", verdict.sentence);
-    let finished = v1::JobEvent {
-        job_id: job,
-        state: JobState::Finished.into(),
-        phase: Phase::Evaluation.into(),
+    let finished = JobEvent {
+        job,
+        state: JobState::Finished,
+        phase: Some(Phase::Evaluation),
         round: ledger.openings,
         rounds: ledger.proposal.rounds,
         phase_cost: Some(ledger.online_cost()),
         phase_progress: 1.0,
         message,
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     };
     let platform = Arc::clone(platform);
     blocking(move || platform.end(finished)).await??;

@@ -1,9 +1,10 @@
 //! P0's side of signing the heads of both audit logs, at every phase of a job.
 
 use s3rec_audit::Meeting;
-use s3rec_wire::convert::{head_from_wire, head_to_wire};
+use s3rec_job::Phase;
+use s3rec_wire::convert::{head_from_wire, head_to_wire, phase_name, phase_to_wire};
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1::{CrossSignRequest, Phase};
+use s3rec_wire::v1::CrossSignRequest;
 
 use crate::connection::{PeerConnection, read, timed};
 use crate::platform::Platform;
@@ -18,7 +19,7 @@ pub(crate) async fn sign(
     let rating = platform.audit.head()?;
     let mut request = CrossSignRequest {
         job_id: job.into(),
-        phase: phase.into(),
+        phase: phase_to_wire(phase).into(),
         rating_head: Some(head_to_wire(&rating)),
         ..CrossSignRequest::default()
     };
@@ -29,7 +30,7 @@ pub(crate) async fn sign(
     platform.peer_log().check(&social)?;
     let meeting = Meeting {
         job: job.into(),
-        phase: phase.as_str_name().into(),
+        phase: phase_name(Some(phase)).into(),
         rating,
         social,
     };

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobId, Terms};
+use s3rec_job::{JobEvent, JobId, JobState, Party, Phase, Terms};
 use s3rec_node::datasets::JobCopy;
-use s3rec_node::journal::{is_terminal, state_words};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
-use s3rec_wire::convert::{ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire};
+use s3rec_node::rows::Row;
+use s3rec_wire::convert::{
+    ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire, state_to_wire,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
@@ -126,18 +127,18 @@ pub(crate) async fn propose(
     };
     let stored = platform.store.put_all(&[
         (REQUESTS, &name, request.to_record()),
-        (PROPOSALS, &name, message.to_record()),
+        (PROPOSALS, &name, proposal.to_row()),
         (JOBS, &name, summary.to_record()),
     ]);
     let stored = stored.map_err(Fault::from).and_then(|()| {
-        platform.record(v1::JobEvent {
-            job_id: name.clone(),
-            state: JobState::Proposed.into(),
-            phase: Phase::Consent.into(),
+        platform.record(JobEvent {
+            job: name.clone(),
+            state: JobState::Proposed,
+            phase: Some(Phase::Consent),
             rounds: proposal.rounds,
-            waiting_for: v1::Role::Social.into(),
+            waiting_for: Some(Party::Social),
             message: "Proposed to the social platform, whose operator decides.".into(),
-            ..v1::JobEvent::default()
+            ..JobEvent::default()
         })
     });
     if let Err(fault) = stored {
@@ -156,7 +157,7 @@ pub(crate) async fn propose(
     }
     Ok(v1::ProposeJobResponse {
         job_id: name,
-        state: state.into(),
+        state: state_to_wire(state).into(),
         reason,
     })
 }
@@ -167,7 +168,7 @@ fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Resu
         let mut same = platform.request(&open)?;
         same.expires_unix_ms = request.expires_unix_ms;
         if same == *request {
-            let state = state_words(platform.state(&open));
+            let state = platform.state(&open).name();
             let message = format!("the job {open}, which is {state}, asks for the same");
             return Err(Fault::new(Reason::AlreadyProposed, message).at("job", open));
         }
@@ -184,7 +185,7 @@ pub(crate) async fn start(
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
         let last = platform.journal.last(&name).unwrap_or_default();
-        let message = format!("the job is {}: {}", state_words(state), last.message);
+        let message = format!("the job is {}: {}", state.name(), last.message);
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let place = platform.begin(job)?;
@@ -206,7 +207,7 @@ pub(crate) async fn start(
             return Err(fault);
         }
     }
-    platform.store.put(STARTED, &name, &request)?;
+    platform.store.put_all(&[(STARTED, &name, Vec::new())])?;
     let begun = runner::Begun {
         platform: Arc::clone(platform),
         job,
@@ -215,7 +216,7 @@ pub(crate) async fn start(
     };
     tokio::spawn(runner::run(begun));
     Ok(v1::StartJobResponse {
-        state: decision.into(),
+        state: state_to_wire(decision).into(),
     })
 }
 
@@ -248,8 +249,8 @@ pub(crate) async fn cancel(
 ) -> Result<v1::CancelJobResponse, Fault> {
     let (job, name) = known(platform, &request.job_id)?;
     let state = platform.state(&name);
-    if is_terminal(state) {
-        let message = format!("the job is {} already", state_words(state));
+    if state.is_terminal() {
+        let message = format!("the job is {} already", state.name());
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let why: String = request
@@ -272,13 +273,13 @@ pub(crate) async fn cancel(
     drop(deciding);
     // The running job ends within moments; wait for its event.
     let ended = async {
-        while !is_terminal(platform.state(&name)) {
+        while !platform.state(&name).is_terminal() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), ended).await;
     Ok(v1::CancelJobResponse {
-        state: platform.state(&name).into(),
+        state: state_to_wire(platform.state(&name)).into(),
     })
 }
 

@@ -5,16 +5,16 @@ use std::time::Instant;
 use s3rec_audit::export;
 use s3rec_job::counting::{self, Counted};
 use s3rec_job::rating::{FriendsCheckpoint, RatingCheckpoint, RoundReport, Spent};
+use s3rec_job::report::PhaseCost;
 use s3rec_job::{
-    Account, AgreedParameters, Approval, Counters, JobDisclosure, JobId, Overlap, Proposal,
+    Account, AgreedParameters, Approval, Counters, JobDisclosure, JobEvent, JobId, Overlap, Phase,
+    Proposal,
 };
 use s3rec_link::{Count, Meter};
 use s3rec_node::observe::{self, MeteredPhase};
 use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::PublicBounds;
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
-use s3rec_wire::v1::Phase;
 
 use crate::brought;
 use crate::platform::Platform;
@@ -85,11 +85,13 @@ impl Ledger {
     pub(crate) fn go_on_from(
         &mut self,
         RatingCheckpoint { agreed, progress }: &RatingCheckpoint,
-        last: &v1::JobEvent,
+        last: &JobEvent,
     ) {
         self.parameters = Some(agreed.parameters.clone().into());
         let Some(progress) = progress else {
-            let logged = last.phase_cost.filter(|_| last.phase() == Phase::Offline);
+            let logged = last
+                .phase_cost
+                .filter(|_| last.phase == Some(Phase::Offline));
             let logged = logged.unwrap_or_default();
             let spent = Spent {
                 sent_bytes: logged.bytes_to_social,
@@ -154,7 +156,7 @@ impl Ledger {
         self.online_seconds += self.earlier_seconds.map_or(0.0, |(_, online)| online);
     }
 
-    pub(crate) fn offline_cost(&self) -> v1::Cost {
+    pub(crate) fn offline_cost(&self) -> PhaseCost {
         let seconds = self
             .offline_ended
             .map_or_else(|| self.began.elapsed(), |ended| ended - self.began);
@@ -165,7 +167,7 @@ impl Ledger {
         cost(&self.offline, seconds)
     }
 
-    pub(crate) fn online_cost(&self) -> v1::Cost {
+    pub(crate) fn online_cost(&self) -> PhaseCost {
         cost(&self.online, self.online_seconds)
     }
 
@@ -245,9 +247,9 @@ fn metered(phase: MeteredPhase, spent: &Spent) -> Meter {
     })
 }
 
-fn cost(meter: &Meter, seconds: f64) -> v1::Cost {
+fn cost(meter: &Meter, seconds: f64) -> PhaseCost {
     let count = meter.count();
-    v1::Cost {
+    PhaseCost {
         seconds,
         bytes_to_social: count.sent_bytes,
         bytes_to_rating: count.received_bytes,

@@ -3,10 +3,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use s3rec_node::journal::{EventStream, state_words};
-use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire};
+use s3rec_node::verbs::{WatchStream, answered, watched};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -38,7 +37,7 @@ impl OperatorService {
 
     fn with_state(&self, job: v1::JobSummary) -> v1::JobSummary {
         v1::JobSummary {
-            last_event: self.0.journal.last(&job.job_id),
+            last_event: self.0.journal.last(&job.job_id).map(event_to_wire),
             ..job
         }
     }
@@ -90,16 +89,16 @@ impl RatingPlatform for OperatorService {
         answered(jobs::start(&self.0, request.into_inner()).await)
     }
 
-    type WatchJobStream = EventStream;
+    type WatchJobStream = WatchStream;
 
     async fn watch_job(
         &self,
         request: Request<v1::WatchJobRequest>,
-    ) -> Result<Response<EventStream>, Status> {
+    ) -> Result<Response<WatchStream>, Status> {
         let job = request.into_inner().job_id;
         self.0.request(&job)?;
         let events = self.0.journal.watch(&job).map_err(Fault::from)?;
-        Ok(Response::new(events))
+        Ok(watched(events))
     }
 
     async fn list_jobs(
@@ -135,10 +134,7 @@ impl RatingPlatform for OperatorService {
         let stored: Option<v1::JobReportResponse> =
             self.0.store.get(REPORTS, &job).map_err(Fault::from)?;
         let mut report = stored.ok_or_else(|| {
-            let message = format!(
-                "the job is {}, not finished",
-                state_words(self.0.state(&job))
-            );
+            let message = format!("the job is {}, not finished", self.0.state(&job).name());
             Fault::new(Reason::WrongState, message).at("job", &job)
         })?;
         report.job = report.job.map(|job| self.with_state(job));

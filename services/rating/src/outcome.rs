@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
-use s3rec_job::{AgreedParameters, JointTraining, product_error_bound};
+use s3rec_job::{AgreedParameters, JobEvent, JobState, JointTraining, Phase, product_error_bound};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
 use s3rec_model::{Biases, GlobalMean, Model, Unit};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
-use s3rec_wire::convert::{disclosure_to_wire, parameters_to_wire, round_to_wire};
+use s3rec_wire::convert::{cost_to_wire, disclosure_to_wire, parameters_to_wire, round_to_wire};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::imports::blocking;
 use crate::ledger::Ledger;
@@ -79,17 +78,17 @@ pub(crate) async fn finish(
     for warning in &found.warnings {
         message.push_str(&format!(" Warning: {warning}."));
     }
-    let finished = v1::JobEvent {
-        job_id: job.clone(),
-        state: JobState::Finished.into(),
-        phase: Phase::Evaluation.into(),
+    let finished = JobEvent {
+        job: job.clone(),
+        state: JobState::Finished,
+        phase: Some(Phase::Evaluation),
         round: ledger.openings,
         rounds: ledger.proposal.rounds,
         phase_cost: Some(ledger.online_cost()),
         phase_progress: 1.0,
-        training: ledger.rounds.last().map(round_to_wire),
+        training: ledger.rounds.last().copied(),
         message,
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     };
     let platform = Arc::clone(platform);
     blocking(move || platform.end(finished)).await??;
@@ -178,8 +177,8 @@ pub(crate) fn store(
     };
     let mut report = v1::JobReportResponse {
         job: Some(summary.clone()),
-        offline: Some(ledger.offline_cost()),
-        online: Some(ledger.online_cost()),
+        offline: Some(cost_to_wire(&ledger.offline_cost())),
+        online: Some(cost_to_wire(&ledger.online_cost())),
         disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
         peak_rss_bytes: peak_rss_bytes(),
         users,

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobDisclosure, JobId};
+use s3rec_job::{JobDisclosure, JobEvent, JobId, JobState, Phase};
 use s3rec_node::config::{RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
 use s3rec_node::datasets::Datasets;
-use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::platform::Core;
 use s3rec_node::retention::JobTables;
@@ -116,14 +115,14 @@ impl Platform {
     }
 
     /// Stores an event, unless the job has ended; then the first end stands.
-    pub(crate) fn record(&self, event: v1::JobEvent) -> Result<(), Fault> {
-        let last = self.journal.last(&event.job_id).unwrap_or_default();
-        if is_terminal(last.state()) {
+    pub(crate) fn record(&self, event: JobEvent) -> Result<(), Fault> {
+        let last = self.journal.last(&event.job).unwrap_or_default();
+        if last.state.is_terminal() {
             return Ok(());
         }
-        if (last.state(), last.phase()) != (event.state(), event.phase()) {
-            let (state, phase) = (event.state(), event.phase());
-            self.note_step(&event.job_id, state, phase, &event.message);
+        if (last.state, last.phase) != (event.state, event.phase) {
+            let (state, phase) = (event.state, event.phase);
+            self.note_step(&event.job, state, phase, &event.message);
         }
         Ok(self.journal.record(event)?)
     }
@@ -137,9 +136,9 @@ impl Platform {
     }
 
     /// A job's new phase or its end, in the audit log; with its end, what it has shown us.
-    fn note_step(&self, job: &str, state: v1::JobState, phase: v1::Phase, message: &str) {
+    fn note_step(&self, job: &str, state: JobState, phase: Option<Phase>, message: &str) {
         let shown: Option<JobDisclosure> = self.store.get(DISCLOSURES, job).ok().flatten();
-        if let Some(shown) = shown.filter(|_| is_terminal(state)) {
+        if let Some(shown) = shown.filter(|_| state.is_terminal()) {
             let entry = [
                 ("job", job.into()),
                 ("openings", shown.openings.into()),
@@ -156,13 +155,13 @@ impl Platform {
     /// Ends a job with its last event; its keys, masks and state are erased before anybody is
     /// told, and its copy of the ratings, unless there is a model that is served with them. The
     /// first end stands.
-    pub(crate) fn end(&self, event: v1::JobEvent) -> Result<(), Fault> {
-        let job = event.job_id.clone();
-        if is_terminal(self.state(&job)) {
+    pub(crate) fn end(&self, event: JobEvent) -> Result<(), Fault> {
+        let job = event.job.clone();
+        if self.state(&job).is_terminal() {
             return Ok(());
         }
-        self.note_step(&job, event.state(), event.phase(), &event.message);
-        let has_model = event.state() == v1::JobState::Finished;
+        self.note_step(&job, event.state, event.phase, &event.message);
+        let has_model = event.state == JobState::Finished;
         Ok(self.journal.end(event, || {
             self.stocks.erase(&self.store, &job);
             self.factors.release(&job);
@@ -174,9 +173,9 @@ impl Platform {
 
     /// The job that was started and has not ended, when there is one.
     pub(crate) fn started(&self) -> Result<Option<JobId>, Fault> {
+        let started = self.store.keys(STARTED)?;
         for job in self.journal.open_jobs() {
-            let started: Option<v1::StartJobRequest> = self.store.get(STARTED, &job)?;
-            if started.is_some() {
+            if started.contains(&job) {
                 return Ok(Some(job_id("job_id", &job)?));
             }
         }
@@ -189,7 +188,7 @@ impl Platform {
         if let Some(running) = &*running {
             let in_the_way = running.job.to_string();
             let does = match self.state(&in_the_way) {
-                v1::JobState::Proposed => "waits for the social platform's decision",
+                JobState::Proposed => "waits for the social platform's decision",
                 _ => "is running",
             };
             let fault = if running.job == job {

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use s3rec_data::RatingSet;
 use s3rec_job::rating::{RatingDone, RatingJob};
-use s3rec_job::{JobDisclosure, JobId, Proposal};
+use s3rec_job::{JobDisclosure, JobEvent, JobId, JobState, Party, Phase, Proposal};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::ReleasePolicy;
-use s3rec_wire::convert::proposal_from_wire;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
@@ -185,9 +182,8 @@ async fn phases(
     is_finished: bool,
 ) -> Result<(), Fault> {
     let name = job.to_string();
-    let message: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, &name)?;
-    let message = message.ok_or_else(|| Fault::new(Reason::NotFound, "the proposal is gone"))?;
-    let proposal = proposal_from_wire(&message)?;
+    let proposal: Option<Proposal> = platform.store.get(PROPOSALS, &name)?;
+    let proposal = proposal.ok_or_else(|| Fault::new(Reason::NotFound, "the proposal is gone"))?;
     let heard = match platform.state(&name) {
         JobState::Proposed => lifeline.approved().await?,
         _ => lifeline.approval(),
@@ -271,15 +267,15 @@ async fn phases(
     Ok(())
 }
 
-fn event(proposal: &Proposal, state: JobState, phase: Phase, message: &str) -> v1::JobEvent {
-    v1::JobEvent {
-        job_id: proposal.job.to_string(),
-        state: state.into(),
-        phase: phase.into(),
+fn event(proposal: &Proposal, state: JobState, phase: Phase, message: &str) -> JobEvent {
+    JobEvent {
+        job: proposal.job.to_string(),
+        state,
+        phase: Some(phase),
         rounds: proposal.rounds,
-        waiting_for: v1::Role::Social.into(),
+        waiting_for: Some(Party::Social),
         message: message.into(),
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use s3rec_job::Party;
 use s3rec_node::config::{PeerSettings, RatingSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::observe::{Observed, Reach};
@@ -10,7 +11,6 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::server::{Operators, Port, PortLimits};
 use s3rec_node::tls::Identity;
 use s3rec_wire::MAX_MESSAGE_BYTES;
-use s3rec_wire::v1;
 use s3rec_wire::v1::rating_platform_server::RatingPlatformServer;
 use tokio::sync::watch;
 
@@ -79,5 +79,5 @@ fn observed(platform: &Arc<Platform>) -> Observed {
         let platform = Arc::clone(&reaching);
         Box::pin(async move { PeerConnection::open(&platform).await.map(drop) })
     });
-    platform.observed(v1::Role::Rating, Some(reach))
+    platform.observed(Party::Rating, Some(reach))
 }

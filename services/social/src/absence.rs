@@ -8,15 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_job::social::{Restoring, SocialCheckpoint, SocialFriendsCheckpoint, SocialTurn};
-use s3rec_job::{AgreedParameters, JobDisclosure, JobId, Proposal};
+use s3rec_job::{AgreedParameters, JobDisclosure, JobEvent, JobId, JobState, Party, Proposal};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::checkpoint::{AGREED, CheckpointFiles, FRIENDS};
 use s3rec_node::observe;
 use s3rec_spmm::Protocol;
-use s3rec_wire::convert::parameters_from_wire;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 
 use crate::common_links::common_operator;
 use crate::faults::{fault_of, ours};
@@ -140,8 +137,8 @@ pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
 
 fn notify(platform: &Platform, job: &str, message: String) {
     let last = platform.journal.last(job).unwrap_or_default();
-    let recorded = platform.journal.record(v1::JobEvent {
-        waiting_for: v1::Role::Rating.into(),
+    let recorded = platform.journal.record(JobEvent {
+        waiting_for: Some(Party::Rating),
         message,
         ..last
     });
@@ -182,8 +179,7 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
         // What was opened counts by them, also if the job ends without being gone on with.
         let parameters = match (&checkpoint, &counts.parameters) {
             (Some((_, parameters)), _) => Some(parameters.clone()),
-            (None, Some(counted)) => Some(parameters_from_wire(counted)?.into()),
-            (None, None) => None,
+            (None, counted) => counted.clone(),
         };
         let peer = checkpoint.map(|(peer, _)| peer);
         let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &name)?;

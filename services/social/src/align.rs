@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use s3rec_job::social::SocialJob;
-use s3rec_job::{JobId, Overlap, Proposal};
+use s3rec_job::{JobId, JobState, Overlap, Phase, Proposal};
 use s3rec_link::{LinkError, Meter};
 use s3rec_node::alignment::{self, Common, Work, psi_fault};
 use s3rec_node::traces::join_trace;
@@ -14,8 +14,8 @@ use s3rec_wire::WireError;
 use s3rec_wire::convert::{AlignOpening, align_chunk, align_opening, align_part};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1::AlignChunk;
 use s3rec_wire::v1::align_chunk::Part;
-use s3rec_wire::v1::{AlignChunk, JobState, Phase};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::Stream;
@@ -56,7 +56,7 @@ pub(crate) async fn answer(
             return Err(Fault::new(Reason::NotApproved, message).at("job", job));
         }
         state => {
-            let message = format!("the job is {}", s3rec_node::journal::state_words(state));
+            let message = format!("the job is {}", state.name());
             return Err(Fault::new(Reason::WrongState, message).at("job", job));
         }
     }

@@ -2,7 +2,7 @@
 //! it stands, until it ends, and for the data as they are now.
 
 use s3rec_audit::Kind;
-use s3rec_job::{Approval, Proposal, SignedApproval};
+use s3rec_job::{Approval, JobState, Phase, Proposal, SignedApproval};
 use s3rec_node::alignment::same_rule;
 use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::datasets::DatasetName;
@@ -12,7 +12,6 @@ use s3rec_spmm::ReleasePolicy;
 use s3rec_spmm::noise_first::guarantee::Unstated;
 use s3rec_wire::convert::approval_to_bytes;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::approved::not_expired;
 use crate::bounds::{self, Given};
@@ -39,10 +38,7 @@ pub(crate) fn give(
     let proposal = platform.proposal(job)?;
     if platform.state(job) != JobState::Proposed {
         let state = platform.state(job);
-        let message = format!(
-            "the proposal is {} already",
-            s3rec_node::journal::state_words(state)
-        );
+        let message = format!("the proposal is {} already", state.name());
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
     let end = match latest_end {

@@ -1,11 +1,10 @@
 //! The approval of a job as it is stored.
 
-use s3rec_job::{Approval, SignedApproval};
+use s3rec_job::{Approval, Proposal, SignedApproval};
 use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::process::latest_unix_ms;
-use s3rec_wire::convert::{approval_from_bytes, proposal_to_wire};
+use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::platform::Platform;
 use crate::tables::{APPROVALS, PROPOSALS};
@@ -26,8 +25,8 @@ pub(crate) fn in_force(platform: &Platform, job: &str) -> Result<Approval, Fault
         return Err(Fault::new(Reason::NotSigned, message).at("job", job));
     }
     let approval = approval_from_bytes(&signed.approval)?;
-    let stored: Option<v1::PeerProposal> = platform.store.get(PROPOSALS, job)?;
-    if stored != Some(proposal_to_wire(&approval.proposal)) {
+    let stored: Option<Proposal> = platform.store.get(PROPOSALS, job)?;
+    if stored.as_ref() != Some(&approval.proposal) {
         let message = "the stored proposal is not the approved one";
         return Err(Fault::new(Reason::NotSigned, message).at("job", job));
     }

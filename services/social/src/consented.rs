@@ -1,14 +1,13 @@
 //! What a job begins, or goes on, with: the consent to it, the data as they were approved, and
 //! everything that was approved and not opened yet.
 
-use s3rec_job::{Account, Approval, Counters, JobDisclosure, Proposal};
+use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobState, Proposal};
 use s3rec_node::versions;
 use s3rec_sparse::{BoundsRule, PublicBounds};
 use s3rec_spmm::ReleasePolicy;
 use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
 use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::platform::Platform;
 use crate::slot::Opened;
@@ -22,7 +21,7 @@ pub(crate) fn begin(platform: &Platform, job: &str) -> Result<Opened, Fault> {
     let dataset = platform.consent(job)?.dataset;
     let version = match platform.state(job) {
         // It began before, with what it was approved with, and goes on with that.
-        v1::JobState::Running => Some(platform.datasets.version_for(job)?),
+        JobState::Running => Some(platform.datasets.version_for(job)?),
         _ => versions::of(&platform.store, &dataset)?,
     };
     let is_approved = version.is_some_and(|version| {

@@ -4,15 +4,13 @@
 use std::sync::Barrier;
 
 use s3rec_audit::{Entry, Kind};
-use s3rec_job::{JobDisclosure, JobId, Proposal};
+use s3rec_job::{JobCost, JobDisclosure, JobId, JobState, Phase, Proposal};
 use s3rec_node::checkpoint::AGREED;
 use s3rec_node::store::Change;
 use s3rec_sparse::{BoundsRule, OperatorKind};
 use s3rec_spmm::{Admission, Asked, Protocol};
 use s3rec_wire::convert::proposal_to_wire;
 use s3rec_wire::status::Reason;
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::attack_tests::Bare;
 use crate::bounds::Given;
@@ -212,7 +210,7 @@ async fn no_job_is_taken_up_over_another_one() {
         .advance(&name, JobState::Running, Phase::Alignment, "")
         .unwrap();
     let opened = consented::go_on(platform, &name).unwrap();
-    let counts = v1::JobCostResponse::default();
+    let counts = JobCost::default();
     let taken_up = platform
         .slot
         .take_up(second.clone(), "rating".into(), opened, counts);

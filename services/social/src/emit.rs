@@ -1,11 +1,10 @@
 //! What the people here are notified of while a job runs, and what is noted of its stock.
 
 use s3rec_job::social::SocialEvent;
-use s3rec_job::{AgreedParameters, JobId};
+use s3rec_job::{AgreedParameters, JobEvent, JobId, JobState, Phase};
 use s3rec_node::stock_progress::{Notice, StockProgress};
+use s3rec_node::stocks::StockStage;
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase, StockState};
 
 use crate::faults::ours;
 use crate::ledger;
@@ -55,10 +54,10 @@ pub(crate) fn emit(platform: &Platform, job: JobId, event: SocialEvent) -> Resul
             columns,
             of,
             identity,
-        } => note(platform, job, StockState::Making, (columns, of), identity),
+        } => note(platform, job, StockStage::Making, (columns, of), identity),
         SocialEvent::StockStands { columns, identity } => {
             let made = (columns, columns);
-            note(platform, job, StockState::Ready, made, identity)?;
+            note(platform, job, StockStage::Ready, made, identity)?;
             platform.slot.with(job, |running| running.stock = None)?;
             let text = "Met over the stock.";
             platform.advance(&name, JobState::Running, Phase::Online, text)
@@ -82,23 +81,23 @@ pub(crate) fn moved(platform: &Platform, job: JobId, bytes: usize) {
         remaining_seconds,
         message,
     } = notice;
-    platform.journal.notify(v1::JobEvent {
-        job_id: job.to_string(),
-        state: JobState::Running.into(),
-        phase: Phase::Offline.into(),
+    platform.journal.notify(JobEvent {
+        job: job.to_string(),
+        state: JobState::Running,
+        phase: Some(Phase::Offline),
         rounds,
         phase_cost: Some(cost),
         phase_progress: share,
         remaining_seconds,
         message,
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     });
 }
 
 fn note(
     platform: &Platform,
     job: JobId,
-    state: StockState,
+    state: StockStage,
     made: (u64, u64),
     identity: Option<[u8; 32]>,
 ) -> Result<(), Fault> {

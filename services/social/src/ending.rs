@@ -1,7 +1,8 @@
 //! How a job ends, whoever ends it.
 
-use s3rec_node::journal::is_terminal;
-use s3rec_wire::v1;
+use s3rec_job::{JobEvent, JobState};
+
+use s3rec_wire::convert::state_name;
 
 use crate::ledger;
 use crate::platform::Platform;
@@ -9,7 +10,7 @@ use crate::platform::Platform;
 impl Platform {
     /// Ends the running job of that name, and the job, for a reason that both sides' people may
     /// read. Never fails: what cannot be stored is logged, because the job has ended all the same.
-    pub(crate) fn end(&self, job: &str, state: v1::JobState, message: &str) {
+    pub(crate) fn end(&self, job: &str, state: JobState, message: &str) {
         self.end_notifying(job, state, message, "");
     }
 
@@ -17,31 +18,28 @@ impl Platform {
     pub(crate) fn end_notifying(
         &self,
         job: &str,
-        state: v1::JobState,
+        state: JobState,
         message: &str,
         peer_message: &str,
     ) {
-        let phase = self
-            .journal
-            .last(job)
-            .map_or(v1::Phase::Unspecified, |e| e.phase());
+        let phase = self.journal.last(job).and_then(|last| last.phase);
         self.begin_to_end(job);
         match state {
-            v1::JobState::Failed => tracing::warn!(job, "failed: {message}"),
-            _ => tracing::info!(job, "{}: {message}", state.as_str_name()),
+            JobState::Failed => tracing::warn!(job, "failed: {message}"),
+            _ => tracing::info!(job, "{}: {message}", state_name(state)),
         }
         let last = self.journal.last(job).unwrap_or_default();
-        if is_terminal(last.state()) {
+        if last.state.is_terminal() {
             self.endings().remove(job);
             return;
         }
-        let event = v1::JobEvent {
-            job_id: job.into(),
-            state: state.into(),
-            phase: phase.into(),
+        let event = JobEvent {
+            job: job.into(),
+            state,
+            phase,
             message: message.into(),
-            told: peer_message.into(),
-            waiting_for: v1::Role::Unspecified.into(),
+            peer_message: peer_message.into(),
+            waiting_for: None,
             ..last
         };
         self.note_step(job, state, phase, message);
@@ -77,7 +75,7 @@ impl Platform {
             if rests.is_some_and(|rests| !rests.can_go_on) {
                 let message = "The social platform's daemon was stopped in a round, which cannot \
                                be taken up again. Propose the job anew when it is up.";
-                self.end(&job.to_string(), v1::JobState::Failed, message);
+                self.end(&job.to_string(), JobState::Failed, message);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Proposals that no job begins with: they end by themselves, decided or not.
 
+use s3rec_job::JobState;
 use s3rec_node::process::latest_unix_ms;
 use s3rec_node::retention;
 use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::JobState;
 
 use crate::approved;
 use crate::platform::Platform;

@@ -3,9 +3,10 @@
 use std::sync::PoisonError;
 
 use s3rec_audit::{Head, Meeting, PublicKey, Signature};
+use s3rec_job::JobState;
 use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse, JobState};
+use s3rec_wire::v1::{CrossSignRequest, CrossSignResponse};
 
 use crate::platform::Platform;
 

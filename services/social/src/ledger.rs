@@ -3,14 +3,13 @@
 
 use s3rec_audit::Kind;
 use s3rec_job::counting::{self, Counted};
-use s3rec_job::{Account, AgreedParameters, Counters, JobDisclosure, JobId};
+use s3rec_job::report::PhaseCost;
+use s3rec_job::{Account, Counters, JobCost, JobDisclosure, JobId};
 use s3rec_link::Count;
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
 use s3rec_node::rows::Row;
 use s3rec_node::versions;
-use s3rec_wire::convert::{friends_parameters_to_wire, parameters_to_wire};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::platform::{Counting, Platform};
 use crate::slot::{Opened, PhaseMeter, Running};
@@ -184,7 +183,7 @@ pub(crate) fn store(
     platform: &Platform,
     _: &Counting<'_>,
     disclosure: JobDisclosure,
-    cost: Option<&v1::JobCostResponse>,
+    cost: Option<&JobCost>,
 ) -> Result<JobDisclosure, Fault> {
     let job = disclosure.job.clone();
     let disclosure = match platform.store.get::<JobDisclosure>(DISCLOSURES, &job)? {
@@ -223,32 +222,25 @@ pub(crate) fn store_cost(
 }
 
 /// What was counted of a job before this daemon's start.
-pub(crate) fn counts(platform: &Platform, job: &str) -> Result<v1::JobCostResponse, Fault> {
-    let counts: Option<v1::JobCostResponse> = platform.store.get(COSTS, job)?;
+pub(crate) fn counts(platform: &Platform, job: &str) -> Result<JobCost, Fault> {
+    let counts: Option<JobCost> = platform.store.get(COSTS, job)?;
     Ok(counts.unwrap_or_default())
 }
 
-pub(crate) fn cost_of(running: &Running) -> v1::JobCostResponse {
-    let parameters = running.parameters.as_ref();
-    v1::JobCostResponse {
-        job_id: running.job.to_string(),
-        parameters: parameters
-            .and_then(AgreedParameters::product)
-            .and_then(|parameters| parameters_to_wire(parameters).ok()),
-        friends_parameters: parameters
-            .and_then(AgreedParameters::friends)
-            .map(friends_parameters_to_wire),
-        offline: Some(cost(&running.offline)),
-        online: Some(cost(&running.online)),
+pub(crate) fn cost_of(running: &Running) -> JobCost {
+    JobCost {
+        parameters: running.parameters.clone(),
+        offline: cost(&running.offline),
+        online: cost(&running.online),
         peak_rss_bytes: peak_rss_bytes(),
         common_users: running.common_users,
     }
 }
 
-/// A phase's cost in the words of the conversation.
-pub(crate) fn cost(phase: &PhaseMeter) -> v1::Cost {
+/// By which phase; what P1 sends goes to P0.
+pub(crate) fn cost(phase: &PhaseMeter) -> PhaseCost {
     let count = phase.count();
-    v1::Cost {
+    PhaseCost {
         seconds: phase.seconds(),
         bytes_to_social: count.received_bytes,
         bytes_to_rating: count.sent_bytes,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use s3rec_job::JobId;
+use s3rec_job::{JobEvent, JobId, JobState};
+use s3rec_wire::convert::state_to_wire;
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,7 +26,7 @@ pub(crate) fn open(
     // A second lifeline means that P0 has given up whatever hung on the first.
     absence::suspend(&platform, job, "The rating platform connected anew.");
     tokio::spawn(async move {
-        let mut sent = JobState::Unspecified;
+        let mut sent = JobState::Unknown;
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
@@ -35,14 +35,14 @@ pub(crate) fn open(
                     return;
                 }
             };
-            let Some(Ok(event)) = event else {
+            let Some(event) = event else {
                 platform.slot.detach(job, number);
                 return;
             };
-            if event.state() == sent {
+            if event.state == sent {
                 continue;
             }
-            sent = event.state();
+            sent = event.state;
             // Before the state was told, the approval was stored.
             let signed = match sent {
                 JobState::Proposed | JobState::Rejected => None,
@@ -51,7 +51,7 @@ pub(crate) fn open(
             let signed = signed.unwrap_or_default();
             let decision = v1::Decision {
                 job_id: name.clone(),
-                state: sent.into(),
+                state: state_to_wire(sent).into(),
                 reason: peer_message(event),
                 approval: signed.approval,
                 approval_signature: signed.signature,
@@ -67,11 +67,11 @@ pub(crate) fn open(
 
 /// Of a decision and of an end the reason. What a running job does is told to the people here, in
 /// words that are not the other platform's to hear.
-fn peer_message(event: v1::JobEvent) -> String {
-    match event.state() {
-        JobState::Proposed | JobState::Running | JobState::Unspecified => String::new(),
-        _ if event.told.is_empty() => event.message,
-        _ => event.told,
+fn peer_message(event: JobEvent) -> String {
+    match event.state {
+        JobState::Proposed | JobState::Running | JobState::Unknown => String::new(),
+        _ if event.peer_message.is_empty() => event.message,
+        _ => event.peer_message,
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_job::{
-    AgreedParameters, CountedOpening, JobDisclosure, JobId, OpenedDay, Proposal, counting,
+    AgreedParameters, CountedOpening, JobCost, JobDisclosure, JobId, OpenedDay, Proposal, counting,
 };
 use s3rec_node::observe;
 use s3rec_node::process::now_unix_ms;
 use s3rec_spmm::{Admission, Asked, SpmmError};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::disclosing::{common_users, evaluate};
 use crate::ledger;
@@ -199,7 +198,7 @@ struct ForeseenOpening {
     opened: Opened,
     /// That it is counted on.
     day: u32,
-    cost: v1::JobCostResponse,
+    cost: JobCost,
     peer: String,
     proposal: Proposal,
     common_users: Option<u32>,

@@ -5,17 +5,18 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::Account;
+use s3rec_job::{Account, JobCost, JobState, Phase};
 use s3rec_node::datasets::parts::USERS;
-use s3rec_node::journal::{EventStream, state_words};
-use s3rec_node::platform::answered;
 use s3rec_node::tls::Caller;
+use s3rec_node::verbs::{WatchStream, answered, watched};
 use s3rec_sparse::BoundsRule;
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, job_id};
+use s3rec_wire::convert::{
+    account_to_wire, disclosure_to_wire, event_to_wire, job_cost_to_wire, job_id, state_name,
+    state_to_wire,
+};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_server::SocialPlatform;
-use s3rec_wire::v1::{JobState, Phase};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::bounds::Given;
@@ -68,7 +69,7 @@ impl OperatorService {
             Ok(None) => String::new(),
         };
         v1::ProposalSummary {
-            last_event: self.0.journal.last(job),
+            last_event: self.0.journal.last(job).map(event_to_wire),
             accounts: accounts.iter().map(account_to_wire).collect(),
             warnings,
             policy,
@@ -97,22 +98,22 @@ impl OperatorService {
         self.0.proposal(job)?;
         let current = self.0.state(job);
         if current == state {
-            return Ok(state.into());
+            return Ok(state_to_wire(state).into());
         }
         if current != JobState::Proposed {
-            let message = format!("the proposal is {} already", state_words(current));
+            let message = format!("the proposal is {} already", current.name());
             return Err(Fault::new(Reason::WrongState, message).at("job", job));
         }
         let entry = [
             ("job", job.into()),
-            ("decision", state.as_str_name().into()),
+            ("decision", state_name(state).into()),
             ("by", who.into()),
             ("reason", message.into()),
         ];
         self.0.audit.record(Kind::Decision, entry)?;
         self.0.advance(job, state, Phase::Consent, message)?;
-        tracing::info!(job, "{}", state.as_str_name());
-        Ok(state.into())
+        tracing::info!(job, "{}", state_name(state));
+        Ok(state_to_wire(state).into())
     }
 }
 
@@ -215,7 +216,7 @@ impl SocialPlatform for OperatorService {
                 approval::give(&self.0, job, &dataset, end, given, &who)?;
             }
         }
-        let state = self.0.state(job).into();
+        let state = state_to_wire(self.0.state(job)).into();
         Ok(Response::new(v1::ApproveProposalResponse { state }))
     }
 
@@ -248,7 +249,7 @@ impl SocialPlatform for OperatorService {
         ) {
             let message = format!(
                 "there is no approval to revoke: the job is {}",
-                current.as_str_name()
+                state_name(current)
             );
             return Err(Fault::new(Reason::WrongState, message)
                 .at("job", &request.job_id)
@@ -264,20 +265,20 @@ impl SocialPlatform for OperatorService {
         self.0.audit.note(Kind::Decision, entry);
         let message = format!("The social platform took its consent back: {why}");
         self.0.end(&request.job_id, JobState::Cancelled, &message);
-        let state = self.0.state(&request.job_id).into();
+        let state = state_to_wire(self.0.state(&request.job_id)).into();
         Ok(Response::new(v1::RevokeApprovalResponse { state }))
     }
 
-    type WatchProposalStream = EventStream;
+    type WatchProposalStream = WatchStream;
 
     async fn watch_proposal(
         &self,
         request: Request<v1::WatchProposalRequest>,
-    ) -> Result<Response<EventStream>, Status> {
+    ) -> Result<Response<WatchStream>, Status> {
         let job = request.into_inner().job_id;
         self.0.proposal(&job)?;
         let events = self.0.journal.watch(&job).map_err(Fault::from)?;
-        Ok(Response::new(events))
+        Ok(watched(events))
     }
 
     async fn list_disclosures(
@@ -327,8 +328,7 @@ impl SocialPlatform for OperatorService {
     ) -> Result<Response<v1::JobCostResponse>, Status> {
         let job = request.into_inner().job_id;
         self.0.proposal(&job)?;
-        let stored: Option<v1::JobCostResponse> =
-            self.0.store.get(COSTS, &job).map_err(Fault::from)?;
+        let stored: Option<JobCost> = self.0.store.get(COSTS, &job).map_err(Fault::from)?;
         let running = job_id("job_id", &job)
             .map_err(Fault::from)
             .and_then(|id| self.0.slot.with(id, |running| ledger::cost_of(running)));
@@ -338,7 +338,7 @@ impl SocialPlatform for OperatorService {
                 "the job has not begun, so it has cost nothing",
             )
         })?;
-        Ok(Response::new(cost))
+        Ok(Response::new(job_cost_to_wire(job, &cost)))
     }
 
     async fn list_datasets(

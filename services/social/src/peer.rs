@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use s3rec_audit::PublicKey;
-use s3rec_job::{JobDisclosure, JobId};
+use s3rec_job::{JobDisclosure, JobId, JobState};
 use s3rec_link::Meter;
 use s3rec_link::grpc::AnswerStream;
 use s3rec_node::offer::PROTOCOLS;
@@ -13,11 +13,12 @@ use s3rec_node::tls::Caller;
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::MAX_FRAME_BYTES;
 use s3rec_wire::PROTOCOL_VERSION;
-use s3rec_wire::convert::{counters_from_wire, job_id, proposal_from_wire, protocol_to_wire};
+use s3rec_wire::convert::{
+    counters_from_wire, job_id, proposal_from_wire, protocol_to_wire, state_to_wire,
+};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 use s3rec_wire::v1::peer_server::Peer;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -111,7 +112,7 @@ impl PeerService {
         let state = proposals::receive(&self.0, &proposal, &message, peer)?;
         Ok(v1::PeerProposalReceipt {
             job_id: message.job_id,
-            state: state.into(),
+            state: state_to_wire(state).into(),
         })
     }
 
@@ -221,7 +222,7 @@ impl PeerService {
             .collect();
         let message = format!("The rating platform ended the job: {reason}");
         self.0.end(&job, JobState::Cancelled, &message);
-        let state = self.0.state(&job).into();
+        let state = state_to_wire(self.0.state(&job)).into();
         Ok(v1::AbortResponse { state })
     }
 }

@@ -6,17 +6,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use s3rec_audit::{Kind, Meeting, Signature};
-use s3rec_job::{Overlap, Proposal};
+use s3rec_job::{JobEvent, JobState, Overlap, Party, Phase, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::daemon::DaemonError;
 use s3rec_node::datasets::Content;
-use s3rec_node::journal::is_terminal;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::platform::Core;
 use s3rec_node::retention::JobTables;
 use s3rec_node::tls::{Caller, Identity};
-use s3rec_wire::convert::{overlap_to_wire, proposal_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use tonic::{Request, Streaming};
@@ -85,11 +83,11 @@ impl Deref for Platform {
 }
 
 /// Who is waited for in a state, as far as the state alone tells.
-fn awaited(state: v1::JobState) -> v1::Role {
+fn awaited(state: JobState) -> Option<Party> {
     match state {
-        v1::JobState::Proposed => v1::Role::Social,
-        v1::JobState::Approved => v1::Role::Rating,
-        _ => v1::Role::Unspecified,
+        JobState::Proposed => Some(Party::Social),
+        JobState::Approved => Some(Party::Rating),
+        _ => None,
     }
 }
 
@@ -181,7 +179,7 @@ impl Platform {
     /// # Errors
     /// [`Reason::Cancelled`].
     pub(crate) fn refuse_ended(&self, job: &str) -> Result<(), Fault> {
-        if !self.endings().contains(job) && !is_terminal(self.state(job)) {
+        if !self.endings().contains(job) && !self.state(job).is_terminal() {
             return Ok(());
         }
         Err(Fault::new(Reason::Cancelled, "the job has ended").at("job", job))
@@ -201,9 +199,8 @@ impl Platform {
 
     /// A stored proposal.
     pub(crate) fn proposal(&self, job: &str) -> Result<Proposal, Fault> {
-        let message: Option<v1::PeerProposal> = self.store.get(PROPOSALS, job)?;
-        let message = message.ok_or_else(|| Fault::no_job(job))?;
-        Ok(proposal_from_wire(&message)?)
+        let proposal: Option<Proposal> = self.store.get(PROPOSALS, job)?;
+        proposal.ok_or_else(|| Fault::no_job(job))
     }
 
     pub(crate) fn consent(&self, job: &str) -> Result<v1::ProposalSummary, Fault> {
@@ -217,24 +214,24 @@ impl Platform {
     pub(crate) fn advance(
         &self,
         job: &str,
-        state: v1::JobState,
-        phase: v1::Phase,
+        state: JobState,
+        phase: Phase,
         message: impl Into<String>,
     ) -> Result<(), Fault> {
         let last = self.journal.last(job).unwrap_or_default();
-        if is_terminal(last.state()) {
+        if last.state.is_terminal() {
             return Ok(());
         }
         let message = message.into();
-        if (last.state(), last.phase()) != (state, phase) {
-            self.note_step(job, state, phase, &message);
+        if (last.state, last.phase) != (state, Some(phase)) {
+            self.note_step(job, state, Some(phase), &message);
         }
-        let event = v1::JobEvent {
-            job_id: job.into(),
-            state: state.into(),
-            phase: phase.into(),
+        let event = JobEvent {
+            job: job.into(),
+            state,
+            phase: Some(phase),
             message,
-            waiting_for: awaited(state).into(),
+            waiting_for: awaited(state),
             phase_progress: 0.0,
             ..last
         };
@@ -242,11 +239,11 @@ impl Platform {
     }
 
     /// Tells watchers how far a phase is; nothing is stored.
-    pub(crate) fn notify_progress(&self, job: &str, phase: v1::Phase, share: f64) {
+    pub(crate) fn notify_progress(&self, job: &str, phase: Phase, share: f64) {
         let last = self.journal.last(job).unwrap_or_default();
-        if !is_terminal(last.state()) {
-            self.journal.notify(v1::JobEvent {
-                phase: phase.into(),
+        if !last.state.is_terminal() {
+            self.journal.notify(JobEvent {
+                phase: Some(phase),
                 phase_progress: share,
                 ..last
             });
@@ -261,11 +258,11 @@ impl Platform {
         message: String,
     ) -> Result<(), Fault> {
         let last = self.journal.last(job).unwrap_or_default();
-        if is_terminal(last.state()) {
+        if last.state.is_terminal() {
             return Ok(());
         }
-        Ok(self.journal.record(v1::JobEvent {
-            overlap: Some(overlap_to_wire(&overlap)),
+        Ok(self.journal.record(JobEvent {
+            overlap: Some(overlap),
             phase_progress: 1.0,
             message,
             ..last

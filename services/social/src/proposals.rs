@@ -1,13 +1,13 @@
 //! Takes proposals in, for the people here to decide on.
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobDisclosure, Proposal};
+use s3rec_job::{JobDisclosure, JobEvent, JobState, Party, Phase, Proposal};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
+use s3rec_node::rows::Row;
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase};
 
 use crate::platform::Platform;
 use crate::tables::{CONSENTS, DISCLOSURES, PROPOSALS};
@@ -41,8 +41,8 @@ fn take_in(
 ) -> Result<Option<JobState>, Fault> {
     let _one_at_a_time = platform.deciding();
     let job = proposal.job.to_string();
-    if let Some(known) = platform.store.get::<v1::PeerProposal>(PROPOSALS, &job)? {
-        if known == *message {
+    if let Some(known) = platform.store.get::<Proposal>(PROPOSALS, &job)? {
+        if known == *proposal {
             return Ok(Some(platform.state(&job)));
         }
         let message = "another proposal has this job's id";
@@ -91,17 +91,17 @@ fn take_in(
     ];
     platform.audit.record(Kind::Proposal, entry)?;
     platform.store.put_all(&[
-        (PROPOSALS, &job, message.to_record()),
-        (CONSENTS, &job, consent.to_record()),
+        (PROPOSALS, &job, proposal.to_row()),
+        (CONSENTS, &job, consent.to_row()),
     ])?;
-    platform.journal.record(v1::JobEvent {
-        job_id: job.clone(),
-        state: JobState::Proposed.into(),
-        phase: Phase::Consent.into(),
+    platform.journal.record(JobEvent {
+        job: job.clone(),
+        state: JobState::Proposed,
+        phase: Some(Phase::Consent),
         rounds: proposal.rounds,
-        waiting_for: v1::Role::Social.into(),
+        waiting_for: Some(Party::Social),
         message: "Waiting for the decision of the social platform's operator.".into(),
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     })?;
     Ok(None)
 }

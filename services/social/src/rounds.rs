@@ -9,7 +9,7 @@ use s3rec_job::social::{
     Call, FriendsStorage, Pace, SocialFriendsCheckpoint, SocialJob, SocialNext, SocialPlatform,
     SocialTurn,
 };
-use s3rec_job::{JobError, JobId, Phase};
+use s3rec_job::{JobError, JobEvent, JobId, JobState, Phase};
 use s3rec_link::grpc::{self, AnswerStream, GrpcChannel};
 use s3rec_link::pacing::Paced;
 use s3rec_link::{Counting, drive};
@@ -17,10 +17,9 @@ use s3rec_node::checkpoint::{CheckpointFiles, FRIENDS};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{Admission, WorkingSpace};
-use s3rec_wire::convert::{ChunkHeader, phase_to_wire};
+use s3rec_wire::convert::{ChunkHeader, phase_name};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobState;
 use tonic::Streaming;
 use tracing::Instrument;
 
@@ -53,7 +52,7 @@ pub(crate) async fn answer(
     let meter = taken.meter.clone();
     meter.received(grpc::header_bytes(&header));
     let (channel, answer) = grpc::accept(incoming, &header, &meter, idle);
-    let span = tracing::info_span!("exchange", %job, phase = phase_to_wire(header.phase).as_str_name(), round = header.round);
+    let span = tracing::info_span!("exchange", %job, phase = phase_name(Some(header.phase)), round = header.round);
     join_trace(&span, job);
     let platform = Arc::clone(platform);
     let epoch = taken.epoch;
@@ -98,10 +97,10 @@ fn due(platform: &Platform, header: &ChunkHeader, taken: &Taken) -> Result<(), F
     }
     ledger::compare(platform, header.job, Some(header.round), header.counters)?;
     let round = header.round;
-    platform.journal.notify(v1::JobEvent {
-        job_id: header.job.to_string(),
-        state: JobState::Running.into(),
-        phase: v1::Phase::Online.into(),
+    platform.journal.notify(JobEvent {
+        job: header.job.to_string(),
+        state: JobState::Running,
+        phase: Some(Phase::Online),
         round,
         rounds,
         phase_cost: Some(
@@ -111,7 +110,7 @@ fn due(platform: &Platform, header: &ChunkHeader, taken: &Taken) -> Result<(), F
         ),
         phase_progress: f64::from(round - 1) / f64::from(rounds),
         message: format!("Round {round} of {rounds}."),
-        ..v1::JobEvent::default()
+        ..JobEvent::default()
     });
     Ok(())
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use s3rec_job::Party;
 use s3rec_node::config::{PeerSettings, SocialSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::server::{Operators, Port, PortLimits, stopped};
 use s3rec_node::tls::{Admitted, Authorize, Identity};
 use s3rec_wire::MAX_MESSAGE_BYTES;
-use s3rec_wire::v1;
 use s3rec_wire::v1::peer_server::PeerServer;
 use s3rec_wire::v1::social_platform_server::SocialPlatformServer;
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ pub async fn start(
     Ok(Daemon::serving(operator, Some(peer), async move {
         if let Some(port) = observability {
             tokio::spawn(port.observe(
-                Arc::new(platform.observed(v1::Role::Social, None)),
+                Arc::new(platform.observed(Party::Social, None)),
                 stop.clone(),
             ));
         }

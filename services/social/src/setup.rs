@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use s3rec_algebra::Seed;
 use s3rec_job::social::{SocialAgreed, SocialBounded, SocialJob};
-use s3rec_job::{AgreedParameters, JobId, Proposal};
+use s3rec_job::{AgreedParameters, JobEvent, JobId, JobState, Phase, Proposal};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
-use s3rec_node::journal::is_terminal;
 use s3rec_sparse::{
     OperatorBounds, PatternPolicy, SecretPattern, SocialOperator, SparseError, declassify,
 };
@@ -18,7 +17,7 @@ use s3rec_spmm::{ProductParameters, ReleasePolicy, SocialOperand, SpmmError};
 use s3rec_wire::convert::{bitmap, digest_of, half_of, parameters_digest, parameters_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Phase, SetupResponse};
+use s3rec_wire::v1::SetupResponse;
 
 use crate::bounds;
 use crate::common_links::common_operator;
@@ -323,10 +322,10 @@ fn log_who_is_linked(platform: &Platform, job: JobId, users: u32, is_linked: boo
         ),
     };
     let last = platform.journal.last(&name).unwrap_or_default();
-    if is_terminal(last.state()) {
+    if last.state.is_terminal() {
         return;
     }
-    let recorded = platform.journal.record(v1::JobEvent {
+    let recorded = platform.journal.record(JobEvent {
         message: message.clone(),
         ..last
     });

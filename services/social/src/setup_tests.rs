@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use s3rec_audit::Head;
 use s3rec_job::social::SocialJob;
-use s3rec_job::{JobDisclosure, JobId, Overlap, Proposal, Shown, Terms};
+use s3rec_job::{JobDisclosure, JobId, JobState, Overlap, Phase, Proposal, Shown, Terms};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_model::SolverKind;
 use s3rec_node::alignment::Common;
@@ -13,7 +13,7 @@ use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 use s3rec_wire::convert::{head_to_wire, parameters_to_wire, proposal_to_wire};
 use s3rec_wire::status::Reason;
-use s3rec_wire::v1::{CrossSignRequest, JobState, Phase, SetupRequest, SetupResponse};
+use s3rec_wire::v1::{CrossSignRequest, SetupRequest, SetupResponse};
 use tokio::time::Instant;
 
 use crate::attack_tests::Bare;
@@ -162,7 +162,7 @@ fn polled(platform: &Platform, job: &str) -> u64 {
     };
     let request = CrossSignRequest {
         job_id: job.into(),
-        phase: Phase::Setup.into(),
+        phase: s3rec_wire::v1::Phase::Setup.into(),
         rating_head: Some(head_to_wire(&ours)),
         ..CrossSignRequest::default()
     };

@@ -5,8 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use s3rec_audit::Head;
+use s3rec_job::report::PhaseCost;
 use s3rec_job::social::SocialJob;
-use s3rec_job::{Account, AgreedParameters, JobError, JobId, OpenedDay, Overlap, Proposal, Shown};
+use s3rec_job::{
+    Account, AgreedParameters, JobCost, JobError, JobId, OpenedDay, Overlap, Party, Proposal, Shown,
+};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_link::{Count, Meter};
 use s3rec_node::audit::Audit;
@@ -15,8 +18,6 @@ use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_sparse::PublicBounds;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use s3rec_wire::v1::Role;
 use tokio::sync::watch;
 
 /// What a running job knows of the openings of its lineage.
@@ -113,7 +114,7 @@ impl PhaseMeter {
     }
 
     /// Goes on from what was counted before this daemon's start.
-    fn after(phase: observe::MeteredPhase, cost: &v1::Cost) -> Self {
+    fn after(phase: observe::MeteredPhase, cost: &PhaseCost) -> Self {
         Self {
             meter: observe::meter(phase).starting_at(Count {
                 sent_bytes: cost.bytes_to_rating,
@@ -282,10 +283,8 @@ impl Slot {
         proposal: Proposal,
         peer: String,
         opened: Opened,
-        counts: v1::JobCostResponse,
+        counts: JobCost,
     ) -> bool {
-        let phase =
-            |phase, cost: Option<v1::Cost>| PhaseMeter::after(phase, &cost.unwrap_or_default());
         let mut slot = self.lock();
         if slot.is_some() {
             return false;
@@ -293,8 +292,8 @@ impl Slot {
         *slot = Some(Running {
             openings: opened.openings,
             common_users: counts.common_users,
-            offline: phase(observe::MeteredPhase::Offline, counts.offline),
-            online: phase(observe::MeteredPhase::Online, counts.online),
+            offline: PhaseMeter::after(observe::MeteredPhase::Offline, &counts.offline),
+            online: PhaseMeter::after(observe::MeteredPhase::Online, &counts.online),
             ..Running::new(proposal, peer, opened, SocialJob::Approved)
         });
         true
@@ -341,7 +340,7 @@ impl Slot {
 
     /// Takes the stage for one call of the job.
     pub(crate) fn take(&self, job: JobId, online: bool) -> Result<Taken, Fault> {
-        self.journal.awaits(&job.to_string(), Role::Unspecified);
+        self.journal.awaits(&job.to_string(), None);
         let head = self.audit.head()?;
         self.with(job, |running| {
             let stage = running.stage.take().ok_or_else(|| {
@@ -382,7 +381,7 @@ impl Slot {
             running.stage = Some(stage);
             Ok(())
         })??;
-        self.journal.awaits(&job.to_string(), Role::Rating);
+        self.journal.awaits(&job.to_string(), Some(Party::Rating));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Data sets of lines of text, which need no reader.
 
+use s3rec_job::JobEvent;
 use s3rec_job::JobId;
-use s3rec_wire::v1::JobEvent;
 
 use super::*;
 use crate::home::Home;

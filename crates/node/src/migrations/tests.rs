@@ -1,12 +1,14 @@
 //! What older versions have kept, read by this one.
 
-use s3rec_job::{Account, Counters, JobDisclosure};
+use s3rec_job::{Account, Counters, JobDisclosure, Shown};
 use s3rec_sparse::PatternPolicy;
-use s3rec_wire::convert::{counters_to_wire, disclosure_to_wire};
+use s3rec_wire::convert::{
+    counters_to_wire, disclosure_to_wire, event_to_wire, job_cost_to_wire, proposal_to_wire,
+};
 
 use super::*;
 use crate::store::Store;
-use crate::vectors_tests::{COUNTERS, disclosure, version};
+use crate::vectors_tests::{COUNTERS, disclosure, event, job_cost, proposal, version};
 
 /// A line of the ledger as version 0.1 stored it: every field set, encoded by that version.
 const DISCLOSURE_0_1: &str = "0a2436376535353034342d313062312d343236662d393234372d6262363830653566653063381206726174696e\
@@ -168,11 +170,71 @@ fn what_schema_4_kept_of_data_peers_and_stocks_stands() {
     };
     assert_eq!(refused, Some(expected));
     let stocks = crate::stocks::Stocks::open(directory.path(), &store, |_| true).unwrap();
-    let status = stocks.status(&store, "", |_| Ok(4)).unwrap().stocks;
-    let expected = v1::Stock {
-        columns_used: 4,
-        columns_left: 6,
-        ..stock
+    let status = stocks.status(&store, "", |_| Ok(4)).unwrap();
+    let [stock] = &status[..] else {
+        panic!("{} stocks", status.len())
     };
-    assert_eq!(status, [expected]);
+    let expected = StockRecord {
+        peer: "social".into(),
+        stage: StockStage::Ready,
+        identity: Some([11; 32]),
+        columns: 12,
+        columns_made: 10,
+        updated_unix_ms: 13,
+    };
+    assert_eq!((stock.job.as_str(), &stock.record), ("job", &expected));
+    assert_eq!((stock.used, stock.left()), (4, 6));
+}
+
+#[test]
+fn what_schema_5_kept_of_jobs_stands() {
+    let old = event_to_wire(event());
+    let expected_cost = job_cost();
+    let cost = job_cost_to_wire("job".into(), &expected_cost);
+    let shown = v1::Shown {
+        intersections: 2,
+        ids_asked: 70,
+        ..v1::Shown::default()
+    };
+    let proposed = proposal_to_wire(&proposal());
+    // An alignment that no version after it takes.
+    let refused = v1::PeerProposal {
+        alignment: "psi-1".into(),
+        ..proposed.clone()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(directory.path()).unwrap();
+        let rows = [
+            (EVENTS, "job/0000000000", old.to_record()),
+            (
+                EVENTS,
+                "bare/0000000000",
+                v1::JobEvent::default().to_record(),
+            ),
+            (ENDINGS, "job", old.to_record()),
+            (COSTS, "job", cost.to_record()),
+            (BROUGHT, "job", shown.to_record()),
+            (PROPOSALS, "job", proposed.to_record()),
+            (PROPOSALS, "older", refused.to_record()),
+        ];
+        store.put_all(&rows).unwrap();
+        store.set_schema(5);
+    }
+    let store = Store::open(directory.path()).unwrap();
+    for (table, key) in [(EVENTS, "job/0000000000"), (ENDINGS, "job")] {
+        assert_eq!(store.get(table, key).unwrap(), Some(event()));
+    }
+    let bare: Option<s3rec_job::JobEvent> = store.get(EVENTS, "bare/0000000000").unwrap();
+    assert_eq!(bare, Some(s3rec_job::JobEvent::default()));
+    assert_eq!(store.get(COSTS, "job").unwrap(), Some(expected_cost));
+    let shown: Option<Shown> = store.get(BROUGHT, "job").unwrap();
+    let expected = Shown {
+        intersections: 2,
+        ids_asked: 70,
+        ..Shown::default()
+    };
+    assert_eq!(shown, Some(expected));
+    assert_eq!(store.get(PROPOSALS, "job").unwrap(), Some(proposal()));
+    assert_eq!(store.keys(PROPOSALS).unwrap(), ["job"]);
 }

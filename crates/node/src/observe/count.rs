@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
+use s3rec_job::{JobState, Phase};
 use s3rec_link::{Direction, Meter};
 use s3rec_wire::status::Reason;
-use s3rec_wire::v1::{JobState, Phase};
 
 const ROUNDS: &str = "s3rec_rounds_total";
 const BYTES: &str = "s3rec_peer_bytes_total";
@@ -54,15 +54,11 @@ pub(super) fn begin() {
         }
         counter!(MESSAGES, "stage" => stage).increment(0);
     }
-    for state in [
-        JobState::Rejected,
-        JobState::Finished,
-        JobState::Failed,
-        JobState::Cancelled,
-    ] {
-        if let Some(state) = label(state.as_str_name(), "JOB_STATE_") {
-            counter!(JOBS_ENDED, "state" => state).increment(0);
-        }
+    for state in JobState::ALL
+        .into_iter()
+        .filter(|state| state.is_terminal())
+    {
+        counter!(JOBS_ENDED, "state" => state.name()).increment(0);
     }
     for reason in Reason::ALL {
         counter!(JOB_ERRORS, "reason" => reason.name()).increment(0);
@@ -120,17 +116,15 @@ fn peer_message(direction: Direction, stage: &'static str, bytes: u64) {
 }
 
 /// A job has spent this long in a phase.
-pub fn phase_spent(phase: Phase, time: Duration) {
-    if let Some(phase) = label(phase.as_str_name(), "PHASE_") {
-        gauge!(PHASE_SECONDS, "phase" => phase).increment(time.as_secs_f64());
+pub fn phase_spent(phase: Option<Phase>, time: Duration) {
+    if let Some(phase) = phase {
+        gauge!(PHASE_SECONDS, "phase" => phase.name()).increment(time.as_secs_f64());
     }
 }
 
 /// A job has reached a terminal state.
 pub fn state_ended(state: JobState) {
-    if let Some(state) = label(state.as_str_name(), "JOB_STATE_") {
-        counter!(JOBS_ENDED, "state" => state).increment(1);
-    }
+    counter!(JOBS_ENDED, "state" => state.name()).increment(1);
 }
 
 /// A job was ended by an error.
@@ -162,12 +156,6 @@ pub fn reloaded(fit: bool) {
 /// How many connections a port has now.
 pub fn connections(port: &'static str, open: usize) {
     gauge!(CONNECTIONS, "port" => port).set(u32::try_from(open).unwrap_or(u32::MAX));
-}
-
-/// `PHASE_ONLINE` becomes `online`; nothing for an unspecified one.
-pub(super) fn label(name: &'static str, prefix: &str) -> Option<String> {
-    let bare = name.strip_prefix(prefix)?;
-    (bare != "UNSPECIFIED").then(|| bare.to_lowercase())
 }
 
 /// Says what each means; shown as HELP lines.

@@ -5,15 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use s3rec_job::JobDisclosure;
-use s3rec_wire::v1;
-use s3rec_wire::v1::{JobState, Role, StockState};
+use s3rec_job::{JobDisclosure, JobState, Party};
 
-use super::count::{self, label};
+use super::count;
 use super::readiness::{Check, PeerCheck, PeerSight, Reach, Readiness};
 use crate::journal::Journal;
 use crate::process::{now_unix_ms, peak_rss_bytes, rss_bytes};
-use crate::stocks::Stocks;
+use crate::records::StockStage;
+use crate::stocks::{StockStatus, Stocks};
 use crate::store::{Store, StoreError, Table};
 
 /// Collects what the process counts. A second call gives the first one's.
@@ -38,7 +37,7 @@ const START: &str = "s3rec_start_timestamp_seconds";
 /// Where a daemon's state is looked up.
 pub struct Observed {
     /// Which platform it is.
-    pub role: Role,
+    pub party: Party,
     /// Its store.
     pub store: Store,
     /// Its jobs.
@@ -62,7 +61,7 @@ impl Observed {
     /// What a daemon's parts tell of it.
     #[expect(clippy::too_many_arguments, reason = "each part once")]
     pub(crate) fn new(
-        role: Role,
+        party: Party,
         store: Store,
         journal: Journal,
         stocks: Arc<Stocks>,
@@ -73,7 +72,7 @@ impl Observed {
         reach: Option<Reach>,
     ) -> Self {
         Self {
-            role,
+            party,
             store,
             journal,
             stocks,
@@ -116,7 +115,7 @@ impl Observed {
     /// # Errors
     /// [`StoreError`].
     pub fn refresh(&self) -> Result<(), StoreError> {
-        let platform = label(self.role.as_str_name(), "ROLE_").unwrap_or_default();
+        let platform = self.party.name();
         let version = env!("CARGO_PKG_VERSION");
         gauge!("s3rec_build_info", "version" => version, "platform" => platform).set(1);
         self.jobs();
@@ -136,18 +135,16 @@ impl Observed {
     fn jobs(&self) {
         self.journal.count_phases();
         let (last, ended) = (self.journal.newest(), self.journal.ended_by_state());
-        for state in STATES {
-            let open = last.iter().filter(|event| event.state() == state).count() as u64;
-            let count = open + ended.get(&i32::from(state)).copied().unwrap_or_default();
-            let state = label(state.as_str_name(), "JOB_STATE_").unwrap_or_default();
-            gauge!("s3rec_jobs", "state" => state).set(float(count));
+        for state in JobState::ALL {
+            let open = last.iter().filter(|event| event.state == state).count() as u64;
+            let count = open + ended.get(&state).copied().unwrap_or_default();
+            gauge!("s3rec_jobs", "state" => state.name()).set(float(count));
         }
         let now = now_unix_ms();
-        for role in [Role::Rating, Role::Social] {
-            let waits = last.iter().filter(|event| event.waiting_for() == role);
+        for party in [Party::Rating, Party::Social] {
+            let waits = last.iter().filter(|event| event.waiting_for == Some(party));
             let longest = waits.map(|event| now - event.waiting_since_unix_ms).max();
-            let role = label(role.as_str_name(), "ROLE_").unwrap_or_default();
-            gauge!("s3rec_waiting_seconds", "role" => role)
+            gauge!("s3rec_waiting_seconds", "role" => party.name())
                 .set(seconds(longest.unwrap_or_default().max(0)));
         }
     }
@@ -166,33 +163,27 @@ impl Observed {
             let disclosure: Option<JobDisclosure> = self.store.get(self.disclosures, job)?;
             Ok(disclosure.map_or(0, |disclosure| disclosure.opened_columns))
         };
-        let stocks = self.stocks.status(&self.store, "", used)?.stocks;
-        let sum = |field: fn(&v1::Stock) -> u64| float(stocks.iter().map(field).sum());
+        let stocks = self.stocks.status(&self.store, "", used)?;
+        let sum = |field: fn(&StockStatus) -> u64| float(stocks.iter().map(field).sum());
         for (state, columns) in [
-            ("made", sum(|stock| stock.columns_made)),
-            ("used", sum(|stock| stock.columns_used)),
-            ("left", sum(|stock| stock.columns_left)),
+            ("made", sum(|stock| stock.record.columns_made)),
+            ("used", sum(|stock| stock.used)),
+            ("left", sum(StockStatus::left)),
         ] {
             gauge!("s3rec_stock_columns", "state" => state).set(columns);
         }
-        for state in [StockState::Making, StockState::Ready, StockState::Erased] {
-            let count = stocks.iter().filter(|stock| stock.state() == state).count();
-            let state = label(state.as_str_name(), "STOCK_STATE_").unwrap_or_default();
+        for (stage, state) in [
+            (StockStage::Making, "making"),
+            (StockStage::Ready, "ready"),
+            (StockStage::Erased, "erased"),
+        ] {
+            let of_stage = stocks.iter().filter(|stock| stock.record.stage == stage);
+            let count = of_stage.count();
             gauge!("s3rec_stocks", "state" => state).set(float(count as u64));
         }
         Ok(())
     }
 }
-
-const STATES: [JobState; 7] = [
-    JobState::Proposed,
-    JobState::Approved,
-    JobState::Rejected,
-    JobState::Running,
-    JobState::Finished,
-    JobState::Failed,
-    JobState::Cancelled,
-];
 
 fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0

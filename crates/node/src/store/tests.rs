@@ -1,8 +1,9 @@
 //! What is written is there, and what is not ours is refused.
 
 use super::*;
+use s3rec_job::{JobEvent, JobState};
+use s3rec_wire::record::Record;
 use s3rec_wire::v1;
-use s3rec_wire::v1::JobEvent;
 
 const EVENTS: Table = Table("events");
 
@@ -78,27 +79,30 @@ fn a_store_is_opened_once() {
 #[test]
 fn a_job_that_ran_under_version_1_gets_its_end() {
     let directory = tempfile::tempdir().unwrap();
-    let state = |state: v1::JobState, round| JobEvent {
+    let state = |state: v1::JobState, round| v1::JobEvent {
         job_id: "job".into(),
         state: state.into(),
         round,
-        ..JobEvent::default()
+        ..v1::JobEvent::default()
     };
     {
         let store = Store::open(directory.path()).unwrap();
         let running = state(v1::JobState::Running, 3);
-        store.put(EVENTS, "job/0000000000", &running).unwrap();
-        let finished = JobEvent {
+        let finished = v1::JobEvent {
             job_id: "other".into(),
             ..state(v1::JobState::Finished, 9)
         };
-        store.put(EVENTS, "other/0000000000", &finished).unwrap();
+        let rows = [
+            (EVENTS, "job/0000000000", running.to_record()),
+            (EVENTS, "other/0000000000", finished.to_record()),
+        ];
+        store.put_all(&rows).unwrap();
         store.set_schema(1);
     }
     let journal = crate::journal::Journal::open(&Store::open(directory.path()).unwrap());
     let journal = journal.unwrap();
     let ended = journal.last("job").unwrap();
-    assert_eq!((ended.state(), ended.round), (v1::JobState::Failed, 3));
+    assert_eq!((ended.state, ended.round), (JobState::Failed, 3));
     assert!(ended.message.contains("propose"), "{}", ended.message);
     assert_eq!(journal.last("other").unwrap().round, 9);
 }

@@ -193,7 +193,9 @@ fn day_from_wire(message: v1::OpenedDay) -> OpenedDay {
     }
 }
 
-fn shown_from_wire(message: v1::Shown) -> Shown {
+/// The numbers of the message.
+#[must_use]
+pub fn shown_from_wire(message: v1::Shown) -> Shown {
     Shown {
         intersections: message.intersections,
         ids_asked: message.ids_asked,

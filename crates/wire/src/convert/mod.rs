@@ -3,6 +3,7 @@
 mod alignment;
 mod approval;
 mod bounds;
+mod event;
 mod frame;
 mod friends;
 mod head;
@@ -18,6 +19,10 @@ mod verdict;
 pub use alignment::{AlignOpening, align_chunk, align_opening, align_part};
 pub use approval::{MAX_APPROVAL_BYTES, approval_from_bytes, approval_to_bytes};
 pub use bounds::{bounds_from_wire, bounds_to_wire};
+pub use event::{
+    cost_from_wire, cost_to_wire, event_from_wire, event_to_wire, job_cost_from_wire,
+    job_cost_to_wire, party_to_wire, phase_name, state_from_wire, state_name, state_to_wire,
+};
 pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
 pub use friends::{
     FriendsRefused, friends_parameters_from_wire, friends_parameters_to_wire,
@@ -28,6 +33,7 @@ pub use head::{head_from_wire, head_to_wire};
 pub use ledger::{
     account_from_wire, account_to_wire, counters_from_wire, counters_to_wire, disclosure_from_wire,
     disclosure_to_wire, overlap_from_wire, overlap_to_wire, round_from_wire, round_to_wire,
+    shown_from_wire,
 };
 pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire};
 pub use pattern::{bitmap, rows_of_bitmap};

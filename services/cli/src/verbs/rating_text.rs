@@ -322,15 +322,16 @@ pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
             format!("{:+.3}", parts.popularity),
         ])
     });
-    let rests_on_friends = |item: &v1::Recommendation| item.parts.is_some_and(|p| p.social != 0.0);
-    let said = match answer.items.iter().any(rests_on_friends) {
-        true => "\nsocial: what this user's friends like, whoever they are",
-        false => "",
-    };
-    if answer.known_user {
-        format!("{table}{said}")
-    } else {
-        format!("the model does not know this user: what people like in general\n{table}")
+    if !answer.known_user {
+        return format!("the model does not know this user: what people like in general\n{table}");
+    }
+    let of_friends = |item: &v1::Recommendation| item.parts.is_some_and(|p| p.social != 0.0);
+    match answer.items.iter().any(of_friends) {
+        true => format!(
+            "{table}\nsocial is what your friends like, all of them together: who they are, this \
+             platform does not know"
+        ),
+        false => table.to_string(),
     }
 }
 
@@ -356,6 +357,26 @@ mod tests {
         assert!(text.contains("density 1.137 %"), "{text}");
         assert!(text.contains("3 rows named a pair again"), "{text}");
         assert!(!text.contains("outside"), "{text}");
+    }
+
+    #[test]
+    fn a_list_says_whether_friends_have_a_part_in_it() {
+        let of = |social: f64| {
+            let parts = v1::ScoreParts {
+                social,
+                ..v1::ScoreParts::default()
+            };
+            recommendations(&v1::RecommendResponse {
+                known_user: true,
+                items: vec![v1::Recommendation {
+                    parts: Some(parts),
+                    ..v1::Recommendation::default()
+                }],
+                ..v1::RecommendResponse::default()
+            })
+        };
+        assert!(of(0.25).contains("what your friends like"));
+        assert!(!of(0.0).contains("your friends"));
     }
 
     #[test]
