@@ -25,6 +25,7 @@ mod operators;
 mod own_factors;
 mod peer_port;
 mod python_client;
+mod python_package;
 mod rotation;
 mod samples;
 mod shutdown;

@@ -101,6 +101,13 @@ fn each_mistake_is_answered_with_what_is_wrong_where_and_the_remedy() {
         "A certificate of another authority",
         &at(&foreign, "rating jobs"),
     );
+    let (certificate, key) = pair.home.ended(CertificateRole::RatingOperator);
+    let ended = Connection {
+        certificate,
+        key,
+        ..rating.clone()
+    };
+    page.note("A certificate that has ended", &at(&ended, "rating jobs"));
     page.note(
         "A key that others can read",
         &at(&exposed(&rating, &home), "rating jobs"),

@@ -268,9 +268,10 @@ impl Home {
         stem: &str,
         change: impl FnOnce(&mut CertificateParams),
     ) -> (PathBuf, PathBuf) {
-        let of = |name: &str| std::fs::read_to_string(self.path().join(name)).unwrap();
-        let key = KeyPair::from_pem(&of("keys/ca.key")).unwrap();
-        let issuer = Issuer::from_ca_cert_pem(&of("keys/ca.pem"), key).unwrap();
+        let authority = &self.issued(role).ca_path;
+        let of = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let key = KeyPair::from_pem(&of(&authority.with_extension("key"))).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&of(authority), key).unwrap();
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params
             .subject_alt_names

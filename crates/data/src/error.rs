@@ -101,6 +101,19 @@ pub enum DataError {
         /// What to do instead.
         remedy: &'static str,
     },
+    /// A Parquet file has other columns than the one before it.
+    #[error(
+        "{} has the columns {columns}; the files before it have {first}: import them apart, or write all alike",
+        file.display()
+    )]
+    ParquetParts {
+        /// The file.
+        file: PathBuf,
+        /// Its columns that can be read.
+        columns: String,
+        /// Those of the first file.
+        first: String,
+    },
     /// A Parquet file cannot be read.
     #[error(
         "{} cannot be read as Parquet after row {row}: {reason}; write it uncompressed or with snappy, gzip or zstd",

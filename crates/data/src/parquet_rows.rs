@@ -102,6 +102,13 @@ impl ParquetRows {
         Ok(())
     }
 
+    /// The columns whose type is read.
+    pub(crate) fn readable(&self) -> Vec<usize> {
+        let all = 0..self.columns.len();
+        all.filter(|place| self.check_type(*place).is_ok())
+            .collect()
+    }
+
     /// Refuses what is neither a number nor text, by the name that its type has.
     fn check_type(&self, place: usize) -> Result<(), DataError> {
         let column = &self.columns[place];

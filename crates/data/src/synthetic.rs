@@ -10,6 +10,9 @@ use s3rec_sparse::Rating;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
+/// Items among which somebody chooses.
+const CANDIDATES: usize = 4;
+
 /// What to draw. The defaults suit a demonstration of a few seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +35,9 @@ pub struct SyntheticSettings {
     pub homophily: f64,
     /// Share of a user's taste that is their community's, 0 to 1.
     pub shared_taste: f64,
+    /// Share of the ratings whose item was chosen by taste: the one liked best of four that came up. The
+    /// others say nothing by which item they are of.
+    pub choice: f64,
     /// Standard deviation of the noise on a rating, in units of the scale 1 to 5.
     pub noise: f64,
     /// Everything follows from it.
@@ -50,6 +56,7 @@ impl Default for SyntheticSettings {
             links_per_user: 10.0,
             homophily: 0.97,
             shared_taste: 0.97,
+            choice: 0.0,
             noise: 1.0,
             seed: 1,
         }
@@ -103,6 +110,7 @@ impl SyntheticSettings {
             ("cold_share", self.cold_share),
             ("homophily", self.homophily),
             ("shared_taste", self.shared_taste),
+            ("choice", self.choice),
         ];
         for (field, actual) in shares {
             if !(0.0..=1.0).contains(&actual) {
@@ -143,18 +151,29 @@ impl SyntheticSettings {
             };
             let count = count.min(self.ratings_per_user);
             let bias = leniency[group] + 0.15 * draws.normal();
+            let taste = |item: usize| -> f64 {
+                let by_quality = (0..self.rank).map(|d| {
+                    (shared * centres[group][d] + apart * own[user][d]) * qualities[item][d]
+                });
+                by_quality.sum()
+            };
             let mut rated = HashSet::new();
             while rated.len() < count {
-                let item = draws.popular(self.items);
+                let mut item = draws.popular(self.items);
+                // No draw where nobody chooses: such a set stays what it was.
+                if self.choice > 0.0 && draws.unit() < self.choice {
+                    for _ in 1..CANDIDATES {
+                        let other = draws.popular(self.items);
+                        if taste(other) > taste(item) {
+                            item = other;
+                        }
+                    }
+                }
                 if !rated.insert(item) {
                     continue;
                 }
-                let taste: f64 = (0..self.rank)
-                    .map(|d| {
-                        (shared * centres[group][d] + apart * own[user][d]) * qualities[item][d]
-                    })
-                    .sum();
-                let score = 3.4 + bias + item_bias[item] + taste + self.noise * draws.normal();
+                let score =
+                    3.4 + bias + item_bias[item] + taste(item) + self.noise * draws.normal();
                 #[expect(clippy::cast_possible_truncation, reason = "one of 1, 2, 3, 4, 5")]
                 let value = score.round().clamp(1.0, 5.0) as f32;
                 ratings.push((user, item, value));

@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask quick`, `arrows`, `picture`, `check-report FILE`, `claims`,
-//! `mutants` and `ci`.
+//! `sbom`, `mutants` and `ci`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,6 +11,7 @@ mod claims;
 mod metadata;
 mod mutants;
 mod quick;
+mod sbom;
 mod thresholds;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +41,8 @@ enum Task {
     },
     /// Checks that the tests exist which the manual's table of threats and faults names.
     Claims,
+    /// Prints what the programs are made of, as CycloneDX.
+    Sbom,
     /// Changes the code that holds the secrets, one place at a time, and shows what no test notices.
     Mutants(mutants::Options),
     /// Runs everything that CI runs.
@@ -58,6 +61,10 @@ fn main() -> ExitCode {
         Task::Mutants(options) => {
             mutants::findings(&workspace_root(), &options).map_err(|error| error.to_string())
         }
+        Task::Sbom => sbom::document(&workspace_root()).map(|document| {
+            print!("{document}");
+            Vec::new()
+        }),
         Task::Ci => return ci(),
     };
     match findings {

@@ -42,6 +42,12 @@ use output::Output;
 /// Runs the command that the process was started as.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Where one program is all three, its name says which is meant.
+    match called().as_deref() {
+        Some("s3rec-rating") => return s3rec_rating::run(s3rec_rating::Args::parse()),
+        Some("s3rec-social") => return s3rec_social::run(s3rec_social::Args::parse()),
+        _ => {}
+    }
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
     let command = match arguments.command {
@@ -75,6 +81,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The name that the process was started by, without its directory; none of the demonstration's
+/// daemons, which have such a name and are `s3rec daemon`.
+fn called() -> Option<String> {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next()?;
+    if arguments.next().is_some_and(|verb| verb == "daemon") {
+        return None;
+    }
+    let name = std::path::Path::new(&name).file_name()?;
+    name.to_str().map(str::to_owned)
+}
+
 async fn run(command: Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::Pki(arguments) => verbs::pki(&arguments, output),
@@ -90,6 +108,9 @@ async fn run(command: Command, output: Output) -> Result<(), Failure> {
         Command::Social(command) => verbs::social(command.verb, output).await,
         Command::Audit(verb) => verbs::audit(&verb, output),
         Command::Descriptor(arguments) => verbs::descriptor(&arguments, output),
+        Command::Generate(arguments) => verbs::generate(&arguments, output),
+        Command::Completions(arguments) => verbs::completions(&arguments, output),
+        Command::Man(arguments) => verbs::man(&arguments, output),
         // `main` has taken these.
         Command::Daemon(_) | Command::Healthcheck(_) => Ok(()),
     }

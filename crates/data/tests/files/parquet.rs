@@ -100,6 +100,44 @@ fn the_rows_are_those_of_the_same_text() {
 }
 
 #[test]
+fn several_files_are_read_as_one_and_must_be_alike() {
+    let directory = tempfile::tempdir().unwrap();
+    let part = |name: &str, rows: &[Row]| {
+        let written = write(directory.path(), Compression::SNAPPY, rows);
+        let path = directory.path().join(name);
+        std::fs::rename(written, &path).unwrap();
+        path
+    };
+    let parts = [part("1", &ROWS[..1]), part("2", &ROWS[1..])];
+    let whole = write(directory.path(), Compression::UNCOMPRESSED, &ROWS);
+    let lines = directory.path().join("lines");
+    let mut out = File::create(&lines).unwrap();
+    assert_eq!(
+        s3rec_data::parquet_as_json_lines(&parts, &lines, &mut out).unwrap(),
+        4
+    );
+    let by_name = RatingOptions {
+        rating: Column::Name("stars".into()),
+        ..by_name()
+    };
+    let read = RatingSet::read(&lines, &by_name).unwrap();
+    let expected = RatingSet::read(&whole, &by_name).unwrap();
+    assert_eq!(read.ratings, expected.ratings);
+    assert!(read.items.names().eq(expected.items.names()));
+
+    let other = directory.path().join("3");
+    let factors = "message m { required double stars; }";
+    let schema = Arc::new(parse_message_type(factors).unwrap());
+    let file = File::create(&other).unwrap();
+    let writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+    writer.close().unwrap();
+    let parts = [parts[0].clone(), other];
+    let refused = s3rec_data::parquet_as_json_lines(&parts, &lines, &mut Vec::new());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("stars, who, film"), "{refused}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_row() {
     let directory = tempfile::tempdir().unwrap();
     let path = write(

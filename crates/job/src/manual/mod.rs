@@ -2,9 +2,9 @@
 //!
 //! | who you are | read, in this order |
 //! |---|---|
-//! | new here | the README, [`quick_start`], [`glossary`], [`objectives`] |
+//! | new here | the README, [`tutorial`], [`quick_start`], [`glossary`], [`objectives`] |
 //! | about to consent for a platform | [`consent`], [`threat_model`], [`leakage`], [`noised_opening`] section 2 |
-//! | an operator | [`operating`], [`troubleshooting`], [`resuming`] |
+//! | an operator | [`packages`], [`operating`], [`troubleshooting`], [`resuming`] |
 //! | after better recommendations | [`solvers`], [`benchmarks`], [`reproduction`] |
 //! | reviewing the cryptography | [`protocol`], [`noised_opening`], [`parameters`], [`threats_and_faults`] |
 //! | changing the code | [`contributing`], [`decisions`], [`extending`], [`wire_format`], [`profile`] |
@@ -14,6 +14,12 @@ pub mod glossary {}
 
 #[doc = include_str!("quick_start.md")]
 pub mod quick_start {}
+
+#[doc = include_str!("tutorial.md")]
+pub mod tutorial {}
+
+#[doc = include_str!("packages.md")]
+pub mod packages {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}

@@ -14,6 +14,7 @@ mod rating;
 mod reading;
 mod serve_load;
 mod settings;
+mod shipped;
 mod social;
 mod training;
 
@@ -34,11 +35,13 @@ pub use init::{ContextVerb, InitArgs, InitPlatform};
 pub use leakage::{LeakageArgs, SidesChoice, SocialLeakageArgs};
 pub use learning::{CriterionChoice, ReleaseBenchArgs, RoundsArgs, TuneArgs};
 pub use measure::{AllArgs, LinksArgs, RecordArgs, ReportArgs, ScaleArgs, ShapingChoice};
-pub use pki::{CardArgs, PkiArgs, PkiVerb, RequestArgs, RotateArgs, SignArgs, TrustArgs};
+pub use pki::{
+    CardArgs, InstallArgs, PkiArgs, PkiVerb, RequestArgs, RotateArgs, SignArgs, TrustArgs,
+};
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{
     CalibrationUsersArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelsArgs, ModelsVerb,
-    ProposeArgs, RatingVerb,
+    ProposeArgs, RatingVerb, RunArgs,
 };
 pub use reading::{
     BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,
@@ -49,6 +52,7 @@ pub(crate) use reading::{
 };
 pub use serve_load::ServeLoadArgs;
 pub use settings::{SettingsArgs, SettingsFile};
+pub use shipped::{CompletionsArgs, GenerateArgs, ManArgs};
 pub use social::{BoundsName, ImportLinksArgs, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
 
@@ -102,6 +106,14 @@ pub enum Command {
     Healthcheck(HealthcheckArgs),
     /// Write the conversation's descriptor, for clients in other languages.
     Descriptor(DescriptorArgs),
+    /// Draw a small set of ratings and links on which friends share tastes, to try things on.
+    Generate(GenerateArgs),
+    /// Print a shell's completions.
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Write the man pages.
+    #[command(hide = true)]
+    Man(ManArgs),
     /// Run a daemon of the demonstration.
     #[command(hide = true)]
     Daemon(DaemonArgs),
@@ -173,7 +185,8 @@ pub enum Platform {
 #[derive(Args, Clone, Debug)]
 pub struct FileArgs {
     /// The file: delimited text, JSON lines or Parquet, also packed by gzip, zstd, xz or bzip2 or
-    /// alone in a zip or tar archive.
+    /// alone in a zip or tar archive. `-` is standard input; a folder, or a pattern as 'part-*.parquet',
+    /// stands for the rows of all its Parquet files.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Name of the data set; what it held before is replaced.

@@ -41,6 +41,9 @@ pub enum PkiVerb {
     Trust(TrustArgs),
     /// Write the card of a platform, for the other one to trust.
     Card(CardArgs),
+    /// Copy keys and certificates to where a daemon reads them, private keys for it alone: what a
+    /// Kubernetes secret holds can be read by a group.
+    Install(InstallArgs),
 }
 
 /// `s3rec pki rotate`.
@@ -149,6 +152,17 @@ pub struct CardArgs {
     /// File for the card.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `s3rec pki install`.
+#[derive(Args, Debug)]
+pub struct InstallArgs {
+    /// Directory with *.key, *.pem, *.pin and *.crl.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// Directory that gets them; what is there already is replaced.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 pub(super) fn host(text: &str) -> Result<String, String> {

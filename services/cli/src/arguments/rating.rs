@@ -23,6 +23,8 @@ pub enum RatingVerb {
     Factors(DatasetsVerb),
     /// Propose a training to the social platform; nothing of either side's data moves.
     Propose(Box<ProposeArgs>),
+    /// Do what a file says, for cron and the like: import, propose, wait, and follow the job to its end.
+    Run(RunArgs),
     /// Start an approved job.
     Start(StartArgs),
     /// Follow a job until it ends.
@@ -153,6 +155,18 @@ pub struct ProposeArgs {
     /// Days until the proposal, and any approval of it, ends.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub expires_days: u16,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// TOML with a section [propose], perhaps [import], whose settings are named like the flags of these
+    /// verbs, and `file` of [import]; perhaps `client`. Paths are relative to it.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

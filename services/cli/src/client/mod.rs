@@ -6,6 +6,7 @@ mod export;
 mod friends_file;
 mod ids;
 mod model_file;
+mod source;
 mod upload;
 mod watch;
 

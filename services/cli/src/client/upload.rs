@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use v1::file_chunk::Part;
 
-use super::{RatingClient, SocialClient};
+use super::{RatingClient, SocialClient, source};
 use crate::failure::Failure;
 
 /// Bytes of one chunk; the conversation allows 1 MiB.
@@ -102,7 +102,7 @@ impl FileSource {
         let (scale_min, scale_max) = self.scale.unwrap_or_default();
         let columns = &self.columns;
         v1::FileHeader {
-            file_name: self.path.display().to_string(),
+            file_name: source::name(&self.path),
             dataset: self.dataset.clone(),
             delimiter: self.delimiter.clone(),
             has_header: self.has_header,
@@ -183,11 +183,11 @@ struct Stated {
 /// A file and those that go with it. What can be read only once, a pipe, and what is several
 /// files, is copied to a temporary file that nobody else can open.
 fn stated(path: &Path, others: &[PathBuf]) -> Result<Stated, std::io::Error> {
-    let mut file = std::fs::File::open(path)?;
+    let mut opened = source::open(path)?;
     let mut lengths = Vec::new();
-    if !file.metadata()?.is_file() || !others.is_empty() {
+    if !opened.can_be_read_again || !others.is_empty() {
         let mut copy = tempfile::tempfile()?;
-        std::io::copy(&mut file, &mut copy)?;
+        std::io::copy(&mut opened.data, &mut copy)?;
         for other in others {
             let named = |error: std::io::Error| {
                 let message = format!("{}: {error}", other.display());
@@ -198,8 +198,9 @@ fn stated(path: &Path, others: &[PathBuf]) -> Result<Stated, std::io::Error> {
         }
         copy.flush()?;
         copy.seek(SeekFrom::Start(0))?;
-        file = copy;
+        opened.data = copy;
     }
+    let mut file = opened.data;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
@@ -385,7 +386,7 @@ mod tests {
     #[tokio::test]
     async fn an_unreadable_file_never_looks_like_a_short_one() {
         let directory = tempfile::tempdir().unwrap();
-        // A directory opens but does not read.
+        // There is no data in it.
         let source = FileSource::new(directory.path(), "d");
         let mut last = None;
         let sent = send(&source, async |mut chunks| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use s3rec_node::pki::{self, CertificateRole, IssuedIdentity};
 use serde_json::{Value, json};
 
-use super::{pki_cards, pki_shares};
+use super::{pki_cards, pki_install, pki_shares};
 use crate::arguments::{PkiArgs, PkiVerb, RotateArgs};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -45,6 +45,7 @@ pub fn pki(arguments: &PkiArgs, output: Output) -> Result<(), Failure> {
         Some(PkiVerb::Sign(sign)) => pki_cards::sign(sign, output),
         Some(PkiVerb::Trust(trust)) => pki_cards::trust(trust, output),
         Some(PkiVerb::Card(card)) => pki_cards::card(card, output),
+        Some(PkiVerb::Install(install)) => pki_install::install(install, output),
         None => match (&arguments.out, &arguments.shares) {
             (Some(out), _) => issue(out, &arguments.hosts, output),
             (None, Some(shares)) => pki_shares::hand_out(shares, &arguments.hosts, output),

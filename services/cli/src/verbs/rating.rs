@@ -5,7 +5,7 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{follow, importing, job_page, rating_text, shared_text, stored_text};
+use super::{follow, importing, job_file, job_page, rating_text, shared_text, stored_text};
 use crate::arguments::{
     CalibrationUsersArgs, DatasetArgs, DatasetsVerb, JobArgs, JobReportArgs, JobsArgs, JobsVerb,
     ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, ReasonedJobArgs,
@@ -40,6 +40,7 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         }
         RatingVerb::Factors(verb) => datasets(verb, "factors", output).await,
         RatingVerb::Propose(arguments) => propose(*arguments, output).await,
+        RatingVerb::Run(arguments) => job_file::run(arguments, output).await,
         RatingVerb::Start(arguments) => {
             let mut client = connect(arguments.job.connection).await?;
             let job = client::rating_job(&mut client, &arguments.job.job).await?;
@@ -165,7 +166,7 @@ async fn datasets(verb: DatasetsVerb, kind: &str, output: Output) -> Result<(), 
     }
 }
 
-async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> {
+pub(super) async fn propose(arguments: ProposeArgs, output: Output) -> Result<(), Failure> {
     let request = arguments.request();
     let measured = arguments
         .training
@@ -309,6 +310,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::ImportFactors(_)
         | RatingVerb::Factors(_)
         | RatingVerb::Propose(_)
+        | RatingVerb::Run(_)
         | RatingVerb::Start(_)
         | RatingVerb::Watch(_)
         | RatingVerb::Jobs(_)
@@ -368,6 +370,6 @@ async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> R
     output.value(&told, || rating_text::calibration_users(users, &path))
 }
 
-async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
+pub(super) async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {
     client::rating(&connection.resolve(CertificateRole::RatingOperator)?).await
 }
