@@ -244,6 +244,30 @@ impl Entry {
             _ => None,
         }
     }
+
+    /// The text of a field that every entry of this kind has.
+    ///
+    /// # Errors
+    /// [`AuditError::Field`].
+    pub fn needed_text(&self, field: &'static str) -> Result<&str, AuditError> {
+        self.text(field).ok_or(AuditError::Field { field })
+    }
+
+    /// The number of a field that every entry of this kind has.
+    ///
+    /// # Errors
+    /// [`AuditError::Field`].
+    pub fn needed_number(&self, field: &'static str) -> Result<u64, AuditError> {
+        self.number(field).ok_or(AuditError::Field { field })
+    }
+
+    /// The bytes of a field that every entry of this kind has.
+    ///
+    /// # Errors
+    /// [`AuditError::Field`].
+    pub fn needed_bytes(&self, field: &'static str) -> Result<&[u8], AuditError> {
+        self.bytes(field).ok_or(AuditError::Field { field })
+    }
 }
 
 fn form(what: &'static str) -> AuditError {

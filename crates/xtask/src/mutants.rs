@@ -24,7 +24,7 @@ const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
 
 /// The crates whose code holds the secrets, and the files of both daemons and of what they share
 /// that decide, count and sign.
-const FILES: [&str; 33] = [
+const FILES: [&str; 37] = [
     "crates/audit/src/**/*.rs",
     "crates/psi/src/**/*.rs",
     "crates/he/src/**/*.rs",
@@ -35,10 +35,12 @@ const FILES: [&str; 33] = [
     "crates/job/src/counting.rs",
     "crates/job/src/proposal.rs",
     "crates/job/src/statements.rs",
+    "crates/node/src/alignment.rs",
     "crates/node/src/tls/admitted.rs",
     "crates/node/src/tls/authorize.rs",
     "crates/node/src/tls/judged.rs",
     "services/social/src/align.rs",
+    "services/social/src/align_vole.rs",
     "services/social/src/approval.rs",
     "services/social/src/approved.rs",
     "services/social/src/bounds.rs",
@@ -46,6 +48,7 @@ const FILES: [&str; 33] = [
     "services/social/src/consented.rs",
     "services/social/src/disclosing.rs",
     "services/social/src/ending.rs",
+    "services/social/src/friends_setup.rs",
     "services/social/src/held.rs",
     "services/social/src/ledger.rs",
     "services/social/src/opening.rs",
@@ -54,6 +57,7 @@ const FILES: [&str; 33] = [
     "services/social/src/setup.rs",
     "services/social/src/witness.rs",
     "services/rating/src/align.rs",
+    "services/rating/src/align_vole.rs",
     "services/rating/src/brought.rs",
     "services/rating/src/consent.rs",
     "services/rating/src/ledger.rs",

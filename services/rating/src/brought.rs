@@ -77,17 +77,21 @@ pub(crate) fn statement(platform: &Platform) -> Result<Option<String>, Fault> {
 }
 
 /// Raises the count to what our own log says, where the store was lost or put back.
+///
+/// # Errors
+/// [`Reason::StorageFailed`], with the number of an entry of the log that lacks what it should say.
 pub(crate) fn hear(platform: &Platform) -> Result<(), Fault> {
     let mut said: BTreeMap<String, Shown> = BTreeMap::new();
     platform.audit.each(|entry| {
-        if let (Kind::Showing, Some(job)) = (entry.kind, entry.text("job")) {
-            let of_job = said.entry(job.into()).or_default();
+        if entry.kind == Kind::Showing {
+            let of_job = said.entry(entry.needed_text("job")?.into()).or_default();
             *of_job = of_job.plus(&Shown {
                 intersections: 1,
-                ids_asked: entry.number("ids").unwrap_or_default(),
+                ids_asked: entry.needed_number("ids")?,
                 ..Shown::default()
             });
         }
+        Ok(())
     })?;
     for (job, said) in said {
         let stored: Option<Shown> = platform.store.get(BROUGHT, &job)?;

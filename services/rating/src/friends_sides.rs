@@ -7,11 +7,11 @@ use s3rec_job::{CalibrationSample, OpenedUsers};
 use s3rec_model::friends::OpenedSides;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Sides;
+use s3rec_wire::convert::{CALIBRATION_SHARE, FEW_BELOW};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::imports::blocking;
-use crate::plan::{CALIBRATION_SHARE, FEW_BELOW};
 use crate::platform::Platform;
 use crate::tables::{OPENED_USERS, SAMPLES};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_node::tls::Caller;
 use s3rec_node::verbs::{WatchStream, answered, watched};
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire, state_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{factors, friends_sides, jobs, ledger, models};
+use crate::{answers, factors, friends_sides, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -79,14 +79,23 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::ProposeJobRequest>,
     ) -> Result<Response<v1::ProposeJobResponse>, Status> {
-        answered(jobs::propose(&self.0, request.into_inner()).await)
+        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::ProposeJobResponse {
+            job_id: proposed.job,
+            state: state_to_wire(proposed.state).into(),
+            reason: proposed.reason,
+        }))
     }
 
     async fn start_job(
         &self,
         request: Request<v1::StartJobRequest>,
     ) -> Result<Response<v1::StartJobResponse>, Status> {
-        answered(jobs::start(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::start(&self.0, &request.job_id, request.wait_for_approval).await?;
+        Ok(Response::new(v1::StartJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     type WatchJobStream = WatchStream;
@@ -122,7 +131,11 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Result<Response<v1::CancelJobResponse>, Status> {
-        answered(jobs::cancel(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::cancel(&self.0, &request.job_id, &request.reason).await?;
+        Ok(Response::new(v1::CancelJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     async fn job_report(
@@ -157,7 +170,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        answered(models::evaluate(&self.0, served).await)
+        answered(answers::evaluate(&self.0, served).await)
     }
 
     async fn predict(
@@ -185,7 +198,7 @@ impl RatingPlatform for OperatorService {
                     .into());
             }
         };
-        answered(models::recommend(&self.0, request, count as usize).await)
+        answered(answers::recommend(&self.0, request, count as usize).await)
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;

@@ -30,6 +30,9 @@ use crate::policy::{Standing, USUAL_MU_IN_ALL, asks_for_mu, is_beyond};
 use crate::slot::{Opened, Running, superseded};
 use crate::{approved, ledger};
 
+/// What the log calls an agreement on an opening of friends' sums.
+pub(crate) const AGREEMENT: &str = "agreement on friends' sums";
+
 /// What is about to leave, before the openings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leaving {
@@ -203,7 +206,7 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
             [
                 of_job,
                 lineage,
-                ("what", "agreement on friends' sums".into()),
+                ("what", AGREEMENT.into()),
                 ("opened", opened.into()),
                 ("uploaded", uploaded.into()),
             ],
@@ -217,7 +220,7 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
             [
                 of_job,
                 lineage,
-                ("what", "agreement on friends' sums".into()),
+                ("what", AGREEMENT.into()),
                 ("opened", opened.into()),
                 ("uploaded", uploaded.into()),
                 ("all_opened", all.count.into()),

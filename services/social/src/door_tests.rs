@@ -4,11 +4,12 @@
 use std::sync::Barrier;
 
 use s3rec_audit::{Entry, Kind};
-use s3rec_job::{JobCost, JobDisclosure, JobId, JobState, Phase, Proposal};
+use s3rec_job::{Counters, JobCost, JobDisclosure, JobId, JobState, Phase, Proposal};
 use s3rec_node::checkpoint::AGREED;
 use s3rec_node::store::Change;
-use s3rec_sparse::{BoundsRule, OperatorKind};
-use s3rec_spmm::{Admission, Asked, Protocol};
+use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
+use s3rec_spmm::noise_first::Sides;
+use s3rec_spmm::{Admission, Asked, FriendsRelease, Protocol, ReleasePolicy};
 use s3rec_wire::convert::proposal_to_wire;
 use s3rec_wire::status::Reason;
 
@@ -275,7 +276,10 @@ async fn a_number_that_is_counted_is_of_one_message() {
     };
     let logged = || {
         let mut openings = 0;
-        let count = |entry: &Entry| openings += u32::from(entry.kind == Kind::Opening);
+        let count = |entry: &Entry| {
+            openings += u32::from(entry.kind == Kind::Opening);
+            Ok(())
+        };
         platform.audit.each(count).unwrap();
         openings
     };
@@ -299,4 +303,94 @@ async fn a_job_whose_files_do_not_read_ends_and_the_daemon_starts() {
     files.save(AGREED, &7_u8).unwrap();
     crate::absence::take_up(platform).unwrap();
     assert_eq!(platform.state(&name), JobState::Failed);
+}
+
+const FRIENDS: ReleasePolicy = ReleasePolicy::Friends(FriendsRelease {
+    mu: 1.0,
+    sides: Sides::One,
+    few_below: 5,
+    calibration_share: 0.2,
+    most_opened: 100,
+    row_norm_bound: 1.0,
+});
+const NOISED: ReleasePolicy = ReleasePolicy::Noised {
+    sigma: 8.0,
+    row_norm_beta: 1.0,
+    delta: 1e-6,
+};
+
+/// Where no rule stands too, and whichever of both comes last: friends' sums have a limit of √Σμ²
+/// over all jobs, and so has what is opened with noise of the same data.
+#[tokio::test]
+async fn without_a_rule_mu_is_limited_of_whatever_follows_friends_sums() {
+    for (before, now, nano_rho, is_beyond) in [
+        (FRIENDS, NOISED, 2_100_000_000, true),
+        (NOISED, NOISED, 2_100_000_000, false),
+        (NOISED, FRIENDS, 2_100_000_000, true),
+        // 2 in all, and no more.
+        (FRIENDS, FRIENDS, 1_500_000_000, false),
+        (FRIENDS, FRIENDS, 1_600_000_000, true),
+    ] {
+        let bare = Bare::new();
+        let platform = &bare.platform;
+        bare.import("links", "a\tb\nb\tc\nc\td\n").await;
+        let proposal = released(now);
+        approve(platform, &proposal);
+        let opened = consented::begin(platform, &proposal.job.to_string()).unwrap();
+        let row = JobDisclosure {
+            job: "of before".into(),
+            openings: 1,
+            release: Some(before),
+            lineage: opened.lineage,
+            counters: Counters {
+                jobs: 1,
+                openings: 1,
+                nano_rho,
+                ..Counters::default()
+            },
+            ..JobDisclosure::default()
+        };
+        platform.store.put(DISCLOSURES, "of before", &row).unwrap();
+        let opened = consented::begin(platform, &proposal.job.to_string()).unwrap();
+        let may = disclosing::may_begin(platform, &proposal, "rating", &opened, None);
+        let refused = may.err().map(|fault| fault.metadata["field"].clone());
+        let expected = is_beyond.then(|| "most_mu_in_all".to_owned());
+        assert_eq!(refused, expected, "{before:?}, {now:?}, {nano_rho}");
+    }
+}
+
+/// What is approved and not opened yet is foreseen: also that it is friends' sums.
+#[tokio::test]
+async fn approved_friends_sums_are_foreseen_for_what_is_approved_after_them() {
+    let bare = Bare::new();
+    let platform = &bare.platform;
+    bare.import("links", "a\tb\nb\tc\nc\td\n").await;
+    let foreseen = |planned: Option<&Proposal>| {
+        let bounds = PublicBounds {
+            stated: StatedBounds {
+                degree: 8,
+                links: 40,
+            },
+            rule: BoundsRule::Stated,
+        };
+        let planned = planned.map(|proposal| (proposal, &bounds));
+        let account = consented::planned(platform, "links", planned).unwrap();
+        account.unwrap().has_friends
+    };
+    assert!(!foreseen(Some(&released(NOISED))));
+    assert!(foreseen(Some(&released(FRIENDS))));
+    approve(platform, &released(FRIENDS));
+    assert!(foreseen(Some(&released(NOISED))) && foreseen(None));
+}
+
+fn released(release: ReleasePolicy) -> Proposal {
+    let (operator, protocol, rounds) = match release {
+        ReleasePolicy::Friends(_) => (OperatorKind::Friends, Protocol::NoiseFirst, 1),
+        _ => (OperatorKind::Laplacian, Protocol::Preprocessed, 3),
+    };
+    Proposal {
+        release,
+        rounds,
+        ..proposal(operator, protocol)
+    }
 }

@@ -67,6 +67,8 @@ mod setup_tests;
 mod slot;
 mod tables;
 mod witness;
+#[cfg(test)]
+mod witness_tests;
 
 pub use args::Args;
 pub use imports::link_options;

@@ -164,21 +164,24 @@ impl LogFile {
         self.chain.head().ok_or_else(|| self.poison())
     }
 
-    /// Shows every entry, oldest first.
-    pub(super) fn each(&self, mut look: impl FnMut(&Entry)) -> Result<(), AuditFileError> {
+    /// Shows every entry, oldest first; what `look` misses in one ends it with that entry's number.
+    pub(super) fn each(
+        &self,
+        mut look: impl FnMut(&Entry) -> Result<(), AuditError>,
+    ) -> Result<(), AuditFileError> {
         let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(usize::MAX)];
         let read = self.log.read_exact_at(&mut bytes, 0);
         read.map_err(|source| broken(&self.path, source))?;
         let mut chain = Chain::default();
         let mut rest = bytes.get(MAGIC.len()..).unwrap_or_default();
         while !rest.is_empty() {
-            let (entry, next, length) =
-                chain.read(rest).map_err(|source| AuditFileError::Entry {
-                    path: self.path.clone(),
-                    entry: chain.head().map_or(0, |head| head.sequence + 1),
-                    source,
-                })?;
-            look(&entry);
+            let wrong = |source| AuditFileError::Entry {
+                path: self.path.clone(),
+                entry: chain.head().map_or(0, |head| head.sequence + 1),
+                source,
+            };
+            let (entry, next, length) = chain.read(rest).map_err(wrong)?;
+            look(&entry).map_err(wrong)?;
             chain = next;
             rest = rest.get(length..).unwrap_or_default();
         }

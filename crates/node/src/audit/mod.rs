@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use s3rec_audit::entry::{Fields, fields};
 use s3rec_audit::{
-    Entry, Head, Kind, Meeting, PublicKey, Signature, Signer, Value, meeting, verify,
+    AuditError, Entry, Head, Kind, Meeting, PublicKey, Signature, Signer, Value, meeting, verify,
 };
 use s3rec_wire::status::{Fault, Reason};
 
@@ -22,7 +22,17 @@ use crate::process::now_unix_ms;
 
 impl From<AuditFileError> for Fault {
     fn from(error: AuditFileError) -> Self {
-        Self::storage(format!("the audit log: {error}"), error.kind())
+        let fault = Self::storage(format!("the audit log: {error}"), error.kind());
+        match error {
+            AuditFileError::Entry {
+                source: AuditError::Field { .. },
+                ..
+            } => fault.remedied_by(
+                "`s3rec audit export` prints the entry. Where a later version of the daemon wrote \
+                 it, start that version; otherwise report it, and keep the log and the store.",
+            ),
+            _ => fault,
+        }
     }
 }
 
@@ -137,11 +147,11 @@ impl Audit {
         self.sign(meeting::LABEL, &meeting.statement())
     }
 
-    /// Shows every acknowledged entry, oldest first.
+    /// Shows every acknowledged entry, oldest first, until `look` misses something in one.
     ///
     /// # Errors
-    /// [`Reason::StorageFailed`].
-    pub fn each(&self, look: impl FnMut(&Entry)) -> Result<(), Fault> {
+    /// [`Reason::StorageFailed`], with the entry's number where something is wrong with one.
+    pub fn each(&self, look: impl FnMut(&Entry) -> Result<(), AuditError>) -> Result<(), Fault> {
         Ok(self.log().each(look)?)
     }
 
@@ -211,8 +221,9 @@ mod tests {
             let mut parties = Vec::new();
             let look = |entry: &Entry| {
                 if entry.kind == Kind::Identity {
-                    parties.push(entry.text("party").unwrap().to_owned());
+                    parties.push(entry.needed_text("party")?.to_owned());
                 }
+                Ok(())
             };
             audit.each(look).unwrap();
             parties
@@ -254,7 +265,11 @@ mod tests {
         );
         let shown = shown.unwrap();
         let mut at = 0;
-        audit.each(|entry| at = entry.time_unix_ms).unwrap();
+        let look = |entry: &Entry| {
+            at = entry.time_unix_ms;
+            Ok(())
+        };
+        audit.each(look).unwrap();
         for links in 0..200 {
             assert_ne!(guessed(links, at), shown.hash, "{links}");
         }
