@@ -56,8 +56,8 @@ fn compute(
     let by_friends;
     let lists_of: &dyn Fn(std::ops::Range<usize>) -> Vec<Vec<ListedItem>> = match &served.kind {
         ServedKind::Trained(recommender) => &|users| recommender.lists(users, count, include_rated),
-        ServedKind::Friends(model) => {
-            by_friends = model.lists(&served.plan.train);
+        ServedKind::Friends(friends) => {
+            by_friends = friends.lists.lists(&served.plan.train);
             &|users| by_friends.of(users, count, include_rated)
         }
     };
