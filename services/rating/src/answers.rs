@@ -9,7 +9,7 @@ use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::imports::blocking;
-use crate::model_cache::{Served, ServedKind};
+use crate::model_cache::{Served, ServedFriends, ServedKind};
 use crate::models::{EVALUATIONS, serve};
 use crate::plan::metrics;
 use crate::platform::Platform;
@@ -79,11 +79,12 @@ impl Served {
     }
 
     pub(crate) fn predict(&self, user: &str, item: &str) -> Result<v1::PredictResponse, Fault> {
-        let ServedKind::Trained(recommender) = &self.kind else {
-            return Err(orders_lists("predicts no rating"));
-        };
         let user = self.users.find(&self.ids.normalise(user));
         let item = self.items.find(item);
+        let recommender = match &self.kind {
+            ServedKind::Trained(recommender) => recommender,
+            ServedKind::Friends(served) => return self.told_by_friends(served, user, item),
+        };
         let explained = recommender.explain(user, item);
         Ok(v1::PredictResponse {
             model_id: self.model_id.clone(),
@@ -106,8 +107,8 @@ impl Served {
         let index = self.users.find(&self.ids.normalise(user));
         let recommender = match &self.kind {
             ServedKind::Trained(recommender) => recommender,
-            ServedKind::Friends(model) => {
-                return self.by_friends(model, index, count, include_rated);
+            ServedKind::Friends(served) => {
+                return self.by_friends(&served.lists, index, count, include_rated);
             }
         };
         let mut found = recommender.recommend(index, count, &[]);
@@ -129,6 +130,36 @@ impl Served {
             known_user: index.is_some(),
             items: items.collect(),
         }
+    }
+
+    /// A rating that rests on friends where they tell more than a user's few ratings do.
+    fn told_by_friends(
+        &self,
+        served: &ServedFriends,
+        user: Option<u32>,
+        item: Option<u32>,
+    ) -> Result<v1::PredictResponse, Fault> {
+        let ratings = served.ratings.as_ref().ok_or_else(|| {
+            let message = "an earlier version stored this model, which predicts no rating";
+            Fault::new(Reason::WrongState, message)
+                .remedied_by("Make the job anew; the same users are opened again.")
+        })?;
+        let place = |index: Option<u32>| index.map(|index| index as usize);
+        let told = ratings.predict(place(user), place(item));
+        Ok(v1::PredictResponse {
+            model_id: self.model_id.clone(),
+            rating: told.rating,
+            known_user: user.is_some(),
+            known_item: item.is_some(),
+            parts: Some(v1::ScoreParts {
+                global_mean: told.mean,
+                user_bias: told.user,
+                item_bias: told.item,
+                taste: told.own,
+                social: told.friends,
+                popularity: 0.0,
+            }),
+        })
     }
 
     /// A list that rests on friends where they tell more than popularity does.
@@ -169,7 +200,7 @@ impl Served {
                 let model = recommender.model();
                 (model.unit.restore(model.mean), model.rank())
             }
-            ServedKind::Friends(model) => (0.0, model.rank()),
+            ServedKind::Friends(served) => (0.0, served.lists.rank()),
         };
         v1::ModelHeader {
             model_id: self.model_id.clone(),
@@ -190,7 +221,9 @@ impl Served {
     ) -> Option<v1::ModelRows> {
         let model = match &self.kind {
             ServedKind::Trained(recommender) => recommender.model(),
-            ServedKind::Friends(model) => return self.friends_rows(model, side, first, most),
+            ServedKind::Friends(served) => {
+                return self.friends_rows(&served.lists, side, first, most);
+            }
         };
         let spread = model.unit.spread;
         let (ids, matrix, factor) = match side {

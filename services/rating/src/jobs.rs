@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_job::{JobEvent, JobId, JobState, Party, Phase, Terms};
+use s3rec_node::datasets::JobCopy;
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
@@ -20,7 +21,7 @@ use crate::imports::blocking;
 use crate::plan::plan;
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
-use crate::{ending, runner};
+use crate::{ending, factors, runner};
 
 /// u_max: factors learnt from ratings of common scales stay far below it.
 const SATURATION_BOUND: f64 = 8.0;
@@ -60,7 +61,7 @@ pub(crate) async fn propose(
         given => given,
     };
     let users = platform.datasets.imported(dataset.as_str())?.users;
-    let mut ratings = None;
+    let ratings = platform.datasets.load(&name).await?;
     // How many users a release opens, at most, is part of what is consented to.
     if let Some(friends) = request
         .release_policy
@@ -70,10 +71,10 @@ pub(crate) async fn propose(
         friends.most_opened = 1;
         let release = friends_release_from_wire(Some(*friends))?;
         let choosing = Choosing::of(platform, &copy.version.lineage)?;
-        let loaded = platform.datasets.load(&name).await?;
-        friends.most_opened = choosing.count(&loaded, &release);
-        ratings = Some(loaded);
+        friends.most_opened = choosing.count(&ratings, &release);
     }
+    let with = (&ratings, copy.id_rule);
+    let own = factors::copy(&platform.factors, &request.factors, job, with).await?;
     let columns = request.model.as_ref().map_or(0, |model| {
         model
             .rank
@@ -99,6 +100,9 @@ pub(crate) async fn propose(
             least_statistical_bits: terms.least_statistical_bits,
         }),
         expires_unix_ms,
+        factors_commitment: own
+            .as_ref()
+            .map_or_else(Vec::new, |own| own.version.commitment.clone()),
     };
     let proposal = proposal_from_wire(&message)?;
     offer::check(&proposal)?;
@@ -108,10 +112,6 @@ pub(crate) async fn propose(
         let message = format!("{open} jobs are open, which is the limit; cancel those not wanted");
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    let ratings = match ratings {
-        Some(ratings) => ratings,
-        None => platform.datasets.load(&name).await?,
-    };
     let checked = request.clone();
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 
@@ -153,6 +153,7 @@ pub(crate) async fn propose(
         return Err(fault);
     }
     copy.keep();
+    own.into_iter().for_each(JobCopy::keep);
     tracing::info!(%job, "proposed");
     let mut reason = String::new();
     if state == JobState::Rejected {

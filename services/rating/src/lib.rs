@@ -53,6 +53,7 @@ mod runner;
 mod serve;
 mod setup;
 mod stored;
+mod stored_friends;
 mod tables;
 mod warnings;
 

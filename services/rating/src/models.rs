@@ -9,12 +9,12 @@ use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
-use crate::friends_outcome::StoredFriends;
 use crate::imports::blocking;
-use crate::model_cache::{Served, ServedKind};
+use crate::model_cache::{Served, ServedFriends, ServedKind};
 use crate::plan::plan;
 use crate::platform::Platform;
 use crate::stored::StoredModel;
+use crate::stored_friends::StoredFriends;
 use crate::tables::{JOBS, MODELS};
 
 pub(crate) const EVALUATIONS: Table = Table("evaluations");
@@ -39,28 +39,15 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     if let Some(held) = held {
         return Ok(held);
     }
-    let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
-    let found = if model_id.is_empty() {
-        all.iter().max_by_key(|(_, model)| model.created_unix_ms)
-    } else {
-        all.iter().find(|(id, _)| id == model_id)
-    };
-    let (id, summary) = found.ok_or_else(|| {
-        let message = if all.is_empty() {
-            "there is no model yet"
-        } else {
-            "there is no such model"
-        };
-        Fault::new(Reason::NotFound, message).at("field", "model_id")
-    })?;
+    let (id, summary) = find(platform, model_id)?;
     if model_id.is_empty() {
-        platform.models.found_newest(id);
+        platform.models.found_newest(&id);
     }
-    if let Some(held) = platform.models.find(id) {
+    if let Some(held) = platform.models.find(&id) {
         return Ok(held);
     }
     let _loading = platform.models.loading.lock().await;
-    if let Some(held) = platform.models.find(id) {
+    if let Some(held) = platform.models.find(&id) {
         return Ok(held);
     }
     let ratings = platform.datasets.load(&summary.job_id).await?;
@@ -76,7 +63,10 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
                 users,
                 items,
                 ids,
-                kind: ServedKind::Friends(Box::new(stored.model)),
+                kind: ServedKind::Friends(Box::new(ServedFriends {
+                    lists: stored.model,
+                    ratings: stored.ratings,
+                })),
                 plan,
             });
         }
@@ -96,6 +86,26 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     let served = Arc::new(served.await??);
     platform.models.keep(&served);
     Ok(served)
+}
+
+/// A model's name and summary; an empty id means the newest.
+fn find(platform: &Platform, model_id: &str) -> Result<(String, v1::ModelSummary), Fault> {
+    let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
+    let is_empty = all.is_empty();
+    let mut all = all.into_iter();
+    let found = if model_id.is_empty() {
+        all.max_by_key(|(_, model)| model.created_unix_ms)
+    } else {
+        all.find(|(id, _)| id == model_id)
+    };
+    found.ok_or_else(|| {
+        let message = if is_empty {
+            "there is no model yet"
+        } else {
+            "there is no such model"
+        };
+        Fault::new(Reason::NotFound, message).at("field", "model_id")
+    })
 }
 
 /// Deletes a model, its numbers and the copy of the ratings that it is served with. What its job
@@ -135,6 +145,26 @@ pub(crate) fn delete(platform: &Platform, id: &str, who: &str) -> Result<(), Fau
     platform.models.drop(id);
     tracing::info!(model = id, "deleted");
     Ok(())
+}
+
+/// What an opening of friends' sums left, with the name of its model; an empty id means the newest.
+///
+/// # Errors
+/// [`Reason::NotFound`]; [`Reason::WrongState`] for a model of another kind.
+pub(crate) async fn friends(
+    platform: &Platform,
+    id: &str,
+) -> Result<(String, StoredFriends), Fault> {
+    let id = find(platform, id)?.0;
+    let (directory, name) = (platform.models_dir(), id.clone());
+    let stored = blocking(move || StoredFriends::read(&directory, &name)).await??;
+    let stored = stored.ok_or_else(|| {
+        let message = format!("the model {id} does not come from friends' sums");
+        Fault::new(Reason::WrongState, message)
+            .at("field", "model_id")
+            .remedied_by("Export it with: s3rec rating export")
+    })?;
+    Ok((id, stored))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{answers, factors, jobs, ledger, models};
+use crate::{answers, factors, friends_sides, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -24,6 +24,9 @@ const MAX_RECOMMENDATIONS: u32 = 1000;
 
 /// Numbers in one chunk of an exported model: half a mebibyte.
 const EXPORT_VALUES: usize = 1 << 16;
+
+/// Ids in one chunk of a list of users, which are 1 KiB long at most.
+const CHUNK_IDS: usize = 1 << 10;
 
 pub(crate) struct OperatorService(Arc<Platform>);
 
@@ -218,6 +221,40 @@ impl RatingPlatform for OperatorService {
         let chunks = header
             .chain(rows)
             .map(|part| Ok(v1::ModelChunk { part: Some(part) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    type ExportFriendsStream = Pin<Box<dyn Stream<Item = Result<v1::FriendsChunk, Status>> + Send>>;
+
+    async fn export_friends(
+        &self,
+        request: Request<v1::ExportFriendsRequest>,
+    ) -> Result<Response<Self::ExportFriendsStream>, Status> {
+        use v1::friends_chunk::Part;
+        let (id, stored) = models::friends(&self.0, &request.into_inner().model_id).await?;
+        let header = stored.header(&id)?;
+        let most = (EXPORT_VALUES / (header.columns + header.width + 1) as usize).max(1);
+        let rows = (0..)
+            .step_by(most)
+            .map_while(move |first| stored.rows(first, most));
+        let parts = std::iter::once(Part::Header(header)).chain(rows.map(Part::Rows));
+        let chunks = parts.map(|part| Ok(v1::FriendsChunk { part: Some(part) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    type CalibrationUsersStream =
+        Pin<Box<dyn Stream<Item = Result<v1::CalibrationUsersChunk, Status>> + Send>>;
+
+    async fn calibration_users(
+        &self,
+        request: Request<v1::CalibrationUsersRequest>,
+    ) -> Result<Response<Self::CalibrationUsersStream>, Status> {
+        let mut ids = friends_sides::calibration(&self.0, request.into_inner()).await?;
+        let chunks = std::iter::from_fn(move || {
+            let rest = ids.split_off(ids.len().min(CHUNK_IDS));
+            let ids = std::mem::replace(&mut ids, rest);
+            (!ids.is_empty()).then_some(Ok(v1::CalibrationUsersChunk { ids }))
+        });
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 

@@ -13,6 +13,8 @@ use s3rec_wire::convert::{operator_from_wire, settings};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::factors::OwnRows;
+
 /// Share of the ratings held out when the request leaves it open.
 const HELD_OUT_SHARE: f64 = 0.2;
 
@@ -30,6 +32,8 @@ pub struct Plan {
     pub operator: OperatorKind,
     /// When to stop below the openings consented to; none: make them all.
     pub stop: Option<StopRule>,
+    /// Factors brought along, which take the place of the built-in model of friends' sums.
+    pub own: Option<OwnRows>,
 }
 
 /// Reads a request against the ratings it is about.
@@ -54,6 +58,7 @@ pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan
         settings,
         operator,
         stop,
+        own: None,
     })
 }
 

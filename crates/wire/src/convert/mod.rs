@@ -48,6 +48,6 @@ pub use policy::{
 pub use proposal::{
     ALIGNMENT_PSI, job_id, proposal_from_wire, proposal_to_wire, solver_from_wire, solver_to_wire,
 };
-pub use request::{FEW_BELOW, fill_defaults};
+pub use request::{CALIBRATION_SHARE, FEW_BELOW, fill_defaults};
 pub use setup::{digest_of, half_of};
 pub use verdict::{metrics_to_wire, verdict_from_wire, verdict_to_wire};

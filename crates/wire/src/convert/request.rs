@@ -88,4 +88,5 @@ fn fill_friends(request: &mut v1::ProposeJobRequest) {
 const FRIENDS_COLUMNS: u32 = 8;
 /// t.
 pub const FEW_BELOW: u32 = 5;
-const CALIBRATION_SHARE: f64 = 0.2;
+/// f.
+pub const CALIBRATION_SHARE: f64 = 0.2;
