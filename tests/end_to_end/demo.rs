@@ -318,6 +318,47 @@ impl Drop for Running {
     }
 }
 
+#[test]
+fn an_opening_of_friends_sums_is_a_page_with_its_verdict_on_top() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let files = Files::of_users(data.path(), 500);
+    let out = data.path().join("out");
+    let ran = run(
+        temporary.path(),
+        &[
+            "demo",
+            "--operator",
+            "friends",
+            "--ratings",
+            text(&files.ratings),
+            "--links",
+            text(&files.links),
+            "--report",
+            text(&out),
+            "--json",
+        ],
+    );
+    let report = ran.json();
+    let sentence = report["verdict"]["sentence"].as_str().unwrap();
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    let at = |words: &str| {
+        page.find(words)
+            .unwrap_or_else(|| panic!("{words}: {page}"))
+    };
+    let escaped = sentence.replace('<', "&lt;").replace('>', "&gt;");
+    let order = [
+        escaped.as_str(),
+        "For each pair of users separately",
+        "What was shown",
+        "Payload counted",
+        "Names and dates",
+    ];
+    let places = order.map(at);
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(page.contains("prefers-color-scheme: dark") && !page.contains("http"));
+}
+
 fn demo<'a>(files: &'a Files, rounds: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let fixed = [
         "demo",

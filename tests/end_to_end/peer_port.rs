@@ -44,6 +44,7 @@ fn proposal(change: impl FnOnce(&mut v1::PeerProposal)) -> v1::PeerProposal {
         id_rule: "nfc-trim".into(),
         rating_commitment: vec![5; 32],
         rating_lineage: vec![6; 16],
+        factors_commitment: Vec::new(),
         columns: 0,
         bounds: Some(v1::ParameterBounds {
             most_common_users: 1000,

@@ -2,10 +2,14 @@
 //! the noise agreed on; it is counted, limited and said on both sides; who was opened stays so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use s3rec_algebra::RealMatrix;
+use s3rec_data::factors::{FriendsRow, FriendsWriter};
+use s3rec_data::{FactorOptions, FactorSet, RatingOptions, RatingSet};
+use s3rec_model::ModelError;
 use s3rec_model::friends::{FriendsBase, OpenedSides};
-use s3rec_model::lists::ListsSettings;
+use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_sparse::{Rating, RatingMatrix};
 use s3rec_spmm::noise_first::{Parameters, deviation};
 use s3rec_wire::status::Reason;
@@ -18,7 +22,7 @@ const USERS: u32 = 260;
 
 /// Users of two tastes, a third of them with one or two ratings; P1 knows all but the first ten, and
 /// friends mostly share their taste.
-fn data() -> (String, String) {
+pub(crate) fn data() -> (String, String) {
     let mut ratings = String::new();
     for user in 0..USERS {
         let most = if user % 3 == 0 { 1 + user % 2 } else { 12 };
@@ -43,7 +47,7 @@ fn data() -> (String, String) {
     (ratings, links)
 }
 
-fn request(mu: f64) -> v1::ProposeJobRequest {
+pub(crate) fn request(mu: f64) -> v1::ProposeJobRequest {
     let mut model = v1::ModelSettings::default();
     model.set_operator(v1::Operator::Friends);
     let mut release = v1::ReleasePolicy {
@@ -74,7 +78,7 @@ async fn imported() -> Pair {
 }
 
 /// What P0 has on disk of an opening, up to what it serves from.
-type Stored = (
+pub(crate) type Stored = (
     u32,
     Vec<String>,
     Vec<String>,
@@ -84,7 +88,12 @@ type Stored = (
 );
 
 fn stored(pair: &Pair, job: &str) -> Stored {
-    let path = pair.directory.path().join("rating/models");
+    stored_in(pair.directory.path(), job)
+}
+
+/// The same, of the platforms in that directory.
+pub(crate) fn stored_in(directory: &Path, job: &str) -> Stored {
+    let path = directory.join("rating/models");
     let bytes = std::fs::read(path.join(format!("{job}.friends"))).unwrap();
     postcard::take_from_bytes(&bytes).unwrap().0
 }
@@ -94,8 +103,9 @@ async fn report(pair: &mut Pair, job: &str) -> v1::JobReportResponse {
     pair.rating.job_report(request).await.unwrap().into_inner()
 }
 
-/// The stored sums less those of the rows that P0's own model gives, in units of σ.
-fn noise_of(stored: &Stored) -> f64 {
+/// The stored sums less those of the rows that a model of P0's gives, in units of σ; `own` are
+/// factors brought along, in the place of the built-in ones.
+pub(crate) fn noise_of(stored: &Stored, own: Option<FactorSet>) -> f64 {
     let (_, users, items, parameters, opened, sums) = stored;
     let place =
         |ids: &[String]| -> BTreeMap<String, u32> { ids.iter().cloned().zip(0u32..).collect() };
@@ -134,7 +144,11 @@ fn noise_of(stored: &Stored) -> f64 {
         seed: 7,
         ..ListsSettings::default()
     };
-    let base = FriendsBase::learn(&ratings, sides, &settings).unwrap();
+    let base = FriendsBase::learn(&ratings, sides, |base| match own {
+        Some(own) => imported_model(own, stored, base, &settings),
+        None => ListsModel::learn(base, &settings),
+    });
+    let base = base.unwrap();
     let columns = parameters.columns();
     let rows = base.rows(columns);
     let friends: BTreeSet<(u32, u32)> = links
@@ -151,12 +165,175 @@ fn noise_of(stored: &Stored) -> f64 {
             let Ok(from) = uploaded.binary_search(&friend) else {
                 continue;
             };
+            // Own factors may be narrower than the columns.
             let x = rows.row(from).iter();
             let sums = clear.row_mut(row).iter_mut();
             sums.zip(x).for_each(|(sum, x)| *sum += x);
         }
     }
     deviation(parameters, sums, clear.values())
+}
+
+fn imported_model(
+    own: FactorSet,
+    stored: &Stored,
+    base: &RatingMatrix,
+    settings: &ListsSettings,
+) -> Result<ListsModel, ModelError> {
+    let text = data().0;
+    let read = RatingSet::read_from(
+        Path::new("ratings.tsv"),
+        text.as_bytes(),
+        &RatingOptions::default(),
+    );
+    let read = read.unwrap();
+    assert!(read.users.names().eq(stored.1.iter().map(String::as_str)));
+    assert!(read.items.names().eq(stored.2.iter().map(String::as_str)));
+    s3rec_rating::factors::OwnRows::of(own, &read).model(base, settings)
+}
+
+/// What is exported of a job's opening: its header, and all rows in one.
+async fn exported(pair: &mut Pair, job: &str) -> (v1::FriendsHeader, v1::FriendsRows) {
+    use v1::friends_chunk::Part;
+    let request = v1::ExportFriendsRequest {
+        model_id: job.into(),
+    };
+    let mut chunks = pair
+        .rating
+        .export_friends(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let Some(Part::Header(header)) = chunks.message().await.unwrap().unwrap().part else {
+        panic!("no header");
+    };
+    let mut all = v1::FriendsRows::default();
+    while let Some(chunk) = chunks.message().await.unwrap() {
+        let Some(Part::Rows(rows)) = chunk.part else {
+            panic!("no rows");
+        };
+        assert_eq!(rows.first_row, all.ids.len() as u64);
+        all.ids.extend(rows.ids);
+        all.sums.extend(rows.sums);
+        all.noisy_degrees.extend(rows.noisy_degrees);
+        all.estimates.extend(rows.estimates);
+    }
+    (header, all)
+}
+
+/// Everybody's taste but those in `left_out`, as a file of factors two values long.
+fn own_factors(left_out: &BTreeSet<String>) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own.parquet");
+    let ids: Vec<String> = (0..USERS)
+        .map(|user| format!("u{user}"))
+        .filter(|id| !left_out.contains(id))
+        .collect();
+    let vector = |id: &str| {
+        let user: u32 = id[1..].parse().unwrap();
+        let tilt = f64::from(user % 7) / 20.0;
+        match user % 2 {
+            0 => [1.0, tilt],
+            _ => [tilt, 1.0],
+        }
+    };
+    let vectors: Vec<[f64; 2]> = ids.iter().map(|id| vector(id)).collect();
+    let rows: Vec<FriendsRow<'_>> = ids
+        .iter()
+        .zip(&vectors)
+        .map(|(id, vector)| FriendsRow {
+            id,
+            sum: vector,
+            noisy_degree: 0.0,
+            estimate: &[],
+            is_used: false,
+        })
+        .collect();
+    let mut writer = FriendsWriter::create(&path).unwrap();
+    writer.write(&rows).unwrap();
+    writer.finish().unwrap();
+    std::fs::read(path).unwrap()
+}
+
+fn read_factors(bytes: &[u8]) -> FactorSet {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own.parquet");
+    std::fs::write(&path, bytes).unwrap();
+    FactorSet::read(&path, None, &FactorOptions::default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn factors_brought_along_take_the_place_of_ours_in_a_job() {
+    let mut pair = imported().await;
+    let asked = v1::CalibrationUsersRequest::default();
+    let chunks = pair.rating.calibration_users(asked).await.unwrap();
+    let mut chunks = chunks.into_inner();
+    let mut drawn = BTreeSet::new();
+    while let Some(chunk) = chunks.message().await.unwrap() {
+        drawn.extend(chunk.ids);
+    }
+    assert!((10..100).contains(&drawn.len()), "{}", drawn.len());
+    let own = own_factors(&drawn);
+    let header = v1::FileHeader {
+        file_name: "own.parquet".into(),
+        dataset: "own".into(),
+        ..v1::FileHeader::default()
+    };
+    let import = |bytes: &[u8]| upload(header.clone(), bytes);
+    pair.rating.import_factors(import(&own)).await.unwrap();
+    let with = |name: &str| v1::ProposeJobRequest {
+        factors: name.into(),
+        ..request(1.0)
+    };
+    // Nothing that is not there, and nothing but friends' sums.
+    assert!(pair.rating.propose_job(with("another")).await.is_err());
+    let other = v1::ProposeJobRequest {
+        factors: "own".into(),
+        ..crate::pair::request(1)
+    };
+    let other = v1::ProposeJobRequest {
+        dataset: "small".into(),
+        ..other
+    };
+    let refused = pair.rating.propose_job(other).await.unwrap_err();
+    let fault = s3rec_wire::status::Fault::from_status(&refused).unwrap();
+    assert_eq!(fault.metadata["field"], "factors", "{fault:?}");
+
+    // The job keeps the version that it was proposed with.
+    let proposed = pair.rating.propose_job(with("own")).await.unwrap();
+    let job = proposed.into_inner().job_id;
+    let turned = own_factors(&BTreeSet::from(["u40".to_owned()]));
+    pair.rating.import_factors(import(&turned)).await.unwrap();
+    pair.approve(&job).await;
+    pair.begin(&job).await;
+    let last = pair.watch(&job).await.pop().unwrap();
+    assert_eq!(last.state(), JobState::Finished, "{}", last.message);
+    let stored = stored(&pair, &job);
+    let ratio = noise_of(&stored, Some(read_factors(&own)));
+    let allowed = 5.0 / (2.0 * stored.5.len() as f64).sqrt() + 0.005;
+    assert!((ratio - 1.0).abs() < allowed, "{ratio}");
+
+    // Who was opened and has ratings enough is who was left out.
+    let (header, rows) = exported(&mut pair, &job).await;
+    assert_eq!((header.columns, header.width), (8, 2));
+    let (ratings, _) = data();
+    let count = |id: &str| {
+        let of = ratings
+            .lines()
+            .filter(|line| line.split('\t').next() == Some(id));
+        of.count()
+    };
+    let calibration = rows.ids.iter().filter(|id| count(id) >= 5);
+    assert!(calibration.clone().all(|id| drawn.contains(id)));
+    assert!(calibration.count() > 10);
+    let verdict = report(&mut pair, &job).await.verdict.unwrap();
+    let said = verdict.warnings.join("\n");
+    assert!(said.contains("calibration-users"), "{said}");
+    // Nothing of the copy is left, and the model is served without it.
+    let left = std::fs::read_dir(pair.directory.path().join("rating/factors")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["own"]);
+    assert!(!pair.model(&job).await.0.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +347,7 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
     let stored = stored(&pair, &job);
     let (parameters, opened, sums) = (&stored.3, &stored.4, &stored.5);
     assert_eq!(sums.len(), opened.len() * 8);
-    let ratio = noise_of(&stored);
+    let ratio = noise_of(&stored, None);
     let allowed = 5.0 / (2.0 * sums.len() as f64).sqrt() + 0.005;
     assert!((ratio - 1.0).abs() < allowed, "{ratio}");
 
@@ -203,7 +380,18 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
     let in_all = shown.accounts[0].statements.join("\n");
     assert!(in_all.contains("√Σμ² = 1.000"), "{in_all}");
 
-    // Lists for somebody with one rating, with their parts; ratings are not predicted.
+    // What another ranker is told are the same sums, and what the model makes of them.
+    let (header, rows) = exported(&mut pair, &job).await;
+    assert_eq!(header.users as usize, opened.len());
+    assert_eq!((header.columns, header.sigma), (8, parameters.sigma()));
+    assert_eq!(rows.sums, *sums);
+    let names = opened.iter().map(|user| &stored.1[*user as usize]);
+    assert!(rows.ids.iter().eq(names));
+    assert_eq!(rows.noisy_degrees.len(), opened.len());
+    assert_eq!(rows.estimates.len(), opened.len() * header.width as usize);
+    assert_eq!(header.is_used, learnt.is_used);
+
+    // Lists for somebody with one rating, with their parts.
     let lists = v1::RecommendRequest {
         user_id: "u30".into(),
         count: 5,
@@ -217,12 +405,28 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
         let sum = parts.taste + parts.social + parts.popularity;
         assert!((sum - item.score).abs() < 1e-9, "{item:?}");
     }
-    let predict = v1::PredictRequest {
-        user_id: "u30".into(),
-        item_id: "i2".into(),
-        ..v1::PredictRequest::default()
+    // Ratings too, for everybody: with few ratings, with many, and unknown.
+    for (user, is_known) in [("u30", true), ("u31", true), ("nobody", false)] {
+        let predict = v1::PredictRequest {
+            user_id: user.into(),
+            item_id: "i2".into(),
+            ..v1::PredictRequest::default()
+        };
+        let told = pair.rating.predict(predict).await.unwrap().into_inner();
+        assert_eq!((told.known_user, told.known_item), (is_known, true));
+        assert!((3.0..=5.0).contains(&told.rating), "{told:?}");
+        let parts = told.parts.unwrap();
+        let sum =
+            parts.global_mean + parts.user_bias + parts.item_bias + parts.taste + parts.social;
+        assert!((sum.clamp(3.0, 5.0) - told.rating).abs() < 1e-9, "{told:?}");
+        assert!(is_known || parts.social == 0.0);
+    }
+    let unknown = v1::RecommendRequest {
+        user_id: "nobody".into(),
+        ..v1::RecommendRequest::default()
     };
-    assert!(pair.rating.predict(predict).await.is_err());
+    let list = pair.rating.recommend(unknown).await.unwrap().into_inner();
+    assert_eq!((list.known_user, list.items.len()), (false, 10));
     let (users, items) = pair.model(&job).await;
     assert!(users.len() > 200 * 32 && !items.is_empty());
 
@@ -371,7 +575,9 @@ async fn the_product_of_filmtrust_takes_moments() {
         calibration: Vec::new(),
     };
     let began = std::time::Instant::now();
-    let base = FriendsBase::learn(&matrix, sides, &ListsSettings::default()).unwrap();
+    let settings = ListsSettings::default();
+    let base = FriendsBase::learn(&matrix, sides, |base| ListsModel::learn(base, &settings));
+    let base = base.unwrap();
     let rows = base.rows(8);
     let training = began.elapsed();
     eprintln!(

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use s3rec_tests::pair::Environment;
+
 use crate::pair::{file, operator, pin, rating_settings, request, small_data, social_settings};
 use clap::Parser;
 use s3rec_node::pki::{CertificateRole, issue};
@@ -41,9 +43,9 @@ fn rating_process() {
 }
 
 /// A daemon in its own process, killed at the latest with the test.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
 }
 
 impl Drop for Daemon {
@@ -54,7 +56,7 @@ impl Drop for Daemon {
 }
 
 impl Daemon {
-    fn start(directory: &Path, name: &str, peer: &str) -> Self {
+    fn start(directory: &Path, name: &str, peer: &str, environment: Environment) -> Self {
         let data_dir = directory.join(name);
         let config = directory.join(format!("{name}.toml"));
         let text = format!(
@@ -71,6 +73,7 @@ impl Daemon {
                 "--nocapture",
             ])
             .env(CONFIG, &config)
+            .envs(environment)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -93,9 +96,9 @@ impl Daemon {
     }
 }
 
-struct Operators {
-    rating: RatingPlatformClient<Channel>,
-    social: SocialPlatformClient<Channel>,
+pub(crate) struct Operators {
+    pub(crate) rating: RatingPlatformClient<Channel>,
+    pub(crate) social: SocialPlatformClient<Channel>,
 }
 
 impl Operators {
@@ -108,7 +111,25 @@ impl Operators {
 
     /// Starts a job that would take long, and waits until it is in that phase.
     async fn in_mid_job(&mut self, request: v1::ProposeJobRequest, phase: Phase) -> String {
-        let (ratings, links) = small_data();
+        let job = self.begin_job(request, small_data()).await;
+        let mut events = self.watch(&job).await;
+        while let Some(event) = events.message().await.unwrap() {
+            assert!(event.state() != JobState::Failed, "{}", event.message);
+            // A stock's first progress, or the second round.
+            let begun = event.phase_progress > 0.0 || event.round >= 2;
+            if event.phase() == phase && begun {
+                break;
+            }
+        }
+        job
+    }
+
+    /// Imports ratings and links, and starts a job that P1's people have approved.
+    pub(crate) async fn begin_job(
+        &mut self,
+        request: v1::ProposeJobRequest,
+        (ratings, links): (String, String),
+    ) -> String {
         self.rating
             .import_ratings(file("r.tsv", &ratings))
             .await
@@ -136,22 +157,13 @@ impl Operators {
             wait_for_approval: true,
         };
         self.rating.start_job(start).await.unwrap();
-        let mut events = self.watch(&job).await;
-        while let Some(event) = events.message().await.unwrap() {
-            assert!(event.state() != JobState::Failed, "{}", event.message);
-            // A stock's first progress, or the second round.
-            let begun = event.phase_progress > 0.0 || event.round >= 2;
-            if event.phase() == phase && begun {
-                break;
-            }
-        }
         job
     }
 }
 
 impl Operators {
     /// P0's events of a job.
-    async fn watch(&mut self, job: &str) -> tonic::Streaming<v1::JobEvent> {
+    pub(crate) async fn watch(&mut self, job: &str) -> tonic::Streaming<v1::JobEvent> {
         let watch = v1::WatchJobRequest { job_id: job.into() };
         self.rating.watch_job(watch).await.unwrap().into_inner()
     }
@@ -164,7 +176,7 @@ impl Operators {
     }
 }
 
-async fn last(mut events: tonic::Streaming<v1::JobEvent>) -> v1::JobEvent {
+pub(crate) async fn last(mut events: tonic::Streaming<v1::JobEvent>) -> v1::JobEvent {
     let mut last = v1::JobEvent::default();
     let all = async {
         while let Some(event) = events.message().await.unwrap() {
@@ -190,8 +202,13 @@ fn stocks_left(data_dir: &Path) -> usize {
     std::fs::read_dir(data_dir.join("stocks")).unwrap().count()
 }
 
+/// Nothing between a process and its system.
+fn as_it_is(_: &Path) -> Environment {
+    Environment::new()
+}
+
 /// P1's peer port, which it keeps when it is started again.
-fn lasting_port() -> String {
+pub(crate) fn lasting_port() -> String {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     free.local_addr().unwrap().to_string()
 }
@@ -217,28 +234,33 @@ async fn find(
 
 /// A daemon in a process of its own, which can be killed, the other one in this process, and
 /// operators of both.
-struct Killable {
-    directory: tempfile::TempDir,
+pub(crate) struct Killable {
+    pub(crate) directory: tempfile::TempDir,
     /// Of the platform that is the process.
     name: &'static str,
-    process: Daemon,
+    pub(crate) process: Daemon,
     /// `[peer]` of the process, for its next start.
     peer: String,
     /// Operators' address of the daemon in this process, and where its state lies.
     other: String,
     other_data: PathBuf,
-    operators: Operators,
+    pub(crate) operators: Operators,
     _stop: watch::Sender<bool>,
 }
 
 impl Killable {
     /// The social platform as the process, listening to the other at `listen`.
-    async fn social(listen: &str, resume_seconds: Option<u64>) -> Self {
+    pub(crate) async fn social(
+        listen: &str,
+        resume_seconds: Option<u64>,
+        environment: &dyn Fn(&Path) -> Environment,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("keys");
         let issued = issue(&keys, &[]).unwrap();
         let peer = format!("listen = \"{listen}\"\npin = \"{}\"", pin(&issued, Rating));
-        let process = Daemon::start(directory.path(), "social", &peer);
+        let system = environment(&directory.path().join("social"));
+        let process = Daemon::start(directory.path(), "social", &peer, system);
         let (stop, stopped) = watch::channel(false);
         let other_data = directory.path().join("rating");
         let address = process.address("peer");
@@ -263,7 +285,7 @@ impl Killable {
     }
 
     /// The rating platform as the process.
-    async fn rating() -> Self {
+    pub(crate) async fn rating(environment: &dyn Fn(&Path) -> Environment) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("keys");
         let issued = issue(&keys, &[]).unwrap();
@@ -273,7 +295,8 @@ impl Killable {
         let social = s3rec_social::start(settings, stopped).await.unwrap();
         let (address, pin) = (social.peer_address().unwrap(), pin(&issued, Social));
         let peer = format!("address = \"https://{address}\"\npin = \"{pin}\"");
-        let process = Daemon::start(directory.path(), "rating", &peer);
+        let system = environment(&directory.path().join("rating"));
+        let process = Daemon::start(directory.path(), "rating", &peer, system);
         let other = format!("https://{}", social.operator_address());
         let operators = Operators::connect(&keys, &process.address("operator"), &other).await;
         Self {
@@ -295,10 +318,25 @@ impl Killable {
         Instant::now()
     }
 
+    /// Waits until the process has ended by itself.
+    pub(crate) async fn dies(&mut self) {
+        let began = Instant::now();
+        while self.process.child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(90), "it goes on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Starts the killed process again, and connects to both.
-    async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
+        self.restart_on(Environment::new()).await;
+    }
+
+    /// The same, on another system.
+    pub(crate) async fn restart_on(&mut self, environment: Environment) {
         std::fs::remove_file(self.process.data_dir.join("operator.addr")).unwrap();
-        self.process = Daemon::start(self.directory.path(), self.name, &self.peer);
+        let path = self.directory.path();
+        self.process = Daemon::start(path, self.name, &self.peer, environment);
         let address = self.process.address("operator");
         let (rating, social) = match self.name {
             "rating" => (&address, &self.other),
@@ -328,7 +366,7 @@ fn assert_failed(ended: &v1::JobEvent, since: Instant, expected: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_over_a_stock_outlives_the_social_platform() {
     for (request, phase) in over_a_stock() {
-        let mut pair = Killable::social(&lasting_port(), None).await;
+        let mut pair = Killable::social(&lasting_port(), None, &as_it_is).await;
         let job = pair.operators.in_mid_job(request, phase).await;
         let began = pair.kill();
         let waits = |event: &v1::JobEvent| event.message.contains("Waiting for the social");
@@ -368,7 +406,7 @@ async fn a_job_over_a_stock_outlives_the_social_platform() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_social_platform_that_stays_away_is_given_up() {
-    let mut pair = Killable::social("127.0.0.1:0", Some(1)).await;
+    let mut pair = Killable::social("127.0.0.1:0", Some(1), &as_it_is).await;
     let [(request, phase), _] = over_a_stock();
     let job = pair.operators.in_mid_job(request, phase).await;
     pair.kill();
@@ -380,7 +418,7 @@ async fn a_social_platform_that_stays_away_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rating_platform_names_a_social_platform_killed_in_a_round() {
-    let mut pair = Killable::social("127.0.0.1:0", None).await;
+    let mut pair = Killable::social("127.0.0.1:0", None, &as_it_is).await;
     let long = request(50_000);
     let job = pair.operators.in_mid_job(long, Phase::Online).await;
     let began = pair.kill();
@@ -402,7 +440,7 @@ async fn the_rating_platform_names_a_social_platform_killed_in_a_round() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_over_a_stock_outlives_the_rating_platform() {
     for (request, phase) in over_a_stock() {
-        let mut pair = Killable::rating().await;
+        let mut pair = Killable::rating(&as_it_is).await;
         let job = pair.operators.in_mid_job(request, phase).await;
         pair.kill();
         let waits = |event: &v1::JobEvent| event.message.contains("vanished");
@@ -432,7 +470,7 @@ async fn a_job_over_a_stock_outlives_the_rating_platform() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_social_platform_names_a_rating_platform_killed_in_a_round() {
-    let mut pair = Killable::rating().await;
+    let mut pair = Killable::rating(&as_it_is).await;
     let (long, phase) = (request(50_000), Phase::Online);
     let job = pair.operators.in_mid_job(long.clone(), phase).await;
     let began = pair.kill();

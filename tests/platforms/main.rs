@@ -13,6 +13,7 @@ mod friends;
 mod impostors;
 mod joint_training;
 mod killed;
+mod killed_friends;
 mod ledgers;
 mod own_settings;
 mod pair;

@@ -3,7 +3,7 @@
 use crate::joint_training::oracle;
 use crate::pair::{Pair, default_request};
 use s3rec_model::Preset;
-use s3rec_rating::settings::to_wire;
+use s3rec_wire::convert::settings::to_wire;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 

@@ -12,7 +12,7 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::ledgers::{POLICY, change, denied, run_approved};
-use crate::pair::{Pair, default_request, file};
+use crate::pair::{Pair, default_request, file, small_data};
 
 async fn reload(pair: &mut Pair, policy: &str) {
     std::fs::write(pair.directory.path().join("policy.toml"), policy).unwrap();
@@ -408,13 +408,33 @@ async fn the_ladder_shows_the_links_and_says_so() {
     assert!(bounds[1] > 60, "{bounds:?}");
 }
 
-/// What the data exceed is told to the people here, before anybody is asked for anything.
+/// What the data exceed is told to the people here, when they import them or change the policy: were
+/// it found out when a proposal comes, that the policy does not approve it would tell P0.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_beyond_what_is_stated_is_an_error_of_this_platform_alone() {
-    let tight = POLICY.replace("links_bound = 100", "links_bound = 69");
+    let loose = POLICY.replace("most_columns = 20", "most_columns = 2000");
+    let tight = loose.replace("links_bound = 100", "links_bound = 69");
     let mut pair = Pair::start_under(&tight).await;
-    pair.import().await;
-    // The policy would approve it, and cannot: it waits, and P0 hears nothing of why.
+    let (ratings, links) = small_data();
+    let given = pair.rating.import_ratings(file("ratings.tsv", &ratings));
+    given.await.unwrap();
+    let links = || file("links.tsv", &links);
+    let said = |refused: tonic::Status| {
+        let words = refused.message();
+        assert!(words.contains("has 70 links and a user with 4"), "{words}");
+    };
+    said(pair.social.import_links(links()).await.unwrap_err());
+    reload(&mut pair, &loose).await;
+    pair.social.import_links(links()).await.unwrap();
+    std::fs::write(pair.directory.path().join("policy.toml"), &tight).unwrap();
+    let refused = pair.social.reload_policy(v1::PolicyRequest {}).await;
+    said(refused.unwrap_err());
+    // What was in force still is, and approves at once.
+    let proposed = pair.rating.propose_job(default_request(3)).await;
+    assert_eq!(proposed.unwrap().into_inner().state(), JobState::Approved);
+
+    // Where people decide, P0 hears nothing of it either.
+    reload(&mut pair, &tight.replace("\"approve\"", "\"ask\"")).await;
     let job = pair.propose(3).await;
     let approve = |degree_bound, links_bound| v1::ApproveProposalRequest {
         job_id: job.clone(),

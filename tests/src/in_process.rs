@@ -129,21 +129,22 @@ pub fn file(dataset: &str, name: &str, text: &str) -> Upload {
     upload(header, text)
 }
 
-/// An upload of `text` under that header, which states its length and digest.
-pub fn upload(header: v1::FileHeader, text: &str) -> Upload {
+/// An upload of that content under that header, which states its length and digest.
+pub fn upload(header: v1::FileHeader, content: impl AsRef<[u8]>) -> Upload {
+    let content = content.as_ref();
     let header = v1::FileHeader {
-        length: text.len() as u64,
-        digest: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
+        length: content.len() as u64,
+        digest: blake3::hash(content).as_bytes().to_vec(),
         ..header
     };
-    sent(header, text)
+    sent(header, content)
 }
 
 /// As [`upload`], the header as it is.
-pub fn sent(header: v1::FileHeader, text: &str) -> Upload {
+pub fn sent(header: v1::FileHeader, content: impl AsRef<[u8]>) -> Upload {
     let part = |part| v1::FileChunk { part: Some(part) };
     let mut chunks = vec![part(Part::Header(header))];
-    let data = text.as_bytes().chunks(1000);
+    let data = content.as_ref().chunks(1000);
     chunks.extend(data.map(|data| part(Part::Data(data.to_vec()))));
     tokio_stream::iter(chunks)
 }

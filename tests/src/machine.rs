@@ -45,6 +45,16 @@ impl Machine {
         ]
     }
 
+    /// The same for a daemon that ends as from `kill -9`: before or behind the `number`-th time that a
+    /// file is put in the place of one whose path ends in `name`.
+    #[must_use]
+    pub fn deadly(&self, data_dir: &Path, (number, when, name): (u32, &str, &str)) -> Environment {
+        let mut environment = self.environment(data_dir);
+        let death = format!("{number} {when} {name}");
+        environment.push(("S3REC_TEST_DEATH".into(), death.into()));
+        environment
+    }
+
     /// Sets the wall clock to so many seconds after the true time, or before it.
     pub fn set_clock(&self, seconds: i64) {
         self.told.write_all_at(&seconds.to_le_bytes(), 0).unwrap();

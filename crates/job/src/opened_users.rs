@@ -26,6 +26,23 @@ impl OpenedUsers {
         self.users.contains(user)
     }
 
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.users.len() as u64
+    }
+
+    /// What stands for the whole set where it is witnessed: of 16-byte keys, which are no secret
+    /// from whoever has the ids.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("s3rec 2026 opened users v1");
+        for user in &self.users {
+            hasher.update(user);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Adds users; whether any of them is new.
     pub fn add(&mut self, users: impl IntoIterator<Item = [u8; 16]>) -> bool {
         let before = self.users.len();
@@ -87,5 +104,15 @@ mod tests {
         assert!(!opened.add([a]));
         assert!(opened.add([a, b]) && opened.contains(&a) && opened.contains(&b));
         assert_ne!(a, b);
+        // The same set is the same digest, in whatever order it grew.
+        let of = |users: &[[u8; 16]]| {
+            let mut opened = OpenedUsers::default();
+            opened.add(users.iter().copied());
+            opened.digest()
+        };
+        assert_eq!(of(&[a, b]), of(&[b, a]));
+        let all = [of(&[]), of(&[a]), of(&[b]), of(&[a, b])];
+        assert!((1..4).all(|one| !all[..one].contains(&all[one])));
+        assert_eq!(opened.count(), 2);
     }
 }

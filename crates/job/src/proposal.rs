@@ -80,6 +80,8 @@ pub struct Terms {
     pub rating_commitment: [u8; 32],
     /// Which data of P0 it is a version of.
     pub rating_lineage: [u8; 16],
+    /// Factors that P0 brings along under a salt of its own, if its rows are made from such.
+    pub factors_commitment: Option<[u8; 32]>,
     /// Users both platforms have, at most.
     pub most_common_users: u32,
     /// Lowest estimated attack cost, log2.
@@ -96,6 +98,7 @@ impl Default for Terms {
         Self {
             rating_commitment: [0; 32],
             rating_lineage: [0; 16],
+            factors_commitment: None,
             most_common_users: u32::MAX,
             least_security_bits: LEAST_SECURITY_BITS,
             least_statistical_bits: LEAST_STATISTICAL_BITS,

@@ -43,6 +43,11 @@ pub fn check(proposal: &Proposal) -> Result<(), Fault> {
     if of_friends.iter().any(|(_, is_of_friends)| *is_of_friends) {
         return friends(proposal, of_friends);
     }
+    if proposal.terms.factors_commitment.is_some() {
+        let message = "factors brought along take the place of the model of friends' sums alone";
+        let remedy = "Choose the operator friends, or leave the factors out.";
+        return refuse("factors", message.into(), remedy);
+    }
     if protocol.fetches_privately() && proposal.operator.is_symmetric() {
         let message = format!(
             "the protocol {} does not go with the operator {}, whose rows tell its columns",

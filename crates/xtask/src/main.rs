@@ -8,6 +8,7 @@
 
 mod arrows;
 mod claims;
+mod messages;
 mod metadata;
 mod mutants;
 mod quick;
@@ -30,7 +31,8 @@ struct Arguments {
 enum Task {
     /// What to run between edits: format, arrows, claims, and unit tests of the crates that changed.
     Quick,
-    /// Checks which crate uses which against the allowed arrows, and the README's picture of them.
+    /// Checks which crate uses which against the allowed arrows, the README's picture of them, and
+    /// where messages of the wire are named.
     Arrows,
     /// Draws which crate uses which, for the README.
     Picture,
@@ -94,6 +96,7 @@ fn arrows() -> Result<Vec<String>, String> {
     let root = workspace_root();
     let metadata = metadata::Metadata::load(&root).map_err(|error| error.to_string())?;
     let mut findings = arrows::violations(&metadata);
+    findings.extend(messages::findings(&root).map_err(|error| error.to_string())?);
     findings.extend(
         arrows::outdated_picture(&metadata, &root)
             .map_err(|error| format!("README.md: {error}"))?,

@@ -376,7 +376,7 @@ impl RatingPlatform for Inputs {
         let columns = parameters.columns();
         let sides = (opened, uploaded);
         let plan = &self.plan;
-        let base = friends_outcome::base(&plan.train, plan, sides, columns, &release)
+        let base = friends_outcome::base(plan, sides, columns, &release)
             .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
         // The model's rows are in the order of P0's users.
         let rows = base.rows(columns);

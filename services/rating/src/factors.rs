@@ -1,11 +1,12 @@
 //! Factors of a recommender of the platform's own: how their files are read, committed to and told
 //! of, and how they take the place of the built-in ones.
 
-use s3rec_data::{FactorOptions, FactorSet, RatingSet, Vectors};
+use s3rec_data::{FactorOptions, FactorSet, IdRule, IdTable, RatingSet, Vectors};
+use s3rec_job::{JobId, Proposal};
 use s3rec_model::ModelError;
 use s3rec_model::lists::{ListsModel, ListsSettings, OwnFactors};
 use s3rec_node::datasets::header::id_rule;
-use s3rec_node::datasets::{Content, Datasets, Files, Tables, Unread};
+use s3rec_node::datasets::{Content, Datasets, Files, JobCopy, Tables, Unread};
 use s3rec_node::versions::Commitment;
 use s3rec_sparse::RatingMatrix;
 use s3rec_wire::status::{Fault, Reason};
@@ -115,27 +116,99 @@ fn check(
     })
 }
 
-/// The factors of a data set in the place of the built-in ones, over `base`: the ratings of
-/// everybody but the calibration users, users and items as in `ratings`.
+/// Gives a job its own copy of factors, if its request names some; they must go with its ratings.
 ///
 /// # Errors
-/// [`ModelError::OwnFactors`] where they say nothing of what users chose.
-pub fn model(
-    factors: &FactorSet,
-    ratings: &RatingSet,
-    base: &RatingMatrix,
-    settings: &ListsSettings,
-) -> Result<ListsModel, ModelError> {
-    fn row<'v>(vectors: &'v Vectors, id: Option<&str>) -> Option<&'v [f32]> {
-        Some(vectors.row(vectors.ids.find(id?)?))
+/// [`Reason::InvalidRequest`] naming what the ratings do not know, [`Reason::NotFound`].
+pub(crate) async fn copy<'a>(
+    factors: &'a FactorDatasets,
+    name: &str,
+    job: JobId,
+    (ratings, ids): (&RatingSet, IdRule),
+) -> Result<Option<JobCopy<'a, Factors>>, Fault> {
+    if name.is_empty() {
+        return Ok(None);
     }
-    let user = |index| row(&factors.users, ratings.users.name(index));
-    let items = factors.items.as_ref();
-    let item = |index| row(items?, ratings.items.name(index));
-    let own = OwnFactors {
-        width: factors.users.width,
-        user: &user,
-        item: items.is_some().then_some(&item),
+    let refused =
+        |message: String| Fault::new(Reason::InvalidRequest, message).at("field", "factors");
+    let copy = factors.copy(&factors.choose(name)?, job)?;
+    if copy.id_rule != ids {
+        let message =
+            format!("the ids of the factors {name} follow another rule than the ratings'");
+        return Err(refused(message).remedied_by("Import them with their case folded alike."));
+    }
+    let own = factors.load(&job.to_string()).await?;
+    own.check_known(std::path::Path::new(name), &ratings.users, &ratings.items)
+        .map_err(|error| refused(error.to_string()))?;
+    Ok(Some(copy))
+}
+
+/// What a verdict on factors brought along warns of.
+pub const WARNING: &str = "the figures hold only if the factors brought along were trained without the \
+    calibration users' ratings (s3rec rating calibration-users, or evaluate --calibration-out)";
+
+/// Factors of a data set in the place of the built-in ones, found by the indices of its ratings.
+pub struct OwnRows {
+    factors: FactorSet,
+    users: Vec<Option<u32>>,
+    items: Vec<Option<u32>>,
+}
+
+impl OwnRows {
+    /// Of the users and items of `ratings`.
+    #[must_use]
+    pub fn of(factors: FactorSet, ratings: &RatingSet) -> Self {
+        let find = |vectors: Option<&Vectors>, names: &IdTable| {
+            let names = names.names();
+            names.map(|name| vectors?.ids.find(name)).collect()
+        };
+        Self {
+            users: find(Some(&factors.users), &ratings.users),
+            items: find(factors.items.as_ref(), &ratings.items),
+            factors,
+        }
+    }
+
+    /// The model of them over `base`: the ratings of everybody but the calibration users.
+    ///
+    /// # Errors
+    /// [`ModelError::OwnFactors`] where they say nothing of what users chose.
+    pub fn model(
+        &self,
+        base: &RatingMatrix,
+        settings: &ListsSettings,
+    ) -> Result<ListsModel, ModelError> {
+        fn row<'v>(vectors: &'v Vectors, places: &[Option<u32>], index: u32) -> Option<&'v [f32]> {
+            Some(vectors.row((*places.get(index as usize)?)?))
+        }
+        let user = |index| row(&self.factors.users, &self.users, index);
+        let items = self.factors.items.as_ref();
+        let item = |index| row(items?, &self.items, index);
+        let own = OwnFactors {
+            width: self.factors.users.width,
+            user: &user,
+            item: items.is_some().then_some(&item),
+        };
+        ListsModel::imported(base, settings, own)
+    }
+}
+
+/// The factors that a proposal commits to; none where its rows are made from the ratings alone.
+///
+/// # Errors
+/// [`Reason::StateLost`] where others are there, or whatever reading may end in.
+pub(crate) async fn load(
+    factors: &FactorDatasets,
+    proposal: &Proposal,
+) -> Result<Option<FactorSet>, Fault> {
+    let Some(commitment) = proposal.terms.factors_commitment else {
+        return Ok(None);
     };
-    ListsModel::imported(base, settings, own)
+    let job = proposal.job.to_string();
+    if factors.version_for(&job)?.commitment != commitment {
+        let message =
+            format!("the factors of the job {job} are not those that it was proposed with");
+        return Err(Fault::new(Reason::StateLost, message).at("job", job));
+    }
+    factors.load(&job).await.map(Some)
 }

@@ -1,90 +1,33 @@
 //! The end of an opening of friends' sums: what was got is stored, the map is learnt, the report
 //! written.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use s3rec_data::{IdTable, RatingSet};
+use s3rec_data::RatingSet;
 use s3rec_job::rating::FriendsOpened;
 use s3rec_job::{JobEvent, JobState, Phase, statements};
-use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel};
-use s3rec_model::lists::ListsSettings;
+use s3rec_model::ModelError;
+use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
+use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
-use s3rec_model::{ModelError, SolverSettings};
 use s3rec_sparse::RatingMatrix;
 use s3rec_spmm::FriendsRelease;
-use s3rec_spmm::noise_first::Parameters;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
 use s3rec_wire::convert::{friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
-use serde::{Deserialize, Serialize};
 
+use crate::factors;
 use crate::friends_sides::{few_below, model_sides};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::outcome::store;
 use crate::plan::Plan;
 use crate::platform::Platform;
-use crate::stored::write_whole;
+use crate::stored_friends::StoredFriends;
 
 /// Users with fewer ratings are those whom a verdict can be about.
 const MOST_FEW: usize = 5;
-
-/// Version of the file; models of trainings count from 1.
-const FORMAT: u32 = 1;
-
-/// What P0 got from an opening, and what it serves from it: one file, readable by us alone.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct StoredFriends {
-    format: u32,
-    user_ids: Vec<String>,
-    item_ids: Vec<String>,
-    /// What was agreed on: μ, σ and sizes among it.
-    pub(crate) parameters: Parameters,
-    /// O, as rows of the users, in the order of the sums.
-    pub(crate) opened: Vec<u32>,
-    /// |O| × C, row by row, with noise.
-    pub(crate) sums: Vec<f64>,
-    pub(crate) model: FriendsModel,
-}
-
-impl StoredFriends {
-    pub(crate) fn path(directory: &Path, name: &str) -> PathBuf {
-        directory.join(format!("{name}.friends"))
-    }
-
-    pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), Fault> {
-        let bytes = postcard::to_stdvec(self).map_err(|error| {
-            Fault::new(Reason::Bug, format!("a model does not encode: {error}"))
-        })?;
-        write_whole(directory, &Self::path(directory, name), &bytes)
-    }
-
-    /// What is stored of a job's opening; none where there was none.
-    pub(crate) fn read(directory: &Path, name: &str) -> Result<Option<Self>, Fault> {
-        let path = Self::path(directory, name);
-        let failed =
-            |what: String| Fault::new(Reason::StorageFailed, format!("{}: {what}", path.display()));
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error.to_string())),
-        };
-        let stored: Self =
-            postcard::from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
-        match stored.format {
-            FORMAT => Ok(Some(stored)),
-            other => Err(failed(format!("format {other} is not {FORMAT}"))),
-        }
-    }
-
-    /// Its users and items.
-    pub(crate) fn ids(&self) -> (IdTable, IdTable) {
-        let table = |ids: &[String]| ids.iter().cloned().collect();
-        (table(&self.user_ids), table(&self.item_ids))
-    }
-}
 
 /// Settings of the model that rows are made from, by P0 alone.
 pub(crate) fn lists_settings(plan: &Plan, columns: usize) -> ListsSettings {
@@ -96,19 +39,23 @@ pub(crate) fn lists_settings(plan: &Plan, columns: usize) -> ListsSettings {
     }
 }
 
-/// The model that has seen no rating of a calibration user.
+/// The model that has seen no rating of a calibration user, or that of the factors brought along.
 pub(crate) fn base(
-    train: &RatingMatrix,
     plan: &Plan,
     sides: (&[u32], &[u32]),
     columns: usize,
     release: &FriendsRelease,
 ) -> Result<FriendsBase, ModelError> {
+    let train = &plan.train;
     let counts: Vec<usize> = (0..train.users())
         .map(|user| train.by_user(user).0.len())
         .collect();
     let sides = model_sides(sides, &counts, release);
-    FriendsBase::learn(train, sides, &lists_settings(plan, columns))
+    let settings = lists_settings(plan, columns);
+    FriendsBase::learn(train, sides, |base| match &plan.own {
+        Some(own) => own.model(base, &settings),
+        None => ListsModel::learn(base, &settings),
+    })
 }
 
 /// Users of whom that model has seen no rating, ascending: those it is calibrated with, and those
@@ -201,7 +148,7 @@ fn learn(
     let refused = |error: ModelError| Fault::new(Reason::ParametersRefused, error.to_string());
     let parameters = opened.parameters;
     let sides = (&opened.opened[..], &opened.uploaded[..]);
-    let base = base(&plan.train, plan, sides, parameters.columns(), release).map_err(refused)?;
+    let base = base(plan, sides, parameters.columns(), release).map_err(refused)?;
     // The sums are in the common order, the model's rows in that of the users.
     let mut order: Vec<usize> = (0..opened.opened.len()).collect();
     order.sort_by_key(|&place| opened.opened.get(place).copied());
@@ -219,7 +166,7 @@ fn learn(
     }
     let noisy = (&sums, parameters.sigma());
     let few_below = few_below(release);
-    let model = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below);
+    let (model, estimates) = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below);
     let judged = Opened {
         ratings: &plan.train,
         scale: plan.scale,
@@ -228,27 +175,23 @@ fn learn(
         sigma: parameters.sigma(),
         model: Some(base.model()),
     };
+    let explicit = plan.settings.without_social();
+    tracing::info!("learning to predict ratings");
+    let ratings_of = FriendsRatings::learn(&plan.train, plan.scale, base.sides(), noisy, &explicit);
+    let served = (model, ratings_of.map_err(refused)?);
     let asked = VerdictSettings {
         lists: lists_settings(plan, parameters.columns()),
-        ratings: Some(SolverSettings {
-            social_weight: 0.0,
-            social_bias_weight: 0.0,
-            ..plan.settings.clone()
-        }),
+        ratings: Some(explicit),
         few_below: few_below.min(MOST_FEW),
         seed: plan.settings.seed,
         ..VerdictSettings::default()
     };
     let log = &mut |what: &str| tracing::info!("judging what it was worth: {what}");
-    let verdict = verdict::judge(&judged, &asked, log).map_err(refused)?;
-    let stored = StoredFriends {
-        format: FORMAT,
-        user_ids: ratings.users.names().map(String::from).collect(),
-        item_ids: ratings.items.names().map(String::from).collect(),
-        parameters,
-        opened: rows,
-        sums: sums.values().to_vec(),
-        model,
-    };
+    let mut verdict = verdict::judge(&judged, &asked, log).map_err(refused)?;
+    if plan.own.is_some() {
+        verdict.details.warnings.push(factors::WARNING.to_owned());
+    }
+    let got = (parameters, rows, sums.values().to_vec());
+    let stored = StoredFriends::new(ratings, got, served, estimates);
     Ok((stored, verdict))
 }

@@ -7,9 +7,11 @@ use s3rec_job::{CalibrationSample, OpenedUsers};
 use s3rec_model::friends::OpenedSides;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Sides;
+use s3rec_wire::convert::{CALIBRATION_SHARE, FEW_BELOW};
 use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::v1;
 
-use crate::plan::FEW_BELOW;
+use crate::imports::blocking;
 use crate::platform::Platform;
 use crate::tables::{OPENED_USERS, SAMPLES};
 
@@ -48,8 +50,12 @@ impl Choosing {
     fn opens(&self, id: &str, ratings: usize, release: &FriendsRelease) -> bool {
         release.sides == Sides::Two
             || ratings < release.few_below as usize
-            || self.sample.takes(id, release.calibration_share)
-            || self.before.contains(&OpenedUsers::key_of(id))
+            || self.is_drawn(id, release.calibration_share)
+    }
+
+    /// Whether somebody is opened however many ratings they have.
+    fn is_drawn(&self, id: &str, share: f64) -> bool {
+        self.sample.takes(id, share) || self.before.contains(&OpenedUsers::key_of(id))
     }
 
     /// |O| among all users of P0: the most that a job can come to.
@@ -89,6 +95,40 @@ impl Choosing {
         }
         Ok(opened)
     }
+}
+
+/// The users of a data set who have ratings enough and are opened all the same, if P1 has them too.
+///
+/// # Errors
+/// [`Reason::NotFound`], [`Reason::InvalidRequest`], [`Reason::StorageFailed`].
+pub(crate) async fn calibration(
+    platform: &Platform,
+    request: v1::CalibrationUsersRequest,
+) -> Result<Vec<String>, Fault> {
+    let share = match request.calibration_share {
+        0.0 => CALIBRATION_SHARE,
+        share if share > 0.0 && share <= 1.0 => share,
+        _ => {
+            let message = "calibration_share must be from 0 to 1";
+            return Err(
+                Fault::new(Reason::InvalidRequest, message).at("field", "calibration_share")
+            );
+        }
+    };
+    let few_below = match request.few_below {
+        0 => FEW_BELOW,
+        few => few,
+    };
+    let dataset = platform.datasets.choose(&request.dataset)?;
+    let lineage = platform.datasets.lineage(&dataset)?;
+    let choosing = Choosing::of(platform, &lineage)?;
+    let datasets = platform.datasets.clone();
+    let ratings = blocking(move || datasets.newest(&dataset)).await??;
+    let counts = counts(&ratings);
+    let users = ratings.users.names().zip(counts);
+    let drawn = users
+        .filter(|(id, ratings)| *ratings >= few_below as usize && choosing.is_drawn(id, share));
+    Ok(drawn.map(|(id, _)| id.to_owned()).collect())
 }
 
 /// Ratings of each user.

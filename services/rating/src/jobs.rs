@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use s3rec_audit::Kind;
 use s3rec_job::{JobEvent, JobId, JobState, Party, Phase, Terms};
+use s3rec_node::datasets::JobCopy;
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
 use s3rec_wire::convert::{
-    ALIGNMENT_PSI, friends_release_from_wire, job_id, proposal_from_wire, state_to_wire,
+    ALIGNMENT_PSI, fill_defaults, friends_release_from_wire, job_id, proposal_from_wire, settings,
 };
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
@@ -17,11 +18,10 @@ use s3rec_wire::v1;
 use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
-use crate::plan::{fill_defaults, plan};
+use crate::plan::plan;
 use crate::platform::Platform;
-use crate::settings;
 use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
-use crate::{ending, runner};
+use crate::{ending, factors, runner};
 
 /// u_max: factors learnt from ratings of common scales stay far below it.
 const SATURATION_BOUND: f64 = 8.0;
@@ -32,11 +32,19 @@ const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Makes every protocol exact (protocol page, section 2).
 const GUARD_BITS: u32 = 2;
 
+/// A job that was proposed.
+pub(crate) struct Proposed {
+    pub(crate) job: String,
+    pub(crate) state: JobState,
+    /// Why it was rejected at once, where it was.
+    pub(crate) reason: String,
+}
+
 /// Checks the request against the data, sends the proposal, and stores the job.
 pub(crate) async fn propose(
     platform: &Platform,
     mut request: v1::ProposeJobRequest,
-) -> Result<v1::ProposeJobResponse, Fault> {
+) -> Result<Proposed, Fault> {
     fill_defaults(&mut request);
     let terms = Terms::default();
     let job = JobId::random();
@@ -53,7 +61,7 @@ pub(crate) async fn propose(
         given => given,
     };
     let users = platform.datasets.imported(dataset.as_str())?.users;
-    let mut ratings = None;
+    let ratings = platform.datasets.load(&name).await?;
     // How many users a release opens, at most, is part of what is consented to.
     if let Some(friends) = request
         .release_policy
@@ -63,10 +71,10 @@ pub(crate) async fn propose(
         friends.most_opened = 1;
         let release = friends_release_from_wire(Some(*friends))?;
         let choosing = Choosing::of(platform, &copy.version.lineage)?;
-        let loaded = platform.datasets.load(&name).await?;
-        friends.most_opened = choosing.count(&loaded, &release);
-        ratings = Some(loaded);
+        friends.most_opened = choosing.count(&ratings, &release);
     }
+    let with = (&ratings, copy.id_rule);
+    let own = factors::copy(&platform.factors, &request.factors, job, with).await?;
     let columns = request.model.as_ref().map_or(0, |model| {
         model
             .rank
@@ -92,6 +100,9 @@ pub(crate) async fn propose(
             least_statistical_bits: terms.least_statistical_bits,
         }),
         expires_unix_ms,
+        factors_commitment: own
+            .as_ref()
+            .map_or_else(Vec::new, |own| own.version.commitment.clone()),
     };
     let proposal = proposal_from_wire(&message)?;
     offer::check(&proposal)?;
@@ -101,10 +112,6 @@ pub(crate) async fn propose(
         let message = format!("{open} jobs are open, which is the limit; cancel those not wanted");
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    let ratings = match ratings {
-        Some(ratings) => ratings,
-        None => platform.datasets.load(&name).await?,
-    };
     let checked = request.clone();
     blocking(move || plan(&ratings, &checked).map(drop)).await??;
 
@@ -146,6 +153,7 @@ pub(crate) async fn propose(
         return Err(fault);
     }
     copy.keep();
+    own.into_iter().for_each(JobCopy::keep);
     tracing::info!(%job, "proposed");
     let mut reason = String::new();
     if state == JobState::Rejected {
@@ -154,9 +162,9 @@ pub(crate) async fn propose(
         ending::end(platform, job, &fault);
         reason = fault.message;
     }
-    Ok(v1::ProposeJobResponse {
-        job_id: name,
-        state: state_to_wire(state).into(),
+    Ok(Proposed {
+        job: name,
+        state,
         reason,
     })
 }
@@ -178,9 +186,10 @@ fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Resu
 /// Connects, learns P1's decision, and lets the job run by itself.
 pub(crate) async fn start(
     platform: &Arc<Platform>,
-    request: v1::StartJobRequest,
-) -> Result<v1::StartJobResponse, Fault> {
-    let (job, name) = known(platform, &request.job_id)?;
+    job: &str,
+    waits_for_approval: bool,
+) -> Result<JobState, Fault> {
+    let (job, name) = known(platform, job)?;
     let state = platform.state(&name);
     if !matches!(state, JobState::Proposed | JobState::Approved) {
         let last = platform.journal.last(&name).unwrap_or_default();
@@ -195,7 +204,7 @@ pub(crate) async fn start(
     let decision = lifeline.first().await?;
     match decision {
         JobState::Approved => {}
-        JobState::Proposed if request.wait_for_approval => {}
+        JobState::Proposed if waits_for_approval => {}
         JobState::Proposed => {
             let message = "the social platform's operator has not decided yet";
             return Err(Fault::new(Reason::NotApproved, message).at("job", job));
@@ -214,9 +223,7 @@ pub(crate) async fn start(
         connected: Some((connection, lifeline)),
     };
     tokio::spawn(runner::run(begun));
-    Ok(v1::StartJobResponse {
-        state: state_to_wire(decision).into(),
-    })
+    Ok(decision)
 }
 
 /// A job that was proposed here; a name that is no job's is not found, whatever its form.
@@ -244,16 +251,16 @@ pub(crate) fn take_up(platform: &Arc<Platform>) -> Result<(), Fault> {
 /// Ends a job: the running one before its next opening, any other at once.
 pub(crate) async fn cancel(
     platform: &Platform,
-    request: v1::CancelJobRequest,
-) -> Result<v1::CancelJobResponse, Fault> {
-    let (job, name) = known(platform, &request.job_id)?;
+    job: &str,
+    reason: &str,
+) -> Result<JobState, Fault> {
+    let (job, name) = known(platform, job)?;
     let state = platform.state(&name);
     if state.is_terminal() {
         let message = format!("the job is {} already", state.name());
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
     }
-    let why: String = request
-        .reason
+    let why: String = reason
         .chars()
         .filter(|c| !c.is_control())
         .take(500)
@@ -277,9 +284,7 @@ pub(crate) async fn cancel(
         }
     };
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), ended).await;
-    Ok(v1::CancelJobResponse {
-        state: state_to_wire(platform.state(&name)).into(),
-    })
+    Ok(platform.state(&name))
 }
 
 /// Deletes the details of an ended job, whose model is gone too.

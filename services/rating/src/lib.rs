@@ -4,7 +4,6 @@
 //! | module | one sentence |
 //! |---|---|
 //! | [`plan()`] | what a proposal means for given ratings |
-//! | [`settings`] | settings in the conversation's words and in the model's |
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `jobs` | proposing, starting, cancelling |
@@ -19,11 +18,13 @@
 //! | `warnings` | what people should know before they use a model |
 //! | `head_exchange` | both platforms sign the heads of both audit logs |
 //! | `ending`, `tables` | how a job ends, the records by table |
-//! | `stored`, `model_cache`, `models` | models on disk and in memory: predict, recommend, evaluate, export |
+//! | `stored`, `model_cache`, `models` | models on disk and in memory |
+//! | `answers` | predict, recommend, evaluate, export |
 
 mod absence;
 mod align;
 mod align_vole;
+mod answers;
 mod args;
 mod brought;
 mod connection;
@@ -50,9 +51,9 @@ mod platform;
 mod resume;
 mod runner;
 mod serve;
-pub mod settings;
 mod setup;
 mod stored;
+mod stored_friends;
 mod tables;
 mod warnings;
 

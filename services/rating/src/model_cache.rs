@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use s3rec_data::{IdRule, IdTable};
 use s3rec_model::Recommender;
-use s3rec_model::friends::FriendsModel;
+use s3rec_model::friends::{FriendsModel, FriendsRatings};
 use tokio::sync::Semaphore;
 
 use crate::plan::Plan;
@@ -25,7 +25,14 @@ pub(crate) enum ServedKind {
     /// Y·U, round by round.
     Trained(Box<Recommender>),
     /// One opening of friends' sums.
-    Friends(Box<FriendsModel>),
+    Friends(Box<ServedFriends>),
+}
+
+/// What an opening of friends' sums serves.
+pub(crate) struct ServedFriends {
+    pub(crate) lists: FriendsModel,
+    /// None of a version before.
+    pub(crate) ratings: Option<FriendsRatings>,
 }
 
 /// Models held ready at a time.

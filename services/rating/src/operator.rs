@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_node::tls::Caller;
 use s3rec_node::verbs::{WatchStream, answered, watched};
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire};
+use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire, state_to_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{factors, jobs, ledger, models};
+use crate::{answers, factors, friends_sides, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: u32 = 10;
@@ -24,6 +24,9 @@ const MAX_RECOMMENDATIONS: u32 = 1000;
 
 /// Numbers in one chunk of an exported model: half a mebibyte.
 const EXPORT_VALUES: usize = 1 << 16;
+
+/// Ids in one chunk of a list of users, which are 1 KiB long at most.
+const CHUNK_IDS: usize = 1 << 10;
 
 pub(crate) struct OperatorService(Arc<Platform>);
 
@@ -76,14 +79,23 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::ProposeJobRequest>,
     ) -> Result<Response<v1::ProposeJobResponse>, Status> {
-        answered(jobs::propose(&self.0, request.into_inner()).await)
+        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
+        Ok(Response::new(v1::ProposeJobResponse {
+            job_id: proposed.job,
+            state: state_to_wire(proposed.state).into(),
+            reason: proposed.reason,
+        }))
     }
 
     async fn start_job(
         &self,
         request: Request<v1::StartJobRequest>,
     ) -> Result<Response<v1::StartJobResponse>, Status> {
-        answered(jobs::start(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::start(&self.0, &request.job_id, request.wait_for_approval).await?;
+        Ok(Response::new(v1::StartJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     type WatchJobStream = WatchStream;
@@ -119,7 +131,11 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Result<Response<v1::CancelJobResponse>, Status> {
-        answered(jobs::cancel(&self.0, request.into_inner()).await)
+        let request = request.into_inner();
+        let state = jobs::cancel(&self.0, &request.job_id, &request.reason).await?;
+        Ok(Response::new(v1::CancelJobResponse {
+            state: state_to_wire(state).into(),
+        }))
     }
 
     async fn job_report(
@@ -154,7 +170,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        answered(models::evaluate(&self.0, served).await)
+        answered(answers::evaluate(&self.0, served).await)
     }
 
     async fn predict(
@@ -182,7 +198,7 @@ impl RatingPlatform for OperatorService {
                     .into());
             }
         };
-        answered(models::recommend(&self.0, request, count as usize).await)
+        answered(answers::recommend(&self.0, request, count as usize).await)
     }
 
     type ExportModelStream = Pin<Box<dyn Stream<Item = Result<v1::ModelChunk, Status>> + Send>>;
@@ -205,6 +221,40 @@ impl RatingPlatform for OperatorService {
         let chunks = header
             .chain(rows)
             .map(|part| Ok(v1::ModelChunk { part: Some(part) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    type ExportFriendsStream = Pin<Box<dyn Stream<Item = Result<v1::FriendsChunk, Status>> + Send>>;
+
+    async fn export_friends(
+        &self,
+        request: Request<v1::ExportFriendsRequest>,
+    ) -> Result<Response<Self::ExportFriendsStream>, Status> {
+        use v1::friends_chunk::Part;
+        let (id, stored) = models::friends(&self.0, &request.into_inner().model_id).await?;
+        let header = stored.header(&id)?;
+        let most = (EXPORT_VALUES / (header.columns + header.width + 1) as usize).max(1);
+        let rows = (0..)
+            .step_by(most)
+            .map_while(move |first| stored.rows(first, most));
+        let parts = std::iter::once(Part::Header(header)).chain(rows.map(Part::Rows));
+        let chunks = parts.map(|part| Ok(v1::FriendsChunk { part: Some(part) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    type CalibrationUsersStream =
+        Pin<Box<dyn Stream<Item = Result<v1::CalibrationUsersChunk, Status>> + Send>>;
+
+    async fn calibration_users(
+        &self,
+        request: Request<v1::CalibrationUsersRequest>,
+    ) -> Result<Response<Self::CalibrationUsersStream>, Status> {
+        let mut ids = friends_sides::calibration(&self.0, request.into_inner()).await?;
+        let chunks = std::iter::from_fn(move || {
+            let rest = ids.split_off(ids.len().min(CHUNK_IDS));
+            let ids = std::mem::replace(&mut ids, rest);
+            (!ids.is_empty()).then_some(Ok(v1::CalibrationUsersChunk { ids }))
+        });
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 

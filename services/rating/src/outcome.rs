@@ -6,9 +6,12 @@ use s3rec_data::RatingSet;
 use s3rec_job::{AgreedParameters, JobEvent, JobState, JointTraining, Phase, product_error_bound};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
-use s3rec_model::{Biases, GlobalMean, Model, Unit};
+use s3rec_model::{Accuracy, Biases, GlobalMean, Model, Unit};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
-use s3rec_wire::convert::{cost_to_wire, disclosure_to_wire, parameters_to_wire, round_to_wire};
+use s3rec_wire::convert::settings::to_wire;
+use s3rec_wire::convert::{
+    cost_to_wire, disclosure_to_wire, metrics_to_wire, parameters_to_wire, round_to_wire,
+};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 
@@ -17,7 +20,6 @@ use crate::ledger::Ledger;
 use crate::models;
 use crate::plan::{Plan, metrics};
 use crate::platform::Platform;
-use crate::settings::to_wire;
 use crate::stored::StoredModel;
 use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 use crate::warnings;
@@ -57,7 +59,9 @@ pub(crate) async fn finish(
     let parameters = parameters.and_then(AgreedParameters::product);
     store(platform, ledger, plan, sizes, |report| {
         report.parameters = parameters.and_then(|parameters| parameters_to_wire(parameters).ok());
-        report.quality = found.quality;
+        report.quality = found
+            .quality
+            .map(|quality| metrics_to_wire(quality, plan.held_out.len()));
         report.saturations = saturations;
         report.rounds = ledger.rounds.iter().map(round_to_wire).collect();
         report.product_error_bound = error_bound(ledger);
@@ -98,7 +102,7 @@ pub(crate) async fn finish(
 
 /// What is found out about a model when it is done.
 struct Findings {
-    quality: Option<v1::Metrics>,
+    quality: Option<Accuracy>,
     unit: Unit,
     drawn_in: u64,
     popularity_weight: f64,

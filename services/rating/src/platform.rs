@@ -90,10 +90,10 @@ impl Platform {
     ) -> Result<Arc<Self>, DaemonError> {
         let core = Core::open(settings, identity, CertificateRole::Rating, OF_JOBS)?;
         let limit_bytes = settings.limits.import_bytes;
-        // No job has a copy of factors.
-        let nobody = |_: &str| false;
+        // A model is served without the factors that it was made from.
+        let is_open = |job: &str| core.journal.is_open(job);
         let (store, audit) = (&core.store, &core.audit);
-        let factors = Datasets::open(&settings.data_dir, store, audit, limit_bytes, nobody)?;
+        let factors = Datasets::open(&settings.data_dir, store, audit, limit_bytes, is_open)?;
         Ok(Arc::new(Self {
             core,
             factors,
@@ -164,6 +164,7 @@ impl Platform {
         let has_model = event.state == JobState::Finished;
         Ok(self.journal.end(event, || {
             self.stocks.erase(&self.store, &job);
+            self.factors.release(&job);
             if !has_model {
                 self.datasets.release(&job);
             }

@@ -14,12 +14,13 @@ use tracing::{Instrument, info_span};
 use crate::absence::{self, Absence, Over};
 use crate::connection::{Lifeline, PeerConnection};
 use crate::drive::{self, Checkpoint, Driver, Inputs};
+use crate::factors::OwnRows;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::plan::plan;
+use crate::plan::{Plan, plan};
 use crate::platform::{Ask, Place, Platform};
 use crate::tables::{DISCLOSURES, PROPOSALS};
-use crate::{consent, ending, friends_outcome, head_exchange, outcome};
+use crate::{consent, ending, factors, friends_outcome, head_exchange, outcome};
 
 /// A job that holds the running job's place.
 pub(crate) struct Begun {
@@ -199,8 +200,12 @@ async fn phases(
     }
     let request = platform.request(&name)?;
     let ratings = load_proposed(platform, &proposal).await?;
+    let own = factors::load(&platform.factors, &proposal).await?;
     let (ratings, plan) = blocking(move || {
-        let plan = plan(&ratings, &request);
+        let plan = plan(&ratings, &request).map(|plan| Plan {
+            own: own.map(|own| OwnRows::of(own, &ratings)),
+            ..plan
+        });
         (ratings, plan)
     })
     .await?;

@@ -10,7 +10,7 @@ use s3rec_model::{Model, Unit};
 use s3rec_wire::status::{Fault, Reason};
 use serde::{Deserialize, Serialize};
 
-use crate::friends_outcome::StoredFriends;
+use crate::stored_friends::StoredFriends;
 
 /// Version of the model files.
 const FORMAT: u32 = 2;

@@ -1,7 +1,6 @@
 //! What people should know before they use a model, one plain sentence each.
 
-use s3rec_model::Unit;
-use s3rec_wire::v1;
+use s3rec_model::{Accuracy, Unit};
 
 use crate::plan::Plan;
 
@@ -28,13 +27,13 @@ pub(crate) fn of_training(plan: &Plan, unit: &Unit, saturations: u64) -> Vec<Str
 
 /// Of baselines that predict the same held-out ratings better.
 pub(crate) fn of_baselines(
-    model: Option<&v1::Metrics>,
-    baselines: &[(&str, Option<&v1::Metrics>)],
+    model: Option<&Accuracy>,
+    baselines: &[(&str, Option<&Accuracy>)],
 ) -> Vec<String> {
     let Some(model) = model else {
         return Vec::new();
     };
-    let worse = |(name, baseline): &(&str, Option<&v1::Metrics>)| {
+    let worse = |(name, baseline): &(&str, Option<&Accuracy>)| {
         let reached = baseline.map(|metrics| metrics.rmse)?;
         let is_known = !model.rmse.is_nan() && !reached.is_nan();
         let is_better = !is_known || model.rmse > reached * (1.0 + 1e-9);
@@ -60,10 +59,7 @@ mod tests {
 
     #[test]
     fn only_what_is_better_is_named() {
-        let metrics = |rmse| v1::Metrics {
-            rmse,
-            ..v1::Metrics::default()
-        };
+        let metrics = |rmse| Accuracy { rmse, mae: rmse };
         let (model, better, worse) = (metrics(1.0), metrics(0.9), metrics(1.1));
         let baselines = [
             ("the mean", Some(&worse)),

@@ -1,12 +1,14 @@
 //! What P1's people state of their links, and what follows from it for the operator of a job.
 
+use s3rec_node::datasets::Datasets;
 use s3rec_sparse::{BoundsRule, OperatorBounds, PublicBounds, SocialOperator, StatedBounds};
 use s3rec_spmm::fetch;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::imports::Links;
 use crate::platform::Platform;
-use crate::policy::Rule;
+use crate::policy::{Policy, Rule};
 
 /// A statement as an operator gives it with an approval; what is absent is the policy's, or the
 /// configuration's.
@@ -26,13 +28,6 @@ pub(crate) fn stated(
     given: Given,
 ) -> Result<PublicBounds, Fault> {
     let report = platform.datasets.imported(dataset)?;
-    if report.largest_degree == 0 && report.links > 0 {
-        let message = format!(
-            "the data set {dataset:?} was imported by a version that did not count degrees"
-        );
-        return Err(Fault::new(Reason::WrongState, message)
-            .remedied_by("Import the links again, under the same name."));
-    }
     let otherwise = rule.map_or_else(|| configured(platform, &report), Rule::bounds);
     let bounds = PublicBounds {
         stated: StatedBounds {
@@ -41,13 +36,58 @@ pub(crate) fn stated(
         },
         rule: given.rule.unwrap_or(otherwise.rule),
     };
-    if bounds.stated.hold(report.largest_degree, report.links) {
-        return Ok(bounds);
+    holds(&bounds.stated, dataset, &report).map(|()| bounds)
+}
+
+/// What is approved by itself shows, by whether it is approved, whether the links keep what is stated
+/// of them. So none does where they do not: neither such links nor such a policy are taken.
+pub(crate) fn approves_by_itself(
+    policy: Option<&Policy>,
+    dataset: &str,
+    report: &v1::ImportLinksResponse,
+) -> Result<(), Fault> {
+    let rules = policy.into_iter().flat_map(|policy| policy.approving());
+    rules
+        .filter(|rule| rule.dataset == dataset)
+        .try_for_each(|rule| holds(&rule.bounds().stated, dataset, report))
+}
+
+/// The same of all data sets that are here.
+pub(crate) fn all_approve_by_themselves(
+    datasets: &Datasets<Links>,
+    policy: Option<&Policy>,
+) -> Result<(), Fault> {
+    let rules = policy.into_iter().flat_map(|policy| policy.approving());
+    for rule in rules {
+        match datasets.imported(&rule.dataset) {
+            Ok(report) => holds(&rule.bounds().stated, &rule.dataset, &report)?,
+            Err(fault) if fault.reason == Reason::NotFound => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
+}
+
+/// Whether all of a data set keeps what is stated.
+fn holds(
+    stated: &StatedBounds,
+    dataset: &str,
+    report: &v1::ImportLinksResponse,
+) -> Result<(), Fault> {
+    if report.largest_degree == 0 && report.links > 0 {
+        let message = format!(
+            "the data set {dataset:?} was imported by a version that did not count degrees"
+        );
+        return Err(Fault::new(Reason::WrongState, message)
+            .remedied_by("Import the links again, under the same name."));
+    }
+    if stated.hold(report.largest_degree, report.links) {
+        return Ok(());
     }
     let message = format!(
         "the data set {dataset:?} has {} links and a user with {} of them; what is stated is at \
          most {} links and {} of one user",
-        report.links, report.largest_degree, bounds.stated.links, bounds.stated.degree
+        report.links, report.largest_degree, stated.links, stated.degree
     );
     Err(Fault::new(Reason::LimitExceeded, message)
         .at("field", "bounds")

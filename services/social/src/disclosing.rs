@@ -43,9 +43,21 @@ pub(crate) enum Leaving {
     /// The salted commitment to Y, under the agreed L.
     Commitment { row_norm: u64 },
     /// That parameters of friends' sums are agreed on: for whom, and over whom.
-    Agreement { opened: u32, uploaded: u32 },
+    Agreement {
+        opened: u32,
+        uploaded: u32,
+        /// Of one-sided releases.
+        all: Option<AllOpened>,
+    },
     /// Answers to an upload, or queries for its rows: one upload, whichever leaves first.
     Upload { is_counted: bool },
+}
+
+/// Everybody who was opened of a lineage, with whoever is about to be: what the log witnesses of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AllOpened {
+    pub(crate) count: u64,
+    pub(crate) digest: [u8; 32],
 }
 
 /// Proof that something was permitted, counted and logged before it leaves.
@@ -185,7 +197,11 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
                 ("all_commitments", all_shown.commitments.into()),
             ],
         ),
-        Leaving::Agreement { opened, uploaded } => platform.audit.record(
+        Leaving::Agreement {
+            opened,
+            uploaded,
+            all: None,
+        } => platform.audit.record(
             Kind::Showing,
             [
                 of_job,
@@ -193,6 +209,22 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
                 ("what", AGREEMENT.into()),
                 ("opened", opened.into()),
                 ("uploaded", uploaded.into()),
+            ],
+        ),
+        Leaving::Agreement {
+            opened,
+            uploaded,
+            all: Some(all),
+        } => platform.audit.record(
+            Kind::Showing,
+            [
+                of_job,
+                lineage,
+                ("what", AGREEMENT.into()),
+                ("opened", opened.into()),
+                ("uploaded", uploaded.into()),
+                ("all_opened", all.count.into()),
+                ("opened_digest", all.digest.into()),
             ],
         ),
         Leaving::Upload { .. } => platform.audit.record(

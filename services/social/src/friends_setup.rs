@@ -18,7 +18,7 @@ use s3rec_wire::convert::{friends_parameters_from_wire, rows_of_bitmap};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{self, SetupResponse};
 
-use crate::disclosing::{self, Leaving};
+use crate::disclosing::{self, AllOpened, Leaving};
 use crate::imports::blocking;
 use crate::platform::Platform;
 use crate::setup::{Becomes, Prepared};
@@ -153,16 +153,20 @@ pub(crate) async fn agree(
     let (at, rows) = (Arc::clone(platform), Arc::clone(&bounded.rows));
     let split = bounded.split.clone();
     let made = blocking(move || {
-        if release.sides == Sides::One {
-            stays_opened(&at, &lineage, &links.users, &rows, &split)?;
-        }
-        let friends = common_friends(&links, &rows)
-            .map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
+        let becomes_opened = match release.sides {
+            Sides::One => Some(stays_opened(&at, &lineage, &links.users, &rows, &split)?),
+            // Everybody is opened, and nobody kept apart.
+            Sides::Two => None,
+        };
+        let bug = |error: &dyn std::error::Error| Fault::new(Reason::Bug, error.to_string());
+        let friends = common_friends(&links, &rows).map_err(|error| bug(&error))?;
+        let block = friends.block(&split).map_err(|error| bug(&error))?;
         // Fresh for every setup: P1's randomness of one job is never that of another.
-        let key = Seed::generate().map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
-        Ok::<_, Fault>((friends, key))
+        let key = Seed::generate().map_err(|error| bug(&error))?;
+        let digest = block.digest(&key);
+        Ok::<_, Fault>((block, digest, key, becomes_opened))
     });
-    let (friends, key) = made.await??;
+    let (block, links, key, becomes_opened) = made.await??;
     let digest = parameters.digest();
     let text = format!(
         "Agreed: {} of {} common users are opened, {} numbers each, with noise of standard deviation \
@@ -189,7 +193,8 @@ pub(crate) async fn agree(
         },
         users_digest: bounded.users_digest,
         rows: bounded.rows,
-        friends,
+        block,
+        links,
         key,
     };
     Ok(Prepared {
@@ -198,13 +203,40 @@ pub(crate) async fn agree(
         leaving: Leaving::Agreement {
             opened: terms.opened,
             uploaded: terms.uploaded,
+            all: becomes_opened.as_ref().map(BecomesOpened::all),
         },
         becomes: Becomes::Agreed {
             text,
             times: AnswerTimes::of_friends(&parameters, stated.stated.links),
             parameters: parameters.into(),
+            opened: becomes_opened,
         },
     })
+}
+
+/// Who will have been opened of a lineage once the agreement on it is logged.
+pub(crate) struct BecomesOpened {
+    lineage: Vec<u8>,
+    users: OpenedUsers,
+}
+
+impl BecomesOpened {
+    fn all(&self) -> AllOpened {
+        AllOpened {
+            count: self.users.count(),
+            digest: self.users.digest(),
+        }
+    }
+
+    /// Stores them, behind the log and before P0 hears of it.
+    pub(crate) fn keep(&self, platform: &Platform) -> Result<(), Fault> {
+        let key = hexadecimal(&self.lineage);
+        platform.store.put(OPENED_USERS, &key, &self.users)?;
+        platform
+            .witnessed()
+            .says(&self.lineage, self.users.digest());
+        Ok(())
+    }
 }
 
 /// S among the common users, who are numbered in their order. Two of P1's accounts on one common
@@ -223,16 +255,16 @@ pub(crate) fn common_friends(links: &LinkSet, rows: &[u32]) -> Result<Friends, N
 }
 
 /// A user who was opened once stays among the opened, over all jobs on the lineage: fresh sets would
-/// put one pair after another into a release. Who is opened now is on record before P1 answers.
+/// put one pair after another into a release. So the set must be known: where the audit log witnesses
+/// another than the store has, it is known again only once both together are what the log says.
 fn stays_opened(
     platform: &Platform,
     lineage: &[u8],
     ids: &IdTable,
     rows: &[u32],
     split: &Split,
-) -> Result<(), Fault> {
-    let key = hexadecimal(lineage);
-    let before: Option<OpenedUsers> = platform.store.get(OPENED_USERS, &key)?;
+) -> Result<BecomesOpened, Fault> {
+    let before: Option<OpenedUsers> = platform.store.get(OPENED_USERS, &hexadecimal(lineage))?;
     let mut opened = before.unwrap_or_default();
     let name = |place: u32| {
         let row = rows.get(place as usize)?;
@@ -252,10 +284,21 @@ fn stays_opened(
                  go on from the data set whose users were opened before.",
             ));
     }
-    if opened.add(now) {
-        platform.store.put(OPENED_USERS, &key, &opened)?;
+    let is_known = platform.witnessed().is_known(lineage, &opened);
+    opened.add(now);
+    if !is_known && !platform.witnessed().is_known(lineage, &opened) {
+        let message = "who was opened before is not known here any more: this platform's store was \
+                       lost or put back to an older state, and the users named now are others than \
+                       its audit log witnesses";
+        return Err(Fault::new(Reason::StateLost, message).remedied_by(
+            "Put back a copy of the social platform's store that has them, or open exactly the \
+             users of before; until then no more friends' sums of this data are opened.",
+        ));
     }
-    Ok(())
+    Ok(BecomesOpened {
+        lineage: lineage.to_vec(),
+        users: opened,
+    })
 }
 
 fn not_friends() -> Fault {
@@ -265,6 +308,9 @@ fn not_friends() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack_tests::Bare;
+    use crate::witness;
+    use s3rec_audit::Kind;
     use s3rec_wire::convert::bitmap;
 
     fn release(sides: Sides) -> FriendsRelease {
@@ -302,6 +348,52 @@ mod tests {
         let mut padded = bitmap(201, &first(80));
         *padded.last_mut().unwrap() |= 0x80;
         assert!(split_of(&release(Sides::One), 201, &padded).is_err());
+    }
+
+    /// A store that was lost beside its log: whoever was opened before is not known, and so nobody else
+    /// is opened; the very same users are known by what the log witnesses of them.
+    #[test]
+    fn the_opened_are_what_the_log_witnesses_or_nobody_is() {
+        const LINEAGE: [u8; 16] = [3; 16];
+        let bare = Bare::new();
+        let platform = &bare.platform;
+        let ids: IdTable = (0..10).map(|user| format!("u{user}")).collect();
+        let rows: Vec<u32> = (0..10).collect();
+        let opens = |users: &[u32]| {
+            let split = Split::one_sided(10, users.to_vec()).unwrap();
+            stays_opened(platform, &LINEAGE, &ids, &rows, &split)
+        };
+        let agreed = |becomes: &BecomesOpened| {
+            let fields = [
+                ("job", "a job".into()),
+                ("lineage", LINEAGE.into()),
+                ("what", "agreement on friends' sums".into()),
+                ("opened_digest", becomes.all().digest.into()),
+            ];
+            platform.audit.record(Kind::Showing, fields).unwrap();
+        };
+        let first = opens(&[1, 2, 3]).unwrap();
+        agreed(&first);
+        first.keep(platform).unwrap();
+        // Whoever was opened stays so, and others may follow.
+        let left = opens(&[1, 2]).map(drop).unwrap_err();
+        assert_eq!(left.reason, Reason::BeyondConsent);
+        assert_eq!(opens(&[1, 2, 3, 4]).unwrap().all().count, 4);
+
+        let key = hexadecimal(&LINEAGE);
+        let lost = OpenedUsers::default();
+        platform.store.put(OPENED_USERS, &key, &lost).unwrap();
+        witness::hear(platform).unwrap();
+        for others in [&[4, 5, 6][..], &[1, 2], &[1, 2, 3, 4]] {
+            let refused = opens(others).map(drop).unwrap_err();
+            assert_eq!(refused.reason, Reason::StateLost, "{refused:?}");
+        }
+        let known = opens(&[1, 2, 3]).unwrap();
+        known.keep(platform).unwrap();
+        assert_eq!(opens(&[1, 2, 3, 4]).unwrap().all().count, 4);
+        // Another lineage was never opened.
+        let split = Split::one_sided(10, vec![7]).unwrap();
+        assert!(stays_opened(platform, &[4; 16], &ids, &rows, &split).is_ok());
     }
 
     #[test]

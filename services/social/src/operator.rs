@@ -166,7 +166,7 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportLinksResponse>, Status> {
-        answered(self.0.import(request).await)
+        answered(self.0.import_links(request).await)
     }
 
     async fn list_proposals(

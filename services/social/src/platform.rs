@@ -10,18 +10,22 @@ use s3rec_job::{JobEvent, JobState, Overlap, Party, Phase, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::daemon::DaemonError;
+use s3rec_node::datasets::Content;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::platform::Core;
 use s3rec_node::retention::JobTables;
-use s3rec_node::tls::Identity;
+use s3rec_node::tls::{Caller, Identity};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+use tonic::{Request, Streaming};
 
+use crate::bounds;
 use crate::imports::Links;
 use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
 use crate::slot::Slot;
 use crate::tables::{APPROVALS, CONSENTS, COSTS, COUNTED, DISCLOSURES, PROPOSALS};
+use crate::witness::WitnessedOpened;
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {
@@ -66,6 +70,8 @@ pub(crate) struct Platform {
     /// from a running job.
     pub(crate) meeting: HourlyAllowance,
     pub(crate) being_away: HourlyAllowance,
+    /// Who was opened of each lineage, as our audit log witnesses it.
+    witnessed: Mutex<WitnessedOpened>,
 }
 
 impl Deref for Platform {
@@ -94,6 +100,7 @@ impl Platform {
         let policy_file = settings.peer.policy.clone();
         let policy = read_policy(policy_file.as_deref()).map_err(Fault::from)?;
         let core = Core::open(settings, identity, CertificateRole::Social, OF_JOBS)?;
+        bounds::all_approve_by_themselves(&core.datasets, policy.as_deref())?;
         let platform = Self {
             proposing: HourlyAllowance::new(settings.limits.proposals_per_hour),
             slot: Slot::new(core.journal.clone(), core.audit.clone()),
@@ -106,6 +113,7 @@ impl Platform {
             ending: Mutex::default(),
             meeting: per_proposal(&settings.limits, MEETINGS_OF_A_PROPOSAL),
             being_away: per_proposal(&settings.limits, ABSENCES_OF_A_PROPOSAL),
+            witnessed: Mutex::default(),
             core,
         };
         Ok(Arc::new(platform))
@@ -120,6 +128,7 @@ impl Platform {
     /// Reads the policy's file again; a bad one changes nothing.
     pub(crate) fn reload_policy(&self) -> Result<Option<Arc<Policy>>, Fault> {
         let read = read_policy(self.policy_file.as_deref()).map_err(Fault::from)?;
+        bounds::all_approve_by_themselves(&self.datasets, read.as_deref())?;
         if let Some(policy) = &read {
             let path = policy.path.display().to_string();
             let text = policy.text.as_str().into();
@@ -129,6 +138,22 @@ impl Platform {
         let mut policy = self.policy.write().unwrap_or_else(PoisonError::into_inner);
         policy.clone_from(&read);
         Ok(read)
+    }
+
+    /// Reads a file of links in; not such as a rule of the policy would approve beyond what it states.
+    pub(crate) async fn import_links(
+        &self,
+        request: Request<Streaming<v1::FileChunk>>,
+    ) -> Result<v1::ImportLinksResponse, Fault> {
+        let who = Caller::name_of(&request);
+        let policy = self.policy();
+        let imported =
+            self.datasets
+                .import_checked(request.into_inner(), &who, move |header, links| {
+                    let found = Links::imported(links, header);
+                    bounds::approves_by_itself(policy.as_deref(), &header.dataset, &found)
+                });
+        imported.await
     }
 
     /// Pins of P0's certificate, as it was last let through, and of ours.
@@ -158,6 +183,13 @@ impl Platform {
             return Ok(());
         }
         Err(Fault::new(Reason::Cancelled, "the job has ended").at("job", job))
+    }
+
+    /// Who was opened, by the audit log.
+    pub(crate) fn witnessed(&self) -> MutexGuard<'_, WitnessedOpened> {
+        self.witnessed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Jobs that are being ended.

@@ -149,6 +149,12 @@ impl Policy {
         })
     }
 
+    /// The rules that approve without asking anybody.
+    pub(crate) fn approving(&self) -> impl Iterator<Item = &Rule> {
+        let rules = self.file.rules.iter();
+        rules.filter(|rule| rule.decide == Decide::Approve)
+    }
+
     /// The rule that limits what `peer` is shown of `dataset`; none where people decide alone.
     ///
     /// # Errors

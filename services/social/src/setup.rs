@@ -22,7 +22,7 @@ use s3rec_wire::v1::SetupResponse;
 use crate::bounds;
 use crate::common_links::common_operator;
 use crate::disclosing::{self, Leaving};
-use crate::friends_setup;
+use crate::friends_setup::{self, BecomesOpened};
 use crate::held::{PublicTime, reading_time};
 use crate::imports::blocking;
 use crate::platform::Platform;
@@ -46,6 +46,8 @@ pub(crate) enum Becomes {
         text: String,
         times: AnswerTimes,
         parameters: AgreedParameters,
+        /// Of friends' sums: who will have been opened.
+        opened: Option<BecomesOpened>,
     },
 }
 
@@ -73,8 +75,12 @@ pub(crate) async fn answer(
         text,
         times,
         parameters,
+        opened,
     } = &prepared.becomes
     {
+        if let Some(opened) = opened {
+            opened.keep(platform)?;
+        }
         platform.advance(&job.to_string(), JobState::Running, Phase::Setup, text)?;
         platform.slot.with(job, |running| {
             running.answer_times = *times;
@@ -408,6 +414,7 @@ async fn agree(
             text,
             times,
             parameters: agreed_on,
+            opened: None,
         },
     })
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use s3rec_audit::{AuditError, Entry, Kind};
-use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, Shown};
+use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, OpenedUsers, Shown};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::versions;
 use s3rec_spmm::ReleasePolicy;
@@ -35,6 +35,25 @@ pub(crate) struct Testimony {
     /// By lineage: values without noise and 10⁻⁹ of ρ that its newest opening came to over all
     /// jobs.
     accounts: BTreeMap<Vec<u8>, [u64; 2]>,
+    opened: WitnessedOpened,
+}
+
+/// By lineage: the digest of all users who were opened in one-sided releases of friends' sums, as the
+/// newest agreement on such has it.
+#[derive(Default)]
+pub(crate) struct WitnessedOpened(BTreeMap<Vec<u8>, [u8; 32]>);
+
+impl WitnessedOpened {
+    /// The newest agreement about a lineage.
+    pub(crate) fn says(&mut self, lineage: &[u8], digest: [u8; 32]) {
+        self.0.insert(lineage.to_vec(), digest);
+    }
+
+    /// Whether these are the users of whom the log knows.
+    pub(crate) fn is_known(&self, lineage: &[u8], opened: &OpenedUsers) -> bool {
+        let witnessed = self.0.get(lineage);
+        witnessed.is_none_or(|digest| opened.digest() == *digest)
+    }
 }
 
 /// Raises the ledger to what the audit log says, job by job, and gives data sets that the store
@@ -55,6 +74,7 @@ pub(crate) fn hear(platform: &Platform) -> Result<(), Fault> {
             );
         }
     }
+    *platform.witnessed() = testimony.opened;
     // Before the numbers: a number without its message is answered to nobody.
     for job in platform.journal.open_jobs() {
         let Some(said) = testimony.counted.get(&job) else {
@@ -134,6 +154,11 @@ impl Testimony {
                 self.jobs.entry(proposed.job.clone()).or_insert(proposed);
             }
             Kind::Showing => {
+                let digest = entry.bytes("opened_digest");
+                let digest = digest.and_then(|bytes| bytes.try_into().ok());
+                if let (Some(lineage), Some(digest)) = (entry.bytes("lineage"), digest) {
+                    self.opened.says(lineage, digest);
+                }
                 let more = shown(entry)?;
                 let shown = self.of(entry)?.shown.get_or_insert_default();
                 *shown = shown.plus(&more);

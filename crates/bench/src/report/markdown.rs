@@ -6,8 +6,15 @@ use super::section::{Grid, Part, Section};
 
 /// The text.
 #[must_use]
-pub(super) fn markdown(title: &str, subtitle: &[String], sections: &[Section]) -> String {
+pub(super) fn markdown(
+    (title, headline): (&str, &str),
+    subtitle: &[String],
+    sections: &[Section],
+) -> String {
     let mut text = format!("# {title}\n");
+    if !headline.is_empty() {
+        push(&mut text, &format!("**{headline}**"));
+    }
     for line in subtitle {
         push(&mut text, line);
     }
@@ -71,7 +78,7 @@ mod tests {
             rows: vec![vec!["he".to_owned(), "1 | 2".to_owned()]],
             ..Grid::new("By protocol", &["protocol", "bytes"])
         });
-        let text = markdown("T", &["here".to_owned()], &[section]);
+        let text = markdown(("T", "so"), &["here".to_owned()], &[section]);
         assert_eq!(
             text,
             "# T\n\nhere\n\n## Bytes\n\nMeasured.\n\n**By protocol**\n\n| protocol | bytes |\n\

@@ -36,6 +36,8 @@ use crate::{BenchError, Machine};
 pub struct Report {
     /// At the top.
     pub title: String,
+    /// What it comes to, in a sentence under the title; empty for none.
+    pub headline: String,
     /// Where and when it was measured.
     pub origin: Vec<String>,
     /// In order.
@@ -57,6 +59,7 @@ impl Report {
         sections.extend(learning::sections(collection)?);
         Ok(Self {
             title: "s3rec benchmarks".to_owned(),
+            headline: String::new(),
             origin: collection.origin(),
             sections,
         })
@@ -69,6 +72,7 @@ impl Report {
     pub fn of_training(training: &Training) -> Result<Self, BenchError> {
         Ok(Self {
             title: "s3rec: one joint training".to_owned(),
+            headline: String::new(),
             origin: vec![described(&Machine::here())],
             sections: training::sections(training)?,
         })
@@ -77,13 +81,15 @@ impl Report {
     /// The page as HTML.
     #[must_use]
     pub fn html(&self) -> String {
-        page::html(&self.title, &self.origin, &self.sections)
+        let top = (&self.title[..], &self.headline[..]);
+        page::html(top, &self.origin, &self.sections)
     }
 
     /// The page as Markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
-        markdown::markdown(&self.title, &self.origin, &self.sections)
+        let top = (&self.title[..], &self.headline[..]);
+        markdown::markdown(top, &self.origin, &self.sections)
     }
 
     /// Writes `report.html`, `report.md` and an SVG file for each drawing; says where the page is.

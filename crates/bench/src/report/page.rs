@@ -8,7 +8,11 @@ const STYLE: &str = include_str!("page.css");
 
 /// The page.
 #[must_use]
-pub(super) fn html(title: &str, subtitle: &[String], sections: &[Section]) -> String {
+pub(super) fn html(
+    (title, headline): (&str, &str),
+    subtitle: &[String],
+    sections: &[Section],
+) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -21,6 +25,7 @@ pub(super) fn html(title: &str, subtitle: &[String], sections: &[Section]) -> St
             body {
                 header {
                     h1 { (title) }
+                    @if !headline.is_empty() { p.headline { (headline) } }
                     @for line in subtitle { p.origin { (line) } }
                     @if sections.len() > 2 {
                         nav { @for section in sections {
@@ -101,8 +106,9 @@ mod tests {
             rows: vec![vec!["<script>".to_owned()]],
             ..Grid::new("c", &["t"])
         });
-        let page = html("x", &[], &[section]);
+        let page = html(("x", "1 > 0"), &[], &[section]);
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
+        assert!(page.contains("<p class=\"headline\">1 &gt; 0</p>"));
         assert!(page.contains("1 &lt; 2") && page.contains("A &lt;b&gt;"));
     }
 
@@ -116,7 +122,11 @@ mod tests {
             levels: Vec::new(),
         };
         let figure = crate::report::Figure::curves("f", "a \"b\"", "", &[panel]).unwrap();
-        let page = html("x", &["y".to_owned()], &[Section::new("z").figure(figure)]);
+        let page = html(
+            ("x", ""),
+            &["y".to_owned()],
+            &[Section::new("z").figure(figure)],
+        );
         for word in ["src=", "url(", "@import", "http:", "https:"] {
             assert!(!page.contains(word), "{word}");
         }

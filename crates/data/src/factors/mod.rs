@@ -24,7 +24,7 @@ use crate::normalise::Users;
 use crate::table::Place;
 use crate::{DataError, IdRule, IdTable, MAX_DECOMPRESSED_BYTES, MAX_ROWS};
 
-pub use write::{FriendsRow, write_friends};
+pub use write::{FriendsRow, FriendsWriter, GROUP_ROWS};
 
 /// The longest vector.
 pub const MAX_WIDTH: usize = 512;

@@ -68,14 +68,19 @@ impl Folder {
             .iter()
             .map(|(id, vector)| FriendsRow {
                 id,
-                sum: vector.to_vec(),
+                sum: vector,
                 noisy_degree: 1.5,
-                estimate: vec![2.0; 3],
+                estimate: &[2.0; 3],
                 is_used: true,
             })
             .collect();
         let path = self.path(name);
-        write_friends(&path, &rows).unwrap();
+        let mut writer = FriendsWriter::create(&path).unwrap();
+        // In two runs, as they come over a connection.
+        let (first, rest) = rows.split_at(rows.len() / 2);
+        writer.write(first).unwrap();
+        writer.write(rest).unwrap();
+        writer.finish().unwrap();
         path
     }
 }

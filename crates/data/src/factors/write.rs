@@ -1,7 +1,7 @@
 //! What friends' sums say of users, as Parquet for whoever ranks.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
@@ -14,8 +14,8 @@ use parquet::schema::types::{Type, TypePtr};
 
 use crate::DataError;
 
-/// Rows of one row group.
-const GROUP_ROWS: usize = 1 << 16;
+/// Rows of one row group, at most.
+pub const GROUP_ROWS: usize = 1 << 16;
 
 /// One opened user.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,54 +23,90 @@ pub struct FriendsRow<'a> {
     /// Who.
     pub id: &'a str,
     /// The noised sum of their friends' rows, C values.
-    pub sum: Vec<f64>,
+    pub sum: &'a [f64],
     /// Length of the sum less that of its noise, in friends' rows.
     pub noisy_degree: f64,
     /// The factor that the sum says they have, in the space of P0's own factors; k values.
-    pub estimate: Vec<f64>,
+    pub estimate: &'a [f64],
     /// Whether it beat popularity on calibration users.
     pub is_used: bool,
 }
 
 /// Writes one row for each user: `id` (text), `friends_sum` (list of double), `noisy_degree`
-/// (double), `estimate` (list of double), `is_used` (boolean).
-///
-/// # Errors
-/// [`DataError::Write`].
-pub fn write_friends(file: &Path, rows: &[FriendsRow<'_>]) -> Result<(), DataError> {
-    let failed = |reason: String| DataError::Write {
-        file: file.to_path_buf(),
-        reason,
-    };
-    let opened = File::create(file).map_err(|error| failed(error.to_string()))?;
-    write(opened, rows).map_err(|error| failed(error.to_string()))
+/// (double), `estimate` (list of double), `is_used` (boolean). What is there before it is
+/// [finished](Self::finish) is no Parquet file.
+pub struct FriendsWriter {
+    file: PathBuf,
+    writer: SerializedFileWriter<File>,
 }
 
-fn write(file: File, rows: &[FriendsRow<'_>]) -> Result<(), ParquetError> {
-    let properties = Arc::new(WriterProperties::builder().build());
-    let mut writer = SerializedFileWriter::new(file, schema()?, properties)?;
-    for rows in rows.chunks(GROUP_ROWS) {
-        let mut group = writer.next_row_group()?;
-        texts(&mut group, rows.iter().map(|row| row.id))?;
-        lists(&mut group, rows.iter().map(|row| &row.sum[..]))?;
-        let degrees: Vec<f64> = rows.iter().map(|row| row.noisy_degree).collect();
-        column(&mut group, |writer| match writer {
-            ColumnWriter::DoubleColumnWriter(writer) => {
-                writer.write_batch(&degrees, None, None).map(drop)
-            }
-            _ => Err(ParquetError::General("noisy_degree is no double".into())),
-        })?;
-        lists(&mut group, rows.iter().map(|row| &row.estimate[..]))?;
-        let used: Vec<bool> = rows.iter().map(|row| row.is_used).collect();
-        column(&mut group, |writer| match writer {
-            ColumnWriter::BoolColumnWriter(writer) => {
-                writer.write_batch(&used, None, None).map(drop)
-            }
-            _ => Err(ParquetError::General("is_used is no boolean".into())),
-        })?;
-        group.close()?;
+impl FriendsWriter {
+    /// Creates the file, or empties it.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn create(file: &Path) -> Result<Self, DataError> {
+        let failed = |error: ParquetError| failed(file, &error);
+        let opened = File::create(file).map_err(|error| failed(error.into()))?;
+        let properties = Arc::new(WriterProperties::builder().build());
+        let schema = schema().map_err(failed)?;
+        let writer = SerializedFileWriter::new(opened, schema, properties).map_err(failed)?;
+        Ok(Self {
+            file: file.to_path_buf(),
+            writer,
+        })
     }
-    writer.close().map(drop)
+
+    /// Writes further users, in row groups of [`GROUP_ROWS`] at most.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn write(&mut self, rows: &[FriendsRow<'_>]) -> Result<(), DataError> {
+        for rows in rows.chunks(GROUP_ROWS) {
+            let written = write_group(&mut self.writer, rows);
+            written.map_err(|error| failed(&self.file, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what makes it a Parquet file.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn finish(self) -> Result<(), DataError> {
+        let closed = self.writer.close();
+        closed.map(drop).map_err(|error| failed(&self.file, &error))
+    }
+}
+
+fn failed(file: &Path, error: &ParquetError) -> DataError {
+    DataError::Write {
+        file: file.to_path_buf(),
+        reason: error.to_string(),
+    }
+}
+
+fn write_group(
+    writer: &mut SerializedFileWriter<File>,
+    rows: &[FriendsRow<'_>],
+) -> Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    texts(&mut group, rows.iter().map(|row| row.id))?;
+    lists(&mut group, rows.iter().map(|row| row.sum))?;
+    let degrees: Vec<f64> = rows.iter().map(|row| row.noisy_degree).collect();
+    column(&mut group, |writer| match writer {
+        ColumnWriter::DoubleColumnWriter(writer) => {
+            writer.write_batch(&degrees, None, None).map(drop)
+        }
+        _ => Err(ParquetError::General("noisy_degree is no double".into())),
+    })?;
+    lists(&mut group, rows.iter().map(|row| row.estimate))?;
+    let used: Vec<bool> = rows.iter().map(|row| row.is_used).collect();
+    column(&mut group, |writer| match writer {
+        ColumnWriter::BoolColumnWriter(writer) => writer.write_batch(&used, None, None).map(drop),
+        _ => Err(ParquetError::General("is_used is no boolean".into())),
+    })?;
+    group.close().map(drop)
 }
 
 fn schema() -> Result<TypePtr, ParquetError> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use s3rec_algebra::Seed;
 use s3rec_spmm::noise_first::{
-    Friends, Noised, Opening, OpeningRecord, Parameters, Prepared, SessionSeeds, Sides,
+    Block, Friends, Noised, Opening, OpeningRecord, Parameters, Prepared, SessionSeeds, Sides,
     SocialAnswer, SocialKeySetup, SocialKeys, SocialPrepare, SocialPrepareAgain, SocialSession,
     Split,
 };
@@ -62,8 +62,11 @@ pub struct FriendsAgreed {
     pub users_digest: [u8; 32],
     /// The common users, as indices of P1's ids.
     pub rows: Arc<Vec<u32>>,
-    /// S, as it is for the whole of the job.
-    pub friends: Friends,
+    /// The part of S that is read, as it is for the whole of the job. It is made, with its digest,
+    /// where the time of that is padded: from here to the a-parts nothing looks at a link.
+    pub block: Block,
+    /// Its digest under the key.
+    pub links: [u8; 32],
     /// Of which all of P1's randomness is derived; fresh for this setup.
     pub key: Seed,
 }
@@ -230,8 +233,6 @@ impl About {
             keys,
             message,
         } = keyed;
-        let block = agreed.friends.block(&agreed.split);
-        let links = block.map_err(ours)?.digest(&agreed.key);
         let storage = self.platform.friends_storage();
         let checkpoint = SocialFriendsCheckpoint {
             peer: self.platform.peer(),
@@ -244,7 +245,7 @@ impl About {
             seeds: agreed.seeds,
             keys: message,
             key: Secret(*agreed.key.expose_bytes()),
-            links,
+            links: agreed.links,
             opening: None,
             upload: None,
             answer: None,
@@ -256,7 +257,7 @@ impl About {
             split: agreed.split,
             key: agreed.key,
         };
-        let prepare = SocialPrepare::new(session, &agreed.friends, Binding(storage));
+        let prepare = SocialPrepare::of_block(session, agreed.block, Binding(storage));
         let endpoint = Endpoint::FriendsPrepare(prepare.map_err(JobError::Ours)?);
         let left = FriendsLeft::Prepare(agreed.parameters_digest);
         Ok((endpoint, Left::Friends(left)))
@@ -370,7 +371,7 @@ impl Restoring {
             if block.digest(&session.key) != checkpoint.links {
                 return Err(changed("they give other sums"));
             }
-            let prepare = SocialPrepare::new(session, &friends, Binding(storage));
+            let prepare = SocialPrepare::of_block(session, block, Binding(storage));
             ResumeHandshake {
                 endpoint: Endpoint::FriendsPrepare(prepare.map_err(JobError::Ours)?),
                 left: FriendsLeft::Prepare(checkpoint.parameters_digest),
@@ -487,3 +488,7 @@ impl OpeningRecord for Answering {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "friends_tests.rs"]
+mod tests;

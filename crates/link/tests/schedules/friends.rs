@@ -378,6 +378,8 @@ impl Opening {
     }
 
     fn agreed(&self) -> SocialJob {
+        let key = Seed::from_bytes([self.sessions; 32]);
+        let block = self.world.friends().block(&World::split()).unwrap();
         let agreed = FriendsAgreed {
             parameters: self.world.parameters,
             parameters_digest: self.world.parameters.digest(),
@@ -385,8 +387,9 @@ impl Opening {
             seeds: World::seeds(self.sessions),
             users_digest: USERS_DIGEST,
             rows: Arc::new((0..USERS).collect()),
-            friends: self.world.friends(),
-            key: Seed::from_bytes([self.sessions; 32]),
+            links: block.digest(&key),
+            block,
+            key,
         };
         SocialJob::Friends(Box::new(SocialFriends::new(agreed)))
     }

@@ -19,9 +19,11 @@
 
 mod calibration;
 mod estimate;
+mod estimates;
 mod features;
 mod few;
 mod predicted;
+mod ratings;
 mod ridge;
 mod rows;
 mod served;
@@ -30,10 +32,12 @@ mod sides;
 pub(crate) use calibration::relevant;
 pub use calibration::{Calibration, Judging};
 pub use estimate::{Candidate, FriendsEstimate, Gate};
+pub use estimates::Estimates;
 pub use features::noisy_degree;
 pub(crate) use few::keep;
 pub use few::{FewRatings, OwnRatings};
 pub(crate) use predicted::{KeptRatings, PredictedBase, PredictedFriends};
+pub use ratings::{FriendsRatings, PredictedRating};
 pub use rows::rows_to_open;
 pub use served::{FriendsBase, FriendsItem, FriendsModel, FriendsQuality};
 pub use sides::{OpenedSides, Sampling};

@@ -68,6 +68,10 @@ impl PredictedBase {
         })
     }
 
+    pub(super) fn model(&self) -> &Model {
+        &self.model
+    }
+
     fn width(&self) -> usize {
         self.model.rank() + 1
     }
@@ -80,7 +84,7 @@ impl PredictedBase {
     }
 
     /// (u, b) of somebody who gave these ratings, drawn to c + `shift`.
-    fn fold_in(&self, items: &[u32], values: &[f32], shift: &[f64]) -> Vec<f64> {
+    pub(super) fn fold_in(&self, items: &[u32], values: &[f32], shift: &[f64]) -> Vec<f64> {
         let width = self.width();
         let mut centre = self.centre(items.len());
         centre.iter_mut().zip(shift).for_each(|(c, s)| *c += s);

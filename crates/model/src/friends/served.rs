@@ -3,10 +3,11 @@
 
 use super::calibration::{Calibration, Judging};
 use super::estimate::{Candidate, FriendsEstimate, Gate};
+use super::estimates::Estimates;
 use super::few::{FewRatings, OwnRatings};
 use super::rows::rows_to_open;
 use super::sides::OpenedSides;
-use crate::lists::{ListsModel, ListsSettings, narrow};
+use crate::lists::{ListsModel, narrow};
 use crate::{ModelError, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
@@ -26,21 +27,21 @@ pub struct FriendsBase {
 }
 
 impl FriendsBase {
-    /// Learns from `ratings` of all but the calibration users. The same ratings, sides and settings
-    /// give the same model.
+    /// Learns by `learn` from `ratings` of all but the calibration users: [`ListsModel::learn`], or
+    /// [`ListsModel::imported`] with factors brought along.
     ///
     /// # Errors
-    /// As [`ListsModel::learn`].
+    /// Those of `learn`.
     pub fn learn(
         ratings: &RatingMatrix,
         sides: OpenedSides,
-        settings: &ListsSettings,
+        learn: impl FnOnce(&RatingMatrix) -> Result<ListsModel, ModelError>,
     ) -> Result<Self, ModelError> {
         let is_held_back = |user: u32| sides.calibration.binary_search(&user).is_ok();
         let rest = ratings.iter().filter(|rating| !is_held_back(rating.user));
         let rest: Vec<Rating> = rest.collect();
         let base = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &rest)?;
-        let model = ListsModel::learn(&base, settings)?;
+        let model = learn(&base)?;
         Ok(Self { sides, base, model })
     }
 
@@ -148,6 +149,7 @@ pub struct FriendsItem {
 impl FriendsModel {
     /// Learns the map from a release: `sums` are the rows of O in order, with noise of standard
     /// deviation `sigma`; `is_common` says who could be opened, `few_below` who has few ratings.
+    /// With what it says of every opened user, for other rankers.
     #[must_use]
     pub fn learn(
         base: &FriendsBase,
@@ -155,7 +157,7 @@ impl FriendsModel {
         is_common: &[bool],
         (sums, sigma): (&RealMatrix, f64),
         few_below: usize,
-    ) -> Self {
+    ) -> (Self, Estimates) {
         let FriendsBase { sides, base, model } = base;
         let judging = Judging {
             cutoff: CUTOFF,
@@ -233,7 +235,8 @@ impl FriendsModel {
                     .collect()
             })
             .collect();
-        Self {
+        let estimates = Estimates::of(model, &estimate, (sums, sigma));
+        let learnt = Self {
             quality: FriendsQuality {
                 opened: sides.opened.len(),
                 calibration: sides.calibration.len(),
@@ -260,7 +263,8 @@ impl FriendsModel {
             few_below,
             direct,
             blended,
-        }
+        };
+        (learnt, estimates)
     }
 
     /// k.
@@ -298,22 +302,6 @@ impl FriendsModel {
     fn row_of(&self, user: usize) -> Option<usize> {
         let user = u32::try_from(user).ok()?;
         self.opened.binary_search(&user).ok()
-    }
-
-    /// Whether the lists of a user with so many ratings of their own rest on friends.
-    #[must_use]
-    pub fn rests_on_friends(&self, user: usize, ratings: usize) -> bool {
-        let Some(place) = self.row_of(user) else {
-            return false;
-        };
-        if ratings == 0 && self.direct.is_some() {
-            return true;
-        }
-        if (1..self.few_below).contains(&ratings) && self.blended.is_some() {
-            return true;
-        }
-        let friends = row(&self.friends, self.rank, place);
-        friends.is_some_and(|row| row.iter().any(|value| *value != 0.0))
     }
 
     /// The `count` best items for a user who has rated `rated`, ascending, without the items in

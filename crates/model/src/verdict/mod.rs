@@ -43,7 +43,7 @@ mod weigh;
 pub use report::{GroupVerdict, StratumVerdict, TaskVerdict, Verdict, VerdictDetails, Weighted};
 
 use crate::evaluate::{RankingSettings, Relevance};
-use crate::friends::{Calibration, FriendsEstimate, Gate, Judging, OpenedSides, noisy_degree};
+use crate::friends::{Calibration, Estimates, FriendsEstimate, Judging, OpenedSides, noisy_degree};
 use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ListsSettings, ModelError, SolverSettings, Unit};
 use nested::Nested;
@@ -219,17 +219,6 @@ pub fn judge(
     Ok(report::verdict(&nested, &lists, ratings.as_deref()))
 }
 
-/// What an opening says of every opened user, in the order of O.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Estimates {
-    /// [`noisy_degree`] of each.
-    pub degrees: Vec<f64>,
-    /// |O| × k, in the space of the factors that were brought along, or of the model.
-    pub factors: RealMatrix,
-    /// Whether the estimate beats popularity on calibration users.
-    pub gate: Gate,
-}
-
 /// Estimates every opened user's factor by a map learnt from all calibration users: what lists are
 /// made with, and what other rankers may use.
 ///
@@ -259,17 +248,7 @@ pub fn estimate(opened: &Opened<'_>, settings: &VerdictSettings) -> Result<Estim
     let (ratings, sides) = (opened.ratings, opened.sides);
     let calibration = Calibration::new(model, &base, ratings, sides, &is_common, judging);
     let estimate = FriendsEstimate::fit(&calibration, opened.sums, opened.sigma);
-    let rows = sides.opened.len();
-    let mut factors = RealMatrix::zeros(rows, model.users().columns());
-    for row in 0..rows {
-        let given = model.as_given(&estimate.factor(row));
-        factors.row_mut(row).copy_from_slice(&given);
-    }
-    Ok(Estimates {
-        degrees: opened.degrees(),
-        factors,
-        gate: estimate.gate,
-    })
+    Ok(Estimates::of(model, &estimate, (opened.sums, opened.sigma)))
 }
 
 /// Refuses what cannot be a release.

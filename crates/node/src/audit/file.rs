@@ -72,6 +72,14 @@ pub enum AuditFileError {
 }
 
 impl AuditFileError {
+    /// Without random bytes no entry is written.
+    pub(super) fn no_entropy() -> Self {
+        Self::File {
+            path: PathBuf::from(LOG_FILE),
+            source: io::Error::other("the system gives no entropy"),
+        }
+    }
+
     /// What kind of error the file system's was; `Other` where none of its caused this.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {

@@ -177,7 +177,12 @@ impl Audit {
         ])
     }
 
-    fn append(&self, kind: Kind, fields: Fields) -> Result<Head, AuditFileError> {
+    /// Every entry has a nonce: whoever is shown a head and knows the rest of an entry would else find
+    /// out the number in it (of links imported, for one) by trying.
+    fn append(&self, kind: Kind, mut fields: Fields) -> Result<Head, AuditFileError> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|_| AuditFileError::no_entropy())?;
+        fields.insert(NONCE.to_owned(), nonce.into());
         self.log().append(now_unix_ms(), kind, fields)
     }
 
@@ -186,6 +191,10 @@ impl Audit {
     }
 }
 
+/// The field of an entry that nobody can guess.
+const NONCE: &str = "nonce";
+const NONCE_BYTES: usize = 16;
+
 /// The label under which approvals are signed.
 pub const APPROVAL_LABEL: &str = verify::APPROVAL;
 
@@ -193,6 +202,7 @@ pub const APPROVAL_LABEL: &str = verify::APPROVAL;
 mod tests {
     use super::*;
     use crate::pki::{certificate_in, issue, rotate};
+    use s3rec_audit::Chain;
 
     /// Each certificate is one entry, however often the peer changes between them.
     #[test]
@@ -229,5 +239,72 @@ mod tests {
         let audit = open();
         audit.peer(&certificate("rating.pem")).unwrap();
         assert_eq!(named(&audit), ["own", "peer", "peer", "own", "peer"]);
+    }
+
+    /// Whoever is shown heads knows all of an import but its size, and tries every size.
+    #[test]
+    fn a_head_does_not_tell_how_many_links_were_imported() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path();
+        issue(keys, &[]).unwrap();
+        let own = certificate_in(&keys.join("social.pem")).unwrap();
+        let signer = Signer::generate().unwrap();
+        let audit = Audit::open(keys, CertificateRole::Social, &own, signer).unwrap();
+        let before = audit.head().unwrap();
+        let import = |links: u64| {
+            let of = [("dataset", "friends".into()), ("links", links.into())];
+            fields(of)
+        };
+        let guessed = |links, at| {
+            let next = Chain::behind(before).next(at, Kind::Import, import(links));
+            next.unwrap().1.head().unwrap().hash
+        };
+        let shown = audit.record(
+            Kind::Import,
+            [("dataset", "friends".into()), ("links", 60u64.into())],
+        );
+        let shown = shown.unwrap();
+        let mut at = 0;
+        let look = |entry: &Entry| {
+            at = entry.time_unix_ms;
+            Ok(())
+        };
+        audit.each(look).unwrap();
+        for links in 0..200 {
+            assert_ne!(guessed(links, at), shown.hash, "{links}");
+        }
+    }
+
+    /// Logs of before entries had a nonce verify and go on.
+    #[test]
+    fn a_log_without_nonces_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path();
+        issue(keys, &[]).unwrap();
+        let own = certificate_in(&keys.join("social.pem")).unwrap();
+        let signer = Signer::generate().unwrap();
+        let mut old = LogFile::open(keys).unwrap();
+        let key = signer.public();
+        let identity = fields([
+            ("party", "own".into()),
+            ("role", "social".into()),
+            ("certificate", own.as_ref().into()),
+            ("key", (*key.as_bytes()).into()),
+        ]);
+        old.append(5, Kind::Identity, identity).unwrap();
+        old.append(6, Kind::Import, fields([("links", 60u64.into())]))
+            .unwrap();
+        drop(old);
+        let audit = Audit::open(keys, CertificateRole::Social, &own, signer).unwrap();
+        audit
+            .record(Kind::Import, [("links", 61u64.into())])
+            .unwrap();
+        let log = verify::verify(&std::fs::read(keys.join(LOG_FILE)).unwrap()).unwrap();
+        assert_eq!(log.entries.len(), 5);
+        let nonces = log
+            .entries
+            .iter()
+            .filter_map(|(entry, _)| entry.bytes(NONCE));
+        assert_eq!(nonces.collect::<std::collections::BTreeSet<_>>().len(), 3);
     }
 }

@@ -297,6 +297,14 @@ impl<C: Content> Datasets<C> {
         Ok(header::id_rule(&header))
     }
 
+    /// Which data a data set is a version of, 16 bytes.
+    ///
+    /// # Errors
+    /// [`Reason::WrongState`], [`Reason::StorageFailed`].
+    pub fn lineage(&self, name: &DatasetName) -> Result<Vec<u8>, Fault> {
+        Ok(self.version(name)?.lineage)
+    }
+
     /// The newest version of a data set.
     fn version(&self, name: &DatasetName) -> Result<DataVersion, Fault> {
         versions::of_kind(&self.0.store, C::TABLES.versions, name.as_str())?.ok_or_else(|| {

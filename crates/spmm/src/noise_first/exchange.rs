@@ -189,9 +189,32 @@ impl SocialPrepare {
         friends: &Friends,
         record: impl OpeningRecord + 'static,
     ) -> Result<Self, SpmmError> {
+        let block = friends.block(&session.split)?;
+        Self::of_block(session, block, record)
+    }
+
+    /// The same of links that were restricted to the session's split before: nothing of it takes a
+    /// time that follows them until the opening is named.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_block(
+        session: SocialSession,
+        block: Block,
+        record: impl OpeningRecord + 'static,
+    ) -> Result<Self, SpmmError> {
         let schedule = prepare_schedule(session.keys.parameters())?;
         session.split.check(session.keys.parameters().terms())?;
-        let block = friends.block(&session.split)?;
+        let (expected, actual) = (session.split.opened().len(), block.rows());
+        if expected != actual {
+            let what = "the number of opened users";
+            return Err(NoiseFirstError::Shape {
+                what,
+                expected,
+                actual,
+            }
+            .into());
+        }
         let preparing = Preparing {
             session,
             record: Box::new(record),

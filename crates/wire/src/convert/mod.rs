@@ -13,6 +13,8 @@ mod pattern;
 mod phase;
 mod policy;
 mod proposal;
+mod request;
+pub mod settings;
 mod setup;
 mod verdict;
 
@@ -39,11 +41,13 @@ pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire
 pub use pattern::{bitmap, rows_of_bitmap};
 pub use phase::{phase_from_wire, phase_to_wire};
 pub use policy::{
-    operator_from_wire, operator_to_wire, pattern_from_wire, pattern_to_wire, protocol_from_wire,
-    protocol_to_wire, release_from_wire, release_to_wire,
+    operator_from_wire, operator_to_wire, pattern_from_wire, pattern_named, pattern_to_wire,
+    protocol_from_wire, protocol_named, protocol_to_wire, release_from_wire, release_kind,
+    release_kind_named, release_to_wire,
 };
 pub use proposal::{
     ALIGNMENT_PSI, job_id, proposal_from_wire, proposal_to_wire, solver_from_wire, solver_to_wire,
 };
+pub use request::{CALIBRATION_SHARE, FEW_BELOW, fill_defaults};
 pub use setup::{digest_of, half_of};
-pub use verdict::{verdict_from_wire, verdict_to_wire};
+pub use verdict::{metrics_to_wire, verdict_from_wire, verdict_to_wire};

@@ -154,6 +154,33 @@ pub fn release_to_wire(release: &ReleasePolicy) -> v1::ReleasePolicy {
     message
 }
 
+/// The protocol of that name: `PROTOCOL_HE`.
+#[must_use]
+pub fn protocol_named(name: &str) -> Option<Protocol> {
+    let protocol = v1::Protocol::from_str_name(name)?;
+    protocol_from_wire(protocol.into()).ok()
+}
+
+/// The pattern policy of that name: `PATTERN_POLICY_NOTHING`.
+#[must_use]
+pub fn pattern_named(name: &str) -> Option<PatternPolicy> {
+    let pattern = v1::PatternPolicy::from_str_name(name)?;
+    pattern_from_wire(pattern.into()).ok()
+}
+
+/// That name where it is one of a kind of release: `RELEASE_KIND_EXACT`.
+#[must_use]
+pub fn release_kind_named(name: &str) -> Option<&'static str> {
+    let kind = v1::ReleaseKind::from_str_name(name)?;
+    (kind != v1::ReleaseKind::Unspecified).then(|| kind.as_str_name())
+}
+
+/// The name of a release's kind.
+#[must_use]
+pub fn release_kind(release: &ReleasePolicy) -> &'static str {
+    release_to_wire(release).kind().as_str_name()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,6 +60,10 @@ fn terms_from_wire(message: &v1::PeerProposal) -> Result<Terms, WireError> {
     Ok(Terms {
         rating_commitment: field::array("rating_commitment", &message.rating_commitment)?,
         rating_lineage: field::array("rating_lineage", &message.rating_lineage)?,
+        factors_commitment: match &message.factors_commitment[..] {
+            [] => None,
+            bytes => Some(field::array("factors_commitment", bytes)?),
+        },
         most_common_users: field::within(users, bounds.most_common_users, 1, u32::MAX)?,
         least_security_bits: bits(
             "bounds.least_security_bits",
@@ -156,6 +160,10 @@ pub fn proposal_to_wire(proposal: &Proposal) -> v1::PeerProposal {
             least_statistical_bits: proposal.terms.least_statistical_bits,
         }),
         expires_unix_ms: proposal.terms.expires_unix_ms,
+        factors_commitment: proposal
+            .terms
+            .factors_commitment
+            .map_or_else(Vec::new, |commitment| commitment.to_vec()),
     }
 }
 
@@ -204,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_proposal_survives_the_wire() {
-        let proposal = sample();
+        let mut proposal = sample();
+        proposal.terms.factors_commitment = Some([3; 32]);
         assert_eq!(
             proposal_from_wire(&proposal_to_wire(&proposal)).unwrap(),
             proposal
@@ -220,9 +229,10 @@ mod tests {
 
     #[test]
     fn each_spoilt_field_is_named() {
-        let spoilt: [(&str, Spoil); 19] = [
+        let spoilt: [(&str, Spoil); 20] = [
             ("rating_commitment", |p| p.rating_commitment = vec![1; 31]),
             ("rating_lineage", |p| p.rating_lineage.clear()),
+            ("factors_commitment", |p| p.factors_commitment = vec![1; 31]),
             ("columns", |p| p.columns += 1),
             ("bounds", |p| p.bounds = None),
             ("bounds.least_security_bits", |p| {

@@ -1,9 +1,19 @@
 //! What an opening was worth, as P0's people are told.
 
 use s3rec_job::report::{VerdictGroup, VerdictReport};
-use s3rec_model::Verdict;
+use s3rec_model::{Accuracy, Verdict};
 
 use crate::v1;
+
+/// Errors over so many held-out ratings.
+#[must_use]
+pub fn metrics_to_wire(found: Accuracy, ratings: usize) -> v1::Metrics {
+    v1::Metrics {
+        rmse: found.rmse,
+        mae: found.mae,
+        ratings: ratings as u64,
+    }
+}
 
 /// The message of a verdict.
 #[must_use]

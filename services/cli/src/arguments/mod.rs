@@ -40,7 +40,8 @@ pub use pki::{
 };
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{
-    ImportRatingsArgs, JobsArgs, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, RunArgs,
+    CalibrationUsersArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelsArgs, ModelsVerb,
+    ProposeArgs, RatingVerb, RunArgs,
 };
 pub use reading::{
     BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,

@@ -34,7 +34,7 @@ pub enum RatingVerb {
     /// End a job before its next opening.
     Cancel(ReasonedJobArgs),
     /// Cost, parameters, quality and disclosure of a finished job.
-    Report(JobArgs),
+    Report(JobReportArgs),
     /// List the models, or delete one.
     Models(ModelsArgs),
     /// The imported data sets.
@@ -48,6 +48,11 @@ pub enum RatingVerb {
     Recommend(RecommendArgs),
     /// Write a model as safetensors with a JSON card beside it.
     Export(ExportArgs),
+    /// Write what an opening of friends' sums says of every opened user as Parquet: noised sum,
+    /// noisy degree, estimated factor; for a ranker of your own.
+    ExportFriends(ExportFriendsArgs),
+    /// Write the ids of users whose ratings must be left out of factors that a job brings along.
+    CalibrationUsers(CalibrationUsersArgs),
     /// What this platform was shown, over all jobs.
     Disclosures(ConnectionArgs),
     /// The stocks of masked columns: made, used, left.
@@ -141,6 +146,9 @@ pub struct ProposeArgs {
     /// Wait until the social platform has decided; exit code 1 when it rejects.
     #[arg(long, conflicts_with = "start")]
     pub wait: bool,
+    /// Imported factors in the place of the built-in model; of friends' sums only.
+    #[arg(long, value_name = "NAME")]
+    pub factors: Option<String>,
     /// Propose it also where an open job asks for the same already.
     #[arg(long)]
     pub again: bool,
@@ -186,6 +194,17 @@ pub struct JobsArgs {
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+/// `report`.
+#[derive(Args, Debug)]
+pub struct JobReportArgs {
+    /// Which job, and where.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Write it as a page too: report.html and report.md in this folder.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub html: Option<PathBuf>,
 }
 
 /// `models`.
@@ -271,6 +290,51 @@ pub struct ExportArgs {
     /// JSON.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `export-friends`.
+#[derive(Args, Debug)]
+pub struct ExportFriendsArgs {
+    /// Id of the job, as `jobs` shows it, which its model has too; that of the newest model unless
+    /// given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "JOB"
+    )]
+    pub job: String,
+    /// Columns id, friends_sum, noisy_degree, estimate, is_used.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// `calibration-users`.
+#[derive(Args, Debug)]
+pub struct CalibrationUsersArgs {
+    /// A data set of ratings; the only one unless given.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME"
+    )]
+    pub dataset: String,
+    /// As the job will be proposed: users with fewer ratings are opened.
+    #[arg(long, value_name = "RATINGS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub few_below: Option<u32>,
+    /// As the job will be proposed: the share of the others that is opened.
+    #[arg(long, value_name = "SHARE")]
+    pub calibration_share: Option<f64>,
+    /// One id a line.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use s3rec_model::{Preset, StopRule};
-use s3rec_rating::settings::to_wire;
+use s3rec_wire::convert::settings::to_wire;
 use s3rec_wire::v1;
 
 use super::settings::social_settings_file;

@@ -3,6 +3,7 @@
 
 mod again;
 mod export;
+mod friends_file;
 mod ids;
 mod model_file;
 mod source;
@@ -15,6 +16,7 @@ use tonic::transport::Channel;
 
 pub use again::{watch_rating, watch_social};
 pub use export::{ExportedModel, ExportedRow, export, gather};
+pub use friends_file::{WrittenFriends, write_friends};
 pub use ids::{rating_job, short, social_job};
 pub use model_file::{WrittenModel, tensors, write_model};
 pub use upload::{Columns, FileSource, UsersFile, import_factors, import_links, import_ratings};

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use s3rec_bench::report::Report;
 use s3rec_job::report::{Cost, DataUse, DatasetSize, FriendsRunReport, PeakMemory, VerdictReport};
 use s3rec_wire::convert::{guarantee_from_wire, verdict_from_wire};
 use s3rec_wire::v1;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::summary::phase;
 use crate::failure::Failure;
 use crate::output::{Table, bytes, count, duration};
+use crate::verbs::job_page;
 
 /// Everything that the report is made of.
 pub(super) struct FriendsResults {
@@ -24,6 +26,8 @@ pub(super) struct FriendsResults {
 /// A finished demonstration.
 pub(super) struct FriendsSummary {
     report: FriendsRunReport,
+    /// As the rating platform has it.
+    told: v1::JobReportResponse,
     statement: String,
     learnt_by_social: Vec<String>,
     learnt_by_rating: Vec<String>,
@@ -44,9 +48,10 @@ impl FriendsSummary {
             .friends_parameters
             .ok_or(missing("the parameters of the opening"))?;
         let learnt = report.friends.clone().ok_or(missing("what was learnt"))?;
-        let verdict = report.verdict.ok_or(missing("the verdict"))?;
-        let disclosure = report.disclosure.unwrap_or_default();
+        let verdict = report.verdict.clone().ok_or(missing("the verdict"))?;
+        let disclosure = report.disclosure.clone().unwrap_or_default();
         Ok(Self {
+            told: report.clone(),
             report: FriendsRunReport {
                 dataset: DatasetSize {
                     users: report.users,
@@ -82,6 +87,11 @@ impl FriendsSummary {
             learnt_by_social: disclosure.statements,
             learnt_by_rating: given_away.statements,
         })
+    }
+
+    /// As a page.
+    pub(super) fn page(&self) -> Report {
+        job_page::page(&self.told, None, self.report.peak_rss_bytes.social)
     }
 
     /// What `report.json` holds.

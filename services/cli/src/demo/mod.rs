@@ -124,8 +124,11 @@ fn show(arguments: &DemoArgs, output: Output, results: Results) -> Result<(), Fa
             let summary = FriendsSummary::new(*opened)?;
             if let Some(directory) = &arguments.report {
                 write_json(directory, &summary.to_json())?;
+                summary.page().write(directory)?;
             }
-            return output.value(&summary.to_json(), || summary.to_string());
+            output.value(&summary.to_json(), || summary.to_string())?;
+            told_where(arguments, output);
+            return Ok(());
         }
     };
     let summary = summary::Summary::new(arguments, results);
@@ -133,6 +136,11 @@ fn show(arguments: &DemoArgs, output: Output, results: Results) -> Result<(), Fa
         write_report(directory, &summary)?;
     }
     output.value(&summary.to_json(), || summary.to_string())?;
+    told_where(arguments, output);
+    Ok(())
+}
+
+fn told_where(arguments: &DemoArgs, output: Output) {
     if let Some(directory) = &arguments.report
         && !output.is_json()
     {
@@ -141,7 +149,6 @@ fn show(arguments: &DemoArgs, output: Output, results: Results) -> Result<(), Fa
             directory.join("report.html").display()
         ));
     }
-    Ok(())
 }
 
 fn write_json(directory: &Path, report: &serde_json::Value) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-pub use format::{bytes, count, date_now, duration, name, relative};
+pub use format::{bytes, count, date_now, duration, moment, name, relative};
 pub use s3rec_wire::json::to_json;
 pub use table::Table;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use s3rec_data::factors::{FriendsRow, write_friends};
+use s3rec_data::factors::{FriendsRow, FriendsWriter};
 use s3rec_data::{FactorOptions, FactorReport, FactorSet, IdTable, LinkSet, RatingSet};
 use s3rec_model::evaluate::{
     ColdSettings, ListsEvaluation, NoiseLevel, Population, ReleaseSize, SimulatedOpening,
@@ -12,6 +12,7 @@ use s3rec_model::evaluate::{
 use s3rec_model::{
     EvaluationData, ListsModel, ModelError, Preset, Verdict, VerdictSettings, verdict,
 };
+use s3rec_rating::factors::{OwnRows, WARNING};
 use s3rec_sparse::{RatingMatrix, ladder};
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::noise_first::{Sides, Terms, choose};
@@ -104,13 +105,13 @@ fn opened(
             let factors = FactorSet::read(file, arguments.item_factors.as_deref(), &options)?;
             factors.check_known(file, users, &sets.ratings.items)?;
             note(&own_factors_text(&factors.report));
-            Some(factors)
+            Some(OwnRows::of(factors, &sets.ratings))
         }
         None => None,
     };
     let lists = &settings.lists;
     let learn = |base: &RatingMatrix| match &factors {
-        Some(factors) => s3rec_rating::factors::model(factors, &sets.ratings, base, lists),
+        Some(factors) => factors.model(base, lists),
         None => ListsModel::learn(base, lists),
     };
     note("one opening for the verdict");
@@ -148,19 +149,19 @@ fn opened(
         let rows: Vec<FriendsRow<'_>> = rows
             .map(|(row, &user)| FriendsRow {
                 id: name(user),
-                sum: opening.sums.row(row).to_vec(),
+                sum: opening.sums.row(row),
                 noisy_degree: estimates.degrees[row],
-                estimate: estimates.factors.row(row).to_vec(),
+                estimate: estimates.factors.row(row),
                 is_used: estimates.gate.is_open,
             })
             .collect();
-        write_friends(path, &rows)?;
+        let mut writer = FriendsWriter::create(path)?;
+        writer.write(&rows)?;
+        writer.finish()?;
     }
     let mut verdict = verdict::judge(&released, &asked, &mut |what| note(what)).map_err(clear)?;
     if factors.is_some() {
-        let text = "the figures hold only if the factors brought along were trained without the \
-                    calibration users' ratings (--calibration-out)";
-        verdict.details.warnings.push(text.to_owned());
+        verdict.details.warnings.push(WARNING.to_owned());
     }
     Ok(verdict)
 }

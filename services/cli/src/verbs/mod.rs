@@ -16,6 +16,7 @@ mod follow;
 mod healthcheck;
 mod importing;
 mod job_file;
+pub(crate) mod job_page;
 mod leakage;
 mod learning;
 mod links;

@@ -5,10 +5,10 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
-use super::{follow, importing, job_file, rating_text, shared_text, stored_text};
+use super::{follow, importing, job_file, job_page, rating_text, shared_text, stored_text};
 use crate::arguments::{
-    DatasetArgs, DatasetsVerb, JobArgs, JobsArgs, JobsVerb, ModelsArgs, ModelsVerb, ProposeArgs,
-    RatingVerb, ReasonedJobArgs,
+    CalibrationUsersArgs, DatasetArgs, DatasetsVerb, JobArgs, JobReportArgs, JobsArgs, JobsVerb,
+    ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, ReasonedJobArgs,
 };
 use crate::client::{self, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
@@ -97,13 +97,7 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 .into_inner();
             output.message(&jobs, rating_text::jobs)
         }
-        RatingVerb::Report(JobArgs { job, connection }) => {
-            let mut client = connect(connection).await?;
-            let job_id = client::rating_job(&mut client, &job).await?;
-            let request = v1::JobReportRequest { job_id };
-            let report = client.job_report(request).await?.into_inner();
-            output.message(&report, rating_text::report)
-        }
+        RatingVerb::Report(arguments) => report(arguments, output).await,
         RatingVerb::Stock(connection) => {
             let request = v1::StockStatusRequest::default();
             let mut client = connect(connection).await?;
@@ -234,6 +228,7 @@ impl ProposeArgs {
             held_out_latest: self.held_out_latest,
             expires_unix_ms: in_days(self.expires_days),
             refuse_repeated: !self.again,
+            factors: self.factors.clone().unwrap_or_default(),
         }
     }
 }
@@ -281,6 +276,18 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 rating_text::written(&written)
             })
         }
+        RatingVerb::ExportFriends(arguments) => {
+            let mut client = connect(arguments.connection).await?;
+            let model = match &arguments.job[..] {
+                "" => String::new(),
+                job => client::rating_job(&mut client, job).await?,
+            };
+            let written = client::write_friends(&mut client, &model, &arguments.out).await?;
+            output.value(&serde_json::json!(written), || {
+                rating_text::written_friends(&written)
+            })
+        }
+        RatingVerb::CalibrationUsers(arguments) => calibration_users(arguments, output).await,
         RatingVerb::Models(ModelsArgs {
             verb: Some(ModelsVerb::Delete { model, connection }),
             ..
@@ -314,6 +321,53 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::Datasets(_)
         | RatingVerb::Stock(_) => Ok(()),
     }
+}
+
+async fn report(arguments: JobReportArgs, output: Output) -> Result<(), Failure> {
+    let JobArgs { job, connection } = arguments.job;
+    let mut client = connect(connection).await?;
+    let job_id = client::rating_job(&mut client, &job).await?;
+    let request = v1::JobReportRequest { job_id };
+    let report = client.job_report(request).await?.into_inner();
+    if let Some(directory) = &arguments.html {
+        let model = report.job.as_ref().map(|job| job.model_id.clone());
+        // What a training must beat; lists are judged by their verdict, and a deleted model by nothing.
+        let evaluation = match model {
+            Some(model_id) if report.verdict.is_none() && !model_id.is_empty() => {
+                let evaluated = client.evaluate(v1::EvaluateRequest { model_id }).await?;
+                Some(evaluated.into_inner())
+            }
+            _ => None,
+        };
+        let page = job_page::page(&report, evaluation.as_ref(), None);
+        let path = page.write(directory)?;
+        if !output.is_json() {
+            note(&format!("Page: {}", path.display()));
+        }
+    }
+    output.message(&report, rating_text::report)
+}
+
+async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> Result<(), Failure> {
+    let request = v1::CalibrationUsersRequest {
+        dataset: arguments.dataset,
+        few_below: arguments.few_below.unwrap_or_default(),
+        calibration_share: arguments.calibration_share.unwrap_or_default(),
+    };
+    let mut client = connect(arguments.connection).await?;
+    let mut chunks = client.calibration_users(request).await?.into_inner();
+    let (mut text, mut users) = (String::new(), 0u64);
+    while let Some(chunk) = chunks.message().await? {
+        users += chunk.ids.len() as u64;
+        chunk.ids.iter().for_each(|id| text += &format!("{id}\n"));
+    }
+    let path = arguments.out;
+    std::fs::write(&path, text).map_err(|source| Failure::File {
+        path: path.clone(),
+        source,
+    })?;
+    let told = serde_json::json!({ "users": users, "file": path });
+    output.value(&told, || rating_text::calibration_users(users, &path))
 }
 
 pub(super) async fn connect(connection: ConnectionArgs) -> Result<RatingClient, Failure> {

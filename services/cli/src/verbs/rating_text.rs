@@ -1,11 +1,13 @@
 //! The rating platform's answers in words.
 
+use std::path::Path;
+
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
 use super::importing;
 use super::shared_text::{cost_rows, disclosure, model_words, parameters, state, waiting};
-use crate::client::{WrittenModel, short};
+use crate::client::{WrittenFriends, WrittenModel, short};
 use crate::output::{Table, bytes, count, duration, relative};
 
 pub(super) fn imported(answer: &v1::ImportRatingsResponse) -> String {
@@ -230,6 +232,31 @@ pub(super) fn written(written: &WrittenModel) -> String {
         count(written.items as u64),
         written.tensors.display(),
         written.card.display()
+    )
+}
+
+pub(super) fn written_friends(written: &WrittenFriends) -> String {
+    let used = match written.is_used {
+        true => "which beat popularity on calibration users",
+        false => "which did not beat popularity on calibration users and is not used here",
+    };
+    format!(
+        "what friends of {} users like, of model {}, in {}: noised sums of {} values (σ = {:.3}), and an \
+         estimate of {} values, {used}",
+        count(written.users),
+        written.model_id,
+        written.file.display(),
+        written.columns,
+        written.sigma,
+        written.width,
+    )
+}
+
+pub(super) fn calibration_users(users: u64, file: &Path) -> String {
+    format!(
+        "{} users are opened for calibration; their ids are in {}",
+        count(users),
+        file.display()
     )
 }
 

@@ -5,9 +5,8 @@ use s3rec_node::process::{latest_unix_ms, now_unix_ms};
 use s3rec_sparse::{BoundsRule, PatternPolicy, PublicBounds, StatedBounds};
 use s3rec_spmm::noise_first::guarantee::Mu;
 use s3rec_spmm::{Protocol, ReleasePolicy};
-use s3rec_wire::convert::{pattern_to_wire, release_to_wire};
+use s3rec_wire::convert::{pattern_to_wire, release_kind};
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
 use serde::Deserialize;
 
 use super::{beyond, spelling};
@@ -30,7 +29,7 @@ pub(crate) struct Rule {
     #[serde(deserialize_with = "spelling::patterns")]
     patterns: Vec<PatternPolicy>,
     #[serde(deserialize_with = "spelling::releases")]
-    releases: Vec<v1::ReleaseKind>,
+    releases: Vec<&'static str>,
     largest_rank: u32,
     /// Set intersections with the rating platform, in all.
     most_intersections: u32,
@@ -258,9 +257,9 @@ impl Rule {
             let pattern = pattern_to_wire(proposal.pattern).as_str_name();
             return refuse("patterns", pattern);
         }
-        let release = release_to_wire(&proposal.release).kind();
+        let release = release_kind(&proposal.release);
         if !self.releases.contains(&release) {
-            return refuse("releases", release.as_str_name());
+            return refuse("releases", release);
         }
         if proposal.rank > self.largest_rank {
             let field = "largest_rank";

@@ -2,8 +2,9 @@
 
 use s3rec_sparse::PatternPolicy;
 use s3rec_spmm::Protocol;
-use s3rec_wire::convert::{pattern_to_wire, protocol_to_wire};
-use s3rec_wire::v1;
+use s3rec_wire::convert::{
+    pattern_named, pattern_to_wire, protocol_named, protocol_to_wire, release_kind_named,
+};
 use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,29 +12,22 @@ use time::format_description::well_known::Rfc3339;
 pub(super) fn protocols<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Protocol>, D::Error> {
-    let of = |number| s3rec_wire::convert::protocol_from_wire(number).ok();
-    let kind = |name: &str| v1::Protocol::from_str_name(name).and_then(|p| of(p.into()));
     let known = |protocol: &Protocol| protocol_to_wire(*protocol).as_str_name();
-    named(deserializer, "PROTOCOL_", kind, known)
+    named(deserializer, "PROTOCOL_", protocol_named, known)
 }
 
 pub(super) fn patterns<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<PatternPolicy>, D::Error> {
-    let of = |number| s3rec_wire::convert::pattern_from_wire(number).ok();
-    let kind = |name: &str| v1::PatternPolicy::from_str_name(name).and_then(|p| of(p.into()));
     let known = |pattern: &PatternPolicy| pattern_to_wire(*pattern).as_str_name();
-    named(deserializer, "PATTERN_POLICY_", kind, known)
+    named(deserializer, "PATTERN_POLICY_", pattern_named, known)
 }
 
 pub(super) fn releases<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<v1::ReleaseKind>, D::Error> {
-    let kind = |name: &str| {
-        v1::ReleaseKind::from_str_name(name).filter(|kind| *kind != v1::ReleaseKind::Unspecified)
-    };
-    named(deserializer, "RELEASE_KIND_", kind, |kind| {
-        kind.as_str_name()
+) -> Result<Vec<&'static str>, D::Error> {
+    named(deserializer, "RELEASE_KIND_", release_kind_named, |kind| {
+        *kind
     })
 }
 

@@ -3,14 +3,16 @@
 
 use s3rec_model::{Preset, SolverKind, SolverSettings, StopRule};
 use s3rec_sparse::OperatorKind;
-use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::{convert, v1};
+
+use super::{operator_to_wire, solver_to_wire};
+use crate::status::{Fault, Reason};
+use crate::v1;
 
 /// The model crate's settings for the conversation's.
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`] naming the first setting that makes no sense.
-pub(crate) fn from_wire(model: &v1::ModelSettings, seed: u64) -> Result<SolverSettings, Fault> {
+pub fn from_wire(model: &v1::ModelSettings, seed: u64) -> Result<SolverSettings, Fault> {
     let solver = solver_kind(model.solver());
     let defaults = defaults_of(solver);
     let local = model.local.unwrap_or_default();
@@ -49,15 +51,10 @@ pub fn to_wire(
     operator: OperatorKind,
     stop: Option<StopRule>,
 ) -> v1::ModelSettings {
-    let solver = match settings.solver {
-        SolverKind::Gd => v1::Solver::Gd,
-        SolverKind::Adam => v1::Solver::Adam,
-        SolverKind::Als => v1::Solver::Als,
-    };
     v1::ModelSettings {
         rank: u32::try_from(settings.rank).unwrap_or(u32::MAX),
-        solver: solver.into(),
-        operator: convert::operator_to_wire(operator).into(),
+        solver: solver_to_wire(settings.solver).into(),
+        operator: operator_to_wire(operator).into(),
         rounds: settings.openings,
         social_weight: Some(settings.social_weight),
         // Users and items have their own below.
@@ -84,7 +81,8 @@ pub fn to_wire(
 
 /// What is shown to P1: everything but the part that stays here, and the social weight also where
 /// it is the solver's default.
-pub(crate) fn shown(model: &v1::ModelSettings) -> v1::ModelSettings {
+#[must_use]
+pub fn shown(model: &v1::ModelSettings) -> v1::ModelSettings {
     // An opening of friends' sums is no training: nothing weighs them.
     let default = match model.operator() {
         v1::Operator::Friends => 0.0,
@@ -101,7 +99,7 @@ pub(crate) fn shown(model: &v1::ModelSettings) -> v1::ModelSettings {
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`] for a rule out of range.
-pub(crate) fn stop_rule(model: &v1::ModelSettings) -> Result<Option<StopRule>, Fault> {
+pub fn stop_rule(model: &v1::ModelSettings) -> Result<Option<StopRule>, Fault> {
     let Some(rule) = model.local.and_then(|local| local.stop) else {
         return Ok(None);
     };
@@ -122,7 +120,8 @@ pub(crate) fn stop_rule(model: &v1::ModelSettings) -> Result<Option<StopRule>, F
 }
 
 /// The model's solver; unspecified means `als`.
-pub(crate) fn solver_kind(solver: v1::Solver) -> SolverKind {
+#[must_use]
+pub fn solver_kind(solver: v1::Solver) -> SolverKind {
     match solver {
         v1::Solver::Gd => SolverKind::Gd,
         v1::Solver::Adam => SolverKind::Adam,
@@ -132,7 +131,8 @@ pub(crate) fn solver_kind(solver: v1::Solver) -> SolverKind {
 
 /// What a solver runs with where a request leaves a number open: `als` as in the preset
 /// `published`, which section 5 of the protocol page measures; it needs far fewer openings.
-pub(crate) fn defaults_of(solver: SolverKind) -> SolverSettings {
+#[must_use]
+pub fn defaults_of(solver: SolverKind) -> SolverSettings {
     let published = Preset::named("published").filter(|preset| preset.settings.solver == solver);
     published.map_or_else(SolverSettings::default, |preset| preset.settings)
 }
