@@ -138,11 +138,6 @@ impl<C> Paced<C> {
     pub fn into_inner(self) -> C {
         self.inner
     }
-
-    /// The channel itself, to look at.
-    pub fn inner_mut(&mut self) -> &mut C {
-        &mut self.inner
-    }
 }
 
 #[async_trait]

@@ -1,7 +1,7 @@
 use crate::gradient::local_value;
 use crate::implicit::ImplicitPrior;
 use crate::least_squares::NormalEquations;
-use crate::solver::Problem;
+use crate::problem::Problem;
 use crate::{Model, ModelError, Solver, SolverState, StepReport, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;

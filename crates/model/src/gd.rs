@@ -1,5 +1,5 @@
 use crate::gradient::{LocalGradient, local_gradient};
-use crate::solver::Problem;
+use crate::problem::Problem;
 use crate::{Model, ModelError, Solver, SolverState, StepReport};
 use s3rec_algebra::RealMatrix;
 

@@ -3,7 +3,7 @@
 //! Rows are computed in parallel, each in a fixed order, and summed up in row order: the
 //! result is bit for bit the same for every number of threads.
 
-use crate::solver::Problem;
+use crate::problem::Problem;
 use crate::{Model, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;

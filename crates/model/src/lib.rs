@@ -36,6 +36,7 @@ pub mod metrics;
 mod model;
 pub mod popularity;
 pub mod preset;
+mod problem;
 mod random;
 pub mod recommend;
 mod settings;

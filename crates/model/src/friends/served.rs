@@ -309,22 +309,6 @@ impl FriendsModel {
         self.opened.binary_search(&user).ok()
     }
 
-    /// Whether the lists of a user with so many ratings of their own rest on friends.
-    #[must_use]
-    pub fn rests_on_friends(&self, user: usize, ratings: usize) -> bool {
-        let Some(place) = self.row_of(user) else {
-            return false;
-        };
-        if ratings == 0 && self.direct.is_some() {
-            return true;
-        }
-        if (1..self.few_below).contains(&ratings) && self.blended.is_some() {
-            return true;
-        }
-        let friends = row(&self.friends, self.rank, place);
-        friends.is_some_and(|row| row.iter().any(|value| *value != 0.0))
-    }
-
     /// The `count` best items for a user who has rated `rated`, ascending, without the items in
     /// `skip`, ascending; by popularity for somebody unknown.
     #[must_use]

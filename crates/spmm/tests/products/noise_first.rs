@@ -2,6 +2,7 @@
 //! anything leaves.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed, Stream};
 use s3rec_spmm::noise_first::guarantee::Mu;
@@ -290,6 +291,50 @@ fn nothing_leaves_before_it_is_on_record() {
         assert!(answering.poll_send().is_err(), "sent after a refusal");
         assert_eq!(record.calls(), expected);
     }
+}
+
+/// When it was counted.
+#[derive(Clone, Default)]
+struct Timed(Arc<Mutex<Option<Instant>>>);
+
+impl OpeningRecord for Timed {
+    fn bind(&mut self, _: &Opening) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn permit(&mut self, _: u64, _: &[u8; 32]) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
+        *self.0.lock().unwrap() = Some(Instant::now());
+        Ok(())
+    }
+
+    fn keep(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
+        Ok(())
+    }
+}
+
+/// How long an answer takes depends on links and noise, and P0 sees when it was counted: nearly
+/// all of the time comes after that. A busy machine gets several tries.
+#[test]
+fn an_opening_is_counted_before_it_is_computed() {
+    let (world, _) = World::new(Sides::One, (2_000, 500), &mut Honest).unwrap();
+    let counted_first = (0..5).any(|_| {
+        let (masks, prepared, _) = world.prepare(&mut Honest).unwrap();
+        let record = Timed::default();
+        let mut sending = RatingAnswer::new(&world.keys, &world.upload, masks).unwrap();
+        let mut answering = SocialAnswer::new(prepared, record.clone()).unwrap();
+        while let Some(frame) = sending.poll_send().unwrap() {
+            answering.receive(frame).unwrap();
+        }
+        let begun = Instant::now();
+        answering.poll_send().unwrap().unwrap();
+        let (counted, ended) = (record.0.lock().unwrap().unwrap(), Instant::now());
+        4 * (counted - begun) < ended - counted
+    });
+    assert!(counted_first);
 }
 
 /// Views of one opening that differ anywhere end before P1 answers, named as the peer's fault.
