@@ -26,7 +26,8 @@ pub(crate) fn guard(headers: &mut HeaderMap) {
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT)),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        // Not `no-referrer`: browsers then send forms with `Origin: null`, which is refused.
+        (REFERRER_POLICY, SAME_ORIGIN),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
