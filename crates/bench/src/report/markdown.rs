@@ -81,8 +81,8 @@ mod tests {
         let text = markdown(("T", "so"), &["here".to_owned()], &[section]);
         assert_eq!(
             text,
-            "# T\n\nhere\n\n## Bytes\n\nMeasured.\n\n**By protocol**\n\n| protocol | bytes |\n\
-             |---|---:|\n| he | 1 \\| 2 |\n"
+            "# T\n\n**so**\n\nhere\n\n## Bytes\n\nMeasured.\n\n**By protocol**\n\n\
+             | protocol | bytes |\n|---|---:|\n| he | 1 \\| 2 |\n"
         );
     }
 }
