@@ -350,9 +350,9 @@ fn an_opening_of_friends_sums_is_a_page_with_its_verdict_on_top() {
     let order = [
         escaped.as_str(),
         "For each pair of users separately",
-        "What was shown",
+        "<h2>What was shown</h2>",
         "Payload counted",
-        "Names and dates",
+        "<h2>Names and dates</h2>",
     ];
     let places = order.map(at);
     assert!(places.is_sorted(), "{places:?}");
