@@ -52,8 +52,9 @@ impl TopItems {
             for (tile, (weights, asking)) in tiles.iter().zip(asking.chunks_mut(TILE)).enumerate() {
                 let reaches = |user: &Asking| {
                     let (from, to) = (bounds[user.low], bounds[user.low + 1]);
-                    // Not `>=`: an unknown bound is no reason to pass over.
-                    !(from + user.share * (to - from) < user.threshold)
+                    let bound = from + user.share * (to - from);
+                    // An unknown bound is no reason to pass over.
+                    bound >= user.threshold || bound.is_nan() || user.threshold.is_nan()
                 };
                 if !asking.iter().any(reaches) {
                     continue;
