@@ -10,6 +10,7 @@ fn deploy() -> PathBuf {
 }
 
 /// A Python that has `module`, or `None` with a word why not.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn python(module: &str) -> Option<Command> {
     let Some(python) = std::env::var_os("S3REC_PYTHON") else {
         eprintln!("SKIPPED: S3REC_PYTHON names no Python");

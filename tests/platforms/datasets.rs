@@ -60,7 +60,7 @@ async fn an_import_under_a_jobs_name_changes_no_job() {
         };
         let imported = pair
             .rating
-            .import_ratings(upload(header, &other_ratings()))
+            .import_ratings(upload(header, other_ratings()))
             .await;
         imported.unwrap();
     }
@@ -71,7 +71,7 @@ async fn an_import_under_a_jobs_name_changes_no_job() {
     };
     let refused = pair
         .rating
-        .import_ratings(upload(header, &other_ratings()))
+        .import_ratings(upload(header, other_ratings()))
         .await;
     assert_eq!(reason(&refused.unwrap_err()), Reason::InvalidRequest);
     pair.begin(&job).await;

@@ -382,7 +382,7 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
 
     // What another ranker is told are the same sums, and what the model makes of them.
     let (header, rows) = exported(&mut pair, &job).await;
-    assert_eq!(header.users as usize, opened.len());
+    assert_eq!(header.users, opened.len() as u64);
     assert_eq!((header.columns, header.sigma), (8, parameters.sigma()));
     assert_eq!(rows.sums, *sums);
     let names = opened.iter().map(|user| &stored.1[*user as usize]);

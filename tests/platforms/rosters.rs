@@ -26,10 +26,10 @@ fn listed(dataset: &str, users: &str) -> v1::FileHeader {
 async fn import(pair: &mut Pair) -> (v1::ImportRatingsResponse, v1::ImportLinksResponse) {
     let (ratings, links) = small_data();
     let header = listed("small", RATING_USERS);
-    let ratings = upload(header, &format!("{ratings}{RATING_USERS}"));
+    let ratings = upload(header, format!("{ratings}{RATING_USERS}"));
     let ratings = pair.rating.import_ratings(ratings).await.unwrap();
     let header = listed("small", SOCIAL_USERS);
-    let links = upload(header, &format!("{links}{SOCIAL_USERS}"));
+    let links = upload(header, format!("{links}{SOCIAL_USERS}"));
     let links = pair.social.import_links(links).await.unwrap();
     (ratings.into_inner(), links.into_inner())
 }
@@ -110,7 +110,7 @@ async fn a_list_is_part_of_what_is_committed_to() {
     // And a bad list is refused by its own name and line, with nothing changed.
     let (ratings, _) = small_data();
     let bad = "ann\n1.23E+05\n";
-    let bad = upload(listed("small", bad), &format!("{ratings}{bad}"));
+    let bad = upload(listed("small", bad), format!("{ratings}{bad}"));
     let refused = pair.rating.import_ratings(bad).await.unwrap_err();
     assert!(refused.message().contains("users.txt:2"), "{refused}");
     let mut header = listed("small", "ann\n");

@@ -21,7 +21,7 @@ use s3rec_wire::v1::{self, SetupResponse};
 use crate::disclosing::{self, AllOpened, Leaving};
 use crate::imports::blocking;
 use crate::platform::Platform;
-use crate::setup::{Becomes, Prepared};
+use crate::setup::{Becomes, BecomesAgreed, Prepared};
 use crate::tables::OPENED_USERS;
 
 /// The release that a proposal of friends' sums asks for.
@@ -205,12 +205,12 @@ pub(crate) async fn agree(
             uploaded: terms.uploaded,
             all: becomes_opened.as_ref().map(BecomesOpened::all),
         },
-        becomes: Becomes::Agreed {
+        becomes: Becomes::Agreed(Box::new(BecomesAgreed {
             text,
             times: AnswerTimes::of_friends(&parameters, stated.stated.links),
             parameters: parameters.into(),
             opened: becomes_opened,
-        },
+        })),
     })
 }
 

@@ -41,14 +41,19 @@ pub(crate) enum Becomes {
     /// The second call is due.
     Waiting,
     /// P0 is about to have the bounds; of the operator whether there is a link in it.
-    Bounded { users: u32, is_linked: bool },
-    Agreed {
-        text: String,
-        times: AnswerTimes,
-        parameters: AgreedParameters,
-        /// Of friends' sums: who will have been opened.
-        opened: Option<BecomesOpened>,
+    Bounded {
+        users: u32,
+        is_linked: bool,
     },
+    Agreed(Box<BecomesAgreed>),
+}
+
+pub(crate) struct BecomesAgreed {
+    pub(crate) text: String,
+    pub(crate) times: AnswerTimes,
+    pub(crate) parameters: AgreedParameters,
+    /// Of friends' sums: who will have been opened.
+    pub(crate) opened: Option<BecomesOpened>,
 }
 
 /// The first call gets the bounds, the second the agreement; neither before a public time, in
@@ -71,20 +76,15 @@ pub(crate) async fn answer(
     let epoch = taken.epoch;
     let held = due.hold(prepare(platform, job, request, taken)).await?;
     let (prepared, _) = disclosing::clear(platform, job, epoch, held, |made| made.leaving)?;
-    if let Becomes::Agreed {
-        text,
-        times,
-        parameters,
-        opened,
-    } = &prepared.becomes
-    {
-        if let Some(opened) = opened {
+    if let Becomes::Agreed(agreed) = &prepared.becomes {
+        if let Some(opened) = &agreed.opened {
             opened.keep(platform)?;
         }
-        platform.advance(&job.to_string(), JobState::Running, Phase::Setup, text)?;
+        let id = job.to_string();
+        platform.advance(&id, JobState::Running, Phase::Setup, &agreed.text)?;
         platform.slot.with(job, |running| {
-            running.answer_times = *times;
-            running.parameters = Some(parameters.clone());
+            running.answer_times = agreed.times;
+            running.parameters = Some(agreed.parameters.clone());
         })?;
     }
     platform.slot.leave(job, epoch, prepared.stage)?;
@@ -410,12 +410,12 @@ async fn agree(
         stage: SocialJob::Agreed(Box::new(agreed)),
         response,
         leaving,
-        becomes: Becomes::Agreed {
+        becomes: Becomes::Agreed(Box::new(BecomesAgreed {
             text,
             times,
             parameters: agreed_on,
             opened: None,
-        },
+        })),
     })
 }
 

@@ -91,7 +91,7 @@ fn what_comes_before_the_a_parts_takes_no_time_that_follows_the_links() {
                     parameters,
                     parameters_digest: parameters.digest(),
                     split: split.clone(),
-                    seeds: seeds.clone(),
+                    seeds,
                     users_digest: [5; 32],
                     rows: Arc::new((0..USERS).collect()),
                     links: block.digest(&key),

@@ -46,7 +46,7 @@ pub(super) fn run(
         Ok(preparing.into_prepared()?)
     })?;
     meter.phase("answer", |connection| {
-        Ok(connection.drive(&mut SocialAnswer::new(prepared, record.clone())?)?)
+        connection.drive(&mut SocialAnswer::new(prepared, record.clone())?)
     })?;
     Ok(OpeningParty {
         pairs,
