@@ -38,6 +38,7 @@ use tonic::{Status, Streaming};
 
 mod agreed;
 mod endpoints;
+mod pausing;
 
 pub(crate) use agreed::AgreedSetup;
 use agreed::{pattern, wanted};

@@ -47,6 +47,31 @@ async fn an_approved_job_that_the_policy_no_longer_allows_does_not_begin() {
     assert_eq!(target.counters().await.openings, 0);
 }
 
+/// Nor does an intersection that has begun go on: in neither form is another id labelled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_tightened_during_an_intersection_leaves_the_rest_unlabelled() {
+    for (others, largest_rank) in [(0, "8"), (0, "3"), (4_096, "8"), (4_096, "3")] {
+        let mut target = Target::start(&policy(&[]), &ring_of_links()).await;
+        let mut attacker = target.attacker().await;
+        let proposal = proposal(Protocol::Preprocessed, 1);
+        let others = (0..others).map(|n| format!("v{n}"));
+        let ids: Vec<String> = everybody().into_iter().chain(others).collect();
+        attacker.approved(&proposal).await;
+        let narrower = policy(&[("largest_rank", largest_rank)]);
+        let reloaded = target.reload(&narrower);
+        let labelled = attacker.align_pausing(proposal.job, &ids, reloaded).await;
+        if largest_rank == "8" {
+            assert!(labelled.unwrap() > 0);
+            continue;
+        }
+        let fault = labelled.unwrap_err();
+        assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+        let (state, why) = target.end_of(&proposal.job.to_string()).await;
+        assert_eq!(state, JobState::Failed, "{why}");
+        assert!(why.contains("largest_rank"), "{why}");
+    }
+}
+
 /// Demonstration 3, between two openings.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_that_the_policy_no_longer_allows_opens_nothing_more() {

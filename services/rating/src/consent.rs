@@ -22,15 +22,7 @@ pub(crate) fn accept(
     heard: &SignedApproval,
 ) -> Result<Approval, Fault> {
     let stored: Option<SignedApproval> = platform.store.get(APPROVALS, job)?;
-    if let Some(stored) = &stored
-        && !heard.approval.is_empty()
-        && stored != heard
-    {
-        return Err(not_signed(
-            "the social platform now shows another approval than before",
-        ));
-    }
-    let signed = stored.as_ref().unwrap_or(heard);
+    let signed = one_approval(stored.as_ref(), heard)?;
     let proposed: Option<Proposal> = platform.store.get(PROPOSALS, job)?;
     let between = platform.pins();
     let approval = check(signed, proposed.as_ref(), &connection.social_key, between)?;
@@ -47,6 +39,20 @@ pub(crate) fn accept(
     }
     agree_on_the_past(platform, job, &approval)?;
     Ok(approval)
+}
+
+/// The approval that is kept, or the heard one where none is: once there is one, P1 may say nothing
+/// or the same again.
+fn one_approval<'a>(
+    stored: Option<&'a SignedApproval>,
+    heard: &'a SignedApproval,
+) -> Result<&'a SignedApproval, Fault> {
+    match stored {
+        Some(stored) if !heard.approval.is_empty() && stored != heard => Err(not_signed(
+            "the social platform now shows another approval than before",
+        )),
+        _ => Ok(stored.unwrap_or(heard)),
+    }
 }
 
 /// The approval in `signed`, where P1's key has signed it, over exactly what was proposed,
@@ -260,6 +266,22 @@ mod tests {
             let refused = check(&approval, Some(&proposed), &key, between);
             assert_eq!(refused.unwrap_err().reason, Reason::NotSigned);
         }
+    }
+
+    #[test]
+    fn a_job_has_one_approval() {
+        let signer = Signer::generate().unwrap();
+        let first = signed(&signer, approval_to_bytes(&approval()));
+        let nothing = SignedApproval::default();
+        assert_eq!(one_approval(None, &first), Ok(&first));
+        assert_eq!(one_approval(Some(&first), &first), Ok(&first));
+        assert_eq!(one_approval(Some(&first), &nothing), Ok(&first));
+        // As well signed as the first.
+        let mut longer = approval();
+        longer.expires_unix_ms += 1;
+        let second = signed(&signer, approval_to_bytes(&longer));
+        let refused = one_approval(Some(&first), &second).unwrap_err();
+        assert_eq!(refused.reason, Reason::NotSigned);
     }
 
     #[test]

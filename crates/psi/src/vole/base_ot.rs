@@ -178,15 +178,18 @@ mod tests {
     fn improper_elements_are_refused_by_place() {
         let keys = Keys::new(&PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim"));
         let mut random = ChaCha20Rng::from_seed([5; 32]);
-        let (choosing, mut requests) = choose(&keys, Zeroizing::new(vec![0; 3]), &mut random);
-        requests[4 * 32..5 * 32].fill(0);
-        assert_eq!(
-            answer(&keys, &requests, &mut random).err(),
-            Some(PsiError::Point {
-                position: 4,
-                fault: PointFault::Identity
-            })
-        );
+        let (choosing, requests) = choose(&keys, Zeroizing::new(vec![0; 3]), &mut random);
+        for place in 0..6 {
+            let mut requests = requests.clone();
+            requests[place * 32..(place + 1) * 32].fill(0);
+            assert_eq!(
+                answer(&keys, &requests, &mut random).err(),
+                Some(PsiError::Point {
+                    position: place as u64,
+                    fault: PointFault::Identity
+                })
+            );
+        }
         assert!(matches!(
             choosing.receive(&keys, &[[0xff; 32]; 3]).err(),
             Some(PsiError::Point {

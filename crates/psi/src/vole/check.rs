@@ -121,3 +121,76 @@ pub(super) fn verify(
         _ => Err(PsiError::Inconsistent),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngCore, SeedableRng};
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::vole::code::SYMBOLS;
+
+    /// Groups of data: two batches and one.
+    const DATA: usize = 2 * BATCH + 1;
+
+    /// What P1 checks P0's message with, and the message.
+    fn honest(random: &mut ChaCha20Rng) -> (blake3::Hasher, LinearMap, Vec<Row>, Vec<u8>) {
+        let rows = GROUP * (DATA + KEYS);
+        let messages: Vec<u64> = (0..rows).map(|_| random.next_u64()).collect();
+        let v: Vec<Row> = messages
+            .iter()
+            .map(|_| std::array::from_fn(|_| random.next_u64()))
+            .collect();
+        let delta: [u8; SYMBOLS] = std::array::from_fn(|symbol| 1 + symbol.to_le_bytes()[0]);
+        let masking = LinearMap::masking(&delta);
+        let words = messages.iter().map(|message| masking.apply(*message));
+        let k = v.iter().zip(words).map(|(v, word)| add(*v, word)).collect();
+        let mut transcript = blake3::Hasher::new();
+        transcript.update(b"all that has crossed");
+        let proof = prove(&transcript, &messages, &v);
+        (transcript, masking, k, proof)
+    }
+
+    /// Wherever hashes differ, and however the words of a row do: differences of two words that
+    /// are alike do not cancel.
+    #[test]
+    fn a_difference_in_any_words_of_a_row_is_seen() {
+        let mut random = ChaCha20Rng::from_seed([7; 32]);
+        let (transcript, masking, k, proof) = honest(&mut random);
+        let verified =
+            |k: &[Row], proof: &[u8]| verify(&transcript, &masking, k, proof.try_into().unwrap());
+        assert_eq!(verified(&k, &proof), Ok(()));
+        for words in [
+            vec![0],
+            vec![1],
+            vec![2],
+            vec![0, 1],
+            vec![0, 2],
+            vec![1, 2],
+            vec![0, 1, 2],
+        ] {
+            for lane in [0, 63, 64, 127] {
+                for hashes in 0..KEYS {
+                    let mut proof = proof.clone();
+                    for word in &words {
+                        let plane = hashes * HASHES + 64 + 64 * word + 5;
+                        proof[16 * plane + lane / 8] ^= 1 << (lane % 8);
+                    }
+                    let refused = Err(PsiError::Inconsistent);
+                    assert_eq!(verified(&k, &proof), refused, "{words:?} {lane} {hashes}");
+                }
+            }
+            for row in [0, GROUP - 1, BATCH * GROUP, DATA * GROUP - 1, DATA * GROUP] {
+                let mut k = k.clone();
+                for word in &words {
+                    k[row][*word] ^= 1 << 5;
+                }
+                assert_eq!(
+                    verified(&k, &proof),
+                    Err(PsiError::Inconsistent),
+                    "{words:?} {row}"
+                );
+            }
+        }
+    }
+}

@@ -102,6 +102,11 @@ mod tests {
                 .collect();
             assert_eq!(index.find(&labels), [Some(7), Some(999), None, None]);
         }
+        // All in one of two places, as alike as the index itself tells apart.
+        let one = Index::new(10, Zeroizing::new(vec![tag(7, 1)]));
+        for rest in 2..100 {
+            assert_eq!(one.find(&tag(7, rest)[..10]), [None]);
+        }
         let none = Index::new(5, Zeroizing::new(Vec::new()));
         assert_eq!(none.find(&[1; 10]), [None, None]);
     }

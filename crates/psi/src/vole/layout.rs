@@ -178,8 +178,9 @@ mod tests {
             (MAX_IDS, MAX_IDS),
         ] {
             let layout = Layout::new(Sizes::new(rating, social).unwrap());
-            let mut first = 0;
+            let (mut first, mut messages) = (0, 1);
             while layout.groups_from(first) > 0 {
+                messages += 1;
                 assert!(layout.groups_from(first) * GROUP_BYTES <= MAX_CHUNK_BYTES);
                 assert_eq!(first % TILE_GROUPS, 0);
                 first += layout.groups_from(first);
@@ -187,12 +188,14 @@ mod tests {
             assert_eq!(first * GROUP_BYTES, layout.columns_bytes());
             let mut first = 0;
             while layout.labels_from(first) > 0 {
+                messages += 1;
                 assert!(
                     layout.labels_from(first) * layout.sizes().label_bytes() <= MAX_CHUNK_BYTES
                 );
                 first += layout.labels_from(first);
             }
             assert_eq!(first as u64, social);
+            assert_eq!(layout.messages(), messages);
             assert!(layout.most_ids() >= rating);
         }
     }

@@ -88,6 +88,7 @@ fn steps_out_of_turn_are_the_callers_or_refused() {
     assert!(receiving.is_complete());
     let check = sending.next_chunk().unwrap();
     assert!(sending.next_chunk().is_none());
+    assert_eq!(sending.sent(), (3, 3));
     let mut labelling = receiving.take_check(&check).unwrap();
     let first = labelling.next_chunk().unwrap();
     let matching = sending.finish().unwrap().take_labels(&first).unwrap();
