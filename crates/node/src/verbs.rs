@@ -29,7 +29,7 @@ impl<C: Content> Core<C> {
     /// Imports a file of data.
     ///
     /// # Errors
-    /// As [`Datasets::import`].
+    /// As [`crate::datasets::Datasets::import`].
     pub async fn import(
         &self,
         request: Request<Streaming<v1::FileChunk>>,
@@ -41,7 +41,7 @@ impl<C: Content> Core<C> {
     /// Removes a data set.
     ///
     /// # Errors
-    /// As [`Datasets::delete`].
+    /// As [`crate::datasets::Datasets::delete`].
     pub fn delete_dataset(
         &self,
         request: Request<v1::DeleteDatasetRequest>,
@@ -55,7 +55,7 @@ impl<C: Content> Core<C> {
     /// What is left of a job's stock, or of all stocks; `known` refuses a job that is not there.
     ///
     /// # Errors
-    /// [`Reason::StorageFailed`]; that of `known`.
+    /// [`s3rec_wire::status::Reason::StorageFailed`]; that of `known`.
     pub fn stock_status(
         &self,
         request: Request<v1::StockStatusRequest>,
@@ -78,7 +78,7 @@ impl<C: Content> Core<C> {
     /// Accepts another audit log of the other platform than it has shown before.
     ///
     /// # Errors
-    /// As [`PeerLog::accept`].
+    /// As [`s3rec_audit::PeerLog::accept`].
     pub fn accept_peer_log(
         &self,
         request: Request<v1::AcceptPeerLogRequest>,
