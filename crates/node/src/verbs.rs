@@ -78,7 +78,7 @@ impl<C: Content> Core<C> {
     /// Accepts another audit log of the other platform than it has shown before.
     ///
     /// # Errors
-    /// As [`s3rec_audit::PeerLog::accept`].
+    /// As [`crate::audit::PeerLog::accept`].
     pub fn accept_peer_log(
         &self,
         request: Request<v1::AcceptPeerLogRequest>,

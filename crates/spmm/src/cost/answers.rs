@@ -15,7 +15,7 @@ pub(super) const ANSWER_FLOOR_SECONDS: f64 = 0.02;
 /// "Times"). The node holds the answer until then; a P1 that needs longer still shows that.
 ///
 /// # Errors
-/// As [`predict`].
+/// As [`super::predict`].
 pub fn answer_not_before(parameters: &ProductParameters, step: Step) -> Result<f64, SpmmError> {
     let seconds = match step {
         Step::MaskedProduct => masked_round(parameters)?.social_seconds,

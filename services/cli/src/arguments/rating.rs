@@ -163,8 +163,8 @@ pub struct ProposeArgs {
 /// `run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// TOML with a section [propose], perhaps [import], whose settings are named like the flags of these
-    /// verbs, and `file` of [import]; perhaps `client`. Paths are relative to it.
+    /// TOML with a section `[propose]`, perhaps `[import]`, whose settings are named like the flags of these
+    /// verbs, and `file` of `[import]`; perhaps `client`. Paths are relative to it.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Where to connect.
