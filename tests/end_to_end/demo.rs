@@ -356,7 +356,10 @@ fn an_opening_of_friends_sums_is_a_page_with_its_verdict_on_top() {
     ];
     let places = order.map(at);
     assert!(places.is_sorted(), "{places:?}");
-    assert!(page.contains("prefers-color-scheme: dark") && !page.contains("http"));
+    assert!(page.contains("prefers-color-scheme: dark"));
+    for fetched in ["src=\"http", "href=\"http", "url(", "@import"] {
+        assert!(!page.contains(fetched), "{fetched}: {page}");
+    }
 }
 
 fn demo<'a>(files: &'a Files, rounds: &'a str, more: &[&'a str]) -> Vec<&'a str> {
