@@ -5,8 +5,8 @@ use super::cold::{ColdSettings, NoiseLevel, ReleaseSize};
 use super::lists::ListsEvaluation;
 use super::ranking::ndcg;
 use crate::friends::{
-    COLUMNS, Calibration, FewRatings, FriendsEstimate, Judging, OpenedSides, OwnRatings, Sampling,
-    keep, relevant, rows_to_open,
+    COLUMNS, Calibration, FewRatings, FriendsEstimate, Judging, KeptRatings, OpenedSides,
+    OwnRatings, Sampling, relevant, rows_to_open,
 };
 use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ModelError, Unit};
@@ -324,16 +324,9 @@ impl Group<'_> {
         let calibration = self.calibration;
         let from = calibration.relevant_from();
         let seed = self.seed.wrapping_add(user.row as u64);
-        let (kept, rest) = keep(&user.items, self.kept, seed)?;
-        let of = |places: &[usize]| -> (Vec<u32>, Vec<f32>) {
-            places
-                .iter()
-                .map(|&p| (user.items[p], user.values[p]))
-                .unzip()
-        };
-        let (items, values) = of(&kept);
-        let (others, theirs) = of(&rest);
-        let wanted = relevant(&others, &theirs, from);
+        let drawn = KeptRatings::draw((&user.items, &user.values), self.kept, seed)?;
+        let (items, values) = (drawn.items, drawn.values);
+        let wanted = relevant(&drawn.hidden, &drawn.hidden_values, from);
         if wanted.is_empty() {
             return None;
         }

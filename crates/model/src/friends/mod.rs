@@ -34,7 +34,6 @@ pub use calibration::{Calibration, Judging};
 pub use estimate::{Candidate, FriendsEstimate, Gate};
 pub use estimates::Estimates;
 pub use features::noisy_degree;
-pub(crate) use few::keep;
 pub use few::{FewRatings, OwnRatings};
 pub(crate) use predicted::{KeptRatings, PredictedBase, PredictedFriends};
 pub use ratings::{FriendsRatings, PredictedRating};

@@ -15,6 +15,8 @@
 use super::calibration::FOLDS;
 use super::estimate::Gate;
 use super::features::{Standard, features};
+use super::few::keep;
+
 use super::ridge::Ridge;
 use crate::activity::ActivityPrior;
 use crate::least_squares::NormalEquations;
@@ -45,6 +47,24 @@ pub(crate) struct KeptRatings {
     pub(crate) values: Vec<f32>,
     pub(crate) hidden: Vec<u32>,
     pub(crate) hidden_values: Vec<f32>,
+}
+
+impl KeptRatings {
+    /// Of a user's items and values, as if they had given `count` drawn at random; none where
+    /// nothing would be left to judge by.
+    pub(crate) fn draw((items, values): (&[u32], &[f32]), count: usize, seed: u64) -> Option<Self> {
+        let (kept, rest) = keep(items, count, seed)?;
+        let of = |places: &[usize]| -> (Vec<u32>, Vec<f32>) {
+            places.iter().map(|&p| (items[p], values[p])).unzip()
+        };
+        let ((items, values), (hidden, hidden_values)) = (of(&kept), of(&rest));
+        Some(Self {
+            items,
+            values,
+            hidden,
+            hidden_values,
+        })
+    }
 }
 
 impl PredictedBase {

@@ -1,8 +1,8 @@
 //! Ratings that people are told after an opening: by the explicit model of all ratings, and for
 //! opened users with few of their own by what friends' sums add to them, where a gate is open.
 
+use super::OpenedSides;
 use super::predicted::{KeptRatings, PredictedBase, PredictedFriends};
-use super::{OpenedSides, keep};
 use crate::{Model, ModelError, SolverSettings, Unit, solver};
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{Rating, RatingMatrix};
@@ -193,7 +193,9 @@ impl Few {
             .map(|kept| {
                 let users = learnt_from.iter();
                 users
-                    .map(|&user| kept_of(of(user), kept, settings.seed, user))
+                    .map(|&user| {
+                        KeptRatings::draw(of(user), kept, settings.seed.wrapping_add(user.into()))
+                    })
                     .collect()
             })
             .collect();
@@ -216,26 +218,6 @@ impl Few {
         let base = Rows::of(base.model(), &own);
         Ok((!users.is_empty()).then_some(Self { base, users, with }))
     }
-}
-
-/// A user as if they had given so many ratings; none where nothing would be left.
-fn kept_of(
-    (items, values): (&[u32], &[f32]),
-    count: usize,
-    seed: u64,
-    user: u32,
-) -> Option<KeptRatings> {
-    let (kept, rest) = keep(items, count, seed.wrapping_add(u64::from(user)))?;
-    let of = |places: &[usize]| -> (Vec<u32>, Vec<f32>) {
-        places.iter().map(|&p| (items[p], values[p])).unzip()
-    };
-    let ((items, values), (hidden, hidden_values)) = (of(&kept), of(&rest));
-    Some(KeptRatings {
-        items,
-        values,
-        hidden,
-        hidden_values,
-    })
 }
 
 fn row(values: &[f64], width: usize, place: usize) -> Option<&[f64]> {

@@ -3,7 +3,7 @@
 use super::{MOST_KEPT, Opened, PARTS, VerdictSettings};
 use crate::friends::{
     Calibration, FewRatings, FriendsEstimate, Judging, KeptRatings, OpenedSides, OwnRatings,
-    PredictedBase, PredictedFriends, keep, relevant,
+    PredictedBase, PredictedFriends, relevant,
 };
 use crate::{ListsModel, ModelError, SolverSettings};
 use rayon::prelude::*;
@@ -72,19 +72,10 @@ impl Nested<'_> {
 
     /// A user as one of a group; none where nothing would be left.
     fn kept(&self, user: u32, group: usize) -> Option<KeptRatings> {
-        let (items, values) = self.opened.ratings.by_user(user as usize);
+        let ratings = self.opened.ratings.by_user(user as usize);
+        let count = kept_of(group, ratings.0.len());
         let seed = self.settings.seed.wrapping_add(u64::from(user));
-        let (kept, rest) = keep(items, kept_of(group, items.len()), seed)?;
-        let of = |places: &[usize]| -> (Vec<u32>, Vec<f32>) {
-            places.iter().map(|&p| (items[p], values[p])).unzip()
-        };
-        let ((items, values), (hidden, hidden_values)) = (of(&kept), of(&rest));
-        Some(KeptRatings {
-            items,
-            values,
-            hidden,
-            hidden_values,
-        })
+        KeptRatings::draw(ratings, count, seed)
     }
 
     /// Lists of everybody who is judged.
