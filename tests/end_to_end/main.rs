@@ -3,6 +3,7 @@
 
 mod alignment;
 mod audits;
+mod browsers;
 mod chaos;
 mod clocks;
 mod compose;

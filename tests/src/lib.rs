@@ -3,6 +3,7 @@
 //! | module | one sentence |
 //! |---|---|
 //! | [`binaries`] | builds the three programs and says where they are |
+//! | [`browser`] | headless Chromium over the DevTools protocol |
 //! | [`data`] | small data sets, and where the public ones lie |
 //! | [`pair`] | both daemons with keys and configurations of their own |
 //! | [`in_process`] | daemons in this process, for what no other process can see |
@@ -22,6 +23,7 @@
 )]
 
 pub mod binaries;
+pub mod browser;
 pub mod capture;
 pub mod command;
 pub mod compose;

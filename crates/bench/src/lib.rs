@@ -32,7 +32,6 @@ pub mod lists;
 mod machine;
 mod memory;
 mod noise_first;
-pub mod number_format;
 pub mod plot;
 pub mod products;
 pub mod psi;

@@ -12,7 +12,9 @@
 //! | [`JointTraining`] | prepare opening → encode → product → solver step |
 //! | [`oracle`] | the same loop over the clear product, in float64 |
 //! | [`Parity`], [`product_error_bound`] | how far a secure run is, and may be, from it |
+//! | [`estimate`] | what a job would cost, before any data moves |
 //! | [`JobEvent`] | what happened to a job, as it is shown and kept |
+//! | [`number_format`] | numbers as people read them |
 //! | [`report`] | the schema of `report.json` |
 //! | [`manual`] | how and why |
 
@@ -24,10 +26,12 @@ pub mod counting;
 #[macro_use]
 mod endpoints;
 mod error;
+pub mod estimate;
 mod event;
 mod id;
 mod job_error;
 pub mod manual;
+pub mod number_format;
 mod opened_users;
 pub mod oracle;
 mod parity;

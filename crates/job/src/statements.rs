@@ -7,7 +7,10 @@ use s3rec_spmm::{Protocol, ReleasePolicy, release};
 use crate::Proposal;
 use crate::counting::{Account, mu_of};
 
+mod consent;
 pub mod friends;
+
+pub use consent::of_consent;
 
 /// What the rating platform could have learnt from `openings` openings.
 #[must_use]

@@ -6,6 +6,7 @@
 //! | [`config`] | file, environment and flags become one checked configuration |
 //! | [`tls`] | keys and authorities; who may call whom |
 //! | [`client`] | connects to a daemon and checks who answers |
+//! | [`examine`] | files, keys and certificates, and how to mend them |
 //! | [`health`] | asks the daemon on this machine whether it serves |
 //! | [`server`] | listens with mutual TLS, answers health and reflection, drains |
 //! | [`store`] | records on disk, with a schema version |
@@ -39,6 +40,7 @@ pub mod config;
 pub mod daemon;
 pub mod datasets;
 mod dialled;
+pub mod examine;
 pub mod health;
 #[cfg(test)]
 mod home;

@@ -32,8 +32,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-rating",
         &[
-            "algebra", "audit", "data", "job", "link", "model", "node", "psi", "sparse", "spmm",
-            "wire",
+            "algebra", "audit", "console", "data", "job", "link", "model", "node", "psi", "sparse",
+            "spmm", "wire",
         ],
     ),
     (
@@ -44,7 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // Pages and log-ins: what is done goes through the platform's own service.
-    ("s3rec-console", &["audit", "node", "wire"]),
+    (
+        "s3rec-console",
+        &["audit", "job", "model", "node", "spmm", "wire"],
+    ),
     (
         "s3rec-node",
         &[

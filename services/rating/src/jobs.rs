@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobEvent, JobId, JobState, Party, Phase, Terms};
+use s3rec_job::{JobEvent, JobId, JobState, Party, Phase};
 use s3rec_node::datasets::JobCopy;
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
-use s3rec_wire::convert::{
-    ALIGNMENT_PSI, fill_defaults, friends_release_from_wire, job_id, proposal_from_wire, settings,
-};
+use s3rec_wire::convert::{fill_defaults, friends_release_from_wire, job_id, proposal_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -18,19 +16,14 @@ use s3rec_wire::v1;
 use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
+use crate::offered::Offered;
 use crate::plan::plan;
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
 use crate::{ending, factors, runner};
 
-/// u_max: factors learnt from ratings of common scales stay far below it.
-const SATURATION_BOUND: f64 = 8.0;
-
 /// How long a proposal stands unless it says otherwise: 30 days.
-const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-
-/// Makes every protocol exact (protocol page, section 2).
-const GUARD_BITS: u32 = 2;
+pub(crate) const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A job that was proposed.
 pub(crate) struct Proposed {
@@ -46,7 +39,6 @@ pub(crate) async fn propose(
     mut request: v1::ProposeJobRequest,
 ) -> Result<Proposed, Fault> {
     fill_defaults(&mut request);
-    let terms = Terms::default();
     let job = JobId::random();
     let name = job.to_string();
     let dataset = platform.datasets.choose(&request.dataset)?;
@@ -75,35 +67,17 @@ pub(crate) async fn propose(
     }
     let with = (&ratings, copy.id_rule);
     let own = factors::copy(&platform.factors, &request.factors, job, with).await?;
-    let columns = request.model.as_ref().map_or(0, |model| {
-        model
-            .rank
-            .saturating_add(u32::from(model.social_bias_weight > 0.0))
-    });
-    let message = v1::PeerProposal {
-        job_id: name.clone(),
-        purpose: request.purpose.clone(),
-        model: request.model.as_ref().map(settings::shown),
-        protocol: request.protocol,
-        pattern_policy: request.pattern_policy,
-        release_policy: request.release_policy,
-        alignment: ALIGNMENT_PSI.into(),
-        saturation_bound: SATURATION_BOUND,
-        guard_bits: GUARD_BITS,
-        id_rule: copy.id_rule.name().into(),
-        rating_commitment: copy.version.commitment.clone(),
-        rating_lineage: copy.version.lineage.clone(),
-        columns,
-        bounds: Some(v1::ParameterBounds {
-            most_common_users: u32::try_from(users).unwrap_or(u32::MAX),
-            least_security_bits: terms.least_security_bits,
-            least_statistical_bits: terms.least_statistical_bits,
-        }),
+    let own_commitment = own.as_ref().map(|own| own.version.commitment.clone());
+    let offered = Offered {
+        job: &name,
+        request: &request,
+        id_rule: copy.id_rule.name(),
+        version: &copy.version,
+        users,
         expires_unix_ms,
-        factors_commitment: own
-            .as_ref()
-            .map_or_else(Vec::new, |own| own.version.commitment.clone()),
+        factors_commitment: own_commitment.unwrap_or_default(),
     };
+    let message = offered.message();
     let proposal = proposal_from_wire(&message)?;
     offer::check(&proposal)?;
 

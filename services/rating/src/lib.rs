@@ -6,7 +6,8 @@
 //! | [`plan()`] | what a proposal means for given ratings |
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
-//! | `jobs` | proposing, starting, cancelling |
+//! | `jobs`, `offered` | proposing, starting, cancelling; a proposal as it is sent |
+//! | `estimate` | what a proposal would cost, before it is sent |
 //! | `runner` | a job from its approval to its end |
 //! | `decisions` | what the social platform decides, known here at once |
 //! | `drive`, `emit` | what the job says: its exchanges, what it saves, what it tells |
@@ -34,6 +35,7 @@ mod decisions;
 mod drive;
 mod emit;
 mod ending;
+mod estimate;
 mod expiry;
 pub mod factors;
 mod friends_outcome;
@@ -45,6 +47,7 @@ mod jobs;
 mod ledger;
 mod model_cache;
 mod models;
+mod offered;
 mod operator;
 mod outcome;
 pub mod plan;

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, REPORTS};
-use crate::{answers, batch, factors, friends_sides, jobs, ledger, models};
+use crate::{answers, batch, estimate, factors, friends_sides, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: usize = 10;
@@ -97,6 +97,13 @@ impl RatingPlatform for OperatorService {
             state: state_to_wire(proposed.state).into(),
             reason: proposed.reason,
         }))
+    }
+
+    async fn estimate_job(
+        &self,
+        request: Request<v1::EstimateJobRequest>,
+    ) -> Result<Response<v1::EstimateJobResponse>, Status> {
+        answered(estimate::estimate(&self.0, request.into_inner()).await)
     }
 
     async fn start_job(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use s3rec_console::{Console, Of, examined};
 use s3rec_job::Party;
 use s3rec_node::config::{PeerSettings, RatingSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
@@ -43,6 +44,8 @@ pub async fn start(
 
     let watched = settings.observability.listen;
     let observability = Port::bind_any("observability", watched, &settings.data_dir).await?;
+    let console = Console::bind(&settings).await?;
+    // The people's port last: whoever finds its address written may rely on all.
     let operator_port =
         Port::bind("operator", settings.operator.listen, &settings.data_dir).await?;
     let operator = operator_port.address();
@@ -51,14 +54,28 @@ pub async fn start(
     let service = RatingPlatformServer::new(OperatorService::new(Arc::clone(&platform)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let role = CertificateRole::RatingOperator;
-    let operators = Operators::new(service, role, &identity, &platform.audit).await?;
+    let mut operators = Operators::new(service, role, &identity, &platform.audit).await?;
+    let observed = Arc::new(observed(&platform));
+    let console = console.mount(
+        Of {
+            people: role,
+            identity: &identity,
+            audit: &platform.audit,
+            data_dir: &platform.data_dir,
+            examine: examined(&settings, &observed),
+        },
+        &mut operators,
+    );
     let operator_routes = operators.into_routes();
 
     let drain = Duration::from_secs(settings.limits.drain_seconds);
     let limits = PortLimits::operators(&settings.limits);
     Ok(Daemon::serving(operator, None, async move {
         if let Some(port) = observability {
-            tokio::spawn(port.observe(Arc::new(observed(&platform)), stop.clone()));
+            tokio::spawn(port.observe(observed, stop.clone()));
+        }
+        if let Some(console) = console {
+            tokio::spawn(console.serve(Arc::clone(&identity), stop.clone()));
         }
         tokio::spawn(decisions::follow(Arc::clone(&platform), stop.clone()));
         let tidied = Arc::clone(&platform);

@@ -1,55 +1,6 @@
 //! What consenting gives away, in words, with the figures measured on the protocol page.
 
-use s3rec_job::{Proposal, statements};
-use s3rec_spmm::ReleasePolicy;
-
-/// What P1's operator reads before deciding.
-pub(crate) fn warnings(proposal: &Proposal) -> Vec<String> {
-    let columns = proposal.columns();
-    let mut warnings = Vec::new();
-    match proposal.release {
-        ReleasePolicy::Exact => warnings.push(statements::of_exact(proposal.operator, columns)),
-        ReleasePolicy::Coarse { released_bits } => warnings.push(format!(
-            "Releasing {released_bits} bits of each value saves traffic and protects nothing: \
-             repeated openings undo the rounding. Treat it as an exact opening: {}",
-            statements::of_exact(proposal.operator, columns)
-        )),
-        ReleasePolicy::Friends(release) => {
-            warnings.extend(statements::friends::of_proposal(&release, columns));
-        }
-        ReleasePolicy::Noised { .. } => {
-            warnings.extend(statements::of_noise(proposal, proposal.rounds, None))
-        }
-    }
-    warnings.push(format!(
-        "{} openings of {columns} columns: up to {} values for each user both platforms have. \
-         Only noise, fewer users, fewer columns or fewer openings lower what is shown.",
-        proposal.rounds,
-        u64::from(proposal.rounds) * u64::from(columns),
-    ));
-    warnings.push(
-        "The common users are found by private set intersection: each platform learns which of its \
-         own users the other has too, and how many users the other has in all; nothing about the \
-         others, not even to whoever guesses their ids. A platform that brings ids it guessed as \
-         if they were its users' learns whether the other has them; it cannot hide how many it \
-         brings, which both sides are shown."
-            .into(),
-    );
-    warnings.push(
-        "The rating platform also learns bounds of the operator: on its largest row sum and its \
-         number of non-zeros. Unless you choose otherwise they follow from what you state of all of \
-         your links, --degree-bound and --links-bound or the policy's, and say nothing of the links: \
-         state round numbers with room, not what the links come to. With --bounds ladder, or the \
-         policy's bounds = \"ladder\", they follow from the links among the common users and say \
-         something of those: of two users, whether they are linked."
-            .into(),
-    );
-    warnings.extend(statements::of_fetch(proposal.protocol).map(String::from));
-    if let Some(pattern) = statements::of_pattern(proposal.pattern) {
-        warnings.push(pattern.into());
-    }
-    warnings
-}
+pub(crate) use s3rec_job::statements::of_consent as warnings;
 
 /// Where users are those with a link.
 pub(crate) fn not_listed(datasets: &[String]) -> String {
@@ -63,10 +14,10 @@ pub(crate) fn not_listed(datasets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3rec_job::{JobId, Terms};
+    use s3rec_job::{JobId, Proposal, Terms, statements};
     use s3rec_model::SolverKind;
     use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
-    use s3rec_spmm::Protocol;
+    use s3rec_spmm::{Protocol, ReleasePolicy};
 
     fn shown_to_rating(
         proposal: &Proposal,

@@ -6,7 +6,6 @@
 //! | `platform` | what all calls share: store, journal, the one running job |
 //! | `operator` | the verbs of the people here |
 //! | `consent` | what consenting gives away, in words |
-//! | `console` | the same in a browser |
 //! | `policy`, `approval` | who may be shown what, and the signature that says so |
 //! | `approved`, `consented` | the approval as it is stored, and what a job begins with under it |
 //! | `head_exchange` | both platforms sign the heads of both audit logs |
@@ -24,6 +23,7 @@
 //! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are reported |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
 //! | `witness` | the audit log gives the ledger back what a store has lost |
+//! | `budgets` | what is spent of every limit, and what a proposal would take |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
 
 mod absence;
@@ -35,10 +35,10 @@ mod args;
 #[cfg(test)]
 mod attack_tests;
 mod bounds;
+mod budgets;
 mod common_links;
 mod consent;
 mod consented;
-mod console;
 mod disclosing;
 #[cfg(test)]
 mod door_tests;

@@ -20,10 +20,11 @@ use s3rec_wire::v1::social_platform_server::SocialPlatform;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::bounds::Given;
+use crate::budgets::{Budget, Limit};
 use crate::platform::Platform;
 use crate::policy::{Policy, Verdict};
 use crate::tables::{CONSENTS, COSTS};
-use crate::{approval, consent, ledger};
+use crate::{approval, budgets, consent, ledger};
 
 /// Longest reason that people read, bytes.
 const MAX_REASON_BYTES: usize = 2000;
@@ -58,6 +59,12 @@ impl OperatorService {
             warnings.push(warning);
         }
         let is_asked = self.0.state(job) == JobState::Proposed && self.0.policy().is_some();
+        let budgets = match &proposal {
+            Ok(proposal) if self.0.state(job) == JobState::Proposed => {
+                budgets::of(&self.0, &summary.peer, Some(proposal)).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
         let judged = proposal.and_then(|proposal| match is_asked {
             true => approval::verdict(&self.0, job, &proposal).map(Some),
             false => Ok(None),
@@ -73,6 +80,7 @@ impl OperatorService {
             accounts: accounts.iter().map(account_to_wire).collect(),
             warnings,
             policy,
+            budgets: budgets.iter().map(budget_to_wire).collect(),
             ..summary
         }
     }
@@ -114,6 +122,26 @@ impl OperatorService {
         self.0.advance(job, state, Phase::Consent, message)?;
         tracing::info!(job, "{}", state_name(state));
         Ok(state_to_wire(state).into())
+    }
+}
+
+fn budget_to_wire((dataset, budget): &(String, Budget)) -> v1::Budget {
+    let limit = match budget.limit {
+        Limit::Columns => v1::Limit::Columns,
+        Limit::Values => v1::Limit::Values,
+        Limit::Uploads => v1::Limit::Uploads,
+        Limit::Rho => v1::Limit::Rho,
+        Limit::Epsilon => v1::Limit::Epsilon,
+        Limit::Mu => v1::Limit::Mu,
+        Limit::Intersections => v1::Limit::Intersections,
+        Limit::IdsAsked => v1::Limit::IdsAsked,
+    };
+    v1::Budget {
+        dataset: dataset.clone(),
+        limit: limit.into(),
+        spent: budget.spent,
+        planned: budget.planned,
+        most: budget.most,
     }
 }
 
@@ -289,13 +317,17 @@ impl SocialPlatform for OperatorService {
         // One rating platform, whatever its certificates were called; the newest name selects
         // the rules that hold now.
         let newest = disclosures.iter().max_by_key(|shown| shown.updated_unix_ms);
-        let accounts = match newest {
-            Some(newest) => ledger::accounts(&self.0, &newest.peer)?,
-            None => Vec::new(),
+        let (accounts, budgets) = match newest {
+            Some(newest) => (
+                ledger::accounts(&self.0, &newest.peer)?,
+                budgets::of(&self.0, &newest.peer, None)?,
+            ),
+            None => Default::default(),
         };
         Ok(Response::new(v1::ListSocialDisclosuresResponse {
             disclosures: disclosures.iter().map(disclosure_to_wire).collect(),
             accounts: accounts.iter().map(account_to_wire).collect(),
+            budgets: budgets.iter().map(budget_to_wire).collect(),
         }))
     }
 

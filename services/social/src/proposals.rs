@@ -74,6 +74,7 @@ fn take_in(
         model: message.model,
         protocol: message.protocol,
         pattern_policy: message.pattern_policy,
+        budgets: Vec::new(),
         release_policy: message.release_policy,
         last_event: None,
         created_unix_ms: now_unix_ms(),

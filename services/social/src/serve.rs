@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use s3rec_console::{Console, Of, examined};
 use s3rec_job::Party;
 use s3rec_node::config::{PeerSettings, SocialSettings};
 use s3rec_node::daemon::{Daemon, DaemonError};
@@ -16,7 +17,6 @@ use tokio::sync::watch;
 use tonic::service::RoutesBuilder;
 
 use crate::absence;
-use crate::console::Console;
 use crate::expiry;
 use crate::operator::OperatorService;
 use crate::peer::PeerService;
@@ -55,7 +55,17 @@ pub async fn start(
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let role = CertificateRole::SocialOperator;
     let mut operators = Operators::new(service, role, &identity, &platform.audit).await?;
-    let console = console.mount(&platform, operators.service.clone(), &mut operators.routes);
+    let observed = Arc::new(platform.observed(Party::Social, None));
+    let console = console.mount(
+        Of {
+            people: role,
+            identity: &identity,
+            audit: &platform.audit,
+            data_dir: &platform.data_dir,
+            examine: examined(&settings, &observed),
+        },
+        &mut operators,
+    );
     let operator_routes = operators.into_routes();
 
     let mut peer_routes = RoutesBuilder::default();
@@ -69,10 +79,7 @@ pub async fn start(
     let peer_limits = PortLimits::peer(&settings.limits);
     Ok(Daemon::serving(operator, Some(peer), async move {
         if let Some(port) = observability {
-            tokio::spawn(port.observe(
-                Arc::new(platform.observed(Party::Social, None)),
-                stop.clone(),
-            ));
+            tokio::spawn(port.observe(observed, stop.clone()));
         }
         if let Some(console) = console {
             tokio::spawn(console.serve(Arc::clone(&identity), stop.clone()));

@@ -3,10 +3,10 @@
 use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
-use crate::number_format::{bytes, count, duration, runs};
 use crate::plot::{Axis, Bar};
 use crate::psi::{PsiRecord, PsiReport};
 use crate::{BenchError, Document};
+use s3rec_job::number_format::{bytes, count, duration, runs};
 
 pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchError> {
     let Some(first) = collection.psi.first() else {

@@ -4,7 +4,7 @@ use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
 use crate::BenchError;
-use crate::number_format::count;
+use s3rec_job::number_format::count;
 
 /// What gradient descent is compared with.
 const ALS_OPENINGS: u64 = 10;

@@ -4,10 +4,10 @@ use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
 use crate::links::{LinkRun, LinksReport, Shaping};
-use crate::number_format::{bytes, count, duration, runs};
 use crate::plot::{Axis, Panel, Scaling, Series};
 use crate::spread::Quantiles;
 use crate::{BenchError, Document};
+use s3rec_job::number_format::{bytes, count, duration, runs};
 
 pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchError> {
     let Some(first) = collection.links.first() else {

@@ -3,11 +3,11 @@
 use super::Collection;
 use super::collection::title;
 use super::section::{Figure, Grid, Section};
-use crate::number_format::{bytes, count, duration, runs, times};
 use crate::plot::{Axis, Bar, Scaling};
 use crate::record::{ProductRecord, ProductsReport};
 use crate::spread::Quantiles;
 use crate::{BenchError, Document};
+use s3rec_job::number_format::{bytes, count, duration, runs, times};
 
 pub(super) fn sections(collection: &Collection) -> Result<Vec<Section>, BenchError> {
     let mut sections = Vec::new();

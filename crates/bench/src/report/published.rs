@@ -3,8 +3,8 @@
 use super::Collection;
 use super::collection::title;
 use super::section::{Grid, Section};
-use crate::number_format::times;
 use crate::record::ProductRecord;
+use s3rec_job::number_format::times;
 
 pub(super) fn section(collection: &Collection) -> Option<Section> {
     let mut grid = Grid::new(

@@ -3,9 +3,9 @@
 use super::Collection;
 use super::section::{Figure, Grid, Section};
 use crate::BenchError;
-use crate::number_format::{bytes, count, duration, runs};
 use crate::plot::{Axis, Panel, Scaling, Series};
 use crate::scale::{Fit, Outlook, ScalePoint, ScaleReport};
+use s3rec_job::number_format::{bytes, count, duration, runs};
 
 pub(super) fn section(collection: &Collection) -> Result<Option<Section>, BenchError> {
     let Some(document) = collection.scale.first() else {

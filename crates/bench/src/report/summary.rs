@@ -4,7 +4,7 @@ use super::Collection;
 use super::collection::title;
 use super::section::{Grid, Section};
 use crate::headline::{BYTES_BOUND, Comparison, Headline, SECONDS_BOUND, compare};
-use crate::number_format::{bytes, count, duration, times};
+use s3rec_job::number_format::{bytes, count, duration, times};
 
 pub(super) fn headline(collection: &Collection) -> Option<Headline> {
     let comparisons = collection.links.iter().filter_map(|links| {

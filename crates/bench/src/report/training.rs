@@ -4,8 +4,8 @@ use s3rec_job::report::{PhaseCost, RunReport};
 
 use super::section::{Figure, Grid, Section};
 use crate::BenchError;
-use crate::number_format::{bytes, count, duration};
 use crate::plot::{Axis, Bar, Panel, Scaling, Series};
+use s3rec_job::number_format::{bytes, count, duration};
 
 /// What a page of one training is made of.
 #[derive(Clone, Debug)]

@@ -15,23 +15,40 @@ pub struct Frame {
     pub form_token: String,
 }
 
-/// Sections of the social platform's console.
-const SECTIONS: [(&str, &str); 4] = [
+/// Sections of the rating platform's console.
+const RATING: [(&str, &str); 8] = [
+    ("/", "Jobs"),
+    ("/propose", "Propose"),
+    ("/datasets", "Data sets"),
+    ("/models", "Models"),
+    ("/recommend", "Recommend"),
+    ("/disclosures", "Disclosures"),
+    ("/health", "Certificates"),
+    ("/audit", "Audit log"),
+];
+
+/// Sections of the social platform's.
+const SOCIAL: [(&str, &str); 5] = [
     ("/", "Proposals"),
     ("/disclosures", "Disclosures"),
     ("/policy", "Policy"),
+    ("/health", "Certificates"),
     ("/audit", "Audit log"),
 ];
 
 impl Frame {
     /// A page with `body` in the section at `section`.
     pub(super) fn page(&self, title: &str, section: &str, body: &Markup) -> Markup {
+        let sections: &[(&str, &str)] = match self.role {
+            "rating" => &RATING,
+            _ => &SOCIAL,
+        };
         let header = html! {
             header {
                 strong { (self.platform) " " span.quiet { "(" (self.role) " platform)" } }
                 nav aria-label="Sections" {
-                    @for (path, name) in SECTIONS {
-                        a href=(path) aria-current=[(path == section).then_some("page")] { (name) }
+                    @for (path, name) in sections {
+                        a href=(path) aria-current=[(*path == section).then_some("page")] { (name) }
                     }
                 }
                 form method="post" action="/logout" {
@@ -63,7 +80,7 @@ fn document(title: &str, header: &Markup, body: &Markup) -> Markup {
             body {
                 a.skip href="#main" { "To the content" }
                 (header)
-                main #main { h1 { (title) } (body) }
+                main #main tabindex="-1" { h1 { (title) } (body) }
             }
         }
     }
@@ -75,7 +92,7 @@ pub fn not_in(role: &str) -> Markup {
     let body = html! {
         p { "Ask the platform for a link, with an operator's certificate, and open it here:" }
         pre { "s3rec " (role) " console" }
-        p.quiet { "It is good once, for two minutes." }
+        p.quiet { "It is good once, for two minutes. Browsers have to trust the platform's certificate authority." }
     };
     document("You are not logged in", &html! {}, &body)
 }
@@ -96,9 +113,9 @@ pub fn invited(person: &str, token: &str) -> Markup {
 #[must_use]
 pub fn failed(frame: &Frame, message: &str, remedy: &str) -> Markup {
     let body = html! {
-        p.bad { (message) }
+        p.bad role="alert" { (message) }
         p { (remedy) }
-        p { a href="/" { "Back to the proposals" } }
+        p { a href="/" { "Back to the beginning" } }
     };
     frame.page("That was not done", "", &body)
 }

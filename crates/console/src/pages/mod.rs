@@ -1,9 +1,15 @@
 //! What is shown, as functions of answers. Nothing here asks, waits or decides.
 
+mod charts;
 mod frame;
+mod live;
+pub mod rating;
+mod shared;
 mod social;
 mod words;
 
+pub use charts::Curves;
 pub use frame::{Frame, failed, invited, not_in};
-pub use social::{audit, disclosures, overview, policy, proposal};
+pub use shared::{audit, budgets, disclosures, health};
+pub use social::{overview, policy, proposal};
 pub use words::{Live, live};

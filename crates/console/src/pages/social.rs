@@ -1,11 +1,16 @@
 //! Pages of the social platform.
 
 use maud::{Markup, html};
-use s3rec_audit::Verified;
+use s3rec_job::statements::measured_share;
+use s3rec_spmm::noise_first::guarantee::Mu;
+use s3rec_wire::convert::operator_from_wire;
 use s3rec_wire::v1;
 
 use super::Frame;
-use super::words::{count, doing, is_over, moment, name, state};
+use super::charts::{Attack, attacks};
+use super::live::progress;
+use super::shared::{accounts, budgets};
+use super::words::{is_over, moment, name, state};
 
 /// The proposals: those that wait for a decision, those that run or may begin, and what is over.
 #[must_use]
@@ -80,19 +85,10 @@ fn facts(one: &v1::ProposalSummary) -> Markup {
 fn running(one: &v1::ProposalSummary) -> Markup {
     let event = one.last_event.clone().unwrap_or_default();
     html! {
-        section.card data-events={ "/events/" (one.job_id) } {
+        section.card {
             h3 { a href=(place(one)) { (purpose(one)) } }
-            p { span data-part="state" { (state(Some(&event))) } " – " span data-part="doing" { (doing(&event)) } }
-            progress max="1" value=(format!("{:.3}", share(&event))) aria-label="Of this phase" {}
-            p.quiet aria-live="polite" data-part="message" { (event.message) }
+            (progress(&one.job_id, &event, None))
         }
-    }
-}
-
-fn share(event: &v1::JobEvent) -> f64 {
-    match event.phase_progress.is_finite() {
-        true => event.phase_progress.clamp(0.0, 1.0),
-        false => 0.0,
     }
 }
 
@@ -129,12 +125,70 @@ pub fn proposal(frame: &Frame, one: &v1::ProposalSummary, datasets: &[String]) -
         (facts(one))
         h2 { "What it gives away" }
         @for warning in &one.warnings { p.warning { (warning) } }
+        (attack(one))
+        @if !one.budgets.is_empty() { h2 { "What is left" } (budgets(&one.budgets)) }
         @if !one.policy.is_empty() { h2 { "The policy" } p { (one.policy) } }
         @if !one.accounts.is_empty() { h2 { "Opened to this platform before" } (accounts(&one.accounts)) }
         @if event.state() == v1::JobState::Proposed { (decide(frame, one, datasets)) }
         @else if !is_over(Some(&event)) { (revoke(frame, one)) }
     };
     frame.page(purpose(one), "/", &body)
+}
+
+/// What an attacker could find in this release: by its promise where it has one, as measured where not.
+fn attack(one: &v1::ProposalSummary) -> Markup {
+    let release = one.release_policy.unwrap_or_default();
+    let model = one.model.unwrap_or_default();
+    let noised = |label: &str, mu: f64| {
+        let label = format!("{label}, μ = {mu:.3}: at most");
+        Mu::new(mu).map(|mu| Attack::Noised { label, mu })
+    };
+    // √Σμ² with this and what was approved before it.
+    let after = one
+        .budgets
+        .iter()
+        .find(|budget| budget.limit() == v1::Limit::Mu);
+    let mut lines: Vec<Attack> = Vec::new();
+    match (release.kind(), release.friends) {
+        (v1::ReleaseKind::Friends, Some(friends)) => {
+            lines.extend(noised("This opening", friends.mu));
+            let more = after.filter(|after| after.planned > friends.mu + 1e-9);
+            lines.extend(
+                more.and_then(|after| noised("All noised openings with it", after.planned)),
+            );
+        }
+        (v1::ReleaseKind::Exact | v1::ReleaseKind::Coarse, _) => {
+            let columns = model.rank + u32::from(model.social_bias_weight > 0.0);
+            let measured = operator_from_wire(model.operator)
+                .ok()
+                .and_then(|operator| measured_share(operator, columns).strip_suffix(" %"))
+                .and_then(|share| share.parse::<f64>().ok());
+            lines.extend(
+                measured.map(|share| Attack::Exact {
+                    label:
+                        "One opening searched, measured on FilmTrust, without an error: at least"
+                            .into(),
+                    found: share / 100.0,
+                }),
+            );
+        }
+        _ => {
+            let asked = after.filter(|after| after.planned > 0.0);
+            lines.extend(
+                asked.and_then(|after| noised("All noised openings with it", after.planned)),
+            );
+        }
+    }
+    if lines.is_empty() {
+        return html! {};
+    }
+    html! {
+        h2 { "What an attack finds" }
+        (attacks(&lines))
+        p.quiet {
+            "Of your own links: " code { "s3rec social leakage --links FILE" } ", on this machine, before you decide."
+        }
+    }
 }
 
 fn decide(frame: &Frame, one: &v1::ProposalSummary, datasets: &[String]) -> Markup {
@@ -158,7 +212,7 @@ fn decide(frame: &Frame, one: &v1::ProposalSummary, datasets: &[String]) -> Mark
         }
         form.card method="post" action={ (place(one)) "/reject" } {
             (frame.token())
-            label { "Why not (the rating platform's people read it)" input type="text" name="reason" maxlength="500"; }
+            label { "Why not (the rating platform's people read it)" input type="text" name="reason" maxlength="500" required; }
             button.no type="submit" { "Reject" }
         }
     }
@@ -174,57 +228,6 @@ fn revoke(frame: &Frame, one: &v1::ProposalSummary) -> Markup {
             button.no type="submit" { "Revoke" }
         }
     }
-}
-
-fn accounts(all: &[v1::Account]) -> Markup {
-    html! {
-        @for account in all {
-            section.card {
-                h3 { @if account.dataset.is_empty() { "A data set that is gone" } @else { (account.dataset) } }
-                ul { @for statement in &account.statements { li { (statement) } } }
-            }
-        }
-    }
-}
-
-/// What was opened, over all jobs and by job.
-#[must_use]
-pub fn disclosures(frame: &Frame, shown: &v1::ListSocialDisclosuresResponse) -> Markup {
-    let mut by_date: Vec<&v1::Disclosure> = shown.disclosures.iter().collect();
-    by_date.sort_by_key(|one| std::cmp::Reverse(one.updated_unix_ms));
-    let body = html! {
-        h2 { "Over all jobs" }
-        @if shown.accounts.is_empty() { p.quiet { "Nothing was opened." } }
-        (accounts(&shown.accounts))
-        @if !by_date.is_empty() {
-            h2 { "By job" }
-            div.scroll {
-                table {
-                    thead {
-                        tr {
-                            th { "Last opened" } th { "Job" } th { "To" } th.number { "Openings" }
-                            th.number { "Values" } th.number { "Common users" } th { "Release" }
-                        }
-                    }
-                    tbody {
-                        @for one in by_date {
-                            @let release = one.release_policy.unwrap_or_default();
-                            tr {
-                                td { (moment(one.updated_unix_ms)) }
-                                td { a href={ "/proposal/" (one.job_id) } { (one.job_id.get(..8).unwrap_or(&one.job_id)) } }
-                                td { (one.peer) }
-                                td.number { (count(u64::from(one.openings))) }
-                                td.number { (count(one.opened_values)) }
-                                td.number { (count(u64::from(one.common_users))) }
-                                td { (name(release.kind().as_str_name(), "RELEASE_KIND")) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    frame.page("Disclosures", "/disclosures", &body)
 }
 
 /// The policy in force.
@@ -244,36 +247,6 @@ pub fn policy(frame: &Frame, answer: &v1::PolicyResponse) -> Markup {
         }
     };
     frame.page("Policy", "/policy", &body)
-}
-
-/// The audit log: whether it is sound, and its newest entries.
-#[must_use]
-pub fn audit(
-    frame: &Frame,
-    checked: &Result<Verified, String>,
-    newest: &[(u64, String)],
-) -> Markup {
-    let body = html! {
-        @match checked {
-            Ok(verified) => p {
-                span.good { "Sound." } " "
-                (count(verified.entries.len() as u64)) " entries: every one holds the hash of the one before, and "
-                "every signature fits. To compare it with the other platform's: "
-                code { "s3rec audit verify --against" } "."
-            },
-            Err(what) => p { span.bad { "Not sound." } " " (what) },
-        }
-        @if !newest.is_empty() {
-            h2 { "Newest entries" }
-            div.scroll {
-                table {
-                    thead { tr { th.number { "Entry" } th { "What" } } }
-                    tbody { @for (number, line) in newest { tr { td.number { (number) } td { code { (line) } } } } }
-                }
-            }
-        }
-    };
-    frame.page("Audit log", "/audit", &body)
 }
 
 #[cfg(test)]

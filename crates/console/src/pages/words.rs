@@ -1,8 +1,12 @@
 //! Names, numbers and times as people read them.
 
+pub(super) use s3rec_job::number_format::{bytes, count, duration};
+use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+
+use super::charts::Curves;
 
 /// `JOB_STATE_RUNNING` of the type `JOB_STATE` becomes `running`.
 pub(super) fn name(proto_name: &str, type_prefix: &str) -> String {
@@ -15,19 +19,6 @@ pub(super) fn name(proto_name: &str, type_prefix: &str) -> String {
 pub(super) fn state(event: Option<&v1::JobEvent>) -> String {
     let state = event.map_or(v1::JobState::Unspecified, v1::JobEvent::state);
     name(state.as_str_name(), "JOB_STATE")
-}
-
-/// 1234567 becomes `1,234,567`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `2026-11-27 18:02 UTC`; empty for 0, which is no time.
@@ -60,9 +51,62 @@ pub(super) fn doing(event: &v1::JobEvent) -> String {
         v1::Role::Unspecified => doing,
         role => {
             let who = name(role.as_str_name(), "ROLE");
-            format!("{doing}, waiting for the {who} platform")
+            let since = match event.waiting_since_unix_ms {
+                0 => String::new(),
+                since => {
+                    let waited = (now_unix_ms() - since).max(0);
+                    format!(", for {}", duration(waited as f64 / 1000.0))
+                }
+            };
+            let comma = if doing.is_empty() { "" } else { ", " };
+            format!("{doing}{comma}waiting for the {who} platform{since}")
         }
     }
+}
+
+/// `3 h ago`, `in 12 days`; empty for 0, which is no time.
+pub(super) fn relative(unix_ms: i64) -> String {
+    if unix_ms == 0 {
+        return String::new();
+    }
+    let seconds = unix_ms.saturating_sub(now_unix_ms()) / 1000;
+    let (count, unit) = match seconds.unsigned_abs() {
+        0..60 => return "now".into(),
+        far @ 60..7_200 => (far / 60, "min"),
+        far @ 7_200..172_800 => (far / 3_600, "h"),
+        far => (far / 86_400, "days"),
+    };
+    match seconds < 0 {
+        true => format!("{count} {unit} ago"),
+        false => format!("in {count} {unit}"),
+    }
+}
+
+/// The first eight characters, by which people call a job.
+pub(super) fn short(job: &str) -> &str {
+    job.get(..8).unwrap_or(job)
+}
+
+/// How far the phase is, 0 to 1.
+pub(super) fn share(event: &v1::JobEvent) -> f64 {
+    match event.phase_progress.is_finite() {
+        true => event.phase_progress.clamp(0.0, 1.0),
+        false => 0.0,
+    }
+}
+
+/// What is trained, in one line.
+pub(super) fn model_words(model: Option<&v1::ModelSettings>, protocol: v1::Protocol) -> String {
+    let protocol = name(protocol.as_str_name(), "PROTOCOL");
+    let Some(model) = model else {
+        return protocol;
+    };
+    let operator = name(model.operator().as_str_name(), "OPERATOR");
+    let rounds = match model.rounds {
+        1 => "1 opening".to_owned(),
+        rounds => format!("{rounds} openings"),
+    };
+    format!("{operator}, {protocol}, {} columns, {rounds}", model.rank)
 }
 
 /// One event as the script of a page takes it.
@@ -77,17 +121,28 @@ impl Live {
     }
 }
 
-/// What the live part of a page shows of an event.
+/// What the live part of a page shows of an event and of those before it.
 #[must_use]
-pub fn live(event: &v1::JobEvent) -> Live {
-    let share = event.phase_progress;
+pub fn live(event: &v1::JobEvent, curves: &Curves) -> Live {
     Live(json!({
         "state": state(Some(event)),
         "doing": doing(event),
         "message": event.message,
-        "share": if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 },
+        "share": share(event),
+        "remaining": remaining(event),
+        "curves": curves.drawn().map(|curve| curve.to_json()).collect::<Vec<_>>(),
         "over": is_over(Some(event)),
     }))
+}
+
+/// How long the phase goes on, where that is known.
+pub(super) fn remaining(event: &v1::JobEvent) -> String {
+    match event.remaining_seconds {
+        left if left.is_finite() && left > 0.0 && !is_over(Some(event)) => {
+            format!("about {} left in this phase", duration(left))
+        }
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -95,11 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_times_read_well() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(count),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+    fn times_read_well() {
         assert_eq!(moment(1_700_000_000_000), "2023-11-14 22:13 UTC");
         assert_eq!(moment(0), "");
         assert!(moment(i64::MAX).is_empty());
@@ -111,6 +162,10 @@ mod tests {
             phase_progress: f64::NAN,
             ..v1::JobEvent::default()
         };
-        assert!(live(&event).text().contains("\"share\":0.0"));
+        assert!(
+            live(&event, &Curves::default())
+                .text()
+                .contains("\"share\":0.0")
+        );
     }
 }

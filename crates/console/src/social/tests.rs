@@ -1,112 +1,15 @@
 //! Who gets in, and what a request must carry before anything is called.
 
-use std::sync::Mutex;
-
-use http_body_util::BodyExt;
-use s3rec_node::pki::{CertificateRole, Pin};
-use tower::service_fn;
+use axum::http::StatusCode;
 
 use super::*;
-
-/// What was called at the platform, and as whom.
-type Called = Arc<Mutex<Vec<(String, String)>>>;
-
-struct Site {
-    router: Router,
-    logins: Arc<Logins>,
-    called: Called,
-}
-
-fn alice() -> Caller {
-    Caller {
-        name: "alice".into(),
-        role: CertificateRole::SocialOperator,
-        pin: Pin::of(b"alice"),
-        certificate: b"alice".to_vec(),
-    }
-}
-
-impl Site {
-    /// In front of a platform that notes every call and answers none.
-    fn new() -> Self {
-        let called = Called::default();
-        let noted = Arc::clone(&called);
-        let calls = service_fn(move |request: Request<tonic::body::Body>| {
-            let verb = request.uri().path().rsplit('/').next().unwrap_or_default();
-            let caller = request.extensions().get::<Caller>();
-            let who = caller.map(|caller| caller.name.clone()).unwrap_or_default();
-            noted.lock().unwrap().push((verb.to_owned(), who));
-            async { Ok::<_, Infallible>(Status::not_found("no such job").into_http()) }
-        });
-        let logins = Arc::new(Logins::new(|_| true));
-        let router = router(Social {
-            name: "p1.example".into(),
-            data_dir: "/nowhere".into(),
-            logins: Arc::clone(&logins),
-            calls: BoxCloneSyncService::new(calls),
-        });
-        Self {
-            router,
-            logins,
-            called,
-        }
-    }
-
-    async fn ask(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-        let answered = self.router.clone().oneshot(request).await.unwrap();
-        let (head, body) = answered.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        (head.status, head.headers, text)
-    }
-
-    /// A session's token, by the link that `s3rec social console` prints.
-    async fn log_in(&self) -> String {
-        let link = self.logins.link(alice()).unwrap();
-        let form = format!("link={link}");
-        let (status, headers, _) = self.ask(post_of("/login", "", &form, &[])).await;
-        assert_eq!(status, StatusCode::SEE_OTHER);
-        let cookie = headers["set-cookie"].to_str().unwrap();
-        for kept in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
-            assert!(cookie.contains(kept), "{cookie}");
-        }
-        let (_, again, _) = self.ask(post_of("/login", "", &form, &[])).await;
-        assert!(!again.contains_key("set-cookie"), "a link is good once");
-        let (name, rest) = cookie.split_once('=').unwrap();
-        assert_eq!(name, answer::COOKIE_NAME);
-        rest.split(';').next().unwrap().to_owned()
-    }
-
-    fn called(&self) -> Vec<(String, String)> {
-        std::mem::take(&mut self.called.lock().unwrap())
-    }
-}
-
-fn request(method: &str, path: &str, session: &str) -> axum::http::request::Builder {
-    let cookie = format!("other=1; {}={session}", answer::COOKIE_NAME);
-    let builder = Request::builder().method(method).uri(path);
-    builder
-        .header("host", "localhost:7300")
-        .header("cookie", cookie)
-}
-
-fn post_of(path: &str, session: &str, form: &str, headers: &[(&str, &str)]) -> Request<Body> {
-    let mut builder =
-        request("POST", path, session).header("content-type", "application/x-www-form-urlencoded");
-    for (name, value) in headers {
-        builder = builder.header(*name, *value);
-    }
-    builder.body(Body::from(form.to_owned())).unwrap()
-}
-
-fn get_of(path: &str, session: &str) -> Request<Body> {
-    request("GET", path, session).body(Body::empty()).unwrap()
-}
+use crate::site::FORM_BYTES;
+use crate::trial::{Trial, get_of, post_of};
 
 #[tokio::test]
 async fn nobody_gets_in_without_a_session_and_nothing_is_called() {
-    let site = Site::new();
-    let link = site.logins.link(alice()).unwrap();
+    let site = Trial::new("social", router);
+    let link = site.link();
     for session in ["", "guess", &link] {
         for path in [
             "/",
@@ -114,7 +17,9 @@ async fn nobody_gets_in_without_a_session_and_nothing_is_called() {
             "/events/j",
             "/disclosures",
             "/policy",
+            "/health",
             "/audit",
+            "/nothing",
         ] {
             let (status, headers, text) = site.ask(get_of(path, session)).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
@@ -132,7 +37,7 @@ async fn nobody_gets_in_without_a_session_and_nothing_is_called() {
 
 #[tokio::test]
 async fn a_form_from_elsewhere_does_nothing() {
-    let site = Site::new();
+    let site = Trial::new("social", router);
     let session = site.log_in().await;
     let token = site.logins.visitor(&session).unwrap().form_token;
     let right = format!("form_token={token}&reason=no");
@@ -169,7 +74,7 @@ async fn a_form_from_elsewhere_does_nothing() {
 
 #[tokio::test]
 async fn consent_needs_the_box_that_says_it_was_read() {
-    let site = Site::new();
+    let site = Trial::new("social", router);
     let session = site.log_in().await;
     let token = site.logins.visitor(&session).unwrap().form_token;
     let path = "/proposal/j/approve";
@@ -192,7 +97,7 @@ async fn consent_needs_the_box_that_says_it_was_read() {
 
 #[tokio::test]
 async fn logging_out_ends_the_session() {
-    let site = Site::new();
+    let site = Trial::new("social", router);
     let session = site.log_in().await;
     let token = site.logins.visitor(&session).unwrap().form_token;
     let (status, ..) = site.ask(get_of("/audit", &session)).await;

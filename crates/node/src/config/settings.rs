@@ -179,9 +179,10 @@ pub struct ObservabilitySettings {
 #[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsoleSettings {
-    /// Address of the social platform's console, HTTPS under the daemon's own certificate; none unless
-    /// set. Port 0 takes a free one, written to `data_dir/console.addr`. Log-in is by a link that
-    /// `s3rec social console` prints. Keep it on loopback, or on a network of the operators' own.
+    /// Address of the platform's console, HTTPS under the daemon's own certificate; none unless set.
+    /// Port 0 takes a free one, written to `data_dir/console.addr`. Log-in is by a link that
+    /// `s3rec rating console` or `s3rec social console` prints. Keep it on loopback, or on a network of
+    /// the operators' own.
     pub listen: Option<SocketAddr>,
 }
 

@@ -306,7 +306,10 @@ impl<C: Content> Datasets<C> {
     }
 
     /// The newest version of a data set.
-    fn version(&self, name: &DatasetName) -> Result<DataVersion, Fault> {
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`], [`Reason::StorageFailed`].
+    pub fn version(&self, name: &DatasetName) -> Result<DataVersion, Fault> {
         versions::of_kind(&self.0.store, C::TABLES.versions, name.as_str())?.ok_or_else(|| {
             let message = format!("the data set {name} was imported by an older version");
             Fault::new(Reason::WrongState, message)

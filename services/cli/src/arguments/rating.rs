@@ -37,6 +37,8 @@ pub enum RatingVerb {
     Report(JobReportArgs),
     /// List the models, or delete one.
     Models(ModelsArgs),
+    /// Print a link for one log-in to the platform's console, in a browser.
+    Console(ConnectionArgs),
     /// The imported data sets.
     #[command(subcommand)]
     Datasets(DatasetsVerb),

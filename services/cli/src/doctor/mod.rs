@@ -1,75 +1,20 @@
 //! `s3rec doctor`: examines one platform from its own machine, with its own configuration and
 //! keys, and says of each thing whether it is well or how to mend it.
 
-mod local;
 mod peer;
 mod plan;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use s3rec_node::config::{RatingPeer, SocialPeer, load};
+use s3rec_node::config::{PeerSettings, RatingPeer, Settings, SocialPeer, load};
+use s3rec_node::examine::{self, Findings, Verdict};
+use s3rec_node::tls::Identity;
 use serde_json::json;
 
 use crate::arguments::DoctorArgs;
 use crate::failure::Failure;
 use crate::output::{Output, terminal};
-
-/// How one thing was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Well.
-    Ok,
-    /// Not well; the finding says how to mend it.
-    Wrong,
-    /// Not to be seen from here, or not while something else is wrong.
-    Skipped,
-}
-
-/// One line of the examination.
-#[derive(Clone, Debug)]
-struct Finding {
-    check: &'static str,
-    verdict: Verdict,
-    detail: String,
-    remedy: String,
-}
-
-/// All lines, in the order in which they were examined.
-#[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Finding>);
-
-impl Findings {
-    pub(crate) fn ok(&mut self, check: &'static str, detail: impl Into<String>) {
-        self.add(check, Verdict::Ok, detail.into(), String::new());
-    }
-
-    pub(crate) fn wrong(
-        &mut self,
-        check: &'static str,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.add(check, Verdict::Wrong, detail.into(), remedy.into());
-    }
-
-    pub(crate) fn skipped(&mut self, check: &'static str, why: impl Into<String>) {
-        self.add(check, Verdict::Skipped, why.into(), String::new());
-    }
-
-    fn add(&mut self, check: &'static str, verdict: Verdict, detail: String, remedy: String) {
-        self.0.push(Finding {
-            check,
-            verdict,
-            detail,
-            remedy,
-        });
-    }
-
-    fn wrongs(&self) -> usize {
-        let wrong = |finding: &&Finding| finding.verdict == Verdict::Wrong;
-        self.0.iter().filter(wrong).count()
-    }
-}
 
 /// Examines the platform whose daemon runs with the given configuration.
 ///
@@ -81,7 +26,7 @@ pub async fn doctor(arguments: DoctorArgs, output: Output) -> Result<(), Failure
         match load::<SocialPeer>(&arguments.config, &arguments.overrides) {
             Ok(settings) => {
                 findings.ok("configuration", arguments.config.display().to_string());
-                let found = local::examine(&mut findings, &arguments, &settings).await;
+                let found = on_this_machine(&mut findings, &arguments, &settings).await;
                 peer::examine_port(&mut findings, &settings, found).await;
                 let (place, limits) = (&settings.data_dir, &settings.limits);
                 plan::examine(&mut findings, &arguments, place, limits, None);
@@ -93,7 +38,7 @@ pub async fn doctor(arguments: DoctorArgs, output: Output) -> Result<(), Failure
         match load::<RatingPeer>(&arguments.config, &arguments.overrides) {
             Ok(settings) => {
                 findings.ok("configuration", arguments.config.display().to_string());
-                let found = local::examine(&mut findings, &arguments, &settings).await;
+                let found = on_this_machine(&mut findings, &arguments, &settings).await;
                 let link = peer::examine_peer(&mut findings, &settings, found).await;
                 let (place, limits) = (&settings.data_dir, &settings.limits);
                 plan::examine(&mut findings, &arguments, place, limits, link);
@@ -103,6 +48,24 @@ pub async fn doctor(arguments: DoctorArgs, output: Output) -> Result<(), Failure
         "rating"
     };
     show(&findings, role, output)
+}
+
+/// Files, keys, certificates and the daemon itself; gives the identity when it is whole.
+async fn on_this_machine<P: PeerSettings>(
+    findings: &mut Findings,
+    arguments: &DoctorArgs,
+    settings: &Settings<P>,
+) -> Option<Arc<Identity>> {
+    let identity = examine::examine(findings, settings);
+    let (config, overrides) = (arguments.config.clone(), arguments.overrides.clone());
+    // It has an executor of its own.
+    let asked = tokio::task::spawn_blocking(move || s3rec_node::health::check(&config, &overrides));
+    match asked.await {
+        Ok(Ok(())) => findings.ok("daemon", "it runs and serves its operators"),
+        Ok(Err(error)) => findings.skipped("daemon", format!("not running: {error}")),
+        Err(error) => findings.skipped("daemon", error.to_string()),
+    }
+    identity
 }
 
 /// Whether the configuration is the social platform's, whose other side calls it.
@@ -121,16 +84,12 @@ fn unread(findings: &mut Findings, error: &s3rec_node::config::ConfigError) {
 fn show(findings: &Findings, role: &str, output: Output) -> Result<(), Failure> {
     let wrong = findings.wrongs();
     let lines: Vec<_> = findings
-        .0
+        .lines()
         .iter()
         .map(|finding| {
             json!({
                 "check": finding.check,
-                "verdict": match finding.verdict {
-                    Verdict::Ok => "ok",
-                    Verdict::Wrong => "wrong",
-                    Verdict::Skipped => "skipped",
-                },
+                "verdict": finding.verdict.name(),
                 "detail": finding.detail,
                 "remedy": finding.remedy,
             })
@@ -138,7 +97,7 @@ fn show(findings: &Findings, role: &str, output: Output) -> Result<(), Failure> 
         .collect();
     let document = json!({ "platform": role, "well": wrong == 0, "checks": lines });
     output.value(&document, || {
-        let lines = findings.0.iter().map(|finding| {
+        let lines = findings.lines().iter().map(|finding| {
             let word = match finding.verdict {
                 Verdict::Ok => terminal::good("OK    "),
                 Verdict::Wrong => terminal::bad("WRONG "),

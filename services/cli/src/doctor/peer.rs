@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use s3rec_node::client::{connect, connect_to_itself};
 use s3rec_node::config::{RatingSettings, SocialSettings};
+use s3rec_node::examine::Findings;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::{fresh_nonce, now_unix_ms};
 use s3rec_node::tls::{Authorize, Identity};
@@ -16,7 +17,6 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
-use super::Findings;
 use crate::output::{bytes, duration};
 
 /// Longest wait for a short answer.

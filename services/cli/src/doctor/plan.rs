@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use s3rec_job::estimate::exchanges;
 use s3rec_node::config::Limits;
+use s3rec_node::examine::Findings;
 use s3rec_node::process::{available_memory_bytes, free_disk_bytes};
 use s3rec_spmm::{OperatorKind, ProductRequest, Protocol, choose_parameters, cost};
 
-use super::Findings;
 use super::peer::Measured;
 use crate::arguments::DoctorArgs;
 use crate::output::{bytes, duration};
-use crate::verbs::exchanges;
 
 /// Copies of a job's dense values that a platform holds at a time: factors, gradient, opening,
 /// and the solver's own.

@@ -1,6 +1,6 @@
 //! Numbers and names as people read them.
 
-pub use s3rec_bench::number_format::{bytes, count, duration};
+pub use s3rec_job::number_format::{bytes, count, duration};
 
 /// `JOB_STATE_RUNNING` of the type `JOB_STATE` becomes `running`.
 #[must_use]

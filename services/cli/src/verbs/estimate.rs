@@ -1,9 +1,7 @@
 //! `s3rec estimate`: what a job would cost under every protocol, before any data moves.
 
-use s3rec_spmm::{
-    LinkProfile, OperatorKind, PatternPolicy, ProductParameters, ProductRequest, Protocol,
-    SpmmError, choose_parameters, cost, fetch,
-};
+use s3rec_job::estimate::{Planned, Predicted, protocols};
+use s3rec_spmm::{LinkProfile, OperatorKind, PatternPolicy, Protocol, SpmmError};
 use serde_json::{Value, json};
 
 use super::estimate_friends;
@@ -73,116 +71,56 @@ fn possible(arguments: &EstimateArgs) -> Result<(), Failure> {
 }
 
 /// Every protocol that is asked for, or that goes with the operator.
-fn rows(arguments: &EstimateArgs) -> Vec<(Protocol, Result<Row, SpmmError>)> {
-    let link = LinkProfile {
-        bytes_per_second: arguments.megabits_per_second * 1e6 / 8.0,
-        cores: arguments.cores,
-    };
-    let candidates = match arguments.protocol {
-        Some(ProtocolChoice::He) => vec![Protocol::He],
-        Some(ProtocolChoice::HePir) => vec![Protocol::HePir],
-        Some(ProtocolChoice::Preprocessed) => vec![Protocol::Preprocessed],
-        Some(ProtocolChoice::PreprocessedPir) => vec![Protocol::PreprocessedPir],
+fn rows(arguments: &EstimateArgs) -> Vec<(Protocol, Result<Predicted, SpmmError>)> {
+    let planned = planned(arguments);
+    let asked = arguments.protocol.map(|protocol| match protocol {
+        ProtocolChoice::He => Protocol::He,
+        ProtocolChoice::HePir => Protocol::HePir,
+        ProtocolChoice::Preprocessed => Protocol::Preprocessed,
+        ProtocolChoice::PreprocessedPir => Protocol::PreprocessedPir,
         // Refused with its reason: it goes with the operator friends.
-        Some(ProtocolChoice::NoiseFirst) => vec![Protocol::NoiseFirst],
-        // A symmetric operator's rows tell its columns: the upload is trimmed, nothing fetched.
-        None if operator(arguments).is_symmetric() => vec![Protocol::He, Protocol::Preprocessed],
-        None => vec![
-            Protocol::He,
-            Protocol::HePir,
-            Protocol::Preprocessed,
-            Protocol::PreprocessedPir,
-        ],
+        ProtocolChoice::NoiseFirst => Protocol::NoiseFirst,
+    });
+    let candidates = match &asked {
+        Some(protocol) => std::slice::from_ref(protocol),
+        None => protocols(planned.operator),
     };
-    candidates
-        .into_iter()
-        .map(|protocol| {
-            (
-                protocol,
-                Row::of(arguments, &request(arguments, protocol, link)),
-            )
-        })
-        .collect()
+    let predicted = candidates
+        .iter()
+        .map(|&protocol| (protocol, planned.under(protocol)));
+    predicted.collect()
 }
 
-/// One protocol's prediction.
-struct Row {
-    parameters: ProductParameters,
-    estimate: cost::Estimate,
-    footprint: cost::Footprint,
-    seconds: f64,
-}
-
-impl Row {
-    fn of(arguments: &EstimateArgs, request: &ProductRequest) -> Result<Self, SpmmError> {
-        let link = &request.link;
-        let parameters = choose_parameters(request)?;
-        let estimate = cost::predict(&parameters)?;
-        let footprint = cost::footprint(&parameters, arguments.memory_limit as u64)?;
-        let total = estimate.total();
-        let computing =
-            (total.rating_seconds + total.social_seconds) / f64::from(link.cores.max(1));
-        let waits = f64::from(exchanges(parameters.layout()?.blocks, arguments.rounds));
-        let waiting = waits * arguments.round_trip_ms / 1000.0;
-        let seconds = total.bytes() as f64 / link.bytes_per_second.max(1.0) + computing + waiting;
-        Ok(Self {
-            parameters,
-            estimate,
-            footprint,
-            seconds,
-        })
+fn planned(arguments: &EstimateArgs) -> Planned {
+    Planned {
+        users: arguments.users,
+        columns: arguments.rank,
+        rounds: arguments.rounds,
+        operator: match arguments.operator {
+            OperatorChoice::Laplacian => OperatorKind::Laplacian,
+            OperatorChoice::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
+            OperatorChoice::OutAverage => OperatorKind::OutAverage,
+            OperatorChoice::Friends => OperatorKind::Friends,
+        },
+        pattern: match arguments.pattern {
+            PatternChoice::Nothing => PatternPolicy::Nothing,
+            PatternChoice::ActiveRows => PatternPolicy::ActiveRows,
+            PatternChoice::ActiveRowsAndColumns => PatternPolicy::ActiveRowsAndColumns,
+        },
+        row_norm_bound: s3rec_sparse::ladder(arguments.row_norm_bound),
+        nonzeros_bound: s3rec_sparse::ladder(arguments.nonzeros_bound),
+        active_users: arguments.active_users,
+        linked_to_users: arguments.linked_to_users,
+        memory_bytes: arguments.memory_limit as u64,
+        link: LinkProfile {
+            bytes_per_second: arguments.megabits_per_second * 1e6 / 8.0,
+            cores: arguments.cores,
+        },
+        round_trip_seconds: arguments.round_trip_ms / 1000.0,
     }
 }
 
-/// Exchanges of a job, each a round trip at least: of blocks, of openings, and of what begins and
-/// ends it.
-pub(crate) fn exchanges(blocks: u32, rounds: u32) -> u32 {
-    const AROUND: u32 = 24;
-    blocks.saturating_add(rounds).saturating_add(AROUND)
-}
-
-fn operator(arguments: &EstimateArgs) -> OperatorKind {
-    match arguments.operator {
-        OperatorChoice::Laplacian => OperatorKind::Laplacian,
-        OperatorChoice::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
-        OperatorChoice::OutAverage => OperatorKind::OutAverage,
-        OperatorChoice::Friends => OperatorKind::Friends,
-    }
-}
-
-fn request(arguments: &EstimateArgs, protocol: Protocol, link: LinkProfile) -> ProductRequest {
-    let operator = operator(arguments);
-    let (users, rank, rounds) = (arguments.users, arguments.rank, arguments.rounds);
-    let mut request = ProductRequest::new(protocol, operator, users, rank, rounds);
-    request.row_norm_bound = s3rec_sparse::ladder(arguments.row_norm_bound);
-    request.nonzeros_bound = s3rec_sparse::ladder(arguments.nonzeros_bound);
-    request.link = link;
-    if protocol.fetches_privately() {
-        let needed = arguments.linked_to_users.map(u64::from);
-        let needed = needed.unwrap_or(arguments.nonzeros_bound).min(users.into());
-        request.fetched_rows_bound = fetch::rows_bound(needed, users);
-    }
-    request.pattern = match arguments.pattern {
-        PatternChoice::Nothing => PatternPolicy::Nothing,
-        PatternChoice::ActiveRows => PatternPolicy::ActiveRows,
-        PatternChoice::ActiveRowsAndColumns => PatternPolicy::ActiveRowsAndColumns,
-    };
-    let active = arguments.active_users.unwrap_or(users).min(users);
-    let trims_upload = match request.pattern {
-        PatternPolicy::Nothing => false,
-        PatternPolicy::ActiveRows => operator.is_symmetric(),
-        PatternPolicy::ActiveRowsAndColumns => true,
-    };
-    if request.pattern != PatternPolicy::Nothing {
-        request.returned_rows = active;
-    }
-    if trims_upload {
-        request.uploaded_rows = active;
-    }
-    request
-}
-
-fn to_json(protocol: Protocol, row: &Result<Row, SpmmError>) -> Value {
+fn to_json(protocol: Protocol, row: &Result<Predicted, SpmmError>) -> Value {
     match row {
         Ok(row) => json!({
             "protocol": protocol.name(),
@@ -195,7 +133,7 @@ fn to_json(protocol: Protocol, row: &Result<Row, SpmmError>) -> Value {
     }
 }
 
-fn text(rows: &[(Protocol, Result<Row, SpmmError>)], best: Protocol) -> String {
+fn text(rows: &[(Protocol, Result<Predicted, SpmmError>)], best: Protocol) -> String {
     let mut table = Table::new(&[
         "protocol",
         "offline",
@@ -250,7 +188,7 @@ mod tests {
         arguments: EstimateArgs,
     }
 
-    fn rows_of(line: &str) -> Vec<(Protocol, Result<Row, SpmmError>)> {
+    fn rows_of(line: &str) -> Vec<(Protocol, Result<Predicted, SpmmError>)> {
         let words = ["estimate"].into_iter().chain(line.split_whitespace());
         rows(&Line::parse_from(words).arguments)
     }

@@ -1,12 +1,10 @@
 //! `s3rec estimate --operator friends`: what one opening of friends' sums would cost and promise.
 
-use s3rec_sparse::{BoundsRule, PatternPolicy};
-use s3rec_spmm::cost;
-use s3rec_spmm::noise_first::guarantee::{Guarantee, Mu};
-use s3rec_spmm::noise_first::{self, Sides, Terms};
+use s3rec_job::estimate::{PredictedOpening, of_friends};
+use s3rec_spmm::noise_first::guarantee::Mu;
+use s3rec_spmm::noise_first::{Sides, Terms};
 use serde_json::json;
 
-use super::estimate::exchanges;
 use crate::arguments::EstimateArgs;
 use crate::failure::Failure;
 use crate::output::{Output, Table, bytes, count};
@@ -54,19 +52,17 @@ pub(super) fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), F
         degree_bound: degree_bound.min(users.saturating_sub(1).max(1)),
         mu,
     };
-    let parameters = noise_first::choose(terms).map_err(|error| usage(error.to_string()))?;
-    let guarantee = Guarantee::of(&parameters, PatternPolicy::Nothing, BoundsRule::Stated)
-        .map_err(|error| usage(error.to_string()))?;
-    let sizes = parameters.sizes();
     // A link is two of the operator's non-zeros.
     let links = arguments.nonzeros_bound / 2;
-    let waits = cost::friends_prepare_not_before(&parameters, links)
-        + cost::friends_answer_not_before(&parameters, links)
-        + cost::setup_not_before(links, users);
     let link = arguments.megabits_per_second * 1e6 / 8.0;
-    let trips = f64::from(exchanges(0, 1)) * arguments.round_trip_ms / 1000.0;
-    #[expect(clippy::cast_precision_loss, reason = "bytes")]
-    let seconds = sizes.total() as f64 / link.max(1.0) + waits + trips;
+    let round_trip = arguments.round_trip_ms / 1000.0;
+    let predicted = of_friends(terms, users, links, link, round_trip);
+    let PredictedOpening {
+        parameters,
+        guarantee,
+        sizes,
+        seconds,
+    } = predicted.map_err(|error| usage(error.to_string()))?;
     let document = json!({
         "picked": "noise-first",
         "estimates": [{

@@ -48,7 +48,6 @@ pub use bench::bench;
 pub use context::context;
 pub use descriptor::descriptor;
 pub use estimate::estimate;
-pub(crate) use estimate::exchanges;
 pub use evaluate::evaluate;
 pub use healthcheck::healthcheck;
 pub use pki::pki;
@@ -60,10 +59,14 @@ pub use shipped::{completions, generate, man};
 pub use social::social;
 pub use tune::tune;
 
+use s3rec_node::pki::CertificateRole;
+use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
+use crate::client;
+use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
-use crate::output::{Output, name, to_json};
+use crate::output::{Output, name, relative, to_json};
 use crate::progress::JobProgress;
 
 /// Shows events as they come: a bar or lines for people, the elements of one JSON array for
@@ -108,6 +111,20 @@ impl EventView {
         }
         Ok(())
     }
+}
+
+/// Prints a link for one log-in to the console of the platform whose people have `role`.
+async fn console(
+    connection: ConnectionArgs,
+    role: CertificateRole,
+    output: Output,
+) -> Result<(), Failure> {
+    let mut client = client::console(&connection.resolve(role)?, role).await?;
+    let opened = client.open_console(v1::OpenConsoleRequest {}).await?;
+    output.message(&opened.into_inner(), |opened| {
+        let end = relative(opened.expires_unix_ms, now_unix_ms());
+        format!("{}\nGood once; ends {end}.", opened.link)
+    })
 }
 
 fn accepted_log(answer: &v1::AcceptPeerLogResponse) -> String {

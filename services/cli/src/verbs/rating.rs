@@ -120,6 +120,9 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 text
             })
         }
+        RatingVerb::Console(connection) => {
+            super::console(connection, CertificateRole::RatingOperator, output).await
+        }
         RatingVerb::Datasets(verb) => datasets(verb, "", output).await,
         verb => model_verb(verb, output).await,
     }
@@ -335,6 +338,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::Cancel(_)
         | RatingVerb::Report(_)
         | RatingVerb::AcceptLog(_)
+        | RatingVerb::Console(_)
         | RatingVerb::Disclosures(_)
         | RatingVerb::Datasets(_)
         | RatingVerb::Stock(_) => Ok(()),

@@ -46,13 +46,7 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             output.message(&listed, proposals)
         }
         SocialVerb::Console(connection) => {
-            let role = CertificateRole::SocialOperator;
-            let mut client = client::console(&connection.resolve(role)?, role).await?;
-            let opened = client.open_console(v1::OpenConsoleRequest {}).await?;
-            output.message(&opened.into_inner(), |opened| {
-                let end = relative(opened.expires_unix_ms, now_unix_ms());
-                format!("{}\nGood once; ends {end}.", opened.link)
-            })
+            super::console(connection, CertificateRole::SocialOperator, output).await
         }
         SocialVerb::Review(connection) => {
             let mut client = connect(connection).await?;

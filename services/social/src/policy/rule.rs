@@ -10,6 +10,7 @@ use s3rec_wire::status::Fault;
 use serde::Deserialize;
 
 use super::{beyond, spelling};
+use crate::budgets::{Budget, Limit};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -230,6 +231,64 @@ impl Rule {
             self.most_ids_asked.saturating_sub(shown.ids_asked),
             self.most_ids_asked,
         )
+    }
+
+    /// The limits over all jobs, what is spent of each, and what it would come to.
+    pub(crate) fn budgets(&self, now: &Account, planned: &Account) -> Vec<Budget> {
+        let (spent, would) = (now.counters, planned.counters);
+        let (shown, shows) = (
+            now.shown.unwrap_or_default(),
+            planned.shown.unwrap_or_default(),
+        );
+        let whole = |limit, spent: u64, planned: u64, most: u64| Budget {
+            limit,
+            spent: spent as f64,
+            planned: planned as f64,
+            most: most as f64,
+        };
+        let of_noise = |limit, of: &dyn Fn(u64) -> f64, most| Budget {
+            limit,
+            spent: of(spent.nano_rho),
+            planned: of(would.nano_rho),
+            most,
+        };
+        let mu = |nano_rho| counting::mu_of(nano_rho).map_or(0.0, Mu::value);
+        let epsilon = |nano_rho| counting::epsilon_of(nano_rho, self.delta);
+        vec![
+            of_noise(Limit::Mu, &mu, self.most_mu_in_all),
+            of_noise(Limit::Rho, &counting::rho_of, self.most_rho),
+            of_noise(Limit::Epsilon, &epsilon, self.most_epsilon),
+            whole(
+                Limit::Columns,
+                spent.opened_columns,
+                would.opened_columns,
+                self.most_columns,
+            ),
+            whole(
+                Limit::Values,
+                spent.opened_values,
+                would.opened_values,
+                self.most_values,
+            ),
+            whole(
+                Limit::Uploads,
+                spent.stocks.into(),
+                would.stocks.into(),
+                self.most_stocks.into(),
+            ),
+            whole(
+                Limit::Intersections,
+                shown.intersections.into(),
+                shows.intersections.into(),
+                self.most_intersections.into(),
+            ),
+            whole(
+                Limit::IdsAsked,
+                shown.ids_asked,
+                shows.ids_asked,
+                self.most_ids_asked,
+            ),
+        ]
     }
 
     /// What the job is.

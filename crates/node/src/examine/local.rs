@@ -1,16 +1,15 @@
-//! What can be seen on this machine alone: files, keys, certificates, the daemon itself.
+//! What can be seen on this machine alone: files, keys, certificates.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use s3rec_node::config::{PeerSettings, Settings};
-use s3rec_node::pki::{CertificateRole, inspect_file};
-use s3rec_node::process::{free_disk_bytes, now_unix_ms};
-use s3rec_node::tls::{Identity, TlsError, TlsMaterial};
+use s3rec_job::number_format::bytes;
 
 use super::Findings;
-use crate::arguments::DoctorArgs;
-use crate::output::bytes;
+use crate::config::{PeerSettings, Settings};
+use crate::pki::{CertificateRole, inspect_file};
+use crate::process::{free_disk_bytes, now_unix_ms};
+use crate::tls::{Identity, TlsError, TlsMaterial};
 
 /// A certificate that ends sooner is to be replaced now.
 const RENEW_WITHIN_DAYS: i64 = 14;
@@ -18,24 +17,14 @@ const RENEW_WITHIN_DAYS: i64 = 14;
 /// Less free disk than this stops a store whatever the job is.
 const LEAST_FREE_BYTES: u64 = 256 << 20;
 
-/// Examines files, keys, certificates and the daemon; gives the identity when it is whole.
-pub(super) async fn examine<P: PeerSettings>(
+/// Examines files, keys and certificates; gives the identity when it is whole.
+pub fn examine<P: PeerSettings>(
     findings: &mut Findings,
-    arguments: &DoctorArgs,
     settings: &Settings<P>,
 ) -> Option<Arc<Identity>> {
     data_directory(findings, &settings.data_dir);
     certificate(findings, &settings.tls.certificate);
-    let identity = keys(findings, settings);
-    let (config, overrides) = (arguments.config.clone(), arguments.overrides.clone());
-    // It has an executor of its own.
-    let asked = tokio::task::spawn_blocking(move || s3rec_node::health::check(&config, &overrides));
-    match asked.await {
-        Ok(Ok(())) => findings.ok("daemon", "it runs and serves its operators"),
-        Ok(Err(error)) => findings.skipped("daemon", format!("not running: {error}")),
-        Err(error) => findings.skipped("daemon", error.to_string()),
-    }
-    identity
+    keys(findings, settings)
 }
 
 fn data_directory(findings: &mut Findings, path: &Path) {
