@@ -1,7 +1,9 @@
 // The live parts: a job's progress as it comes. Without it a page shows how things stood when it was asked for.
 "use strict";
-for (const place of document.querySelectorAll("[data-events]")) {
+const sources = new Map();
+function follow(place) {
   const source = new EventSource(place.dataset.events);
+  sources.set(place, source);
   const show = (name, text) => {
     const part = place.querySelector(`[data-part=${name}]`);
     // What is said aloud is said once.
@@ -34,3 +36,16 @@ for (const place of document.querySelectorAll("[data-events]")) {
     }
   };
 }
+// A browser opens six connections to a place at most: pages that nobody sees hold none.
+function look() {
+  for (const place of document.querySelectorAll("[data-events]")) {
+    if (document.hidden) {
+      sources.get(place)?.close();
+      sources.delete(place);
+    } else if (!sources.has(place)) {
+      follow(place);
+    }
+  }
+}
+document.addEventListener("visibilitychange", look);
+look();

@@ -38,7 +38,7 @@ pub fn router(site: Site) -> Router {
         .route("/job/{job}/{verb}", post(act))
         .route("/events/{job}", get(events))
         .route("/propose", get(propose))
-        .route("/propose/{step}", post(proposed))
+        .route("/propose/{step}", get(propose).post(proposed))
         .route("/datasets", get(datasets))
         .route("/models", get(models))
         .route("/model/{model}", get(model))

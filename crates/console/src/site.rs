@@ -78,6 +78,7 @@ pub(crate) fn with_shared(own: Router<Arc<Site>>, site: Site) -> Router {
         .route("/style.css", get(style))
         .route("/live.js", get(live))
         .fallback(elsewhere)
+        .method_not_allowed_fallback(elsewhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .layer(map_response(guarded))
         .with_state(Arc::new(site))

@@ -8,7 +8,7 @@ use s3rec_wire::v1;
 
 use super::Frame;
 use super::charts::{Attack, attacks};
-use super::live::progress;
+use super::live::{is_followed, progress};
 use super::shared::{accounts, budgets};
 use super::words::{is_over, moment, name, state};
 
@@ -39,7 +39,9 @@ pub fn overview(frame: &Frame, proposals: &[v1::ProposalSummary]) -> Markup {
         }
         h2 { "Approved and running" }
         @if going.is_empty() { p.quiet { "Nothing." } }
-        @for one in &going { (running(one)) }
+        @for (one, follows) in going.iter().zip(is_followed(going.iter().map(|one| one.last_event.as_ref()))) {
+            (running(one, follows))
+        }
         h2 { "Over" }
         @if ended.is_empty() { p.quiet { "Nothing." } } @else { (over(&ended)) }
     };
@@ -82,12 +84,12 @@ fn facts(one: &v1::ProposalSummary) -> Markup {
     }
 }
 
-fn running(one: &v1::ProposalSummary) -> Markup {
+fn running(one: &v1::ProposalSummary, is_followed: bool) -> Markup {
     let event = one.last_event.clone().unwrap_or_default();
     html! {
         section.card {
             h3 { a href=(place(one)) { (purpose(one)) } }
-            (progress(&one.job_id, &event, None))
+            (progress(&one.job_id, &event, is_followed, None))
         }
     }
 }
@@ -120,7 +122,7 @@ pub fn proposal(frame: &Frame, one: &v1::ProposalSummary, datasets: &[String]) -
     let event = one.last_event.clone().unwrap_or_default();
     let body = html! {
         p { "This job is " strong { (state(Some(&event))) } "." }
-        @if !is_over(Some(&event)) && event.state() != v1::JobState::Proposed { (running(one)) }
+        @if !is_over(Some(&event)) && event.state() != v1::JobState::Proposed { (running(one, true)) }
         @else if !event.message.is_empty() { p.quiet { (event.message) } }
         (facts(one))
         h2 { "What it gives away" }

@@ -5,7 +5,7 @@ use s3rec_wire::v1;
 
 use super::super::Frame;
 use super::super::charts::{Curves, curves};
-use super::super::live::progress;
+use super::super::live::{is_followed, progress};
 use super::super::words::{
     bytes, count, duration, is_over, model_words, moment, name, relative, short, state,
 };
@@ -21,11 +21,11 @@ pub fn overview(frame: &Frame, jobs: &[v1::JobSummary]) -> Markup {
         p { a.button href="/propose" { "Propose a job" } }
         h2 { "Open" }
         @if open.is_empty() { p.quiet { "Nothing waits or runs." } }
-        @for job in &open {
+        @for (job, follows) in open.iter().zip(is_followed(open.iter().map(|job| job.last_event.as_ref()))) {
             section.card {
                 h3 { a href={ "/job/" (job.job_id) } { (short(&job.job_id)) } " on " (job.dataset) }
                 p.quiet { (model_words(job.model.as_ref(), job.protocol())) ", proposed " (relative(job.created_unix_ms)) }
-                (progress(&job.job_id, &job.last_event.clone().unwrap_or_default(), None))
+                (progress(&job.job_id, &job.last_event.clone().unwrap_or_default(), follows, None))
             }
         }
         h2 { "Over" }
@@ -75,7 +75,7 @@ pub fn job(
                 p { a href="/propose" { "Propose anew" } }
             },
             None => {
-                section.card { (progress(&job.job_id, &event, Some(so_far))) }
+                section.card { (progress(&job.job_id, &event, true, Some(so_far))) }
                 (todo(frame, job, event.state()))
             },
         }
