@@ -114,6 +114,16 @@ impl Chromium {
 
     /// Sends a command to the browser or, with a session, to one of its pages.
     fn command(&mut self, session: Option<&str>, method: &str, parameters: Value) -> Value {
+        let answered = self.answer(session, method, parameters);
+        answered.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn answer(
+        &mut self,
+        session: Option<&str>,
+        method: &str,
+        parameters: Value,
+    ) -> Result<Value, Value> {
         let id = self.next;
         self.next += 1;
         let mut message = json!({ "id": id, "method": method, "params": parameters });
@@ -130,8 +140,10 @@ impl Chromium {
             assert_eq!(answer.pop(), Some(0), "Chromium is gone after {method}");
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             if answer["id"] == id {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                return match &answer["error"] {
+                    Value::Null => Ok(answer["result"].clone()),
+                    error => Err(error.clone()),
+                };
             }
             self.hear(&answer);
         }
@@ -208,12 +220,36 @@ impl Chromium {
     pub fn value(&mut self, expression: &str) -> Value {
         let asked =
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.page("Runtime.evaluate", asked);
-        assert!(
-            answer["exceptionDetails"].is_null(),
-            "{expression}: {answer}"
-        );
-        answer["result"]["value"].clone()
+        let session = self.pages[self.current].clone();
+        let began = Instant::now();
+        loop {
+            // A page that is on its way to another has nothing to ask for a moment.
+            match self.answer(Some(&session), "Runtime.evaluate", asked.clone()) {
+                Ok(answer) => {
+                    assert!(
+                        answer["exceptionDetails"].is_null(),
+                        "{expression}: {answer}"
+                    );
+                    return answer["result"]["value"].clone();
+                }
+                Err(error) => assert!(began.elapsed() < PATIENCE, "{expression}: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The first value of an expression that is not null.
+    fn some_value(&mut self, expression: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            let value = self.value(expression);
+            if !value.is_null() {
+                return value;
+            }
+            let waited = began.elapsed();
+            assert!(waited < PATIENCE, "none of {expression}:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What the page says.
@@ -238,17 +274,10 @@ impl Chromium {
 
     /// Goes to an address and waits until it is there.
     pub fn go(&mut self, address: &str) {
+        self.value("window.isLeft = true");
         let went = self.page("Page.navigate", json!({ "url": address }));
         assert!(went["errorText"].is_null(), "{address}: {went}");
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        let began = Instant::now();
-        while self.value("document.readyState") != "complete" {
-            assert!(began.elapsed() < PATIENCE, "the page does not load");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.some_value("!window.isLeft && document.readyState === 'complete' || null");
     }
 
     /// Presses what a selector and its text name, with the mouse, where it is on the page.
@@ -260,8 +289,7 @@ impl Chromium {
              const at = one.getBoundingClientRect(); \
              return [at.left + Math.min(at.width / 2, 40), at.top + at.height / 2]; }})()"
         );
-        let at = self.value(&find);
-        assert!(!at.is_null(), "no {selector} {words:?}:\n{}", self.text());
+        let at = self.some_value(&find);
         for kind in ["mousePressed", "mouseReleased"] {
             let event =
                 json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
@@ -269,13 +297,13 @@ impl Chromium {
         }
         // What follows it begins at once, if anything does.
         std::thread::sleep(Duration::from_millis(100));
-        self.settle();
+        self.some_value("document.readyState === 'complete' || null");
     }
 
     /// Types into the field of that name.
     pub fn fill(&mut self, name: &str, text: &str) {
-        let focus = format!("document.querySelector('[name={name}]').focus()");
-        self.value(&focus);
+        let field = format!("document.querySelector('[name={name}]')");
+        self.some_value(&format!("{field} && ({field}.focus(), true)"));
         self.page("Input.insertText", json!({ "text": text }));
     }
 

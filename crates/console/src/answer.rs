@@ -12,8 +12,11 @@ use maud::Markup;
 use crate::form::Form;
 use crate::logins::{Logins, Visitor};
 
-/// Its prefix ties the cookie to this host, this path and HTTPS.
-pub(crate) const COOKIE_NAME: &str = "__Host-s3rec";
+/// Its prefix ties the cookie to this host, this path and HTTPS. Cookies know no ports: the consoles of
+/// both platforms on one machine need names of their own, or one would log the other out.
+pub(crate) fn cookie_name(role: &str) -> String {
+    format!("__Host-s3rec-{role}")
+}
 
 /// Nothing but what the daemon itself serves, and nobody puts it into a frame.
 const CONTENT: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
@@ -69,9 +72,10 @@ pub(crate) fn go_to(path: &str) -> Response<Body> {
 }
 
 /// Sets the session's cookie, or takes it away where `token` is empty.
-pub(crate) fn with_cookie(mut response: Response<Body>, token: &str) -> Response<Body> {
+pub(crate) fn with_cookie(mut response: Response<Body>, role: &str, token: &str) -> Response<Body> {
+    let name = cookie_name(role);
     let age = if token.is_empty() { "; Max-Age=0" } else { "" };
-    let cookie = format!("{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite=Strict{age}");
+    let cookie = format!("{name}={token}; Path=/; Secure; HttpOnly; SameSite=Strict{age}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
@@ -79,17 +83,18 @@ pub(crate) fn with_cookie(mut response: Response<Body>, token: &str) -> Response
 }
 
 /// The session's token, as the browser sends it.
-pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token<'a>(headers: &'a HeaderMap, role: &str) -> Option<&'a str> {
+    let name = cookie_name(role);
     let cookies = headers.get_all(COOKIE).iter();
     cookies
         .filter_map(|cookies| cookies.to_str().ok())
         .flat_map(|cookies| cookies.split(';'))
-        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
+        .find_map(|cookie| cookie.trim().strip_prefix(name.as_str())?.strip_prefix('='))
 }
 
 /// Who asks.
-pub(crate) fn visitor(logins: &Logins, headers: &HeaderMap) -> Option<Visitor> {
-    logins.visitor(token(headers)?)
+pub(crate) fn visitor(logins: &Logins, headers: &HeaderMap, role: &str) -> Option<Visitor> {
+    logins.visitor(token(headers, role)?)
 }
 
 /// Whether a form was sent from one of this session's own pages: it carries the session's token, and

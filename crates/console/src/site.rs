@@ -92,7 +92,7 @@ async fn guarded(mut response: Answer) -> Answer {
 impl Site {
     /// Who asks, and what is around their pages; or the page that says how to get in.
     pub(crate) fn visitor(&self, headers: &HeaderMap) -> Result<(Visitor, Frame), Answer> {
-        let visitor = answer::visitor(&self.logins, headers)
+        let visitor = answer::visitor(&self.logins, headers, self.role)
             .ok_or_else(|| page(StatusCode::UNAUTHORIZED, pages::not_in(self.role)))?;
         let frame = Frame {
             role: self.role,
@@ -277,7 +277,7 @@ async fn invited(State(site): Shared, Path(token): Path<String>) -> Answer {
 async fn log_in(State(site): Shared, body: Bytes) -> Answer {
     let form = Form::read(&body);
     match site.logins.redeem(form.text("link")) {
-        Ok(Some(token)) => with_cookie(go_to("/"), &token),
+        Ok(Some(token)) => with_cookie(go_to("/"), site.role, &token),
         Ok(None) => page(StatusCode::UNAUTHORIZED, pages::not_in(site.role)),
         Err(error) => {
             tracing::error!("nobody can log in: {error}");
@@ -288,10 +288,10 @@ async fn log_in(State(site): Shared, body: Bytes) -> Answer {
 
 async fn log_out(State(site): Shared, headers: HeaderMap, body: Bytes) -> Result<Answer, Answer> {
     site.sender(&headers, &body)?;
-    if let Some(token) = answer::token(&headers) {
+    if let Some(token) = answer::token(&headers, site.role) {
         site.logins.end(token);
     }
-    Ok(with_cookie(go_to("/"), ""))
+    Ok(with_cookie(go_to("/"), site.role, ""))
 }
 
 async fn elsewhere(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {

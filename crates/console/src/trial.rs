@@ -21,6 +21,7 @@ use crate::site::Site;
 type Called = Arc<Mutex<Vec<(String, String)>>>;
 
 pub(crate) struct Trial {
+    role: &'static str,
     router: Router,
     pub(crate) logins: Arc<Logins>,
     called: Called,
@@ -57,6 +58,7 @@ impl Trial {
             examine: Box::new(|| Box::pin(async { Default::default() })),
         });
         Self {
+            role,
             router,
             logins,
             called,
@@ -89,7 +91,7 @@ impl Trial {
         let (_, again, _) = self.ask(post_of("/login", "", &form, &[])).await;
         assert!(!again.contains_key("set-cookie"), "a link is good once");
         let (name, rest) = cookie.split_once('=').unwrap();
-        assert_eq!(name, answer::COOKIE_NAME);
+        assert_eq!(name, answer::cookie_name(self.role), "one for each console");
         rest.split(';').next().unwrap().to_owned()
     }
 
@@ -99,7 +101,8 @@ impl Trial {
 }
 
 fn request(method: &str, path: &str, session: &str) -> axum::http::request::Builder {
-    let cookie = format!("other=1; {}={session}", answer::COOKIE_NAME);
+    let [rating, social] = ["rating", "social"].map(answer::cookie_name);
+    let cookie = format!("other=1; {rating}={session}; {social}={session}");
     let builder = Request::builder().method(method).uri(path);
     builder
         .header("host", "localhost:7300")
