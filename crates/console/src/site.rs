@@ -77,6 +77,7 @@ pub(crate) fn with_shared(own: Router<Arc<Site>>, site: Site) -> Router {
         .route("/logout", post(log_out))
         .route("/style.css", get(style))
         .route("/live.js", get(live))
+        .route("/icon.svg", get(icon))
         .fallback(elsewhere)
         .method_not_allowed_fallback(elsewhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES))
@@ -247,8 +248,13 @@ fn in_words(entry: &serde_json::Value) -> String {
     let mut words = text(&entry["kind"]);
     let fields = entry["fields"].as_object();
     for (name, value) in fields.into_iter().flatten() {
-        // Certificates, hashes, signatures: the log itself has them.
-        if value.as_str().is_none_or(|text| text.len() <= 80) {
+        // Certificates, hashes, nonces, signatures: the log itself has them.
+        let is_digest =
+            |text: &str| text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if value
+            .as_str()
+            .is_none_or(|text| text.len() <= 80 && !is_digest(text))
+        {
             words.push_str(&format!(", {name} {}", text(value)));
         }
     }
@@ -313,4 +319,8 @@ async fn live() -> Answer {
         "text/javascript; charset=utf-8",
         include_str!("live.js"),
     )
+}
+
+async fn icon() -> Answer {
+    of_type(StatusCode::OK, "image/svg+xml", include_str!("icon.svg"))
 }

@@ -94,7 +94,11 @@ fn points(values: &[(f64, f64)]) -> String {
         for value in values.iter().map(of) {
             (low, high) = (low.min(value), high.max(value));
         }
-        (low, (high - low).max(f64::MIN_POSITIVE))
+        match high > low {
+            true => (low, high - low),
+            // What stands still stands in the middle.
+            false => (low - 0.5, 1.0),
+        }
     };
     let ((left, wide), (low, tall)) = (span(|one| one.0), span(|one| one.1));
     let placed = values.iter().map(|(x, y)| {
@@ -206,7 +210,7 @@ pub(super) fn attacks(all: &[Attack]) -> Markup {
                     line.grid x1="40" x2="310" y1=(up(share)) y2=(up(share)) {}
                     text x="36" y=(up(share) + 3.0) text-anchor="end" { (text) }
                 }
-                @for (false_alarms, text) in [(1e-4, "1 in 10⁴"), (1e-3, "10³"), (1e-2, "100"), (1e-1, "10"), (1.0, "all")] {
+                @for (false_alarms, text) in [(1e-4, "1 in 10,000"), (1e-3, "1,000"), (1e-2, "100"), (1e-1, "10"), (1.0, "all")] {
                     line.grid x1=(along(false_alarms)) x2=(along(false_alarms)) y1="10" y2="130" {}
                     text x=(along(false_alarms)) y="144" text-anchor="middle" { (text) }
                 }

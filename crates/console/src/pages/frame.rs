@@ -75,6 +75,7 @@ fn document(title: &str, header: &Markup, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " – s3rec" }
                 link rel="stylesheet" href="/style.css";
+                link rel="icon" type="image/svg+xml" href="/icon.svg";
                 script src="/live.js" defer {}
             }
             body {

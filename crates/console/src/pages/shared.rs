@@ -18,22 +18,18 @@ pub fn health(frame: &Frame, findings: &Findings, certificates: &[Certificate]) 
     let now = s3rec_node::process::now_unix_ms();
     let body = html! {
         h2 { "Certificates" }
-        div.scroll {
-            table {
-                thead { tr { th { "Certificate" } th { "Ends" } th { "Name" } th { "Pin" } } }
-                tbody {
-                    @for one in certificates {
-                        @let end = one.not_after_unix_s.saturating_mul(1000);
-                        tr {
-                            td { (one.what) }
-                            td {
-                                @if end - now < SOON_MS { span.bad { (relative(end)) } } @else { (relative(end)) }
-                                br; span.quiet { (moment(end)) }
-                            }
-                            td { (one.name) }
-                            td { @if !one.pin.is_empty() { code.long { (one.pin) } } }
-                        }
+        @for one in certificates {
+            @let end = one.not_after_unix_s.saturating_mul(1000);
+            section.card {
+                h3 { (one.what) }
+                dl {
+                    dt { "Ends" }
+                    dd {
+                        @if end - now < SOON_MS { span.bad { (relative(end)) } } @else { (relative(end)) }
+                        span.quiet { ", " (moment(end)) }
                     }
+                    dt { "Name" } dd { (one.name) }
+                    dt { "Pin" } dd { code.long { (one.pin) } }
                 }
             }
         }
@@ -83,7 +79,7 @@ pub fn audit(
             div.scroll {
                 table {
                     thead { tr { th.number { "Entry" } th { "What" } } }
-                    tbody { @for (number, line) in newest { tr { td.number { (number) } td { code { (line) } } } } }
+                    tbody { @for (number, line) in newest { tr { td.number { (number) } td { code.long { (line) } } } } }
                 }
             }
         }

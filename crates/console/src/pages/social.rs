@@ -107,7 +107,7 @@ fn over(ended: &[&v1::ProposalSummary]) -> Markup {
                             td { (state(Some(&event))) }
                             td { (one.peer) }
                             td { (moment(event.time_unix_ms)) }
-                            td { (event.message) }
+                            td.long { (event.message) }
                         }
                     }
                 }
@@ -237,7 +237,7 @@ fn revoke(frame: &Frame, one: &v1::ProposalSummary) -> Markup {
 pub fn policy(frame: &Frame, answer: &v1::PolicyResponse) -> Markup {
     let body = html! {
         @if answer.path.is_empty() {
-            p { "There is no policy: people decide, and no limit holds over jobs." }
+            p { "There is no policy: people decide. Of limits over all jobs those of the configuration hold, and √Σμ² of 2 where friends' sums are opened." }
         } @else {
             p { (answer.path) ", read " (moment(answer.loaded_unix_ms)) }
             pre { (answer.text) }

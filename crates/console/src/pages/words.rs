@@ -53,10 +53,10 @@ pub(super) fn doing(event: &v1::JobEvent) -> String {
             let who = name(role.as_str_name(), "ROLE");
             let since = match event.waiting_since_unix_ms {
                 0 => String::new(),
-                since => {
-                    let waited = (now_unix_ms() - since).max(0);
-                    format!(", for {}", duration(waited as f64 / 1000.0))
-                }
+                since => match (now_unix_ms() - since) / 1000 {
+                    ..=1 => String::new(),
+                    waited => format!(", for {}", duration(waited as f64)),
+                },
             };
             let comma = if doing.is_empty() { "" } else { ", " };
             format!("{doing}{comma}waiting for the {who} platform{since}")

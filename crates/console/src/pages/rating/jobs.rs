@@ -47,8 +47,8 @@ fn over(ended: &[&v1::JobSummary]) -> Markup {
                             td { (state(Some(&event))) }
                             td { (job.dataset) }
                             td { (moment(job.created_unix_ms)) }
-                            td { (model_words(job.model.as_ref(), job.protocol())) }
-                            td { (event.message) }
+                            td.long { (model_words(job.model.as_ref(), job.protocol())) }
+                            td.long { (event.message) }
                         }
                     }
                 }

@@ -80,7 +80,7 @@ fn list(user: &str, answer: &v1::RecommendResponse) -> Markup {
                         tr {
                             td.number { (place) }
                             td { (item.item_id) }
-                            td { (why(&parts)) }
+                            td.long { (why(&parts)) }
                             td.number { (format!("{:.3}", item.score)) }
                             td.number { (format!("{:.3}", item.score - parts.popularity)) }
                             td.number { (format!("{:+.3}", parts.item_bias)) }
