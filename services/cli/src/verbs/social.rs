@@ -187,7 +187,7 @@ async fn policy(verb: PolicyVerb, output: Output) -> Result<(), Failure> {
         }
     };
     output.message(&answer.into_inner(), |answer| match answer.path.as_str() {
-        "" => "There is no policy: people decide, and no limit holds over jobs.".into(),
+        "" => "There is no policy: people decide. Of limits over all jobs those of the configuration hold, and √Σμ² of 2 where friends' sums are opened.".into(),
         path => format!("# {path}\n{}", answer.text),
     })
 }
