@@ -375,7 +375,7 @@ async fn approved_friends_sums_are_foreseen_for_what_is_approved_after_them() {
         };
         let planned = planned.map(|proposal| (proposal, &bounds));
         let account = consented::planned(platform, "links", planned).unwrap();
-        account.unwrap().has_friends
+        account.unwrap().of_data.has_friends
     };
     assert!(!foreseen(Some(&released(NOISED))));
     assert!(foreseen(Some(&released(FRIENDS))));
