@@ -18,6 +18,7 @@ use s3rec_wire::convert::{friends_parameters_from_wire, rows_of_bitmap};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{self, SetupResponse};
 
+use crate::bounds;
 use crate::disclosing::{self, AllOpened, Leaving};
 use crate::imports::blocking;
 use crate::platform::Platform;
@@ -41,25 +42,26 @@ pub(crate) fn bound(
     common: Common,
 ) -> Result<Prepared, Fault> {
     let release = release_of(proposal).ok_or_else(not_friends)?;
+    let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
+    bounds::within_product_values(platform, proposal, users)?;
     disclosing::may_go_on(platform, proposal.job)?;
     let stated = stated(platform, proposal.job)?;
-    let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
     let split = split_of(&release, users, &request.opened)?;
     let mut social_half = [0; 32];
     getrandom::fill(&mut social_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
-    let bounds = stated.stated.bounds(proposal.operator, users);
+    let public = stated.stated.bounds(proposal.operator, users);
     let response = SetupResponse {
         job_id: proposal.job.to_string(),
         seed_half: social_half.to_vec(),
         common_users: users,
-        row_norm_bound: bounds.row_norm,
-        nonzeros_bound: bounds.nonzeros,
+        row_norm_bound: public.row_norm,
+        nonzeros_bound: public.nonzeros,
         ..SetupResponse::default()
     };
     let bounded = FriendsBounded {
         split,
-        degree_bound: u32::try_from(bounds.row_norm).unwrap_or(u32::MAX),
+        degree_bound: u32::try_from(public.row_norm).unwrap_or(u32::MAX),
         users_digest: common.digest,
         rating_half,
         social_half,
@@ -70,7 +72,7 @@ pub(crate) fn bound(
         stage: SocialJob::FriendsBounded(Box::new(bounded)),
         response,
         leaving: Leaving::Bounds {
-            row_norm: bounds.row_norm,
+            row_norm: public.row_norm,
             pattern_rows: 0,
         },
         becomes: Becomes::Waiting,
