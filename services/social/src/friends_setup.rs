@@ -270,7 +270,7 @@ fn stays_opened(
     let mut opened = before.unwrap_or_default();
     let name = |place: u32| {
         let row = rows.get(place as usize)?;
-        ids.name(*row).map(OpenedUsers::key_of)
+        ids.name(*row).map(s3rec_node::opened::key_of)
     };
     let now: BTreeSet<[u8; 16]> = split.opened().iter().copied().filter_map(name).collect();
     let left = split.uploaded().iter().copied().filter_map(name);
@@ -393,6 +393,11 @@ mod tests {
         let known = opens(&[1, 2, 3]).unwrap();
         known.keep(platform).unwrap();
         assert_eq!(opens(&[1, 2, 3, 4]).unwrap().all().count, 4);
+        // Nor does an import under the other rule of ids make anybody another.
+        let shouted: IdTable = (0..10).map(|user| format!("U{user}")).collect();
+        let split = Split::one_sided(10, vec![1, 2]).unwrap();
+        let left = stays_opened(platform, &LINEAGE, &shouted, &rows, &split);
+        assert_eq!(left.map(drop).unwrap_err().reason, Reason::BeyondConsent);
         // Another lineage was never opened.
         let split = Split::one_sided(10, vec![7]).unwrap();
         assert!(stays_opened(platform, &[4; 16], &ids, &rows, &split).is_ok());
