@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 use s3rec_job::{Counters, JobId, Phase, Proposal, Terms};
+use s3rec_link::pacing::AnswerTimes;
 use s3rec_psi::Common;
 use s3rec_spmm::noise_first::{
     Opening, Parameters, RatingAnswer, RatingKeySetup, RatingKeys, RatingPrepare, Rows,
@@ -328,6 +330,24 @@ async fn who_begins_again_opens_nobody_less_and_nothing_twice() {
     let fault = fewer.map(drop).unwrap_err();
     assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
     game.is_over(fault, 0).await;
+}
+
+/// A P0 that leaves while its a-parts are made, and comes back for them: P1 does not begin before what
+/// it left behind is over by its public time, so that such computations never pile up beyond theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parts_that_were_left_behind_are_over_before_others_are_begun() {
+    let mut game = Game::begun().await;
+    let session = game.agreed(first()).await.unwrap();
+    let opening = named(1);
+    // As the policy states of the links.
+    let public = AnswerTimes::of_friends(&session.parameters, 400).block;
+    let left = tokio::time::timeout(public / 3, game.masks(&session, &opening)).await;
+    assert!(left.is_err(), "answered before its time");
+    game.back().await;
+    let began = Instant::now();
+    game.masks(&session, &opening).await.unwrap();
+    let took = began.elapsed();
+    assert!(took > public * 3 / 2, "{took:?} for {public:?}");
 }
 
 /// How large an opening may be is asked before a link is read, to the last value.

@@ -57,11 +57,12 @@ impl PublicTime {
 }
 
 /// How long P1 may take to read and arrange its links, by what P0 knows or is about to be told:
-/// what was stated of them, how many users P1 has, and how many users both have.
+/// what was stated of them, how many users P1 has, and how many users both have. Where a connection
+/// was given up, what was under way on it comes to its end first.
 pub(crate) fn reading_time(running: &Running) -> Duration {
     let overlap = running.overlap.unwrap_or_default();
     let common = u32::try_from(overlap.common_users).unwrap_or(u32::MAX);
-    reading_time_of(running, overlap.social_users, common)
+    reading_time_of(running, overlap.social_users, common).max(running.rest())
 }
 
 /// The same where the common users are not known yet.
