@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 use s3rec_job::{Counters, JobId, Phase, Proposal, Terms};
@@ -123,7 +123,18 @@ impl Game {
     async fn agreed(&mut self, opened: Vec<u32>) -> Result<Session, Fault> {
         let mut request = Attacker::setup_request(self.job, &self.common);
         request.opened = bitmap(USERS, &opened);
-        let bounds = self.attacker.setup(request.clone()).await?;
+        let mut bounds = self.attacker.setup(request.clone()).await;
+        // What is told of the users of before leaves a moment before its call is over.
+        for _ in 0..500 {
+            match &bounds {
+                Err(fault) if fault.message.contains("is under way") => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    bounds = self.attacker.setup(request.clone()).await;
+                }
+                _ => break,
+            }
+        }
+        let bounds = bounds?;
         let count = u32::try_from(opened.len()).unwrap();
         let degree_bound = u32::try_from(bounds.row_norm_bound).unwrap();
         let terms = RELEASE.terms((count, USERS - count), 4, degree_bound);
