@@ -71,7 +71,7 @@ pub(crate) async fn answer(
         let left = exchanged.and_then(|stage| platform.slot.leave(job, epoch, stage));
         let left = left.map_err(|fault| stale(&platform, job, epoch, fault));
         if let Some(late) = paced.late() {
-            pacing_missed("an exchange", job, time, late);
+            pacing_missed("an exchange", job, paced.answer_time(), late);
         }
         if let Err(fault) = left {
             let fault = match platform.slot.is_current(job, epoch) {
