@@ -504,7 +504,7 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
     let witnessed = log.entries.iter().map(|(entry, _)| entry);
     let witnessed = witnessed
         .filter_map(|entry| entry.bytes("opened_digest"))
-        .last();
+        .next_back();
     assert_eq!(witnessed, Some(&known[0].1.digest()[..]));
 }
 
