@@ -1,10 +1,5 @@
 //! The social platform's routes.
 
-#![expect(
-    clippy::result_large_err,
-    reason = "a page is the answer, whichever way it came about"
-)]
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};

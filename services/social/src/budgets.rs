@@ -34,13 +34,15 @@ pub(crate) struct Budget {
     pub(crate) most: f64,
 }
 
-/// The budgets of every data set that is here, by its name; `peer` selects the rules.
+/// The budgets of every data set that is here, by its name, and of all together; `peer` selects the
+/// rules.
 pub(crate) fn of(
     platform: &Platform,
     peer: &str,
     proposal: Option<&Proposal>,
 ) -> Result<Vec<(String, Budget)>, Fault> {
     let mut all = Vec::new();
+    let mut together = None;
     for version in versions::all(&platform.store)? {
         let dataset = version.dataset;
         let policy = platform.policy();
@@ -56,13 +58,22 @@ pub(crate) fn of(
         // Links that do not keep what is stated of them cannot be approved as they are.
         let stated = bounds::stated(platform, &dataset, rule, Given::default()).ok();
         let asked = proposal.zip(stated.as_ref());
-        let planned = consented::planned(platform, &dataset, asked)?;
-        let planned = planned.unwrap_or_else(|| now.clone());
+        let Some(planned) = consented::planned(platform, &dataset, asked)? else {
+            continue;
+        };
         let budgets = match rule {
-            Some(rule) => rule.budgets(&now, &planned),
-            None => usual(platform, &now, &planned, proposal),
+            Some(rule) => rule.budgets(&now, &planned.of_data),
+            None => usual(platform, &now, &planned.of_data, proposal),
         };
         all.extend(budgets.into_iter().map(|budget| (dataset.clone(), budget)));
+        together = Some(planned.of_all);
+    }
+    let policy = platform.policy();
+    let limits = policy.as_ref().and_then(|policy| policy.in_all());
+    if let Some((limits, planned)) = limits.zip(together) {
+        let now = ledger::in_all(platform, None)?;
+        let budgets = limits.budgets(&now, &planned).into_iter();
+        all.extend(budgets.map(|budget| (now.dataset.clone(), budget)));
     }
     Ok(all)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::rule::Refusal;
 use super::spelling;
+use crate::budgets::{Budget, Limit};
 
 /// `[all_data_sets]`: asked beside the rule of a job's own data set, whatever name it was imported
 /// under. Like a rule's, each limit must be written.
@@ -51,6 +52,35 @@ impl InAll {
             counting::rho_of(all.counters.nano_rho),
             self.most_rho
         )
+    }
+
+    /// The limits, what is spent of each, and what it would come to.
+    pub(crate) fn budgets(&self, now: &Account, planned: &Account) -> Vec<Budget> {
+        let limits = [
+            Limit::Intersections,
+            Limit::IdsAsked,
+            Limit::Columns,
+            Limit::Values,
+            Limit::Uploads,
+        ];
+        let counts = self.counts(now).into_iter().zip(self.counts(planned));
+        let mut budgets: Vec<Budget> = limits
+            .into_iter()
+            .zip(counts)
+            .map(|(limit, ((_, spent, most), (_, planned, _)))| Budget {
+                limit,
+                spent: spent as f64,
+                planned: planned as f64,
+                most: most as f64,
+            })
+            .collect();
+        budgets.push(Budget {
+            limit: Limit::Rho,
+            spent: counting::rho_of(now.counters.nano_rho),
+            planned: counting::rho_of(planned.counters.nano_rho),
+            most: self.most_rho,
+        });
+        budgets
     }
 
     /// By field: what it would be, and the most it may be.
