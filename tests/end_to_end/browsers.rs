@@ -199,7 +199,8 @@ fn what_is_proposed_at_one_console_is_approved_at_the_other_and_ends_in_recommen
 
     consoles.at(consoles.social, "/disclosures");
     consoles.browser.wait_for(&job[..8]);
-    assert_eq!(consoles.browser.complaints, [String::new(); 0]);
+    let complaints = &consoles.browser.complaints;
+    assert!(complaints.is_empty(), "{complaints:?}");
     let elsewhere = |url: &&String| !url.starts_with("https://localhost:") && *url != "about:blank";
     let foreign: Vec<_> = consoles.browser.requests.iter().filter(elsewhere).collect();
     assert!(foreign.is_empty(), "{foreign:?}");
