@@ -5,7 +5,7 @@ use s3rec_audit::entry::{Fields, fields};
 use s3rec_audit::record::MAGIC;
 use s3rec_audit::verify::APPROVAL;
 use s3rec_audit::{
-    AuditError, Chain, Kind, Meeting, Signer, Value, Verified, compare, meeting, verify,
+    AuditError, Chain, HeadExchange, Kind, Signer, Value, Verified, compare, head_exchange, verify,
 };
 
 /// One platform's log under construction.
@@ -52,16 +52,16 @@ impl Log {
 }
 
 fn meet(rating: &mut Log, social: &mut Log, phase: &str) {
-    let meeting = Meeting {
+    let heads = HeadExchange {
         job: "job".into(),
         phase: phase.into(),
         rating: rating.chain.head().unwrap(),
         social: social.chain.head().unwrap(),
     };
-    let signed = |log: &Log| log.signer.sign(meeting::LABEL, &meeting.statement());
-    let entry = meeting.fields(&signed(rating), &signed(social));
-    rating.append(Kind::Meeting, entry.clone());
-    social.append(Kind::Meeting, entry);
+    let signed = |log: &Log| log.signer.sign(head_exchange::LABEL, &heads.statement());
+    let entry = heads.fields(&signed(rating), &signed(social));
+    rating.append(Kind::HeadExchange, entry.clone());
+    social.append(Kind::HeadExchange, entry);
 }
 
 /// Both logs of one small job.
@@ -112,7 +112,7 @@ fn an_untouched_pair_of_logs_is_sound() {
         (rating.role.as_str(), social.role.as_str()),
         ("rating", "social")
     );
-    assert_eq!((rating.meetings.len(), rating.approvals), (2, 1));
+    assert_eq!((rating.head_exchanges.len(), rating.approvals), (2, 1));
     assert_eq!(rating.certificates().count(), 2);
     compare(&rating, &social).unwrap();
 }
@@ -146,7 +146,7 @@ fn every_changed_byte_is_found_in_its_entry() {
 fn every_truncation_is_found_here_or_by_the_peers_signed_heads() {
     let (rating, social) = pair();
     let whole = verified(&social);
-    let last_signed = whole.meetings.last().unwrap().1.rating.sequence;
+    let last_signed = whole.head_exchanges.last().unwrap().1.rating.sequence;
     for length in 0..rating.bytes.len() {
         let cut = verify(&rating.bytes[..length]);
         let Ok(cut) = cut else { continue };
@@ -196,7 +196,7 @@ fn a_log_that_its_owner_wrote_anew_lacks_the_peers_signature() {
         ..forged
     };
     for (entry, _) in &original.entries {
-        if entry.kind != Kind::Meeting && entry.number("round") != Some(2) {
+        if entry.kind != Kind::HeadExchange && entry.number("round") != Some(2) {
             forged.append(entry.kind, entry.fields.clone());
         }
     }
@@ -219,15 +219,15 @@ fn another_key_signs_neither_approvals_nor_heads() {
     assert!(matches!(finding.what, AuditError::Signature { .. }));
 
     let mut rating = rating;
-    let meeting = Meeting {
+    let heads = HeadExchange {
         job: "job".into(),
         phase: "online".into(),
         rating: rating.chain.head().unwrap(),
         social: rating.chain.head().unwrap(),
     };
-    let by = |signer: &Signer| signer.sign(meeting::LABEL, &meeting.statement());
-    let entry = meeting.fields(&by(&rating.signer), &by(&stranger));
-    rating.append(Kind::Meeting, entry);
+    let by = |signer: &Signer| signer.sign(head_exchange::LABEL, &heads.statement());
+    let entry = heads.fields(&by(&rating.signer), &by(&stranger));
+    rating.append(Kind::HeadExchange, entry);
     let finding = verify(&rating.bytes).unwrap_err();
     assert!(
         matches!(finding.what, AuditError::Signature { signer, .. } if signer.contains("social"))
@@ -313,7 +313,7 @@ fn what_a_log_names_is_told_as_it_is() {
         [(0, "own", &certificate[..]), (1, "peer", &certificate[..])]
     );
     assert_eq!(log.head(), rating.chain.head());
-    let places: Vec<u64> = log.meetings.iter().map(|(place, _)| *place).collect();
+    let places: Vec<u64> = log.head_exchanges.iter().map(|(place, _)| *place).collect();
     assert_eq!(places, [4, 8]);
 }
 
@@ -419,13 +419,13 @@ fn approvals_are_by_the_social_platform_in_either_log() {
 #[test]
 fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
     let (mut rating, social) = (Log::new("rating"), Log::new("social"));
-    let heads = Meeting {
+    let heads = HeadExchange {
         job: "job".into(),
         phase: "online".into(),
         rating: rating.chain.head().unwrap(),
         social: social.chain.head().unwrap(),
     };
-    let by = |log: &Log| log.signer.sign(meeting::LABEL, &heads.statement());
+    let by = |log: &Log| log.signer.sign(head_exchange::LABEL, &heads.statement());
     let entry = heads.fields(&by(&rating), &by(&social));
     let append = |log: &Log, kind, fields| {
         let mut more = Log::new("rating");
@@ -434,20 +434,20 @@ fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
         more.append(kind, fields);
         more
     };
-    let early = append(&rating, Kind::Meeting, entry.clone());
+    let early = append(&rating, Kind::HeadExchange, entry.clone());
     assert_eq!(field(&first_finding(&early)), "key");
     let peer = rating.identity("peer", &social.signer);
     rating.append(Kind::Identity, peer);
     assert_eq!(
-        verified(&append(&rating, Kind::Meeting, entry.clone()))
-            .meetings
+        verified(&append(&rating, Kind::HeadExchange, entry.clone()))
+            .head_exchanges
             .len(),
         1
     );
     for name in entry.keys() {
         let mut less = entry.clone();
         less.remove(name);
-        let what = first_finding(&append(&rating, Kind::Meeting, less));
+        let what = first_finding(&append(&rating, Kind::HeadExchange, less));
         assert!(matches!(what, AuditError::Field { .. }), "{name}: {what}");
         // Any other value is another statement, or no signature over this one.
         let mut other = entry.clone();
@@ -457,7 +457,7 @@ fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
             Value::Bytes(bytes) => Value::Bytes(bytes.iter().map(|byte| byte ^ 1).collect()),
         };
         other.insert(name.clone(), changed);
-        let what = first_finding(&append(&rating, Kind::Meeting, other));
+        let what = first_finding(&append(&rating, Kind::HeadExchange, other));
         assert!(
             matches!(what, AuditError::Signature { .. }),
             "{name}: {what}"
@@ -465,7 +465,7 @@ fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
     }
     // Signatures of one over both places are none of the other.
     let swapped = heads.fields(&by(&social), &by(&rating));
-    let what = first_finding(&append(&rating, Kind::Meeting, swapped));
+    let what = first_finding(&append(&rating, Kind::HeadExchange, swapped));
     assert!(matches!(what, AuditError::Signature { .. }));
 }
 
@@ -489,31 +489,25 @@ fn another_log_of_the_same_length_is_not_the_signed_one() {
 /// A head that both signed, of which the hash or the log is another one than stands there.
 #[test]
 fn a_signed_head_is_held_against_hash_and_log() {
-    type Change = fn(&mut Meeting);
+    type Change = fn(&mut HeadExchange);
     let changes: [(Change, &str); 4] = [
-        (|meeting| meeting.social.hash[0] ^= 1, "this"),
-        (|meeting| meeting.social.log[0] ^= 1, "this"),
-        (
-            |meeting| meeting.rating.hash[0] ^= 1,
-            "the rating platform's",
-        ),
-        (
-            |meeting| meeting.rating.log[0] ^= 1,
-            "the rating platform's",
-        ),
+        (|heads| heads.social.hash[0] ^= 1, "this"),
+        (|heads| heads.social.log[0] ^= 1, "this"),
+        (|heads| heads.rating.hash[0] ^= 1, "the rating platform's"),
+        (|heads| heads.rating.log[0] ^= 1, "the rating platform's"),
     ];
     for (change, whose) in changes {
         let (rating, mut social) = pair();
-        let mut meeting = Meeting {
+        let mut heads = HeadExchange {
             job: "job".into(),
             phase: "online".into(),
             rating: rating.chain.head().unwrap(),
             social: social.chain.head().unwrap(),
         };
-        change(&mut meeting);
-        let by = |log: &Log| log.signer.sign(meeting::LABEL, &meeting.statement());
-        let entry = meeting.fields(&by(&rating), &by(&social));
-        social.append(Kind::Meeting, entry);
+        change(&mut heads);
+        let by = |log: &Log| log.signer.sign(head_exchange::LABEL, &heads.statement());
+        let entry = heads.fields(&by(&rating), &by(&social));
+        social.append(Kind::HeadExchange, entry);
         let found = verify(&social.bytes).map_err(|finding| finding.what);
         let found = found.and_then(|social| compare(&verified(&rating), &social));
         let Err(AuditError::Head {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_data::RatingSet;
 use s3rec_job::rating::FriendsOpened;
-use s3rec_job::{JobEvent, JobState, Phase, statements};
+use s3rec_job::{FriendsLearnt, FriendsResult, JobEvent, JobResult, JobState, Phase, statements};
 use s3rec_model::ModelError;
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
 use s3rec_model::lists::{ListsModel, ListsSettings};
@@ -13,9 +13,7 @@ use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
 use s3rec_sparse::RatingMatrix;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
-use s3rec_wire::convert::{friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::factors;
 use crate::friends_sides::{few_below, model_sides};
@@ -102,7 +100,7 @@ pub(crate) async fn finish(
     .await??;
     let guarantee = Guarantee::of(&parameters, ledger.proposal.pattern, ledger.bounds.rule)
         .map_err(|unstated| Fault::new(Reason::Contradiction, unstated.to_string()))?;
-    let learnt = v1::FriendsLearnt {
+    let learnt = FriendsLearnt {
         opened: u32::try_from(quality.opened).unwrap_or(u32::MAX),
         calibration: u32::try_from(quality.calibration).unwrap_or(u32::MAX),
         gain: quality.cold.gain,
@@ -113,14 +111,13 @@ pub(crate) async fn finish(
             Candidate::Items { .. } => "items".into(),
         },
     };
-    let statement = statements::friends::in_words(&guarantee, parameters.terms().mu);
-    store(platform, ledger, plan, sizes, |report| {
-        report.friends_parameters = Some(friends_parameters_to_wire(&parameters));
-        report.guarantee = Some(guarantee_to_wire(&guarantee));
-        report.guarantee_statement = statement;
-        report.friends = Some(learnt);
-        report.verdict = Some(verdict_to_wire(&verdict));
-    })?;
+    let result = FriendsResult {
+        statement: statements::friends::in_words(&guarantee, parameters.terms().mu),
+        guarantee,
+        learnt: Some(learnt),
+        verdict: Some((&verdict).into()),
+    };
+    store(platform, ledger, plan, sizes, JobResult::Friends(result))?;
     let message = format!("Finished: {}", verdict.sentence);
     let finished = JobEvent {
         job,

@@ -424,10 +424,10 @@ pub(crate) fn evaluate(
             year_nano_rho: Some(year_nano_rho),
         })?;
     }
-    match (is_ruled, consent.policy.is_empty()) {
+    match (is_ruled, consent.is_ruled) {
         (true, _) => Ok(()),
-        (false, true) => within_configuration(platform, proposal, &account),
-        (false, false) => {
+        (false, false) => within_configuration(platform, proposal, &account),
+        (false, true) => {
             let message =
                 "no rule of the policy is about this job any more; it was approved under one";
             Err(Fault::new(Reason::BeyondConsent, message).at("job", &job))

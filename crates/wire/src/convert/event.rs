@@ -106,7 +106,7 @@ pub fn event_to_wire(event: JobEvent) -> v1::JobEvent {
         training: event.training.as_ref().map(round_to_wire),
         overlap: event.overlap.as_ref().map(overlap_to_wire),
         waiting_since_unix_ms: event.waiting_since_unix_ms,
-        told: event.peer_message,
+        peer_message: event.peer_message,
     }
 }
 
@@ -132,7 +132,7 @@ pub fn event_from_wire(message: v1::JobEvent) -> JobEvent {
         waiting_since_unix_ms: message.waiting_since_unix_ms,
         job: message.job_id,
         message: message.message,
-        peer_message: message.told,
+        peer_message: message.peer_message,
     }
 }
 
