@@ -14,6 +14,13 @@ use super::{
 };
 use crate::{WireError, v1};
 
+alike!(scale_to_wire, scale_from_wire: Standardisation {
+    centre, spread, lowest, highest, drawn_in,
+}, Standardisation);
+alike!(learnt_to_wire, learnt_from_wire: FriendsLearnt {
+    opened, calibration, gain, standard_error, is_used, candidate,
+}, FriendsLearnt);
+
 /// The message, without what is kept elsewhere: the job itself and what it disclosed.
 #[must_use]
 pub fn finished_to_wire(job: &FinishedJob) -> v1::JobReportResponse {
@@ -41,27 +48,14 @@ pub fn finished_to_wire(job: &FinishedJob) -> v1::JobReportResponse {
             rounds: trained.rounds.iter().map(round_to_wire).collect(),
             product_error_bound: trained.product_error_bound,
             warnings: trained.warnings.clone(),
-            standardisation: trained.standardisation.map(|on| v1::Standardisation {
-                centre: on.centre,
-                spread: on.spread,
-                lowest: on.lowest,
-                highest: on.highest,
-                drawn_in: on.drawn_in,
-            }),
+            standardisation: trained.standardisation.as_ref().map(scale_to_wire),
             popularity_weight: trained.popularity_weight,
             ..report
         },
         JobResult::Friends(friends) => v1::JobReportResponse {
             guarantee: Some(guarantee_to_wire(&friends.guarantee)),
             guarantee_statement: friends.statement.clone(),
-            friends: friends.learnt.as_ref().map(|learnt| v1::FriendsLearnt {
-                opened: learnt.opened,
-                calibration: learnt.calibration,
-                gain: learnt.gain,
-                standard_error: learnt.standard_error,
-                is_used: learnt.is_used,
-                candidate: learnt.candidate.clone(),
-            }),
+            friends: friends.learnt.as_ref().map(learnt_to_wire),
             verdict: friends.verdict.as_ref().map(verdict_to_wire),
             ..report
         },
@@ -89,16 +83,9 @@ pub fn finished_from_wire(message: v1::JobReportResponse) -> FinishedJob {
         scale: (message.scale_min, message.scale_max),
         result: match message.guarantee {
             Some(guarantee) => JobResult::Friends(FriendsResult {
-                guarantee: guarantee_from_wire(&guarantee),
+                guarantee: guarantee_from_wire(guarantee),
                 statement: message.guarantee_statement,
-                learnt: message.friends.map(|learnt| FriendsLearnt {
-                    opened: learnt.opened,
-                    calibration: learnt.calibration,
-                    gain: learnt.gain,
-                    standard_error: learnt.standard_error,
-                    is_used: learnt.is_used,
-                    candidate: learnt.candidate,
-                }),
+                learnt: message.friends.map(learnt_from_wire),
                 verdict: message.verdict.as_ref().map(verdict_from_wire),
             }),
             None => JobResult::Trained(TrainedResult {
@@ -107,13 +94,7 @@ pub fn finished_from_wire(message: v1::JobReportResponse) -> FinishedJob {
                 rounds: message.rounds.into_iter().map(round_from_wire).collect(),
                 product_error_bound: message.product_error_bound,
                 warnings: message.warnings,
-                standardisation: message.standardisation.map(|on| Standardisation {
-                    centre: on.centre,
-                    spread: on.spread,
-                    lowest: on.lowest,
-                    highest: on.highest,
-                    drawn_in: on.drawn_in,
-                }),
+                standardisation: message.standardisation.map(scale_from_wire),
                 popularity_weight: message.popularity_weight,
             }),
         },

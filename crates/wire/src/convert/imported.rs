@@ -7,15 +7,12 @@ use s3rec_data::{
 
 use crate::v1;
 
+alike!(part_to_wire, part_from_wire: FilePart { kind, file_name, length, column }, FilePart);
+
 /// What the message says of a file; nothing of it is checked.
 #[must_use]
 pub fn file_header_from_wire(message: v1::FileHeader) -> FileHeader {
-    let parts = message.parts.into_iter().map(|part| FilePart {
-        kind: part.kind,
-        file_name: part.file_name,
-        length: part.length,
-        column: part.column,
-    });
+    let parts = message.parts.into_iter().map(part_from_wire);
     FileHeader {
         file_name: message.file_name,
         dataset: message.dataset,
@@ -52,12 +49,7 @@ pub fn file_header_from_wire(message: v1::FileHeader) -> FileHeader {
 /// The message.
 #[must_use]
 pub fn file_header_to_wire(header: FileHeader) -> v1::FileHeader {
-    let parts = header.parts.into_iter().map(|part| v1::FilePart {
-        kind: part.kind,
-        file_name: part.file_name,
-        length: part.length,
-        column: part.column,
-    });
+    let parts = header.parts.iter().map(part_to_wire).collect();
     v1::FileHeader {
         file_name: header.file_name,
         dataset: header.dataset,
@@ -87,7 +79,7 @@ pub fn file_header_to_wire(header: FileHeader) -> v1::FileHeader {
         ratings: header.ratings,
         length: header.length,
         digest: header.digest,
-        parts: parts.collect(),
+        parts,
     }
 }
 

@@ -1,5 +1,24 @@
 //! Strict conversions between messages and native forms.
 
+/// Conversions between a message and a native form that have the same fields.
+macro_rules! alike {
+    ($vis:vis $to:ident, $from:ident: $own:ident { $($field:ident),+ $(,)? }, $message:ident) => {
+        /// The message.
+        #[must_use]
+        $vis fn $to(own: &$own) -> $crate::v1::$message {
+            let $own { $($field),+ } = own.to_owned();
+            $crate::v1::$message { $($field),+ }
+        }
+
+        /// What the message says.
+        #[must_use]
+        $vis fn $from(message: $crate::v1::$message) -> $own {
+            let $crate::v1::$message { $($field),+ } = message;
+            $own { $($field),+ }
+        }
+    };
+}
+
 mod alignment;
 mod approval;
 mod bounds;
@@ -46,7 +65,7 @@ pub use imported::{
 pub use ledger::{
     account_from_wire, account_to_wire, counters_from_wire, counters_to_wire, disclosure_from_wire,
     disclosure_to_wire, overlap_from_wire, overlap_to_wire, round_from_wire, round_to_wire,
-    shown_from_wire,
+    shown_from_wire, shown_to_wire,
 };
 pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire};
 pub use pattern::{bitmap, rows_of_bitmap};
