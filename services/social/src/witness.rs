@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use s3rec_audit::{AuditError, Entry, Kind};
-use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, OpenedUsers, Shown};
+use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, Shown};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::versions;
 use s3rec_spmm::ReleasePolicy;
