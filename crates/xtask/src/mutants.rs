@@ -9,6 +9,8 @@
 //! that was broken off goes on with `--resume`, and shards that ran on several machines are judged
 //! together with `--results`.
 
+mod outcomes;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
-use serde::Deserialize;
+use outcomes::{Justifications, Mutant, Outcome, figures, judge};
 
 /// Survivors with their reasons, below the workspace's root.
 const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
@@ -146,61 +148,6 @@ pub(crate) enum MutantsError {
     Nowhere(String),
     #[error("{0}: there are no results in it")]
     Empty(String),
-}
-
-/// What became of a mutant, as `cargo mutants` files it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    Caught,
-    Missed,
-    Unviable,
-    Timeout,
-}
-
-impl Outcome {
-    const ALL: [(Self, &str); 4] = [
-        (Self::Caught, "caught.txt"),
-        (Self::Missed, "missed.txt"),
-        (Self::Unviable, "unviable.txt"),
-        (Self::Timeout, "timeout.txt"),
-    ];
-}
-
-/// One change: in which file, and what; where in the file changes with every edit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Mutant {
-    file: String,
-    place: String,
-    mutation: String,
-}
-
-impl Mutant {
-    /// From `path.rs:line:column: what in which function`.
-    fn parse(line: &str) -> Option<Self> {
-        let (place, mutation) = line.split_once(": ")?;
-        let (file, place) = place.split_once(':')?;
-        Some(Self {
-            file: file.into(),
-            place: place.into(),
-            mutation: mutation.into(),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Justifications {
-    #[serde(default)]
-    survivor: Vec<Survivor>,
-}
-
-/// A change that no test need notice.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Survivor {
-    file: String,
-    mutation: String,
-    reason: String,
 }
 
 /// Runs or reads, prints figures for each file, and gives one line for each finding.
@@ -424,62 +371,6 @@ fn read(folder: &Path) -> Result<Vec<(Mutant, Outcome)>, MutantsError> {
         }
     }
     Ok(tried)
-}
-
-/// A line for each file, and one for all.
-fn figures(tried: &[(Mutant, Outcome)]) -> Vec<String> {
-    let mut files: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
-    for (mutant, outcome) in tried {
-        for name in [mutant.file.as_str(), "all files"] {
-            let counts = files.entry(name).or_default();
-            for (count, (kind, _)) in counts.iter_mut().zip(Outcome::ALL) {
-                *count += usize::from(kind == *outcome);
-            }
-        }
-    }
-    let line = |(name, [caught, missed, unviable, timeout]): (&str, [usize; 4])| {
-        format!(
-            "{name}: {caught} caught, {missed} missed, {timeout} timed out, {unviable} unviable"
-        )
-    };
-    files.into_iter().map(line).collect()
-}
-
-fn judge(tried: &[(Mutant, Outcome)], justified: &Justifications) -> Vec<String> {
-    let mut findings = Vec::new();
-    let is = |mutant: &Mutant, survivor: &Survivor| {
-        survivor.file == mutant.file && survivor.mutation == mutant.mutation
-    };
-    let missed = || {
-        tried
-            .iter()
-            .filter(|(_, outcome)| *outcome == Outcome::Missed)
-    };
-    for (mutant, _) in missed() {
-        if !justified
-            .survivor
-            .iter()
-            .any(|survivor| is(mutant, survivor))
-        {
-            findings.push(format!(
-                "{}:{}: no test notices: {}",
-                mutant.file, mutant.place, mutant.mutation
-            ));
-        }
-    }
-    for survivor in &justified.survivor {
-        if survivor.reason.trim().is_empty() {
-            findings.push(format!("{JUSTIFIED}: {}: no reason", survivor.mutation));
-        }
-        let was_tried = tried.iter().any(|(mutant, _)| mutant.file == survivor.file);
-        if was_tried && !missed().any(|(mutant, _)| is(mutant, survivor)) {
-            findings.push(format!(
-                "{JUSTIFIED}: {}: {}: survives no more; take it off",
-                survivor.file, survivor.mutation
-            ));
-        }
-    }
-    findings
 }
 
 #[cfg(test)]

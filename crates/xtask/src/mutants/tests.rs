@@ -1,3 +1,4 @@
+use super::outcomes::Survivor;
 use super::*;
 
 fn tried(lines: &[(&str, Outcome)]) -> Vec<(Mutant, Outcome)> {
