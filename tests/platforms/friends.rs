@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use s3rec_data::{RatingOptions, RatingSet};
 use s3rec_model::friends::{FriendsBase, OpenedSides};
 use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_sparse::RatingMatrix;

@@ -12,7 +12,7 @@ use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
 use crate::ledgers::{POLICY, change, denied, run_approved};
-use crate::pair::{Pair, default_request, file};
+use crate::pair::{Pair, default_request};
 
 pub(crate) async fn reload(pair: &mut Pair, policy: &str) {
     std::fs::write(pair.directory.path().join("policy.toml"), policy).unwrap();

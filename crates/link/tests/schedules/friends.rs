@@ -9,7 +9,9 @@ use s3rec_job::rating::{
     FriendsCheckpoint, FriendsSetup, PreparedUpload, RatingDone, RatingExchange, RatingJob,
     RatingNext, RatingSave,
 };
-use s3rec_job::social::{Call, FriendsAgreed, SocialFriends, SocialJob, SocialNext, SocialTurn};
+use s3rec_job::social::{
+    Call, FriendsAgreed, FriendsStorage, SocialFriends, SocialJob, SocialNext, SocialTurn,
+};
 use s3rec_spmm::SpmmError;
 
 use crate::friends_world::{OPENED, Place, Rating, Social, USERS, USERS_DIGEST, World};
