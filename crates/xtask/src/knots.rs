@@ -52,25 +52,24 @@ fn knots(files: &BTreeMap<String, String>) -> BTreeSet<BTreeSet<&str>> {
             (module.as_str(), used.collect())
         })
         .collect();
-    let reached = |from: &str| {
-        let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
-        while let Some(module) = next.pop() {
-            next.extend(uses[module].iter().filter(|used| reached.insert(**used)));
-        }
-        reached
-    };
-    let reached: BTreeMap<&str, BTreeSet<&str>> =
-        uses.keys().map(|from| (*from, reached(from))).collect();
-    let around = |from: &str| -> BTreeSet<&str> {
-        let both = reached[from]
-            .iter()
-            .filter(|to| reached[**to].contains(from));
-        both.copied().collect()
-    };
-    uses.keys()
-        .map(|from| around(from))
-        .filter(|knot| knot.len() > 1)
-        .collect()
+    let reached: BTreeMap<&str, BTreeSet<&str>> = uses
+        .keys()
+        .map(|from| (*from, reach(&uses, from)))
+        .collect();
+    let knots = reached.iter().map(|(from, to)| {
+        let both = to.iter().filter(|to| reached[**to].contains(from));
+        both.copied().collect::<BTreeSet<&str>>()
+    });
+    knots.filter(|knot| knot.len() > 1).collect()
+}
+
+fn reach<'a>(uses: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &'a str) -> BTreeSet<&'a str> {
+    let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = next.pop() {
+        let used = uses.get(module).into_iter().flatten();
+        next.extend(used.filter(|used| reached.insert(**used)));
+    }
+    reached
 }
 
 /// The paths that stand where a path behind `crate::` begins: one, or those of a group.
@@ -112,7 +111,10 @@ mod tests {
             ("x::y", "use crate::Thing;\n"),
         ];
         let files = files.map(|(module, source)| (module.into(), source.into()));
-        let found = knots(&files.into());
-        assert_eq!(found, BTreeSet::from([BTreeSet::from(["a", "b::c"])]));
+        let files = files.into();
+        assert_eq!(
+            knots(&files),
+            BTreeSet::from([BTreeSet::from(["a", "b::c"])])
+        );
     }
 }
