@@ -311,7 +311,7 @@ fn not_friends() -> Fault {
 mod tests {
     use super::*;
     use crate::attack_tests::Bare;
-    use crate::witness;
+    use crate::witness::{self, WitnessedOpened};
     use s3rec_audit::Kind;
     use s3rec_wire::convert::bitmap;
 
@@ -334,6 +334,10 @@ mod tests {
         };
         let split = one(200, &first(80)).unwrap();
         assert_eq!((split.opened().len(), split.uploaded().len()), (80, 120));
+        // The least of either side.
+        for (users, opened) in [(200, first(50)), (130, first(80))] {
+            assert!(one(users, &opened).is_ok());
+        }
         for (users, opened) in [
             // More than the proposal allows, too few on either side, nobody, everybody.
             (200, first(81)),
@@ -385,6 +389,8 @@ mod tests {
         let key = hexadecimal(&LINEAGE);
         let lost = OpenedUsers::default();
         platform.store.put(OPENED_USERS, &key, &lost).unwrap();
+        // As a daemon that starts over it.
+        *platform.witnessed() = WitnessedOpened::default();
         witness::hear(platform).unwrap();
         for others in [&[4, 5, 6][..], &[1, 2], &[1, 2, 3, 4]] {
             let refused = opens(others).map(drop).unwrap_err();
