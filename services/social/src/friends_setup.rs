@@ -311,7 +311,8 @@ fn not_friends() -> Fault {
 mod tests {
     use super::*;
     use crate::attack_tests::Bare;
-    use crate::witness::{self, WitnessedOpened};
+    use crate::witness;
+    use crate::witnessed_opened::WitnessedOpened;
     use s3rec_audit::Kind;
     use s3rec_wire::convert::bitmap;
 
