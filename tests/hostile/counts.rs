@@ -232,7 +232,10 @@ async fn a_store_that_was_put_back_or_lost_is_made_up_for_by_the_log() {
         let mut backup = Vec::new();
         let backed_up = |data_dir: &Path| backup = saved(data_dir, &[STORE]);
         let mut attacker = target.restart(attacker, backed_up).await;
-        let proposal = proposal(Protocol::Preprocessed, 2);
+        let mut proposal = proposal(Protocol::Preprocessed, 2);
+        if !is_lost {
+            proposal.release = noised().release;
+        }
         let agreed = attacker.agreed(&proposal, &everybody()).await;
         let stock = attacker.stock(&agreed).await.unwrap();
         let mut stock = attacker.meet(&agreed, stock).await.unwrap();
@@ -241,7 +244,13 @@ async fn a_store_that_was_put_back_or_lost_is_made_up_for_by_the_log() {
             stock = opened.await.unwrap().1;
         }
         let before = target.shown().await.accounts.remove(0);
-        assert_eq!(before.counters.unwrap().opened_columns, 8);
+        let counted = before.counters.unwrap();
+        assert_eq!(counted.opened_columns, 8);
+        assert_eq!(counted.exact_values > 0, is_lost);
+        assert_eq!(counted.nano_rho > 0, !is_lost);
+        let logged = target.logged("opening");
+        let of_all = numbers(logged.last().unwrap(), ["all_exact_values", "all_nano_rho"]);
+        assert_eq!(of_all, [counted.exact_values, counted.nano_rho]);
 
         let lose = |data_dir: &Path| match is_lost {
             false => put_back(&backup),

@@ -12,6 +12,7 @@ mod absences;
 mod consents;
 mod counts;
 mod data;
+mod friends;
 mod logs;
 mod openings;
 mod parameters;

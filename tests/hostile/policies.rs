@@ -10,7 +10,7 @@ use s3rec_wire::status::Reason;
 use s3rec_wire::v1::JobState;
 
 use crate::attacker::proposal;
-use crate::target::{Target, everybody, policy, ring_of_links};
+use crate::target::{Target, everybody, file, policy, ring_of_links};
 
 /// Fields made narrower, so that what is played here is no longer allowed.
 const NARROWER: &[(&str, &str)] = &[
@@ -259,4 +259,79 @@ async fn noise_does_not_go_with_a_list_of_who_has_links() {
         assert_eq!(fault.reason, Reason::Unsupported, "{fault:?}");
     }
     assert!(target.logged("proposal").is_empty());
+}
+
+/// What was shown of links under one name counts against the same limit as what would be of those
+/// under another, whose own rule would allow it.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_data_sets_together_keep_to_limits_of_their_own() {
+    let limited = |dataset: &str, changed: Option<(&str, &str)>| {
+        let mut text = policy(&[("dataset", dataset)]) + "[all_data_sets]\n";
+        for (field, most) in [
+            ("most_intersections", "2"),
+            ("most_ids_asked", "80"),
+            ("most_columns", "8"),
+            ("most_values", "320"),
+            ("most_stocks", "2"),
+            ("most_rho", "1.0"),
+        ] {
+            let changed = changed.filter(|(changed, _)| *changed == field);
+            text += &format!("{field} = {}\n", changed.map_or(most, |(_, most)| most));
+        }
+        text
+    };
+    let mut target = Target::start(&limited("\"links\"", None), &ring_of_links()).await;
+    let friends = file("friends", &ring_of_links());
+    target.people().import_links(friends).await.unwrap();
+    let mut attacker = target.attacker().await;
+    let first = proposal(Protocol::Preprocessed, 1);
+    let agreed = attacker.agreed(&first, &everybody()).await;
+    let stock = attacker.stock(&agreed).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    opened.await.unwrap();
+    attacker.abort(first.job).await;
+
+    // One less than what two such jobs come to: neither approved nor, where it was, begun.
+    for narrower in [
+        ("most_intersections", "1"),
+        ("most_ids_asked", "79"),
+        ("most_columns", "7"),
+        ("most_stocks", "1"),
+    ] {
+        target.reload(&limited("\"friends\"", None)).await;
+        let proposal = proposal(Protocol::Preprocessed, 1);
+        attacker.approved(&proposal).await;
+        target.reload(&limited("\"friends\"", Some(narrower))).await;
+        let aligned = attacker.align(proposal.job, &everybody()).await;
+        let fault = aligned.map(drop).expect_err(narrower.0);
+        assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+        assert!(fault.message.contains("of all data sets"), "{fault:?}");
+        assert!(fault.message.contains(narrower.0), "{fault:?}");
+    }
+    let narrower = limited("\"friends\"", Some(("most_columns", "7")));
+    target.reload(&narrower).await;
+    let denied = attacker.propose(&proposal(Protocol::Preprocessed, 1)).await;
+    assert_eq!(denied.unwrap(), JobState::Rejected);
+
+    // Nor is what has begun opened: how many values there will be is known by then.
+    target.reload(&limited("\"friends\"", None)).await;
+    let second = proposal(Protocol::Preprocessed, 1);
+    let agreed = attacker.agreed(&second, &everybody()).await;
+    // What is approved and not opened yet counts too.
+    let denied = attacker.propose(&proposal(Protocol::Preprocessed, 1)).await;
+    assert_eq!(denied.unwrap(), JobState::Rejected);
+    let stock = attacker.stock(&agreed).await.unwrap();
+    let stock = attacker.meet(&agreed, stock).await.unwrap();
+    let narrower = limited("\"friends\"", Some(("most_values", "319")));
+    target.reload(&narrower).await;
+    let opened = attacker.open(agreed.round(1), stock, agreed.probing(0));
+    let fault = opened.await.map(drop).unwrap_err();
+    assert_eq!(fault.reason, Reason::BeyondConsent, "{fault:?}");
+    assert!(fault.message.contains("most_values = 319"), "{fault:?}");
+    assert_eq!(attacker.answered_bytes, 0);
+    assert_eq!(target.logged("opening").len(), 1);
+    let accounts = target.shown().await.accounts;
+    let said = accounts.last().unwrap().statements.join("\n");
+    assert!(said.contains("4 of most_columns = 8"), "{said}");
 }

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use s3rec_algebra::RealMatrix;
+use s3rec_audit::verify;
 use s3rec_data::factors::{FriendsRow, FriendsWriter};
 use s3rec_data::{FactorOptions, FactorSet, RatingOptions, RatingSet};
+use s3rec_job::OpenedUsers;
 use s3rec_model::ModelError;
 use s3rec_model::friends::{FriendsBase, OpenedSides};
 use s3rec_model::lists::{ListsModel, ListsSettings};
+use s3rec_node::audit::LOG_FILE;
+use s3rec_node::store::{Store, Table};
 use s3rec_sparse::{Rating, RatingMatrix};
 use s3rec_spmm::noise_first::{Parameters, deviation};
 use s3rec_wire::status::Reason;
@@ -490,6 +494,18 @@ async fn sums_are_stored_with_their_noise_and_the_promise_is_said_and_counted() 
     assert_eq!(last.state(), JobState::Failed);
     assert!(last.message.contains("opened before"), "{}", last.message);
     assert_eq!(pair.shown().await.accounts[0].counters.unwrap().openings, 2);
+
+    // Who was opened is what P1's log witnesses.
+    let (directory, _) = pair.stop().await;
+    let data_dir = directory.path().join("social");
+    let store = Store::open(&data_dir).unwrap();
+    let known: Vec<(String, OpenedUsers)> = store.list(Table("opened users"), "").unwrap();
+    let log = verify(&std::fs::read(data_dir.join(LOG_FILE)).unwrap()).unwrap();
+    let witnessed = log.entries.iter().map(|(entry, _)| entry);
+    let witnessed = witnessed
+        .filter_map(|entry| entry.bytes("opened_digest"))
+        .next_back();
+    assert_eq!(witnessed, Some(&known[0].1.digest()[..]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

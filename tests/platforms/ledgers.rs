@@ -287,6 +287,16 @@ async fn both_audit_logs_hold_the_job_and_each_other() {
             let (entry, _) = by.unwrap();
             assert!(entry.text("who").unwrap().contains("operator"), "{call}");
         }
+        // So do what they brought and what P1's have decided.
+        let by_people: &[&str] = match log.role.as_str() {
+            "rating" => &["import"],
+            _ => &["import", "decision"],
+        };
+        for kind in by_people {
+            let entry = log.entries.iter().find(|(e, _)| e.kind.name() == *kind);
+            let by = entry.unwrap().0.text("by").unwrap();
+            assert!(by.contains("operator"), "{kind}: {by}");
+        }
         // Whose signatures these are, everybody can check who knows the pins.
         for (_, party, certificate) in log.certificates() {
             let own = party == "own";

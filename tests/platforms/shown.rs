@@ -8,6 +8,7 @@ use s3rec_audit::{Kind, verify};
 use s3rec_node::audit::LOG_FILE;
 use s3rec_node::config::Limits;
 use s3rec_node::pki::issue;
+use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 use s3rec_wire::v1::{JobState, Phase};
 
@@ -482,7 +483,16 @@ async fn stopped_after_alignment(
 /// A job that begins again has the common users that it had, and asks for no others.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_common_users_of_a_job_are_found_once() {
-    for is_lost in [false, true] {
+    for (which, ends_with) in [
+        ("kept", None),
+        ("lost", Some("no longer has them")),
+        // P0's are others than P1 has found, and than P1 finds where it has lost its own.
+        ("others", Some("no longer has them")),
+        (
+            "found again",
+            Some("brought other users to this job before"),
+        ),
+    ] {
         let mut pair = Pair::start().await;
         pair.import().await;
         let proposed = pair.rating.propose_job(default_request(20_000)).await;
@@ -490,14 +500,18 @@ async fn the_common_users_of_a_job_are_found_once() {
         pair.approve(&job).await;
         pair.begin(&job).await;
         let (directory, issued) = stopped_after_alignment(pair, &job).await;
-        let kept = directory
-            .path()
-            .join("rating/stocks")
-            .join(&job)
-            .join("common");
+        let of = |party: &str| directory.path().join(party).join("stocks").join(&job);
+        let kept = of("rating").join("common");
         assert!(kept.exists());
-        if is_lost {
-            std::fs::remove_file(&kept).unwrap();
+        match which {
+            "kept" => {}
+            "lost" => std::fs::remove_file(&kept).unwrap(),
+            _ => std::fs::write(&kept, other_users()).unwrap(),
+        }
+        if which == "found again" {
+            for file in ["common", "labelled"] {
+                std::fs::remove_file(of("social").join(file)).unwrap();
+            }
         }
         let mut pair = Pair::start_in(directory, issued).await;
         let watch = v1::WatchJobRequest {
@@ -519,34 +533,40 @@ async fn the_common_users_of_a_job_are_found_once() {
             .await
             .unwrap();
         let last = last.unwrap();
-        assert_eq!(again, !is_lost, "{}", last.message);
-        assert_eq!(
-            last.state() == JobState::Failed,
-            is_lost,
-            "{}",
-            last.message
-        );
-        if is_lost {
-            assert!(
-                last.message.contains("no longer has them"),
-                "{}",
-                last.message
-            );
+        let is_failed = last.state() == JobState::Failed;
+        assert_eq!(again, ends_with.is_none(), "{}", last.message);
+        assert_eq!(is_failed, ends_with.is_some(), "{}", last.message);
+        if let Some(words) = ends_with {
+            assert!(last.message.contains(words), "{which}: {}", last.message);
             let ended = pair.social_end(&job).await.state();
             assert!(matches!(ended, JobState::Failed | JobState::Cancelled));
         }
         let shown = pair.shown().await.disclosures.remove(0).shown.unwrap();
-        assert_eq!((shown.intersections, shown.ids_asked), (1, 40));
-        let entries = left(pair.directory.path(), &job);
+        let times = if which == "found again" { 2 } else { 1 };
         assert_eq!(
-            entries
-                .iter()
-                .filter(|what| *what == "intersection")
-                .count(),
-            1
+            (shown.intersections, shown.ids_asked),
+            (times, 40 * u64::from(times))
         );
-        assert_eq!(shown.bounds, if is_lost { 1 } else { 2 });
+        let entries = left(pair.directory.path(), &job);
+        let intersections = entries.iter().filter(|what| *what == "intersection");
+        assert_eq!(intersections.count(), times as usize);
+        assert_eq!(shown.bounds, if is_failed { 1 } else { 2 });
     }
+}
+
+/// What P0 keeps of common users, as its first version wrote it, of one user whom no job here has
+/// alone.
+fn other_users() -> Vec<u8> {
+    let message = v1::CommonUsers {
+        rows: vec![0],
+        digest: vec![9; 32],
+        overlap: Some(v1::Overlap {
+            rating_users: 40,
+            social_users: 40,
+            common_users: 1,
+        }),
+    };
+    postcard::to_extend(&message.to_record(), vec![1]).unwrap()
 }
 
 /// A disk of P1 that refuses is told to P0 as that, without any path or cause.

@@ -10,7 +10,7 @@ pub struct OpenedUsers {
 }
 
 impl OpenedUsers {
-    /// What stands for a user's id, normalised as it was imported.
+    /// What stands for a user's id, normalised alike whichever rule it was imported under.
     #[must_use]
     pub fn key_of(id: &str) -> [u8; 16] {
         let mut hasher = blake3::Hasher::new_derive_key("s3rec 2026 opened user v1");

@@ -134,6 +134,11 @@ impl<C> Paced<C> {
         self.late
     }
 
+    /// For how long answers are held back now.
+    pub fn answer_time(&self) -> Duration {
+        self.answer_time
+    }
+
     /// The channel itself.
     pub fn into_inner(self) -> C {
         self.inner

@@ -328,6 +328,26 @@ mod tests {
     }
 
     #[test]
+    fn whose_fault_it_is_and_how_many_are_common_is_said() {
+        for (error, reason) in [
+            (PsiError::OwnDuplicate, Reason::Bug),
+            (PsiError::Duplicate, Reason::PeerMalformed),
+        ] {
+            assert_eq!(psi_fault(error).reason, reason);
+        }
+        let overlap = Overlap {
+            rating_users: 200,
+            social_users: 50,
+            common_users: 25,
+        };
+        assert_eq!(
+            overlap_message(&overlap, 200, &[]),
+            "Found 25 common users, of the rating platform's 200 (12.5 %) and the social \
+             platform's 50 (50.0 %)."
+        );
+    }
+
+    #[test]
     fn users_are_labelled_once() {
         let directory = tempfile::tempdir().unwrap();
         let files = CheckpointFiles::in_directory(directory.path().join("job"));

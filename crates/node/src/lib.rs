@@ -47,6 +47,7 @@ pub mod journal;
 mod migrations;
 pub mod observe;
 pub mod offer;
+pub mod opened;
 pub mod pki;
 pub mod platform;
 pub mod process;

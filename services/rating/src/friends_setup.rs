@@ -20,7 +20,7 @@ use crate::friends_sides::Choosing;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::setup::call;
+use crate::setup::{call, within_product_values};
 
 /// Asks for the bounds, chooses, and has the choice checked.
 pub(crate) async fn agree(
@@ -32,6 +32,7 @@ pub(crate) async fn agree(
 ) -> Result<FriendsSetup, Fault> {
     let (proposal, meter) = (&ledger.proposal, &ledger.offline);
     let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
+    within_product_values(platform, proposal, users)?;
     let split = match release.sides {
         Sides::Two => Split::two_sided(users),
         Sides::One => {

@@ -5,6 +5,7 @@ use s3rec_audit::export::hexadecimal;
 use s3rec_data::RatingSet;
 use s3rec_job::{CalibrationSample, OpenedUsers};
 use s3rec_model::friends::OpenedSides;
+use s3rec_node::opened;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Sides;
 use s3rec_wire::convert::{CALIBRATION_SHARE, FEW_BELOW};
@@ -55,7 +56,7 @@ impl Choosing {
 
     /// Whether somebody is opened however many ratings they have.
     fn is_drawn(&self, id: &str, share: f64) -> bool {
-        self.sample.takes(id, share) || self.before.contains(&OpenedUsers::key_of(id))
+        opened::takes(&self.sample, id, share) || self.before.contains(&opened::key_of(id))
     }
 
     /// |O| among all users of P0: the most that a job can come to.
@@ -84,7 +85,7 @@ impl Choosing {
             let ratings = counts.get(user as usize).copied().unwrap_or(0);
             if self.opens(id, ratings, release) {
                 opened.push(place);
-                keys.push(OpenedUsers::key_of(id));
+                keys.push(opened::key_of(id));
             }
         }
         // Two-sided releases open everybody, and keep nobody apart.

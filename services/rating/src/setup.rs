@@ -52,14 +52,7 @@ pub(crate) async fn agree(
             field: "common_users",
         }));
     }
-    let values = u64::from(bounds.common_users) * u64::from(proposal.columns());
-    if values > platform.limits.product_values {
-        let message = format!(
-            "the product has {values} values; limits.product_values is {}",
-            platform.limits.product_values
-        );
-        return Err(Fault::new(Reason::LimitExceeded, message));
-    }
+    within_product_values(platform, proposal, bounds.common_users)?;
     let social_half = half_of("seed_half", &bounds.seed_half).map_err(malformed)?;
     let pattern = pattern(proposal, &bounds).map_err(malformed)?;
     check_bounds(proposal, stated, &bounds).map_err(malformed)?;
@@ -107,6 +100,21 @@ pub(crate) async fn call(
         .into_inner();
     meter.received(response.wire_bytes());
     Ok(response)
+}
+
+/// Refuses a product that is larger than the configuration allows.
+pub(crate) fn within_product_values(
+    platform: &Platform,
+    proposal: &Proposal,
+    users: u32,
+) -> Result<(), Fault> {
+    let values = u64::from(users) * u64::from(proposal.columns());
+    let most = platform.limits.product_values;
+    if values <= most {
+        return Ok(());
+    }
+    let message = format!("the product has {values} values; limits.product_values is {most}");
+    Err(Fault::new(Reason::LimitExceeded, message))
 }
 
 /// The rows that are exchanged under the pattern policy consented to.

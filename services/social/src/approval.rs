@@ -65,7 +65,10 @@ pub(crate) fn give(
     let planned = consented::planned(platform, dataset, Some((&proposal, &bounds)))?;
     let planned = planned.ok_or_else(|| no_version(dataset))?;
     if let Some(rule) = rule {
-        rule.permits(&Standing::planned(&proposal, bounds.rule, &planned))?;
+        rule.permits(&Standing::planned(&proposal, bounds.rule, &planned.of_data))?;
+    }
+    if let Some(policy) = &policy {
+        policy.permits_in_all(&planned.of_all)?;
     }
     let end = rule.map_or(end, |rule| end.min(rule.latest_end()));
     not_expired(end)?;

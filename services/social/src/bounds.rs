@@ -1,5 +1,6 @@
 //! What P1's people state of their links, and what follows from it for the operator of a job.
 
+use s3rec_job::Proposal;
 use s3rec_node::datasets::Datasets;
 use s3rec_sparse::{BoundsRule, OperatorBounds, PublicBounds, SocialOperator, StatedBounds};
 use s3rec_spmm::fetch;
@@ -113,6 +114,23 @@ fn configured(platform: &Platform, report: &v1::ImportLinksResponse) -> PublicBo
         },
         rule: BoundsRule::Stated,
     }
+}
+
+/// Refuses a product that is larger than the configuration allows, before anything is read for it.
+pub(crate) fn within_product_values(
+    platform: &Platform,
+    proposal: &Proposal,
+    users: u32,
+) -> Result<(), Fault> {
+    let values = u64::from(users) * u64::from(proposal.columns());
+    let most = platform.limits.product_values;
+    if values <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "the product has {values} values; limits.product_values of the social platform is {most}"
+    );
+    Err(Fault::new(Reason::LimitExceeded, message))
 }
 
 /// The public bounds of a job's operator. Only the ladder looks at it.

@@ -10,6 +10,7 @@ use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
 
 use crate::platform::Platform;
+use crate::policy::Planned;
 use crate::slot::Opened;
 use crate::tables::DISCLOSURES;
 use crate::{approved, disclosing, ledger};
@@ -81,31 +82,20 @@ fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
         .max(answered))
 }
 
-/// The account of a data set's lineage with everything that was approved and not opened yet, and
-/// with a proposal under bounds; none for a data set that is not there. Values are not foreseen,
-/// nor ρ where it depends on a bound from the links.
+/// The accounts of a data set's lineage and of all data sets with everything that was approved and
+/// not opened yet, and with a proposal under bounds; none for a data set that is not there. Values
+/// are not foreseen, nor ρ where it depends on a bound from the links.
 pub(crate) fn planned(
     platform: &Platform,
     dataset: &str,
     proposal: Option<(&Proposal, &PublicBounds)>,
-) -> Result<Option<Account>, Fault> {
+) -> Result<Option<Planned>, Fault> {
     let Some(version) = versions::of(&platform.store, dataset)? else {
         return Ok(None);
     };
-    let mut account = ledger::account(platform, &version.lineage, None)?;
-    let mut counters = account.counters;
-    let mut has_friends = account.has_friends;
-    let mut plan = |proposal: &Proposal, bounds: &PublicBounds, opened: Counters| {
-        has_friends |= matches!(proposal.release, ReleasePolicy::Friends(_));
-        let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
-        counters.opened_columns = counters
-            .opened_columns
-            .saturating_add(columns.saturating_sub(opened.opened_columns));
-        counters.stocks = counters
-            .stocks
-            .saturating_add(u32::from(opened.stocks == 0));
-        let rho = planned_nano_rho(proposal, bounds).saturating_sub(opened.nano_rho);
-        counters.nano_rho = counters.nano_rho.saturating_add(rho);
+    let mut planned = Planned {
+        of_data: ledger::account(platform, &version.lineage, None)?,
+        of_all: ledger::in_all(platform, None)?,
     };
     for job in platform.journal.open_jobs() {
         let Some(signed) = approved::signed(platform, &job)? else {
@@ -115,19 +105,34 @@ pub(crate) fn planned(
         let Ok(approval) = approval_from_bytes(&signed.approval) else {
             continue;
         };
+        let opened: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &job)?;
+        let opened = opened.map(|opened| opened.counters).unwrap_or_default();
+        let (proposal, bounds) = (&approval.proposal, &approval.bounds);
+        plan(&mut planned.of_all, proposal, bounds, opened);
         if approval.social_lineage == version.lineage.as_slice() {
-            let opened: Option<JobDisclosure> = platform.store.get(DISCLOSURES, &job)?;
-            let opened = opened.map(|opened| opened.counters).unwrap_or_default();
-            plan(&approval.proposal, &approval.bounds, opened);
+            plan(&mut planned.of_data, proposal, bounds, opened);
         }
     }
     if let Some((proposal, bounds)) = proposal {
-        plan(proposal, bounds, Counters::default());
+        for account in [&mut planned.of_data, &mut planned.of_all] {
+            plan(account, proposal, bounds, Counters::default());
+        }
     }
-    account.counters = counters;
-    account.has_friends = has_friends;
-    account.dataset = dataset.into();
-    Ok(Some(account))
+    planned.of_data.dataset = dataset.into();
+    Ok(Some(planned))
+}
+
+/// Adds to `account` what a job may open beyond what it has opened.
+fn plan(account: &mut Account, proposal: &Proposal, bounds: &PublicBounds, opened: Counters) {
+    account.has_friends |= matches!(proposal.release, ReleasePolicy::Friends(_));
+    let columns = u64::from(proposal.rounds) * u64::from(proposal.columns());
+    let rho = planned_nano_rho(proposal, bounds).saturating_sub(opened.nano_rho);
+    account.counters = account.counters.plus(&Counters {
+        opened_columns: columns.saturating_sub(opened.opened_columns),
+        stocks: u32::from(opened.stocks == 0),
+        nano_rho: rho,
+        ..Counters::default()
+    });
 }
 
 fn planned_nano_rho(proposal: &Proposal, bounds: &PublicBounds) -> u64 {

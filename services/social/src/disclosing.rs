@@ -424,6 +424,10 @@ pub(crate) fn evaluate(
             year_nano_rho: Some(year_nano_rho),
         })?;
     }
+    if let Some(policy) = &policy {
+        let others = ledger::in_all(platform, Some(&job))?;
+        policy.permits_in_all(&counting::with_job(&others, of_job))?;
+    }
     match (is_ruled, consent.policy.is_empty()) {
         (true, _) => Ok(()),
         (false, true) => within_configuration(platform, proposal, &account),

@@ -4,7 +4,9 @@
 use std::sync::Barrier;
 
 use s3rec_audit::{Entry, Kind};
-use s3rec_job::{Counters, JobCost, JobDisclosure, JobId, JobState, Phase, Proposal};
+use s3rec_job::{
+    CountedOpening, Counters, JobCost, JobDisclosure, JobId, JobState, Phase, Proposal,
+};
 use s3rec_node::checkpoint::AGREED;
 use s3rec_node::store::Change;
 use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
@@ -292,6 +294,17 @@ async fn a_number_that_is_counted_is_of_one_message() {
     witness::hear(platform).unwrap();
     assert!(!ask(2) && ask(1));
     assert_eq!((logged(), stored(platform, &proposal).openings), (1, 1));
+    // What is stored is raised to the log's number, and otherwise left alone.
+    for (number, known) in [(2, [9; 32]), (1, [9; 32]), (0, [1; 32])] {
+        let before = CountedOpening {
+            number,
+            message: [9; 32],
+        };
+        platform.store.put(COUNTED, &name, &before).unwrap();
+        witness::hear(platform).unwrap();
+        let after: CountedOpening = platform.store.get(COUNTED, &name).unwrap().unwrap();
+        assert_eq!((after.number, after.message), (number.max(1), known));
+    }
 }
 
 /// One file of one job, which does not read, ends the job, and not the daemon's start.
@@ -375,7 +388,7 @@ async fn approved_friends_sums_are_foreseen_for_what_is_approved_after_them() {
         };
         let planned = planned.map(|proposal| (proposal, &bounds));
         let account = consented::planned(platform, "links", planned).unwrap();
-        account.unwrap().has_friends
+        account.unwrap().of_data.has_friends
     };
     assert!(!foreseen(Some(&released(NOISED))));
     assert!(foreseen(Some(&released(FRIENDS))));

@@ -18,6 +18,7 @@ use s3rec_wire::convert::{friends_parameters_from_wire, rows_of_bitmap};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1::{self, SetupResponse};
 
+use crate::bounds;
 use crate::disclosing::{self, AllOpened, Leaving};
 use crate::imports::blocking;
 use crate::platform::Platform;
@@ -41,25 +42,26 @@ pub(crate) fn bound(
     common: Common,
 ) -> Result<Prepared, Fault> {
     let release = release_of(proposal).ok_or_else(not_friends)?;
+    let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
+    bounds::within_product_values(platform, proposal, users)?;
     disclosing::may_go_on(platform, proposal.job)?;
     let stated = stated(platform, proposal.job)?;
-    let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
     let split = split_of(&release, users, &request.opened)?;
     let mut social_half = [0; 32];
     getrandom::fill(&mut social_half)
         .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
-    let bounds = stated.stated.bounds(proposal.operator, users);
+    let public = stated.stated.bounds(proposal.operator, users);
     let response = SetupResponse {
         job_id: proposal.job.to_string(),
         seed_half: social_half.to_vec(),
         common_users: users,
-        row_norm_bound: bounds.row_norm,
-        nonzeros_bound: bounds.nonzeros,
+        row_norm_bound: public.row_norm,
+        nonzeros_bound: public.nonzeros,
         ..SetupResponse::default()
     };
     let bounded = FriendsBounded {
         split,
-        degree_bound: u32::try_from(bounds.row_norm).unwrap_or(u32::MAX),
+        degree_bound: u32::try_from(public.row_norm).unwrap_or(u32::MAX),
         users_digest: common.digest,
         rating_half,
         social_half,
@@ -70,7 +72,7 @@ pub(crate) fn bound(
         stage: SocialJob::FriendsBounded(Box::new(bounded)),
         response,
         leaving: Leaving::Bounds {
-            row_norm: bounds.row_norm,
+            row_norm: public.row_norm,
             pattern_rows: 0,
         },
         becomes: Becomes::Waiting,
@@ -268,7 +270,7 @@ fn stays_opened(
     let mut opened = before.unwrap_or_default();
     let name = |place: u32| {
         let row = rows.get(place as usize)?;
-        ids.name(*row).map(OpenedUsers::key_of)
+        ids.name(*row).map(s3rec_node::opened::key_of)
     };
     let now: BTreeSet<[u8; 16]> = split.opened().iter().copied().filter_map(name).collect();
     let left = split.uploaded().iter().copied().filter_map(name);
@@ -309,7 +311,7 @@ fn not_friends() -> Fault {
 mod tests {
     use super::*;
     use crate::attack_tests::Bare;
-    use crate::witness;
+    use crate::witness::{self, WitnessedOpened};
     use s3rec_audit::Kind;
     use s3rec_wire::convert::bitmap;
 
@@ -332,6 +334,10 @@ mod tests {
         };
         let split = one(200, &first(80)).unwrap();
         assert_eq!((split.opened().len(), split.uploaded().len()), (80, 120));
+        // The least of either side.
+        for (users, opened) in [(200, first(50)), (130, first(80))] {
+            assert!(one(users, &opened).is_ok());
+        }
         for (users, opened) in [
             // More than the proposal allows, too few on either side, nobody, everybody.
             (200, first(81)),
@@ -383,6 +389,8 @@ mod tests {
         let key = hexadecimal(&LINEAGE);
         let lost = OpenedUsers::default();
         platform.store.put(OPENED_USERS, &key, &lost).unwrap();
+        // As a daemon that starts over it.
+        *platform.witnessed() = WitnessedOpened::default();
         witness::hear(platform).unwrap();
         for others in [&[4, 5, 6][..], &[1, 2], &[1, 2, 3, 4]] {
             let refused = opens(others).map(drop).unwrap_err();
@@ -391,6 +399,11 @@ mod tests {
         let known = opens(&[1, 2, 3]).unwrap();
         known.keep(platform).unwrap();
         assert_eq!(opens(&[1, 2, 3, 4]).unwrap().all().count, 4);
+        // Nor does an import under the other rule of ids make anybody another.
+        let shouted: IdTable = (0..10).map(|user| format!("U{user}")).collect();
+        let split = Split::one_sided(10, vec![1, 2]).unwrap();
+        let left = stays_opened(platform, &LINEAGE, &shouted, &rows, &split);
+        assert_eq!(left.map(drop).unwrap_err().reason, Reason::BeyondConsent);
         // Another lineage was never opened.
         let split = Split::one_sided(10, vec![7]).unwrap();
         assert!(stays_opened(platform, &[4; 16], &ids, &rows, &split).is_ok());

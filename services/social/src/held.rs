@@ -30,7 +30,7 @@ pub(crate) struct PublicTime {
 }
 
 impl PublicTime {
-    /// From now on.
+    /// From now on. A time of zero is for work that looks at no link, and is not missed.
     pub(crate) fn of(what: &'static str, job: JobId, time: Duration) -> Self {
         Self {
             what,
@@ -49,7 +49,9 @@ impl PublicTime {
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Held<T>, Fault> {
         let worked = work.await;
-        if let Some(late) = pacing::hold(self.began, self.time).await {
+        if !self.time.is_zero()
+            && let Some(late) = pacing::hold(self.began, self.time).await
+        {
             pacing_missed(self.what, self.job, self.time, late);
         }
         worked.map(Held)
@@ -57,11 +59,12 @@ impl PublicTime {
 }
 
 /// How long P1 may take to read and arrange its links, by what P0 knows or is about to be told:
-/// what was stated of them, how many users P1 has, and how many users both have.
+/// what was stated of them, how many users P1 has, and how many users both have. Where a connection
+/// was given up, what was under way on it comes to its end first.
 pub(crate) fn reading_time(running: &Running) -> Duration {
     let overlap = running.overlap.unwrap_or_default();
     let common = u32::try_from(overlap.common_users).unwrap_or(u32::MAX);
-    reading_time_of(running, overlap.social_users, common)
+    reading_time_of(running, overlap.social_users, common).max(running.rest())
 }
 
 /// The same where the common users are not known yet.

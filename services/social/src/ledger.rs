@@ -62,6 +62,20 @@ pub(crate) fn account(
     Ok(account)
 }
 
+/// What was shown of all lineages together, one job left out: links of the same people that were
+/// imported under a new name have a lineage of their own.
+pub(crate) fn in_all(platform: &Platform, except: Option<&str>) -> Result<Account, Fault> {
+    let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
+    let counted = stored
+        .iter()
+        .filter(|(job, _)| Some(job.as_str()) != except);
+    let disclosures = counted.map(|(_, disclosure)| disclosure);
+    let mut account = counting::account(&[], disclosures, Counters::default());
+    account.dataset = EVERY_NAME.into();
+    account.peer_pin = platform.identity.peer_pin().digest().to_vec();
+    Ok(account)
+}
+
 /// ρ of all noised openings of a lineage in the year up to `day`, one job left out, in units of
 /// 10⁻⁹. A job counts whole as long as any of its openings is of that year.
 pub(crate) fn year_nano_rho(
@@ -108,29 +122,31 @@ pub(crate) fn accounts(platform: &Platform, peer: &str) -> Result<Vec<Account>, 
     Ok(accounts)
 }
 
-/// What was shown of all lineages together, where there are others than the one that is here: links
-/// of the same people that were imported under a new name have a lineage of their own.
+/// What was shown of all lineages together, where there are others than the one that is here.
 fn whatever_the_name(platform: &Platform, here: &[Account]) -> Result<Option<Account>, Fault> {
     let stored = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
     let is_here = |disclosure: &JobDisclosure| {
         here.iter()
             .any(|account| account.lineage == disclosure.lineage)
     };
-    let counted = stored.iter().map(|(_, disclosure)| disclosure);
-    let mut account = counting::account(&[], counted, Counters::default());
+    let mut account = in_all(platform, None)?;
     let is_told = account.counters != Counters::default() || account.shown.is_some();
     let is_one = here.len() == 1 && stored.iter().all(|(_, disclosure)| is_here(disclosure));
     if !is_told || is_one {
         return Ok(None);
     }
-    account.dataset = EVERY_NAME.into();
-    account.peer_pin = platform.identity.peer_pin().digest().to_vec();
-    account.statements.push(
-        "No limit holds for this sum: limits count by data set. Where the same people are in \
-         several of them, what was shown of each adds up; import newer links of the same people \
-         under the same name, or with --lineage NAME."
-            .into(),
-    );
+    let policy = platform.policy();
+    let limits = policy.as_ref().and_then(|policy| policy.in_all());
+    account.statements.push(limits.map_or_else(
+        || {
+            "No limit holds for this sum: limits count by data set, and the policy has no \
+             [all_data_sets]. Where the same people are in several of them, what was shown of each \
+             adds up; import newer links of the same people under the same name, or with --lineage \
+             NAME."
+                .into()
+        },
+        |limits| limits.left(&account),
+    ));
     Ok(Some(account))
 }
 
@@ -141,7 +157,7 @@ pub(crate) fn of_other_names(accounts: &[Account]) -> Option<String> {
         .find(|account| account.dataset == EVERY_NAME)?;
     let shown = all.shown.unwrap_or_default();
     Some(format!(
-        "Limits count by data set, and one of a new name begins at zero. Of all data sets together \
+        "A rule counts by data set, and one of a new name begins at zero. Of all data sets together \
          the rating platform was shown {} columns and {} values, and brought {} ids: where they are \
          of the same people, that is what it knows.",
         all.counters.opened_columns, all.counters.opened_values, shown.ids_asked

@@ -5,13 +5,16 @@
 //! it is `deny` unless the file says `ask`. Every limit of a rule must be written: what is
 //! forgotten is an error with its line, not a limit that is missing.
 
+mod in_all;
 mod rule;
 mod spelling;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub(crate) use in_all::InAll;
 use rule::Decide;
+use rule::Refusal;
 pub(crate) use rule::{Rule, Standing, USUAL_MU_IN_ALL, asks_for_mu, is_beyond};
 use s3rec_job::{Account, Proposal};
 use s3rec_node::process::now_unix_ms;
@@ -62,6 +65,8 @@ impl From<PolicyError> for Fault {
 struct File {
     #[serde(default)]
     default: Otherwise,
+    #[serde(default)]
+    all_data_sets: Option<InAll>,
     #[serde(default, rename = "rule")]
     rules: Vec<Rule>,
 }
@@ -75,6 +80,14 @@ enum Otherwise {
     Deny,
     /// People decide, within the configuration's limits on set intersections alone.
     Ask,
+}
+
+/// What was opened, and what is approved and may be yet.
+pub(crate) struct Planned {
+    /// Of the lineage that a proposal is about.
+    pub(crate) of_data: Account,
+    /// Of all data sets of whatever name.
+    pub(crate) of_all: Account,
 }
 
 /// What the policy says to a proposal.
@@ -107,13 +120,13 @@ impl Policy {
         })
     }
 
-    /// Judges a proposal of `peer`. `planned` gives what a data set's lineage would have opened
-    /// with it under those bounds, other approvals included; none for a data set that is not there.
+    /// Judges a proposal of `peer`. `planned` gives what would have been opened with it of a data
+    /// set under those bounds, other approvals included; none for a data set that is not there.
     pub(crate) fn judge(
         &self,
         peer: &str,
         proposal: &Proposal,
-        planned: impl Fn(&str, &PublicBounds) -> Result<Option<Account>, Fault>,
+        planned: impl Fn(&str, &PublicBounds) -> Result<Option<Planned>, Fault>,
     ) -> Result<Verdict, Fault> {
         let mut denied = None;
         let mut asks = false;
@@ -125,9 +138,12 @@ impl Policy {
             }
             let judged = match planned(&rule.dataset, &rule.bounds())? {
                 None => Err("the data that a rule is about is not here".into()),
-                Some(account) => {
-                    let standing = Standing::planned(proposal, rule.bounds().rule, &account);
-                    rule.permits(&standing).map_err(|refusal| refusal.why)
+                Some(planned) => {
+                    let bounds = rule.bounds().rule;
+                    let standing = Standing::planned(proposal, bounds, &planned.of_data);
+                    let permitted = rule.permits(&standing);
+                    let permitted = permitted.and_then(|()| self.permits_in_all(&planned.of_all));
+                    permitted.map_err(|refusal| refusal.why)
                 }
             };
             match judged {
@@ -147,6 +163,16 @@ impl Policy {
                 why: "no rule of the policy is about this platform".into(),
             },
         })
+    }
+
+    /// Whether all data sets together may come to that much, whichever rule a job is under.
+    pub(crate) fn permits_in_all(&self, all: &Account) -> Result<(), Refusal> {
+        self.in_all().map_or(Ok(()), |limits| limits.permits(all))
+    }
+
+    /// Limits over all data sets together, where there are such.
+    pub(crate) fn in_all(&self) -> Option<&InAll> {
+        self.file.all_data_sets.as_ref()
     }
 
     /// The rules that approve without asking anybody.

@@ -16,7 +16,7 @@ use s3rec_link::{Counting, drive};
 use s3rec_node::checkpoint::{CheckpointFiles, FRIENDS};
 use s3rec_node::traces::join_trace;
 use s3rec_spmm::preprocessed::StockStorage;
-use s3rec_spmm::{Admission, WorkingSpace};
+use s3rec_spmm::{Admission, ReleasePolicy, WorkingSpace};
 use s3rec_wire::convert::{ChunkHeader, phase_name};
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
@@ -58,6 +58,7 @@ pub(crate) async fn answer(
     let epoch = taken.epoch;
     let pace = taken.stage.pace();
     let time = answer_time(&platform, job, pace)?;
+    computes(&platform, job, time)?;
     let work = async move {
         let mut paced = Paced::new(Counting::new(channel, meter), time);
         // The first frame is ours: its time counts from the header.
@@ -70,7 +71,7 @@ pub(crate) async fn answer(
         let left = exchanged.and_then(|stage| platform.slot.leave(job, epoch, stage));
         let left = left.map_err(|fault| stale(&platform, job, epoch, fault));
         if let Some(late) = paced.late() {
-            pacing_missed("an exchange", job, time, late);
+            pacing_missed("an exchange", job, paced.answer_time(), late);
         }
         if let Err(fault) = left {
             let fault = match platform.slot.is_current(job, epoch) {
@@ -135,6 +136,16 @@ fn answer_time(platform: &Platform, job: JobId, pace: Pace) -> Result<Duration, 
     })
 }
 
+/// Notes for how long friends' sums are computed, at most: a thread that computes goes on when P0
+/// leaves.
+fn computes(platform: &Platform, job: JobId, time: Duration) -> Result<(), Fault> {
+    platform.slot.with(job, |running| {
+        if let ReleasePolicy::Friends(_) = running.proposal.release {
+            running.computing = time;
+        }
+    })
+}
+
 /// Does what the job says until the call is answered.
 async fn exchange(
     platform: &Arc<Platform>,
@@ -169,7 +180,9 @@ async fn exchange(
                 let restored = due.hold(absence::restore(platform, job, restoring));
                 let turn = restored.await?.into_inner();
                 // A-parts are made again, whose time follows the links.
-                channel.hold_for(answer_time(platform, job, turn.pace())?);
+                let time = answer_time(platform, job, turn.pace())?;
+                channel.hold_for(time);
+                computes(platform, job, time)?;
                 turn
             }
             SocialNext::Save(checkpoint, turn) => {

@@ -183,14 +183,7 @@ async fn bound(
 ) -> Result<Prepared, Fault> {
     let Common { rows, digest, .. } = common;
     let users = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-    let values = u64::from(users) * u64::from(proposal.columns());
-    if values > platform.limits.product_values {
-        let message = format!(
-            "the product has {values} values; limits.product_values of the social platform is {}",
-            platform.limits.product_values
-        );
-        return Err(Fault::new(Reason::LimitExceeded, message));
-    }
+    bounds::within_product_values(platform, proposal, users)?;
     // The whole rule, with the users and what the job comes to, before anything of Y is read.
     disclosing::may_go_on(platform, proposal.job)?;
     let stated = platform

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use s3rec_audit::Head;
 use s3rec_job::report::PhaseCost;
@@ -61,6 +61,10 @@ pub(crate) struct Running {
     pub(crate) queried_bytes: u64,
     /// Public times of the answers, once the parameters are agreed on.
     pub(crate) answer_times: AnswerTimes,
+    /// Public time of what the call under way computes of the links; zero where it computes nothing.
+    pub(crate) computing: Duration,
+    /// Until when a computation of a connection that was given up may still go on.
+    rests_until: Option<Instant>,
     /// `None` while a call works on it.
     stage: Option<SocialJob>,
     /// Our audit log's head when the latest call began.
@@ -157,6 +161,8 @@ impl Running {
             stock: None,
             queried_bytes: 0,
             answer_times: AnswerTimes::default(),
+            computing: Duration::ZERO,
+            rests_until: None,
             stage: Some(stage),
             head: None,
             cancel: watch::channel(false).0,
@@ -166,6 +172,14 @@ impl Running {
 
     fn is_away(&self) -> bool {
         self.stage.as_ref().is_some_and(SocialJob::is_away)
+    }
+
+    /// How long nothing more is begun, so that what a connection that was given up left behind is
+    /// over: computations that pile up would miss their public times, by what follows the links.
+    pub(crate) fn rest(&self) -> Duration {
+        let now = Instant::now();
+        self.rests_until
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// Whether P0's connection is still the one of that number.
@@ -309,6 +323,10 @@ impl Slot {
         }
         running.cancel.send_replace(true);
         running.cancel = watch::channel(false).0;
+        let computing = std::mem::take(&mut running.computing);
+        if running.stage.is_none() && !computing.is_zero() {
+            running.rests_until = Some(Instant::now() + computing);
+        }
         running.stage = Some(SocialJob::Away);
         running.epoch += 1;
         Some(Suspended {
@@ -378,6 +396,7 @@ impl Slot {
             } else {
                 running.online.touch();
             }
+            running.computing = Duration::ZERO;
             running.stage = Some(stage);
             Ok(())
         })??;

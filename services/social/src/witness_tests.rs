@@ -357,6 +357,19 @@ fn an_entry_without_a_field_of_its_kind_is_heard_as_nothing_else() {
     );
 }
 
+/// Under a number whatever message came first, and the newest number.
+#[test]
+fn the_last_opening_is_of_the_message_that_it_was_counted_with() {
+    let mut testimony = Testimony::default();
+    for (round, message) in [(1, 1_u8), (2, 2), (2, 3), (1, 4)] {
+        let mut opened = fields(of_opening("j", round, 20));
+        opened.insert("message".into(), [message; 32].into());
+        testimony.hear(&entry(Kind::Opening, opened)).unwrap();
+    }
+    let counted = testimony.counted["j"];
+    assert_eq!((counted.number, counted.message), (2, [2; 32]));
+}
+
 #[test]
 fn an_entry_that_lacks_something_is_named_by_its_number() {
     let bare = Bare::new();

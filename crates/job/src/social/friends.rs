@@ -10,19 +10,21 @@
 //! All of P1's randomness is derived, so what is made again from the same links is the same; for
 //! other links, another opening or another upload nothing is made at all.
 
+mod record;
+
 use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 
 use s3rec_algebra::Seed;
 use s3rec_spmm::noise_first::{
-    Block, Friends, Noised, Opening, OpeningRecord, Parameters, Prepared, SessionSeeds, Sides,
-    SocialAnswer, SocialKeySetup, SocialKeys, SocialPrepare, SocialPrepareAgain, SocialSession,
-    Split,
+    Block, Friends, Noised, Opening, Parameters, Prepared, SessionSeeds, Sides, SocialAnswer,
+    SocialKeySetup, SocialKeys, SocialPrepare, SocialPrepareAgain, SocialSession, Split,
 };
-use s3rec_spmm::{Admission, Asked, SpmmError};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use record::{Answering, Binding};
 
 use super::checkpoint::changed;
 use super::exchange::{Endpoint, Left};
@@ -202,20 +204,14 @@ impl About {
             }
             FriendsStage::Keyed(keyed) => return Ok(Err(Box::new(keyed))),
             FriendsStage::Prepared(digest, prepared) => {
-                let record = Answering {
-                    storage,
-                    admission: self.platform.admission(self.call.round),
-                    masks: prepared.masks().to_vec(),
-                };
+                let admission = self.platform.admission(self.call.round);
+                let record = Answering::new(storage, admission, prepared.masks().to_vec());
                 let answer = SocialAnswer::new(*prepared, record).map_err(JobError::Ours)?;
                 (Endpoint::FriendsAnswer(answer), FriendsLeft::Answer(digest))
             }
             FriendsStage::Answered(digest, parameters, (number, upload), answer) => {
-                let record = Answering {
-                    storage,
-                    admission: self.platform.admission(self.call.round),
-                    masks: answer.masks,
-                };
+                let admission = self.platform.admission(self.call.round);
+                let record = Answering::new(storage, admission, answer.masks);
                 let noised = Noised::from_bytes(answer.noised);
                 let again = SocialAnswer::again(&parameters, number, upload, noised, record);
                 let endpoint = Endpoint::FriendsAnswer(again.map_err(JobError::Ours)?);
@@ -384,109 +380,6 @@ impl Restoring {
 
 fn ours(error: s3rec_spmm::noise_first::NoiseFirstError) -> JobError {
     JobError::Ours(error.into())
-}
-
-fn checkpoint_of(storage: &dyn FriendsStorage) -> Result<SocialFriendsCheckpoint, SpmmError> {
-    storage
-        .load()?
-        .ok_or_else(|| SpmmError::Refused(Box::new(JobError::Lost)))
-}
-
-fn other(what: &'static str) -> SpmmError {
-    SpmmError::Refused(Box::new(JobError::OtherThanBound { what }))
-}
-
-/// Binds the one opening of a session.
-struct Binding(Arc<dyn FriendsStorage>);
-
-impl OpeningRecord for Binding {
-    fn bind(&mut self, opening: &Opening) -> Result<(), SpmmError> {
-        let mut checkpoint = checkpoint_of(self.0.as_ref())?;
-        match checkpoint.opening {
-            Some(bound) if bound == *opening => Ok(()),
-            Some(_) => Err(other("opening")),
-            None => {
-                checkpoint.opening = Some(*opening);
-                Ok(self.0.save(&checkpoint)?)
-            }
-        }
-    }
-
-    fn permit(&mut self, _: u64, _: &[u8; 32]) -> Result<(), SpmmError> {
-        Err(other("exchange"))
-    }
-
-    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
-        Err(other("exchange"))
-    }
-
-    fn keep(&mut self, _: u64, _: &Noised) -> Result<(), SpmmError> {
-        Err(other("exchange"))
-    }
-}
-
-/// Binds the upload, has its answer counted, and keeps it.
-struct Answering {
-    storage: Arc<dyn FriendsStorage>,
-    admission: Box<dyn Admission>,
-    masks: Vec<u8>,
-}
-
-impl Answering {
-    fn asked(digest: [u8; 32], is_repeat: bool) -> Asked {
-        Asked {
-            round: 0,
-            number: 1,
-            digest,
-            is_repeat,
-        }
-    }
-}
-
-impl OpeningRecord for Answering {
-    fn bind(&mut self, _: &Opening) -> Result<(), SpmmError> {
-        Err(other("exchange"))
-    }
-
-    fn permit(&mut self, number: u64, upload: &[u8; 32]) -> Result<(), SpmmError> {
-        let mut checkpoint = checkpoint_of(self.storage.as_ref())?;
-        if checkpoint.opening.map(|opening| opening.number) != Some(number) {
-            return Err(other("opening"));
-        }
-        if checkpoint.upload.is_some_and(|bound| bound != *upload) {
-            return Err(other("upload"));
-        }
-        self.admission.named(0)?;
-        self.admission
-            .permit(&Self::asked(*upload, checkpoint.answer.is_some()))?;
-        if checkpoint.upload.is_none() {
-            checkpoint.upload = Some(*upload);
-            self.storage.save(&checkpoint)?;
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, _: u64) -> Result<(), SpmmError> {
-        let checkpoint = checkpoint_of(self.storage.as_ref())?;
-        let upload = checkpoint.upload.ok_or_else(|| other("upload"))?;
-        self.admission
-            .count(&Self::asked(upload, checkpoint.answer.is_some()))
-    }
-
-    fn keep(&mut self, _: u64, answer: &Noised) -> Result<(), SpmmError> {
-        let mut checkpoint = checkpoint_of(self.storage.as_ref())?;
-        match &checkpoint.answer {
-            Some(made) if made.noised == answer.bytes() => Ok(()),
-            Some(_) => Err(other("answer")),
-            None => {
-                checkpoint.answer = Some(Answer {
-                    masks: std::mem::take(&mut self.masks),
-                    noised: answer.bytes().to_vec(),
-                });
-                Ok(self.storage.save(&checkpoint)?)
-            }
-        }
-    }
 }
 
 #[cfg(test)]

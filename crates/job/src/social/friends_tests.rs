@@ -1,10 +1,10 @@
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use s3rec_algebra::PublicSeed;
-use s3rec_spmm::FriendsRelease;
-use s3rec_spmm::WorkingSpace;
-use s3rec_spmm::noise_first::{self, RatingKeys};
+use s3rec_spmm::noise_first::{self, OpeningRecord, RatingKeys};
 use s3rec_spmm::preprocessed::StockStorage;
+use s3rec_spmm::{Admission, Asked, FriendsRelease, SpmmError, WorkingSpace};
 
 use super::*;
 use crate::social::{Call, SocialPlatform};
@@ -128,4 +128,125 @@ fn what_comes_before_the_a_parts_takes_no_time_that_follows_the_links() {
         of_all < allowed,
         "{of_none:?} without links, {of_all:?} with all"
     );
+}
+
+/// What is on disk, where others may write too.
+#[derive(Default)]
+struct Kept(Mutex<Option<SocialFriendsCheckpoint>>);
+
+impl FriendsStorage for Kept {
+    fn load(&self) -> io::Result<Option<SocialFriendsCheckpoint>> {
+        Ok(self.0.lock().unwrap().as_ref().map(copy))
+    }
+
+    fn save(&self, checkpoint: &SocialFriendsCheckpoint) -> io::Result<()> {
+        *self.0.lock().unwrap() = Some(copy(checkpoint));
+        Ok(())
+    }
+}
+
+fn copy(of: &SocialFriendsCheckpoint) -> SocialFriendsCheckpoint {
+    SocialFriendsCheckpoint {
+        peer: of.peer.clone(),
+        parameters: of.parameters,
+        rows: of.rows.clone(),
+        parameters_digest: of.parameters_digest,
+        sides: of.sides,
+        opened: of.opened.clone(),
+        users_digest: of.users_digest,
+        seeds: of.seeds,
+        keys: of.keys.clone(),
+        key: Secret(of.key.0),
+        links: of.links,
+        opening: of.opening,
+        upload: of.upload,
+        answer: of.answer.clone(),
+    }
+}
+
+/// Digests of what was counted.
+#[derive(Clone, Default)]
+struct Counted(Arc<Mutex<Vec<[u8; 32]>>>);
+
+impl Admission for Counted {
+    fn named(&mut self, _: u32) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn permit(&mut self, _: &Asked) -> Result<(), SpmmError> {
+        Ok(())
+    }
+
+    fn count(&mut self, asked: &Asked) -> Result<(), SpmmError> {
+        self.0.lock().unwrap().push(asked.digest);
+        Ok(())
+    }
+}
+
+/// A call of a connection that was given up writes its own upload over that of the call under way, at
+/// whichever place: what is counted and kept is the upload that was permitted, or nothing is.
+#[test]
+fn an_upload_that_was_written_over_is_neither_counted_nor_kept() {
+    const OURS: [u8; 32] = [1; 32];
+    const STALE: [u8; 32] = [2; 32];
+    let release = FriendsRelease {
+        mu: 1.0,
+        sides: Sides::One,
+        few_below: 5,
+        calibration_share: 0.2,
+        most_opened: OPENED,
+        row_norm_bound: 1.0,
+    };
+    let terms = release.terms((OPENED, USERS - OPENED), 4, 100).unwrap();
+    let seed = PublicSeed::from_bytes([1; 32]);
+    let named = SocialFriendsCheckpoint {
+        peer: "rating".into(),
+        parameters: noise_first::choose(terms).unwrap(),
+        rows: Vec::new(),
+        parameters_digest: [0; 32],
+        sides: Sides::One,
+        opened: Vec::new(),
+        users_digest: [0; 32],
+        seeds: SessionSeeds {
+            rating: seed,
+            social: seed,
+        },
+        keys: Vec::new(),
+        key: Secret([0; 32]),
+        links: [0; 32],
+        opening: Some(Opening {
+            number: 1,
+            mask_seed: seed,
+        }),
+        upload: None,
+        answer: None,
+    };
+    let noised = Noised::from_bytes(vec![7]);
+    for written_over in [0, 1, 2] {
+        let (storage, counted) = (Arc::new(Kept::default()), Counted::default());
+        storage.save(&named).unwrap();
+        let stale = || {
+            let mut stale = copy(&named);
+            stale.upload = Some(STALE);
+            storage.save(&stale).unwrap();
+        };
+        let at: Arc<dyn FriendsStorage> = Arc::clone(&storage) as _;
+        let mut record = Answering::new(at, Box::new(counted.clone()), vec![8]);
+        // Out of turn there is nothing to count or keep.
+        assert!(record.count(1).is_err() && record.keep(1, &noised).is_err());
+        record.permit(1, &OURS).unwrap();
+        if written_over == 1 {
+            stale();
+        }
+        assert_eq!(record.count(1).is_ok(), written_over != 1);
+        if written_over == 2 {
+            stale();
+        }
+        assert_eq!(record.keep(1, &noised).is_ok(), written_over == 0);
+        let counted = counted.0.lock().unwrap().clone();
+        assert!(counted.iter().all(|digest| *digest == OURS));
+        assert_eq!(counted.len(), usize::from(written_over != 1));
+        let kept = storage.load().unwrap().unwrap();
+        assert_eq!(kept.answer.is_some(), written_over == 0);
+    }
 }

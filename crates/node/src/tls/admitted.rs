@@ -17,8 +17,8 @@ use tonic::server::NamedService;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tower::Service;
 
-use super::Authorize;
 use super::judged::HOLDS;
+use super::{Authorize, Caller};
 
 /// A service behind a rule. A call whose certificate ends, is revoked or loses its pin while it
 /// is under way ends within a second: its caller gets the reason, the service a caller that has
@@ -48,25 +48,43 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
         let chain = connection.and_then(TlsConnectInfo::peer_certs);
         let leaf = chain.as_ref().and_then(|chain| chain.first());
-        let (caller, leaf) = match self.rule.admit(leaf) {
-            Ok(admitted) => admitted,
+        match self.rule.admit(leaf) {
+            Ok((caller, leaf)) => self.pass(request, caller, leaf),
             Err(fault) => {
                 let refused = fault.into_status().into_http();
-                return Box::pin(std::future::ready(Ok(refused)));
+                Box::pin(std::future::ready(Ok(refused)))
             }
-        };
+        }
+    }
+}
+
+/// An answer that is on its way.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<S> Admitted<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    /// The call of somebody who was let through, for as long as that holds.
+    fn pass(
+        &mut self,
+        mut request: Request<Body>,
+        caller: Caller,
+        certificate: CertificateDer<'static>,
+    ) -> Answering {
         request.extensions_mut().insert(caller);
-        let theirs = InForce::new(self.rule.clone(), leaf);
+        let theirs = InForce::new(self.rule.clone(), certificate);
         let ours = theirs.again();
         let request = request.map(|body| Body::new(Asked(body, theirs)));
         let answered = self.service.call(request);
@@ -193,6 +211,7 @@ mod tests {
     use std::time::Duration;
 
     use http_body_util::BodyExt;
+    use tokio::io::AsyncWriteExt;
     use tonic::service::RoutesBuilder;
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_client::HealthClient;
@@ -202,7 +221,7 @@ mod tests {
     use crate::config::{Limits, TlsSettings};
     use crate::pki::{CertificateRole, certificate_in, issue, revoke};
     use crate::server::{Port, PortLimits};
-    use crate::tls::{Identity, PinSource, TlsMaterial};
+    use crate::tls::{Identity, Judged, PinSource, TlsMaterial};
 
     /// What is promised; not [`HOLDS`], which must keep it.
     const SECOND: Duration = Duration::from_secs(1);
@@ -275,6 +294,12 @@ mod tests {
         }
     }
 
+    /// A body of that many frames.
+    fn body(frames: u8) -> Body {
+        let frames = (0..frames).map(|frame| Ok::<_, Status>(Frame::data(vec![frame].into())));
+        Body::new(http_body_util::StreamBody::new(tokio_stream::iter(frames)))
+    }
+
     /// Whoever is still sending is gone for the service, and no byte of it arrives any more.
     #[tokio::test]
     async fn what_is_sent_ends_too() {
@@ -283,10 +308,18 @@ mod tests {
         let (identity, _) = identity(keys);
         let rule = Authorize::pinned(CertificateRole::Rating, &identity);
         let certificate = certificate_in(&keys.join("rating.pem")).unwrap();
-        let pieces = [1_u8, 2, 3].map(|piece| Ok::<_, Status>(Frame::data(vec![piece].into())));
-        let pieces = tokio_stream::iter(pieces);
-        let body = Body::new(http_body_util::StreamBody::new(pieces));
-        let mut sent = Asked(body, InForce::new(rule, certificate));
+        let (arrived, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let by = request.extensions().get::<Caller>().cloned();
+            arrived.send((request.into_body(), by)).unwrap();
+            std::future::ready(Ok(Response::new(Body::empty())))
+        });
+        let caller = rule.judge(&certificate).unwrap();
+        let mut admitted = Admitted::new(service, rule);
+        let called = admitted.pass(Request::new(body(3)), caller.clone(), certificate);
+        called.await.unwrap();
+        let (mut sent, by) = arriving.recv().await.unwrap();
+        assert_eq!(by, Some(caller));
         sent.frame().await.unwrap().unwrap();
         tokio::time::sleep(SECOND).await;
         sent.frame().await.unwrap().unwrap();
@@ -301,8 +334,8 @@ mod tests {
     }
 
     /// Asking again is no new meeting: two connections under two pins each stay who they are.
-    #[test]
-    fn asking_again_changes_nobodys_pin() {
+    #[tokio::test]
+    async fn asking_again_changes_nobodys_pin() {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path();
         let (identity, pins) = identity(keys);
@@ -312,9 +345,16 @@ mod tests {
         assert!(identity.look());
         let rule = Authorize::pinned(CertificateRole::Rating, &identity);
         let certificate = |name: &str| certificate_in(&keys.join(name)).unwrap();
+        let in_force = InForce::new(rule.clone(), certificate("rating.pem"));
+        let mut sent = Asked(body(1), in_force);
+        let (stream, _other) = tokio::io::duplex(64);
+        let mut judged = Judged::new(stream, certificate("rating.pem"), rule.clone()).unwrap();
+        assert_eq!(identity.peer_pin(), old);
         rule.judge(&certificate("rating.next.pem")).unwrap();
         assert_eq!(identity.peer_pin(), next.pin);
-        rule.still(&certificate("rating.pem")).unwrap();
+        tokio::time::sleep(SECOND).await;
+        sent.frame().await.unwrap().unwrap();
+        judged.write_all(b"one").await.unwrap();
         assert_eq!(identity.peer_pin(), next.pin);
     }
 }

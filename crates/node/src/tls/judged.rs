@@ -85,6 +85,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Judged<S> {
 
 #[cfg(test)]
 mod tests {
+    use s3rec_wire::status::Reason;
     use tokio::io::AsyncWriteExt;
 
     use super::*;
@@ -112,6 +113,13 @@ mod tests {
         let rule = Authorize::pinned(CertificateRole::Social, &identity);
         let certificate = certificate_in(&theirs.certificate_path).unwrap();
         let (stream, _other) = tokio::io::duplex(64);
+        // Nobody else is sent anything at all.
+        let (to_another, _) = tokio::io::duplex(64);
+        let another = certificate_in(&at("rating.pem")).unwrap();
+        let refused = Judged::new(to_another, another, rule.clone())
+            .err()
+            .unwrap();
+        assert_eq!(refused.reason, Reason::WrongRole);
         let mut judged = Judged::new(stream, certificate, rule).unwrap();
         judged.write_all(b"one").await.unwrap();
         tokio::time::sleep(SECOND).await;

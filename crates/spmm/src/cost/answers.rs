@@ -47,7 +47,8 @@ pub fn setup_not_before(stated_links: u64, users: u32) -> f64 {
 /// costs as much whatever is in it, but for the friends that are added up.
 pub fn friends_prepare_not_before(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
     let rows = (parameters.packs() * parameters.places()) as f64;
-    let seconds = FRIENDS_ROW_SECONDS * rows
+    let seconds = friends_record_seconds(parameters)
+        + FRIENDS_ROW_SECONDS * rows
         + FRIENDS_MASK_SECONDS * parameters.groups() as f64
         + FRIENDS_ADDED_SECONDS * friends_bound(parameters, stated_links);
     ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
@@ -59,8 +60,19 @@ pub fn friends_answer_not_before(parameters: &noise_first::Parameters, stated_li
     let noised = parameters.opened() as f64 * columns;
     let read = parameters.uploaded() as f64 * columns;
     let added = friends_bound(parameters, stated_links) * columns;
-    let seconds = FRIENDS_NOISE_SECONDS * noised + FRIENDS_VALUE_SECONDS * (read + added);
+    let seconds = friends_record_seconds(parameters)
+        + FRIENDS_NOISE_SECONDS * noised
+        + FRIENDS_VALUE_SECONDS * (read + added);
     ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
+}
+
+/// What is on disk before anything leaves: the upload's digest, the count in log and ledger, the answer
+/// with its a-parts and keys. Of sizes alone, but what it takes comes on top of what follows the links.
+fn friends_record_seconds(parameters: &noise_first::Parameters) -> f64 {
+    let sizes = parameters.sizes();
+    let users = 4 * (parameters.opened() + parameters.uploaded());
+    let bytes = sizes.keys + sizes.masks + sizes.bodies + users;
+    FRIENDS_RECORDS_SECONDS + FRIENDS_RECORDED_BYTE_SECONDS * bytes as f64
 }
 
 /// Friends that are added up in all, at most.
@@ -69,6 +81,11 @@ fn friends_bound(parameters: &noise_first::Parameters, stated_links: u64) -> f64
     // A link is a friend of either end.
     (parameters.opened() as f64 * degree).min(2.0 * stated_links as f64)
 }
+
+/// P1's seconds, which an honest one stays well under: for ten times that something is durably
+/// written; for a byte of the opening's record, read and written several times.
+const FRIENDS_RECORDS_SECONDS: f64 = 0.04;
+const FRIENDS_RECORDED_BYTE_SECONDS: f64 = 20e-9;
 
 /// P1's seconds, which an honest one stays well under: to collapse and re-randomise, for a row; to
 /// expand a group's mask; to add a friend's; for the noise of a value; to read or add a value.

@@ -1,6 +1,6 @@
 use super::answers::ANSWER_FLOOR_SECONDS;
 use super::*;
-use crate::{OperatorKind, ProductRequest, Protocol, Step, choose_parameters};
+use crate::{OperatorKind, ProductRequest, Protocol, Step, choose_parameters, noise_first};
 
 /// Two data sets under one bound are answered at one time, and a wider bound not earlier.
 #[test]
@@ -22,6 +22,30 @@ fn the_earliest_answer_follows_from_bounds_alone() {
             assert!(answer_not_before(&wide, step).unwrap() > earlier);
         }
         assert_eq!(answer_not_before(&narrow, Step::Identity).unwrap(), 0.0);
+    }
+}
+
+/// By sizes and by what is stated of the links; and behind what must be on disk before: ten durable
+/// writes, which on a solid-state disk take up to eight milliseconds each.
+#[test]
+fn friends_sums_leave_behind_what_must_be_on_disk() {
+    let of = |users| {
+        let terms = noise_first::Terms {
+            sides: noise_first::Sides::One,
+            opened: users,
+            uploaded: users,
+            columns: 8,
+            row_norm_bound: 1.0,
+            degree_bound: 100,
+            mu: noise_first::guarantee::Mu::ONE,
+        };
+        noise_first::choose(terms).unwrap()
+    };
+    let (small, large) = (of(60), of(6000));
+    for time in [friends_prepare_not_before, friends_answer_not_before] {
+        assert!(time(&small, 0) >= 10.0 * 0.008);
+        assert!(time(&large, 0) > time(&small, 0));
+        assert!(time(&large, 1 << 20) > time(&large, 0));
     }
 }
 

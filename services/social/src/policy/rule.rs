@@ -166,7 +166,7 @@ pub(crate) fn asks_for_mu(proposal: &Proposal, account: &Account) -> bool {
 
 /// What a rule does not allow.
 pub(crate) struct Refusal {
-    field: &'static str,
+    pub(super) field: &'static str,
     pub(crate) why: String,
 }
 

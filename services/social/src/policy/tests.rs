@@ -69,6 +69,14 @@ fn account(columns: u64, values: u64) -> Account {
     }
 }
 
+/// Of one data set, which is the only one.
+fn planned(of_data: Account) -> Planned {
+    Planned {
+        of_all: of_data.clone(),
+        of_data,
+    }
+}
+
 #[test]
 fn a_bad_file_is_refused_by_line_and_field() {
     let lines: Vec<&str> = RULE.lines().collect();
@@ -115,7 +123,7 @@ fn a_bad_file_is_refused_by_line_and_field() {
 #[test]
 fn nothing_is_allowed_unless_a_rule_allows_it() {
     let denied = |policy: &Policy| {
-        let judged = policy.judge("p", &proposal(), |_, _| Ok(Some(account(0, 0))));
+        let judged = policy.judge("p", &proposal(), |_, _| Ok(Some(planned(account(0, 0)))));
         matches!(judged.unwrap(), Verdict::Deny { .. })
     };
     let empty = policy("").unwrap();
@@ -136,7 +144,9 @@ fn each_limit_denies_by_name() {
         let mut proposal = proposal();
         change(&mut proposal);
         policy
-            .judge("p", &proposal, |_, _| Ok(Some(account(columns, values))))
+            .judge("p", &proposal, |_, _| {
+                Ok(Some(planned(account(columns, values))))
+            })
             .unwrap()
     };
     let approved = Verdict::Approve {
@@ -171,7 +181,7 @@ fn each_limit_denies_by_name() {
 fn the_first_rule_about_a_data_set_holds() {
     let stricter = RULE.replace("largest_rank = 10", "largest_rank = 9");
     let policy = policy(&(stricter + RULE)).unwrap();
-    let judged = policy.judge("p", &proposal(), |_, _| Ok(Some(account(0, 0))));
+    let judged = policy.judge("p", &proposal(), |_, _| Ok(Some(planned(account(0, 0)))));
     assert!(matches!(judged.unwrap(), Verdict::Deny { .. }));
 }
 
