@@ -26,7 +26,7 @@ const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
 
 /// The crates whose code holds the secrets, and the files of both daemons and of what they share
 /// that decide, count and sign.
-const FILES: [&str; 37] = [
+const FILES: [&str; 38] = [
     "crates/audit/src/**/*.rs",
     "crates/psi/src/**/*.rs",
     "crates/he/src/**/*.rs",
@@ -41,6 +41,7 @@ const FILES: [&str; 37] = [
     "crates/node/src/tls/admitted.rs",
     "crates/node/src/tls/authorize.rs",
     "crates/node/src/tls/judged.rs",
+    "services/social/src/absence.rs",
     "services/social/src/align.rs",
     "services/social/src/align_vole.rs",
     "services/social/src/approval.rs",

@@ -7,6 +7,7 @@ use s3rec_data::RatingSet;
 use s3rec_job::rating::FriendsOpened;
 use s3rec_job::{FriendsLearnt, FriendsResult, JobEvent, JobResult, JobState, Phase, statements};
 use s3rec_model::ModelError;
+use s3rec_model::evaluate::Relevance;
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
 use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
@@ -19,7 +20,7 @@ use crate::factors;
 use crate::friends_sides::{few_below, model_sides};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::outcome::store;
+use crate::outcome::{relevance, store};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::stored_friends::StoredFriends;
@@ -92,8 +93,9 @@ pub(crate) async fn finish(
     );
     let parameters = opened.parameters;
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
+    let wanted = relevance(platform.datasets.header_for(&job)?.counts);
     let (quality, verdict) = blocking(move || {
-        let (stored, verdict) = learn(&planned, &ratings, opened, &release)?;
+        let (stored, verdict) = learn(&planned, &ratings, opened, (&release, wanted))?;
         stored.write(&directory, &name)?;
         Ok::<_, Fault>((stored.model.quality, verdict))
     })
@@ -140,7 +142,7 @@ fn learn(
     plan: &Plan,
     ratings: &RatingSet,
     opened: FriendsOpened,
-    release: &FriendsRelease,
+    (release, relevance): (&FriendsRelease, Relevance),
 ) -> Result<(StoredFriends, Verdict), Fault> {
     let refused = |error: ModelError| Fault::new(Reason::ParametersRefused, error.to_string());
     let parameters = opened.parameters;
@@ -163,7 +165,8 @@ fn learn(
     }
     let noisy = (&sums, parameters.sigma());
     let few_below = few_below(release);
-    let (model, estimates) = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below);
+    let judging = (few_below, relevance);
+    let (model, estimates) = FriendsModel::learn(&base, &plan.train, &is_common, noisy, judging);
     let judged = Opened {
         ratings: &plan.train,
         scale: plan.scale,
@@ -180,6 +183,7 @@ fn learn(
         lists: lists_settings(plan, parameters.columns()),
         ratings: Some(explicit),
         few_below: few_below.min(MOST_FEW),
+        relevance,
         seed: plan.settings.seed,
         ..VerdictSettings::default()
     };

@@ -127,13 +127,21 @@ impl Findings {
     }
 }
 
+/// Which items a list should have: of counts all that were chosen, of ratings the high ones.
+pub(crate) fn relevance(counts: bool) -> Relevance {
+    match counts {
+        true => Relevance::EveryHeldOut,
+        false => RankingSettings::default().relevance,
+    }
+}
+
 /// How much popularity shall count in lists: as given, else what is best for the held-out
 /// ratings, which the model has not seen.
 fn popularity_weight(model: &Model, plan: &Plan, counts: bool) -> f64 {
-    let mut judged = RankingSettings::default();
-    if counts {
-        judged.relevance = Relevance::EveryHeldOut;
-    }
+    let judged = RankingSettings {
+        relevance: relevance(counts),
+        ..RankingSettings::default()
+    };
     let learn = || popularity::learn(model, &plan.train, &model.unit, &plan.held_out, &judged);
     let given = plan.settings.popularity_weight;
     given.or_else(learn).unwrap_or(DEFAULT_WEIGHT)
