@@ -1,6 +1,6 @@
 //! Audit logs that both have signed do not become shorter, nor others.
 
-use s3rec_audit::{Head, Meeting};
+use s3rec_audit::{Head, HeadExchange};
 use s3rec_job::JobId;
 use s3rec_node::audit::LOG_FILE;
 use s3rec_spmm::Protocol;
@@ -23,7 +23,7 @@ impl Attacker {
         };
         let answered = self.client.cross_sign(request.clone()).await;
         let answer = answered.map_err(|status| fault_of(&status))?.into_inner();
-        let meeting = Meeting {
+        let heads = HeadExchange {
             job: job.to_string(),
             phase: Phase::Consent.as_str_name().into(),
             rating,
@@ -32,7 +32,7 @@ impl Attacker {
         request.social_head = answer.social_head;
         request.signature = self
             .signer
-            .sign(s3rec_audit::meeting::LABEL, &meeting.statement())
+            .sign(s3rec_audit::head_exchange::LABEL, &heads.statement())
             .to_vec();
         let kept = self.client.cross_sign(request).await;
         kept.map(drop).map_err(|status| fault_of(&status))
@@ -55,19 +55,19 @@ async fn a_log_that_has_become_shorter_is_refused() {
     for later in [head(1, 40, 9), head(1, 50, 8), head(1, 0, 9)] {
         let proposal = proposal(Protocol::Preprocessed, 1);
         attacker.approved(&proposal).await;
-        let met = target.log().meetings.len();
+        let met = target.log().head_exchanges.len();
         if met == 0 {
             attacker
                 .cross_sign(proposal.job, head(1, 50, 9))
                 .await
                 .unwrap();
-            assert_eq!(target.log().meetings.len(), 1);
+            assert_eq!(target.log().head_exchanges.len(), 1);
         }
-        let met = target.log().meetings.len();
+        let met = target.log().head_exchanges.len();
         let fault = attacker.cross_sign(proposal.job, later).await;
         let fault = fault.expect_err("a log that lost what both had signed");
         assert_eq!(fault.reason, Reason::LedgersDiffer, "{later:?}: {fault:?}");
-        assert_eq!(target.log().meetings.len(), met);
+        assert_eq!(target.log().head_exchanges.len(), met);
         // Also not by way of a restart.
         attacker = target.restart(attacker, |_| ()).await;
     }
@@ -94,7 +94,7 @@ async fn a_meeting_that_is_not_signed_is_not_kept() {
     attacker.signer = s3rec_audit::Signer::generate().unwrap();
     let kept = attacker.cross_sign(first.job, head(1, 5, 9)).await;
     assert_eq!(kept.unwrap_err().reason, Reason::NotSigned);
-    assert!(target.log().meetings.is_empty());
+    assert!(target.log().head_exchanges.is_empty());
     // Nor does a head that was never signed by both count as seen.
     let mut attacker = target.attacker().await;
     let second = proposal(Protocol::Preprocessed, 1);
@@ -103,7 +103,7 @@ async fn a_meeting_that_is_not_signed_is_not_kept() {
         .cross_sign(second.job, head(1, 4, 9))
         .await
         .unwrap();
-    assert_eq!(target.log().meetings.len(), 1);
+    assert_eq!(target.log().head_exchanges.len(), 1);
     assert!(target.data_dir().join(LOG_FILE).exists());
 }
 
@@ -127,7 +127,7 @@ async fn meetings_without_end_are_refused_by_their_rate() {
         assert!(kept < 100, "all were kept");
     };
     assert_eq!(refused.reason, Reason::LimitExceeded, "{refused:?}");
-    assert_eq!(target.log().meetings.len() as u64, kept);
+    assert_eq!(target.log().head_exchanges.len() as u64, kept);
     // An honest job has five, and as many after an absence.
     assert!(kept >= 10);
     attacker.abort(first.job).await;

@@ -7,6 +7,7 @@ use s3rec_job::Proposal;
 use s3rec_spmm::preprocessed::MemoryStorage;
 use s3rec_spmm::{PatternPolicy, Protocol, ReleasePolicy};
 use s3rec_wire::status::Reason;
+use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 
 use crate::attacker::proposal;
@@ -309,8 +310,20 @@ async fn all_data_sets_together_keep_to_limits_of_their_own() {
         assert!(fault.message.contains("of all data sets"), "{fault:?}");
         assert!(fault.message.contains(narrower.0), "{fault:?}");
     }
+    // Nor do people approve it by hand, whom a wider one left to decide.
     let narrower = limited("\"friends\"", Some(("most_columns", "7")));
+    let asking = limited("\"friends\"", None).replace("\"approve\"", "\"ask\"");
+    target.reload(&asking).await;
+    let asked = proposal(Protocol::Preprocessed, 1);
+    attacker.propose(&asked).await.unwrap();
     target.reload(&narrower).await;
+    let by_hand = v1::ApproveProposalRequest {
+        job_id: asked.job.to_string(),
+        dataset: "friends".into(),
+        ..v1::ApproveProposalRequest::default()
+    };
+    let refused = target.people().approve_proposal(by_hand).await.unwrap_err();
+    assert!(refused.message().contains("of all data sets"), "{refused}");
     let denied = attacker.propose(&proposal(Protocol::Preprocessed, 1)).await;
     assert_eq!(denied.unwrap(), JobState::Rejected);
 

@@ -144,7 +144,8 @@ pub(crate) fn oracle(request: &v1::ProposeJobRequest) -> s3rec_model::Model {
         .select(&rows)
         .unwrap();
     let common = s3rec_job::CommonUsers::new(rows, 40).unwrap();
-    let plan = s3rec_rating::plan(&ratings, request).unwrap();
+    let request = s3rec_wire::convert::request_from_wire(request.clone()).unwrap();
+    let plan = s3rec_rating::plan(&ratings, &request).unwrap();
     let operator = SocialOperator::build(plan.operator, &social);
     let mut solver = plan.solver(operator.row_norm_bound()).unwrap();
     s3rec_job::run_oracle(solver.as_mut(), &common, &operator).unwrap();

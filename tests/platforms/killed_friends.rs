@@ -10,7 +10,7 @@ use s3rec_tests::machine::Machine;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 
-use crate::friends::{data, noise_of, request, stored_in};
+use crate::friends_data::{data, noise_of, request, stored_in};
 use crate::killed::{Killable, last, lasting_port};
 use crate::pair::file;
 

@@ -245,7 +245,7 @@ async fn both_audit_logs_hold_the_job_and_each_other() {
     pair.import().await;
     let (job, _) = pair.run(crate::pair::default_request(2)).await;
     // The last meeting follows the job's end.
-    let met = |log: &[u8]| verify(log).unwrap().meetings.len();
+    let met = |log: &[u8]| verify(log).unwrap().head_exchanges.len();
     let directory = pair.directory.path().to_owned();
     for _ in 0..100 {
         if met(&log(&directory, "social")) == 6 {
@@ -267,7 +267,7 @@ async fn both_audit_logs_hold_the_job_and_each_other() {
             ["ImportLinks", "ApproveProposal", "ApproveProposal"],
         ),
     ] {
-        assert_eq!((log.meetings.len(), log.approvals), (6, 1));
+        assert_eq!((log.head_exchanges.len(), log.approvals), (6, 1));
         let count = |kind: &str| {
             let entries = log.entries.iter();
             entries
@@ -322,7 +322,7 @@ async fn both_audit_logs_hold_the_job_and_each_other() {
 
 /// Whatever was cut off P1's log before its last signed head is missed.
 fn cut_off(rating: &Verified, social: &Verified, bytes: &[u8]) {
-    let signed = rating.meetings.last().unwrap().1.social.sequence;
+    let signed = rating.head_exchanges.last().unwrap().1.social.sequence;
     let (mut missed, mut chain, mut length) = (0, Chain::default(), MAGIC.len());
     while length < bytes.len() {
         let (_, next, of_entry) = chain.read(&bytes[length..]).unwrap();

@@ -5,11 +5,13 @@
 )]
 
 mod bounded;
+mod bounds_shown;
 mod consent;
 mod datasets;
 mod endings;
 mod flood;
 mod friends;
+mod friends_data;
 mod impostors;
 mod joint_training;
 mod killed;

@@ -94,7 +94,6 @@ async fn als_with_smoothed_biases_over_a_stock_is_its_oracle() {
     let [_, social] = stocks(&mut pair).await;
     assert_eq!((social[0].columns_made, social[0].columns_used), (50, 50));
 
-    s3rec_wire::convert::fill_defaults(&mut request);
     let oracle = oracle(&request);
     let factors = |matrix: &s3rec_algebra::RealMatrix| -> Vec<f64> {
         (0..matrix.rows())

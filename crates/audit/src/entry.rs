@@ -55,7 +55,7 @@ kinds! {
     /// What a job has disclosed in all.
     Disclosure = 9, "disclosure";
     /// Both platforms signed both heads.
-    Meeting = 10, "meeting";
+    HeadExchange = 10, "meeting";
     /// A job ended.
     End = 11, "end";
     /// A policy file was taken or refused.

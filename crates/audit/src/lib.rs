@@ -5,7 +5,7 @@
 //! | [`entry`] | one thing that happened, and its only encoding |
 //! | [`record`] | entries as bytes of a file, each bound to all before it |
 //! | [`sign`] | the platforms' signing keys, and what a signature is over |
-//! | [`meeting`] | both platforms' heads at one moment, signed by both |
+//! | [`head_exchange`] | both platforms' heads at one moment, signed by both |
 //! | [`mod@verify`] | checks a whole log, names the first bad entry, compares two platforms' logs |
 //! | [`export`] | entries as lines of JSON |
 //!
@@ -17,7 +17,7 @@
 
 pub mod entry;
 pub mod export;
-pub mod meeting;
+pub mod head_exchange;
 pub mod record;
 pub mod sign;
 pub mod verify;
@@ -28,7 +28,7 @@ mod vectors_tests;
 
 pub use entry::{Entry, Kind, Value};
 pub use error::AuditError;
-pub use meeting::Meeting;
+pub use head_exchange::HeadExchange;
 pub use record::{Chain, Head};
 pub use sign::{PublicKey, Signature, Signer};
 pub use verify::{Finding, Verified, compare, verify};

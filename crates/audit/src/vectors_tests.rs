@@ -5,7 +5,7 @@ use s3rec_vectors::Vectors;
 
 use crate::entry::{Fields, fields};
 use crate::record::MAGIC;
-use crate::{Chain, Head, Kind, Meeting, Signer, Value, meeting};
+use crate::{Chain, Head, HeadExchange, Kind, Signer, Value, head_exchange};
 
 fn signer(tag: u8) -> Signer {
     Signer(SigningKey::from_bytes(&[tag; 32]))
@@ -60,7 +60,7 @@ fn entries_records_and_signatures_are_the_known_ones() {
         vectors.bytes(kind.name(), &record[..record.len() - 32]);
     }
     vectors.group("both platforms' heads: what is signed, and by the key of thirty-two sevens");
-    let meeting = Meeting {
+    let heads = HeadExchange {
         job: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
         phase: "online".into(),
         rating: head,
@@ -70,8 +70,8 @@ fn entries_records_and_signatures_are_the_known_ones() {
             hash: [4; 32],
         },
     };
-    let statement = meeting.statement();
-    let signature = signer(7).sign(meeting::LABEL, &statement);
+    let statement = heads.statement();
+    let signature = signer(7).sign(head_exchange::LABEL, &statement);
     vectors.bytes("statement", &statement);
     vectors.bytes("public key", signer(7).public().as_bytes());
     vectors.bytes("signature", &signature);
@@ -80,7 +80,7 @@ fn entries_records_and_signatures_are_the_known_ones() {
         &signer(7).sign("approval", &statement),
     );
     let (kept, _) = Chain::default()
-        .next(5, Kind::Meeting, meeting.fields(&signature, &[9; 64]))
+        .next(5, Kind::HeadExchange, heads.fields(&signature, &[9; 64]))
         .unwrap();
     vectors.bytes("entry", &kept);
     vectors.check(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors.txt"));

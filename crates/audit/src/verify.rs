@@ -1,7 +1,7 @@
 //! Checks a whole log, names the first bad entry, and compares two platforms' logs.
 
 use crate::record::{Chain, Head, MAGIC};
-use crate::{AuditError, Entry, Kind, Meeting, PublicKey};
+use crate::{AuditError, Entry, HeadExchange, Kind, PublicKey};
 
 /// The label of an approval's signature.
 pub const APPROVAL: &str = "approval";
@@ -25,8 +25,8 @@ pub struct Verified {
     pub role: String,
     /// All entries with their hashes.
     pub entries: Vec<(Entry, [u8; 32])>,
-    /// The meetings, each with the entry that keeps it.
-    pub meetings: Vec<(u64, Meeting)>,
+    /// The exchanges of heads, each with the entry that keeps it.
+    pub head_exchanges: Vec<(u64, HeadExchange)>,
     /// Approvals whose signature was checked.
     pub approvals: u64,
 }
@@ -50,7 +50,7 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, Finding> {
     let mut log = Verified {
         role: String::new(),
         entries: Vec::new(),
-        meetings: Vec::new(),
+        head_exchanges: Vec::new(),
         approvals: 0,
     };
     let (mut chain, mut offset, mut keys) = (Chain::default(), magic.len(), Keys::default());
@@ -77,16 +77,16 @@ pub fn verify(bytes: &[u8]) -> Result<Verified, Finding> {
     Ok(log)
 }
 
-/// Checks that each log holds what the other one's meetings say of it.
+/// Checks that each log holds what the other one's signed heads say of it.
 ///
 /// # Errors
 /// The first [`AuditError::Head`] or [`AuditError::Truncated`], naming whose log it is.
 pub fn compare(rating: &Verified, social: &Verified) -> Result<(), AuditError> {
-    for (_, meeting) in &social.meetings {
-        rating.holds("the rating platform's", &meeting.rating)?;
+    for (_, heads) in &social.head_exchanges {
+        rating.holds("the rating platform's", &heads.rating)?;
     }
-    for (_, meeting) in &rating.meetings {
-        social.holds("the social platform's", &meeting.social)?;
+    for (_, heads) in &rating.head_exchanges {
+        social.holds("the social platform's", &heads.social)?;
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ impl Verified {
         match entry.kind {
             Kind::Identity => self.check_identity(entry, keys),
             _ if self.entries.is_empty() => Err(AuditError::Field { field: "role" }),
-            Kind::Meeting => self.check_meeting(entry, keys),
+            Kind::HeadExchange => self.check_heads(entry, keys),
             Kind::Decision => self.check_decision(entry, keys),
             _ => Ok(()),
         }
@@ -193,13 +193,13 @@ impl Verified {
         Ok(())
     }
 
-    fn check_meeting(&mut self, entry: &Entry, keys: &Keys) -> Result<(), AuditError> {
-        let (meeting, rating_signature, social_signature) = Meeting::of(entry)?;
+    fn check_heads(&mut self, entry: &Entry, keys: &Keys) -> Result<(), AuditError> {
+        let (heads, rating_signature, social_signature) = HeadExchange::of(entry)?;
         let is_rating = self.role == "rating";
         let by_one_of = |keys: &[PublicKey], signer, signature: &[u8]| {
             let mut refused = Ok(());
             for key in keys {
-                refused = meeting.check(signer, key, signature);
+                refused = heads.check(signer, key, signature);
                 if refused.is_ok() {
                     break;
                 }
@@ -210,12 +210,12 @@ impl Verified {
         by_one_of(rating_keys, "the rating platform", rating_signature)?;
         by_one_of(social_keys, "the social platform", social_signature)?;
         let own = if is_rating {
-            &meeting.rating
+            &heads.rating
         } else {
-            &meeting.social
+            &heads.social
         };
         self.holds("this", own)?;
-        self.meetings.push((entry.sequence, meeting));
+        self.head_exchanges.push((entry.sequence, heads));
         Ok(())
     }
 

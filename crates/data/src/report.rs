@@ -32,16 +32,12 @@ pub struct RatingReport {
     /// Rows dropped because their rating lies outside the scale.
     pub out_of_scale_dropped: u64,
     /// Rows dropped because they have no rating, or a count of 0.
-    #[serde(default)]
     pub missing_dropped: u64,
     /// Who was listed beside it; none without a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster: Option<RosterReport>,
     /// How it was read.
-    #[serde(flatten)]
     pub reading: Reading,
     /// The first items, as they are kept.
-    #[serde(default)]
     pub sample_items: Vec<String>,
 }
 
@@ -61,25 +57,19 @@ pub struct LinkReport {
     /// Rows whose weight is not positive.
     pub not_positive_dropped: u64,
     /// Rows dropped because they have no weight.
-    #[serde(default)]
     pub missing_dropped: u64,
     /// Links added because every link was to count in both directions.
-    #[serde(default)]
     pub reversed_added: u64,
     /// Rows that list nobody.
-    #[serde(default)]
     pub empty_lists: u64,
     /// Who was listed beside it; none without a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster: Option<RosterReport>,
     /// How it was read.
-    #[serde(flatten)]
     pub reading: Reading,
 }
 
 /// How a file was read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Reading {
     /// Kind, header and columns, in words.
     pub read_as: String,

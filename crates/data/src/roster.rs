@@ -81,7 +81,6 @@ pub struct Roster {
 
 /// The account of a list of users.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct RosterReport {
     /// Rows read.
     pub rows: u64,
@@ -94,7 +93,6 @@ pub struct RosterReport {
     /// Users with a rating or a link who are not listed; they are users all the same.
     pub not_listed: usize,
     /// How it was read.
-    #[serde(flatten)]
     pub reading: Reading,
 }
 

@@ -53,6 +53,30 @@ pub struct Suspicion {
 }
 
 impl SuspicionKind {
+    /// All of them.
+    const ALL: [Self; 14] = [
+        Self::Scientific,
+        Self::DecimalPoint,
+        Self::LeadingZeros,
+        Self::Quotes,
+        Self::Invisible,
+        Self::LetterCase,
+        Self::MissingWord,
+        Self::Replacement,
+        Self::List,
+        Self::MinusOne,
+        Self::ZeroRating,
+        Self::Outlier,
+        Self::Magnitude,
+        Self::CommentLikeRow,
+    ];
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its name in documents and in the conversation.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`Proposal`], [`Approval`] | what P1 consents to, and its consent |
 //! | [`Counters`], [`counting`] | what was opened, of one job and over all |
+//! | [`JobRequest`], [`FinishedJob`] | what P0's people ask for, and what came of it |
 //! | [`statements`] | what each side could have learnt, in words |
 //! | [`rating`] | P0's job: what comes next, what is saved before what leaves, resuming |
 //! | [`social`] | P1's job: which call is due, what is saved before what leaves, resuming |
@@ -28,6 +29,7 @@ mod endpoints;
 mod error;
 pub mod estimate;
 mod event;
+mod finished;
 mod id;
 mod job_error;
 pub mod manual;
@@ -38,7 +40,9 @@ mod parity;
 mod phase;
 mod proposal;
 pub mod rating;
+mod records;
 pub mod report;
+mod request;
 pub mod social;
 pub mod statements;
 mod training;
@@ -50,6 +54,10 @@ pub use counters::Counters;
 pub use counting::{Account, CountedOpening, JobDisclosure, OpenedDay, Overlap, Shown};
 pub use error::TrainError;
 pub use event::{JobCost, JobEvent, JobState, Party};
+pub use finished::{
+    Evaluation, FinishedJob, FriendsLearnt, FriendsResult, HeldOutErrors, JobResult, ModelRecord,
+    Standardisation, TrainedResult,
+};
 pub use id::JobId;
 pub use job_error::JobError;
 pub use opened_users::{CalibrationSample, OpenedUsers};
@@ -57,5 +65,7 @@ pub use oracle::{max_abs_factor_difference, run_oracle};
 pub use parity::{Parity, product_error_bound};
 pub use phase::Phase;
 pub use proposal::{LEAST_SECURITY_BITS, LEAST_STATISTICAL_BITS, Proposal, Terms};
+pub use records::{Consent, DataVersion, JobRecord, StockRecord, StockStage};
 pub use report::RunReport;
+pub use request::{HeldOut, JobRequest, LocalSettings, ModelSettings, defaults_of};
 pub use training::{Advance, JointTraining, LogEntry, TrainingState};

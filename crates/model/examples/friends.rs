@@ -98,5 +98,17 @@ fn line(kept: &str, group: &ColdReport) {
             print!(" ({:.4})", reweighted.mean);
         }
     }
+    for (name, gain) in [
+        ("gain", group.gain),
+        ("reweighted", group.gain_reweighted),
+        ("placebo", group.placebo_gain),
+    ] {
+        if let Some(gain) = gain {
+            print!(
+                "  {name} {:+.4} ({:+.4} to {:+.4})",
+                gain.mean, gain.low, gain.high
+            );
+        }
+    }
     println!("  open {:?}", group.gates_open);
 }

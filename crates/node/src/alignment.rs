@@ -10,10 +10,9 @@ pub use s3rec_psi::Common;
 use s3rec_psi::vole::Layout;
 use s3rec_psi::{Form, Masking, PsiError, PsiSession, Sent, Sizes};
 use s3rec_wire::WireError;
-use s3rec_wire::convert::{AlignOpening, digest_of, overlap_from_wire};
-use s3rec_wire::record::Record;
+use s3rec_wire::convert::AlignOpening;
+use s3rec_wire::older;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
@@ -293,19 +292,20 @@ fn of_version_1(body: &[u8]) -> Option<CommonUsers> {
     let (record, []) = postcard::take_from_bytes::<Vec<u8>>(body).ok()? else {
         return None;
     };
-    let message = v1::CommonUsers::from_record(&record).ok()?;
+    let (rows, digest, overlap) = older::common_users(&record)?;
     Some(CommonUsers {
-        digest: digest_of("digest", &message.digest).ok()?,
-        overlap: overlap_from_wire(message.overlap?),
-        rows: message.rows,
+        rows,
+        digest,
+        overlap,
     })
 }
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use s3rec_job::JobId;
+    use s3rec_wire::record::Record;
+    use s3rec_wire::v1;
 
     #[test]
     fn both_sides_derive_one_session_or_say_why_not() {

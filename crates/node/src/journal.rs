@@ -403,7 +403,7 @@ impl Live {
 }
 
 /// Zero-padded, so that keys sort as events came.
-fn key(job: &str, number: u32) -> String {
+pub(crate) fn key(job: &str, number: u32) -> String {
     format!("{job}/{number:010}")
 }
 

@@ -23,7 +23,6 @@
 //! | [`rows`] | what the store's tables hold, and as which bytes |
 //! | [`retention`] | what ended jobs leave, and for how long |
 //! | [`stocks`] | where stocks of masked columns lie, and their erasing |
-//! | [`reading`] | what operators are told of how their files were read |
 //! | [`observe`] | metrics, liveness and readiness over plain HTTP |
 //! | [`daemon`] | a daemon from its arguments to its end |
 //! | [`platform`] | what both daemons hold |
@@ -53,7 +52,6 @@ pub mod opened;
 pub mod pki;
 pub mod platform;
 pub mod process;
-pub mod reading;
 mod records;
 pub mod retention;
 pub mod rows;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use s3rec_audit::{Kind, Meeting, PublicKey, Signature};
+use s3rec_audit::{HeadExchange, Kind, PublicKey, Signature};
 use s3rec_job::{JobDisclosure, JobState, Party, Phase};
 use s3rec_wire::convert::{phase_name, state_name};
 use s3rec_wire::status::{Fault, Reason};
@@ -178,17 +178,17 @@ impl<C: Content> Core<C> {
     /// [`Reason::NotSigned`].
     pub fn read_signature(
         &self,
-        meeting: &Meeting,
+        heads: &HeadExchange,
         key: &PublicKey,
         signature: &[u8],
     ) -> Result<Signature, Fault> {
         let peer = self.peer.name();
-        let checked = meeting.check(peer, key, signature);
+        let checked = heads.check(peer, key, signature);
         let read = checked.ok().and_then(|()| signature.try_into().ok());
         read.ok_or_else(|| {
             let message =
                 format!("the {peer} platform's signature over both audit heads is not valid");
-            Fault::new(Reason::NotSigned, message).at("job", &meeting.job)
+            Fault::new(Reason::NotSigned, message).at("job", &heads.job)
         })
     }
 }

@@ -1,19 +1,17 @@
 //! What the store's tables hold, and as which bytes.
 //!
-//! Records of jobs are types of their own: a version byte, then postcard. What is a message of
-//! the operators' services as it stands is kept as that message. A change of a row's type is a
-//! step of the migrations.
+//! A version byte, then postcard. A change of a row's type is a step of the migrations.
 
+use s3rec_data::{FileHeader, ImportedFactors, ImportedLinks, ImportedRatings};
 use s3rec_job::{
-    Account, CalibrationSample, CountedOpening, JobCost, JobDisclosure, JobEvent, OpenedUsers,
-    Proposal, Shown, SignedApproval,
+    Account, CalibrationSample, Consent, CountedOpening, DataVersion, Evaluation, FinishedJob,
+    JobCost, JobDisclosure, JobEvent, JobRecord, ModelRecord, OpenedUsers, Proposal, Shown,
+    SignedApproval, StockRecord,
 };
-use s3rec_wire::record::Record;
-use s3rec_wire::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::records::{DataVersion, RefusedHead, SeenHead, StockRecord};
+use crate::records::{RefusedHead, SeenHead};
 use crate::store::StoreError;
 
 /// First byte of a row of a type of ours.
@@ -32,7 +30,7 @@ pub trait Row: Sized {
 }
 
 macro_rules! rows {
-    (own: $($own:ident),+; messages: $($message:ident),+ $(,)?) => {
+    ($($own:ident),+ $(,)?) => {
         $(impl Row for $own {
             fn to_row(&self) -> Vec<u8> {
                 encode(self)
@@ -42,24 +40,14 @@ macro_rules! rows {
                 decode(bytes).ok_or(StoreError::Row { what: stringify!($own) })
             }
         })+
-        $(impl Row for v1::$message {
-            fn to_row(&self) -> Vec<u8> {
-                self.to_record()
-            }
-
-            fn from_row(bytes: &[u8]) -> Result<Self, StoreError> {
-                Ok(Self::from_record(bytes)?)
-            }
-        })+
     };
 }
 
 rows! {
-    own: JobDisclosure, Account, SignedApproval, DataVersion, SeenHead, RefusedHead, StockRecord,
-        OpenedUsers, CalibrationSample, CountedOpening, JobEvent, JobCost, Proposal, Shown;
-    messages: EvaluateResponse, FileHeader, ImportFactorsResponse, ImportLinksResponse,
-        ImportRatingsResponse, JobReportResponse, JobSummary, ModelSummary, ProposalSummary,
-        ProposeJobRequest,
+    Account, CalibrationSample, Consent, CountedOpening, DataVersion, Evaluation, FileHeader,
+    FinishedJob, ImportedFactors, ImportedLinks, ImportedRatings, JobCost, JobDisclosure, JobEvent,
+    JobRecord, ModelRecord, OpenedUsers, Proposal, RefusedHead, SeenHead, Shown, SignedApproval,
+    StockRecord,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

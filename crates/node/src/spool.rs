@@ -5,12 +5,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use s3rec_data::FileHeader;
+use s3rec_wire::convert::file_header_from_wire;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{FileChunk, FileHeader, file_chunk::Part};
+use s3rec_wire::v1::{FileChunk, file_chunk::Part};
 use tokio::time::timeout;
 use tonic::Streaming;
 
 use crate::datasets::{DatasetName, parts};
+
+/// A file on its way in, chunk by chunk.
+pub type Upload = Streaming<FileChunk>;
 
 /// Longest silence of a client that uploads.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
@@ -99,7 +104,7 @@ impl Drop for Spooled {
 /// one that is not what the header states; [`Reason::LimitExceeded`], [`Reason::StorageFailed`].
 /// Nothing is left of a file that is not complete.
 pub async fn receive(
-    mut chunks: Streaming<FileChunk>,
+    mut chunks: Upload,
     directory: &Path,
     limit_bytes: u64,
 ) -> Result<Spooled, Fault> {
@@ -108,6 +113,7 @@ pub async fn receive(
         let message = "the first message of an import must be the file's header";
         return Err(Fault::new(Reason::InvalidRequest, message).at("field", "header"));
     };
+    let header = file_header_from_wire(header);
     let name = check(&header)?;
     if header.length > limit_bytes {
         return Err(too_long(limit_bytes));
@@ -164,7 +170,7 @@ pub async fn receive(
     Ok(spooled)
 }
 
-async fn next(chunks: &mut Streaming<FileChunk>) -> Result<Option<FileChunk>, Fault> {
+async fn next(chunks: &mut Upload) -> Result<Option<FileChunk>, Fault> {
     match timeout(IDLE_LIMIT, chunks.message()).await {
         Ok(Ok(chunk)) => Ok(chunk),
         Ok(Err(status)) => Err(Fault::unread(&status).unwrap_or_else(|| {

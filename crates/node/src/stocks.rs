@@ -17,7 +17,7 @@ use crate::checkpoint::{COMMON, CheckpointFiles, LABELLED};
 use crate::process::now_unix_ms;
 use crate::store::{Store, StoreError, Table};
 
-pub use crate::records::{StockRecord, StockStage};
+pub use s3rec_job::{StockRecord, StockStage};
 
 pub(crate) const STOCKS: Table = Table("stocks");
 

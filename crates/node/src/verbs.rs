@@ -10,7 +10,7 @@ use s3rec_wire::v1;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::datasets::Content;
+use crate::datasets::{Content, DatasetEntry};
 use crate::journal::EventStream;
 use crate::platform::Core;
 use crate::stocks::{StockStage, StockStatus};
@@ -119,4 +119,27 @@ fn stock_to_wire(stock: StockStatus) -> v1::Stock {
 /// The refusal, in the words of gRPC.
 pub fn answered<T>(answer: Result<T, Fault>) -> Result<Response<T>, Status> {
     Ok(Response::new(answer?))
+}
+
+/// A data set as it is listed.
+#[must_use]
+pub fn entry_to_wire(entry: DatasetEntry) -> v1::DatasetSummary {
+    v1::DatasetSummary {
+        dataset: entry.dataset,
+        version: entry.version,
+        imported_unix_ms: entry.imported_unix_ms,
+        lineage: entry.lineage,
+        users: entry.users,
+        rows: entry.rows,
+        bytes: entry.bytes,
+        jobs: entry.jobs,
+    }
+}
+
+/// All of them.
+#[must_use]
+pub fn entries_to_wire(entries: Vec<DatasetEntry>) -> v1::ListDatasetsResponse {
+    v1::ListDatasetsResponse {
+        datasets: entries.into_iter().map(entry_to_wire).collect(),
+    }
 }

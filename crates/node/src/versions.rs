@@ -5,9 +5,8 @@
 //! fresh for every version. A plain digest would let the other platform test every guess: all
 //! 2.7 million one-link changes of FilmTrust in 45 seconds (protocol page, section 3.3).
 
+use s3rec_job::DataVersion;
 use s3rec_wire::status::{Fault, Reason};
-
-pub use crate::records::DataVersion;
 
 use crate::process::now_unix_ms;
 use crate::store::{Store, Table};
@@ -37,6 +36,22 @@ impl Commitment {
     #[must_use]
     pub fn finish(&self) -> [u8; 32] {
         *self.0.finalize().as_bytes()
+    }
+}
+
+/// What a proposal or an approval binds: commitment and lineage.
+///
+/// # Errors
+/// [`Reason::StorageFailed`] where they are not what was stored.
+pub fn binding(version: &DataVersion) -> Result<([u8; 32], [u8; 16]), Fault> {
+    let commitment = version.commitment.as_slice().try_into();
+    let lineage = version.lineage.as_slice().try_into();
+    match (commitment, lineage) {
+        (Ok(commitment), Ok(lineage)) => Ok((commitment, lineage)),
+        _ => Err(Fault::new(
+            Reason::StorageFailed,
+            "a stored version of the data is damaged",
+        )),
     }
 }
 

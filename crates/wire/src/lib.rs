@@ -6,10 +6,12 @@
 //! | [`convert`] | strict conversions to native forms: nothing missing, nothing unknown |
 //! | [`status`] | the one mapping of errors to google.rpc details, and back |
 //! | [`record`] | messages as stored bytes |
+//! | [`older`] | what older versions kept as messages |
 //! | [`json`] | messages as JSON with names instead of numbers |
 
 pub mod convert;
 pub mod json;
+pub mod older;
 pub mod record;
 pub mod status;
 

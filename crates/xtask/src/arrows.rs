@@ -55,7 +55,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("s3rec-link", &["spmm", "wire"]),
-    ("s3rec-wire", &["audit", "job", "model", "sparse", "spmm"]),
+    (
+        "s3rec-wire",
+        &["audit", "data", "job", "model", "sparse", "spmm"],
+    ),
     ("s3rec-job", &["algebra", "model", "psi", "sparse", "spmm"]),
     ("s3rec-spmm", &["algebra", "he", "lattice", "pir", "sparse"]),
     ("s3rec-pir", &["algebra"]),

@@ -8,6 +8,7 @@
 
 mod arrows;
 mod claims;
+mod knots;
 mod messages;
 mod metadata;
 mod mutants;
@@ -32,7 +33,7 @@ enum Task {
     /// What to run between edits: format, arrows, claims, and unit tests of the crates that changed.
     Quick,
     /// Checks which crate uses which against the allowed arrows, the README's picture of them, and
-    /// where messages of the wire are named.
+    /// where messages of the wire are named, and knots of imports.
     Arrows,
     /// Draws which crate uses which, for the README.
     Picture,
@@ -97,6 +98,7 @@ fn arrows() -> Result<Vec<String>, String> {
     let metadata = metadata::Metadata::load(&root).map_err(|error| error.to_string())?;
     let mut findings = arrows::violations(&metadata);
     findings.extend(messages::findings(&root).map_err(|error| error.to_string())?);
+    findings.extend(knots::findings(&root).map_err(|error| error.to_string())?);
     findings.extend(
         arrows::outdated_picture(&metadata, &root)
             .map_err(|error| format!("README.md: {error}"))?,

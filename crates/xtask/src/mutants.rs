@@ -9,6 +9,8 @@
 //! that was broken off goes on with `--resume`, and shards that ran on several machines are judged
 //! together with `--results`.
 
+mod outcomes;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -17,14 +19,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
-use serde::Deserialize;
+use outcomes::{Justifications, Mutant, Outcome, figures, judge};
 
 /// Survivors with their reasons, below the workspace's root.
 const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
 
 /// The crates whose code holds the secrets, and the files of both daemons and of what they share
 /// that decide, count and sign.
-const FILES: [&str; 37] = [
+const FILES: [&str; 38] = [
     "crates/audit/src/**/*.rs",
     "crates/psi/src/**/*.rs",
     "crates/he/src/**/*.rs",
@@ -39,6 +41,7 @@ const FILES: [&str; 37] = [
     "crates/node/src/tls/admitted.rs",
     "crates/node/src/tls/authorize.rs",
     "crates/node/src/tls/judged.rs",
+    "services/social/src/absence.rs",
     "services/social/src/align.rs",
     "services/social/src/align_vole.rs",
     "services/social/src/approval.rs",
@@ -146,61 +149,6 @@ pub(crate) enum MutantsError {
     Nowhere(String),
     #[error("{0}: there are no results in it")]
     Empty(String),
-}
-
-/// What became of a mutant, as `cargo mutants` files it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    Caught,
-    Missed,
-    Unviable,
-    Timeout,
-}
-
-impl Outcome {
-    const ALL: [(Self, &str); 4] = [
-        (Self::Caught, "caught.txt"),
-        (Self::Missed, "missed.txt"),
-        (Self::Unviable, "unviable.txt"),
-        (Self::Timeout, "timeout.txt"),
-    ];
-}
-
-/// One change: in which file, and what; where in the file changes with every edit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Mutant {
-    file: String,
-    place: String,
-    mutation: String,
-}
-
-impl Mutant {
-    /// From `path.rs:line:column: what in which function`.
-    fn parse(line: &str) -> Option<Self> {
-        let (place, mutation) = line.split_once(": ")?;
-        let (file, place) = place.split_once(':')?;
-        Some(Self {
-            file: file.into(),
-            place: place.into(),
-            mutation: mutation.into(),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Justifications {
-    #[serde(default)]
-    survivor: Vec<Survivor>,
-}
-
-/// A change that no test need notice.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Survivor {
-    file: String,
-    mutation: String,
-    reason: String,
 }
 
 /// Runs or reads, prints figures for each file, and gives one line for each finding.
@@ -426,179 +374,5 @@ fn read(folder: &Path) -> Result<Vec<(Mutant, Outcome)>, MutantsError> {
     Ok(tried)
 }
 
-/// A line for each file, and one for all.
-fn figures(tried: &[(Mutant, Outcome)]) -> Vec<String> {
-    let mut files: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
-    for (mutant, outcome) in tried {
-        for name in [mutant.file.as_str(), "all files"] {
-            let counts = files.entry(name).or_default();
-            for (count, (kind, _)) in counts.iter_mut().zip(Outcome::ALL) {
-                *count += usize::from(kind == *outcome);
-            }
-        }
-    }
-    let line = |(name, [caught, missed, unviable, timeout]): (&str, [usize; 4])| {
-        format!(
-            "{name}: {caught} caught, {missed} missed, {timeout} timed out, {unviable} unviable"
-        )
-    };
-    files.into_iter().map(line).collect()
-}
-
-fn judge(tried: &[(Mutant, Outcome)], justified: &Justifications) -> Vec<String> {
-    let mut findings = Vec::new();
-    let is = |mutant: &Mutant, survivor: &Survivor| {
-        survivor.file == mutant.file && survivor.mutation == mutant.mutation
-    };
-    let missed = || {
-        tried
-            .iter()
-            .filter(|(_, outcome)| *outcome == Outcome::Missed)
-    };
-    for (mutant, _) in missed() {
-        if !justified
-            .survivor
-            .iter()
-            .any(|survivor| is(mutant, survivor))
-        {
-            findings.push(format!(
-                "{}:{}: no test notices: {}",
-                mutant.file, mutant.place, mutant.mutation
-            ));
-        }
-    }
-    for survivor in &justified.survivor {
-        if survivor.reason.trim().is_empty() {
-            findings.push(format!("{JUSTIFIED}: {}: no reason", survivor.mutation));
-        }
-        let was_tried = tried.iter().any(|(mutant, _)| mutant.file == survivor.file);
-        if was_tried && !missed().any(|(mutant, _)| is(mutant, survivor)) {
-            findings.push(format!(
-                "{JUSTIFIED}: {}: {}: survives no more; take it off",
-                survivor.file, survivor.mutation
-            ));
-        }
-    }
-    findings
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tried(lines: &[(&str, Outcome)]) -> Vec<(Mutant, Outcome)> {
-        let parse = |(line, outcome): &(&str, Outcome)| (Mutant::parse(line).unwrap(), *outcome);
-        lines.iter().map(parse).collect()
-    }
-
-    fn justified(file: &str, mutation: &str) -> Justifications {
-        let (file, mutation) = (file.into(), mutation.into());
-        let reason = "speed alone".into();
-        Justifications {
-            survivor: vec![Survivor {
-                file,
-                mutation,
-                reason,
-            }],
-        }
-    }
-
-    #[test]
-    fn survivors_without_a_reason_are_found_and_so_are_reasons_without_a_survivor() {
-        let all = tried(&[
-            ("a.rs:1:2: replace + with - in f", Outcome::Missed),
-            ("a.rs:9:9: replace g -> bool with true", Outcome::Caught),
-            ("b.rs:3:1: replace < with <= in h", Outcome::Timeout),
-        ]);
-        assert_eq!(judge(&all, &Justifications { survivor: vec![] }).len(), 1);
-        let good = justified("a.rs", "replace + with - in f");
-        assert_eq!(judge(&all, &good), Vec::<String>::new());
-        let stale = justified("a.rs", "replace g -> bool with true");
-        assert_eq!(judge(&all, &stale).len(), 2);
-        // A file that was not tried says nothing about its list.
-        let elsewhere = justified("c.rs", "replace + with - in f");
-        assert_eq!(judge(&all, &elsewhere).len(), 1);
-    }
-
-    #[test]
-    fn every_named_file_is_of_a_crate_and_every_named_crate_has_files() {
-        let files = FILES.map(String::from);
-        let packages = packages(&files).unwrap();
-        assert_eq!(packages.values().map(Vec::len).sum::<usize>(), FILES.len());
-        for (package, _) in TESTS {
-            assert!(packages.contains_key(package), "{package}");
-        }
-        let root = crate::workspace_root();
-        for file in FILES.iter().filter(|file| !file.contains('*')) {
-            assert!(root.join(file).is_file(), "{file}");
-        }
-        for nowhere in ["src/lib.rs", "crates/*/src/lib.rs", "crates"] {
-            assert!(super::packages(&[nowhere.into()]).is_err(), "{nowhere}");
-        }
-    }
-
-    /// What a run that was broken off has found counts, unless the next one found otherwise.
-    #[test]
-    fn a_run_that_was_broken_off_is_kept_and_gone_on_with() {
-        let directory = std::env::temp_dir().join(format!("s3rec-mutants-{}", std::process::id()));
-        let folder = directory.join("s3rec-job-0-of-2");
-        let left = |caught: &str, missed: &str| {
-            let left = folder.join(LEFT);
-            fs::create_dir_all(&left).unwrap();
-            for (outcome, name) in Outcome::ALL {
-                let text = match outcome {
-                    Outcome::Caught => caught,
-                    Outcome::Missed => missed,
-                    _ => "",
-                };
-                fs::write(left.join(name), text).unwrap();
-            }
-        };
-        let (one, two) = (
-            "a.rs:1:2: replace f with ()\n",
-            "a.rs:2:2: replace g with ()\n",
-        );
-        archive(&folder).unwrap();
-        left(one, two);
-        archive(&folder).unwrap();
-        left(two, "");
-        let mut tried = BTreeMap::new();
-        let kept = kept(&directory).unwrap();
-        assert_eq!(kept.len(), 2);
-        for folder in kept {
-            tried.extend(read(&folder).unwrap());
-        }
-        let outcomes: Vec<Outcome> = tried.into_values().collect();
-        assert_eq!(outcomes, [Outcome::Caught, Outcome::Caught]);
-        fs::remove_dir_all(&directory).unwrap();
-    }
-
-    #[test]
-    fn figures_are_for_each_file_and_all() {
-        let all = tried(&[
-            ("a.rs:1:2: replace + with - in f", Outcome::Missed),
-            ("b.rs:3:1: replace < with <= in h", Outcome::Caught),
-        ]);
-        let lines = figures(&all);
-        let line = |name, caught, missed| {
-            format!("{name}: {caught} caught, {missed} missed, 0 timed out, 0 unviable")
-        };
-        let expected = [
-            line("a.rs", 0, 1),
-            line("all files", 1, 1),
-            line("b.rs", 1, 0),
-        ];
-        assert_eq!(lines, expected);
-    }
-
-    #[test]
-    fn every_survivor_on_the_list_has_a_reason_and_a_file() {
-        let root = crate::workspace_root();
-        let text = fs::read_to_string(root.join(JUSTIFIED)).unwrap();
-        let list: Justifications = toml::from_str(&text).unwrap();
-        for survivor in list.survivor {
-            assert!(!survivor.reason.trim().is_empty(), "{}", survivor.mutation);
-            assert!(root.join(&survivor.file).is_file(), "{}", survivor.file);
-        }
-    }
-}
+mod tests;

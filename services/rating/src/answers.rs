@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use s3rec_job::Evaluation;
 use s3rec_model::friends::FriendsModel;
 use s3rec_model::{Biases, GlobalMean, Recommendation};
-use s3rec_wire::convert::metrics_to_wire;
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::imports::blocking;
 use crate::model_cache::{Served, ServedFriends, ServedKind};
 use crate::models::{EVALUATIONS, serve};
+use crate::outcome::held_out_errors;
 use crate::plan::metrics;
 use crate::platform::Platform;
+use crate::stored_friends::StoredFriends;
 use crate::warnings;
 
 /// The best items for a user, off the executor.
@@ -31,7 +33,7 @@ pub(crate) async fn recommend(
 pub(crate) async fn evaluate(
     platform: &Platform,
     served: Arc<Served>,
-) -> Result<v1::EvaluateResponse, Fault> {
+) -> Result<Evaluation, Fault> {
     let id = served.model_id.clone();
     if let Some(stored) = platform.store.get(EVALUATIONS, &id)? {
         return Ok(stored);
@@ -42,7 +44,7 @@ pub(crate) async fn evaluate(
 }
 
 impl Served {
-    fn evaluate(&self) -> Result<v1::EvaluateResponse, Fault> {
+    fn evaluate(&self) -> Result<Evaluation, Fault> {
         let ServedKind::Trained(recommender) = &self.kind else {
             return Err(orders_lists("is not judged by errors of ratings"));
         };
@@ -67,9 +69,8 @@ impl Served {
             ("the mean with user and item biases", biases.as_ref()),
             ("the same model without links", no_social.as_ref()),
         ];
-        let in_words = |found| metrics_to_wire(found, plan.held_out.len());
-        Ok(v1::EvaluateResponse {
-            model_id: self.model_id.clone(),
+        let in_words = |found| held_out_errors(found, plan);
+        Ok(Evaluation {
             warnings: warnings::of_baselines(model.as_ref(), &baselines),
             model: model.map(in_words),
             global_mean: global_mean.map(in_words),
@@ -289,6 +290,41 @@ impl Served {
         }
         Some(rows)
     }
+}
+
+/// What is exported of an opening of friends' sums.
+///
+/// # Errors
+/// As [`StoredFriends::told`].
+pub(crate) fn friends_header(
+    model_id: String,
+    stored: &StoredFriends,
+) -> Result<v1::FriendsHeader, Fault> {
+    let (width, is_used) = stored.told()?;
+    Ok(v1::FriendsHeader {
+        model_id,
+        columns: u32::try_from(stored.parameters.columns()).unwrap_or(u32::MAX),
+        width,
+        users: stored.opened() as u64,
+        sigma: stored.parameters.sigma(),
+        is_used,
+    })
+}
+
+/// A run of its opened users, none past the end.
+pub(crate) fn friends_rows(
+    stored: &StoredFriends,
+    first: usize,
+    most: usize,
+) -> Option<v1::FriendsRows> {
+    let rows = stored.rows(first, most)?;
+    Some(v1::FriendsRows {
+        first_row: first as u64,
+        ids: rows.ids,
+        sums: rows.sums,
+        noisy_degrees: rows.degrees,
+        estimates: rows.estimates,
+    })
 }
 
 /// What a model that orders lists is not asked.

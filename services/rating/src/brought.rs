@@ -96,12 +96,13 @@ pub(crate) fn hear(platform: &Platform) -> Result<(), Fault> {
     for (job, said) in said {
         let stored: Option<Shown> = platform.store.get(BROUGHT, &job)?;
         let stored = stored.unwrap_or_default();
-        if stored.intersections < said.intersections || stored.ids_asked < said.ids_asked {
+        let raised = stored.joined(&said);
+        if raised != stored {
             tracing::warn!(
                 job,
                 "the store had lost what the audit log says was counted of a job"
             );
-            platform.store.put(BROUGHT, &job, &stored.joined(&said))?;
+            platform.store.put(BROUGHT, &job, &raised)?;
         }
     }
     Ok(())

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use s3rec_audit::PublicKey;
-use s3rec_job::{JobId, JobState, SignedApproval};
+use s3rec_job::{Counters, JobId, JobState, SignedApproval};
 use s3rec_link::LinkError;
 use s3rec_node::client::connect;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::tls::Authorize;
 use s3rec_spmm::MAX_FRAME_BYTES;
-use s3rec_wire::convert::state_from_wire;
+use s3rec_wire::convert::{counters_to_wire, state_from_wire};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::peer_client::PeerClient;
@@ -118,6 +118,25 @@ impl PeerConnection {
             heard: receiver,
             task,
         })
+    }
+
+    /// Tells P1 what was counted; gives the openings that it has counted.
+    pub(crate) async fn finish(
+        &mut self,
+        job: JobId,
+        openings: u32,
+        counters: &Counters,
+    ) -> Result<u32, Fault> {
+        let request = v1::FinishRequest {
+            job_id: job.to_string(),
+            openings,
+            counters: Some(counters_to_wire(counters)),
+        };
+        let answered = self.client.finish(timed(request)).await;
+        Ok(answered
+            .map_err(|status| read(&status))?
+            .into_inner()
+            .openings)
     }
 
     /// Tells P1 that the job is over. Best effort: P1 also notices the lifeline's end.

@@ -23,12 +23,11 @@ use s3rec_node::stock_progress::StockProgress;
 use s3rec_node::stocks::Stocks;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{FriendsRelease, ProductParameters, ReleasePolicy, SpmmError, noise_first};
-use s3rec_wire::convert::{ChunkHeader, counters_to_wire, phase_name};
+use s3rec_wire::convert::{ChunkHeader, phase_name};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use tracing::{Instrument, info_span};
 
-use crate::connection::{PeerConnection, read, timed};
+use crate::connection::PeerConnection;
 use crate::imports::blocking;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
@@ -217,14 +216,10 @@ impl<'a> Driver<'a> {
 
     /// Both sides count the same openings.
     async fn finish(&mut self, unfinished: Unfinished) -> Result<RatingJob, Fault> {
-        let request = v1::FinishRequest {
-            job_id: self.ledger.job.to_string(),
-            openings: unfinished.openings(),
-            counters: Some(counters_to_wire(&self.ledger.counters())),
-        };
-        let answered = self.connection.client.finish(timed(request)).await;
-        let answer = answered.map_err(|status| read(&status))?.into_inner();
-        unfinished.counted(answer.openings).map_err(fault_of)
+        let (job, counters) = (self.ledger.job, self.ledger.counters());
+        let openings = unfinished.openings();
+        let counted = self.connection.finish(job, openings, &counters).await?;
+        unfinished.counted(counted).map_err(fault_of)
     }
 
     async fn save(&mut self, what: RatingSave) -> Result<(), Fault> {

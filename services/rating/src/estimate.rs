@@ -3,20 +3,21 @@
 use s3rec_data::RatingSet;
 use s3rec_job::counting::mu_of;
 use s3rec_job::estimate::{Planned, of_friends, protocols};
-use s3rec_job::{JobId, Proposal, statements};
+use s3rec_job::{JobId, JobRequest, Proposal, statements};
 use s3rec_node::offer;
-use s3rec_node::process::now_unix_ms;
 use s3rec_sparse::{PublicBounds, StatedBounds};
 use s3rec_spmm::noise_first::guarantee::{Guarantee, Mu};
 use s3rec_spmm::noise_first::{Sides, Terms};
 use s3rec_spmm::{FriendsRelease, LinkProfile, Protocol, ReleasePolicy, release};
-use s3rec_wire::convert::{fill_defaults, guarantee_to_wire, proposal_from_wire, protocol_to_wire};
+use s3rec_wire::convert::{
+    fill_defaults, guarantee_to_wire, proposal_from_wire, proposal_to_wire, protocol_to_wire,
+    request_from_wire,
+};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
-use crate::jobs::VALID_MS;
 use crate::ledger;
 use crate::offered::Offered;
 use crate::plan::plan;
@@ -43,41 +44,29 @@ pub(crate) async fn estimate(
     let ratings = blocking(move || datasets.newest(&dataset)).await??;
     let users = u32::try_from(ratings.users.len()).unwrap_or(u32::MAX);
     let choosing = Choosing::of(platform, &version.lineage)?;
-    let friends = request.release_policy.as_mut();
-    if let Some(friends) = friends.and_then(|release| release.friends.as_mut()) {
-        friends.most_opened = 1;
+    let native = request_from_wire(request.clone()).map_err(Fault::from)?;
+    let (mut release, mut opened) = (native.release, 0);
+    if let ReleasePolicy::Friends(friends) = &mut release {
+        opened = choosing.count(&ratings, friends);
+        friends.most_opened = opened;
     }
-    request.expires_unix_ms = match request.expires_unix_ms {
-        0 => now_unix_ms() + VALID_MS,
-        given => given,
+    let offered = Offered {
+        job: JobId::random(),
+        request: &native,
+        release,
+        id_rule: id_rule.name(),
+        version: &version,
+        users: users.into(),
+        factors_commitment: None,
     };
-    let offered = |request: &v1::ProposeJobRequest| {
-        let name = JobId::random().to_string();
-        let offered = Offered {
-            job: &name,
-            request,
-            id_rule: id_rule.name(),
-            version: &version,
-            users: users.into(),
-            expires_unix_ms: request.expires_unix_ms,
-            factors_commitment: Vec::new(),
-        };
-        proposal_from_wire(&offered.message())
-    };
-    let mut proposal = offered(&request)?;
-    let mut opened = 0;
-    if let ReleasePolicy::Friends(friends) = proposal.release {
-        opened = choosing.count(&ratings, &friends);
-        let release = request.release_policy.as_mut();
-        if let Some(friends) = release.and_then(|release| release.friends.as_mut()) {
-            friends.most_opened = opened;
-        }
-        proposal = offered(&request)?;
-    }
+    let proposal = offered.proposal()?;
+    request.expires_unix_ms = proposal.terms.expires_unix_ms;
+    // As P1 will read it.
+    let proposal = proposal_from_wire(&proposal_to_wire(&proposal))?;
     offer::check(&proposal)?;
     let assumed = assumed(&asked, users)?;
     let answered = predicted(platform, &proposal, &assumed, (opened, users))?;
-    planned(ratings, &request).await?;
+    planned(ratings, native).await?;
     Ok(v1::EstimateJobResponse {
         proposal: Some(request),
         assumed: Some(assumed),
@@ -87,9 +76,8 @@ pub(crate) async fn estimate(
 }
 
 /// Whether the settings make sense of the ratings.
-async fn planned(ratings: RatingSet, request: &v1::ProposeJobRequest) -> Result<(), Fault> {
-    let checked = request.clone();
-    blocking(move || plan(&ratings, &checked).map(drop)).await?
+async fn planned(ratings: RatingSet, request: JobRequest) -> Result<(), Fault> {
+    blocking(move || plan(&ratings, &request).map(drop)).await?
 }
 
 /// Fills in what is left open, and refuses what cannot be.

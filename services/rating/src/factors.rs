@@ -1,17 +1,18 @@
 //! Factors of a recommender of the platform's own: how their files are read, committed to and told
 //! of, and how they take the place of the built-in ones.
 
-use s3rec_data::{FactorOptions, FactorSet, IdRule, IdTable, RatingSet, Vectors};
+use s3rec_data::{
+    FactorOptions, FactorSet, FileHeader, IdRule, IdTable, ImportedFactors, RatingSet, Vectors,
+};
 use s3rec_job::{JobId, Proposal};
 use s3rec_model::ModelError;
 use s3rec_model::lists::{ListsModel, ListsSettings, OwnFactors};
 use s3rec_node::datasets::header::id_rule;
 use s3rec_node::datasets::{Content, Datasets, Files, JobCopy, Tables, Unread};
+use s3rec_node::spool::Upload;
 use s3rec_node::versions::Commitment;
 use s3rec_sparse::RatingMatrix;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use tonic::Streaming;
 
 use crate::imports::Ratings;
 
@@ -30,9 +31,9 @@ impl Content for Factors {
     const TABLES: Tables = Tables::FACTORS;
     const PARTS: &'static [&'static str] = &[ITEMS];
     type Data = FactorSet;
-    type Imported = v1::ImportFactorsResponse;
+    type Imported = ImportedFactors;
 
-    fn read(files: &Files, header: &v1::FileHeader, limit_bytes: u64) -> Result<FactorSet, Unread> {
+    fn read(files: &Files, header: &FileHeader, limit_bytes: u64) -> Result<FactorSet, Unread> {
         let options = FactorOptions {
             ids: id_rule(header),
             max_bytes: limit_bytes,
@@ -58,26 +59,17 @@ impl Content for Factors {
         Ok(())
     }
 
-    fn imported(factors: &FactorSet, header: &v1::FileHeader) -> v1::ImportFactorsResponse {
-        let report = &factors.report;
-        v1::ImportFactorsResponse {
+    fn imported(factors: &FactorSet, header: &FileHeader) -> ImportedFactors {
+        ImportedFactors {
             dataset: header.dataset.clone(),
             ratings: header.ratings.clone(),
-            users: report.users as u64,
-            zero_users: report.zero_users as u64,
-            items: report.items as u64,
-            width: u32::try_from(report.width).unwrap_or(u32::MAX),
-            reading: Some(v1::DataReading {
-                read_as: report.read_as.clone(),
-                sample_users: report.sample_users.clone(),
-                sample_items: report.sample_items.clone(),
-                ..v1::DataReading::default()
-            }),
+            report: factors.report.clone(),
         }
     }
 
-    fn sizes(imported: &v1::ImportFactorsResponse) -> (u64, u64) {
-        (imported.users, imported.users + imported.items)
+    fn sizes(imported: &ImportedFactors) -> (u64, u64) {
+        let report = &imported.report;
+        (report.users as u64, (report.users + report.items) as u64)
     }
 }
 
@@ -88,9 +80,9 @@ impl Content for Factors {
 pub(crate) async fn import(
     factors: &FactorDatasets,
     ratings: &Datasets<Ratings>,
-    chunks: Streaming<v1::FileChunk>,
+    chunks: Upload,
     who: &str,
-) -> Result<v1::ImportFactorsResponse, Fault> {
+) -> Result<ImportedFactors, Fault> {
     let ratings = ratings.clone();
     let imported = factors.import_checked(chunks, who, move |header, factors| {
         check(&ratings, header, factors)
@@ -100,7 +92,7 @@ pub(crate) async fn import(
 
 fn check(
     ratings: &Datasets<Ratings>,
-    header: &v1::FileHeader,
+    header: &FileHeader,
     factors: &FactorSet,
 ) -> Result<(), Fault> {
     let name = ratings.choose(&header.ratings)?;

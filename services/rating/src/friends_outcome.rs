@@ -5,23 +5,22 @@ use std::sync::Arc;
 
 use s3rec_data::RatingSet;
 use s3rec_job::rating::FriendsOpened;
-use s3rec_job::{JobEvent, JobState, Phase, statements};
+use s3rec_job::{FriendsLearnt, FriendsResult, JobEvent, JobResult, JobState, Phase, statements};
 use s3rec_model::ModelError;
+use s3rec_model::evaluate::Relevance;
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
 use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
 use s3rec_sparse::RatingMatrix;
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
-use s3rec_wire::convert::{friends_parameters_to_wire, guarantee_to_wire, verdict_to_wire};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::factors;
 use crate::friends_sides::{few_below, model_sides};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::outcome::store;
+use crate::outcome::{relevance, store};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::stored_friends::StoredFriends;
@@ -94,15 +93,16 @@ pub(crate) async fn finish(
     );
     let parameters = opened.parameters;
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
+    let wanted = relevance(platform.datasets.header_for(&job)?.counts);
     let (quality, verdict) = blocking(move || {
-        let (stored, verdict) = learn(&planned, &ratings, opened, &release)?;
+        let (stored, verdict) = learn(&planned, &ratings, opened, (&release, wanted))?;
         stored.write(&directory, &name)?;
         Ok::<_, Fault>((stored.model.quality, verdict))
     })
     .await??;
     let guarantee = Guarantee::of(&parameters, ledger.proposal.pattern, ledger.bounds.rule)
         .map_err(|unstated| Fault::new(Reason::Contradiction, unstated.to_string()))?;
-    let learnt = v1::FriendsLearnt {
+    let learnt = FriendsLearnt {
         opened: u32::try_from(quality.opened).unwrap_or(u32::MAX),
         calibration: u32::try_from(quality.calibration).unwrap_or(u32::MAX),
         gain: quality.cold.gain,
@@ -113,14 +113,13 @@ pub(crate) async fn finish(
             Candidate::Items { .. } => "items".into(),
         },
     };
-    let statement = statements::friends::in_words(&guarantee, parameters.terms().mu);
-    store(platform, ledger, plan, sizes, |report| {
-        report.friends_parameters = Some(friends_parameters_to_wire(&parameters));
-        report.guarantee = Some(guarantee_to_wire(&guarantee));
-        report.guarantee_statement = statement;
-        report.friends = Some(learnt);
-        report.verdict = Some(verdict_to_wire(&verdict));
-    })?;
+    let result = FriendsResult {
+        statement: statements::friends::in_words(&guarantee, parameters.terms().mu),
+        guarantee,
+        learnt: Some(learnt),
+        verdict: Some((&verdict).into()),
+    };
+    store(platform, ledger, plan, sizes, JobResult::Friends(result))?;
     let message = format!("Finished: {}", verdict.sentence);
     let finished = JobEvent {
         job,
@@ -143,7 +142,7 @@ fn learn(
     plan: &Plan,
     ratings: &RatingSet,
     opened: FriendsOpened,
-    release: &FriendsRelease,
+    (release, relevance): (&FriendsRelease, Relevance),
 ) -> Result<(StoredFriends, Verdict), Fault> {
     let refused = |error: ModelError| Fault::new(Reason::ParametersRefused, error.to_string());
     let parameters = opened.parameters;
@@ -166,7 +165,8 @@ fn learn(
     }
     let noisy = (&sums, parameters.sigma());
     let few_below = few_below(release);
-    let (model, estimates) = FriendsModel::learn(&base, &plan.train, &is_common, noisy, few_below);
+    let judging = (few_below, relevance);
+    let (model, estimates) = FriendsModel::learn(&base, &plan.train, &is_common, noisy, judging);
     let judged = Opened {
         ratings: &plan.train,
         scale: plan.scale,
@@ -183,6 +183,7 @@ fn learn(
         lists: lists_settings(plan, parameters.columns()),
         ratings: Some(explicit),
         few_below: few_below.min(MOST_FEW),
+        relevance,
         seed: plan.settings.seed,
         ..VerdictSettings::default()
     };

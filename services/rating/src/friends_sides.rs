@@ -10,7 +10,6 @@ use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::Sides;
 use s3rec_wire::convert::{CALIBRATION_SHARE, FEW_BELOW};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::imports::blocking;
 use crate::platform::Platform;
@@ -98,15 +97,17 @@ impl Choosing {
     }
 }
 
-/// The users of a data set who have ratings enough and are opened all the same, if P1 has them too.
+/// The users of a data set who have ratings enough and are opened all the same, if P1 has them too;
+/// a 0 stands for the usual threshold or share.
 ///
 /// # Errors
 /// [`Reason::NotFound`], [`Reason::InvalidRequest`], [`Reason::StorageFailed`].
 pub(crate) async fn calibration(
     platform: &Platform,
-    request: v1::CalibrationUsersRequest,
+    dataset: &str,
+    (few_below, share): (u32, f64),
 ) -> Result<Vec<String>, Fault> {
-    let share = match request.calibration_share {
+    let share = match share {
         0.0 => CALIBRATION_SHARE,
         share if share > 0.0 && share <= 1.0 => share,
         _ => {
@@ -116,11 +117,11 @@ pub(crate) async fn calibration(
             );
         }
     };
-    let few_below = match request.few_below {
+    let few_below = match few_below {
         0 => FEW_BELOW,
         few => few,
     };
-    let dataset = platform.datasets.choose(&request.dataset)?;
+    let dataset = platform.datasets.choose(dataset)?;
     let lineage = platform.datasets.lineage(&dataset)?;
     let choosing = Choosing::of(platform, &lineage)?;
     let datasets = platform.datasets.clone();

@@ -1,6 +1,6 @@
 //! P0's side of signing the heads of both audit logs, at every phase of a job.
 
-use s3rec_audit::Meeting;
+use s3rec_audit::HeadExchange;
 use s3rec_job::Phase;
 use s3rec_wire::convert::{head_from_wire, head_to_wire, phase_name, phase_to_wire};
 use s3rec_wire::status::Fault;
@@ -28,15 +28,15 @@ pub(crate) async fn sign(
     let social = head_from_wire("social_head", answer.social_head.as_ref());
     let social = social.map_err(s3rec_link::LinkError::Malformed)?;
     platform.peer_log().check(&social)?;
-    let meeting = Meeting {
+    let heads = HeadExchange {
         job: job.into(),
         phase: phase_name(Some(phase)).into(),
         rating,
         social,
     };
-    let theirs = platform.read_signature(&meeting, &connection.social_key, &answer.signature)?;
-    let ours = platform.audit.sign_meeting(&meeting);
-    platform.audit.keep_meeting(&meeting, &ours, &theirs)?;
+    let theirs = platform.read_signature(&heads, &connection.social_key, &answer.signature)?;
+    let ours = platform.audit.sign_heads(&heads);
+    platform.audit.keep_heads(&heads, &ours, &theirs)?;
     platform.peer_log().signed(&social)?;
 
     request.social_head = answer.social_head;

@@ -1,12 +1,13 @@
 //! Files of ratings: how they are read, committed to and reported.
 
-use s3rec_data::{OutOfScale, RatingOptions, RatingSet, Scale, Values};
+use s3rec_data::{
+    FileHeader, ImportedRatings, OutOfScale, RatingOptions, RatingSet, Scale, Values,
+};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
-use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts, roster_to_wire};
+use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 /// What the rating platform imports.
 pub(crate) struct Ratings;
@@ -16,9 +17,9 @@ impl Content for Ratings {
     const ROWS: &'static str = "ratings";
     const PARTS: &'static [&'static str] = &[parts::USERS];
     type Data = RatingSet;
-    type Imported = v1::ImportRatingsResponse;
+    type Imported = ImportedRatings;
 
-    fn read(files: &Files, header: &v1::FileHeader, limit_bytes: u64) -> Result<RatingSet, Unread> {
+    fn read(files: &Files, header: &FileHeader, limit_bytes: u64) -> Result<RatingSet, Unread> {
         let options = RatingOptions {
             max_decompressed_bytes: limit_bytes,
             ..rating_options(header)?
@@ -51,35 +52,19 @@ impl Content for Ratings {
         Ok(())
     }
 
-    fn imported(ratings: &RatingSet, header: &v1::FileHeader) -> v1::ImportRatingsResponse {
-        let report = &ratings.report;
-        v1::ImportRatingsResponse {
+    fn imported(ratings: &RatingSet, header: &FileHeader) -> ImportedRatings {
+        ImportedRatings {
             dataset: header.dataset.clone(),
-            users: report.users as u64,
-            items: report.items as u64,
-            ratings: report.ratings as u64,
-            duplicates: report.duplicates_merged,
-            out_of_scale: report.out_of_scale_dropped,
-            scale_min: report.scale.min.into(),
-            scale_max: report.scale.max.into(),
-            mean_rating: report.mean,
-            rows: report.rows,
-            density: report.density,
-            conflicting_duplicates: report.duplicates_conflicting,
-            timestamped: !ratings.timestamps.is_empty(),
-            missing: report.missing_dropped,
-            roster: report.roster.as_ref().map(roster_to_wire),
-            reading: Some(v1::DataReading {
-                sample_items: report.sample_items.clone(),
-                ..s3rec_node::reading::to_wire(&report.reading)
-            }),
+            is_timestamped: !ratings.timestamps.is_empty(),
+            report: ratings.report.clone(),
         }
     }
 
-    fn sizes(imported: &v1::ImportRatingsResponse) -> (u64, u64) {
-        let listed = imported.roster.as_ref();
+    fn sizes(imported: &ImportedRatings) -> (u64, u64) {
+        let report = &imported.report;
+        let listed = report.roster.as_ref();
         let listed = listed.map_or(0, |roster| roster.only_listed);
-        (imported.users + listed, imported.ratings)
+        ((report.users + listed) as u64, report.ratings as u64)
     }
 }
 
@@ -87,7 +72,7 @@ impl Content for Ratings {
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`] naming the field of the header that makes no sense.
-pub fn rating_options(header: &v1::FileHeader) -> Result<RatingOptions, Fault> {
+pub fn rating_options(header: &FileHeader) -> Result<RatingOptions, Fault> {
     let scale = match (header.scale_min, header.scale_max) {
         (0.0, 0.0) => None,
         (min, max) => {

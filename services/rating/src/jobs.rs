@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobEvent, JobId, JobState, Party, Phase};
+use s3rec_job::{JobEvent, JobId, JobRecord, JobRequest, JobState, ModelRecord, Party, Phase};
 use s3rec_node::datasets::JobCopy;
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
-use s3rec_wire::convert::{fill_defaults, friends_release_from_wire, job_id, proposal_from_wire};
+use s3rec_node::versions::binding;
+use s3rec_spmm::ReleasePolicy;
+use s3rec_wire::convert::{job_id, proposal_from_wire, proposal_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::connection::PeerConnection;
 use crate::friends_sides::Choosing;
@@ -19,11 +20,8 @@ use crate::imports::blocking;
 use crate::offered::Offered;
 use crate::plan::plan;
 use crate::platform::Platform;
-use crate::tables::{JOBS, MODELS, PROPOSALS, REQUESTS, STARTED};
+use crate::tables::{JOBS, MODELS, PROPOSALS, STARTED};
 use crate::{ending, factors, runner};
-
-/// How long a proposal stands unless it says otherwise: 30 days.
-pub(crate) const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A job that was proposed.
 pub(crate) struct Proposed {
@@ -33,51 +31,45 @@ pub(crate) struct Proposed {
     pub(crate) reason: String,
 }
 
-/// Checks the request against the data, sends the proposal, and stores the job.
+/// Checks the request against the data, sends the proposal, and stores the job; not, where
+/// `once`, one that an open job asks for already.
 pub(crate) async fn propose(
     platform: &Platform,
-    mut request: v1::ProposeJobRequest,
+    mut request: JobRequest,
+    once: bool,
 ) -> Result<Proposed, Fault> {
-    fill_defaults(&mut request);
     let job = JobId::random();
     let name = job.to_string();
     let dataset = platform.datasets.choose(&request.dataset)?;
     request.dataset = dataset.to_string();
-    if std::mem::take(&mut request.refuse_repeated) {
+    if once {
         refuse_repeated(platform, &request)?;
     }
     // Until the proposal stands, whatever ends this takes the copy back.
     let copy = platform.datasets.copy(&dataset, job)?;
-    let expires_unix_ms = match request.expires_unix_ms {
-        0 => now_unix_ms() + VALID_MS,
-        given => given,
-    };
-    let users = platform.datasets.imported(dataset.as_str())?.users;
+    let users = platform.datasets.imported(dataset.as_str())?.report.users;
     let ratings = platform.datasets.load(&name).await?;
     // How many users a release opens, at most, is part of what is consented to.
-    if let Some(friends) = request
-        .release_policy
-        .as_mut()
-        .and_then(|release| release.friends.as_mut())
-    {
-        friends.most_opened = 1;
-        let release = friends_release_from_wire(Some(*friends))?;
+    let mut release = request.release;
+    if let ReleasePolicy::Friends(friends) = &mut release {
         let choosing = Choosing::of(platform, &copy.version.lineage)?;
-        friends.most_opened = choosing.count(&ratings, &release);
+        friends.most_opened = choosing.count(&ratings, friends);
     }
     let with = (&ratings, copy.id_rule);
     let own = factors::copy(&platform.factors, &request.factors, job, with).await?;
-    let own_commitment = own.as_ref().map(|own| own.version.commitment.clone());
+    let factors = own.as_ref().map(|own| binding(&own.version)).transpose()?;
     let offered = Offered {
-        job: &name,
+        job,
         request: &request,
+        release,
         id_rule: copy.id_rule.name(),
         version: &copy.version,
-        users,
-        expires_unix_ms,
-        factors_commitment: own_commitment.unwrap_or_default(),
+        users: users as u64,
+        factors_commitment: factors.map(|(commitment, _)| commitment),
     };
-    let message = offered.message();
+    let proposal = offered.proposal()?;
+    let message = proposal_to_wire(&proposal);
+    // As P1 will read it.
     let proposal = proposal_from_wire(&message)?;
     offer::check(&proposal)?;
 
@@ -97,19 +89,13 @@ pub(crate) async fn propose(
     ];
     platform.audit.record(Kind::Proposal, entry)?;
     let state = connection.propose(message.clone()).await?;
-    let summary = v1::JobSummary {
-        job_id: name.clone(),
-        dataset: request.dataset.clone(),
-        model: request.model,
-        protocol: request.protocol,
-        last_event: None,
+    let record = JobRecord {
         created_unix_ms: now_unix_ms(),
-        model_id: String::new(),
+        request: Some(request),
     };
     let stored = platform.store.put_all(&[
-        (REQUESTS, &name, request.to_record()),
         (PROPOSALS, &name, proposal.to_row()),
-        (JOBS, &name, summary.to_record()),
+        (JOBS, &name, record.to_row()),
     ]);
     let stored = stored.map_err(Fault::from).and_then(|()| {
         platform.record(JobEvent {
@@ -144,7 +130,7 @@ pub(crate) async fn propose(
 }
 
 /// Refuses what an open job asks for already.
-fn refuse_repeated(platform: &Platform, request: &v1::ProposeJobRequest) -> Result<(), Fault> {
+fn refuse_repeated(platform: &Platform, request: &JobRequest) -> Result<(), Fault> {
     for open in platform.journal.open_jobs() {
         let mut same = platform.request(&open)?;
         same.expires_unix_ms = request.expires_unix_ms;
@@ -202,7 +188,7 @@ pub(crate) async fn start(
 
 /// A job that was proposed here; a name that is no job's is not found, whatever its form.
 fn known(platform: &Platform, name: &str) -> Result<(JobId, String), Fault> {
-    platform.request(name)?;
+    platform.known(name)?;
     Ok((job_id("job_id", name)?, name.to_owned()))
 }
 
@@ -263,8 +249,8 @@ pub(crate) async fn cancel(
 
 /// Deletes the details of an ended job, whose model is gone too.
 pub(crate) fn delete(platform: &Platform, job: &str, who: &str) -> Result<(), Fault> {
-    platform.request(job)?;
-    let model: Option<v1::ModelSummary> = platform.store.get(MODELS, job)?;
+    platform.known(job)?;
+    let model: Option<ModelRecord> = platform.store.get(MODELS, job)?;
     if model.is_some() && !platform.journal.is_open(job) {
         let message = format!("the model of the job {job} is there");
         let fault = Fault::new(Reason::WrongState, message).at("job", job);

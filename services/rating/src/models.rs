@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
+use s3rec_job::ModelRecord;
 use s3rec_model::Recommender;
 use s3rec_node::store::{Change, Store, StoreError, Table};
-use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::imports::blocking;
 use crate::model_cache::{Served, ServedFriends, ServedKind};
@@ -15,14 +14,14 @@ use crate::plan::plan;
 use crate::platform::Platform;
 use crate::stored::StoredModel;
 use crate::stored_friends::StoredFriends;
-use crate::tables::{JOBS, MODELS};
+use crate::tables::MODELS;
 
 pub(crate) const EVALUATIONS: Table = Table("evaluations");
 
 /// When a model that is stored now was made: behind all others, also by a clock that was set back,
 /// because the newest is what is served unless one is named.
 pub(crate) fn after_all(store: &Store, now_unix_ms: i64) -> Result<i64, StoreError> {
-    let all: Vec<(String, v1::ModelSummary)> = store.list(MODELS, "")?;
+    let all: Vec<(String, ModelRecord)> = store.list(MODELS, "")?;
     let newest = all.iter().map(|(_, model)| model.created_unix_ms).max();
     Ok(newest.map_or(now_unix_ms, |newest| {
         now_unix_ms.max(newest.saturating_add(1))
@@ -39,7 +38,7 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     if let Some(held) = held {
         return Ok(held);
     }
-    let (id, summary) = find(platform, model_id)?;
+    let (id, _) = find(platform, model_id)?;
     if model_id.is_empty() {
         platform.models.found_newest(&id);
     }
@@ -50,9 +49,9 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     if let Some(held) = platform.models.find(&id) {
         return Ok(held);
     }
-    let ratings = platform.datasets.load(&summary.job_id).await?;
-    let ids = platform.datasets.id_rule_for(&summary.job_id)?;
-    let request = platform.request(&summary.job_id)?;
+    let ratings = platform.datasets.load(&id).await?;
+    let ids = platform.datasets.id_rule_for(&id)?;
+    let request = platform.request(&id)?;
     let (directory, name) = (platform.models_dir(), id.clone());
     let served = blocking(move || {
         let plan = plan(&ratings, &request)?;
@@ -88,9 +87,9 @@ pub(crate) async fn serve(platform: &Platform, model_id: &str) -> Result<Arc<Ser
     Ok(served)
 }
 
-/// A model's name and summary; an empty id means the newest.
-fn find(platform: &Platform, model_id: &str) -> Result<(String, v1::ModelSummary), Fault> {
-    let all: Vec<(String, v1::ModelSummary)> = platform.store.list(MODELS, "")?;
+/// A model's name, which is its job's, and its record; an empty id means the newest.
+fn find(platform: &Platform, model_id: &str) -> Result<(String, ModelRecord), Fault> {
+    let all: Vec<(String, ModelRecord)> = platform.store.list(MODELS, "")?;
     let is_empty = all.is_empty();
     let mut all = all.into_iter();
     let found = if model_id.is_empty() {
@@ -111,14 +110,13 @@ fn find(platform: &Platform, model_id: &str) -> Result<(String, v1::ModelSummary
 /// Deletes a model, its numbers and the copy of the ratings that it is served with. What its job
 /// disclosed, and its report, stay with the job.
 pub(crate) fn delete(platform: &Platform, id: &str, who: &str) -> Result<(), Fault> {
-    let found: Option<v1::ModelSummary> = platform.store.get(MODELS, id)?;
+    let found: Option<ModelRecord> = platform.store.get(MODELS, id)?;
     let found = found.ok_or_else(|| {
         Fault::new(Reason::NotFound, "there is no such model").at("field", "model_id")
     })?;
-    let job = found.job_id;
-    if platform.journal.is_open(&job) {
-        let message = format!("the job {job} is not done with the model");
-        return Err(Fault::new(Reason::WrongState, message).at("job", job));
+    if platform.journal.is_open(id) {
+        let message = format!("the job {id} is not done with the model");
+        return Err(Fault::new(Reason::WrongState, message).at("job", id));
     }
     let entry = [
         ("what", "model".into()),
@@ -130,17 +128,10 @@ pub(crate) fn delete(platform: &Platform, id: &str, who: &str) -> Result<(), Fau
     platform.models.drop(id);
     // The numbers first: what is cut short leaves a name without them, to be deleted again.
     StoredModel::remove(&platform.models_dir(), id)?;
-    platform.datasets.release(&job);
-    let mut changes = vec![Change::Remove(EVALUATIONS, id), Change::Remove(MODELS, id)];
-    let summary: Option<v1::JobSummary> = platform.store.get(JOBS, &job)?;
-    if let Some(summary) = summary {
-        let without = v1::JobSummary {
-            model_id: String::new(),
-            ..summary
-        };
-        changes.push(Change::Put(JOBS, &job, without.to_record()));
-    }
-    platform.store.change(&changes)?;
+    platform.datasets.release(id);
+    platform
+        .store
+        .change(&[Change::Remove(EVALUATIONS, id), Change::Remove(MODELS, id)])?;
     // Whoever loaded it meanwhile has put it back.
     platform.models.drop(id);
     tracing::info!(model = id, "deleted");
@@ -169,6 +160,9 @@ pub(crate) async fn friends(
 
 #[cfg(test)]
 mod tests {
+    use s3rec_job::ModelSettings;
+    use s3rec_model::Preset;
+
     use super::*;
 
     #[test]
@@ -176,9 +170,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         assert_eq!(after_all(&store, 5000).unwrap(), 5000);
-        let model = |created_unix_ms| v1::ModelSummary {
+        let preset = Preset::named("published").unwrap();
+        let model = |created_unix_ms| ModelRecord {
+            dataset: "ratings".into(),
+            settings: ModelSettings::of(&preset.settings, preset.operator, None),
+            users: 1,
+            items: 1,
+            quality: None,
             created_unix_ms,
-            ..v1::ModelSummary::default()
         };
         store.put(MODELS, "a", &model(5000)).unwrap();
         assert_eq!(after_all(&store, 6000).unwrap(), 6000);

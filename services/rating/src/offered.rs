@@ -1,12 +1,16 @@
 //! A proposal as it goes to the social platform.
 
-use s3rec_job::Terms;
-use s3rec_node::versions::DataVersion;
-use s3rec_wire::convert::{ALIGNMENT_PSI, settings};
-use s3rec_wire::v1;
+use s3rec_job::{DataVersion, JobId, JobRequest, Proposal, Terms};
+use s3rec_node::process::now_unix_ms;
+use s3rec_node::versions::binding;
+use s3rec_spmm::ReleasePolicy;
+use s3rec_wire::status::Fault;
 
 /// u_max: factors learnt from ratings of common scales stay far below it.
 const SATURATION_BOUND: f64 = 8.0;
+
+/// How long a proposal stands unless it says otherwise: 30 days.
+const VALID_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Makes every protocol exact (protocol page, section 2).
 const GUARD_BITS: u32 = 2;
@@ -14,52 +18,55 @@ const GUARD_BITS: u32 = 2;
 /// What people here asked for, with the data that it is about.
 pub(crate) struct Offered<'a> {
     /// Its name.
-    pub(crate) job: &'a str,
-    /// As asked for, everything filled in.
-    pub(crate) request: &'a v1::ProposeJobRequest,
+    pub(crate) job: JobId,
+    /// As asked for.
+    pub(crate) request: &'a JobRequest,
+    /// With the number of users that it opens at most.
+    pub(crate) release: ReleasePolicy,
     /// How ids of users were normalised.
     pub(crate) id_rule: &'a str,
     /// Of the ratings.
     pub(crate) version: &'a DataVersion,
     /// In the ratings.
     pub(crate) users: u64,
-    /// Its end.
-    pub(crate) expires_unix_ms: i64,
-    /// Of factors brought along; empty without.
-    pub(crate) factors_commitment: Vec<u8>,
+    /// Of factors brought along.
+    pub(crate) factors_commitment: Option<[u8; 32]>,
 }
 
 impl Offered<'_> {
     /// What stays here is left out.
-    pub(crate) fn message(self) -> v1::PeerProposal {
-        let terms = Terms::default();
+    pub(crate) fn proposal(self) -> Result<Proposal, Fault> {
+        let (rating_commitment, rating_lineage) = binding(self.version)?;
         let request = self.request;
-        let columns = request.model.as_ref().map_or(0, |model| {
-            model
-                .rank
-                .saturating_add(u32::from(model.social_bias_weight > 0.0))
-        });
-        v1::PeerProposal {
-            job_id: self.job.to_owned(),
+        let terms = Terms {
+            rating_commitment,
+            rating_lineage,
+            factors_commitment: self.factors_commitment,
+            most_common_users: u32::try_from(self.users).unwrap_or(u32::MAX),
+            expires_unix_ms: request
+                .expires_unix_ms
+                .unwrap_or_else(|| now_unix_ms() + VALID_MS),
+            ..Terms::default()
+        };
+        let model = &request.model;
+        Ok(Proposal {
+            job: self.job,
             purpose: request.purpose.clone(),
-            model: request.model.as_ref().map(settings::shown),
+            rank: model.rank,
+            solver: model.solver,
+            operator: model.operator,
+            rounds: model.rounds,
+            social_weight: Some(model.shown_social_weight()),
+            regularization: model.regularization,
+            learning_rate: model.learning_rate,
+            social_bias_weight: model.social_bias_weight,
             protocol: request.protocol,
-            pattern_policy: request.pattern_policy,
-            release_policy: request.release_policy,
-            alignment: ALIGNMENT_PSI.into(),
+            pattern: request.pattern,
+            release: self.release,
             saturation_bound: SATURATION_BOUND,
             guard_bits: GUARD_BITS,
-            id_rule: self.id_rule.to_owned(),
-            rating_commitment: self.version.commitment.clone(),
-            rating_lineage: self.version.lineage.clone(),
-            columns,
-            bounds: Some(v1::ParameterBounds {
-                most_common_users: u32::try_from(self.users).unwrap_or(u32::MAX),
-                least_security_bits: terms.least_security_bits,
-                least_statistical_bits: terms.least_statistical_bits,
-            }),
-            expires_unix_ms: self.expires_unix_ms,
-            factors_commitment: self.factors_commitment,
-        }
+            id_rule: self.id_rule.into(),
+            terms,
+        })
     }
 }

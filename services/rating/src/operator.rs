@@ -3,9 +3,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use s3rec_job::{FinishedJob, JobDisclosure, JobRecord, ModelRecord};
 use s3rec_node::tls::Caller;
-use s3rec_node::verbs::{WatchStream, answered, watched};
-use s3rec_wire::convert::{account_to_wire, disclosure_to_wire, event_to_wire, state_to_wire};
+use s3rec_node::verbs::{WatchStream, answered, entries_to_wire, entry_to_wire, watched};
+use s3rec_wire::convert::settings::model_to_wire;
+use s3rec_wire::convert::{
+    account_to_wire, disclosure_to_wire, evaluation_to_wire, event_to_wire, file_header_to_wire,
+    finished_to_wire, imported_factors_to_wire, imported_ratings_to_wire, protocol_to_wire,
+    request_from_wire, state_to_wire, stored_model_to_wire,
+};
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 use s3rec_wire::v1::model_chunk::Part;
@@ -15,7 +21,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
-use crate::tables::{JOBS, MODELS, REPORTS};
+use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
 use crate::{answers, batch, estimate, factors, friends_sides, jobs, ledger, models};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
@@ -35,11 +41,19 @@ impl OperatorService {
         Self(platform)
     }
 
-    fn with_state(&self, job: v1::JobSummary) -> v1::JobSummary {
-        v1::JobSummary {
-            last_event: self.0.journal.last(&job.job_id).map(event_to_wire),
-            ..job
-        }
+    fn summary(&self, job: String, record: JobRecord) -> Result<v1::JobSummary, Fault> {
+        let model: Option<ModelRecord> = self.0.store.get(MODELS, &job)?;
+        let asked = record.request.as_ref();
+        Ok(v1::JobSummary {
+            dataset: asked.map_or_else(String::new, |request| request.dataset.clone()),
+            model: asked.map(|request| model_to_wire(&request.model)),
+            protocol: asked.map_or(0, |request| protocol_to_wire(request.protocol).into()),
+            last_event: self.0.journal.last(&job).map(event_to_wire),
+            created_unix_ms: record.created_unix_ms,
+            // A job has one model, which has its name.
+            model_id: model.map_or_else(String::new, |_| job.clone()),
+            job_id: job,
+        })
     }
 }
 
@@ -73,7 +87,8 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportRatingsResponse>, Status> {
-        answered(self.0.import(request).await)
+        let imported = self.0.import(request).await;
+        answered(imported.map(imported_ratings_to_wire))
     }
 
     async fn import_factors(
@@ -84,14 +99,17 @@ impl RatingPlatform for OperatorService {
         let platform = &self.0;
         let (own, ratings) = (&platform.factors, &platform.datasets);
         let imported = factors::import(own, ratings, request.into_inner(), &who);
-        Ok(Response::new(imported.await?))
+        answered(imported.await.map(imported_factors_to_wire))
     }
 
     async fn propose_job(
         &self,
         request: Request<v1::ProposeJobRequest>,
     ) -> Result<Response<v1::ProposeJobResponse>, Status> {
-        let proposed = jobs::propose(&self.0, request.into_inner()).await?;
+        let mut request = request.into_inner();
+        let once = std::mem::take(&mut request.refuse_repeated);
+        let request = request_from_wire(request).map_err(Fault::from)?;
+        let proposed = jobs::propose(&self.0, request, once).await?;
         Ok(Response::new(v1::ProposeJobResponse {
             job_id: proposed.job,
             state: state_to_wire(proposed.state).into(),
@@ -124,7 +142,7 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::WatchJobRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let job = request.into_inner().job_id;
-        self.0.request(&job)?;
+        self.0.known(&job)?;
         let events = self.0.journal.watch(&job).map_err(Fault::from)?;
         Ok(watched(events))
     }
@@ -133,15 +151,11 @@ impl RatingPlatform for OperatorService {
         &self,
         _: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
-        let stored = self
-            .0
-            .store
-            .list::<v1::JobSummary>(JOBS, "")
-            .map_err(Fault::from)?;
-        let mut jobs: Vec<_> = stored
-            .into_iter()
-            .map(|(_, job)| self.with_state(job))
-            .collect();
+        let stored = self.0.store.list::<JobRecord>(JOBS, "");
+        let stored = stored.map_err(Fault::from)?.into_iter();
+        let mut jobs = stored
+            .map(|(job, record)| self.summary(job, record))
+            .collect::<Result<Vec<_>, Fault>>()?;
         jobs.sort_by_key(|job| job.created_unix_ms);
         Ok(Response::new(v1::ListJobsResponse { jobs }))
     }
@@ -162,24 +176,31 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::JobReportRequest>,
     ) -> Result<Response<v1::JobReportResponse>, Status> {
         let job = request.into_inner().job_id;
-        self.0.request(&job)?;
-        let stored: Option<v1::JobReportResponse> =
-            self.0.store.get(REPORTS, &job).map_err(Fault::from)?;
-        let mut report = stored.ok_or_else(|| {
+        let record = self.0.known(&job)?;
+        let stored: Option<FinishedJob> = self.0.store.get(REPORTS, &job).map_err(Fault::from)?;
+        let finished = stored.ok_or_else(|| {
             let message = format!("the job is {}, not finished", self.0.state(&job).name());
             Fault::new(Reason::WrongState, message).at("job", &job)
         })?;
-        report.job = report.job.map(|job| self.with_state(job));
-        Ok(Response::new(report))
+        let disclosed: Option<JobDisclosure> =
+            self.0.store.get(DISCLOSURES, &job).map_err(Fault::from)?;
+        Ok(Response::new(v1::JobReportResponse {
+            job: Some(self.summary(job, record)?),
+            disclosure: disclosed.as_ref().map(disclosure_to_wire),
+            ..finished_to_wire(&finished)
+        }))
     }
 
     async fn list_models(
         &self,
         _: Request<v1::ListModelsRequest>,
     ) -> Result<Response<v1::ListModelsResponse>, Status> {
-        let stored = self.0.store.list::<v1::ModelSummary>(MODELS, "");
+        let stored = self.0.store.list::<ModelRecord>(MODELS, "");
         let stored = stored.map_err(Fault::from)?;
-        let mut models: Vec<_> = stored.into_iter().map(|(_, model)| model).collect();
+        let models = stored.iter();
+        let mut models: Vec<_> = models
+            .map(|(job, model)| stored_model_to_wire(job, model))
+            .collect();
         models.sort_by_key(|model| model.created_unix_ms);
         Ok(Response::new(v1::ListModelsResponse { models }))
     }
@@ -189,7 +210,9 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::EvaluateRequest>,
     ) -> Result<Response<v1::EvaluateResponse>, Status> {
         let served = models::serve(&self.0, &request.into_inner().model_id).await?;
-        answered(answers::evaluate(&self.0, served).await)
+        let model = served.model_id.clone();
+        let found = answers::evaluate(&self.0, served).await;
+        answered(found.map(|found| evaluation_to_wire(model, &found)))
     }
 
     async fn predict(
@@ -255,11 +278,11 @@ impl RatingPlatform for OperatorService {
     ) -> Result<Response<Self::ExportFriendsStream>, Status> {
         use v1::friends_chunk::Part;
         let (id, stored) = models::friends(&self.0, &request.into_inner().model_id).await?;
-        let header = stored.header(&id)?;
+        let header = answers::friends_header(id, &stored)?;
         let most = (EXPORT_VALUES / (header.columns + header.width + 1) as usize).max(1);
         let rows = (0..)
             .step_by(most)
-            .map_while(move |first| stored.rows(first, most));
+            .map_while(move |first| answers::friends_rows(&stored, first, most));
         let parts = std::iter::once(Part::Header(header)).chain(rows.map(Part::Rows));
         let chunks = parts.map(|part| Ok(v1::FriendsChunk { part: Some(part) }));
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
@@ -272,7 +295,9 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::CalibrationUsersRequest>,
     ) -> Result<Response<Self::CalibrationUsersStream>, Status> {
-        let mut ids = friends_sides::calibration(&self.0, request.into_inner()).await?;
+        let request = request.into_inner();
+        let sides = (request.few_below, request.calibration_share);
+        let mut ids = friends_sides::calibration(&self.0, &request.dataset, sides).await?;
         let chunks = std::iter::from_fn(move || {
             let rest = ids.split_off(ids.len().min(CHUNK_IDS));
             let ids = std::mem::replace(&mut ids, rest);
@@ -285,7 +310,7 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::StockStatusRequest>,
     ) -> Result<Response<v1::StockStatusResponse>, Status> {
-        let known = |job: &str| self.0.request(job).map(drop);
+        let known = |job: &str| self.0.known(job).map(drop);
         answered(self.0.stock_status(request, known))
     }
 
@@ -305,10 +330,11 @@ impl RatingPlatform for OperatorService {
         &self,
         request: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
-        answered(match is_factors(&request.get_ref().kind)? {
+        let listed = match is_factors(&request.get_ref().kind)? {
             true => self.0.factors.list(),
             false => self.0.datasets.list(),
-        })
+        };
+        answered(listed.map(entries_to_wire))
     }
 
     async fn show_dataset(
@@ -319,17 +345,17 @@ impl RatingPlatform for OperatorService {
         if is_factors(&request.kind)? {
             let shown = self.0.factors.show(&request.dataset)?;
             return Ok(Response::new(v1::ShowRatingsResponse {
-                dataset: Some(shown.dataset),
-                factors: Some(shown.imported),
-                header: Some(shown.header),
+                dataset: Some(entry_to_wire(shown.dataset)),
+                factors: Some(imported_factors_to_wire(shown.imported)),
+                header: Some(file_header_to_wire(shown.header)),
                 imported: None,
             }));
         }
         let shown = self.0.datasets.show(&request.dataset)?;
         Ok(Response::new(v1::ShowRatingsResponse {
-            dataset: Some(shown.dataset),
-            imported: Some(shown.imported),
-            header: Some(shown.header),
+            dataset: Some(entry_to_wire(shown.dataset)),
+            imported: Some(imported_ratings_to_wire(shown.imported)),
+            header: Some(file_header_to_wire(shown.header)),
             factors: None,
         }))
     }

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use s3rec_data::RatingSet;
-use s3rec_job::{AgreedParameters, JobEvent, JobState, JointTraining, Phase, product_error_bound};
+use s3rec_job::{
+    AgreedParameters, FinishedJob, HeldOutErrors, JobEvent, JobResult, JobState, JointTraining,
+    ModelRecord, ModelSettings, Phase, Standardisation, TrainedResult, product_error_bound,
+};
 use s3rec_model::evaluate::{RankingSettings, Relevance};
 use s3rec_model::popularity::{self, DEFAULT_WEIGHT};
 use s3rec_model::{Accuracy, Biases, GlobalMean, Model, Unit};
 use s3rec_node::process::{now_unix_ms, peak_rss_bytes};
-use s3rec_wire::convert::settings::to_wire;
-use s3rec_wire::convert::{
-    cost_to_wire, disclosure_to_wire, metrics_to_wire, parameters_to_wire, round_to_wire,
-};
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
 
 use crate::imports::blocking;
 use crate::ledger::Ledger;
@@ -21,7 +19,7 @@ use crate::models;
 use crate::plan::{Plan, metrics};
 use crate::platform::Platform;
 use crate::stored::StoredModel;
-use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
+use crate::tables::{DISCLOSURES, MODELS, REPORTS};
 use crate::warnings;
 
 /// Measures, and stores everything; the job is FINISHED then.
@@ -55,26 +53,22 @@ pub(crate) async fn finish(
     })
     .await??;
 
-    let parameters = ledger.parameters.as_ref();
-    let parameters = parameters.and_then(AgreedParameters::product);
-    store(platform, ledger, plan, sizes, |report| {
-        report.parameters = parameters.and_then(|parameters| parameters_to_wire(parameters).ok());
-        report.quality = found
-            .quality
-            .map(|quality| metrics_to_wire(quality, plan.held_out.len()));
-        report.saturations = saturations;
-        report.rounds = ledger.rounds.iter().map(round_to_wire).collect();
-        report.product_error_bound = error_bound(ledger);
-        report.warnings = found.warnings.clone();
-        report.standardisation = Some(v1::Standardisation {
+    let result = TrainedResult {
+        quality: found.quality.map(|errors| held_out_errors(errors, plan)),
+        saturations,
+        rounds: ledger.rounds.clone(),
+        product_error_bound: error_bound(ledger),
+        warnings: found.warnings.clone(),
+        standardisation: Some(Standardisation {
             centre: found.unit.centre,
             spread: found.unit.spread,
             lowest: found.unit.lowest,
             highest: found.unit.highest,
             drawn_in: found.drawn_in,
-        });
-        report.popularity_weight = found.popularity_weight;
-    })?;
+        }),
+        popularity_weight: found.popularity_weight,
+    };
+    store(platform, ledger, plan, sizes, JobResult::Trained(result))?;
     let mut message = match &found.quality {
         Some(quality) => format!("Finished: held-out RMSE {:.4}.", quality.rmse),
         None => "Finished; nothing was held out to measure.".into(),
@@ -133,13 +127,21 @@ impl Findings {
     }
 }
 
+/// Which items a list should have: of counts all that were chosen, of ratings the high ones.
+pub(crate) fn relevance(counts: bool) -> Relevance {
+    match counts {
+        true => Relevance::EveryHeldOut,
+        false => RankingSettings::default().relevance,
+    }
+}
+
 /// How much popularity shall count in lists: as given, else what is best for the held-out
 /// ratings, which the model has not seen.
 fn popularity_weight(model: &Model, plan: &Plan, counts: bool) -> f64 {
-    let mut judged = RankingSettings::default();
-    if counts {
-        judged.relevance = Relevance::EveryHeldOut;
-    }
+    let judged = RankingSettings {
+        relevance: relevance(counts),
+        ..RankingSettings::default()
+    };
     let learn = || popularity::learn(model, &plan.train, &model.unit, &plan.held_out, &judged);
     let given = plan.settings.popularity_weight;
     given.or_else(learn).unwrap_or(DEFAULT_WEIGHT)
@@ -161,7 +163,15 @@ fn error_bound(ledger: &Ledger) -> f64 {
     bound.unwrap_or_default()
 }
 
-/// Stores the model's summary and the report, to which `add` adds what is of this kind of job.
+/// Errors on what a plan holds out.
+pub(crate) fn held_out_errors(errors: Accuracy, plan: &Plan) -> HeldOutErrors {
+    HeldOutErrors {
+        errors,
+        ratings: plan.held_out.len() as u64,
+    }
+}
+
+/// Stores the model's record and the report.
 ///
 /// # Errors
 /// [`Reason::StorageFailed`](s3rec_wire::status::Reason::StorageFailed).
@@ -170,39 +180,32 @@ pub(crate) fn store(
     ledger: &Ledger,
     plan: &Plan,
     (users, items, ratings): (u64, u64, u64),
-    add: impl FnOnce(&mut v1::JobReportResponse),
+    result: JobResult,
 ) -> Result<(), Fault> {
-    let job = ledger.job.to_string();
-    let stored: Option<v1::JobSummary> = platform.store.get(JOBS, &job)?;
     // A job has one model, which has the job's name.
-    let summary = v1::JobSummary {
-        model_id: job.clone(),
-        ..stored.unwrap_or_default()
+    let job = ledger.job.to_string();
+    let model = ModelRecord {
+        dataset: platform.request(&job)?.dataset,
+        settings: ModelSettings::of(&plan.settings, plan.operator, plan.stop),
+        users,
+        items,
+        quality: match &result {
+            JobResult::Trained(trained) => trained.quality,
+            JobResult::Friends(_) => None,
+        },
+        created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
     };
-    let mut report = v1::JobReportResponse {
-        job: Some(summary.clone()),
-        offline: Some(cost_to_wire(&ledger.offline_cost())),
-        online: Some(cost_to_wire(&ledger.online_cost())),
-        disclosure: Some(disclosure_to_wire(&ledger.disclosure())),
+    let report = FinishedJob {
+        parameters: ledger.parameters.clone(),
+        offline: ledger.offline_cost(),
+        online: ledger.online_cost(),
         peak_rss_bytes: peak_rss_bytes(),
         users,
         items,
         ratings,
         data_digest: platform.datasets.digest_for(&job)?,
-        scale_min: plan.scale.0,
-        scale_max: plan.scale.1,
-        ..v1::JobReportResponse::default()
-    };
-    add(&mut report);
-    let model = v1::ModelSummary {
-        model_id: job.clone(),
-        job_id: job.clone(),
-        dataset: summary.dataset.clone(),
-        settings: Some(to_wire(&plan.settings, plan.operator, plan.stop)),
-        users,
-        items,
-        quality: report.quality,
-        created_unix_ms: models::after_all(&platform.store, now_unix_ms())?,
+        scale: plan.scale,
+        result,
     };
     platform
         .store
@@ -210,5 +213,5 @@ pub(crate) fn store(
     platform.store.put(REPORTS, &job, &report)?;
     platform.store.put(MODELS, &job, &model)?;
     platform.models.set_newest(&job);
-    Ok(platform.store.put(JOBS, &job, &summary)?)
+    Ok(())
 }

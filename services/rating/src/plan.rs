@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use s3rec_data::{DataError, RatingSet, latest, ratio};
+use s3rec_job::JobRequest;
 use s3rec_model::{
     Accuracy, ModelError, Predictor, Solver, SolverSettings, StopRule, Stopping, accuracy,
     objective_of, solver,
 };
 use s3rec_sparse::{OperatorKind, Rating, RatingMatrix};
-use s3rec_wire::convert::{operator_from_wire, settings};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::factors::OwnRows;
 
@@ -40,13 +39,10 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`Fault`] naming the setting that is missing, unknown or out of range.
-pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan, Fault> {
-    let model = request.model.as_ref().ok_or_else(|| {
-        Fault::new(Reason::InvalidRequest, "model is missing").at("field", "model")
-    })?;
-    let settings = settings::from_wire(model, request.seed)?;
-    let stop = settings::stop_rule(model)?;
-    let operator = operator_from_wire(model.operator)?;
+pub fn plan(ratings: &RatingSet, request: &JobRequest) -> Result<Plan, Fault> {
+    let refused = |error: ModelError| Fault::new(Reason::InvalidRequest, error.to_string());
+    let settings = request.model.solver_settings(request.seed);
+    let settings = settings.map_err(refused)?;
     let (train, held_out) = split(ratings, request)?;
     let train = RatingMatrix::from_ratings(ratings.users.len(), ratings.items.len(), &train)
         .map_err(|error| Fault::new(Reason::InvalidRequest, error.to_string()))?;
@@ -56,8 +52,8 @@ pub fn plan(ratings: &RatingSet, request: &v1::ProposeJobRequest) -> Result<Plan
         held_out,
         scale: (scale.min.into(), scale.max.into()),
         settings,
-        operator,
-        stop,
+        operator: request.model.operator,
+        stop: request.model.local.stop,
         own: None,
     })
 }
@@ -87,14 +83,8 @@ impl Plan {
     }
 }
 
-fn split(
-    ratings: &RatingSet,
-    request: &v1::ProposeJobRequest,
-) -> Result<(Vec<Rating>, Vec<Rating>), Fault> {
-    if request.no_held_out {
-        return Ok((ratings.ratings.clone(), Vec::new()));
-    }
-    let share = match request.held_out_share {
+fn split(ratings: &RatingSet, request: &JobRequest) -> Result<(Vec<Rating>, Vec<Rating>), Fault> {
+    let share = match request.held_out.share {
         None => HELD_OUT_SHARE,
         Some(0.0) => return Ok((ratings.ratings.clone(), Vec::new())),
         Some(share) if share > 0.0 && share <= 0.5 => share,
@@ -103,7 +93,7 @@ fn split(
             return Err(fault.at("field", "held_out_share"));
         }
     };
-    let fold = if request.held_out_latest {
+    let fold = if request.held_out.is_latest {
         if ratings.timestamps.is_empty() {
             let message = "the ratings have no times; import them with their timestamp column";
             return Err(Fault::new(Reason::InvalidRequest, message).at("field", "held_out_latest"));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobDisclosure, JobEvent, JobId, JobState, Phase};
+use s3rec_job::{JobDisclosure, JobEvent, JobId, JobRecord, JobRequest, JobState, Phase};
 use s3rec_node::config::{RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
 use s3rec_node::datasets::Datasets;
@@ -17,17 +17,16 @@ use s3rec_node::server::stopped;
 use s3rec_node::tls::Identity;
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use tokio::sync::watch;
 
 use crate::factors::FactorDatasets;
 use crate::imports::Ratings;
 use crate::model_cache::Cache;
-use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, REQUESTS, STARTED};
+use crate::tables::{APPROVALS, DISCLOSURES, JOBS, MODELS, PROPOSALS, REPORTS, STARTED};
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {
-    details: &[JOBS, REQUESTS, PROPOSALS, REPORTS, STARTED, APPROVALS],
+    details: &[JOBS, PROPOSALS, REPORTS, STARTED, APPROVALS],
     ledger: DISCLOSURES,
     holding: Some(MODELS),
 };
@@ -109,9 +108,19 @@ impl Platform {
     }
 
     /// What was asked for when the job was proposed.
-    pub(crate) fn request(&self, job: &str) -> Result<v1::ProposeJobRequest, Fault> {
-        let request: Option<v1::ProposeJobRequest> = self.store.get(REQUESTS, job)?;
-        request.ok_or_else(|| Fault::no_job(job))
+    pub(crate) fn request(&self, job: &str) -> Result<JobRequest, Fault> {
+        self.known(job)?.request.ok_or_else(|| {
+            let message = "an older version took the job; this one does not take it as it stands";
+            Fault::new(Reason::WrongState, message)
+                .at("job", job)
+                .remedied_by("Propose the job anew.")
+        })
+    }
+
+    /// The record of a job that was proposed here.
+    pub(crate) fn known(&self, job: &str) -> Result<JobRecord, Fault> {
+        let record: Option<JobRecord> = self.store.get(JOBS, job)?;
+        record.ok_or_else(|| Fault::no_job(job))
     }
 
     /// Stores an event, unless the job has ended; then the first end stands.

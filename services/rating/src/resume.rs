@@ -3,10 +3,7 @@
 use s3rec_job::TrainingState;
 use s3rec_job::rating::{RatingProgress, Spent};
 use s3rec_node::checkpoint::{CheckpointFiles, PROGRESS};
-use s3rec_wire::WireError;
-use s3rec_wire::convert::round_from_wire;
-use s3rec_wire::record::Record;
-use s3rec_wire::v1;
+use s3rec_wire::{WireError, older};
 use serde::Deserialize;
 
 /// How far the rounds are, if they have begun.
@@ -35,7 +32,7 @@ fn of_version_1(body: &[u8]) -> Option<RatingProgress> {
         return None;
     };
     let rounds = stored.rounds.iter();
-    let rounds = rounds.map(|round| v1::TrainingProgress::from_record(round).map(round_from_wire));
+    let rounds = rounds.map(|round| older::round(round));
     Some(RatingProgress {
         training: stored.training,
         openings: stored.openings,
@@ -53,6 +50,8 @@ mod tests {
     use s3rec_job::{CommonUsers, JointTraining};
     use s3rec_model::{LaplacianObjective, SolverSettings, solver};
     use s3rec_sparse::{Rating, RatingMatrix};
+    use s3rec_wire::record::Record;
+    use s3rec_wire::v1;
     use std::sync::Arc;
 
     use super::*;

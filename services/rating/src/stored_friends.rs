@@ -6,7 +6,6 @@ use s3rec_data::{IdTable, RatingSet};
 use s3rec_model::friends::{Estimates, FriendsModel, FriendsRatings};
 use s3rec_spmm::noise_first::Parameters;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 use serde::{Deserialize, Serialize};
 
 use crate::stored::write_whole;
@@ -111,28 +110,26 @@ impl StoredFriends {
         (table(&self.user_ids), table(&self.item_ids))
     }
 
-    /// What is exported of it.
+    /// |O|.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened.len()
+    }
+
+    /// What rankers are told of the opened users: k, and whether the estimate is used.
     ///
     /// # Errors
     /// [`Reason::WrongState`] where an earlier version kept no estimates.
-    pub(crate) fn header(&self, model_id: &str) -> Result<v1::FriendsHeader, Fault> {
+    pub(crate) fn told(&self) -> Result<(u32, bool), Fault> {
         let told = self.told.as_ref().ok_or_else(|| {
             let message = "an earlier version stored this model without its users' estimates";
             Fault::new(Reason::WrongState, message)
                 .remedied_by("Make the job anew; the same users are opened again.")
         })?;
-        Ok(v1::FriendsHeader {
-            model_id: model_id.into(),
-            columns: u32::try_from(self.parameters.columns()).unwrap_or(u32::MAX),
-            width: told.width,
-            users: self.opened.len() as u64,
-            sigma: self.parameters.sigma(),
-            is_used: told.is_used,
-        })
+        Ok((told.width, told.is_used))
     }
 
     /// A run of opened users, fewer than asked for at the end and none past it.
-    pub(crate) fn rows(&self, first: usize, most: usize) -> Option<v1::FriendsRows> {
+    pub(crate) fn rows(&self, first: usize, most: usize) -> Option<OpenedRows> {
         let told = self.told.as_ref()?;
         let end = self.opened.len().min(first.saturating_add(most));
         if first >= end {
@@ -144,12 +141,22 @@ impl StoredFriends {
         };
         let ids = self.opened.get(first..end)?.iter();
         let ids = ids.map(|&user| self.user_ids.get(user as usize).cloned());
-        Some(v1::FriendsRows {
-            first_row: first as u64,
+        Some(OpenedRows {
             ids: ids.collect::<Option<_>>()?,
             sums: of(&self.sums, self.parameters.columns())?,
-            noisy_degrees: of(&told.degrees, 1)?,
+            degrees: of(&told.degrees, 1)?,
             estimates: of(&told.estimates, told.width as usize)?,
         })
     }
+}
+
+/// Some opened users, row by row.
+pub(crate) struct OpenedRows {
+    pub(crate) ids: Vec<String>,
+    /// × C, with noise.
+    pub(crate) sums: Vec<f64>,
+    /// With noise.
+    pub(crate) degrees: Vec<f64>,
+    /// × k.
+    pub(crate) estimates: Vec<f64>,
 }

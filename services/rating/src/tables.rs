@@ -2,10 +2,8 @@
 
 use s3rec_node::store::Table;
 
-/// By job: how people see it.
+/// By job: what was asked for, and when.
 pub(crate) const JOBS: Table = Table("jobs");
-/// By job: what was asked for.
-pub(crate) const REQUESTS: Table = Table("requests");
 /// By job: the proposal as it left.
 pub(crate) const PROPOSALS: Table = Table("proposals");
 /// By job: what is reported of it when it has finished.

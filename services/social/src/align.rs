@@ -383,7 +383,7 @@ fn answer_time(platform: &Platform, job: JobId) -> Result<Duration, Fault> {
     let dataset = platform
         .slot
         .with(job, |running| running.opened.dataset.clone())?;
-    let own = platform.datasets.imported(&dataset)?.users;
+    let own = platform.datasets.imported(&dataset)?.report.users as u64;
     let all = u32::try_from(own).unwrap_or(u32::MAX);
     platform
         .slot

@@ -8,6 +8,7 @@ use s3rec_node::audit::APPROVAL_LABEL;
 use s3rec_node::datasets::DatasetName;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
+use s3rec_node::versions::binding;
 use s3rec_spmm::ReleasePolicy;
 use s3rec_spmm::noise_first::guarantee::Unstated;
 use s3rec_wire::convert::approval_to_bytes;
@@ -19,9 +20,6 @@ use crate::platform::Platform;
 use crate::policy::{Standing, Verdict};
 use crate::tables::{APPROVALS, CONSENTS};
 use crate::{consented, ledger};
-
-/// Stored with the consent to a job that a rule of the policy limited when it was approved.
-const UNDER_A_RULE: &str = "a rule of the policy limits it";
 
 /// Signs the consent to a proposal that waits for it. `latest_end` 0 leaves the end to the
 /// proposal and the policy; `given` is what is stated of the links. `by` is who decided, for our
@@ -53,7 +51,7 @@ pub(crate) fn give(
         Some(policy) => policy.rule(&consent.peer, dataset)?,
         None => None,
     };
-    let bounds = bounds::stated(platform, dataset, rule, given)?;
+    let bounds = bounds::stated((&platform.datasets, &platform.limits), dataset, rule, given)?;
     if let ReleasePolicy::Friends(_) = proposal.release {
         // What is promised of friends' sums would be false beside it.
         Unstated::check(proposal.pattern, bounds.rule).map_err(|unstated| {
@@ -78,10 +76,11 @@ pub(crate) fn give(
     let copy = platform.datasets.copy(&name, proposal.job)?;
     let version = &copy.version;
     let before = ledger::account(platform, &version.lineage, Some(job))?;
+    let (social_commitment, social_lineage) = binding(version)?;
     let (rating_pin, social_pin) = platform.pins();
     let approval = Approval {
-        social_commitment: stored(&version.commitment)?,
-        social_lineage: stored(&version.lineage)?,
+        social_commitment,
+        social_lineage,
         approved_unix_ms: now_unix_ms(),
         expires_unix_ms: end,
         rating_pin,
@@ -106,8 +105,7 @@ pub(crate) fn give(
         signature: signature.to_vec(),
     };
     consent.dataset = dataset.into();
-    // Which holds on: without a rule such a job shows nothing more.
-    consent.policy = rule.map_or_else(String::new, |_| UNDER_A_RULE.into());
+    consent.is_ruled = rule.is_some();
     platform.store.put_all(&[
         (APPROVALS, job, signed.to_row()),
         (CONSENTS, job, consent.to_row()),
@@ -173,13 +171,6 @@ pub(crate) fn verdict(
     policy.judge(&peer, proposal, |dataset, bounds| {
         consented::planned(platform, dataset, Some((proposal, bounds)))
     })
-}
-
-fn stored<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
-    let message = "a stored version of the data is damaged";
-    bytes
-        .try_into()
-        .map_err(|_| Fault::new(Reason::StorageFailed, message))
 }
 
 fn no_version(dataset: &str) -> Fault {

@@ -1,14 +1,14 @@
 //! What P1's people state of their links, and what follows from it for the operator of a job.
 
+use s3rec_data::ImportedLinks;
 use s3rec_job::Proposal;
+use s3rec_node::config::Limits;
 use s3rec_node::datasets::Datasets;
 use s3rec_sparse::{BoundsRule, OperatorBounds, PublicBounds, SocialOperator, StatedBounds};
 use s3rec_spmm::fetch;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::imports::Links;
-use crate::platform::Platform;
 use crate::policy::{Policy, Rule};
 
 /// A statement as an operator gives it with an approval; what is absent is the policy's, or the
@@ -23,13 +23,13 @@ pub(crate) struct Given {
 /// What is stated of a data set, which must be true of all of it. A fault is for the people here:
 /// it names what the links come to.
 pub(crate) fn stated(
-    platform: &Platform,
+    (datasets, limits): (&Datasets<Links>, &Limits),
     dataset: &str,
     rule: Option<&Rule>,
     given: Given,
 ) -> Result<PublicBounds, Fault> {
-    let report = platform.datasets.imported(dataset)?;
-    let otherwise = rule.map_or_else(|| configured(platform, &report), Rule::bounds);
+    let report = datasets.imported(dataset)?;
+    let otherwise = rule.map_or_else(|| configured(limits, &report), Rule::bounds);
     let bounds = PublicBounds {
         stated: StatedBounds {
             degree: given.degree.unwrap_or(otherwise.stated.degree),
@@ -45,12 +45,12 @@ pub(crate) fn stated(
 pub(crate) fn approves_by_itself(
     policy: Option<&Policy>,
     dataset: &str,
-    report: &v1::ImportLinksResponse,
+    imported: &ImportedLinks,
 ) -> Result<(), Fault> {
     let rules = policy.into_iter().flat_map(|policy| policy.approving());
     rules
         .filter(|rule| rule.dataset == dataset)
-        .try_for_each(|rule| holds(&rule.bounds().stated, dataset, report))
+        .try_for_each(|rule| holds(&rule.bounds().stated, dataset, imported))
 }
 
 /// The same of all data sets that are here.
@@ -70,25 +70,22 @@ pub(crate) fn all_approve_by_themselves(
 }
 
 /// Whether all of a data set keeps what is stated.
-fn holds(
-    stated: &StatedBounds,
-    dataset: &str,
-    report: &v1::ImportLinksResponse,
-) -> Result<(), Fault> {
-    if report.largest_degree == 0 && report.links > 0 {
+fn holds(stated: &StatedBounds, dataset: &str, imported: &ImportedLinks) -> Result<(), Fault> {
+    let (degree, links) = (imported.largest_degree, imported.report.links as u64);
+    if degree == 0 && links > 0 {
         let message = format!(
             "the data set {dataset:?} was imported by a version that did not count degrees"
         );
         return Err(Fault::new(Reason::WrongState, message)
             .remedied_by("Import the links again, under the same name."));
     }
-    if stated.hold(report.largest_degree, report.links) {
+    if stated.hold(degree, links) {
         return Ok(());
     }
     let message = format!(
-        "the data set {dataset:?} has {} links and a user with {} of them; what is stated is at \
-         most {} links and {} of one user",
-        report.links, report.largest_degree, stated.links, stated.degree
+        "the data set {dataset:?} has {links} links and a user with {degree} of them; what is \
+         stated is at most {} links and {} of one user",
+        stated.links, stated.degree
     );
     Err(Fault::new(Reason::LimitExceeded, message)
         .at("field", "bounds")
@@ -102,13 +99,11 @@ fn holds(
 
 /// Without a policy: by the configuration and the number of users in the data set, which P0
 /// learns anyway.
-fn configured(platform: &Platform, report: &v1::ImportLinksResponse) -> PublicBounds {
-    let limits = &platform.limits;
+fn configured(limits: &Limits, imported: &ImportedLinks) -> PublicBounds {
     PublicBounds {
         stated: StatedBounds {
             degree: limits.degree_bound.max(1),
-            links: report
-                .users
+            links: (imported.report.users as u64)
                 .saturating_mul(limits.links_per_user.into())
                 .max(1),
         },
@@ -118,12 +113,12 @@ fn configured(platform: &Platform, report: &v1::ImportLinksResponse) -> PublicBo
 
 /// Refuses a product that is larger than the configuration allows, before anything is read for it.
 pub(crate) fn within_product_values(
-    platform: &Platform,
+    limits: &Limits,
     proposal: &Proposal,
     users: u32,
 ) -> Result<(), Fault> {
     let values = u64::from(users) * u64::from(proposal.columns());
-    let most = platform.limits.product_values;
+    let most = limits.product_values;
     if values <= most {
         return Ok(());
     }

@@ -56,7 +56,13 @@ pub(crate) fn of(
         };
         let now = ledger::account(platform, &version.lineage, None)?;
         // Links that do not keep what is stated of them cannot be approved as they are.
-        let stated = bounds::stated(platform, &dataset, rule, Given::default()).ok();
+        let stated = bounds::stated(
+            (&platform.datasets, &platform.limits),
+            &dataset,
+            rule,
+            Given::default(),
+        )
+        .ok();
         let asked = proposal.zip(stated.as_ref());
         let Some(planned) = consented::planned(platform, &dataset, asked)? else {
             continue;

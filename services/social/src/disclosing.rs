@@ -428,10 +428,10 @@ pub(crate) fn evaluate(
         let others = ledger::in_all(platform, Some(&job))?;
         policy.permits_in_all(&counting::with_job(&others, of_job))?;
     }
-    match (is_ruled, consent.policy.is_empty()) {
+    match (is_ruled, consent.is_ruled) {
         (true, _) => Ok(()),
-        (false, true) => within_configuration(platform, proposal, &account),
-        (false, false) => {
+        (false, false) => within_configuration(platform, proposal, &account),
+        (false, true) => {
             let message =
                 "no rule of the policy is about this job any more; it was approved under one";
             Err(Fault::new(Reason::BeyondConsent, message).at("job", &job))

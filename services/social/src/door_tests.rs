@@ -13,6 +13,7 @@ use s3rec_sparse::{BoundsRule, OperatorKind, PublicBounds, StatedBounds};
 use s3rec_spmm::noise_first::Sides;
 use s3rec_spmm::{Admission, Asked, FriendsRelease, Protocol, ReleasePolicy};
 use s3rec_wire::convert::proposal_to_wire;
+use s3rec_wire::record::Record;
 use s3rec_wire::status::Reason;
 
 use crate::attack_tests::Bare;
@@ -46,7 +47,7 @@ async fn running() -> (Bare, Proposal) {
 
 fn approve(platform: &Platform, proposal: &Proposal) {
     let message = proposal_to_wire(proposal);
-    proposals::receive(platform, proposal, &message, "rating".into()).unwrap();
+    proposals::receive(platform, proposal, &message.to_record(), "rating".into()).unwrap();
     let name = proposal.job.to_string();
     approval::give(platform, &name, "links", 0, GIVEN, "a test").unwrap();
     platform.slot.attach(proposal.job);
@@ -240,7 +241,7 @@ fn of_two_proposals_with_one_id_one_is_taken() {
         let receive = |proposal: &Proposal| {
             let message = proposal_to_wire(proposal);
             together.wait();
-            proposals::receive(platform, proposal, &message, "rating".into())
+            proposals::receive(platform, proposal, &message.to_record(), "rating".into())
         };
         let (first, second) = std::thread::scope(|scope| {
             let first = scope.spawn(|| receive(&one));

@@ -43,7 +43,7 @@ pub(crate) fn bound(
 ) -> Result<Prepared, Fault> {
     let release = release_of(proposal).ok_or_else(not_friends)?;
     let users = u32::try_from(common.rows.len()).unwrap_or(u32::MAX);
-    bounds::within_product_values(platform, proposal, users)?;
+    bounds::within_product_values(&platform.limits, proposal, users)?;
     disclosing::may_go_on(platform, proposal.job)?;
     let stated = stated(platform, proposal.job)?;
     let split = split_of(&release, users, &request.opened)?;
@@ -311,7 +311,8 @@ fn not_friends() -> Fault {
 mod tests {
     use super::*;
     use crate::attack_tests::Bare;
-    use crate::witness::{self, WitnessedOpened};
+    use crate::witness;
+    use crate::witnessed_opened::WitnessedOpened;
     use s3rec_audit::Kind;
     use s3rec_wire::convert::bitmap;
 

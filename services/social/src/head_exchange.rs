@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use s3rec_audit::{Head, Meeting, PublicKey, Signature};
+use s3rec_audit::{Head, HeadExchange, PublicKey, Signature};
 use s3rec_job::JobState;
 use s3rec_wire::convert::{head_from_wire, head_to_wire};
 use s3rec_wire::status::{Fault, Reason};
@@ -30,24 +30,24 @@ pub(crate) fn answer(
         return keep(platform, request, rating, rating_key);
     }
     // Whatever becomes of it: a head that is refused is stored too.
-    platform.meeting.take().map_err(|wait| {
+    platform.exchanging_heads.take().map_err(|wait| {
         let message = "the audit logs have met too often in an hour";
         let wait = wait.as_secs().saturating_add(1);
         Fault::new(Reason::LimitExceeded, message).remedied_by(format!("Sign again in {wait} s."))
     })?;
     platform.peer_log().check(&rating)?;
-    let meeting = Meeting {
+    let heads = HeadExchange {
         job: request.job_id.clone(),
         phase: request.phase().as_str_name().into(),
         rating,
         social: platform.slot.head()?,
     };
-    let signature = platform.audit.sign_meeting(&meeting);
+    let signature = platform.audit.sign_heads(&heads);
     let response = CrossSignResponse {
-        social_head: Some(head_to_wire(&meeting.social)),
+        social_head: Some(head_to_wire(&heads.social)),
         signature: signature.to_vec(),
     };
-    *pending(platform) = Some((meeting, signature));
+    *pending(platform) = Some((heads, signature));
     Ok(response)
 }
 
@@ -58,21 +58,21 @@ fn keep(
     rating_key: &PublicKey,
 ) -> Result<CrossSignResponse, Fault> {
     let social = head_from_wire("social_head", request.social_head.as_ref())?;
-    let Some((meeting, ours)) = pending(platform).take().filter(|(meeting, _)| {
-        meeting.job == request.job_id
-            && meeting.phase == request.phase().as_str_name()
-            && (meeting.rating, meeting.social) == (rating, social)
+    let Some((heads, ours)) = pending(platform).take().filter(|(heads, _)| {
+        heads.job == request.job_id
+            && heads.phase == request.phase().as_str_name()
+            && (heads.rating, heads.social) == (rating, social)
     }) else {
         let message = "these heads are not the ones that this platform has signed last";
         return Err(Fault::new(Reason::OutOfOrder, message).at("job", &request.job_id));
     };
-    let theirs = platform.read_signature(&meeting, rating_key, &request.signature)?;
-    platform.audit.keep_meeting(&meeting, &theirs, &ours)?;
+    let theirs = platform.read_signature(&heads, rating_key, &request.signature)?;
+    platform.audit.keep_heads(&heads, &theirs, &ours)?;
     platform.peer_log().signed(&rating)?;
     Ok(CrossSignResponse::default())
 }
 
-fn pending(platform: &Platform) -> std::sync::MutexGuard<'_, Option<(Meeting, Signature)>> {
+fn pending(platform: &Platform) -> std::sync::MutexGuard<'_, Option<(HeadExchange, Signature)>> {
     let pending = platform.half_signed.lock();
     pending.unwrap_or_else(PoisonError::into_inner)
 }

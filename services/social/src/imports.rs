@@ -1,12 +1,11 @@
 //! Files of links: how they are read, committed to and reported.
 
-use s3rec_data::{LinkOptions, LinkSet, LinkShape, Weights};
+use s3rec_data::{FileHeader, ImportedLinks, LinkOptions, LinkSet, LinkShape, Weights};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule};
-use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts, roster_to_wire};
+use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 /// What the social platform imports.
 pub(crate) struct Links;
@@ -16,9 +15,9 @@ impl Content for Links {
     const ROWS: &'static str = "links";
     const PARTS: &'static [&'static str] = &[parts::USERS];
     type Data = LinkSet;
-    type Imported = v1::ImportLinksResponse;
+    type Imported = ImportedLinks;
 
-    fn read(files: &Files, header: &v1::FileHeader, limit_bytes: u64) -> Result<LinkSet, Unread> {
+    fn read(files: &Files, header: &FileHeader, limit_bytes: u64) -> Result<LinkSet, Unread> {
         let options = LinkOptions {
             max_decompressed_bytes: limit_bytes,
             ..link_options(header)?
@@ -53,31 +52,19 @@ impl Content for Links {
         Ok(())
     }
 
-    fn imported(links: &LinkSet, header: &v1::FileHeader) -> v1::ImportLinksResponse {
-        let report = &links.report;
-        let users = report.users as f64;
-        v1::ImportLinksResponse {
+    fn imported(links: &LinkSet, header: &FileHeader) -> ImportedLinks {
+        ImportedLinks {
             dataset: header.dataset.clone(),
-            users: report.users as u64,
-            links: report.links as u64,
-            duplicates: report.duplicates_merged,
-            self_links: report.self_links_dropped,
-            rows: report.rows,
-            density: report.links as f64 / (users * (users - 1.0)).max(1.0),
-            not_positive: report.not_positive_dropped,
             largest_degree: largest_degree(links),
-            missing: report.missing_dropped,
-            reading: Some(s3rec_node::reading::to_wire(&report.reading)),
-            reversed: report.reversed_added,
-            empty_lists: report.empty_lists,
-            roster: report.roster.as_ref().map(roster_to_wire),
+            report: links.report.clone(),
         }
     }
 
-    fn sizes(imported: &v1::ImportLinksResponse) -> (u64, u64) {
-        let listed = imported.roster.as_ref();
+    fn sizes(imported: &ImportedLinks) -> (u64, u64) {
+        let report = &imported.report;
+        let listed = report.roster.as_ref();
         let listed = listed.map_or(0, |roster| roster.only_listed);
-        (imported.users + listed, imported.links)
+        ((report.users + listed) as u64, report.links as u64)
     }
 }
 
@@ -85,7 +72,7 @@ impl Content for Links {
 ///
 /// # Errors
 /// [`Reason::InvalidRequest`] naming the field of the header that makes no sense.
-pub fn link_options(header: &v1::FileHeader) -> Result<LinkOptions, Fault> {
+pub fn link_options(header: &FileHeader) -> Result<LinkOptions, Fault> {
     let truster = column(&header.truster_column, "truster_column")?;
     let trustee = column(&header.trustee_column, "trustee_column")?;
     let weight = column(&header.weight_column, "weight_column")?;

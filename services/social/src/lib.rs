@@ -69,6 +69,7 @@ mod tables;
 mod witness;
 #[cfg(test)]
 mod witness_tests;
+mod witnessed_opened;
 
 pub use args::Args;
 pub use imports::link_options;

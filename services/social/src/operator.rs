@@ -5,14 +5,14 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use s3rec_audit::Kind;
-use s3rec_job::{Account, JobCost, JobState, Phase};
+use s3rec_job::{Account, Consent, JobCost, JobState, Phase};
 use s3rec_node::datasets::parts::USERS;
 use s3rec_node::tls::Caller;
-use s3rec_node::verbs::{WatchStream, answered, watched};
+use s3rec_node::verbs::{WatchStream, answered, entries_to_wire, entry_to_wire, watched};
 use s3rec_sparse::BoundsRule;
 use s3rec_wire::convert::{
-    account_to_wire, disclosure_to_wire, event_to_wire, job_cost_to_wire, job_id, state_name,
-    state_to_wire,
+    account_to_wire, disclosure_to_wire, event_to_wire, file_header_to_wire,
+    imported_links_to_wire, job_cost_to_wire, job_id, proposal_to_wire, state_name, state_to_wire,
 };
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
@@ -40,7 +40,7 @@ impl OperatorService {
     fn with_accounts(
         &self,
         job: &str,
-        summary: v1::ProposalSummary,
+        consent: Consent,
         accounts: &[Account],
     ) -> v1::ProposalSummary {
         let proposal = self.0.proposal(job);
@@ -50,9 +50,9 @@ impl OperatorService {
         };
         warnings.extend(self.not_listed(job));
         // And what has shown itself since it was proposed.
-        for shown_since in &summary.warnings {
-            if !warnings.contains(shown_since) {
-                warnings.push(shown_since.clone());
+        for shown_since in consent.warnings {
+            if !warnings.contains(&shown_since) {
+                warnings.push(shown_since);
             }
         }
         if let Some(warning) = ledger::of_other_names(accounts) {
@@ -61,10 +61,11 @@ impl OperatorService {
         let is_asked = self.0.state(job) == JobState::Proposed && self.0.policy().is_some();
         let budgets = match &proposal {
             Ok(proposal) if self.0.state(job) == JobState::Proposed => {
-                budgets::of(&self.0, &summary.peer, Some(proposal)).unwrap_or_default()
+                budgets::of(&self.0, &consent.peer, Some(proposal)).unwrap_or_default()
             }
             _ => Vec::new(),
         };
+        let asked = proposal.as_ref().ok().map(proposal_to_wire);
         let judged = proposal.and_then(|proposal| match is_asked {
             true => approval::verdict(&self.0, job, &proposal).map(Some),
             false => Ok(None),
@@ -75,13 +76,23 @@ impl OperatorService {
             Err(fault) => fault.message,
             Ok(None) => String::new(),
         };
+        let asked = asked.unwrap_or_default();
         v1::ProposalSummary {
+            job_id: job.into(),
+            peer: consent.peer,
+            purpose: asked.purpose,
+            model: asked.model,
+            protocol: asked.protocol,
+            pattern_policy: asked.pattern_policy,
+            release_policy: asked.release_policy,
             last_event: self.0.journal.last(job).map(event_to_wire),
-            accounts: accounts.iter().map(account_to_wire).collect(),
+            created_unix_ms: consent.created_unix_ms,
             warnings,
+            dataset: consent.dataset,
+            accounts: accounts.iter().map(account_to_wire).collect(),
             policy,
             budgets: budgets.iter().map(budget_to_wire).collect(),
-            ..summary
+            expires_unix_ms: asked.expires_unix_ms,
         }
     }
 
@@ -194,7 +205,8 @@ impl SocialPlatform for OperatorService {
         &self,
         request: Request<Streaming<v1::FileChunk>>,
     ) -> Result<Response<v1::ImportLinksResponse>, Status> {
-        answered(self.0.import_links(request).await)
+        let imported = self.0.import_links(request).await;
+        answered(imported.map(imported_links_to_wire))
     }
 
     async fn list_proposals(
@@ -202,7 +214,7 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::ListProposalsRequest>,
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let pending_only = request.into_inner().pending_only;
-        let consents = self.0.store.list::<v1::ProposalSummary>(CONSENTS, "");
+        let consents = self.0.store.list::<Consent>(CONSENTS, "");
         let consents = consents.map_err(Fault::from)?.into_iter();
         let listed =
             consents.filter(|(job, _)| !pending_only || self.0.state(job) == JobState::Proposed);
@@ -304,7 +316,7 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::WatchProposalRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let job = request.into_inner().job_id;
-        self.0.proposal(&job)?;
+        self.0.consent(&job)?;
         let events = self.0.journal.watch(&job).map_err(Fault::from)?;
         Ok(watched(events))
     }
@@ -378,7 +390,7 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
         of_links(&request.get_ref().kind)?;
-        answered(self.0.datasets.list())
+        answered(self.0.datasets.list().map(entries_to_wire))
     }
 
     async fn show_dataset(
@@ -388,9 +400,9 @@ impl SocialPlatform for OperatorService {
         of_links(&request.get_ref().kind)?;
         let shown = self.0.datasets.show(&request.into_inner().dataset)?;
         Ok(Response::new(v1::ShowLinksResponse {
-            dataset: Some(shown.dataset),
-            imported: Some(shown.imported),
-            header: Some(shown.header),
+            dataset: Some(entry_to_wire(shown.dataset)),
+            imported: Some(imported_links_to_wire(shown.imported)),
+            header: Some(file_header_to_wire(shown.header)),
         }))
     }
 
@@ -408,7 +420,7 @@ impl SocialPlatform for OperatorService {
     ) -> Result<Response<v1::DeleteJobResponse>, Status> {
         let who = Caller::name_of(&request);
         let job_id = request.into_inner().job_id;
-        self.0.proposal(&job_id)?;
+        self.0.consent(&job_id)?;
         self.0.ended.delete(&job_id, &who)?;
         Ok(Response::new(v1::DeleteJobResponse { job_id }))
     }

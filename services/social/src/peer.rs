@@ -109,7 +109,7 @@ impl PeerService {
         rating_key(&self.0, &request)?;
         let message = request.into_inner();
         let proposal = proposal_from_wire(&message)?;
-        let state = proposals::receive(&self.0, &proposal, &message, peer)?;
+        let state = proposals::receive(&self.0, &proposal, &message.to_record(), peer)?;
         Ok(v1::PeerProposalReceipt {
             job_id: message.job_id,
             state: state_to_wire(state).into(),

@@ -5,8 +5,9 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use s3rec_audit::{Kind, Meeting, Signature};
-use s3rec_job::{JobEvent, JobState, Overlap, Party, Phase, Proposal};
+use s3rec_audit::{HeadExchange, Kind, Signature};
+use s3rec_data::ImportedLinks;
+use s3rec_job::{Consent, JobEvent, JobState, Overlap, Party, Phase, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
 use s3rec_node::config::{Limits, SocialSettings};
 use s3rec_node::daemon::DaemonError;
@@ -14,10 +15,10 @@ use s3rec_node::datasets::Content;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::platform::Core;
 use s3rec_node::retention::JobTables;
+use s3rec_node::spool::Upload;
 use s3rec_node::tls::{Caller, Identity};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
-use tonic::{Request, Streaming};
+use tonic::Request;
 
 use crate::bounds;
 use crate::imports::Links;
@@ -25,7 +26,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::probe::Allowance;
 use crate::slot::Slot;
 use crate::tables::{APPROVALS, CONSENTS, COSTS, COUNTED, DISCLOSURES, PROPOSALS};
-use crate::witness::WitnessedOpened;
+use crate::witnessed_opened::WitnessedOpened;
 
 /// Where what belongs to a job is.
 const OF_JOBS: JobTables = JobTables {
@@ -39,7 +40,7 @@ pub(crate) type Counting<'a> = MutexGuard<'a, ()>;
 
 /// Meetings of the audit logs, and absences from running jobs, that an hour has for each proposal
 /// that it may have: more than an honest job needs, and a bound on log and journal.
-const MEETINGS_OF_A_PROPOSAL: u32 = 16;
+const HEAD_EXCHANGES_OF_A_PROPOSAL: u32 = 16;
 const ABSENCES_OF_A_PROPOSAL: u32 = 4;
 
 fn per_proposal(limits: &Limits, each: u32) -> HourlyAllowance {
@@ -55,7 +56,7 @@ pub(crate) struct Platform {
     /// What is left of the probes answered in a minute.
     pub(crate) probes: Allowance,
     /// Heads of both audit logs that we have signed and P0 has not yet.
-    pub(crate) half_signed: Mutex<Option<(Meeting, Signature)>>,
+    pub(crate) half_signed: Mutex<Option<(HeadExchange, Signature)>>,
     policy_file: Option<PathBuf>,
     policy: RwLock<Option<Arc<Policy>>>,
     /// Held while somebody decides, so that limits are not used twice.
@@ -66,9 +67,9 @@ pub(crate) struct Platform {
     /// Jobs that are being ended: nothing of theirs begins or leaves any more, though the journal
     /// does not say so yet.
     ending: Mutex<HashSet<String>>,
-    /// How many meetings of the audit logs are still kept, and how often P0 may still be away
+    /// How many exchanges of the audit logs' heads are still kept, and how often P0 may still be away
     /// from a running job.
-    pub(crate) meeting: HourlyAllowance,
+    pub(crate) exchanging_heads: HourlyAllowance,
     pub(crate) being_away: HourlyAllowance,
     /// Who was opened of each lineage, as our audit log witnesses it.
     witnessed: Mutex<WitnessedOpened>,
@@ -111,7 +112,7 @@ impl Platform {
             deciding: Mutex::default(),
             counting: Mutex::default(),
             ending: Mutex::default(),
-            meeting: per_proposal(&settings.limits, MEETINGS_OF_A_PROPOSAL),
+            exchanging_heads: per_proposal(&settings.limits, HEAD_EXCHANGES_OF_A_PROPOSAL),
             being_away: per_proposal(&settings.limits, ABSENCES_OF_A_PROPOSAL),
             witnessed: Mutex::default(),
             core,
@@ -143,8 +144,8 @@ impl Platform {
     /// Reads a file of links in; not such as a rule of the policy would approve beyond what it states.
     pub(crate) async fn import_links(
         &self,
-        request: Request<Streaming<v1::FileChunk>>,
-    ) -> Result<v1::ImportLinksResponse, Fault> {
+        request: Request<Upload>,
+    ) -> Result<ImportedLinks, Fault> {
         let who = Caller::name_of(&request);
         let policy = self.policy();
         let imported =
@@ -203,11 +204,9 @@ impl Platform {
         proposal.ok_or_else(|| Fault::no_job(job))
     }
 
-    pub(crate) fn consent(&self, job: &str) -> Result<v1::ProposalSummary, Fault> {
-        self.store.get(CONSENTS, job)?.ok_or_else(|| {
-            let message = format!("what was asked of the people here over {job} is gone");
-            Fault::new(Reason::StorageFailed, message).at("job", job)
-        })
+    pub(crate) fn consent(&self, job: &str) -> Result<Consent, Fault> {
+        let consent: Option<Consent> = self.store.get(CONSENTS, job)?;
+        consent.ok_or_else(|| Fault::no_job(job))
     }
 
     /// Records a new state, unless the job has ended; then the first end stands.

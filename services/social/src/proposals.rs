@@ -1,29 +1,27 @@
 //! Takes proposals in, for the people here to decide on.
 
 use s3rec_audit::Kind;
-use s3rec_job::{JobDisclosure, JobEvent, JobState, Party, Phase, Proposal};
+use s3rec_job::{Consent, JobDisclosure, JobEvent, JobState, Party, Phase, Proposal};
 use s3rec_node::offer;
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::rows::Row;
-use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1;
 
 use crate::platform::Platform;
 use crate::tables::{CONSENTS, DISCLOSURES, PROPOSALS};
 use crate::{approval, approved};
 
-/// Stores a proposal; the same one again is answered alike.
+/// Stores a proposal, which came as the bytes `received`; the same one again is answered alike.
 pub(crate) fn receive(
     platform: &Platform,
     proposal: &Proposal,
-    message: &v1::PeerProposal,
+    received: &[u8],
     peer: String,
 ) -> Result<JobState, Fault> {
     let job = proposal.job.to_string();
     offer::check(proposal)?;
     approved::not_expired(proposal.terms.expires_unix_ms)?;
-    if let Some(state) = take_in(platform, proposal, message, peer)? {
+    if let Some(state) = take_in(platform, proposal, received, peer)? {
         return Ok(state);
     }
     platform.ended.make_room();
@@ -36,7 +34,7 @@ pub(crate) fn receive(
 fn take_in(
     platform: &Platform,
     proposal: &Proposal,
-    message: &v1::PeerProposal,
+    received: &[u8],
     peer: String,
 ) -> Result<Option<JobState>, Fault> {
     let _one_at_a_time = platform.deciding();
@@ -67,28 +65,15 @@ fn take_in(
         let message = format!("{open} proposals are open, which is the limit");
         return Err(Fault::new(Reason::LimitExceeded, message));
     }
-    let consent = v1::ProposalSummary {
-        job_id: job.clone(),
+    let consent = Consent {
         peer,
-        purpose: proposal.purpose.clone(),
-        model: message.model,
-        protocol: message.protocol,
-        pattern_policy: message.pattern_policy,
-        budgets: Vec::new(),
-        release_policy: message.release_policy,
-        last_event: None,
         created_unix_ms: now_unix_ms(),
-        // Told anew whenever somebody asks.
-        warnings: Vec::new(),
-        dataset: String::new(),
-        accounts: Vec::new(),
-        policy: String::new(),
-        expires_unix_ms: proposal.terms.expires_unix_ms,
+        ..Consent::default()
     };
     let entry = [
         ("job", job.as_str().into()),
         ("peer", consent.peer.as_str().into()),
-        ("proposal", message.to_record().into()),
+        ("proposal", received.into()),
     ];
     platform.audit.record(Kind::Proposal, entry)?;
     platform.store.put_all(&[

@@ -183,7 +183,7 @@ async fn bound(
 ) -> Result<Prepared, Fault> {
     let Common { rows, digest, .. } = common;
     let users = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-    bounds::within_product_values(platform, proposal, users)?;
+    bounds::within_product_values(&platform.limits, proposal, users)?;
     // The whole rule, with the users and what the job comes to, before anything of Y is read.
     disclosing::may_go_on(platform, proposal.job)?;
     let stated = platform

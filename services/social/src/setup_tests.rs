@@ -12,6 +12,7 @@ use s3rec_node::alignment::Common;
 use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::{ProductRequest, Protocol, ReleasePolicy, choose_parameters};
 use s3rec_wire::convert::{head_to_wire, parameters_to_wire, proposal_to_wire};
+use s3rec_wire::record::Record;
 use s3rec_wire::status::Reason;
 use s3rec_wire::v1::{CrossSignRequest, SetupRequest, SetupResponse};
 use tokio::time::Instant;
@@ -63,7 +64,7 @@ async fn answers(
     let (platform, job) = (&bare.platform, proposal.job);
     let name = &job.to_string();
     let message = proposal_to_wire(&proposal);
-    proposals::receive(platform, &proposal, &message, "rating".into()).unwrap();
+    proposals::receive(platform, &proposal, &message.to_record(), "rating".into()).unwrap();
     approval::give(platform, name, dataset, 0, given, "a test").unwrap();
     let opened = consented::begin(platform, name).unwrap();
     platform.slot.attach(job);

@@ -5,19 +5,18 @@
 use std::collections::BTreeMap;
 
 use s3rec_audit::{AuditError, Entry, Kind};
-use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, OpenedUsers, Shown};
+use s3rec_job::{CountedOpening, JobDisclosure, OpenedDay, Shown};
 use s3rec_node::process::now_unix_ms;
 use s3rec_node::versions;
 use s3rec_spmm::ReleasePolicy;
-use s3rec_wire::convert::proposal_from_wire;
-use s3rec_wire::record::Record;
+use s3rec_wire::older;
 use s3rec_wire::status::Fault;
-use s3rec_wire::v1;
 
 use crate::disclosing::AGREEMENT;
 use crate::ledger;
 use crate::platform::Platform;
 use crate::tables::{COUNTED, DISCLOSURES};
+use crate::witnessed_opened::WitnessedOpened;
 
 /// δ of a noised job whose proposal does not read any more.
 pub(crate) const USUAL_DELTA: f64 = 1e-6;
@@ -36,24 +35,6 @@ pub(crate) struct Testimony {
     /// jobs.
     accounts: BTreeMap<Vec<u8>, [u64; 2]>,
     opened: WitnessedOpened,
-}
-
-/// By lineage: the digest of all users who were opened in one-sided releases of friends' sums, as the
-/// newest agreement on such has it.
-#[derive(Default)]
-pub(crate) struct WitnessedOpened(BTreeMap<Vec<u8>, [u8; 32]>);
-
-impl WitnessedOpened {
-    /// The newest agreement about a lineage.
-    pub(crate) fn says(&mut self, lineage: &[u8], digest: [u8; 32]) {
-        self.0.insert(lineage.to_vec(), digest);
-    }
-
-    /// Whether these are the users of whom the log knows.
-    pub(crate) fn is_known(&self, lineage: &[u8], opened: &OpenedUsers) -> bool {
-        let witnessed = self.0.get(lineage);
-        witnessed.is_none_or(|digest| opened.digest() == *digest)
-    }
 }
 
 /// Raises the ledger to what the audit log says, job by job, and gives data sets that the store
@@ -300,8 +281,7 @@ fn unknown(job: &str) -> JobDisclosure {
 /// A job as it was proposed; nothing is counted of it yet.
 fn proposed(entry: &Entry) -> Result<JobDisclosure, AuditError> {
     let job = entry.needed_text("job")?;
-    let proposal = v1::PeerProposal::from_record(entry.needed_bytes("proposal")?).ok();
-    let proposal = proposal.and_then(|message| proposal_from_wire(&message).ok());
+    let proposal = older::proposal(entry.needed_bytes("proposal")?).ok();
     let delta = match proposal.as_ref().map(|proposal| proposal.release) {
         Some(ReleasePolicy::Noised { delta, .. }) => delta,
         _ => USUAL_DELTA,

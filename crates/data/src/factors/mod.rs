@@ -83,7 +83,6 @@ pub struct FactorSet {
 
 /// The account of a file of factors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FactorReport {
     /// Users with a vector.
     pub users: usize,

@@ -17,8 +17,9 @@ use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy, PublicBounds, Stated
 use s3rec_spmm::{Frame, ProductRequest, Protocol, ReleasePolicy, Step, choose_parameters};
 use s3rec_wire::convert::{
     AlignOpening, ChunkHeader, Direction, align_chunk, align_opening, approval_from_bytes,
-    approval_to_bytes, chunk_of_header, header_of, parameters_from_wire, parameters_to_wire,
-    proposal_from_wire, proposal_to_wire, release_from_wire, release_to_wire, solver_from_wire,
+    approval_to_bytes, chunk_of_header, file_header_from_wire, header_of, parameters_from_wire,
+    parameters_to_wire, proposal_from_wire, proposal_to_wire, release_from_wire, release_to_wire,
+    solver_from_wire,
 };
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
@@ -245,7 +246,7 @@ fn requests() -> Vec<File> {
         scale_max: 5.0,
         ..v1::FileHeader::default()
     };
-    assert!(s3rec_rating::rating_options(&header).is_ok());
+    assert!(s3rec_rating::rating_options(&file_header_from_wire(header.clone())).is_ok());
     let same_column = v1::FileHeader {
         item_column: "1".into(),
         ..header.clone()

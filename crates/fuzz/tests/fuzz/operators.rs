@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use s3rec_cli::connection::ConnectionArgs;
 use s3rec_data::{RatingOptions, RatingSet};
 use s3rec_fuzz::edited;
+use s3rec_wire::convert::{file_header_from_wire, request_from_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::v1;
 
@@ -71,11 +72,13 @@ fn imports_and_proposals() {
     });
     bolero::check!().for_each(|bytes: &[u8]| {
         if let Ok(header) = v1::FileHeader::from_record(bytes)
-            && let Ok(options) = s3rec_rating::rating_options(&header)
+            && let Ok(options) = s3rec_rating::rating_options(&file_header_from_wire(header))
         {
             let _ = RatingSet::read_from(Path::new("ratings"), bytes, &options);
         }
-        if let Ok(request) = v1::ProposeJobRequest::from_record(bytes) {
+        if let Ok(request) = v1::ProposeJobRequest::from_record(bytes)
+            && let Ok(request) = request_from_wire(request)
+        {
             let _ = s3rec_rating::plan(ratings, &request);
         }
     });

@@ -1,8 +1,10 @@
 //! What the other platform's calls and refusals are read into.
 
-use s3rec_job::{Account, JobDisclosure, SignedApproval};
+use s3rec_job::{
+    Account, Consent, DataVersion, FinishedJob, JobDisclosure, JobRecord, ModelRecord,
+    SignedApproval,
+};
 use s3rec_node::rows::Row;
-use s3rec_node::versions::DataVersion;
 use s3rec_wire::convert::{self, proposal_from_wire, proposal_to_wire};
 use s3rec_wire::record::Record;
 use s3rec_wire::status::{Fault, Reason};
@@ -62,6 +64,10 @@ fn stored_rows() {
         let _ = Account::from_row(bytes);
         let _ = SignedApproval::from_row(bytes);
         let _ = DataVersion::from_row(bytes);
+        let _ = JobRecord::from_row(bytes);
+        let _ = FinishedJob::from_row(bytes);
+        let _ = ModelRecord::from_row(bytes);
+        let _ = Consent::from_row(bytes);
     });
 }
 

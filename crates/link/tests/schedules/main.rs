@@ -12,6 +12,8 @@
 //! | `transcript` | everything that ever left a machine, held to the rules |
 //! | `world` | what both platforms have |
 //! | `friends` | openings of friends' sums under the same weather |
+//! | `friends_world` | what both platforms have for those |
+//! | `parties` | what a job asks of either platform |
 //! | `job` | drives both platforms' jobs, which the daemons drive too |
 //!
 //! All of it is one thread and one seed: time is counted in attempts.
@@ -21,8 +23,10 @@
 )]
 
 mod friends;
+mod friends_world;
 mod job;
 mod network;
+mod parties;
 mod transcript;
 mod weather;
 mod world;

@@ -30,7 +30,7 @@ impl Default for ColdSettings {
             mu: Some(1.0),
             hide_all: 0.1,
             calibration_share: 0.2,
-            calibration_judged: 1000,
+            calibration_judged: 5000,
             placebo_draws: 3,
         }
     }

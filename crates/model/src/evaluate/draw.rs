@@ -9,7 +9,7 @@ use crate::friends::{
     OwnRatings, Sampling, relevant, rows_to_open,
 };
 use crate::random::{below, purpose, stream};
-use crate::{ListsModel, ModelError, Unit};
+use crate::{ListsModel, ModelError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
@@ -116,7 +116,7 @@ impl Drawing<'_> {
         let model = ListsModel::learn(&base, &self.settings.lists)?;
         let judging = Judging {
             cutoff: self.settings.ranking.cutoff,
-            relevant_from: self.settings.ranking.relevance.from(&Unit::of(&all_train)),
+            relevance: self.settings.ranking.relevance,
             users: self.cold.calibration_judged,
         };
         let calibration = Calibration::new(&model, &base, &all_train, &sides, &is_common, judging);
@@ -340,12 +340,17 @@ impl Group<'_> {
         };
         let own = &self.own[place];
         let rated = (&items[..], &values[..]);
+        let alone = own.list(calibration, &items, &values);
         let friends = releases.iter().map(|release| {
             let both = (own, &release.estimate);
-            release.few[place].list(calibration, both, user.row, rated)
+            let few = &release.few[place];
+            match few.gate.is_open {
+                true => few.list(calibration, both, user.row, rated),
+                // All items need not be scored again.
+                false => alone.clone(),
+            }
         });
-        let lists = [popular, own.list(calibration, &items, &values)];
-        let lists = lists.into_iter().chain(friends);
+        let lists = [popular, alone.clone()].into_iter().chain(friends);
         Some(lists.map(|list| ndcg(&list, &wanted)).collect())
     }
 

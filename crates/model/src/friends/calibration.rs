@@ -1,30 +1,33 @@
 use super::sides::OpenedSides;
-use crate::evaluate::ndcg;
+use crate::Unit;
+use crate::evaluate::{Relevance, ndcg};
 use crate::lists::{Catalogue, ListsModel, best, narrow};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::RatingMatrix;
+use s3rec_sparse::{Rating, RatingMatrix};
 
 /// Parts of the cross-validation over calibration users.
 pub(super) const FOLDS: usize = 5;
 
 /// Items among which candidates are compared, the most popular ones: others are hardly ever in a
 /// list of ten. Lists themselves are by all items.
-const SHORTLIST: usize = 16_384;
+const SHORTLIST: usize = 4_096;
 
 /// How lists are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judging {
     /// k of NDCG@k.
     pub cutoff: usize,
-    /// The lowest rating of an item that a list should have.
-    pub relevant_from: f64,
+    /// Which items a list should have.
+    pub relevance: Relevance,
     /// Calibration users whose lists decide, at most; their sums are learnt from all the same.
     pub users: usize,
 }
 
 /// One user's ratings, treated as unknown.
 pub(super) struct OwnList {
+    /// Row in a release.
+    pub(super) row: usize,
     pub(super) items: Vec<u32>,
     pub(super) values: Vec<f32>,
     /// Ascending.
@@ -104,18 +107,21 @@ pub struct Calibration<'a> {
     /// The better of popularity among all and among common users, by all ratings: what lists are
     /// made with in the end.
     pub(super) served: Vec<f32>,
-    /// Share of each item among all that was rated.
+    /// Share of each item in what the better of the two populations liked, every user counting as
+    /// much as in the targets of a map to items.
     pub(super) rates: Vec<f64>,
     pub(super) users: Vec<OwnList>,
+    /// Opened for having few ratings: they teach a map to items too. The model has seen theirs.
+    pub(super) few: Vec<OwnList>,
     /// Their factors from their own ratings.
     pub(super) factors: RealMatrix,
-    /// Their rows in a release.
-    pub(super) places: Vec<usize>,
     /// Those whose lists decide, as places among `users`.
     pub(super) judged: Vec<usize>,
     /// NDCG by popularity of the judged.
     pub(super) by_popularity: Vec<f64>,
     pub(super) judging: Judging,
+    /// The lowest rating of an item that a list should have.
+    pub(super) relevant_from: f64,
 }
 
 impl<'a> Calibration<'a> {
@@ -129,18 +135,23 @@ impl<'a> Calibration<'a> {
         is_common: &[bool],
         judging: Judging,
     ) -> Self {
-        let users: Vec<OwnList> = sides
-            .calibration
-            .iter()
-            .map(|&user| {
-                let (items, values) = ratings.by_user(user as usize);
-                OwnList {
-                    items: items.to_vec(),
-                    values: values.to_vec(),
-                    relevant: relevant(items, values, judging.relevant_from),
-                }
-            })
-            .collect();
+        let relevant_from = judging.relevance.from(&Unit::of(base));
+        let own_list = |(row, &user): (usize, &u32)| {
+            let (items, values) = ratings.by_user(user as usize);
+            OwnList {
+                row,
+                items: items.to_vec(),
+                values: values.to_vec(),
+                relevant: relevant(items, values, relevant_from),
+            }
+        };
+        let opened = || sides.opened.iter().enumerate();
+        let is_sampled = |user: &u32| sides.calibration.binary_search(user).is_ok();
+        let has_few = |user: &u32| !is_sampled(user) && sides.uploaded.binary_search(user).is_err();
+        let users = opened().filter(|(_, user)| is_sampled(user));
+        let users: Vec<OwnList> = users.map(own_list).collect();
+        let few = opened().filter(|(_, user)| has_few(user)).map(own_list);
+        let few: Vec<OwnList> = few.filter(|user| !user.items.is_empty()).collect();
         let rank = model.items().columns();
         let mut factors = RealMatrix::zeros(users.len(), rank);
         factors
@@ -177,20 +188,21 @@ impl<'a> Calibration<'a> {
         } else {
             (everybody, among(ratings, &|_| true))
         };
-        let rated = |item: usize| base.by_item(item).0.len() as f64;
-        let all = base.len().max(1) as f64;
+        let counts = |user: u32| !is_common_better || common(user);
+        let rates = rates(base, relevant_from, counts);
         Self {
             catalogue: Catalogue::new(model.items()),
             shortlist: Shortlist::new(model, &popularity),
-            rates: (0..base.items()).map(|item| rated(item) / all).collect(),
+            rates,
             model,
             served,
             users,
+            few,
             factors,
-            places: sides.calibration_places(),
             judged,
             by_popularity,
             judging,
+            relevant_from,
         }
     }
 
@@ -206,7 +218,7 @@ impl<'a> Calibration<'a> {
 
     /// The lowest rating of an item that a list should have.
     pub fn relevant_from(&self) -> f64 {
-        self.judging.relevant_from
+        self.relevant_from
     }
 
     /// The list by popularity alone, without `skip`, which is ascending.
@@ -229,6 +241,24 @@ impl<'a> Calibration<'a> {
     }
 }
 
+/// Share of each item in what users who count liked, 1/√n each with n ratings.
+fn rates(base: &RatingMatrix, relevant_from: f64, counts: impl Fn(u32) -> bool) -> Vec<f64> {
+    let mut rates = vec![0.0; base.items()];
+    let mut total = f64::MIN_POSITIVE;
+    let liked = |rating: &Rating| f64::from(rating.value) >= relevant_from;
+    for rating in base
+        .iter()
+        .filter(|rating| liked(rating) && counts(rating.user))
+    {
+        let count = base.by_user(rating.user as usize).0.len();
+        let value = 1.0 / (count as f64).sqrt();
+        rates[rating.item as usize] += value;
+        total += value;
+    }
+    rates.iter_mut().for_each(|rate| *rate /= total);
+    rates
+}
+
 /// Items rated so high or higher, as ascending as they come.
 pub(crate) fn relevant(items: &[u32], values: &[f32], from: f64) -> Vec<u32> {
     let both = items.iter().zip(values);
@@ -246,6 +276,23 @@ fn step(count: usize, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_liked_counts_over_the_root_of_what_was_rated() {
+        let rating = |user, item, value| Rating { user, item, value };
+        let of = [
+            rating(0, 0, 5.0),
+            rating(0, 1, 1.0),
+            rating(0, 2, 4.0),
+            rating(0, 3, 2.0),
+            rating(1, 0, 4.0),
+            rating(2, 3, 5.0),
+        ];
+        let base = RatingMatrix::from_ratings(3, 4, &of).unwrap();
+        // 1/2 and 1/2 of user 0, 1 of user 1; user 2 does not count.
+        let found = rates(&base, 4.0, |user| user < 2);
+        assert_eq!(found, [0.75, 0.0, 0.25, 0.0]);
+    }
 
     #[test]
     fn judged_users_stand_in_every_part() {

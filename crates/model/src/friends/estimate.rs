@@ -1,7 +1,7 @@
 use super::GATE;
 use super::calibration::{Calibration, FOLDS, OwnList};
 use super::features::{Standard, features};
-use super::ridge::Ridge;
+use super::ridge::{Group, Ridge};
 use crate::eigen::turn;
 use crate::lists::{Catalogue, best, narrow};
 use crate::popularity::LIST_WEIGHTS;
@@ -12,7 +12,11 @@ use serde::{Deserialize, Serialize};
 /// Decays that are tried on the map to a factor.
 const FACTOR_DECAYS: [f64; 4] = [10.0, 100.0, 1_000.0, 10_000.0];
 /// Decays that are tried on the map to the items themselves.
-const ITEM_DECAYS: [f64; 3] = [100.0, 1_000.0, 10_000.0];
+const ITEM_DECAYS: [f64; 4] = [300.0, 1_000.0, 3_000.0, 10_000.0];
+/// What popularity may count beside the map to items, in the unit of its targets.
+const RATE_WEIGHTS: [f64; 3] = [1.0, 1.5, 2.0];
+/// What a user with few ratings counts where the map to items is learnt.
+const FEW_WEIGHT: f64 = 0.25;
 
 /// What a noised sum is mapped to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -111,14 +115,16 @@ impl FriendsEstimate {
     /// standard deviation `sigma`, 0 where they are exact.
     pub fn fit(calibration: &Calibration<'_>, sums: &RealMatrix, sigma: f64) -> Self {
         let mut all = features(sums, sigma);
-        Standard::of(&all, &calibration.places).apply(&mut all);
+        let places: Vec<usize> = calibration.users.iter().map(|user| user.row).collect();
+        Standard::of(&all, &places).apply(&mut all);
         let rows = Rows {
             calibration,
             features: &all,
         };
         let judged = calibration.judged.len();
         let rank = calibration.factors.columns();
-        let tried = FACTOR_DECAYS.len() * LIST_WEIGHTS.len() + ITEM_DECAYS.len();
+        let weights = RATE_WEIGHTS.len();
+        let tried = FACTOR_DECAYS.len() * LIST_WEIGHTS.len() + ITEM_DECAYS.len() * weights;
         let mut found = vec![vec![0.0; tried]; judged];
         let mut factors = vec![RealMatrix::zeros(judged, rank); FACTOR_DECAYS.len()];
         let mut maps = ITEM_DECAYS.map(|_| Vec::new());
@@ -134,6 +140,7 @@ impl FriendsEstimate {
         let top_factor = top_factor / LIST_WEIGHTS.len();
         let by_items: Vec<Vec<f64>> = found.iter().map(|u| u[of_factors..].to_vec()).collect();
         let (top_items, _) = Gate::choose(&by_items, part, &calibration.by_popularity);
+        let top_items = top_items / weights;
         let candidate = if top < of_factors {
             Candidate::Factor {
                 decay: FACTOR_DECAYS[top / LIST_WEIGHTS.len()],
@@ -141,19 +148,24 @@ impl FriendsEstimate {
             }
         } else {
             Candidate::Items {
-                decay: ITEM_DECAYS[top - of_factors],
+                decay: ITEM_DECAYS[(top - of_factors) / weights],
             }
         };
         let everybody: Vec<usize> = (0..calibration.users.len()).collect();
         let learnt = rows.learn(&everybody);
         let every_item: Vec<u32> = (0u32..).take(calibration.rates.len()).collect();
         let towards = rows.items(&everybody, &learnt, &every_item);
-        let map = |decay| learnt.items_of(calibration, (&towards, &every_item), decay);
+        let map = |decay| learnt.items_of(&towards, decay);
         let items = match candidate {
             Candidate::Factor { .. } => None,
-            Candidate::Items { decay } => Some(map(decay)),
+            Candidate::Items { decay } => {
+                let weight = RATE_WEIGHTS[(top - of_factors) % weights];
+                let rate = |rate: &f64| narrow(rate * learnt.mass * weight);
+                let popularity = calibration.rates.iter().map(rate).collect();
+                Some((map(decay), popularity))
+            }
         };
-        let (blended, _) = map(ITEM_DECAYS[top_items]);
+        let blended = map(ITEM_DECAYS[top_items]);
         Self {
             gate,
             candidate,
@@ -257,18 +269,35 @@ struct Learnt {
     /// Fᵀ·(T − mean), features × k.
     towards: RealMatrix,
     mean: Vec<f64>,
-    /// Mean over those users of √ratings: what an item map is measured in.
+    /// The same with the users who have few ratings, for a map to items.
+    items_ridge: Ridge,
+    groups: [Group; 2],
+    /// Mean over the calibration users of what they liked, in the unit of an item map.
     mass: f64,
+}
+
+/// What a user's liked items count as targets of a map to items.
+fn target(user: &OwnList) -> f64 {
+    1.0 / (user.items.len().max(1) as f64).sqrt()
 }
 
 impl Rows<'_> {
     fn features_of(&self, user: usize) -> &[f64] {
-        self.features.row(self.calibration.places[user])
+        self.features.row(self.calibration.users[user].row)
     }
 
     fn learn(&self, users: &[usize]) -> Learnt {
         let calibration = self.calibration;
-        let places: Vec<usize> = users.iter().map(|&user| calibration.places[user]).collect();
+        let all = users.iter().map(|&user| &calibration.users[user]);
+        let few = calibration.few.iter().map(|user| user.row).collect();
+        let groups = [
+            Group::new(
+                self.features,
+                all.clone().map(|user| user.row).collect(),
+                1.0,
+            ),
+            Group::new(self.features, few, FEW_WEIGHT),
+        ];
         let mean = calibration.mean_factor(users.iter().copied());
         let mut towards = RealMatrix::zeros(self.features.columns(), mean.len());
         for &user in users {
@@ -279,36 +308,33 @@ impl Rows<'_> {
                     .for_each(|(sum, (u, mean))| *sum += x * (u - mean));
             }
         }
-        let root = |user: &usize| (calibration.users[*user].items.len() as f64).sqrt();
+        let liked = all.map(|user| user.relevant.len() as f64 * target(user));
         Learnt {
-            ridge: Ridge::new(self.features, &places),
+            ridge: Ridge::new(self.features, &[&groups[0]]),
             towards,
             mean,
-            mass: users.iter().map(root).sum::<f64>() / users.len().max(1) as f64,
+            mass: liked.sum::<f64>() / users.len().max(1) as f64,
+            items_ridge: Ridge::new(self.features, &[&groups[0], &groups[1]]),
+            groups,
         }
     }
 
-    /// Items × features: Fᵀ·(T − mean) for T the users' items, of those `wanted` in ascending
-    /// order, over the root of their number.
+    /// Items × features: Fᵀ·(T − mean) for T what users liked, of the items `wanted` in ascending
+    /// order, over the root of the number that they rated.
     fn items(&self, users: &[usize], learnt: &Learnt, wanted: &[u32]) -> RealMatrix {
-        let width = self.features.columns();
-        let mut towards = RealMatrix::zeros(wanted.len(), width);
-        let mut totals = vec![0.0; wanted.len()];
-        for &user in users {
-            let OwnList { items, .. } = &self.calibration.users[user];
-            let value = 1.0 / (items.len().max(1) as f64).sqrt();
-            let places = items.iter();
+        let mut towards = RealMatrix::zeros(wanted.len(), self.features.columns());
+        let users = users.iter().map(|&user| (0, &self.calibration.users[user]));
+        let few = self.calibration.few.iter().map(|user| (1, user));
+        for (group, user) in users.chain(few) {
+            let group = &learnt.groups[group];
+            let value = group.weight * target(user);
+            let places = user.relevant.iter();
             for place in places.filter_map(|item| wanted.binary_search(item).ok()) {
-                totals[place] += value;
+                let row = self.features.row(user.row).iter().zip(&group.mean);
                 let sums = towards.row_mut(place).iter_mut();
-                let row = self.features_of(user).iter();
-                sums.zip(row).for_each(|(sum, x)| *sum += value * x);
+                sums.zip(row)
+                    .for_each(|(sum, (x, mean))| *sum += value * (x - mean));
             }
-        }
-        let count = users.len().max(1) as f64;
-        for (row, total) in towards.values_mut().chunks_exact_mut(width).zip(&totals) {
-            let sums = row.iter_mut().zip(learnt.ridge.sum());
-            sums.for_each(|(sum, x)| *sum -= total / count * x);
         }
         towards
     }
@@ -337,8 +363,10 @@ impl Rows<'_> {
                 }
             }
         }
-        let short = (&towards, &shortlist.items[..]);
-        let by_items = ITEM_DECAYS.map(|decay| learnt.items_of(calibration, short, decay));
+        let rates = shortlist.items.iter();
+        let rates = rates.map(|&item| narrow(calibration.rates[item as usize] * learnt.mass));
+        let rates: Vec<f32> = rates.collect();
+        let by_items = ITEM_DECAYS.map(|decay| learnt.items_of(&towards, decay));
         found
             .par_iter_mut()
             .zip(&calibration.judged)
@@ -361,12 +389,14 @@ impl Rows<'_> {
                         judge(scores, weight, &shortlist.popularity);
                     }
                 }
-                for (items, popularity) in &by_items {
+                for items in &by_items {
                     items.scores(features, scores);
-                    judge(scores, 1.0, popularity);
+                    for weight in RATE_WEIGHTS {
+                        judge(scores, weight, &rates);
+                    }
                 }
             });
-        for (kept, (map, _)) in kept.iter_mut().zip(by_items) {
+        for (kept, map) in kept.iter_mut().zip(by_items) {
             kept.push(map);
         }
     }
@@ -387,17 +417,10 @@ impl Learnt {
         weights
     }
 
-    /// The map to items and what their popularity is in its unit.
-    fn items_of(
-        &self,
-        calibration: &Calibration<'_>,
-        (towards, items): (&RealMatrix, &[u32]),
-        decay: f64,
-    ) -> (Catalogue, Vec<f32>) {
+    /// The map to items.
+    fn items_of(&self, towards: &RealMatrix, decay: f64) -> Catalogue {
         let mut map = towards.clone();
-        turn(&mut map, &self.ridge.inverse(decay));
-        let rate = |item: &u32| narrow(calibration.rates[*item as usize] * self.mass);
-        let popularity = items.iter().map(rate).collect();
-        (Catalogue::new(&map), popularity)
+        turn(&mut map, &self.items_ridge.inverse(decay));
+        Catalogue::new(&map)
     }
 }

@@ -65,7 +65,7 @@ impl OwnRatings {
                 };
                 let (items, values) = of(&kept);
                 let (others, theirs) = of(&rest);
-                let relevant = relevant(&others, &theirs, calibration.judging.relevant_from);
+                let relevant = relevant(&others, &theirs, calibration.relevant_from);
                 (!relevant.is_empty()).then(|| Kept {
                     place,
                     part: user % FOLDS,
@@ -213,7 +213,7 @@ fn try_items(
             let shortlist = &calibration.shortlist;
             let factor = own.factor(calibration, &user.items, &user.values);
             shortlist.catalogue.scores(&factor, scores);
-            let row = calibration.places[calibration.judged[user.place]];
+            let row = calibration.users[calibration.judged[user.place]].row;
             friends.judged_scores(row, user.part, added);
             let skip = shortlist.places(&user.items);
             let wanted = (&user.relevant[..], calibration.judging.cutoff);

@@ -10,7 +10,8 @@
 //!
 //! The calibration sample are users with ratings who are opened all the same: what maps their
 //! noised sums to what they like is learnt by ridge regression ([`FriendsEstimate::fit`]) and
-//! applied to those of users without ratings. It is used only if on calibration users, treated as
+//! applied to those of users without ratings. Users opened for having few ratings teach the map to
+//! items too, at a quarter of the weight. It is used only if on calibration users, treated as
 //! if they had no ratings, it beats popularity by [`GATE`] paired standard errors. Users with few
 //! ratings get it as the centre of their prior ([`FewRatings`]), gated likewise.
 //!

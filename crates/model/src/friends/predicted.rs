@@ -17,7 +17,7 @@ use super::estimate::Gate;
 use super::features::{Standard, features};
 use super::few::keep;
 
-use super::ridge::Ridge;
+use super::ridge::{Group, Ridge};
 use crate::activity::ActivityPrior;
 use crate::least_squares::NormalEquations;
 use crate::start::starting_model;
@@ -307,7 +307,7 @@ fn learn(rows: &RealMatrix, places: &[usize], targets: &[Vec<f64>], users: &[usi
         }
     }
     let of: Vec<usize> = users.iter().map(|&user| places[user]).collect();
-    let ridge = Ridge::new(rows, &of);
+    let ridge = Ridge::new(rows, &[&Group::new(rows, of, 1.0)]);
     DECAYS
         .iter()
         .map(|&decay| Map {

@@ -4,38 +4,55 @@ use s3rec_algebra::RealMatrix;
 /// Ridge regression of many targets on the same features, for any decay at the price of one.
 pub(super) struct Ridge {
     eigen: Eigen,
-    /// Σ of the rows.
-    sum: Vec<f64>,
+}
+
+/// Rows that are learnt from, what each counts, and their mean: every group has an intercept of
+/// its own.
+pub(super) struct Group {
+    pub(super) rows: Vec<usize>,
+    pub(super) weight: f64,
+    pub(super) mean: Vec<f64>,
+}
+
+impl Group {
+    pub(super) fn new(features: &RealMatrix, rows: Vec<usize>, weight: f64) -> Self {
+        let mut mean = vec![0.0; features.columns()];
+        for &row in &rows {
+            let values = features.row(row).iter();
+            let sums = mean.iter_mut().zip(values);
+            sums.for_each(|(sum, x)| *sum += x / rows.len() as f64);
+        }
+        Self { rows, weight, mean }
+    }
 }
 
 impl Ridge {
-    /// On the rows of `features` at `places`.
-    pub(super) fn new(features: &RealMatrix, places: &[usize]) -> Self {
+    /// On the rows of `features` of every group, from its mean.
+    pub(super) fn new(features: &RealMatrix, groups: &[&Group]) -> Self {
         let width = features.columns();
         let mut gram = vec![0.0; width * width];
-        let mut sum = vec![0.0; width];
-        for &place in places {
-            let row = features.row(place);
-            for (i, a) in row.iter().enumerate() {
-                sum[i] += a;
-                let sums = gram[i * width..][..width].iter_mut();
-                sums.zip(row).for_each(|(sum, b)| *sum += a * b);
+        let mut row = vec![0.0; width];
+        for group in groups {
+            for &place in &group.rows {
+                let values = features.row(place).iter().zip(&group.mean);
+                row.iter_mut()
+                    .zip(values)
+                    .for_each(|(to, (x, mean))| *to = x - mean);
+                for (i, a) in row.iter().enumerate() {
+                    let sums = gram[i * width..][..width].iter_mut();
+                    sums.zip(&row)
+                        .for_each(|(sum, b)| *sum += group.weight * a * b);
+                }
             }
         }
         Self {
             eigen: Eigen::of(gram, width),
-            sum,
         }
-    }
-
-    /// Σ of the rows.
-    pub(super) fn sum(&self) -> &[f64] {
-        &self.sum
     }
 
     /// (FᵀF + λ·I)⁻¹.
     pub(super) fn inverse(&self, decay: f64) -> RealMatrix {
-        let width = self.sum.len();
+        let width = self.eigen.values.len();
         let mut inverse = RealMatrix::zeros(width, width);
         let vectors = &self.eigen.vectors;
         for i in 0..width {
@@ -48,5 +65,36 @@ impl Ridge {
             }
         }
         inverse
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_has_an_intercept_of_its_own() {
+        let values = [1.0, 2.0, 3.0, 1.0, 0.0, 5.0, 7.0, 7.0, 9.0, 4.0];
+        let inverse = |shift: f64, weight: f64| {
+            let mut features = RealMatrix::from_vec(5, 2, values.to_vec()).unwrap();
+            for row in 3..5 {
+                features.row_mut(row).iter_mut().for_each(|x| *x += shift);
+            }
+            let first = Group::new(&features, vec![0, 1, 2], 1.0);
+            let second = Group::new(&features, vec![3, 4], weight);
+            Ridge::new(&features, &[&first, &second]).inverse(0.5)
+        };
+        let close = |a: &RealMatrix, b: &RealMatrix| {
+            let pairs = a.values().iter().zip(b.values());
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) < 1e-9
+        };
+        assert!(close(&inverse(0.0, 0.5), &inverse(40.0, 0.5)));
+        assert!(!close(&inverse(0.0, 0.5), &inverse(0.0, 1.0)));
+        // Of the first alone by hand: sums of squares and products from the means 4/3 and 8/3.
+        let (a, b, c) = (14.0 / 3.0 + 0.5, 26.0 / 3.0 + 0.5, -17.0 / 3.0);
+        let determinant = a * b - c * c;
+        let by_hand = [b, -c, -c, a].map(|x| x / determinant);
+        let by_hand = RealMatrix::from_vec(2, 2, by_hand.to_vec()).unwrap();
+        assert!(close(&inverse(0.0, 0.0), &by_hand));
     }
 }

@@ -12,15 +12,16 @@ use super::estimates::Estimates;
 use super::few::{FewRatings, OwnRatings};
 use super::rows::rows_to_open;
 use super::sides::OpenedSides;
+use crate::ModelError;
+use crate::evaluate::Relevance;
 use crate::lists::ListsModel;
-use crate::{ModelError, Unit};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{Rating, RatingMatrix};
 use serde::{Deserialize, Serialize};
 
 /// Calibration users whose lists decide, at most.
-const JUDGED: usize = 1000;
+const JUDGED: usize = 5000;
 /// k of NDCG@k by which choices are made.
 const CUTOFF: usize = 10;
 
@@ -153,7 +154,9 @@ pub struct FriendsItem {
 
 impl FriendsModel {
     /// Learns the map from a release: `sums` are the rows of O in order, with noise of standard
-    /// deviation `sigma`; `is_common` says who could be opened, `few_below` who has few ratings.
+    /// deviation `sigma`; `is_common` says who could be opened, `few_below` who has few ratings,
+    /// `relevance` what a list should have: the same as in the verdict, or choices here would be
+    /// made for other lists than are judged there.
     /// With what it says of every opened user, for other rankers.
     #[must_use]
     pub fn learn(
@@ -161,13 +164,12 @@ impl FriendsModel {
         ratings: &RatingMatrix,
         is_common: &[bool],
         (sums, sigma): (&RealMatrix, f64),
-        few_below: usize,
+        (few_below, relevance): (usize, Relevance),
     ) -> (Self, Estimates) {
         let FriendsBase { sides, base, model } = base;
         let judging = Judging {
             cutoff: CUTOFF,
-            // A list should have what a user rates at their mean or higher.
-            relevant_from: Unit::of(ratings).centre,
+            relevance,
             users: JUDGED,
         };
         let calibration = Calibration::new(model, base, ratings, sides, is_common, judging);

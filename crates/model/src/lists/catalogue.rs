@@ -58,6 +58,9 @@ pub(crate) fn narrow(value: f64) -> f32 {
     value as f32
 }
 
+/// Items that are passed over together where none of them is good enough.
+const TOGETHER: usize = 64;
+
 /// The `cutoff` best items by score + `weight` · `offset`, best first, without `skip`, which is
 /// ascending; of equals the first.
 pub(crate) fn best(
@@ -68,16 +71,25 @@ pub(crate) fn best(
 ) -> Vec<u32> {
     let mut found: Vec<(f32, u32)> = Vec::with_capacity(cutoff + 1);
     let mut least = f32::NEG_INFINITY;
-    for ((item, &score), &offset) in (0u32..).zip(scores).zip(offset) {
-        let score = score + weight * offset;
-        if score <= least && found.len() == cutoff || skip.binary_search(&item).is_ok() {
+    let chunks = scores.chunks(TOGETHER).zip(offset.chunks(TOGETHER));
+    for (first, (scores, offsets)) in (0u32..).step_by(TOGETHER).zip(chunks) {
+        let both = || scores.iter().zip(offsets);
+        // Without a way out in the midst a compiler compares many at once.
+        let is_any = both().fold(false, |any, (s, o)| any | (s + weight * o > least));
+        if !is_any && found.len() == cutoff {
             continue;
         }
-        let place = found.partition_point(|&(other, _)| other >= score);
-        found.insert(place, (score, item));
-        found.truncate(cutoff);
-        if found.len() == cutoff {
-            least = found.last().map_or(least, |&(score, _)| score);
+        for (item, (&score, &offset)) in (first..).zip(both()) {
+            let score = score + weight * offset;
+            if score <= least && found.len() == cutoff || skip.binary_search(&item).is_ok() {
+                continue;
+            }
+            let place = found.partition_point(|&(other, _)| other >= score);
+            found.insert(place, (score, item));
+            found.truncate(cutoff);
+            if found.len() == cutoff {
+                least = found.last().map_or(least, |&(score, _)| score);
+            }
         }
     }
     found.into_iter().map(|(_, item)| item).collect()
@@ -94,6 +106,13 @@ mod tests {
         assert_eq!(best(&scores, (0.0, &offset), &[], 3), [1, 3, 2]);
         assert_eq!(best(&scores, (2.0, &offset), &[1], 2), [5, 3]);
         assert_eq!(best(&scores, (0.0, &offset), &[0, 1, 2, 3], 9), [4, 5]);
+        // Over several chunks as by sorting; every value occurs about ten times.
+        let scores: Vec<f32> = (0..1000u16).map(|n| f32::from(n * 37 % 101)).collect();
+        let skip: Vec<u32> = (0..1000).step_by(7).collect();
+        let mut sorted: Vec<u32> = (0..1000u32).filter(|item| item % 7 != 0).collect();
+        sorted.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+        let nothing = vec![0.0; 1000];
+        assert_eq!(best(&scores, (1.0, &nothing), &skip, 30), sorted[..30]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Default for VerdictSettings {
             cutoff: ranking.cutoff,
             relevance: ranking.relevance,
             few_below: 5,
-            deciding: 500,
+            deciding: 2000,
             judged: 2000,
             seed: 0,
         }
@@ -241,7 +241,7 @@ pub fn estimate(opened: &Opened<'_>, settings: &VerdictSettings) -> Result<Estim
     };
     let judging = Judging {
         cutoff: settings.cutoff,
-        relevant_from: settings.relevance.from(&Unit::of(&base)),
+        relevance: settings.relevance,
         users: settings.deciding,
     };
     let is_common = opened.is_common();

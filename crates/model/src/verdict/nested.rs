@@ -106,7 +106,7 @@ impl Nested<'_> {
         let is_common = self.opened.is_common();
         let judging = Judging {
             cutoff: self.settings.cutoff,
-            relevant_from: self.relevant_from,
+            relevance: self.settings.relevance,
             users: self.settings.deciding,
         };
         // Popularity that lists are served with is by all ratings but those of who is judged.

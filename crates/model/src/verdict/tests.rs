@@ -274,7 +274,7 @@ fn weighted_figures_are_near_those_of_the_truly_cold() {
     let base = opened.base().unwrap();
     let judging = Judging {
         cutoff: 10,
-        relevant_from: 4.0,
+        relevance: Relevance::AtLeast(4.0),
         users: 1000,
     };
     let (ratings, sides) = (opened.ratings, opened.sides);

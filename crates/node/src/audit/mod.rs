@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use s3rec_audit::entry::{Fields, fields};
 use s3rec_audit::{
-    AuditError, Entry, Head, Kind, Meeting, PublicKey, Signature, Signer, Value, meeting, verify,
+    AuditError, Entry, Head, HeadExchange, Kind, PublicKey, Signature, Signer, Value,
+    head_exchange, verify,
 };
 use s3rec_wire::status::{Fault, Reason};
 
@@ -143,8 +144,8 @@ impl Audit {
 
     /// Signs both heads.
     #[must_use]
-    pub fn sign_meeting(&self, meeting: &Meeting) -> Signature {
-        self.sign(meeting::LABEL, &meeting.statement())
+    pub fn sign_heads(&self, heads: &HeadExchange) -> Signature {
+        self.sign(head_exchange::LABEL, &heads.statement())
     }
 
     /// Shows every acknowledged entry, oldest first, until `look` misses something in one.
@@ -155,17 +156,17 @@ impl Audit {
         Ok(self.log().each(look)?)
     }
 
-    /// Keeps a meeting that both have signed.
+    /// Keeps heads that both have signed.
     ///
     /// # Errors
     /// [`Reason::StorageFailed`].
-    pub fn keep_meeting(
+    pub fn keep_heads(
         &self,
-        meeting: &Meeting,
+        heads: &HeadExchange,
         rating: &Signature,
         social: &Signature,
     ) -> Result<Head, Fault> {
-        Ok(self.append(Kind::Meeting, meeting.fields(rating, social))?)
+        Ok(self.append(Kind::HeadExchange, heads.fields(rating, social))?)
     }
 
     fn identity(&self, party: &str, certificate: &[u8], key: &PublicKey) -> Fields {

@@ -4,17 +4,16 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use s3rec_data::IdRule;
-use s3rec_job::JobId;
+use s3rec_data::{FileHeader, IdRule};
+use s3rec_job::{DataVersion, JobId};
 use s3rec_wire::convert::job_id;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::FileHeader;
 
 use super::{Content, DatasetName, Datasets, commit, header, read, storage};
 use crate::process::blocking;
 use crate::rows::Row;
 use crate::store::Change;
-use crate::versions::{self, DataVersion};
+use crate::versions;
 
 /// How the file of a job's copy begins; no [`DatasetName`] does.
 const COPY: &str = ".job-";

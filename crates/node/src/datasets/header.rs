@@ -1,8 +1,7 @@
 //! How a file is to be read, as the header of its upload says: what both platforms share of it.
 
-use s3rec_data::{Column, DataError, Delimiter, Header, IdRule};
+use s3rec_data::{Column, DataError, Delimiter, FileHeader, Header, IdRule};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::FileHeader;
 
 use super::Files;
 

@@ -23,22 +23,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rows::Row;
 use s3rec_audit::Kind;
-use s3rec_data::{IdRule, RosterReport};
+use s3rec_data::{FileHeader, IdRule};
+use s3rec_job::DataVersion;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{FileChunk, FileHeader, RosterSummary};
-use tonic::Streaming;
 
 pub use copies::JobCopy;
 pub use header::Unread;
 pub use name::DatasetName;
 pub use parts::Files;
-pub use verbs::Shown;
+pub use verbs::{DatasetEntry, Shown};
 
 use crate::audit::Audit;
 use crate::process::blocking;
-use crate::spool::{self, Spooled};
+use crate::spool::{self, Spooled, Upload};
 use crate::store::{Store, Table};
-use crate::versions::{self, Commitment, DataVersion};
+use crate::versions::{self, Commitment};
 
 /// Where the records of one kind of data set are. Those of a kind have names of their own.
 #[derive(Clone, Copy, Debug)]
@@ -157,11 +156,7 @@ impl<C: Content> Datasets<C> {
     ///
     /// # Errors
     /// [`Fault`] with the file's line, the header's field, or the limit; nothing was changed.
-    pub async fn import(
-        &self,
-        chunks: Streaming<FileChunk>,
-        who: &str,
-    ) -> Result<C::Imported, Fault> {
+    pub async fn import(&self, chunks: Upload, who: &str) -> Result<C::Imported, Fault> {
         self.import_checked(chunks, who, |_, _| Ok(())).await
     }
 
@@ -171,7 +166,7 @@ impl<C: Content> Datasets<C> {
     /// As [`Self::import`], and those of `check`.
     pub async fn import_checked(
         &self,
-        chunks: Streaming<FileChunk>,
+        chunks: Upload,
         who: &str,
         check: impl FnOnce(&FileHeader, &C::Data) -> Result<(), Fault> + Send + 'static,
     ) -> Result<C::Imported, Fault> {
@@ -351,18 +346,6 @@ pub fn commit_listed<'a>(commitment: &mut Commitment, listed: impl Iterator<Item
     commitment.row(&[b"", b"users"]);
     for name in names {
         commitment.row(&[name.as_bytes()]);
-    }
-}
-
-/// The account of a list of users as it is sent.
-#[must_use]
-pub fn roster_to_wire(report: &RosterReport) -> RosterSummary {
-    RosterSummary {
-        rows: report.rows,
-        users: report.users as u64,
-        only_listed: report.only_listed as u64,
-        not_listed: report.not_listed as u64,
-        duplicates: report.duplicates_merged,
     }
 }
 

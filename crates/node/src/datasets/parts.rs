@@ -6,9 +6,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use s3rec_data::{Column, Roster, RosterOptions};
+use s3rec_data::{Column, FileHeader, FilePart, Roster, RosterOptions};
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{FileHeader, FilePart};
 use tempfile::NamedTempFile;
 
 use super::header::{Unread, id_rule};

@@ -187,7 +187,7 @@ fn a_deleted_data_set_is_gone_and_its_lineage_is_not() {
     let home = Lined::new();
     home.import("mine", "a\nb\n").unwrap();
     home.import("other", "c\n").unwrap();
-    let listed = home.datasets.list().unwrap().datasets;
+    let listed = home.datasets.list().unwrap();
     let sizes: Vec<_> = listed
         .iter()
         .map(|one| (one.rows, one.bytes, one.version))

@@ -3,18 +3,39 @@
 use std::io::ErrorKind;
 
 use s3rec_audit::Kind;
+use s3rec_data::FileHeader;
 use s3rec_wire::status::{Fault, Reason};
-use s3rec_wire::v1::{DatasetSummary, FileHeader, ListDatasetsResponse};
 
 use super::{Content, DatasetName, Datasets, not_there, storage};
 use crate::rows::Row;
 use crate::store::Change;
 use crate::versions;
 
+/// A data set as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetEntry {
+    /// Its name.
+    pub dataset: String,
+    /// Counts the imports under its name, from 1.
+    pub version: u32,
+    /// When it was imported, milliseconds since the Unix epoch.
+    pub imported_unix_ms: i64,
+    /// What it is a version of.
+    pub lineage: Vec<u8>,
+    /// Those who are only listed among them.
+    pub users: u64,
+    /// Ratings or links, after merging.
+    pub rows: u64,
+    /// Of the file as it is kept.
+    pub bytes: u64,
+    /// Jobs that keep a copy of one of its versions.
+    pub jobs: Vec<String>,
+}
+
 /// One data set, with what its import found and how its file is read.
 pub struct Shown<I> {
     /// As it is listed.
-    pub dataset: DatasetSummary,
+    pub dataset: DatasetEntry,
     /// As its import was answered.
     pub imported: I,
     /// The header of its upload.
@@ -26,15 +47,13 @@ impl<C: Content> Datasets<C> {
     ///
     /// # Errors
     /// [`Reason::StorageFailed`].
-    pub fn list(&self) -> Result<ListDatasetsResponse, Fault> {
+    pub fn list(&self) -> Result<Vec<DatasetEntry>, Fault> {
         let names = self.0.store.keys(C::TABLES.datasets)?;
         let summaries = names.iter().map(|name| {
             let imported = self.imported(name)?;
             self.summary(&DatasetName::parse(name)?, &imported)
         });
-        Ok(ListDatasetsResponse {
-            datasets: summaries.collect::<Result<_, Fault>>()?,
-        })
+        summaries.collect()
     }
 
     /// The data sets that were imported without a further file of a kind.
@@ -123,11 +142,11 @@ impl<C: Content> Datasets<C> {
         Ok(())
     }
 
-    fn summary(&self, name: &DatasetName, imported: &C::Imported) -> Result<DatasetSummary, Fault> {
+    fn summary(&self, name: &DatasetName, imported: &C::Imported) -> Result<DatasetEntry, Fault> {
         let version = versions::of_kind(&self.0.store, C::TABLES.versions, name.as_str())?
             .unwrap_or_default();
         let (users, rows) = C::sizes(imported);
-        Ok(DatasetSummary {
+        Ok(DatasetEntry {
             dataset: name.to_string(),
             version: version.version,
             imported_unix_ms: version.imported_unix_ms,

@@ -1,14 +1,25 @@
 //! What older versions have kept, read by this one.
 
-use s3rec_job::{Account, Counters, JobDisclosure, Shown};
-use s3rec_sparse::PatternPolicy;
-use s3rec_wire::convert::{
-    counters_to_wire, disclosure_to_wire, event_to_wire, job_cost_to_wire, proposal_to_wire,
+use s3rec_job::{
+    Account, Counters, DataVersion, JobDisclosure, Shown, SignedApproval, StockRecord, StockStage,
 };
+use s3rec_sparse::PatternPolicy;
+use s3rec_wire::convert::settings::model_to_wire;
+use s3rec_wire::convert::{
+    counters_to_wire, disclosure_to_wire, evaluation_to_wire, event_to_wire, file_header_to_wire,
+    finished_to_wire, imported_factors_to_wire, imported_links_to_wire, imported_ratings_to_wire,
+    job_cost_to_wire, proposal_to_wire, release_to_wire, stored_model_to_wire,
+};
+
+use s3rec_wire::record::Record;
+use s3rec_wire::v1;
 
 use super::*;
 use crate::store::Store;
-use crate::vectors_tests::{COUNTERS, disclosure, event, job_cost, proposal, version};
+use crate::vectors_tests::{
+    COUNTERS, consent, disclosure, evaluation, event, header, imported_factors, imported_links,
+    imported_ratings, job_cost, job_record, model, opened_friends, proposal, trained, version,
+};
 
 /// A line of the ledger as version 0.1 stored it: every field set, encoded by that version.
 const DISCLOSURE_0_1: &str = "0a2436376535353034342d313062312d343236662d393234372d6262363830653566653063381206726174696e\
@@ -217,6 +228,9 @@ fn what_schema_5_kept_of_jobs_stands() {
             (BROUGHT, "job", shown.to_record()),
             (PROPOSALS, "job", proposed.to_record()),
             (PROPOSALS, "older", refused.to_record()),
+            (EVENTS, "older/0000000000", old.to_record()),
+            (OPEN, "job", vec![]),
+            (OPEN, "older", vec![]),
         ];
         store.put_all(&rows).unwrap();
         store.set_schema(5);
@@ -237,4 +251,128 @@ fn what_schema_5_kept_of_jobs_stands() {
     assert_eq!(shown, Some(expected));
     assert_eq!(store.get(PROPOSALS, "job").unwrap(), Some(proposal()));
     assert_eq!(store.keys(PROPOSALS).unwrap(), ["job"]);
+    // What was refused has ended, and people see why.
+    let ended: JobEvent = store.get(ENDINGS, "older").unwrap().unwrap();
+    assert_eq!(ended.state, JobState::Rejected);
+    assert!(ended.message.contains("older version"), "{}", ended.message);
+    assert!(ended.message.contains("alignment"), "{}", ended.message);
+    assert_eq!(store.get(EVENTS, "older/0000000001").unwrap(), Some(ended));
+    assert_eq!(store.keys(OPEN).unwrap(), ["job"]);
+}
+
+#[test]
+fn what_schema_6_told_operators_stands() {
+    let (job, friends) = ("job", "friends");
+    let expected = job_record();
+    let asked = expected.request.clone().unwrap();
+    let request = v1::ProposeJobRequest {
+        dataset: asked.dataset.clone(),
+        model: Some(model_to_wire(&asked.model)),
+        protocol: v1::Protocol::Preprocessed.into(),
+        pattern_policy: v1::PatternPolicy::Nothing.into(),
+        release_policy: Some(release_to_wire(&asked.release)),
+        purpose: asked.purpose.clone(),
+        seed: asked.seed,
+        held_out_share: asked.held_out.share,
+        held_out_latest: asked.held_out.is_latest,
+        expires_unix_ms: asked.expires_unix_ms.unwrap(),
+        factors: asked.factors.clone(),
+        ..v1::ProposeJobRequest::default()
+    };
+    // Settings that no version after it takes.
+    let refused = v1::ProposeJobRequest {
+        model: None,
+        ..request.clone()
+    };
+    let summary = v1::JobSummary {
+        job_id: job.into(),
+        created_unix_ms: expected.created_unix_ms,
+        ..v1::JobSummary::default()
+    };
+    let asked_of = v1::ProposalSummary {
+        peer: consent().peer,
+        created_unix_ms: consent().created_unix_ms,
+        warnings: consent().warnings,
+        dataset: consent().dataset,
+        policy: "a rule of the policy limits it".into(),
+        ..v1::ProposalSummary::default()
+    };
+    let running = s3rec_job::JobEvent {
+        job: "refused".into(),
+        ..event()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(directory.path()).unwrap();
+        let header = file_header_to_wire(header()).to_record();
+        let ratings = imported_ratings_to_wire(imported_ratings());
+        let links = imported_links_to_wire(imported_links());
+        let factors = imported_factors_to_wire(imported_factors());
+        let rows = [
+            (JOBS, job, summary.to_record()),
+            (JOBS, "refused", summary.to_record()),
+            (REQUESTS, job, request.to_record()),
+            (REQUESTS, "refused", refused.to_record()),
+            (EVENTS, "refused/0000000000", running.to_row()),
+            (OPEN, "refused", vec![]),
+            (CONSENTS, job, asked_of.to_record()),
+            (
+                Table("models"),
+                job,
+                stored_model_to_wire(job, &model()).to_record(),
+            ),
+            (
+                Table("reports"),
+                job,
+                finished_to_wire(&trained()).to_record(),
+            ),
+            (
+                Table("reports"),
+                friends,
+                finished_to_wire(&opened_friends()).to_record(),
+            ),
+            (
+                Table("evaluations"),
+                job,
+                evaluation_to_wire(job.into(), &evaluation()).to_record(),
+            ),
+            (Table("headers"), "links", header.clone()),
+            (Table("job factors headers"), job, header),
+            (Table("datasets"), "ratings", ratings.to_record()),
+            (Table("datasets"), "links", links.to_record()),
+            (Table("factors"), "factors", factors.to_record()),
+        ];
+        store.put_all(&rows).unwrap();
+        store.set_schema(6);
+    }
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.get(JOBS, job).unwrap(), Some(expected.clone()));
+    let refused = JobRecord {
+        request: None,
+        ..expected
+    };
+    assert_eq!(store.get(JOBS, "refused").unwrap(), Some(refused));
+    assert!(store.keys(REQUESTS).unwrap().is_empty());
+    let ended: JobEvent = store.get(ENDINGS, "refused").unwrap().unwrap();
+    assert_eq!(ended.state, JobState::Rejected);
+    assert!(store.keys(OPEN).unwrap().is_empty());
+    assert_eq!(store.get(CONSENTS, job).unwrap(), Some(consent()));
+    assert_eq!(store.get(Table("models"), job).unwrap(), Some(model()));
+    assert_eq!(store.get(Table("reports"), job).unwrap(), Some(trained()));
+    let found = store.get(Table("reports"), friends).unwrap();
+    assert_eq!(found, Some(opened_friends()));
+    let found = store.get(Table("evaluations"), job).unwrap();
+    assert_eq!(found, Some(evaluation()));
+    assert_eq!(
+        store.get(Table("headers"), "links").unwrap(),
+        Some(header())
+    );
+    let found = store.get(Table("job factors headers"), job).unwrap();
+    assert_eq!(found, Some(header()));
+    let found = store.get(Table("datasets"), "ratings").unwrap();
+    assert_eq!(found, Some(imported_ratings()));
+    let found = store.get(Table("datasets"), "links").unwrap();
+    assert_eq!(found, Some(imported_links()));
+    let found = store.get(Table("factors"), "factors").unwrap();
+    assert_eq!(found, Some(imported_factors()));
 }

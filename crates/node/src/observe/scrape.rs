@@ -11,7 +11,7 @@ use super::count;
 use super::readiness::{Check, PeerCheck, PeerSight, Reach, Readiness};
 use crate::journal::Journal;
 use crate::process::{now_unix_ms, peak_rss_bytes, rss_bytes};
-use crate::records::StockStage;
+use crate::stocks::StockStage;
 use crate::stocks::{StockStatus, Stocks};
 use crate::store::{Store, StoreError, Table};
 

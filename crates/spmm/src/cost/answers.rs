@@ -84,7 +84,7 @@ fn friends_bound(parameters: &noise_first::Parameters, stated_links: u64) -> f64
 
 /// P1's seconds, which an honest one stays well under: for ten times that something is durably
 /// written; for a byte of the opening's record, read and written several times.
-const FRIENDS_RECORDS_SECONDS: f64 = 0.1;
+const FRIENDS_RECORDS_SECONDS: f64 = 0.04;
 const FRIENDS_RECORDED_BYTE_SECONDS: f64 = 20e-9;
 
 /// P1's seconds, which an honest one stays well under: to collapse and re-randomise, for a row; to

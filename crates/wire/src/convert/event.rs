@@ -66,27 +66,9 @@ pub fn party_to_wire(party: Option<Party>) -> v1::Role {
     }
 }
 
-/// The message.
-#[must_use]
-pub fn cost_to_wire(cost: &PhaseCost) -> v1::Cost {
-    v1::Cost {
-        seconds: cost.seconds,
-        bytes_to_social: cost.bytes_to_social,
-        bytes_to_rating: cost.bytes_to_rating,
-        messages: cost.messages,
-    }
-}
-
-/// The numbers of the message.
-#[must_use]
-pub fn cost_from_wire(message: v1::Cost) -> PhaseCost {
-    PhaseCost {
-        seconds: message.seconds,
-        bytes_to_social: message.bytes_to_social,
-        bytes_to_rating: message.bytes_to_rating,
-        messages: message.messages,
-    }
-}
+alike!(pub cost_to_wire, cost_from_wire: PhaseCost {
+    seconds, bytes_to_social, bytes_to_rating, messages,
+}, Cost);
 
 /// The message.
 #[must_use]
@@ -106,7 +88,7 @@ pub fn event_to_wire(event: JobEvent) -> v1::JobEvent {
         training: event.training.as_ref().map(round_to_wire),
         overlap: event.overlap.as_ref().map(overlap_to_wire),
         waiting_since_unix_ms: event.waiting_since_unix_ms,
-        told: event.peer_message,
+        peer_message: event.peer_message,
     }
 }
 
@@ -132,7 +114,7 @@ pub fn event_from_wire(message: v1::JobEvent) -> JobEvent {
         waiting_since_unix_ms: message.waiting_since_unix_ms,
         job: message.job_id,
         message: message.message,
-        peer_message: message.told,
+        peer_message: message.peer_message,
     }
 }
 

@@ -146,35 +146,9 @@ pub enum FriendsRefused {
     Condition(#[from] NoiseFirstError),
 }
 
-/// The message.
-#[must_use]
-pub fn guarantee_to_wire(guarantee: &Guarantee) -> v1::Guarantee {
-    v1::Guarantee {
-        mu: guarantee.mu,
-        rho: guarantee.rho,
-        sensitivity: guarantee.sensitivity,
-        sigma: guarantee.sigma,
-        key_switch_share: guarantee.key_switch_share,
-        epsilon: guarantee.epsilon,
-        delta: guarantee.delta,
-        prior_ceiling_5_percent: guarantee.prior_ceiling_5_percent,
-    }
-}
-
-/// The numbers of the message.
-#[must_use]
-pub fn guarantee_from_wire(message: &v1::Guarantee) -> Guarantee {
-    Guarantee {
-        mu: message.mu,
-        rho: message.rho,
-        sensitivity: message.sensitivity,
-        sigma: message.sigma,
-        key_switch_share: message.key_switch_share,
-        epsilon: message.epsilon,
-        delta: message.delta,
-        prior_ceiling_5_percent: message.prior_ceiling_5_percent,
-    }
-}
+alike!(pub guarantee_to_wire, guarantee_from_wire: Guarantee {
+    mu, rho, sensitivity, sigma, key_switch_share, epsilon, delta, prior_ceiling_5_percent,
+}, Guarantee);
 
 #[cfg(test)]
 mod tests {

@@ -9,53 +9,19 @@ use super::{
 };
 use crate::{WireError, v1};
 
-/// The message.
-#[must_use]
-pub fn counters_to_wire(counters: &Counters) -> v1::Counters {
-    v1::Counters {
-        jobs: counters.jobs,
-        openings: counters.openings,
-        opened_columns: counters.opened_columns,
-        opened_values: counters.opened_values,
-        exact_values: counters.exact_values,
-        nano_rho: counters.nano_rho,
-        stocks: counters.stocks,
-    }
-}
-
-/// Every number of the message is one that can have been counted.
-#[must_use]
-pub fn counters_from_wire(message: v1::Counters) -> Counters {
-    Counters {
-        jobs: message.jobs,
-        openings: message.openings,
-        opened_columns: message.opened_columns,
-        opened_values: message.opened_values,
-        exact_values: message.exact_values,
-        nano_rho: message.nano_rho,
-        stocks: message.stocks,
-    }
-}
-
-/// The message.
-#[must_use]
-pub fn overlap_to_wire(overlap: &Overlap) -> v1::Overlap {
-    v1::Overlap {
-        rating_users: overlap.rating_users,
-        social_users: overlap.social_users,
-        common_users: overlap.common_users,
-    }
-}
-
-/// The numbers of the message.
-#[must_use]
-pub fn overlap_from_wire(message: v1::Overlap) -> Overlap {
-    Overlap {
-        rating_users: message.rating_users,
-        social_users: message.social_users,
-        common_users: message.common_users,
-    }
-}
+alike!(pub counters_to_wire, counters_from_wire: Counters {
+    jobs, openings, opened_columns, opened_values, exact_values, nano_rho, stocks,
+}, Counters);
+alike!(pub overlap_to_wire, overlap_from_wire: Overlap {
+    rating_users, social_users, common_users,
+}, Overlap);
+alike!(pub round_to_wire, round_from_wire: RoundReport {
+    loss, held_out_rmse, saturations,
+}, TrainingProgress);
+alike!(day_to_wire, day_from_wire: OpenedDay { day, columns, values }, OpenedDay);
+alike!(pub shown_to_wire, shown_from_wire: Shown {
+    intersections, ids_asked, bounds, pattern_rows, commitments,
+}, Shown);
 
 /// The message.
 #[must_use]
@@ -162,63 +128,5 @@ pub fn account_from_wire(message: v1::Account) -> Account {
         statements: message.statements,
         shown: message.shown.map(shown_from_wire),
         ..Account::default()
-    }
-}
-
-/// The message.
-#[must_use]
-pub fn round_to_wire(report: &RoundReport) -> v1::TrainingProgress {
-    v1::TrainingProgress {
-        loss: report.loss,
-        held_out_rmse: report.held_out_rmse,
-        saturations: report.saturations,
-    }
-}
-
-/// The numbers of the message.
-#[must_use]
-pub fn round_from_wire(message: v1::TrainingProgress) -> RoundReport {
-    RoundReport {
-        loss: message.loss,
-        held_out_rmse: message.held_out_rmse,
-        saturations: message.saturations,
-    }
-}
-
-fn day_from_wire(message: v1::OpenedDay) -> OpenedDay {
-    OpenedDay {
-        day: message.day,
-        columns: message.columns,
-        values: message.values,
-    }
-}
-
-/// The numbers of the message.
-#[must_use]
-pub fn shown_from_wire(message: v1::Shown) -> Shown {
-    Shown {
-        intersections: message.intersections,
-        ids_asked: message.ids_asked,
-        bounds: message.bounds,
-        pattern_rows: message.pattern_rows,
-        commitments: message.commitments,
-    }
-}
-
-fn day_to_wire(day: &OpenedDay) -> v1::OpenedDay {
-    v1::OpenedDay {
-        day: day.day,
-        columns: day.columns,
-        values: day.values,
-    }
-}
-
-fn shown_to_wire(shown: &Shown) -> v1::Shown {
-    v1::Shown {
-        intersections: shown.intersections,
-        ids_asked: shown.ids_asked,
-        bounds: shown.bounds,
-        pattern_rows: shown.pattern_rows,
-        commitments: shown.commitments,
     }
 }

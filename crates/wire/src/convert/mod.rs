@@ -1,12 +1,33 @@
 //! Strict conversions between messages and native forms.
 
+/// Conversions between a message and a native form that have the same fields.
+macro_rules! alike {
+    ($vis:vis $to:ident, $from:ident: $own:ident { $($field:ident),+ $(,)? }, $message:ident) => {
+        /// The message.
+        #[must_use]
+        $vis fn $to(own: &$own) -> $crate::v1::$message {
+            let $own { $($field),+ } = own.to_owned();
+            $crate::v1::$message { $($field),+ }
+        }
+
+        /// What the message says.
+        #[must_use]
+        $vis fn $from(message: $crate::v1::$message) -> $own {
+            let $crate::v1::$message { $($field),+ } = message;
+            $own { $($field),+ }
+        }
+    };
+}
+
 mod alignment;
 mod approval;
 mod bounds;
 mod event;
+mod finished;
 mod frame;
 mod friends;
 mod head;
+mod imported;
 mod ledger;
 mod parameters;
 mod pattern;
@@ -25,6 +46,10 @@ pub use event::{
     cost_from_wire, cost_to_wire, event_from_wire, event_to_wire, job_cost_from_wire,
     job_cost_to_wire, party_to_wire, phase_name, state_from_wire, state_name, state_to_wire,
 };
+pub use finished::{
+    evaluation_from_wire, evaluation_to_wire, finished_from_wire, finished_to_wire,
+    stored_model_from_wire, stored_model_to_wire,
+};
 pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of};
 pub use friends::{
     FriendsRefused, friends_parameters_from_wire, friends_parameters_to_wire,
@@ -32,10 +57,15 @@ pub use friends::{
     sides_to_wire,
 };
 pub use head::{head_from_wire, head_to_wire};
+pub use imported::{
+    file_header_from_wire, file_header_to_wire, imported_factors_from_wire,
+    imported_factors_to_wire, imported_links_from_wire, imported_links_to_wire,
+    imported_ratings_from_wire, imported_ratings_to_wire,
+};
 pub use ledger::{
     account_from_wire, account_to_wire, counters_from_wire, counters_to_wire, disclosure_from_wire,
     disclosure_to_wire, overlap_from_wire, overlap_to_wire, round_from_wire, round_to_wire,
-    shown_from_wire,
+    shown_from_wire, shown_to_wire,
 };
 pub use parameters::{parameters_digest, parameters_from_wire, parameters_to_wire};
 pub use pattern::{bitmap, rows_of_bitmap};
@@ -48,6 +78,6 @@ pub use policy::{
 pub use proposal::{
     ALIGNMENT_PSI, job_id, proposal_from_wire, proposal_to_wire, solver_from_wire, solver_to_wire,
 };
-pub use request::{CALIBRATION_SHARE, FEW_BELOW, fill_defaults};
+pub use request::{CALIBRATION_SHARE, FEW_BELOW, fill_defaults, request_from_wire};
 pub use setup::{digest_of, half_of};
-pub use verdict::{metrics_to_wire, verdict_from_wire, verdict_to_wire};
+pub use verdict::{metrics_from_wire, metrics_to_wire, verdict_from_wire, verdict_to_wire};

@@ -1,42 +1,48 @@
 //! What an opening was worth, as P0's people are told.
 
+use s3rec_job::HeldOutErrors;
 use s3rec_job::report::{VerdictGroup, VerdictReport};
-use s3rec_model::{Accuracy, Verdict};
+use s3rec_model::Accuracy;
 
 use crate::v1;
 
-/// Errors over so many held-out ratings.
+/// The message.
 #[must_use]
-pub fn metrics_to_wire(found: Accuracy, ratings: usize) -> v1::Metrics {
+pub fn metrics_to_wire(found: &HeldOutErrors) -> v1::Metrics {
     v1::Metrics {
-        rmse: found.rmse,
-        mae: found.mae,
-        ratings: ratings as u64,
+        rmse: found.errors.rmse,
+        mae: found.errors.mae,
+        ratings: found.ratings,
+    }
+}
+
+/// The numbers of the message.
+#[must_use]
+pub fn metrics_from_wire(message: v1::Metrics) -> HeldOutErrors {
+    HeldOutErrors {
+        errors: Accuracy {
+            rmse: message.rmse,
+            mae: message.mae,
+        },
+        ratings: message.ratings,
     }
 }
 
 /// The message of a verdict.
 #[must_use]
-pub fn verdict_to_wire(verdict: &Verdict) -> v1::Verdict {
-    let tasks = [
-        ("lists", &verdict.details.lists),
-        ("ratings", &verdict.details.ratings),
-    ];
-    let groups = tasks.into_iter().flat_map(|(task, found)| {
-        let groups = found.iter().flat_map(|found| &found.groups);
-        groups.map(move |group| v1::VerdictGroup {
-            task: task.into(),
-            group: group.group.clone(),
-            users: u32::try_from(group.plain.users).unwrap_or(u32::MAX),
-            used: group.used,
-            without: group.plain.without,
-            with: group.plain.with,
-            low: group.plain.low,
-            high: group.plain.high,
-        })
+pub fn verdict_to_wire(verdict: &VerdictReport) -> v1::Verdict {
+    let groups = verdict.groups.iter().map(|group| v1::VerdictGroup {
+        task: group.task.clone(),
+        group: group.group.clone(),
+        users: u32::try_from(group.users).unwrap_or(u32::MAX),
+        used: group.used,
+        without: group.without,
+        with: group.with,
+        low: group.low,
+        high: group.high,
     });
     v1::Verdict {
-        task: verdict.task.name().into(),
+        task: verdict.task.clone(),
         group: verdict.group.clone(),
         without: verdict.without,
         with: verdict.with,
@@ -44,7 +50,7 @@ pub fn verdict_to_wire(verdict: &Verdict) -> v1::Verdict {
         high: verdict.high,
         worth_it: verdict.worth_it,
         sentence: verdict.sentence.clone(),
-        warnings: verdict.details.warnings.clone(),
+        warnings: verdict.warnings.clone(),
         groups: groups.collect(),
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use s3rec_data::{
     Column, IdRule, LinkOptions, LinkSet, RatingOptions, RatingSet, Roster, RosterOptions,
 };
+use s3rec_wire::convert::file_header_from_wire;
 
 use crate::client::{Columns, FileSource, UsersFile};
 use crate::failure::Failure;
@@ -314,13 +315,13 @@ pub(crate) fn read_links(source: &FileSource) -> Result<LinkSet, Failure> {
 
 /// How a rating platform reads `source`.
 pub(crate) fn rating_options(source: &FileSource) -> Result<RatingOptions, Failure> {
-    let options = s3rec_rating::rating_options(&source.header());
+    let options = s3rec_rating::rating_options(&file_header_from_wire(source.header()));
     options.map_err(|fault| Failure::Usage(fault.to_string()))
 }
 
 /// How a social platform reads `source`.
 pub(crate) fn link_options(source: &FileSource) -> Result<LinkOptions, Failure> {
-    let options = s3rec_social::link_options(&source.header());
+    let options = s3rec_social::link_options(&file_header_from_wire(source.header()));
     options.map_err(|fault| Failure::Usage(fault.to_string()))
 }
 

@@ -67,7 +67,7 @@ impl FriendsSummary {
                 opened: parameters.opened.into(),
                 uploaded: parameters.uploaded.into(),
                 columns: parameters.columns.into(),
-                guarantee: guarantee_from_wire(&guarantee),
+                guarantee: guarantee_from_wire(guarantee),
                 calibration: learnt.calibration.into(),
                 gain: learnt.gain,
                 standard_error: learnt.standard_error,

@@ -9,6 +9,7 @@ use s3rec_job::{CommonUsers, Parity, max_abs_factor_difference, run_oracle};
 use s3rec_model::evaluate::rewired;
 use s3rec_model::{Accuracy, Model, accuracy};
 use s3rec_sparse::{SocialMatrix, SocialOperator};
+use s3rec_wire::convert::request_from_wire;
 use s3rec_wire::v1;
 
 use crate::arguments::{read_links, read_ratings};
@@ -35,7 +36,8 @@ pub(super) fn train(
     let failed = |error: &dyn std::error::Error| Failure::Oracle(error.to_string());
     let ratings = read_ratings(ratings)?;
     let links = read_links(links)?;
-    let plan = s3rec_rating::plan(&ratings, proposal).map_err(|fault| failed(&fault))?;
+    let request = request_from_wire(proposal.clone()).map_err(|error| failed(&error))?;
+    let plan = s3rec_rating::plan(&ratings, &request).map_err(|fault| failed(&fault))?;
 
     let social_matrix = links
         .social_matrix(&ratings.users)

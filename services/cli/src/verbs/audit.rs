@@ -140,7 +140,7 @@ fn print(path: &Path, log: &Verified, compared: bool, output: Output) -> Result<
         "role": log.role,
         "entries": log.entries.len(),
         "approvals": log.approvals,
-        "meetings": log.meetings.len(),
+        "meetings": log.head_exchanges.len(),
         "compared": compared,
         "id": id,
         "head": head,
@@ -153,7 +153,7 @@ fn print(path: &Path, log: &Verified, compared: bool, output: Output) -> Result<
             log.entries.len(),
             log.role,
             log.approvals,
-            log.meetings.len(),
+            log.head_exchanges.len(),
         );
         if !compared {
             text.push_str(

@@ -1,238 +1,13 @@
-//! Whatever is changed in a log is found, and by the entry where it stands.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! What each kind of entry must say, and who signs it.
 
 use s3rec_audit::entry::{Fields, fields};
 use s3rec_audit::record::MAGIC;
 use s3rec_audit::verify::APPROVAL;
 use s3rec_audit::{
-    AuditError, Chain, Kind, Meeting, Signer, Value, Verified, compare, meeting, verify,
+    AuditError, Chain, HeadExchange, Kind, Signer, Value, compare, head_exchange, verify,
 };
 
-/// One platform's log under construction.
-struct Log {
-    role: &'static str,
-    signer: Signer,
-    chain: Chain,
-    bytes: Vec<u8>,
-    /// Where each entry begins.
-    offsets: Vec<usize>,
-}
-
-impl Log {
-    fn new(role: &'static str) -> Self {
-        let signer = Signer::generate().unwrap();
-        let mut log = Self {
-            role,
-            chain: Chain::default(),
-            bytes: MAGIC.into(),
-            offsets: Vec::new(),
-            signer,
-        };
-        let own = log.identity("own", &log.signer);
-        log.append(Kind::Identity, own);
-        log
-    }
-
-    fn identity(&self, party: &str, signer: &Signer) -> Fields {
-        fields([
-            ("party", party.into()),
-            ("role", self.role.into()),
-            ("certificate", vec![7; 40].into()),
-            ("key", (*signer.public().as_bytes()).into()),
-        ])
-    }
-
-    fn append(&mut self, kind: Kind, fields: Fields) {
-        let time = 1_700_000_000_000 + self.offsets.len() as i64;
-        let (bytes, chain) = self.chain.next(time, kind, fields).unwrap();
-        self.offsets.push(self.bytes.len());
-        self.bytes.extend(bytes);
-        self.chain = chain;
-    }
-}
-
-fn meet(rating: &mut Log, social: &mut Log, phase: &str) {
-    let meeting = Meeting {
-        job: "job".into(),
-        phase: phase.into(),
-        rating: rating.chain.head().unwrap(),
-        social: social.chain.head().unwrap(),
-    };
-    let signed = |log: &Log| log.signer.sign(meeting::LABEL, &meeting.statement());
-    let entry = meeting.fields(&signed(rating), &signed(social));
-    rating.append(Kind::Meeting, entry.clone());
-    social.append(Kind::Meeting, entry);
-}
-
-/// Both logs of one small job.
-fn pair() -> (Log, Log) {
-    let (mut rating, mut social) = (Log::new("rating"), Log::new("social"));
-    let (of_rating, of_social) = (
-        social.identity("peer", &rating.signer),
-        rating.identity("peer", &social.signer),
-    );
-    social.append(Kind::Identity, of_rating);
-    rating.append(Kind::Identity, of_social);
-    let job = || ("job", Value::from("job"));
-    let signature = social.signer.sign(APPROVAL, b"the terms");
-    for log in [&mut rating, &mut social] {
-        log.append(
-            Kind::Proposal,
-            fields([job(), ("purpose", "a test".into())]),
-        );
-        let decision = fields([
-            job(),
-            ("approval", b"the terms".as_slice().into()),
-            ("signature", signature.into()),
-        ]);
-        log.append(Kind::Decision, decision);
-    }
-    meet(&mut rating, &mut social, "alignment");
-    for round in 1_u32..=3 {
-        for log in [&mut rating, &mut social] {
-            log.append(Kind::Opening, fields([job(), ("round", round.into())]));
-        }
-    }
-    meet(&mut rating, &mut social, "online");
-    for log in [&mut rating, &mut social] {
-        log.append(Kind::End, fields([job(), ("state", "finished".into())]));
-    }
-    (rating, social)
-}
-
-fn verified(log: &Log) -> Verified {
-    verify(&log.bytes).unwrap()
-}
-
-#[test]
-fn an_untouched_pair_of_logs_is_sound() {
-    let (rating, social) = pair();
-    let (rating, social) = (verified(&rating), verified(&social));
-    assert_eq!(
-        (rating.role.as_str(), social.role.as_str()),
-        ("rating", "social")
-    );
-    assert_eq!((rating.meetings.len(), rating.approvals), (2, 1));
-    assert_eq!(rating.certificates().count(), 2);
-    compare(&rating, &social).unwrap();
-}
-
-#[test]
-fn every_changed_byte_is_found_in_its_entry() {
-    let (rating, social) = pair();
-    for log in [rating, social] {
-        for place in 0..log.bytes.len() {
-            let entry = log
-                .offsets
-                .iter()
-                .filter(|&&offset| offset <= place)
-                .count();
-            for flip in [0x01, 0x80, 0xff, 0x20] {
-                let mut bytes = log.bytes.clone();
-                bytes[place] ^= flip;
-                let finding = verify(&bytes).unwrap_err();
-                let found = finding.entry;
-                assert_eq!(
-                    found,
-                    entry.saturating_sub(1) as u64,
-                    "byte {place}: {finding}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn every_truncation_is_found_here_or_by_the_peers_signed_heads() {
-    let (rating, social) = pair();
-    let whole = verified(&social);
-    let last_signed = whole.meetings.last().unwrap().1.rating.sequence;
-    for length in 0..rating.bytes.len() {
-        let cut = verify(&rating.bytes[..length]);
-        let Ok(cut) = cut else { continue };
-        // Only between two entries does the rest look like a log of its own.
-        let entries = cut.entries.len();
-        assert_eq!(rating.offsets[entries], length);
-        let compared = compare(&cut, &whole);
-        if entries as u64 <= last_signed {
-            let lost = matches!(compared, Err(AuditError::Truncated { .. }));
-            assert!(lost, "{length}: {compared:?}");
-        } else {
-            compared.unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_log_that_its_owner_wrote_anew_lacks_the_peers_signature() {
-    let (rating, social) = pair();
-    let original = verified(&social);
-    // The same entries with one opening less, all hashes made anew.
-    let mut forged = Log {
-        role: "social",
-        signer: Signer::generate().unwrap(),
-        chain: Chain::default(),
-        bytes: MAGIC.into(),
-        offsets: Vec::new(),
-    };
-    forged.signer = social.signer;
-    for (entry, _) in &original.entries {
-        if entry.number("round") != Some(2) {
-            forged.append(entry.kind, entry.fields.clone());
-        }
-    }
-    let finding = verify(&forged.bytes).unwrap_err();
-    // The second meeting names a head that this log does not have.
-    assert!(matches!(
-        finding.what,
-        AuditError::Head { .. } | AuditError::Truncated { .. }
-    ));
-
-    // Without meetings nothing is wrong in itself, but the peer's log knows better.
-    let mut forged = Log {
-        chain: Chain::default(),
-        bytes: MAGIC.into(),
-        offsets: Vec::new(),
-        ..forged
-    };
-    for (entry, _) in &original.entries {
-        if entry.kind != Kind::Meeting && entry.number("round") != Some(2) {
-            forged.append(entry.kind, entry.fields.clone());
-        }
-    }
-    let forged = verified(&forged);
-    assert!(compare(&verified(&rating), &forged).is_err());
-}
-
-#[test]
-fn another_key_signs_neither_approvals_nor_heads() {
-    let (rating, mut social) = pair();
-    let stranger = Signer::generate().unwrap();
-    let approval = fields([
-        ("approval", b"other terms".as_slice().into()),
-        ("signature", stranger.sign(APPROVAL, b"other terms").into()),
-    ]);
-    let before = social.offsets.len() as u64;
-    social.append(Kind::Decision, approval);
-    let finding = verify(&social.bytes).unwrap_err();
-    assert_eq!(finding.entry, before);
-    assert!(matches!(finding.what, AuditError::Signature { .. }));
-
-    let mut rating = rating;
-    let meeting = Meeting {
-        job: "job".into(),
-        phase: "online".into(),
-        rating: rating.chain.head().unwrap(),
-        social: rating.chain.head().unwrap(),
-    };
-    let by = |signer: &Signer| signer.sign(meeting::LABEL, &meeting.statement());
-    let entry = meeting.fields(&by(&rating.signer), &by(&stranger));
-    rating.append(Kind::Meeting, entry);
-    let finding = verify(&rating.bytes).unwrap_err();
-    assert!(
-        matches!(finding.what, AuditError::Signature { signer, .. } if signer.contains("social"))
-    );
-}
+use super::{Log, pair, verified};
 
 fn first_finding(log: &Log) -> AuditError {
     verify(&log.bytes).unwrap_err().what
@@ -313,7 +88,7 @@ fn what_a_log_names_is_told_as_it_is() {
         [(0, "own", &certificate[..]), (1, "peer", &certificate[..])]
     );
     assert_eq!(log.head(), rating.chain.head());
-    let places: Vec<u64> = log.meetings.iter().map(|(place, _)| *place).collect();
+    let places: Vec<u64> = log.head_exchanges.iter().map(|(place, _)| *place).collect();
     assert_eq!(places, [4, 8]);
 }
 
@@ -419,13 +194,13 @@ fn approvals_are_by_the_social_platform_in_either_log() {
 #[test]
 fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
     let (mut rating, social) = (Log::new("rating"), Log::new("social"));
-    let heads = Meeting {
+    let heads = HeadExchange {
         job: "job".into(),
         phase: "online".into(),
         rating: rating.chain.head().unwrap(),
         social: social.chain.head().unwrap(),
     };
-    let by = |log: &Log| log.signer.sign(meeting::LABEL, &heads.statement());
+    let by = |log: &Log| log.signer.sign(head_exchange::LABEL, &heads.statement());
     let entry = heads.fields(&by(&rating), &by(&social));
     let append = |log: &Log, kind, fields| {
         let mut more = Log::new("rating");
@@ -434,20 +209,20 @@ fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
         more.append(kind, fields);
         more
     };
-    let early = append(&rating, Kind::Meeting, entry.clone());
+    let early = append(&rating, Kind::HeadExchange, entry.clone());
     assert_eq!(field(&first_finding(&early)), "key");
     let peer = rating.identity("peer", &social.signer);
     rating.append(Kind::Identity, peer);
     assert_eq!(
-        verified(&append(&rating, Kind::Meeting, entry.clone()))
-            .meetings
+        verified(&append(&rating, Kind::HeadExchange, entry.clone()))
+            .head_exchanges
             .len(),
         1
     );
     for name in entry.keys() {
         let mut less = entry.clone();
         less.remove(name);
-        let what = first_finding(&append(&rating, Kind::Meeting, less));
+        let what = first_finding(&append(&rating, Kind::HeadExchange, less));
         assert!(matches!(what, AuditError::Field { .. }), "{name}: {what}");
         // Any other value is another statement, or no signature over this one.
         let mut other = entry.clone();
@@ -457,7 +232,7 @@ fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
             Value::Bytes(bytes) => Value::Bytes(bytes.iter().map(|byte| byte ^ 1).collect()),
         };
         other.insert(name.clone(), changed);
-        let what = first_finding(&append(&rating, Kind::Meeting, other));
+        let what = first_finding(&append(&rating, Kind::HeadExchange, other));
         assert!(
             matches!(what, AuditError::Signature { .. }),
             "{name}: {what}"
@@ -465,7 +240,7 @@ fn a_meeting_needs_both_keys_both_signatures_and_every_field() {
     }
     // Signatures of one over both places are none of the other.
     let swapped = heads.fields(&by(&social), &by(&rating));
-    let what = first_finding(&append(&rating, Kind::Meeting, swapped));
+    let what = first_finding(&append(&rating, Kind::HeadExchange, swapped));
     assert!(matches!(what, AuditError::Signature { .. }));
 }
 
@@ -489,31 +264,25 @@ fn another_log_of_the_same_length_is_not_the_signed_one() {
 /// A head that both signed, of which the hash or the log is another one than stands there.
 #[test]
 fn a_signed_head_is_held_against_hash_and_log() {
-    type Change = fn(&mut Meeting);
+    type Change = fn(&mut HeadExchange);
     let changes: [(Change, &str); 4] = [
-        (|meeting| meeting.social.hash[0] ^= 1, "this"),
-        (|meeting| meeting.social.log[0] ^= 1, "this"),
-        (
-            |meeting| meeting.rating.hash[0] ^= 1,
-            "the rating platform's",
-        ),
-        (
-            |meeting| meeting.rating.log[0] ^= 1,
-            "the rating platform's",
-        ),
+        (|heads| heads.social.hash[0] ^= 1, "this"),
+        (|heads| heads.social.log[0] ^= 1, "this"),
+        (|heads| heads.rating.hash[0] ^= 1, "the rating platform's"),
+        (|heads| heads.rating.log[0] ^= 1, "the rating platform's"),
     ];
     for (change, whose) in changes {
         let (rating, mut social) = pair();
-        let mut meeting = Meeting {
+        let mut heads = HeadExchange {
             job: "job".into(),
             phase: "online".into(),
             rating: rating.chain.head().unwrap(),
             social: social.chain.head().unwrap(),
         };
-        change(&mut meeting);
-        let by = |log: &Log| log.signer.sign(meeting::LABEL, &meeting.statement());
-        let entry = meeting.fields(&by(&rating), &by(&social));
-        social.append(Kind::Meeting, entry);
+        change(&mut heads);
+        let by = |log: &Log| log.signer.sign(head_exchange::LABEL, &heads.statement());
+        let entry = heads.fields(&by(&rating), &by(&social));
+        social.append(Kind::HeadExchange, entry);
         let found = verify(&social.bytes).map_err(|finding| finding.what);
         let found = found.and_then(|social| compare(&verified(&rating), &social));
         let Err(AuditError::Head {

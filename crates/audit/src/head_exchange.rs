@@ -8,7 +8,7 @@ pub const LABEL: &str = "audit heads";
 
 /// The two heads, and where in a job they met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meeting {
+pub struct HeadExchange {
     /// The job.
     pub job: String,
     /// The phase that begins or ends.
@@ -19,7 +19,7 @@ pub struct Meeting {
     pub social: Head,
 }
 
-impl Meeting {
+impl HeadExchange {
     /// What both sign: job and phase, each behind its length as `u32`, then both heads.
     #[must_use]
     pub fn statement(&self) -> Vec<u8> {
@@ -69,7 +69,7 @@ impl Meeting {
         all
     }
 
-    /// Reads such an entry: the meeting, P0's signature and P1's.
+    /// Reads such an entry: the heads, P0's signature and P1's.
     ///
     /// # Errors
     /// [`AuditError::Field`].
@@ -78,14 +78,14 @@ impl Meeting {
         let text = |field| entry.text(field).ok_or_else(missing(field));
         let bytes = |field| entry.bytes(field).ok_or_else(missing(field));
         let head = |party| Head::of(entry, party).ok_or_else(missing(party));
-        let meeting = Self {
+        let heads = Self {
             job: text("job")?.into(),
             phase: text("phase")?.into(),
             rating: head("rating")?,
             social: head("social")?,
         };
         Ok((
-            meeting,
+            heads,
             bytes("rating_signature")?,
             bytes("social_signature")?,
         ))
