@@ -224,6 +224,8 @@ fn every_page_fits_a_small_screen_and_has_its_labels() {
                 wide.as_u64().unwrap() <= width.into(),
                 "{path} is {wide} wide at {width}"
             );
+            let torn = consoles.browser.value(TORN_WORDS);
+            assert_eq!(torn, serde_json::json!([]), "{path} at {width}");
         }
         let unlabelled = "[...document.querySelectorAll('input:not([type=hidden]),select')]\
                           .filter(e => !e.labels.length).map(e => e.name)";
@@ -259,6 +261,14 @@ fn every_page_fits_a_small_screen_and_has_its_labels() {
     let other = complaints.find(|complaint| !complaint.contains("/nothing"));
     assert_eq!(other, None);
 }
+
+/// Words and numbers of tables that stand on more than a line: a table scrolls before it tears them.
+const TORN_WORDS: &str = "[...document.querySelectorAll('td,th')]\
+    .filter(e => /^\\S{1,12}$/.test(e.innerText.trim()))\
+    .filter(e => e.firstChild && e.firstChild.nodeType === 3 && (() => { \
+        const range = document.createRange(); range.selectNodeContents(e); \
+        return new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1; })())\
+    .map(e => e.innerText.trim())";
 
 /// The least contrast of any text with what is behind it.
 const LEAST_CONTRAST: &str = "(() => { \
