@@ -106,9 +106,8 @@ impl InAll {
 
 #[cfg(test)]
 mod tests {
-    use s3rec_job::{Counters, Shown};
-
     use super::*;
+    use crate::policy::tests::spent;
 
     const LIMITS: &str = "most_intersections = 5
 most_ids_asked = 6000
@@ -120,21 +119,7 @@ most_rho = 0.25
 
     #[test]
     fn each_limit_is_kept_to_the_last_and_must_be_written() {
-        let all = Account {
-            counters: Counters {
-                opened_columns: 100,
-                opened_values: 8000,
-                nano_rho: 250_000_000,
-                stocks: 2,
-                ..Counters::default()
-            },
-            shown: Some(Shown {
-                intersections: 5,
-                ids_asked: 6000,
-                ..Shown::default()
-            }),
-            ..Account::default()
-        };
+        let all = spent();
         let limits = |text: &str| toml::from_str::<InAll>(text);
         let refused = |text: &str| limits(text).unwrap().permits(&all).err();
         assert!(refused(LIMITS).is_none());

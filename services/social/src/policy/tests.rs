@@ -185,20 +185,9 @@ fn the_first_rule_about_a_data_set_holds() {
     assert!(matches!(judged.unwrap(), Verdict::Deny { .. }));
 }
 
-/// Each field of a rule, tightened alone, ends a job that the rule allowed before: every one is
-/// asked wherever a rule is.
-#[test]
-fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
-    let noised = Proposal {
-        release: ReleasePolicy::Noised {
-            sigma: 4.0,
-            row_norm_beta: 0.5,
-            delta: 1e-3,
-        },
-        ..proposal()
-    };
-    // ρ = 0.25.
-    let account = Account {
+/// Something of everything that is limited; ρ is 0.25.
+pub(super) fn spent() -> Account {
+    Account {
         counters: Counters {
             opened_columns: 100,
             opened_values: 8000,
@@ -212,7 +201,22 @@ fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
             ..Shown::default()
         }),
         ..Account::default()
+    }
+}
+
+/// Each field of a rule, tightened alone, ends a job that the rule allowed before: every one is
+/// asked wherever a rule is.
+#[test]
+fn every_field_of_a_rule_is_asked_of_a_job_that_was_approved() {
+    let noised = Proposal {
+        release: ReleasePolicy::Noised {
+            sigma: 4.0,
+            row_norm_beta: 0.5,
+            delta: 1e-3,
+        },
+        ..proposal()
     };
+    let account = spent();
     let asked = |text: &str| {
         let policy = policy(text).unwrap();
         let rule = policy.rule("p", "links")?.unwrap().clone();
