@@ -18,10 +18,17 @@ pub struct Curves {
     rounds: Vec<(u32, v1::TrainingProgress)>,
 }
 
+type OfRound = fn(&v1::TrainingProgress) -> f64;
+
+/// The curves that there may be: name, title, and a round's value.
+const CURVES: [(&str, &str, OfRound); 2] = [
+    ("rmse", "Held-out RMSE by round", |one| one.held_out_rmse),
+    ("loss", "Objective by round", |one| one.loss),
+];
+
 /// One curve as it is drawn.
 pub(super) struct Curve {
     name: &'static str,
-    title: &'static str,
     points: String,
     first: String,
     last: String,
@@ -48,12 +55,7 @@ impl Curves {
 
     /// Those of which there is more than one point.
     pub(super) fn drawn(&self) -> impl Iterator<Item = Curve> {
-        type Value = fn(&v1::TrainingProgress) -> f64;
-        let both: [(&'static str, &'static str, Value); 2] = [
-            ("rmse", "Held-out RMSE by round", |one| one.held_out_rmse),
-            ("loss", "Objective by round", |one| one.loss),
-        ];
-        both.into_iter().filter_map(|(name, title, value)| {
+        CURVES.into_iter().filter_map(|(name, _, value)| {
             let values: Vec<(f64, f64)> = self
                 .rounds
                 .iter()
@@ -63,7 +65,6 @@ impl Curves {
             let ((_, first), (_, last)) = (values.first()?, values.last()?);
             (values.len() > 1).then(|| Curve {
                 name,
-                title,
                 points: points(&values),
                 first: number(*first),
                 last: number(*last),
@@ -114,11 +115,11 @@ pub(super) fn curves(all: &Curves) -> Markup {
     let drawn: Vec<Curve> = all.drawn().collect();
     html! {
         div.curves {
-            @for (name, title) in [("rmse", "Held-out RMSE by round"), ("loss", "Objective by round")] {
+            @for (name, title, _) in CURVES {
                 @let curve = drawn.iter().find(|curve| curve.name == name);
                 figure data-curve=(name) hidden[curve.is_none()] {
                     figcaption {
-                        (curve.map_or(title, |curve| curve.title)) ": from "
+                        (title) ": from "
                         span data-part="first" { (curve.map_or("", |curve| &curve.first)) } " to "
                         strong data-part="last" { (curve.map_or("", |curve| &curve.last)) }
                         span.quiet { " (axis cut to what there is)" }
