@@ -18,6 +18,7 @@ mod settings;
 mod shipped;
 mod social;
 mod training;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ pub use settings::{SettingsArgs, SettingsFile};
 pub use shipped::{CompletionsArgs, GenerateArgs, ManArgs};
 pub use social::{BoundsName, ImportLinksArgs, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
+pub use worker::{WorkerInitArgs, WorkerKeyArgs, WorkerServeArgs, WorkerVerb, WorkersBenchArgs};
 
 use crate::connection::ConnectionArgs;
 use crate::demo::DemoArgs;
@@ -107,6 +109,9 @@ pub enum Command {
     /// Measure on this machine.
     #[command(subcommand)]
     Bench(BenchVerb),
+    /// Compute for a platform whose daemon is on another machine.
+    #[command(subcommand)]
+    Worker(WorkerVerb),
     /// Ask the daemon on this machine whether it serves; exit code 0 when it does.
     Healthcheck(HealthcheckArgs),
     /// Write the conversation's descriptor, for clients in other languages.
