@@ -7,6 +7,7 @@ mod browsers;
 mod chaos;
 mod clocks;
 mod compose;
+mod compose_cluster;
 mod console;
 mod demo;
 mod disks;

@@ -34,3 +34,4 @@ pub mod machine;
 pub mod pair;
 pub mod processes;
 pub mod raw;
+pub mod workers;
