@@ -3,6 +3,7 @@
 
 mod alignment;
 mod audits;
+mod backups;
 mod browsers;
 mod chaos;
 mod clocks;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod backup;
 mod bench_lists;
 mod choices;
 mod clear;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use audit::{AuditVerb, LogArgs};
+pub use backup::{BackupArgs, ReconcileArgs};
 pub use bench_lists::ListsBenchArgs;
 pub use choices::{
     FriendsArgs, OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice,

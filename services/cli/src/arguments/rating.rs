@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice,
-    RatingColumnArgs, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
+    AcceptLogArgs, BackupArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice,
+    ProtocolChoice, RatingColumnArgs, ReasonedJobArgs, ReconcileArgs, ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -62,6 +62,11 @@ pub enum RatingVerb {
     /// Let the social platform's audit log go on from where it was refused, after its people have
     /// confirmed it.
     AcceptLog(AcceptLogArgs),
+    /// Write a copy of what the platform keeps, while its jobs go on; `s3rec-rating restore` makes a
+    /// data directory of it.
+    Backup(BackupArgs),
+    /// After a restore: count what was shown since the backup, so that jobs can begin again.
+    Reconcile(ReconcileArgs),
 }
 
 /// `import`.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs, ReasonedJobArgs,
-    SocialLeakageArgs,
+    AcceptLogArgs, BackupArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs,
+    ReasonedJobArgs, ReconcileArgs, SocialLeakageArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -50,6 +50,11 @@ pub enum SocialVerb {
     /// Let the rating platform's audit log go on from where it was refused, after its people have
     /// confirmed it.
     AcceptLog(AcceptLogArgs),
+    /// Write a copy of what the platform keeps, while its jobs go on; `s3rec-social restore` makes a
+    /// data directory of it.
+    Backup(BackupArgs),
+    /// After a restore: count what was shown since the backup, so that jobs can begin again.
+    Reconcile(ReconcileArgs),
 }
 
 /// `import`.

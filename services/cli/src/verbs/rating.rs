@@ -110,6 +110,20 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let accepted = client.accept_peer_log(request).await?.into_inner();
             output.message(&accepted, super::accepted_log)
         }
+        RatingVerb::Backup(arguments) => {
+            let mut client = connect(arguments.connection).await?;
+            let call = client.backup(v1::BackupRequest {});
+            let written = client::write_backup(&arguments.out, call).await?;
+            output.value(&serde_json::json!(written), || {
+                super::backup_written(&written)
+            })
+        }
+        RatingVerb::Reconcile(arguments) => {
+            let request = super::reconciling(&arguments)?;
+            let mut client = connect(arguments.connection).await?;
+            let answer = client.reconcile(request).await?.into_inner();
+            output.message(&answer, super::reconciled)
+        }
         RatingVerb::Disclosures(connection) => {
             let request = v1::ListRatingDisclosuresRequest {};
             let mut client = connect(connection).await?;
@@ -338,6 +352,8 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
         | RatingVerb::Cancel(_)
         | RatingVerb::Report(_)
         | RatingVerb::AcceptLog(_)
+        | RatingVerb::Backup(_)
+        | RatingVerb::Reconcile(_)
         | RatingVerb::Console(_)
         | RatingVerb::Disclosures(_)
         | RatingVerb::Datasets(_)
