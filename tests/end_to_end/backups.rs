@@ -16,7 +16,7 @@ use s3rec_wire::v1;
 use serde_json::Value;
 
 /// Rounds of a job that outlasts a backup.
-const MANY: u32 = 400;
+const MANY: u32 = 600;
 
 fn request(rounds: u32) -> v1::ProposeJobRequest {
     let mut request = proposal(rounds);

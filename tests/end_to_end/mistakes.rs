@@ -5,18 +5,13 @@ use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use s3rec_cli::client;
 use s3rec_cli::connection::Connection;
 use s3rec_node::pki::CertificateRole;
-use s3rec_node::process::now_unix_ms;
 use s3rec_tests::binaries::Program;
 use s3rec_tests::command::{Run, flags, run};
 use s3rec_tests::data::Files;
-use s3rec_tests::job::proposal;
 use s3rec_tests::pair::Pair;
-use s3rec_wire::v1;
 use serde_json::Value;
 
 /// Messages under their mistakes, with what changes from run to run replaced.
@@ -149,20 +144,6 @@ fn each_mistake_is_answered_with_what_is_wrong_where_and_the_remedy() {
         &at(&rating, &format!("rating start {job}")),
     );
 
-    let (undecided, approved) = (expiring(&rating), expiring(&rating));
-    at(&social, &format!("social approve {approved} --json")).json();
-    wait_for_the_end();
-    page.replaced.push((undecided.clone(), "JOB"));
-    page.replaced.push((approved.clone(), "JOB"));
-    page.note(
-        "An approval of what has expired",
-        &at(&social, &format!("social approve {undecided}")),
-    );
-    page.note(
-        "A start of what has expired",
-        &at(&rating, &format!("rating start {approved}")),
-    );
-
     pair.social.kill();
     page.note(
         "A social platform that does not run",
@@ -185,28 +166,6 @@ fn each_mistake_is_answered_with_what_is_wrong_where_and_the_remedy() {
         page.text, expected,
         "run with S3REC_WRITE=1 and read the difference"
     );
-}
-
-/// How long a proposal lasts that is to expire: for whoever approves it before.
-const LASTS: Duration = Duration::from_secs(8);
-
-/// A proposal that ends soon.
-fn expiring(connection: &Connection) -> String {
-    let proposed = async {
-        let mut client = client::rating(connection).await.unwrap();
-        let request = v1::ProposeJobRequest {
-            dataset: String::new(),
-            expires_unix_ms: now_unix_ms() + i64::try_from(LASTS.as_millis()).unwrap(),
-            ..proposal(1)
-        };
-        client.propose_job(request).await.unwrap().into_inner()
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(proposed).job_id
-}
-
-fn wait_for_the_end() {
-    std::thread::sleep(LASTS + Duration::from_millis(100));
 }
 
 fn free_port() -> String {

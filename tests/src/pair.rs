@@ -429,12 +429,6 @@ impl Pair {
         Self::lasting_in(|_| Vec::new())
     }
 
-    /// As [`lasting`](Pair::lasting), with what is in the data directories of `home` already.
-    #[must_use]
-    pub fn lasting_at(home: Home) -> Self {
-        Self::start_at(home, &free_address(), |_| (), |_| Vec::new(), str::to_owned)
-    }
-
     fn start_at(
         home: Home,
         peer: &str,
