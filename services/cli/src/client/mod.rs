@@ -5,9 +5,9 @@ mod again;
 mod export;
 mod friends_file;
 mod ids;
+mod listed;
 mod lists;
 mod model_file;
-mod source;
 mod upload;
 mod watch;
 
