@@ -116,8 +116,11 @@ impl Address {
     }
 }
 
+/// Sets something.
+type Setter = fn(&mut Config);
+
 /// What is set where the address does not say it.
-const WITHOUT: [(&str, fn(&mut Config)); 4] = [
+const WITHOUT: [(&str, Setter); 4] = [
     ("connect_timeout", |config| {
         config.connect_timeout(CONNECT_LIMIT);
     }),
