@@ -32,6 +32,7 @@ mod rotation;
 mod samples;
 mod shutdown;
 mod slow_links;
+mod sources;
 mod traces;
 mod versions;
 mod watching;

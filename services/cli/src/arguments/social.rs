@@ -14,7 +14,7 @@ use crate::connection::ConnectionArgs;
 #[derive(Debug, Subcommand)]
 pub enum SocialVerb {
     /// Read a links file into the platform: truster, trustee.
-    Import(ImportLinksArgs),
+    Import(Box<ImportLinksArgs>),
     /// List the open proposals, what consenting gives away, and what is left under the policy.
     Proposals(ProposalsArgs),
     /// Go through the proposals that wait: shows what each would give away, and asks.

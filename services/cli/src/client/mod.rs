@@ -6,9 +6,9 @@ mod backup;
 mod export;
 mod friends_file;
 mod ids;
+mod listed;
 mod lists;
 mod model_file;
-mod source;
 mod upload;
 mod watch;
 

@@ -3,6 +3,7 @@
 use s3rec_model::StopRule;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
+use s3rec_sources::Destination;
 use s3rec_wire::v1;
 
 use super::{follow, importing, job_file, job_page, rating_text, shared_text, stored_text};
@@ -28,6 +29,7 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             output.message(&imported, rating_text::imported)
         }
         RatingVerb::ImportFactors(arguments) => {
+            importing::files_of_factors(&arguments)?;
             let source = FileSource {
                 items: arguments.items,
                 ratings: arguments.ratings,
@@ -392,6 +394,8 @@ async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> R
         few_below: arguments.few_below.unwrap_or_default(),
         calibration_share: arguments.calibration_share.unwrap_or_default(),
     };
+    let path = arguments.out;
+    let to = Destination::named(&path)?;
     let mut client = connect(arguments.connection).await?;
     let mut chunks = client.calibration_users(request).await?.into_inner();
     let (mut text, mut users) = (String::new(), 0u64);
@@ -399,11 +403,11 @@ async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> R
         users += chunk.ids.len() as u64;
         chunk.ids.iter().for_each(|id| text += &format!("{id}\n"));
     }
-    let path = arguments.out;
-    std::fs::write(&path, text).map_err(|source| Failure::File {
+    std::fs::write(to.file(), text).map_err(|source| Failure::File {
         path: path.clone(),
         source,
     })?;
+    to.finish().await?;
     let told = serde_json::json!({ "users": users, "file": path });
     output.value(&told, || rating_text::calibration_users(users, &path))
 }
