@@ -48,8 +48,11 @@ fn held(pair: &Pair, directory: &Path) -> (Vec<String>, Vec<String>) {
     let names = listed
         .iter()
         .map(|one| one["dataset"].as_str().unwrap().to_owned());
-    let folder = std::fs::read_dir(pair.home.data_dir("rating").join("ratings")).unwrap();
+    // There is none before the first import.
+    let folder = std::fs::read_dir(pair.home.data_dir("rating").join("ratings"));
     let mut files: Vec<String> = folder
+        .into_iter()
+        .flatten()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();

@@ -85,7 +85,8 @@ fn folders_and_patterns_of_objects_are_their_parquet_files() {
     store.put("films", "torn/part-7.parquet", &part);
     let connection = pair.rating_connection();
     let import = |place: &str| {
-        let arguments = ["rating", "import", place, "--rating-column", "score"];
+        let columns = ["--item-column", "item", "--rating-column", "score"];
+        let arguments = [&["rating", "import", place], &columns[..]].concat();
         run(
             directory.path(),
             &connection,

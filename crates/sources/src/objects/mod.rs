@@ -72,12 +72,15 @@ pub(crate) async fn write(place: &ObjectPlace, file: &std::path::Path) -> Result
     let mut from = tokio::fs::File::open(file).await.map_err(local)?;
     let mut to = object_store::buffered::BufWriter::new(Arc::clone(&objects.store), key);
     let written = match tokio::io::copy(&mut from, &mut to).await {
+        // Where that fails, it takes back by itself what was written.
         Ok(_) => to.shutdown().await,
-        Err(error) => Err(error),
+        Err(error) => {
+            // Parts that nobody puts together cost money.
+            let _ = to.abort().await;
+            Err(error)
+        }
     };
     if let Err(error) = written {
-        // Parts that nobody puts together cost money.
-        let _ = to.abort().await;
         return Err(match crate::error::cause::<Error>(&error) {
             Some(theirs) => objects.explain(theirs),
             None => SourceError::new(
