@@ -16,14 +16,14 @@ pub enum Kind {
 /// What a worker is at.
 pub(crate) enum Doing {
     Packs(Box<PackWorker>),
-    Groups(GroupWorker),
+    Groups(Box<GroupWorker>),
 }
 
 impl Doing {
     pub(crate) fn begin(kind: Kind, opening: &[u8]) -> Result<Self, NoiseFirstError> {
         Ok(match kind {
             Kind::Packs => Self::Packs(Box::new(PackWorker::new(opening)?)),
-            Kind::Groups => Self::Groups(GroupWorker::new(opening)?),
+            Kind::Groups => Self::Groups(Box::new(GroupWorker::new(opening)?)),
         })
     }
 
