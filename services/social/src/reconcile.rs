@@ -172,13 +172,13 @@ fn log_showing(platform: &Platform, theirs: &JobDisclosure, who: &str) -> Result
 fn log_opening(platform: &Platform, theirs: &JobDisclosure, who: &str) -> Result<(), Fault> {
     let (job, lineage) = (theirs.job.as_str(), theirs.lineage.as_slice());
     let (counters, day) = (&theirs.counters, day_of(theirs).day);
-    // No message that this one would be answered under: its job has ended.
     let of_all = ledger::account(platform, lineage, Some(job))?.counters;
     let of_all = of_all.plus(counters);
     let entry = [
         ("job", job.into()),
         ("round", theirs.openings.into()),
-        ("message", [0; 32].into()),
+        // The message that was answered is not known here; no other is ever answered in its place.
+        ("message", of_nobody()?.into()),
         ("columns", counters.opened_columns.into()),
         ("values", counters.opened_values.into()),
         ("exact_values", counters.exact_values.into()),
@@ -198,9 +198,7 @@ fn log_opening(platform: &Platform, theirs: &JobDisclosure, who: &str) -> Result
 /// Whose friends' sums were opened since is not known here: the log witnesses users that no store
 /// has, so that no others are opened.
 fn forget_opened(platform: &Platform, theirs: &JobDisclosure) -> Result<(), Fault> {
-    let mut unknown = [0; 32];
-    getrandom::fill(&mut unknown)
-        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    let unknown = of_nobody()?;
     let entry = [
         ("job", theirs.job.as_str().into()),
         ("lineage", theirs.lineage.as_slice().into()),
@@ -211,4 +209,12 @@ fn forget_opened(platform: &Platform, theirs: &JobDisclosure) -> Result<(), Faul
     platform.audit.record(Kind::Showing, entry)?;
     platform.witnessed().says(&theirs.lineage, unknown);
     Ok(())
+}
+
+/// A digest that is nothing's.
+fn of_nobody() -> Result<[u8; 32], Fault> {
+    let mut drawn = [0; 32];
+    getrandom::fill(&mut drawn)
+        .map_err(|_| Fault::new(Reason::Bug, "the system gives no entropy"))?;
+    Ok(drawn)
 }
