@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::frame::{self, Kind as Frame};
 use crate::health::{Failure, Health};
 use crate::link::{Connection, call};
-use crate::tasks::Tasks;
+use crate::tasks::{Put, Tasks};
 use crate::{ClusterError, Members, flow, session};
 
 /// For the workers to connect among each other.
@@ -70,11 +70,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ClusterError`] naming the worker; then some of the tasks were not put.
-    pub fn done(
-        &self,
-        tasks: &Tasks<'_>,
-        put: &mut dyn FnMut(usize, &[u8]) -> Result<(), String>,
-    ) -> Result<(), ClusterError> {
+    pub fn done(&self, tasks: &Tasks<'_>, put: &mut Put<'_>) -> Result<(), ClusterError> {
         let mut is_done = vec![false; tasks.count];
         let mut give_up = None;
         while !is_done.iter().all(|done| *done) {
@@ -101,7 +97,7 @@ impl Cluster {
         &self,
         tasks: &Tasks<'_>,
         is_done: &mut [bool],
-        put: &mut dyn FnMut(usize, &[u8]) -> Result<(), String>,
+        put: &mut Put<'_>,
     ) -> Result<(), ClusterError> {
         let connections = self.runtime.block_on(self.connect())?;
         let workers = self.members.workers();

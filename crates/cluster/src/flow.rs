@@ -24,7 +24,7 @@ use timely::worker::Worker;
 use zeroize::Zeroizing;
 
 use crate::health::{Failure, Health};
-use crate::tasks::{Doing, Kind, Tasks};
+use crate::tasks::{Doing, Kind, Put, Tasks};
 
 /// How often a member looks whether the session has failed elsewhere.
 const LOOK: Duration = Duration::from_millis(50);
@@ -235,7 +235,7 @@ pub(crate) fn coordinate(
     control: Control,
     tasks: &Tasks<'_>,
     mut queues: Vec<VecDeque<usize>>,
-    put: &mut dyn FnMut(usize, &[u8]) -> Result<(), String>,
+    put: &mut Put<'_>,
     health: &Health,
 ) {
     let Control {
@@ -292,11 +292,7 @@ pub(crate) fn coordinate(
 }
 
 /// Takes what a worker made of a task that it has, and that no other has.
-fn collect(
-    under_way: &mut [Vec<usize>],
-    piece: &Piece,
-    put: &mut dyn FnMut(usize, &[u8]) -> Result<(), String>,
-) -> Result<(), String> {
+fn collect(under_way: &mut [Vec<usize>], piece: &Piece, put: &mut Put<'_>) -> Result<(), String> {
     let Content::Made(number) = piece.content else {
         return Err("what is not made came to the coordinator".into());
     };

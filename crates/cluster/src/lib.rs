@@ -38,5 +38,5 @@ pub use coordinator::Cluster;
 pub use error::ClusterError;
 pub use folders::{make_folders, make_key};
 pub use members::{Member, Members};
-pub use tasks::{Kind, Tasks};
+pub use tasks::{Kind, Put, Tasks};
 pub use worker::{Serving, serve};

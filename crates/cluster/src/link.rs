@@ -201,14 +201,14 @@ pub(crate) async fn relay(connection: Connection, ends: Ends, peer: String, heal
         &health,
     );
     tokio::join!(receiving, sending);
-    carried.to_its_end();
+    carried.ended();
 }
 
 /// Fails the session unless the connection was carried to its end.
 struct Carried(Option<(String, Health)>);
 
 impl Carried {
-    fn to_its_end(mut self) {
+    fn ended(mut self) {
         self.0.take();
     }
 }

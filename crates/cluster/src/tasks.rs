@@ -47,3 +47,6 @@ pub struct Tasks<'a> {
     /// The bytes of a task, made when it is given out.
     pub task: &'a dyn Fn(usize) -> Zeroizing<Vec<u8>>,
 }
+
+/// Takes what was made of the task of that number, or says what is wrong with it.
+pub type Put<'a> = dyn FnMut(usize, &[u8]) -> Result<(), String> + 'a;
