@@ -20,6 +20,7 @@ mod admission;
 mod chooser;
 mod chunks;
 pub mod cost;
+mod digest;
 mod endpoint;
 mod entropy;
 mod error;

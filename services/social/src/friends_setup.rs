@@ -162,7 +162,7 @@ pub(crate) async fn agree(
         };
         let bug = |error: &dyn std::error::Error| Fault::new(Reason::Bug, error.to_string());
         let friends = common_friends(&links, &rows).map_err(|error| bug(&error))?;
-        let block = friends.block(&split).map_err(|error| bug(&error))?;
+        let block = friends.into_block(&split).map_err(|error| bug(&error))?;
         // Fresh for every setup: P1's randomness of one job is never that of another.
         let key = Seed::generate().map_err(|error| bug(&error))?;
         let digest = block.digest(&key);
@@ -251,9 +251,11 @@ pub(crate) fn common_friends(links: &LinkSet, rows: &[u32]) -> Result<Friends, N
         }
     }
     let at = |user: u32| place.get(user as usize).copied().flatten();
-    let among = links.links.iter();
-    let among = among.filter_map(|(from, to)| Some((at(*from)?, at(*to)?)));
-    Friends::from_links(u32::try_from(rows.len()).unwrap_or(u32::MAX), among)
+    Friends::among(
+        u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        &links.links,
+        at,
+    )
 }
 
 /// A user who was opened once stays among the opened, over all jobs on the lineage: fresh sets would

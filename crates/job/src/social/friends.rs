@@ -365,7 +365,7 @@ impl Restoring {
             }
         } else {
             let friends = friends(&checkpoint.rows).map_err(changed)?;
-            let block = friends.block(&session.split).map_err(ours)?;
+            let block = friends.into_block(&session.split).map_err(ours)?;
             if block.digest(&session.key) != checkpoint.links {
                 return Err(changed("they give other sums"));
             }

@@ -32,6 +32,12 @@ impl Noised {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// The same, to be sent.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
 }
 
 /// P1's answer to an upload. It uses up what was prepared: one a-part meets one answer, for the
@@ -60,7 +66,7 @@ pub(crate) fn answer_with(
     let bodies = parameters.upload_code.unpack(upload.codes(), count);
     let bodies = bodies.map_err(in_message("the upload"))?;
     let of_pack = parameters.places() * columns;
-    let upload_digest = blake3::hash(upload.bytes());
+    let upload_digest = upload.digest();
     let mut bytes = vec![0; parameters.sizes().bodies];
     // A pack's codes begin and end at whole bytes: it has a power of two of rows, 32 at least.
     bytes
@@ -70,7 +76,7 @@ pub(crate) fn answer_with(
         .try_for_each(|(pack, (bytes, prepared_bodies))| {
             // Without noise they are the exact sums to whoever has the secrets.
             let mut values = Zeroizing::new(prepared_bodies.to_vec());
-            let mut noise = noise(prepared, &upload_digest, pack);
+            let mut noise = noise(prepared, upload_digest, pack);
             for (place, values) in values.chunks_mut(columns).enumerate() {
                 for &friend in prepared.block.row(pack * parameters.places() + place) {
                     let row = &bodies[friend as usize * columns..][..columns];
@@ -90,10 +96,8 @@ pub(crate) fn answer_with(
 }
 
 /// η of a pack, row by row.
-fn noise(prepared: &Prepared, upload_digest: &blake3::Hash, pack: usize) -> Wide {
-    let seed = prepared
-        .randomness
-        .noise(upload_digest.as_bytes(), pack as u64);
+fn noise(prepared: &Prepared, upload_digest: &[u8; 32], pack: usize) -> Wide {
+    let seed = prepared.randomness.noise(upload_digest, pack as u64);
     Wide::new(prepared.parameters.noise_bits(), Stream::new(&seed))
 }
 
@@ -171,9 +175,9 @@ pub fn measure_residual(
     let parameters = keys.parameters();
     let of_pack = parameters.places() * parameters.columns();
     let mut expected = Zeroizing::new(clear.to_vec());
-    let upload_digest = blake3::hash(upload.bytes());
+    let upload_digest = upload.digest();
     for (pack, expected) in expected.chunks_mut(of_pack).enumerate() {
-        let mut noise = noise(&prepared, &upload_digest, pack);
+        let mut noise = noise(&prepared, upload_digest, pack);
         for value in expected {
             *value += noise.sample() as f64 / parameters.scale();
         }

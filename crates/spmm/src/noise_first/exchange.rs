@@ -364,11 +364,11 @@ impl SocialAnswer {
                 let upload = Upload::from_bytes(upload);
                 // The number is not spent on what belongs to another.
                 prepared.expect(&upload)?;
-                record.permit(number, blake3::hash(upload.bytes()).as_bytes())?;
+                record.permit(number, upload.digest())?;
                 record.count(number)?;
                 let noised = answer(prepared, &upload)?;
                 record.keep(number, &noised)?;
-                Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
+                Ok(State::bytes(noised.into_bytes(), State::Finished(())))
             }))
         });
         Ok(Self(Runner::social(schedule, (), receiving)))
@@ -394,7 +394,7 @@ impl SocialAnswer {
             Ok(State::compute(move |()| {
                 record.permit(number, &digest)?;
                 record.count(number)?;
-                Ok(State::bytes(noised.bytes().to_vec(), State::Finished(())))
+                Ok(State::bytes(noised.into_bytes(), State::Finished(())))
             }))
         });
         let schedule = answer_schedule(parameters)?;

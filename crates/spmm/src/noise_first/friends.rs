@@ -6,7 +6,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{NoiseFirstError, Split};
 
-/// Rows that a thread sorts at a time.
+mod rows;
+
+/// Rows that a thread makes at a time.
 const ROWS_AT_ONCE: usize = 1 << 10;
 /// Bytes of the links that are hashed at a time.
 const HASHED_BYTES: usize = 1 << 15;
@@ -37,66 +39,47 @@ impl Friends {
         links: impl IntoIterator<Item = (u32, u32)>,
     ) -> Result<Self, NoiseFirstError> {
         let links = links.into_iter();
-        let mut pairs = Zeroizing::new(Vec::with_capacity(links.size_hint().0));
-        for (from, to) in links {
-            // Neither is named: an error may end up in a log, and links may not.
-            if from >= users || to >= users {
-                return Err(NoiseFirstError::Link);
-            }
-            if from != to {
-                pairs.push((from, to));
-            }
-        }
-        let mut starts = vec![0usize; users as usize + 1];
-        for &(from, to) in pairs.iter() {
-            starts[from as usize + 1] += 1;
-            starts[to as usize + 1] += 1;
-        }
-        for user in 0..users as usize {
-            starts[user + 1] += starts[user];
-        }
-        let mut friends = Zeroizing::new(vec![0u32; 2 * pairs.len()]);
-        let mut next = Zeroizing::new(starts.clone());
-        for &(from, to) in pairs.iter() {
-            for (user, friend) in [(from, to), (to, from)] {
-                friends[next[user as usize]] = friend;
-                next[user as usize] += 1;
-            }
-        }
-        drop((pairs, next));
-        Ok(Self::of_rows(starts, friends))
+        let mut pairs = Pairs::with_capacity(links.size_hint().0);
+        links.for_each(|link| pairs.add(users, link));
+        Self::of_pairs(users, vec![pairs])
     }
 
-    /// Sorts each row and takes out what is in it twice.
-    fn of_rows(mut starts: Vec<usize>, mut friends: Zeroizing<Vec<u32>>) -> Self {
-        let mut rows = Vec::with_capacity(starts.len() - 1);
-        let mut rest = &mut friends[..];
-        for bounds in starts.windows(2) {
-            let (row, behind) = rest.split_at_mut(bounds[1] - bounds[0]);
-            rows.push(row);
-            rest = behind;
+    /// The same of links that many threads give.
+    ///
+    /// # Errors
+    /// As [`Self::from_links`].
+    pub fn from_many(
+        users: u32,
+        links: impl ParallelIterator<Item = (u32, u32)>,
+    ) -> Result<Self, NoiseFirstError> {
+        let gather = |mut pairs: Pairs, link| {
+            pairs.add(users, link);
+            pairs
+        };
+        let parts = links.fold(Pairs::default, gather).collect();
+        Self::of_pairs(users, parts)
+    }
+
+    /// The same of links under other numbers: `at` gives a user's own, or none to whoever is not
+    /// among them, whose links fall away.
+    ///
+    /// # Errors
+    /// As [`Self::from_links`].
+    pub fn among(
+        users: u32,
+        links: &[(u32, u32)],
+        at: impl Fn(u32) -> Option<u32> + Sync,
+    ) -> Result<Self, NoiseFirstError> {
+        let of = |&(from, to): &(u32, u32)| Some((at(from)?, at(to)?));
+        Self::from_many(users, links.par_iter().filter_map(of))
+    }
+
+    fn of_pairs(users: u32, parts: Vec<Pairs>) -> Result<Self, NoiseFirstError> {
+        if parts.iter().any(|part| part.has_nobody) {
+            return Err(NoiseFirstError::Link);
         }
-        rows.par_iter_mut()
-            .with_min_len(ROWS_AT_ONCE)
-            .for_each(|row| row.sort_unstable());
-        drop(rows);
-        let mut kept = 0;
-        for user in 0..starts.len() - 1 {
-            let (from, to) = (starts[user], starts[user + 1]);
-            starts[user] = kept;
-            for place in from..to {
-                if place == from || friends[place] != friends[place - 1] {
-                    friends[kept] = friends[place];
-                    kept += 1;
-                }
-            }
-        }
-        if let Some(end) = starts.last_mut() {
-            *end = kept;
-        }
-        friends.truncate(kept);
-        let friends = std::mem::take(&mut *friends);
-        Self { starts, friends }
+        let (starts, friends) = rows::of_pairs(users as usize, parts);
+        Ok(Self { starts, friends })
     }
 
     /// m.
@@ -132,18 +115,66 @@ impl Friends {
         for (index, &user) in (0..).zip(split.uploaded()) {
             column[user as usize] = index;
         }
-        let mut block = Block {
-            starts: vec![0],
-            columns: Vec::new(),
-        };
-        for &user in split.opened() {
+        let columns_of = |user: u32| {
             let of = self.of(user).iter().map(|&friend| column[friend as usize]);
-            block
-                .columns
-                .extend(of.filter(|&column| column != u32::MAX));
-            block.starts.push(block.columns.len());
+            of.filter(|&column| column != u32::MAX)
+        };
+        let opened = split.opened();
+        let mut starts = vec![0; opened.len() + 1];
+        starts[1..]
+            .par_iter_mut()
+            .zip(opened)
+            .with_min_len(ROWS_AT_ONCE)
+            .for_each(|(count, &user)| *count = columns_of(user).count());
+        rows::add_up(&mut starts);
+        let mut columns = vec![0; starts[opened.len()]];
+        rows::runs_of(&starts, &mut columns, ROWS_AT_ONCE)
+            .into_par_iter()
+            .zip(opened.par_chunks(ROWS_AT_ONCE))
+            .for_each(|(places, users)| {
+                let columns = users.iter().flat_map(|&user| columns_of(user));
+                places.iter_mut().zip(columns).for_each(|(to, at)| *to = at);
+            });
+        Ok(Block { starts, columns })
+    }
+
+    /// As [`Self::block`], and of everybody's rows and columns without a copy.
+    ///
+    /// # Errors
+    /// As [`Self::block`].
+    pub fn into_block(mut self, split: &Split) -> Result<Block, NoiseFirstError> {
+        let all = [split.opened().len(), split.uploaded().len()];
+        if split.users() as usize != self.users() || all != [self.users(); 2] {
+            return self.block(split);
         }
-        Ok(block)
+        Ok(Block {
+            starts: std::mem::take(&mut self.starts),
+            columns: std::mem::take(&mut self.friends),
+        })
+    }
+}
+
+/// Links as they are given, by one thread.
+#[derive(Default)]
+struct Pairs {
+    links: Zeroizing<Vec<(u32, u32)>>,
+    has_nobody: bool,
+}
+
+impl Pairs {
+    fn with_capacity(links: usize) -> Self {
+        Self {
+            links: Zeroizing::new(Vec::with_capacity(links)),
+            has_nobody: false,
+        }
+    }
+
+    fn add(&mut self, users: u32, (from, to): (u32, u32)) {
+        // Neither is named: an error may end up in a log, and links may not.
+        self.has_nobody |= from >= users || to >= users;
+        if from != to {
+            self.links.push((from, to));
+        }
     }
 }
 
@@ -232,6 +263,35 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(!error.chars().any(|c| c.is_ascii_digit()), "{error}");
+    }
+
+    /// More users than one run has, and links from many threads.
+    #[test]
+    fn rows_are_those_of_any_order_and_any_number_of_threads() {
+        let users = 2_500;
+        let link = |at: u32| (at * at % 2_477, at * 31 % users);
+        let friends = Friends::from_many(users, (0..9_000).into_par_iter().map(link)).unwrap();
+        let again = Friends::from_links(users, (0..9_000).rev().map(link)).unwrap();
+        let mut expected = vec![std::collections::BTreeSet::new(); users as usize];
+        for (from, to) in (0..9_000).map(link).filter(|(from, to)| from != to) {
+            expected[from as usize].insert(to);
+            expected[to as usize].insert(from);
+        }
+        for (user, expected) in (0..).zip(expected) {
+            let expected: Vec<u32> = expected.into_iter().collect();
+            assert_eq!(friends.of(user), expected, "{user}");
+            assert_eq!(again.of(user), expected, "{user}");
+        }
+        let nobody = (0..9_000).into_par_iter().map(|at| (at % 7, users));
+        assert!(Friends::from_many(users, nobody).is_err());
+        let everybody = Split::two_sided(users);
+        let (key, block) = (
+            Seed::from_bytes([1; 32]),
+            friends.block(&everybody).unwrap(),
+        );
+        let moved = friends.into_block(&everybody).unwrap();
+        assert_eq!(moved.digest(&key), block.digest(&key));
+        assert!(again.into_block(&Split::two_sided(users + 1)).is_err());
     }
 
     #[test]

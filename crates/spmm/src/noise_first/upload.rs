@@ -5,6 +5,8 @@
 //! (message, error and the rounding of its code) is checked afterwards: a row beyond β would defeat
 //! the noise. Errors are never redrawn, which would make them depend on X.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 use s3rec_algebra::{RealMatrix, Seed, Stream};
 use s3rec_lattice::gaussian::Tails;
@@ -18,7 +20,7 @@ use super::keys::times;
 use super::parameters::ERROR;
 use super::spread_groups::{GroupMakers, GroupWork, Groups};
 use super::{Job, NoiseFirstError, Opening, Parameters, RatingKeys, SessionSeeds};
-use crate::SpmmError;
+use crate::{SpmmError, digest};
 
 /// Rows that a thread encodes at a time, and values that are hashed at a time: one by one their
 /// hashing takes longer than their encryption.
@@ -105,16 +107,20 @@ impl Rows {
 
     /// Secret: what the errors are bound to.
     fn digest(&self) -> Zeroizing<[u8; 32]> {
-        let mut hasher = blake3::Hasher::new();
-        let mut bytes = Zeroizing::new([0; 8 * HASHED_AT_ONCE]);
-        for values in self.values.chunks(HASHED_AT_ONCE) {
-            let (places, _) = bytes.as_chunks_mut();
-            for (place, value) in places.iter_mut().zip(values) {
-                *place = value.to_le_bytes();
+        let digest = digest::of_parts(8 * self.values.len() as u64, |range, hasher| {
+            // Parts begin and end at whole values: their bounds fit what is in memory.
+            let place = |bytes: u64| usize::try_from(bytes / 8).unwrap_or(usize::MAX);
+            let values = &self.values[place(range.start)..place(range.end)];
+            let mut bytes = Zeroizing::new([0; 8 * HASHED_AT_ONCE]);
+            for values in values.chunks(HASHED_AT_ONCE) {
+                let (places, _) = bytes.as_chunks_mut();
+                for (place, value) in places.iter_mut().zip(values) {
+                    *place = value.to_le_bytes();
+                }
+                hasher.update(&bytes[..8 * values.len()]);
             }
-            hasher.update(&bytes[..8 * values.len()]);
-        }
-        Zeroizing::new(*hasher.finalize().as_bytes())
+        });
+        Zeroizing::new(*digest.as_bytes())
     }
 
     /// The rows as they are sent, in units of x: what the sums are of.
@@ -212,6 +218,7 @@ impl Encryptor<'_> {
 pub struct Upload {
     /// The job's digest, then the codes.
     bytes: Vec<u8>,
+    digest: OnceLock<[u8; 32]>,
 }
 
 impl Upload {
@@ -243,7 +250,7 @@ impl Upload {
         };
         let of_group = |group| errors_of(&errors, group);
         encryptor.groups(0, &rows.values, of_group, codes)?;
-        Ok(Self { bytes })
+        Ok(Self::from_bytes(bytes))
     }
 
     /// As [`Self::encrypt`], the groups by `makers`: byte for byte what this process makes.
@@ -265,13 +272,23 @@ impl Upload {
         let mut groups = Groups::none(keys.parameters(), job);
         makers.make(&GroupWork::new(keys, job, rows, errors), &mut groups)?;
         let bytes = groups.into_bytes()?;
-        Ok(Self { bytes })
+        Ok(Self::from_bytes(bytes))
     }
 
     /// One that was stored.
     #[must_use]
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self {
+            bytes,
+            digest: OnceLock::new(),
+        }
+    }
+
+    /// Of all its bytes: what an answer and its noise are bound to. Computed once.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        let of_bytes = || *digest::of_bytes(&self.bytes).as_bytes();
+        self.digest.get_or_init(of_bytes)
     }
 
     /// The digest of the job that it is for; none of bytes that are too few.
