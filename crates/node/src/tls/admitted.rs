@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use prost::bytes::Bytes;
@@ -84,13 +84,27 @@ where
         certificate: CertificateDer<'static>,
     ) -> Answering {
         request.extensions_mut().insert(caller);
-        let theirs = InForce::new(self.rule.clone(), certificate);
-        let ours = theirs.again();
-        let request = request.map(|body| Body::new(Asked(body, theirs)));
+        let in_force = InForce::new(self.rule.clone(), certificate.clone());
+        let end = gone;
+        let request = request.map(|body| {
+            Body::new(Checked {
+                body,
+                in_force,
+                end,
+            })
+        });
+        let in_force = InForce::new(self.rule.clone(), certificate);
         let answered = self.service.call(request);
         Box::pin(async move {
             let response = answered.await?;
-            Ok(response.map(|body| Body::new(Answered(body, ours))))
+            let end = told;
+            Ok(response.map(|body| {
+                Body::new(Checked {
+                    body,
+                    in_force,
+                    end,
+                })
+            }))
         })
     }
 }
@@ -115,11 +129,6 @@ impl InForce {
         }
     }
 
-    /// The same question, asked in a time of its own.
-    fn again(&self) -> Self {
-        Self::new(self.rule.clone(), self.certificate.clone())
-    }
-
     /// Asks where it is time to, and has itself woken when it is.
     fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Fault> {
         while self.asking.as_mut().poll(context).is_ready() {
@@ -137,42 +146,27 @@ impl InForce {
     }
 }
 
-/// What a caller sends.
-struct Asked(Body, InForce);
-
-impl HttpBody for Asked {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self(body, in_force) = &mut *self;
-        if in_force.is_over {
-            return Poll::Ready(None);
-        }
-        if let Err(fault) = in_force.poll(context) {
-            // For the service it is gone; under its next certificate it may come back.
-            let fault = Fault::new(Reason::PeerVanished, fault.message);
-            return Poll::Ready(Some(Err(fault.into_status())));
-        }
-        Pin::new(body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.1.is_over || self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
+/// What a caller sends, or is answered.
+struct Checked {
+    body: Body,
+    in_force: InForce,
+    /// What stands in the place of whatever was still to come.
+    end: fn(Fault) -> Result<Frame<Bytes>, Status>,
 }
 
-/// What it is answered.
-struct Answered(Body, InForce);
+/// For the service the caller is gone; under its next certificate it may come back.
+fn gone(fault: Fault) -> Result<Frame<Bytes>, Status> {
+    Err(Fault::new(Reason::PeerVanished, fault.message).into_status())
+}
 
-impl HttpBody for Answered {
+/// The caller is told why.
+fn told(fault: Fault) -> Result<Frame<Bytes>, Status> {
+    let mut trailers = HeaderMap::new();
+    fault.into_status().add_header(&mut trailers)?;
+    Ok(Frame::trailers(trailers))
+}
+
+impl HttpBody for Checked {
     type Data = Bytes;
     type Error = Status;
 
@@ -180,27 +174,24 @@ impl HttpBody for Answered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self(body, in_force) = &mut *self;
-        if in_force.is_over {
+        let this = &mut *self;
+        if this.in_force.is_over {
             return Poll::Ready(None);
         }
-        if let Err(fault) = in_force.poll(context) {
-            // The service's own answer goes with this, whatever of it was still to come.
-            *body = Body::empty();
-            let mut trailers = HeaderMap::new();
-            fault.into_status().add_header(&mut trailers)?;
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        if let Err(fault) = this.in_force.poll(context) {
+            // The service's own part goes with this.
+            this.body = Body::empty();
+            return Poll::Ready(Some((this.end)(fault)));
         }
-        let frame = ready!(Pin::new(body).poll_frame(context));
-        Poll::Ready(frame)
+        Pin::new(&mut this.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.1.is_over || self.0.is_end_stream()
+        self.in_force.is_over || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }
 
@@ -346,7 +337,12 @@ mod tests {
         let rule = Authorize::pinned(CertificateRole::Rating, &identity);
         let certificate = |name: &str| certificate_in(&keys.join(name)).unwrap();
         let in_force = InForce::new(rule.clone(), certificate("rating.pem"));
-        let mut sent = Asked(body(1), in_force);
+        let (body, end) = (body(1), gone as _);
+        let mut sent = Checked {
+            body,
+            in_force,
+            end,
+        };
         let (stream, _other) = tokio::io::duplex(64);
         let mut judged = Judged::new(stream, certificate("rating.pem"), rule.clone()).unwrap();
         assert_eq!(identity.peer_pin(), old);

@@ -45,8 +45,8 @@ pub use pki::{
 };
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{
-    CalibrationUsersArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelsArgs, ModelsVerb,
-    ProposeArgs, RatingVerb, RecommendArgs, RunArgs,
+    CalibrationUsersArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelVerb, ModelsArgs,
+    ModelsVerb, ProposeArgs, RatingVerb, RecommendArgs, RunArgs,
 };
 pub use reading::{
     BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,
