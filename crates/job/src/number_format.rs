@@ -83,6 +83,13 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// So many of something, as in "1 opening" or "2,000 openings".
+#[must_use]
+pub fn of(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// How many times more, with three digits at most.
 #[must_use]
 pub fn times(ratio: f64) -> String {

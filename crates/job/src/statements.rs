@@ -6,6 +6,7 @@ use s3rec_spmm::{Protocol, ReleasePolicy, release};
 
 use crate::Proposal;
 use crate::counting::{Account, mu_of};
+use crate::number_format::of;
 
 mod consent;
 pub mod friends;
@@ -190,20 +191,25 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
     let mut statements = vec![match counters.openings {
         0 => "Nothing of this data was opened so far.".into(),
         openings => format!(
-            "{openings} openings in {} jobs: {} columns, {} values.",
-            counters.jobs, counters.opened_columns, counters.opened_values
+            "{} in {}: {}, {}.",
+            of(openings, "opening"),
+            of(counters.jobs.into(), "job"),
+            of(counters.opened_columns, "column"),
+            of(counters.opened_values, "value"),
         ),
     }];
     if let Some(shown) = account.shown.filter(|shown| shown.intersections > 0) {
         statements.push(format!(
-            "{} set intersections, to which the rating platform brought {} ids in all, each time \
+            "{}, to which the rating platform brought {} in all, each time \
              learning which of them this platform has.",
-            shown.intersections, shown.ids_asked
+            of(shown.intersections.into(), "set intersection"),
+            of(shown.ids_asked, "id"),
         ));
         if shown.bounds > 0 {
             statements.push(format!(
-                "Bounds of the operator in {} answers; {} users shown by pattern policies.",
-                shown.bounds, shown.pattern_rows
+                "Bounds of the operator in {}; {} shown by pattern policies.",
+                of(shown.bounds.into(), "answer"),
+                of(shown.pattern_rows, "user"),
             ));
         }
     }
@@ -239,10 +245,11 @@ pub(crate) fn in_all(account: &Account) -> Vec<String> {
     }
     if counters.stocks > 0 {
         statements.push(format!(
-            "{} uploads answered: beyond the opened values, what the rating platform saw is within \
+            "{} answered: beyond the opened values, what the rating platform saw is within \
              {} · 2^-40 of what it could have made up itself; of friends' sums as far as the lattice \
              problems hold that they rest on.",
-            counters.stocks, counters.stocks
+            of(counters.stocks.into(), "upload"),
+            counters.stocks
         ));
     }
     statements
@@ -365,7 +372,7 @@ mod tests {
             ..Account::default()
         };
         let opened = in_all(&account);
-        assert_eq!(opened, ["6 openings in 2 jobs: 66 columns, 3300 values."]);
+        assert_eq!(opened, ["6 openings in 2 jobs: 66 columns, 3,300 values."]);
         account.shown = Some(Shown {
             intersections: 3,
             ids_asked: 120,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use s3rec_audit::PublicKey;
-use s3rec_job::{JobDisclosure, JobId, JobState};
+use s3rec_job::{JobDisclosure, JobId, JobState, number_format};
 use s3rec_link::Meter;
 use s3rec_link::grpc::AnswerStream;
 use s3rec_node::offer::PROTOCOLS;
@@ -184,7 +184,10 @@ impl PeerService {
         }
         ledger::compare(&self.0, job, None, request.counters.map(counters_from_wire))
             .map_err(|fault| self.fail(job, fault))?;
-        let message = format!("The rating platform has its model after {openings} openings.");
+        let message = format!(
+            "The rating platform has its model after {}.",
+            number_format::of(openings.into(), "opening")
+        );
         self.0.end(&job.to_string(), JobState::Finished, &message);
         Ok(v1::FinishResponse { openings })
     }

@@ -130,7 +130,7 @@ pub fn proposal(frame: &Frame, one: &v1::ProposalSummary, datasets: &[String]) -
         (attack(one))
         @if !one.budgets.is_empty() { h2 { "What is left" } (budgets(&one.budgets)) }
         @if !one.policy.is_empty() { h2 { "The policy" } p { (one.policy) } }
-        @if !one.accounts.is_empty() { h2 { "Opened to this platform before" } (accounts(&one.accounts)) }
+        @if !one.accounts.is_empty() { h2 { "Opened to the rating platform before" } (accounts(&one.accounts)) }
         @if event.state() == v1::JobState::Proposed { (decide(frame, one, datasets)) }
         @else if !is_over(Some(&event)) { (revoke(frame, one)) }
     };

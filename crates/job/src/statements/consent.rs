@@ -4,6 +4,7 @@ use s3rec_spmm::ReleasePolicy;
 
 use super::{friends, of_exact, of_fetch, of_noise, of_pattern};
 use crate::Proposal;
+use crate::number_format::of;
 
 /// What consenting to a proposal gives away, with the figures measured on the protocol page: what
 /// P1's people read before they decide, and P0's before they ask.
@@ -24,10 +25,11 @@ pub fn of_consent(proposal: &Proposal) -> Vec<String> {
         ReleasePolicy::Noised { .. } => warnings.extend(of_noise(proposal, proposal.rounds, None)),
     }
     warnings.push(format!(
-        "{} openings of {columns} columns: up to {} values for each user both platforms have. \
-         Only noise, fewer users, fewer columns or fewer openings lower what is shown.",
-        proposal.rounds,
-        u64::from(proposal.rounds) * u64::from(columns),
+        "{} of {}: up to {} for each user both platforms have. Only noise, fewer users, fewer columns \
+         or fewer openings lower what is shown.",
+        of(proposal.rounds.into(), "opening"),
+        of(columns.into(), "column"),
+        of(u64::from(proposal.rounds) * u64::from(columns), "value"),
     ));
     warnings.push(
         "The common users are found by private set intersection: each platform learns which of its \

@@ -37,6 +37,9 @@ pub struct InitArgs {
     /// Port of the social platform that the rating platform calls.
     #[arg(long, default_value_t = 7201, value_name = "PORT", value_parser = port())]
     pub peer_port: u16,
+    /// Also serve each platform's console, on loopback: 7310 at the rating platform, 7300 at the social one.
+    #[arg(long)]
+    pub consoles: bool,
     /// Name of the context that s3rec rating and s3rec social use from now on; the directory's
     /// name unless given.
     #[arg(long, value_name = "NAME")]

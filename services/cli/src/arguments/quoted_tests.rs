@@ -76,7 +76,10 @@ fn unknown(words: &[&str]) -> Option<String> {
 #[test]
 fn commands_that_people_are_told_to_type_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut pages = vec![root.join("README.md")];
+    let mut pages = vec![
+        root.join("README.md"),
+        root.join("deploy/samples/README.md"),
+    ];
     for page in std::fs::read_dir(root.join("crates/job/src/manual")).unwrap() {
         pages.push(page.unwrap().path());
     }

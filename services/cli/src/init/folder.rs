@@ -18,6 +18,8 @@ pub(super) struct Pair {
     pub(super) rating_port: u16,
     pub(super) social_port: u16,
     pub(super) peer_port: u16,
+    /// Whether the configurations switch the consoles on.
+    pub(super) consoles: bool,
 }
 
 /// One that was made.
@@ -90,7 +92,7 @@ impl Folder {
         };
         write(
             &path.join(format!("{role}.toml")),
-            &pair.fill(configuration),
+            &pair.fill(&with_console(configuration, pair.consoles)),
         )?;
         write(&path.join("client.toml"), &client)?;
         write(&path.join(format!("{role}.card")), &card.to_text())?;
@@ -134,6 +136,14 @@ impl Folder {
             .replace("{{trust}}", &trust)
             .replace("{{date}}", &crate::output::date_now());
         write(&self.path.join("CHECKLIST.md"), &text)
+    }
+}
+
+/// A sample configuration, whose console is commented out, with the console where it is wanted.
+fn with_console(configuration: &str, wanted: bool) -> String {
+    match wanted {
+        true => configuration.replace("# [console]\n# listen", "[console]\nlisten"),
+        false => configuration.to_owned(),
     }
 }
 
@@ -182,6 +192,7 @@ mod tests {
             rating_port: 7100,
             social_port: 7200,
             peer_port: 7201,
+            consoles: social_host == "::1",
         }
     }
 
@@ -205,6 +216,8 @@ mod tests {
 
             let none = Overrides::default();
             let settings = load::<RatingPeer>(&at.join("rating/rating.toml"), &none).unwrap();
+            let console = settings.console.listen.map(|address| address.port());
+            assert_eq!(console, pair.consoles.then_some(7310));
             let (host, port) = host_and_port(&settings.peer.address).unwrap();
             assert_eq!((host.as_str(), port), (pair.social_host.as_str(), 7201));
             let role = CertificateRole::Rating;
@@ -220,6 +233,8 @@ mod tests {
             assert_eq!(identity.peer_pin(), rating.pin);
             s3rec_social::check_policy(settings.peer.policy.as_deref().unwrap()).unwrap();
             assert_eq!(settings.peer.listen.ip().is_loopback(), host == "::1");
+            let console = settings.console.listen.map(|address| address.port());
+            assert_eq!(console, pair.consoles.then_some(7300));
         }
     }
 

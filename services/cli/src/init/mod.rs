@@ -100,6 +100,7 @@ fn pair(arguments: &InitArgs, card: Option<&Card>) -> Result<Pair, Failure> {
         rating_port: arguments.rating_port,
         social_port: arguments.social_port,
         peer_port: called_port.unwrap_or(arguments.peer_port),
+        consoles: arguments.consoles,
     })
 }
 
