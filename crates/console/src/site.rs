@@ -1,11 +1,6 @@
 //! What the consoles of both platforms share: who asks, the platform's service as that person calls
 //! it, and the pages that are the same at both.
 
-#![expect(
-    clippy::result_large_err,
-    reason = "a page is the answer, whichever way it came about"
-)]
-
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::Pin;

@@ -84,27 +84,13 @@ where
         certificate: CertificateDer<'static>,
     ) -> Answering {
         request.extensions_mut().insert(caller);
-        let in_force = InForce::new(self.rule.clone(), certificate.clone());
-        let end = gone;
-        let request = request.map(|body| {
-            Body::new(Checked {
-                body,
-                in_force,
-                end,
-            })
-        });
-        let in_force = InForce::new(self.rule.clone(), certificate);
+        let theirs = InForce::new(self.rule.clone(), certificate.clone());
+        let ours = InForce::new(self.rule.clone(), certificate);
+        let request = request.map(|body| Body::new(Checked::sent(body, theirs)));
         let answered = self.service.call(request);
         Box::pin(async move {
             let response = answered.await?;
-            let end = told;
-            Ok(response.map(|body| {
-                Body::new(Checked {
-                    body,
-                    in_force,
-                    end,
-                })
-            }))
+            Ok(response.map(|body| Body::new(Checked::answered(body, ours))))
         })
     }
 }
@@ -150,20 +136,24 @@ impl InForce {
 struct Checked {
     body: Body,
     in_force: InForce,
-    /// What stands in the place of whatever was still to come.
-    end: fn(Fault) -> Result<Frame<Bytes>, Status>,
+    is_answer: bool,
 }
 
-/// For the service the caller is gone; under its next certificate it may come back.
-fn gone(fault: Fault) -> Result<Frame<Bytes>, Status> {
-    Err(Fault::new(Reason::PeerVanished, fault.message).into_status())
-}
+impl Checked {
+    fn sent(body: Body, in_force: InForce) -> Self {
+        Self {
+            body,
+            in_force,
+            is_answer: false,
+        }
+    }
 
-/// The caller is told why.
-fn told(fault: Fault) -> Result<Frame<Bytes>, Status> {
-    let mut trailers = HeaderMap::new();
-    fault.into_status().add_header(&mut trailers)?;
-    Ok(Frame::trailers(trailers))
+    fn answered(body: Body, in_force: InForce) -> Self {
+        Self {
+            is_answer: true,
+            ..Self::sent(body, in_force)
+        }
+    }
 }
 
 impl HttpBody for Checked {
@@ -179,9 +169,16 @@ impl HttpBody for Checked {
             return Poll::Ready(None);
         }
         if let Err(fault) = this.in_force.poll(context) {
-            // The service's own part goes with this.
+            // The service's own part goes with this, whatever of it was still to come.
             this.body = Body::empty();
-            return Poll::Ready(Some((this.end)(fault)));
+            if !this.is_answer {
+                // For the service it is gone; under its next certificate it may come back.
+                let fault = Fault::new(Reason::PeerVanished, fault.message);
+                return Poll::Ready(Some(Err(fault.into_status())));
+            }
+            let mut trailers = HeaderMap::new();
+            fault.into_status().add_header(&mut trailers)?;
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         Pin::new(&mut this.body).poll_frame(context)
     }
@@ -337,12 +334,7 @@ mod tests {
         let rule = Authorize::pinned(CertificateRole::Rating, &identity);
         let certificate = |name: &str| certificate_in(&keys.join(name)).unwrap();
         let in_force = InForce::new(rule.clone(), certificate("rating.pem"));
-        let (body, end) = (body(1), gone as _);
-        let mut sent = Checked {
-            body,
-            in_force,
-            end,
-        };
+        let mut sent = Checked::sent(body(1), in_force);
         let (stream, _other) = tokio::io::duplex(64);
         let mut judged = Judged::new(stream, certificate("rating.pem"), rule.clone()).unwrap();
         assert_eq!(identity.peer_pin(), old);
