@@ -3,6 +3,7 @@
 
 mod alignment;
 mod audits;
+mod backups;
 mod browsers;
 mod chaos;
 mod clocks;
@@ -31,6 +32,7 @@ mod rotation;
 mod samples;
 mod shutdown;
 mod slow_links;
+mod sources;
 mod traces;
 mod versions;
 mod watching;

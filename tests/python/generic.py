@@ -107,6 +107,10 @@ for platform in (rating, social):
     assert len(platform.call("ListDisclosures").disclosures) == 1
     assert len(platform.call("StockStatus", job).stocks) == 1
     platform.refuses(Code.FAILED_PRECONDITION, "WRONG_STATE", "AcceptPeerLog", dict(log="0" * 64))
+    platform.refuses(Code.FAILED_PRECONDITION, "WRONG_STATE", "Reconcile", dict(nothing_since=True))
+    platform.refuses(Code.INVALID_ARGUMENT, "INVALID_REQUEST", "Reconcile")
+    backup = platform.call("Backup")
+    assert sum(len(one.data) for one in backup) == backup[0].total_bytes > 0
     assert [one.dataset for one in platform.call("ListDatasets").datasets] == ["test"]
     assert platform.call("ShowDataset", dict(dataset="test")).dataset.dataset == "test"
 for verb in ("ShowPolicy", "ReloadPolicy"):

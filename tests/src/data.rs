@@ -37,16 +37,26 @@ impl Files {
     /// FilmTrust, or `None` with a loud word where it is missing. CI must not miss it.
     #[must_use]
     pub fn filmtrust() -> Option<Self> {
+        Self::published("filmtrust/ratings.tsv", "filmtrust/trust.tsv")
+    }
+
+    /// Epinions, packed, its links with the ids of the ratings; or `None` as [`Self::filmtrust`].
+    #[must_use]
+    pub fn epinions() -> Option<Self> {
+        Self::published("epinions/ratings.tsv.gz", "epinions/trust_aligned.tsv.gz")
+    }
+
+    fn published(ratings: &str, links: &str) -> Option<Self> {
         let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
         let root = std::env::var_os("S3REC_DATA").map_or(shared, PathBuf::from);
         let files = Self {
-            ratings: root.join("filmtrust/ratings.tsv"),
-            links: root.join("filmtrust/trust.tsv"),
+            ratings: root.join(ratings),
+            links: root.join(links),
         };
         if files.ratings.is_file() && files.links.is_file() {
             return Some(files);
         }
-        let missing = format!("FilmTrust is not in {}: set S3REC_DATA", root.display());
+        let missing = format!("{ratings} is not in {}: set S3REC_DATA", root.display());
         assert!(std::env::var_os("CI").is_none(), "{missing}");
         eprintln!("SKIPPED: {missing}");
         None

@@ -13,6 +13,8 @@
 //! | [`capture`] | what crossed a network, and whether it was in the clear |
 //! | [`raw`] | connections that check nothing of what our clients check |
 //! | [`machine`] | a daemon's disk and clock, as a test wants them |
+//! | [`postgres`], [`s3`] | a database and an object store, as people have them |
+//! | [`torn`] | something between two programs that tears their connections |
 //! | [`processes`] | what still runs, and signals |
 //!
 //! What goes wrong in here ends the test with a panic that says so.
@@ -32,5 +34,8 @@ pub mod in_process;
 pub mod job;
 pub mod machine;
 pub mod pair;
+pub mod postgres;
 pub mod processes;
 pub mod raw;
+pub mod s3;
+pub mod torn;

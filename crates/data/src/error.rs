@@ -116,7 +116,7 @@ pub enum DataError {
     },
     /// A Parquet file cannot be read.
     #[error(
-        "{} cannot be read as Parquet after row {row}: {reason}; write it uncompressed or with snappy, gzip or zstd",
+        "{} cannot be read as Parquet after row {row}: {reason}; write it uncompressed or with snappy, gzip, zstd or lz4",
         file.display()
     )]
     BadParquet {

@@ -87,8 +87,12 @@ impl<'a> JsonRows<'a> {
             for place in &self.places {
                 let key = place.and_then(|place| self.names.get(place));
                 let value = key.and_then(|key| object.get(key)).unwrap_or(&Value::Null);
-                let text =
-                    text(value).ok_or_else(|| refused(format!("{key:?} holds an object")))?;
+                let text = text(value).ok_or_else(|| {
+                    refused(format!(
+                        "field {:?} holds an object",
+                        key.map_or("", String::as_str)
+                    ))
+                })?;
                 self.record.push(&text);
             }
             return Ok(true);

@@ -77,7 +77,8 @@ pub(crate) fn time_ms(text: &str, decimal: Decimal) -> Option<i64> {
     }
     let zoned = [
         "%+",
-        "%Y-%m-%d %H:%M:%S%.f%:z",
+        // Of PostgreSQL, which leaves out minutes that are none.
+        "%Y-%m-%d %H:%M:%S%.f%#z",
         "%Y-%m-%d %H:%M:%S%.f %Z",
         "%a %b %d %H:%M:%S %z %Y",
     ];
@@ -147,6 +148,8 @@ mod tests {
             "2010-10-19 23:55:00",
             "2010-10-19 23:55:00.000",
             "2010-10-19 23:55:00 UTC",
+            "2010-10-20 01:55:00+02:00",
+            "2010-10-20 01:55:00.000+02",
             "2010-10-19T23:55",
             "Tue Oct 19 16:55:00 -0700 2010",
         ] {

@@ -6,6 +6,7 @@ use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -52,7 +53,7 @@ pub(crate) fn check(
                 .ok()
                 .zip(u64::try_from(chunk.compressed_size()).ok());
             let (start, bytes) = place.ok_or_else(|| refused(bad("a column has no place")))?;
-            let is_gzip = matches!(chunk.compression(), Compression::GZIP(_));
+            let packing = chunk.compression();
             let mut at = start;
             while at < start.saturating_add(bytes) {
                 let (page, header) = Page::read(&mut opened, at).map_err(refused)?;
@@ -61,9 +62,8 @@ pub(crate) fn check(
                 if decoded > limits.bytes {
                     return Err(refused(ErrorKind::FileTooLarge.into()));
                 }
-                if is_gzip {
-                    page.check_gzip(&mut opened, at + header).map_err(refused)?;
-                }
+                page.measure(packing, &mut opened, at + header)
+                    .map_err(refused)?;
                 at = at.saturating_add(header + page.stored);
             }
         }
@@ -138,18 +138,28 @@ impl Page {
         Ok(())
     }
 
-    /// gzip alone decodes without regard to what the header says.
-    fn check_gzip(&self, file: &mut File, at: u64) -> Result<()> {
+    /// Decodes what begins at `at` once for nothing, where the decoder would go on without regard to
+    /// what the header says: gzip, and lz4 in frames, which stands under the name of Hadoop's lz4.
+    fn measure(&self, packing: Compression, file: &mut File, at: u64) -> Result<()> {
         if !self.is_compressed || self.decoded <= self.levels {
             return Ok(());
         }
         let expected = self.decoded - self.levels;
         file.seek(SeekFrom::Start(at + self.levels))?;
         let stored = file.take(self.stored - self.levels);
-        let mut decoder = MultiGzDecoder::new(stored).take(expected + 1);
-        match std::io::copy(&mut decoder, &mut std::io::sink())? == expected {
-            true => Ok(()),
-            false => Err(bad("a page is not as long as it says")),
+        let measured = |decoder: &mut dyn Read| {
+            std::io::copy(&mut decoder.take(expected + 1), &mut std::io::sink())
+        };
+        let is_longer = match packing {
+            Compression::GZIP(_) => measured(&mut MultiGzDecoder::new(stored))? != expected,
+            // What is no frame, or a broken one, ends before it is longer.
+            Compression::LZ4 => measured(&mut FrameDecoder::new(BufReader::new(stored)))
+                .is_ok_and(|length| length > expected),
+            _ => false,
+        };
+        match is_longer {
+            false => Ok(()),
+            true => Err(bad("a page is not as long as it says")),
         }
     }
 }
@@ -260,6 +270,7 @@ mod tests {
     use std::io::Write;
 
     use flate2::write::GzEncoder;
+    use lz4_flex::frame::FrameEncoder;
 
     use super::*;
 
@@ -336,7 +347,31 @@ mod tests {
             let bytes = [header(decoded, stored, 1), packed.clone()].concat();
             let mut file = file(&bytes);
             let (page, read) = Page::read(&mut file, 0).unwrap();
-            assert_eq!(page.check_gzip(&mut file, read).is_ok(), good, "{decoded}");
+            let gzip = Compression::GZIP(Default::default());
+            let measured = page.measure(gzip, &mut file, read);
+            assert_eq!(measured.is_ok(), good, "{decoded}");
+        }
+    }
+
+    #[test]
+    fn frames_of_lz4_are_no_longer_than_they_say() {
+        let mut frame = FrameEncoder::new(Vec::new());
+        frame.write_all(&vec![0; 1 << 20]).unwrap();
+        let whole = frame.finish().unwrap();
+        let torn = [&whole[..whole.len() - 5], &[0xff; 5]].concat();
+        for (packed, decoded, good) in [
+            (&whole, 1 << 20, true),
+            (&whole, 1000, false),
+            (&torn, 1000, false),
+            // Neither of them a frame, so that the decoder heeds the header.
+            (&torn[4..].to_vec(), 1000, true),
+            (&vec![0; 9], 1000, true),
+        ] {
+            let bytes = [header(decoded, packed.len() as u64, 1), packed.clone()].concat();
+            let mut file = file(&bytes);
+            let (page, read) = Page::read(&mut file, 0).unwrap();
+            let measured = page.measure(Compression::LZ4, &mut file, read);
+            assert_eq!(measured.is_ok(), good, "{decoded}");
         }
     }
 }

@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::audit::AuditFileError;
+use crate::backup::{Given, RestoreError, restore};
 use crate::config::{ConfigError, Overrides, PeerSettings, Settings, load};
+use crate::pki::CertificateRole;
 use crate::server::ServeError;
 use crate::store::StoreError;
 use crate::tls::{SignerError, TlsError};
@@ -49,6 +51,9 @@ pub enum DaemonError {
     /// The daemon that was asked how it is.
     #[error(transparent)]
     Health(#[from] health::HealthError),
+    /// A backup that is not restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// Threads, signals.
     #[error("the operating system refused: {0}")]
     System(#[from] std::io::Error),
@@ -59,9 +64,14 @@ impl DaemonError {
     fn remedy(&self) -> Option<String> {
         let remedy = match self {
             Self::Audit(error) => storage_remedy(error.kind()),
+            Self::Store(StoreError::Newer { .. }) => Some(
+                "Start the version of the daemon that wrote it, or a later one. There is no way back: an \
+                 older version starts on a data_dir of its own, restored from a backup that it made.",
+            ),
             Self::Store(error) => storage_remedy(error.kind()),
             Self::Refused(fault) => Some(fault.remedy.as_str()),
             Self::Tls(error) => return error.remedy(),
+            Self::Restore(error) => return error.remedy(),
             Self::Config(ConfigError::File { .. }) => {
                 Some("--config or S3REC_CONFIG names it; s3rec init makes one for each platform.")
             }
@@ -132,10 +142,12 @@ pub struct DaemonArgs {
 }
 
 /// What a daemon's program does besides serving.
-#[derive(Clone, Copy, Debug, clap::Subcommand)]
+#[derive(Clone, Debug, clap::Subcommand)]
 pub enum DaemonVerb {
     /// Ask the running daemon whether it serves; exit code 0 when it does.
     Healthcheck,
+    /// Make the data directory, which must be empty, of a backup.
+    Restore(Given),
 }
 
 /// Reads the configuration and serves what `start` makes of it until SIGTERM or SIGINT, then
@@ -143,6 +155,7 @@ pub enum DaemonVerb {
 #[must_use]
 pub fn run<P, F>(
     program: &str,
+    role: CertificateRole,
     DaemonArgs {
         config,
         overrides,
@@ -159,6 +172,7 @@ where
         Some(DaemonVerb::Healthcheck) => {
             health::check(config, overrides).map_err(DaemonError::from)
         }
+        Some(DaemonVerb::Restore(given)) => restored::<P>(given, role, config, overrides),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -174,6 +188,21 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+fn restored<P: PeerSettings>(
+    given: &Given,
+    role: CertificateRole,
+    config: &Path,
+    overrides: &Overrides,
+) -> Result<(), DaemonError> {
+    let settings = load::<P>(config, overrides)?;
+    let restored = restore(given, &settings.data_dir, role, &settings.tls)?;
+    #[expect(clippy::print_stdout, reason = "the answer to a command")]
+    {
+        println!("{}", restored.told(&settings.data_dir, role));
+    }
+    Ok(())
 }
 
 fn served<P, F>(
@@ -205,4 +234,30 @@ where
         process::stop_on_signals(stop)?;
         start(settings, stopped).await?.served().await
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_a_later_version_is_refused_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(directory.path()).unwrap();
+        store.set_schema(99);
+        drop(store);
+        let refused = crate::store::Store::open(directory.path()).err().unwrap();
+        let refused = DaemonError::from(refused);
+        let said = refused.to_string();
+        let path = directory.path().join("store.redb").display().to_string();
+        assert!(
+            said.starts_with(&path) && said.contains("schema version 99"),
+            "{said}"
+        );
+        let remedy = refused.remedy().unwrap();
+        assert!(
+            remedy.contains("the version of the daemon that wrote it"),
+            "{remedy}"
+        );
+    }
 }

@@ -14,6 +14,7 @@
 //! | [`spool`] | imported files, bounded, on their way to disk |
 //! | [`journal`] | events of a job: stored, and watched as they come |
 //! | [`audit`] | the audit log: its file, operators' calls, meetings with the peer's |
+//! | [`backup`] | a copy of what a platform keeps while its daemon works, and a new data directory from it |
 //! | [`allowance`] | how often something may be done |
 //! | [`alignment`] | what both daemons share of finding the common users |
 //! | [`versions`] | versions of imported data, their lineage and salted commitment |
@@ -33,6 +34,7 @@ pub mod alignment;
 mod alive;
 pub mod allowance;
 pub mod audit;
+pub mod backup;
 pub mod checkpoint;
 pub mod client;
 pub mod config;

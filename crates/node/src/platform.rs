@@ -11,6 +11,7 @@ use s3rec_wire::status::{Fault, Reason};
 use tokio::sync::watch;
 
 use crate::audit::{Audit, PeerLog};
+use crate::backup;
 use crate::config::{Limits, Settings};
 use crate::daemon::DaemonError;
 use crate::datasets::{Content, Datasets};
@@ -65,6 +66,7 @@ impl<C: Content> Core<C> {
     ) -> Result<Self, DaemonError> {
         let data_dir = &settings.data_dir;
         let store = Store::open(data_dir)?;
+        backup::make::sweep(data_dir)?;
         let journal = Journal::open(&store)?;
         // What is on disk of a running job outlives a start of the daemon.
         let goes_on = |job: &str| journal.state(job) == JobState::Running;
@@ -164,6 +166,15 @@ impl<C: Content> Core<C> {
             ("message", message.into()),
         ];
         self.audit.note(kind, entry);
+    }
+
+    /// Whose daemon this is.
+    #[must_use]
+    pub fn role(&self) -> CertificateRole {
+        match self.peer {
+            CertificateRole::Rating => CertificateRole::Social,
+            _ => CertificateRole::Rating,
+        }
     }
 
     /// The other platform's audit log, as it has shown it.

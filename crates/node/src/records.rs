@@ -1,4 +1,4 @@
-//! What the store's tables hold of the other platform's audit log.
+//! What the store's tables hold of the other platform's audit log, and of a restore.
 
 use s3rec_audit::Head;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,15 @@ pub(crate) struct RefusedHead {
     pub(crate) head: SeenHead,
     /// A person here has accepted it since.
     pub(crate) is_accepted: bool,
+}
+
+/// The backup that a store came out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestoredFrom {
+    /// When it was made, milliseconds since the Unix epoch.
+    pub(crate) made_unix_ms: i64,
+    /// When it was restored.
+    pub(crate) restored_unix_ms: i64,
 }
 
 impl SeenHead {

@@ -11,7 +11,7 @@ use s3rec_job::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::records::{RefusedHead, SeenHead};
+use crate::records::{RefusedHead, RestoredFrom, SeenHead};
 use crate::store::StoreError;
 
 /// First byte of a row of a type of ours.
@@ -46,8 +46,8 @@ macro_rules! rows {
 rows! {
     Account, CalibrationSample, Consent, CountedOpening, DataVersion, Evaluation, FileHeader,
     FinishedJob, ImportedFactors, ImportedLinks, ImportedRatings, JobCost, JobDisclosure, JobEvent,
-    JobRecord, ModelRecord, OpenedUsers, Proposal, RefusedHead, SeenHead, Shown, SignedApproval,
-    StockRecord,
+    JobRecord, ModelRecord, OpenedUsers, Proposal, RefusedHead, RestoredFrom, SeenHead, Shown,
+    SignedApproval, StockRecord,
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Records on disk: named tables of named records in one redb file, with a schema version.
 
+mod dump;
 mod error;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -17,7 +18,10 @@ use crate::migrations;
 use crate::rows::Row;
 
 /// Version of the tables. A newer daemon migrates, an older one refuses.
-const SCHEMA_VERSION: u64 = migrations::STEPS.len() as u64 + 1;
+pub(crate) const SCHEMA_VERSION: u64 = migrations::STEPS.len() as u64 + 1;
+
+/// A file that is in a data directory while a backup is being restored into it.
+pub(crate) const RESTORING: &str = "restoring";
 
 /// Memory for pages of the file: all that is read often fits.
 const CACHE_BYTES: usize = 8 << 20;
@@ -102,6 +106,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        if data_dir.join(RESTORING).exists() {
+            return Err(StoreError::Restoring {
+                path: data_dir.to_owned(),
+            });
+        }
+        Self::open_restoring(data_dir)
+    }
+
+    /// The same, also while a backup is being restored into the directory.
+    pub(crate) fn open_restoring(data_dir: &Path) -> Result<Self, StoreError> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -4,20 +4,73 @@
 use std::pin::Pin;
 
 use s3rec_job::JobDisclosure;
-use s3rec_wire::convert::{event_to_wire, head_to_wire};
-use s3rec_wire::status::Fault;
+use s3rec_wire::convert::{disclosure_from_wire, event_to_wire, head_to_wire, job_id};
+use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::backup::Backup;
 use crate::datasets::{Content, DatasetEntry};
 use crate::journal::EventStream;
 use crate::platform::Core;
+use crate::process::blocking;
 use crate::stocks::{StockStage, StockStatus};
 use crate::tls::Caller;
 
 /// What a watching call returns to tonic.
 pub type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::JobEvent, Status>> + Send>>;
+
+/// What a call for a backup returns to tonic.
+pub type BackupStream = Pin<Box<dyn Stream<Item = Result<v1::BackupChunk, Status>> + Send>>;
+
+/// Messages of a backup that wait for whoever reads them.
+const WAITING: usize = 4;
+
+/// The answer to a call for a backup, which `make` makes on a thread that may block.
+///
+/// # Errors
+/// Those of `make`; what goes wrong later ends the stream.
+pub async fn backed_up(
+    make: impl FnOnce() -> Result<Backup, Fault> + Send + 'static,
+) -> Result<Response<BackupStream>, Status> {
+    let backup = blocking(make).await??;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    tokio::task::spawn_blocking(move || {
+        let mut total_bytes = backup.total_bytes();
+        let sent = backup.send(|data| {
+            let chunk = v1::BackupChunk {
+                data,
+                total_bytes: std::mem::take(&mut total_bytes),
+            };
+            sender.blocking_send(Ok(chunk)).is_ok()
+        });
+        if let Err(error) = sent {
+            let fault = Fault::storage(format!("a backup under way: {error}"), error.kind());
+            tracing::error!("{fault}");
+            let _ = sender.blocking_send(Err(fault.into()));
+        }
+    });
+    Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+}
+
+/// What the other platform's people say was shown since a backup: its list, or nothing.
+///
+/// # Errors
+/// [`Reason::InvalidRequest`] where neither is said, or both.
+pub fn stated_since(request: v1::ReconcileRequest) -> Result<Vec<JobDisclosure>, Fault> {
+    if request.nothing_since != request.disclosures.is_empty() {
+        let message = "say either what the other platform lists, or that nothing was shown since";
+        return Err(Fault::new(Reason::InvalidRequest, message).at("field", "disclosures"));
+    }
+    let listed = request.disclosures.into_iter().map(|listed| {
+        job_id("disclosures.job_id", &listed.job_id)?;
+        disclosure_from_wire(listed)
+    });
+    Ok(listed.collect::<Result<_, _>>()?)
+}
 
 /// The answer to a watching call.
 #[must_use]

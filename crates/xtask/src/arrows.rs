@@ -19,9 +19,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "s3rec-cli",
         &[
             "algebra", "audit", "bench", "data", "job", "leakage", "model", "node", "rating",
-            "social", "sparse", "spmm", "wire",
+            "social", "sources", "sparse", "spmm", "wire",
         ],
     ),
+    // Its transports are those of databases and stores; nothing of them is the platforms'.
+    ("s3rec-sources", &["data"]),
     ("s3rec-leakage", &["algebra", "model", "sparse", "spmm"]),
     (
         "s3rec-bench",

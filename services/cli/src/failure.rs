@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use s3rec_sources::Trouble;
 use s3rec_wire::status::Fault;
 use serde_json::{Value, json};
 
@@ -20,6 +21,9 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// Data that are elsewhere could not be read, or written.
+    #[error(transparent)]
+    Source(Box<s3rec_sources::SourceError>),
     /// The platform could not be reached, is not who it should be, or answered with an error.
     #[error("{}", describe(.0))]
     Refused(Box<tonic::Status>),
@@ -123,6 +127,12 @@ impl From<s3rec_data::DataError> for Failure {
     }
 }
 
+impl From<s3rec_sources::SourceError> for Failure {
+    fn from(error: s3rec_sources::SourceError) -> Self {
+        Self::Source(Box::new(error))
+    }
+}
+
 impl From<s3rec_bench::BenchError> for Failure {
     fn from(error: s3rec_bench::BenchError) -> Self {
         Self::Bench(Box::new(error))
@@ -142,6 +152,7 @@ impl Failure {
         match self {
             Self::Usage(_) => "USAGE".into(),
             Self::File { .. } => "FILE".into(),
+            Self::Source(error) => error.trouble.name().into(),
             Self::Refused(status) => Fault::from_status(status).map_or_else(
                 || format!("GRPC_{:?}", status.code()).to_uppercase(),
                 |fault| fault.reason.name().into(),
@@ -169,6 +180,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
+            Self::Source(error) if error.trouble == Trouble::Place => 2,
             Self::Refused(status) => match status.code() {
                 tonic::Code::Unavailable | tonic::Code::DeadlineExceeded => 3,
                 tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => 4,
@@ -191,6 +203,11 @@ impl Failure {
                 error["retry_after_seconds"] = json!(fault.reason.retry_seconds());
                 error["where"] = json!(fault.metadata);
             }
+        }
+        if let Self::Source(source) = self {
+            error["message"] = json!(format!("{}: {}", source.place, source.what));
+            error["remedy"] = json!(source.remedy);
+            error["where"] = json!({ "place": source.place });
         }
         if let Self::Daemon {
             role,

@@ -17,6 +17,7 @@ use crate::tables::BROUGHT;
 /// [`Reason::LimitExceeded`] beyond `limits.intersections` or `limits.ids_asked` over all jobs;
 /// nothing is counted then. [`Reason::StorageFailed`].
 pub(crate) fn count(platform: &Platform, job: &str, ids: u32) -> Result<(), Fault> {
+    platform.refuse_unreconciled()?;
     let one = Shown {
         intersections: 1,
         ids_asked: ids.into(),

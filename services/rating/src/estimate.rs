@@ -5,17 +5,19 @@ use s3rec_job::counting::mu_of;
 use s3rec_job::estimate::{Planned, of_friends, protocols};
 use s3rec_job::{JobId, JobRequest, Proposal, statements};
 use s3rec_node::offer;
+use s3rec_node::versions::binding;
 use s3rec_sparse::{PublicBounds, StatedBounds};
 use s3rec_spmm::noise_first::guarantee::{Guarantee, Mu};
 use s3rec_spmm::noise_first::{Sides, Terms};
 use s3rec_spmm::{FriendsRelease, LinkProfile, Protocol, ReleasePolicy, release};
 use s3rec_wire::convert::{
     fill_defaults, guarantee_to_wire, proposal_from_wire, proposal_to_wire, protocol_to_wire,
-    request_from_wire,
+    release_to_wire, request_from_wire,
 };
 use s3rec_wire::status::{Fault, Reason};
 use s3rec_wire::v1;
 
+use crate::factors;
 use crate::friends_sides::Choosing;
 use crate::imports::blocking;
 use crate::ledger;
@@ -50,6 +52,9 @@ pub(crate) async fn estimate(
         opened = choosing.count(&ratings, friends);
         friends.most_opened = opened;
     }
+    let with = (&ratings, id_rule);
+    let own = factors::checked(&platform.factors, &native.factors, with).await?;
+    let factors = own.as_ref().map(binding).transpose()?;
     let offered = Offered {
         job: JobId::random(),
         request: &native,
@@ -57,10 +62,11 @@ pub(crate) async fn estimate(
         id_rule: id_rule.name(),
         version: &version,
         users: users.into(),
-        factors_commitment: None,
+        factors_commitment: factors.map(|(commitment, _)| commitment),
     };
     let proposal = offered.proposal()?;
     request.expires_unix_ms = proposal.terms.expires_unix_ms;
+    request.release_policy = Some(release_to_wire(&release));
     // As P1 will read it.
     let proposal = proposal_from_wire(&proposal_to_wire(&proposal))?;
     offer::check(&proposal)?;

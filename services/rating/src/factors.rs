@@ -4,7 +4,7 @@
 use s3rec_data::{
     FactorOptions, FactorSet, FileHeader, IdRule, IdTable, ImportedFactors, RatingSet, Vectors,
 };
-use s3rec_job::{JobId, Proposal};
+use s3rec_job::{DataVersion, JobId, Proposal};
 use s3rec_model::ModelError;
 use s3rec_model::lists::{ListsModel, ListsSettings, OwnFactors};
 use s3rec_node::datasets::header::id_rule;
@@ -14,7 +14,7 @@ use s3rec_node::versions::Commitment;
 use s3rec_sparse::RatingMatrix;
 use s3rec_wire::status::{Fault, Reason};
 
-use crate::imports::Ratings;
+use crate::imports::{Ratings, blocking};
 
 /// The further file of an import: items' factors.
 const ITEMS: &str = "items";
@@ -121,18 +121,49 @@ pub(crate) async fn copy<'a>(
     if name.is_empty() {
         return Ok(None);
     }
-    let refused =
-        |message: String| Fault::new(Reason::InvalidRequest, message).at("field", "factors");
     let copy = factors.copy(&factors.choose(name)?, job)?;
-    if copy.id_rule != ids {
-        let message =
-            format!("the ids of the factors {name} follow another rule than the ratings'");
-        return Err(refused(message).remedied_by("Import them with their case folded alike."));
-    }
-    let own = factors.load(&job.to_string()).await?;
-    own.check_known(std::path::Path::new(name), &ratings.users, &ratings.items)
-        .map_err(|error| refused(error.to_string()))?;
+    go_together(name, copy.id_rule, ids)?;
+    are_known(name, &factors.load(&job.to_string()).await?, ratings)?;
     Ok(Some(copy))
+}
+
+/// The version of the factors that a request names, if it names some; they must go with its ratings.
+///
+/// # Errors
+/// As [`copy`].
+pub(crate) async fn checked(
+    factors: &FactorDatasets,
+    name: &str,
+    (ratings, ids): (&RatingSet, IdRule),
+) -> Result<Option<DataVersion>, Fault> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let dataset = factors.choose(name)?;
+    go_together(name, factors.id_rule(dataset.as_str())?, ids)?;
+    let version = factors.version(&dataset)?;
+    let factors = factors.clone();
+    let own = blocking(move || factors.newest(&dataset)).await??;
+    are_known(name, &own, ratings)?;
+    Ok(Some(version))
+}
+
+fn refused(message: String) -> Fault {
+    Fault::new(Reason::InvalidRequest, message).at("field", "factors")
+}
+
+fn go_together(name: &str, own: IdRule, ratings: IdRule) -> Result<(), Fault> {
+    if own == ratings {
+        return Ok(());
+    }
+    let message = format!("the ids of the factors {name} follow another rule than the ratings'");
+    Err(refused(message).remedied_by("Import them with their case folded alike."))
+}
+
+fn are_known(name: &str, own: &FactorSet, ratings: &RatingSet) -> Result<(), Fault> {
+    let file = std::path::Path::new(name);
+    let checked = own.check_known(file, &ratings.users, &ratings.items);
+    checked.map_err(|error| refused(error.to_string()))
 }
 
 /// What a verdict on factors brought along warns of.

@@ -38,6 +38,7 @@ pub(crate) async fn propose(
     mut request: JobRequest,
     once: bool,
 ) -> Result<Proposed, Fault> {
+    platform.refuse_unreconciled()?;
     let job = JobId::random();
     let name = job.to_string();
     let dataset = platform.datasets.choose(&request.dataset)?;
@@ -143,7 +144,8 @@ fn refuse_repeated(platform: &Platform, request: &JobRequest) -> Result<(), Faul
     Ok(())
 }
 
-/// Connects, learns P1's decision, and lets the job run by itself.
+/// Connects, learns P1's decision, and lets the job run by itself. One that waits for the decision
+/// already goes on waiting.
 pub(crate) async fn start(
     platform: &Arc<Platform>,
     job: &str,
@@ -155,6 +157,10 @@ pub(crate) async fn start(
         let last = platform.journal.last(&name).unwrap_or_default();
         let message = format!("the job is {}: {}", state.name(), last.message);
         return Err(Fault::new(Reason::WrongState, message).at("job", job));
+    }
+    platform.refuse_unreconciled()?;
+    if waits_for_approval && platform.has_begun(job) && platform.begins_by_itself(&name)? {
+        return Ok(state);
     }
     let place = platform.begin(job)?;
     // From here on nobody else opens a lifeline of the job.

@@ -14,6 +14,7 @@
 //! | `absence`, `resume` | a social platform that is away, and what a job goes on from |
 //! | `connection` | the connection to the social platform and its lifeline |
 //! | `align`, `setup` | finding the common users, agreeing on parameters |
+//! | `reconcile` | after a restore, P1 gives back what the backup does not know |
 //! | `brought` | what P1 asks of P0's users, counted and limited |
 //! | `outcome` | metrics, the stored model, the report |
 //! | `warnings` | what people should know before they use a model |
@@ -52,6 +53,7 @@ mod operator;
 mod outcome;
 pub mod plan;
 mod platform;
+mod reconcile;
 mod resume;
 mod runner;
 mod serve;
@@ -70,6 +72,7 @@ pub use serve::start;
 use std::process::ExitCode;
 
 use s3rec_node::daemon;
+use s3rec_node::pki::CertificateRole;
 
 /// Checks a model's file in `directory`, as the daemon reads it before it serves from it.
 ///
@@ -87,5 +90,5 @@ pub fn check_model(
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    daemon::run("s3rec-rating", &args.daemon, start)
+    daemon::run("s3rec-rating", CertificateRole::Rating, &args.daemon, start)
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use s3rec_job::{FinishedJob, JobDisclosure, JobRecord, ModelRecord};
 use s3rec_node::tls::Caller;
-use s3rec_node::verbs::{WatchStream, answered, entries_to_wire, entry_to_wire, watched};
+use s3rec_node::verbs::{
+    BackupStream, WatchStream, answered, backed_up, entries_to_wire, entry_to_wire, stated_since,
+    watched,
+};
 use s3rec_wire::convert::settings::model_to_wire;
 use s3rec_wire::convert::{
     account_to_wire, disclosure_to_wire, evaluation_to_wire, event_to_wire, file_header_to_wire,
@@ -22,7 +25,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::platform::Platform;
 use crate::tables::{DISCLOSURES, JOBS, MODELS, REPORTS};
-use crate::{answers, batch, estimate, factors, friends_sides, jobs, ledger, models};
+use crate::{answers, batch, estimate, factors, friends_sides, jobs, ledger, models, reconcile};
 
 /// Items that one answer lists when the caller leaves it open, and at most.
 const DEFAULT_RECOMMENDATIONS: usize = 10;
@@ -52,6 +55,7 @@ impl OperatorService {
             created_unix_ms: record.created_unix_ms,
             // A job has one model, which has its name.
             model_id: model.map_or_else(String::new, |_| job.clone()),
+            begins_by_itself: self.0.begins_by_itself(&job)?,
             job_id: job,
         })
     }
@@ -398,5 +402,32 @@ impl RatingPlatform for OperatorService {
         request: Request<v1::AcceptPeerLogRequest>,
     ) -> Result<Response<v1::AcceptPeerLogResponse>, Status> {
         answered(self.0.accept_peer_log(request))
+    }
+
+    type BackupStream = BackupStream;
+
+    async fn backup(
+        &self,
+        request: Request<v1::BackupRequest>,
+    ) -> Result<Response<BackupStream>, Status> {
+        let (platform, who) = (Arc::clone(&self.0), Caller::name_of(&request));
+        backed_up(move || {
+            platform.back_up(
+                &[&platform.datasets, &platform.factors],
+                &[platform.models_dir()],
+                &who,
+            )
+        })
+        .await
+    }
+
+    async fn reconcile(
+        &self,
+        request: Request<v1::ReconcileRequest>,
+    ) -> Result<Response<v1::ReconcileResponse>, Status> {
+        let who = Caller::name_of(&request);
+        let stated = stated_since(request.into_inner())?;
+        let jobs = reconcile::reconcile(&self.0, &stated, &who)?;
+        Ok(Response::new(v1::ReconcileResponse { jobs }))
     }
 }

@@ -191,6 +191,12 @@ impl Platform {
         Ok(None)
     }
 
+    /// Whether somebody has started a job that has not ended: nothing more needs to be done for it.
+    pub(crate) fn begins_by_itself(&self, job: &str) -> Result<bool, Fault> {
+        let is_started = self.store.keys(STARTED)?.iter().any(|known| known == job);
+        Ok(is_started && self.journal.is_open(job))
+    }
+
     /// Takes the place of the running job.
     pub(crate) fn begin(self: &Arc<Self>, job: JobId) -> Result<Place, Fault> {
         let mut running = self.running();

@@ -32,6 +32,7 @@ pub(crate) fn give(
     given: Given,
     by: &str,
 ) -> Result<(), Fault> {
+    platform.refuse_unreconciled()?;
     let _one_at_a_time = platform.deciding();
     let proposal = platform.proposal(job)?;
     if platform.state(job) != JobState::Proposed {

@@ -363,6 +363,7 @@ pub(crate) fn evaluate(
 ) -> Result<(), Fault> {
     let job = proposal.job.to_string();
     platform.refuse_ended(&job)?;
+    platform.refuse_unreconciled()?;
     let approval = approved::in_force(platform, &job)?;
     let account = counting::with_job(&opened.before, of_job);
     let consent = platform.consent(&job)?;

@@ -22,6 +22,7 @@
 //! | `opening` | the same for the answer to an opening |
 //! | `tables`, `ending`, `faults` | the records by table, how a job ends, how faults are reported |
 //! | `ledger` | what was opened and shown over all jobs, and what it cost |
+//! | `reconcile` | after a restore, the rating platform gives back what the backup does not know |
 //! | `witness` | the audit log gives the ledger back what a store has lost |
 //! | `budgets` | what is spent of every limit, and what a proposal would take |
 //! | `bounds` | what the people here state of their links, and what follows for an operator |
@@ -59,6 +60,7 @@ mod platform;
 mod policy;
 mod probe;
 mod proposals;
+mod reconcile;
 mod rounds;
 mod serve;
 mod setup;
@@ -80,11 +82,12 @@ pub use serve::start;
 use std::process::ExitCode;
 
 use s3rec_node::daemon;
+use s3rec_node::pki::CertificateRole;
 
 /// Serves until SIGTERM or SIGINT, then drains; or does what the verb says.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    daemon::run("s3rec-social", &args.daemon, start)
+    daemon::run("s3rec-social", CertificateRole::Social, &args.daemon, start)
 }
 
 /// Checks a policy file, without any daemon.

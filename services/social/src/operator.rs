@@ -8,7 +8,10 @@ use s3rec_audit::Kind;
 use s3rec_job::{Account, Consent, JobCost, JobState, Phase};
 use s3rec_node::datasets::parts::USERS;
 use s3rec_node::tls::Caller;
-use s3rec_node::verbs::{WatchStream, answered, entries_to_wire, entry_to_wire, watched};
+use s3rec_node::verbs::{
+    BackupStream, WatchStream, answered, backed_up, entries_to_wire, entry_to_wire, stated_since,
+    watched,
+};
 use s3rec_sparse::BoundsRule;
 use s3rec_wire::convert::{
     account_to_wire, disclosure_to_wire, event_to_wire, file_header_to_wire,
@@ -24,7 +27,7 @@ use crate::budgets::{Budget, Limit};
 use crate::platform::Platform;
 use crate::policy::{Policy, Verdict};
 use crate::tables::{CONSENTS, COSTS};
-use crate::{approval, budgets, consent, ledger};
+use crate::{approval, budgets, consent, ledger, reconcile};
 
 /// Longest reason that people read, bytes.
 const MAX_REASON_BYTES: usize = 2000;
@@ -430,5 +433,25 @@ impl SocialPlatform for OperatorService {
         request: Request<v1::AcceptPeerLogRequest>,
     ) -> Result<Response<v1::AcceptPeerLogResponse>, Status> {
         answered(self.0.accept_peer_log(request))
+    }
+
+    type BackupStream = BackupStream;
+
+    async fn backup(
+        &self,
+        request: Request<v1::BackupRequest>,
+    ) -> Result<Response<BackupStream>, Status> {
+        let (platform, who) = (Arc::clone(&self.0), Caller::name_of(&request));
+        backed_up(move || platform.back_up(&[&platform.datasets], &[], &who)).await
+    }
+
+    async fn reconcile(
+        &self,
+        request: Request<v1::ReconcileRequest>,
+    ) -> Result<Response<v1::ReconcileResponse>, Status> {
+        let who = Caller::name_of(&request);
+        let stated = stated_since(request.into_inner())?;
+        let jobs = reconcile::reconcile(&self.0, &stated, &who)?;
+        Ok(Response::new(v1::ReconcileResponse { jobs }))
     }
 }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod formats;
+mod json_lines;
 mod parquet;
 mod published;
 mod readers;

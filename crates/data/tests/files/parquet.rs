@@ -80,6 +80,8 @@ fn the_rows_are_those_of_the_same_text() {
         Compression::SNAPPY,
         Compression::GZIP(Default::default()),
         Compression::ZSTD(Default::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
     ] {
         let path = write(directory.path(), compression, &ROWS);
         let read = RatingSet::read(&path, &by_name()).unwrap();

@@ -21,6 +21,12 @@ pub const LOG_FILE: &str = "audit.log";
 /// Name of the file that says what was acknowledged.
 pub const HEAD_FILE: &str = "audit.head";
 
+/// Logs that a restore has ended are called so, with the time between in milliseconds. They stay
+/// beside the one that goes on: what they counted counts.
+pub(crate) const EARLIER_LOG: &str = "audit.until-";
+/// See [`EARLIER_LOG`].
+pub(crate) const EARLIER_END: &str = ".log";
+
 /// End of the file, sequence, log, hash, and a checksum of those.
 const SLOT_BYTES: usize = 8 + 8 + 32 + 32 + 32;
 
@@ -142,6 +148,11 @@ impl LogFile {
         self.chain.head()
     }
 
+    /// Where the log lies, its length and newest entry.
+    pub(super) fn end(&self) -> (PathBuf, u64, Option<Head>) {
+        (self.path.clone(), self.length, self.head())
+    }
+
     /// Appends an entry; when this returns, it survives whatever happens to the machine.
     ///
     /// # Errors
@@ -165,27 +176,21 @@ impl LogFile {
     }
 
     /// Shows every entry, oldest first; what `look` misses in one ends it with that entry's number.
+    /// Logs that a restore has ended come before this one.
     pub(super) fn each(
         &self,
         mut look: impl FnMut(&Entry) -> Result<(), AuditError>,
     ) -> Result<(), AuditFileError> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let earlier = earlier_logs(directory).map_err(|source| broken(directory, source))?;
+        for path in earlier {
+            let bytes = std::fs::read(&path).map_err(|source| broken(&path, source))?;
+            each_in(&path, &bytes, &mut look)?;
+        }
         let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(usize::MAX)];
         let read = self.log.read_exact_at(&mut bytes, 0);
         read.map_err(|source| broken(&self.path, source))?;
-        let mut chain = Chain::default();
-        let mut rest = bytes.get(MAGIC.len()..).unwrap_or_default();
-        while !rest.is_empty() {
-            let wrong = |source| AuditFileError::Entry {
-                path: self.path.clone(),
-                entry: chain.head().map_or(0, |head| head.sequence + 1),
-                source,
-            };
-            let (entry, next, length) = chain.read(rest).map_err(wrong)?;
-            look(&entry).map_err(wrong)?;
-            chain = next;
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        Ok(())
+        each_in(&self.path, &bytes, &mut look)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), AuditFileError> {
@@ -238,6 +243,47 @@ impl LogFile {
             path: self.path.clone(),
         }
     }
+}
+
+/// The logs that a restore has ended, oldest first.
+///
+/// # Errors
+/// The file system's.
+pub(crate) fn earlier_logs(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(data_dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let until = name.strip_prefix(EARLIER_LOG);
+        let until = until.and_then(|rest| rest.strip_suffix(EARLIER_END));
+        if let Some(until) = until.and_then(|until| until.parse::<i64>().ok()) {
+            logs.push((until, entry.path()));
+        }
+    }
+    logs.sort();
+    Ok(logs.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Shows every entry of the log in `bytes`, which is whole.
+fn each_in(
+    path: &Path,
+    bytes: &[u8],
+    look: &mut impl FnMut(&Entry) -> Result<(), AuditError>,
+) -> Result<(), AuditFileError> {
+    let mut chain = Chain::default();
+    let mut rest = bytes.get(MAGIC.len()..).unwrap_or_default();
+    while !rest.is_empty() {
+        let wrong = |source| AuditFileError::Entry {
+            path: path.to_owned(),
+            entry: chain.head().map_or(0, |head| head.sequence + 1),
+            source,
+        };
+        let (entry, next, length) = chain.read(rest).map_err(wrong)?;
+        look(&entry).map_err(wrong)?;
+        chain = next;
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The newest acknowledged head and where the file ended, none in a new log.

@@ -6,8 +6,11 @@ mod peers;
 
 pub use calls::LogCalls;
 pub use file::{AuditFileError, HEAD_FILE, LOG_FILE, LogFile, last_acknowledged};
+pub(crate) use file::{EARLIER_END, EARLIER_LOG, earlier_logs};
 pub use peers::PeerLog;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -148,7 +151,28 @@ impl Audit {
         self.sign(head_exchange::LABEL, &heads.statement())
     }
 
-    /// Shows every acknowledged entry, oldest first, until `look` misses something in one.
+    /// Copies the log up to its newest entry, which it gives.
+    ///
+    /// # Errors
+    /// [`Reason::StorageFailed`].
+    pub(crate) fn copy(&self, to: &Path) -> Result<Head, Fault> {
+        // Nothing before its end ever changes, so it is copied while others append.
+        let (path, length, head) = self.log().end();
+        let copied = File::open(&path)
+            .and_then(|log| std::io::copy(&mut log.take(length), &mut File::create(to)?));
+        copied.map_err(|error| {
+            Fault::storage(format!("{}: {error}", path.display()), error.kind())
+        })?;
+        head.ok_or_else(|| Fault::new(Reason::Bug, "the audit log is empty"))
+    }
+
+    /// What signs for this platform.
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    /// Shows every acknowledged entry, oldest first, until `look` misses something in one: those of
+    /// logs that a restore has ended before those of this one.
     ///
     /// # Errors
     /// [`Reason::StorageFailed`], with the entry's number where something is wrong with one.

@@ -34,6 +34,7 @@ pub use parts::Files;
 pub use verbs::{DatasetEntry, Shown};
 
 use crate::audit::Audit;
+use crate::backup::Held;
 use crate::process::blocking;
 use crate::spool::{self, Spooled, Upload};
 use crate::store::{Store, Table};
@@ -322,6 +323,16 @@ impl<C: Content> Datasets<C> {
             .changing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Content> Held for Datasets<C> {
+    fn hold(&self) -> MutexGuard<'_, ()> {
+        self.changing()
+    }
+
+    fn folder(&self) -> &Path {
+        &self.0.directory
     }
 }
 

@@ -23,6 +23,15 @@ pub enum StoreError {
         /// The store's file.
         path: PathBuf,
     },
+    /// A restore was cut short.
+    #[error(
+        "a backup was being restored into {path} and the restore did not end; empty the directory and \
+         restore it again"
+    )]
+    Restoring {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// The store was written by a newer version.
     #[error("{path} has schema version {actual}; this version reads up to {newest}")]
     Newer {
@@ -89,9 +98,11 @@ impl StoreError {
                 redb::Error::Io(error) => error.kind(),
                 _ => ErrorKind::Other,
             },
-            Self::InUse { .. } | Self::Newer { .. } | Self::Record(_) | Self::Row { .. } => {
-                ErrorKind::Other
-            }
+            Self::InUse { .. }
+            | Self::Restoring { .. }
+            | Self::Newer { .. }
+            | Self::Record(_)
+            | Self::Row { .. } => ErrorKind::Other,
         }
     }
 

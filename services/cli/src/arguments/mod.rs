@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod backup;
 mod bench_lists;
 mod choices;
 mod clear;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use audit::{AuditVerb, LogArgs};
+pub use backup::{BackupArgs, ReconcileArgs};
 pub use bench_lists::ListsBenchArgs;
 pub use choices::{
     FriendsArgs, OperatorChoice, PatternChoice, ProtocolChoice, ReleaseArgs, SolverChoice,
@@ -45,8 +47,8 @@ pub use pki::{
 };
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{
-    CalibrationUsersArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelVerb, ModelsArgs,
-    ModelsVerb, ProposeArgs, RatingVerb, RecommendArgs, RunArgs,
+    CalibrationUsersArgs, ImportFactorsArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelVerb,
+    ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, RecommendArgs, RunArgs,
 };
 pub use reading::{
     BothFiles, BothReadingArgs, LinkColumnArgs, LinksTextArgs, RatingColumnArgs, RosterArgs,
@@ -191,9 +193,28 @@ pub enum Platform {
 pub struct FileArgs {
     /// The file: delimited text, JSON lines or Parquet, also packed by gzip, zstd, xz or bzip2 or
     /// alone in a zip or tar archive. `-` is standard input; a folder, or a pattern as 'part-*.parquet',
-    /// stands for the rows of all its Parquet files.
+    /// stands for the rows of all its Parquet files. Or where it is kept: s3://BUCKET/KEY, gs://…, az://…,
+    /// file:///…, or postgres://USER@HOST/DATABASE with --query; passwords and keys come from the
+    /// environment.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Of postgres://: the rows, 'SELECT user_id, item_id, rating FROM …', by the names of its columns.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "SQL"
+    )]
+    pub query: String,
+    /// As --query, of --users postgres://…
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "SQL",
+        requires = "users"
+    )]
+    pub users_query: String,
     /// Name of the data set; what it held before is replaced.
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub dataset: String,

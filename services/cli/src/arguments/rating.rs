@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice, ProtocolChoice,
-    RatingColumnArgs, ReasonedJobArgs, ReleaseArgs, TrainingArgs,
+    AcceptLogArgs, BackupArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, PatternChoice,
+    ProtocolChoice, RatingColumnArgs, ReasonedJobArgs, ReconcileArgs, ReleaseArgs, TrainingArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -52,6 +52,11 @@ pub enum RatingVerb {
     /// Let the social platform's audit log go on from where it was refused, after its people have
     /// confirmed it.
     AcceptLog(AcceptLogArgs),
+    /// Write a copy of what the platform keeps, while its jobs go on; `s3rec-rating restore` makes a
+    /// data directory of it.
+    Backup(BackupArgs),
+    /// After a restore: count what was shown since the backup, so that jobs can begin again.
+    Reconcile(ReconcileArgs),
 }
 
 /// Verbs about finished models, beside the others.
@@ -89,7 +94,8 @@ pub struct ImportRatingsArgs {
 /// `import-factors`.
 #[derive(Args, Debug)]
 pub struct ImportFactorsArgs {
-    /// Users' vectors, and items' where a safetensors file has both.
+    /// Users' vectors, and items' where a safetensors file has both; also where it is kept, s3://…, gs://…,
+    /// az://… or file:///…
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Items' vectors, where they are in a file of their own. Without any, items are solved for
@@ -277,7 +283,8 @@ pub struct RecommendArgs {
     /// Lists of every user, into a file.
     #[arg(long, conflicts_with = "user", requires = "out")]
     pub all: bool,
-    /// With --all: Parquet with a row for each item of each list (user, place, item, score).
+    /// With --all: Parquet with a row for each item of each list (user, place, item, score); a file, or
+    /// s3://BUCKET/KEY, gs://…, az://…
     #[arg(long, value_name = "FILE", requires = "all")]
     pub out: Option<PathBuf>,
     /// How many items.
@@ -297,8 +304,8 @@ pub struct ExportArgs {
     /// Id of the model; the newest unless given.
     #[arg(default_value = "", hide_default_value = true, value_name = "MODEL")]
     pub model: String,
-    /// FILE.safetensors; the card becomes FILE.json. Unless given, the numbers go to stdout as
-    /// JSON.
+    /// FILE.safetensors; the card becomes FILE.json. Also s3://BUCKET/KEY, gs://…, az://… Unless given, the
+    /// numbers go to stdout as JSON.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Where to connect.
@@ -313,7 +320,8 @@ pub struct ExportFriendsArgs {
     /// given.
     #[arg(long, value_name = "JOB")]
     pub job: Option<String>,
-    /// Columns id, friends_sum, noisy_degree, estimate, is_used.
+    /// Columns id, friends_sum, noisy_degree, estimate, is_used; a file, or s3://BUCKET/KEY, gs://…,
+    /// az://…
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Where to connect.
@@ -333,7 +341,7 @@ pub struct CalibrationUsersArgs {
     /// As the job will be proposed: the share of the others that is opened.
     #[arg(long, value_name = "SHARE")]
     pub calibration_share: Option<f64>,
-    /// One id a line.
+    /// One id a line; a file, or s3://BUCKET/KEY, gs://…, az://…
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Where to connect.

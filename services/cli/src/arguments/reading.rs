@@ -188,7 +188,11 @@ impl RosterArgs {
     pub fn source(&self) -> Option<UsersFile> {
         let column = self.users_column.clone();
         let path = self.users.clone()?;
-        Some(UsersFile { path, column })
+        Some(UsersFile {
+            path,
+            column,
+            ..UsersFile::default()
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    AcceptLogArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs, ReasonedJobArgs,
-    SocialLeakageArgs,
+    AcceptLogArgs, BackupArgs, DatasetsVerb, FileArgs, JobArgs, JobsVerb, LinkColumnArgs,
+    ReasonedJobArgs, ReconcileArgs, SocialLeakageArgs,
 };
 use crate::connection::ConnectionArgs;
 
@@ -14,7 +14,7 @@ use crate::connection::ConnectionArgs;
 #[derive(Debug, Subcommand)]
 pub enum SocialVerb {
     /// Read a links file into the platform: truster, trustee.
-    Import(ImportLinksArgs),
+    Import(Box<ImportLinksArgs>),
     /// List the open proposals, what consenting gives away, and what is left under the policy.
     Proposals(ProposalsArgs),
     /// Go through the proposals that wait: shows what each would give away, and asks.
@@ -50,6 +50,11 @@ pub enum SocialVerb {
     /// Let the rating platform's audit log go on from where it was refused, after its people have
     /// confirmed it.
     AcceptLog(AcceptLogArgs),
+    /// Write a copy of what the platform keeps, while its jobs go on; `s3rec-social restore` makes a
+    /// data directory of it.
+    Backup(BackupArgs),
+    /// After a restore: count what was shown since the backup, so that jobs can begin again.
+    Reconcile(ReconcileArgs),
 }
 
 /// `import`.

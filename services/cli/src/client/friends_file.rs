@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use s3rec_data::factors::{FriendsRow, FriendsWriter, GROUP_ROWS};
+use s3rec_sources::Destination;
 use s3rec_wire::v1;
 use v1::friends_chunk::Part;
 
@@ -30,11 +31,11 @@ pub struct WrittenFriends {
 }
 
 /// Writes what the opening behind a model says of every opened user; an empty `model_id` means the
-/// newest. The file takes its name when it is whole.
+/// newest. The file, or object, takes its name when it is whole.
 ///
 /// # Errors
 /// [`Failure::Refused`]; [`Failure::Incomplete`] where rows are missing, doubled or misshapen;
-/// [`Failure::File`].
+/// [`Failure::File`]; [`Failure::Source`].
 pub async fn write_friends(
     client: &mut RatingClient,
     model_id: &str,
@@ -43,11 +44,12 @@ pub async fn write_friends(
     let request = v1::ExportFriendsRequest {
         model_id: model_id.to_owned(),
     };
+    let to = Destination::named(file)?;
     let mut chunks = client.export_friends(request).await?.into_inner();
     let Some(Part::Header(header)) = chunks.message().await?.and_then(|chunk| chunk.part) else {
         return Err(incomplete("the header"));
     };
-    let mut new = file.as_os_str().to_owned();
+    let mut new = to.file().as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
     let written = async {
@@ -59,7 +61,7 @@ pub async fn write_friends(
             }
         }
         gathering.finish()?;
-        std::fs::rename(&new, file).map_err(|source| Failure::File {
+        std::fs::rename(&new, to.file()).map_err(|source| Failure::File {
             path: file.to_owned(),
             source,
         })
@@ -70,6 +72,7 @@ pub async fn write_friends(
         let _ = std::fs::remove_file(&new);
         return Err(failure);
     }
+    to.finish().await?;
     Ok(WrittenFriends {
         model_id: header.model_id,
         users: header.users,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use s3rec_data::ListsFile;
+use s3rec_sources::Destination;
 use s3rec_wire::v1;
 
 use super::RatingClient;
@@ -21,28 +22,31 @@ pub struct WrittenLists {
     pub rows: u64,
 }
 
-/// Fetches the lists of all users and writes them to `path`.
+/// Fetches the lists of all users and writes them to `path`, a file or an object.
 ///
 /// # Errors
 /// [`Failure::Refused`], [`Failure::Incomplete`] for a chunk whose parts do not fit each other, and
-/// those of the file.
+/// those of the file or the store.
 pub async fn write_lists(
     client: &mut RatingClient,
     request: v1::RecommendAllRequest,
     path: &Path,
 ) -> Result<WrittenLists, Failure> {
+    let to = Destination::named(path)?;
     let mut chunks = client.recommend_all(request).await?.into_inner();
-    let mut file = ListsFile::create(path)?;
+    let mut file = ListsFile::create(to.file())?;
     let (mut model_id, mut users) = (String::new(), 0);
     while let Some(chunk) = chunks.message().await? {
         users += write(&mut file, &chunk)?;
         model_id = chunk.model_id;
     }
+    let rows = file.finish()?;
+    to.finish().await?;
     Ok(WrittenLists {
         model_id,
         file: path.to_owned(),
         users,
-        rows: file.finish()?,
+        rows,
     })
 }
 

@@ -2,12 +2,13 @@
 //! tests all speak through these.
 
 mod again;
+mod backup;
 mod export;
 mod friends_file;
 mod ids;
+mod listed;
 mod lists;
 mod model_file;
-mod source;
 mod upload;
 mod watch;
 
@@ -16,6 +17,7 @@ use s3rec_wire::v1;
 use tonic::transport::Channel;
 
 pub use again::{watch_rating, watch_social};
+pub use backup::{WrittenBackup, stated_since, write_backup};
 pub use export::{ExportedModel, ExportedRow, export, gather};
 pub use friends_file::{WrittenFriends, write_friends};
 pub use ids::{rating_job, short, social_job};

@@ -12,6 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
+use s3rec_sources::Destination;
 use s3rec_wire::v1;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 use serde_json::{Value, json};
@@ -38,12 +39,12 @@ pub struct WrittenModel {
     pub items: usize,
 }
 
-/// Fetches a model (an empty id: the newest) and writes `path` and, with the ending `.json`,
-/// its card.
+/// Fetches a model (an empty id: the newest) and writes `path`, a file or an object, and, with the
+/// ending `.json`, its card.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a path that ends as the card does, whatever [`export`] returns, and
-/// [`Failure::File`].
+/// [`Failure::Usage`] for a path that ends as the card does, whatever [`export`] returns,
+/// [`Failure::File`] and [`Failure::Source`].
 pub async fn write_model(
     client: &mut RatingClient,
     model_id: &str,
@@ -54,11 +55,14 @@ pub async fn write_model(
         let message = "the card takes the ending .json; name the model FILE.safetensors";
         return Err(Failure::Usage(message.into()));
     }
+    let (to, card_to) = (Destination::named(path)?, Destination::named(&card_path)?);
     let model = export(client, model_id).await?;
     let mut card = card(&model);
     describe(client, &model.model_id, &mut card).await?;
-    write(path, &tensors(&model)?)?;
-    write(&card_path, format!("{card:#}\n").as_bytes())?;
+    write(to.file(), &tensors(&model)?)?;
+    write(card_to.file(), format!("{card:#}\n").as_bytes())?;
+    to.finish().await?;
+    card_to.finish().await?;
     Ok(WrittenModel {
         tensors: path.to_owned(),
         card: card_path,

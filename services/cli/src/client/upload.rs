@@ -1,27 +1,32 @@
-//! Files to a platform, in bounded chunks.
+//! Files, and what is read from elsewhere, to a platform, in bounded chunks.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use s3rec_sources::{Opened, Source};
 use s3rec_wire::v1;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use v1::file_chunk::Part;
 
-use super::{RatingClient, SocialClient, source};
+use super::{RatingClient, SocialClient, listed};
 use crate::failure::Failure;
 
 /// Bytes of one chunk; the conversation allows 1 MiB.
 const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks read ahead.
 const CHUNKS_AHEAD: usize = 4;
+/// What stands between the fields of a database's rows.
+const DELIMITER_OF_QUERIES: &str = ",";
 
-/// A data file on this machine and how the platform shall read it.
+/// Data and how the platform shall read them.
 #[derive(Clone, Debug, Default)]
 pub struct FileSource {
-    /// The file.
+    /// The file, or another place that [`Source::named`] knows.
     pub path: PathBuf,
+    /// What of a database; empty for all else.
+    pub query: String,
     /// Data set to create or replace.
     pub dataset: String,
     /// What stands between fields; empty: told from the first lines.
@@ -65,8 +70,10 @@ pub struct FileSource {
 /// A list of users, and the column of their ids; empty: where its name says, or the only one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsersFile {
-    /// The file.
+    /// The file, or another place that [`Source::named`] knows.
     pub path: PathBuf,
+    /// What of a database; empty for all else.
+    pub query: String,
     /// The column.
     pub column: String,
 }
@@ -101,11 +108,15 @@ impl FileSource {
     pub fn header(&self) -> v1::FileHeader {
         let (scale_min, scale_max) = self.scale.unwrap_or_default();
         let columns = &self.columns;
+        let is_query = !self.query.is_empty();
         v1::FileHeader {
-            file_name: source::name(&self.path),
+            file_name: s3rec_sources::shown(&self.path),
             dataset: self.dataset.clone(),
-            delimiter: self.delimiter.clone(),
-            has_header: self.has_header,
+            delimiter: match is_query {
+                true => DELIMITER_OF_QUERIES.to_owned(),
+                false => self.delimiter.clone(),
+            },
+            has_header: self.has_header || is_query,
             no_header: self.no_header,
             index_column: self.index_column,
             decimal_comma: self.decimal_comma,
@@ -133,30 +144,39 @@ impl FileSource {
         }
     }
 
-    /// The file, open at its beginning, and the header that states its length and digest.
-    async fn open(&self) -> Result<(tokio::fs::File, v1::FileHeader), std::io::Error> {
+    /// The data, open at their beginning, and the header that states their length and digest. What is
+    /// not on this machine has been copied whole: what breaks on its way here reaches no platform.
+    async fn open(&self) -> Result<(tokio::fs::File, v1::FileHeader), Failure> {
         let mut parts = Vec::new();
         let mut others = Vec::new();
+        let opened = Source::named(&self.path, &self.query)?.open().await?;
         if let Some(users) = &self.users {
-            others.push(users.path.clone());
+            let mut list = Source::named(&users.path, &users.query)?.open().await?;
+            let column = match users.query.is_empty() || !users.column.is_empty() {
+                true => users.column.clone(),
+                false => listed::column(&mut list.data).map_err(|error| self.failed(error))?,
+            };
+            others.push(list.data);
             parts.push(v1::FilePart {
                 kind: s3rec_node::datasets::parts::USERS.into(),
-                file_name: users.path.display().to_string(),
-                column: users.column.clone(),
+                file_name: s3rec_sources::shown(&users.path),
+                column,
                 ..v1::FilePart::default()
             });
         }
         if let Some(items) = &self.items {
-            others.push(items.clone());
+            others.push(Source::named(items, "")?.open().await?.data);
             parts.push(v1::FilePart {
                 kind: "items".into(),
-                file_name: items.display().to_string(),
+                file_name: s3rec_sources::shown(items),
                 ..v1::FilePart::default()
             });
         }
-        let path = self.path.clone();
-        let opened = tokio::task::spawn_blocking(move || stated(&path, &others)).await;
-        let stated = opened.map_err(std::io::Error::other)??;
+        let stated = tokio::task::spawn_blocking(move || stated(opened, others)).await;
+        let stated = stated
+            .map_err(std::io::Error::other)
+            .and_then(|stated| stated);
+        let stated = stated.map_err(|error| self.failed(error))?;
         for (part, length) in parts.iter_mut().zip(stated.others) {
             part.length = length;
         }
@@ -167,6 +187,13 @@ impl FileSource {
             ..self.header()
         };
         Ok((tokio::fs::File::from_std(stated.file), header))
+    }
+
+    fn failed(&self, source: std::io::Error) -> Failure {
+        Failure::File {
+            path: s3rec_sources::shown(&self.path).into(),
+            source,
+        }
     }
 }
 
@@ -182,18 +209,12 @@ struct Stated {
 
 /// A file and those that go with it. What can be read only once, a pipe, and what is several
 /// files, is copied to a temporary file that nobody else can open.
-fn stated(path: &Path, others: &[PathBuf]) -> Result<Stated, std::io::Error> {
-    let mut opened = source::open(path)?;
+fn stated(mut opened: Opened, others: Vec<std::fs::File>) -> Result<Stated, std::io::Error> {
     let mut lengths = Vec::new();
     if !opened.can_be_read_again || !others.is_empty() {
         let mut copy = tempfile::tempfile()?;
         std::io::copy(&mut opened.data, &mut copy)?;
-        for other in others {
-            let named = |error: std::io::Error| {
-                let message = format!("{}: {error}", other.display());
-                std::io::Error::new(error.kind(), message)
-            };
-            let mut other = std::fs::File::open(other).map_err(named)?;
+        for mut other in others {
             lengths.push(std::io::copy(&mut other, &mut copy)?);
         }
         copy.flush()?;
@@ -258,31 +279,36 @@ async fn send<R>(
     source: &FileSource,
     call: impl AsyncFnOnce(ReceiverStream<v1::FileChunk>) -> Result<tonic::Response<R>, tonic::Status>,
 ) -> Result<R, Failure> {
+    // Before the call: the platform waits only so long for what comes next.
+    let (file, header) = source.open().await?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let (sent, answer) = tokio::join!(chunks(source, sender), call(ReceiverStream::new(receiver)));
-    sent?;
+    let (sent, answer) = tokio::join!(
+        chunks(file, header, sender),
+        call(ReceiverStream::new(receiver))
+    );
+    sent.map_err(|error| source.failed(error))?;
     Ok(answer?.into_inner())
 }
 
 /// Sends header and data. A file that stops being readable, or changes meanwhile, is not what
 /// its header states, and the platform refuses it; a chunk without content says so at once.
-async fn chunks(source: &FileSource, sender: mpsc::Sender<v1::FileChunk>) -> Result<(), Failure> {
-    let failure = match contents(source, &sender).await {
-        Ok(()) => return Ok(()),
-        Err(error) => Failure::File {
-            path: source.path.clone(),
-            source: error,
-        },
-    };
-    let _ = sender.send(v1::FileChunk { part: None }).await;
-    Err(failure)
+async fn chunks(
+    file: impl AsyncRead + Unpin,
+    header: v1::FileHeader,
+    sender: mpsc::Sender<v1::FileChunk>,
+) -> Result<(), std::io::Error> {
+    let sent = contents(file, header, &sender).await;
+    if sent.is_err() {
+        let _ = sender.send(v1::FileChunk { part: None }).await;
+    }
+    sent
 }
 
 async fn contents(
-    source: &FileSource,
+    mut file: impl AsyncRead + Unpin,
+    header: v1::FileHeader,
     sender: &mpsc::Sender<v1::FileChunk>,
 ) -> Result<(), std::io::Error> {
-    let (mut file, header) = source.open().await?;
     let mut part = Part::Header(header);
     loop {
         // A closed channel means that the call has ended, which the caller sees by itself.
@@ -305,6 +331,10 @@ async fn contents(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
     use tokio_stream::StreamExt;
 
     use super::*;
@@ -349,6 +379,7 @@ mod tests {
         };
         let users = UsersFile {
             path: path("users.txt", "ann\nbob\n"),
+            query: String::new(),
             column: "2".into(),
         };
         let source = FileSource {
@@ -386,17 +417,41 @@ mod tests {
     #[tokio::test]
     async fn an_unreadable_file_never_looks_like_a_short_one() {
         let directory = tempfile::tempdir().unwrap();
-        // There is no data in it.
+        // There is no data in it, and no call is begun.
         let source = FileSource::new(directory.path(), "d");
-        let mut last = None;
-        let sent = send(&source, async |mut chunks| {
-            while let Some(chunk) = chunks.next().await {
-                last = Some(chunk);
-            }
+        let mut is_called = false;
+        let sent = send(&source, async |_| {
+            is_called = true;
             Ok(tonic::Response::new(()))
         });
-        assert!(matches!(sent.await, Err(Failure::File { .. })));
+        assert!(matches!(sent.await, Err(Failure::Source { .. })));
+        assert!(!is_called);
+        // It stops being readable on its way.
+        let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
+        let sent = chunks(Torn(b"a\tb\n"), v1::FileHeader::default(), sender).await;
+        assert!(sent.is_err());
+        let mut last = None;
+        while let Some(chunk) = receiver.recv().await {
+            last = Some(chunk);
+        }
         assert_eq!(last, Some(v1::FileChunk { part: None }));
+    }
+
+    /// A file whose disk fails after its beginning.
+    struct Torn(&'static [u8]);
+
+    impl AsyncRead for Torn {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            if self.0.is_empty() {
+                return Poll::Ready(Err(std::io::Error::other("torn")));
+            }
+            buffer.put_slice(std::mem::take(&mut self.0));
+            Poll::Ready(Ok(()))
+        }
     }
 
     #[tokio::test]

@@ -3,11 +3,12 @@
 use std::io::{IsTerminal, Write};
 
 use s3rec_data::{LinkSet, RatingSet, Suspicion};
+use s3rec_sources::{Place, Source};
 use s3rec_wire::v1;
 
 use crate::arguments::{
-    FileArgs, ImportLinksArgs, ImportRatingsArgs, link_options, links_source, rating_options,
-    ratings_source,
+    FileArgs, ImportFactorsArgs, ImportLinksArgs, ImportRatingsArgs, link_options, links_source,
+    rating_options, ratings_source,
 };
 use crate::client::FileSource;
 use crate::failure::Failure;
@@ -22,8 +23,8 @@ pub(super) fn ratings(
     let source = named(
         ratings_source(text, values, &arguments.columns),
         &arguments.file,
-    );
-    if asks(&arguments.file, output) {
+    )?;
+    if asks(&source, &arguments.file, output) {
         let set = RatingSet::read(&source.path, &rating_options(&source)?)?;
         agree(&set.report.reading.suspicions)?;
     }
@@ -36,29 +37,60 @@ pub(super) fn links(arguments: &ImportLinksArgs, output: Output) -> Result<FileS
     let source = named(
         links_source(text, values, &arguments.columns),
         &arguments.file,
-    );
-    if asks(&arguments.file, output) {
+    )?;
+    if asks(&source, &arguments.file, output) {
         let set = LinkSet::read(&source.path, &link_options(&source)?)?;
         agree(&set.report.reading.suspicions)?;
     }
     Ok(source)
 }
 
-fn named(source: FileSource, arguments: &FileArgs) -> FileSource {
-    FileSource {
-        path: arguments.file.clone(),
+/// Factors are read of files alone, wherever these are.
+pub(super) fn files_of_factors(arguments: &ImportFactorsArgs) -> Result<(), Failure> {
+    for file in [Some(&arguments.file), arguments.items.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        if let Place::Postgres(_) = Place::named(file)? {
+            let message = "factors are read from Parquet or safetensors, not from a database";
+            return Err(Failure::Usage(message.into()));
+        }
+    }
+    Ok(())
+}
+
+/// The source that the arguments name, refused before anything is read or sent where it names no place.
+fn named(source: FileSource, arguments: &FileArgs) -> Result<FileSource, Failure> {
+    let place = Place::named(&arguments.file)?;
+    Source::named(&arguments.file, &arguments.query)?;
+    let text = &arguments.text;
+    if matches!(place, Place::Postgres(_))
+        && (text.no_header || text.index_column || !text.delimiter.is_empty())
+    {
+        let message = "--delimiter, --no-header and --index-column are of text; what a query gives \
+                       goes by the names of its columns";
+        return Err(Failure::Usage(message.into()));
+    }
+    let mut users = arguments.roster.source();
+    if let Some(users) = &mut users {
+        users.query.clone_from(&arguments.users_query);
+        Source::named(&users.path, &users.query)?;
+    }
+    Ok(FileSource {
+        path: place.path().unwrap_or(&arguments.file).to_owned(),
+        query: arguments.query.clone(),
         dataset: arguments.dataset.clone(),
         lineage: arguments.lineage.clone(),
-        users: arguments.roster.source(),
+        users,
         ..source
-    }
+    })
 }
 
 /// Only people are asked; the answer of the platform tells everybody.
-fn asks(arguments: &FileArgs, output: Output) -> bool {
+fn asks(source: &FileSource, arguments: &FileArgs, output: Output) -> bool {
     let people = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    // What is read from a pipe is not there a second time.
-    people && arguments.file.is_file() && !arguments.yes && !output.is_json()
+    // What is read from a pipe is not there a second time, and what is elsewhere is fetched once.
+    people && source.path.is_file() && !arguments.yes && !output.is_json()
 }
 
 fn agree(suspicions: &[Suspicion]) -> Result<(), Failure> {

@@ -102,8 +102,10 @@ fn line(verb: &str, table: &Table, folder: &Path) -> Result<Vec<OsString>, Strin
     for (key, value) in table {
         let mut said = values(value).ok_or_else(|| format!("{key} is a table"))?;
         if PATHS.contains(&key.as_str()) {
-            for path in said.iter_mut().flatten().filter(|path| *path != "-") {
-                *path = folder.join(&*path).display().to_string();
+            for path in said.iter_mut().flatten() {
+                if *path != "-" && !s3rec_sources::is_url(Path::new(path)) {
+                    *path = folder.join(&*path).display().to_string();
+                }
             }
         }
         if key == "file" {
@@ -168,6 +170,20 @@ mod tests {
         assert_eq!(asked.propose.expires_days, 3);
         let request = asked.propose.request();
         assert_eq!(request.release_policy.unwrap().friends.unwrap().mu, 0.5);
+    }
+
+    #[test]
+    fn places_elsewhere_are_no_paths_beside_it() {
+        let (folder, path) = written(
+            "[import]\nfile = 'postgres://ann@h/d'\nquery = 'SELECT 1 -- \"a=b\"'\nusers = 's3://b/k'\n\
+             [propose]\npurpose = 'x'\n",
+        );
+        let file = read(&path, &ConnectionArgs::default()).unwrap();
+        let file = file.import.unwrap().file;
+        assert_eq!(file.file, Path::new("postgres://ann@h/d"));
+        assert_eq!(file.query, "SELECT 1 -- \"a=b\"");
+        assert_eq!(file.roster.users.as_deref(), Some(Path::new("s3://b/k")));
+        drop(folder);
     }
 
     #[test]

@@ -63,10 +63,11 @@ use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 
+use crate::arguments::ReconcileArgs;
 use crate::client;
 use crate::connection::ConnectionArgs;
 use crate::failure::Failure;
-use crate::output::{Output, name, relative, to_json};
+use crate::output::{Output, bytes, name, relative, to_json};
 use crate::progress::JobProgress;
 
 /// Shows events as they come: a bar or lines for people, the elements of one JSON array for
@@ -132,6 +133,28 @@ fn accepted_log(answer: &v1::AcceptPeerLogResponse) -> String {
     format!(
         "accepted: the other platform's audit log goes on from its entry {}; propose the job anew",
         sequence.map_or_else(String::new, |sequence| sequence.to_string())
+    )
+}
+
+/// What a restored platform is reconciled with.
+fn reconciling(arguments: &ReconcileArgs) -> Result<v1::ReconcileRequest, Failure> {
+    let listed = arguments.disclosures.as_deref().map(client::stated_since);
+    Ok(v1::ReconcileRequest {
+        disclosures: listed.transpose()?.unwrap_or_default(),
+        nothing_since: arguments.nothing_since,
+    })
+}
+
+fn reconciled(answer: &v1::ReconcileResponse) -> String {
+    let jobs = answer.jobs;
+    format!("reconciled: of {jobs} jobs more is counted than the backup knew; jobs can begin again")
+}
+
+fn backup_written(written: &client::WrittenBackup) -> String {
+    let (file, length) = (written.file.display(), bytes(written.bytes));
+    format!(
+        "{file}: {length}. It holds this platform's data; keep it as well as its data directory, and its \
+         keys apart from it."
     )
 }
 

@@ -3,6 +3,7 @@
 use s3rec_model::StopRule;
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;
+use s3rec_sources::Destination;
 use s3rec_wire::v1;
 
 use super::{follow, importing, job_file, job_page, rating_text, shared_text, stored_text};
@@ -28,6 +29,7 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             output.message(&imported, rating_text::imported)
         }
         RatingVerb::ImportFactors(arguments) => {
+            importing::files_of_factors(&arguments)?;
             let source = FileSource {
                 items: arguments.items,
                 ratings: arguments.ratings,
@@ -109,6 +111,20 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let mut client = connect(arguments.connection).await?;
             let accepted = client.accept_peer_log(request).await?.into_inner();
             output.message(&accepted, super::accepted_log)
+        }
+        RatingVerb::Backup(arguments) => {
+            let mut client = connect(arguments.connection).await?;
+            let call = client.backup(v1::BackupRequest {});
+            let written = client::write_backup(&arguments.out, call).await?;
+            output.value(&serde_json::json!(written), || {
+                super::backup_written(&written)
+            })
+        }
+        RatingVerb::Reconcile(arguments) => {
+            let request = super::reconciling(&arguments)?;
+            let mut client = connect(arguments.connection).await?;
+            let answer = client.reconcile(request).await?.into_inner();
+            output.message(&answer, super::reconciled)
         }
         RatingVerb::Disclosures(connection) => {
             let request = v1::ListRatingDisclosuresRequest {};
@@ -361,6 +377,8 @@ async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> R
         few_below: arguments.few_below.unwrap_or_default(),
         calibration_share: arguments.calibration_share.unwrap_or_default(),
     };
+    let path = arguments.out;
+    let to = Destination::named(&path)?;
     let mut client = connect(arguments.connection).await?;
     let mut chunks = client.calibration_users(request).await?.into_inner();
     let (mut text, mut users) = (String::new(), 0u64);
@@ -368,8 +386,8 @@ async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> R
         users += chunk.ids.len() as u64;
         chunk.ids.iter().for_each(|id| text += &format!("{id}\n"));
     }
-    let path = arguments.out;
-    std::fs::write(&path, text).map_err(Failure::at(&path))?;
+    std::fs::write(to.file(), text).map_err(Failure::at(&path))?;
+    to.finish().await?;
     let told = serde_json::json!({ "users": users, "file": path });
     output.value(&told, || rating_text::calibration_users(users, &path))
 }

@@ -107,6 +107,18 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             let accepted = client.accept_peer_log(request).await?.into_inner();
             output.message(&accepted, super::accepted_log)
         }
+        SocialVerb::Backup(arguments) => {
+            let mut client = connect(arguments.connection).await?;
+            let call = client.backup(v1::BackupRequest {});
+            let written = client::write_backup(&arguments.out, call).await?;
+            output.value(&json!(written), || super::backup_written(&written))
+        }
+        SocialVerb::Reconcile(arguments) => {
+            let request = super::reconciling(&arguments)?;
+            let mut client = connect(arguments.connection).await?;
+            let answer = client.reconcile(request).await?.into_inner();
+            output.message(&answer, super::reconciled)
+        }
         SocialVerb::Disclosures(connection) => {
             let request = v1::ListSocialDisclosuresRequest {};
             let mut client = connect(connection).await?;

@@ -96,7 +96,9 @@ pub fn job(
 fn todo(frame: &Frame, job: &v1::JobSummary, state: v1::JobState) -> Markup {
     let place = format!("/job/{}", job.job_id);
     html! {
-        @if matches!(state, v1::JobState::Proposed | v1::JobState::Approved) {
+        @if job.begins_by_itself && state == v1::JobState::Proposed {
+            p.card { "It waits for the social platform's people already, and begins by itself as soon as they approve." }
+        } @else if matches!(state, v1::JobState::Proposed | v1::JobState::Approved) {
             form.card method="post" action={ (place) "/start" } {
                 (frame.token())
                 @if state == v1::JobState::Proposed {
@@ -248,5 +250,31 @@ fn cost(report: &v1::JobReportResponse) -> Markup {
             }
         }
         p.quiet { "Largest resident set here: " (bytes(report.peak_rss_bytes)) "." }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_begins_by_itself_has_no_second_button_to_start_it() {
+        let frame = Frame {
+            role: "rating",
+            platform: "p".into(),
+            person: "alice".into(),
+            form_token: "t".into(),
+        };
+        let mut job = v1::JobSummary {
+            job_id: "j".into(),
+            ..v1::JobSummary::default()
+        };
+        let shown = |job: &v1::JobSummary| todo(&frame, job, v1::JobState::Proposed).into_string();
+        assert!(shown(&job).contains("Start when approved"));
+        job.begins_by_itself = true;
+        let waiting = shown(&job);
+        assert!(!waiting.contains("Start when approved"), "{waiting}");
+        assert!(waiting.contains("waits for the social platform's people already"));
+        assert!(waiting.contains("Cancel the job"));
     }
 }

@@ -1,65 +1,56 @@
-//! What an import reads: a file, standard input, or a folder or pattern of Parquet files.
+//! Files on this machine: one, standard input, or a folder or pattern of Parquet files.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Error, ErrorKind, Seek, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-/// Names standard input in place of a file.
-const STANDARD_INPUT: &str = "-";
+use crate::error::{SourceError, Trouble};
+use crate::source::Opened;
+use crate::spool;
+
 /// How deep folders in folders are looked through.
 const MOST_LEVELS: usize = 8;
 /// More are no data set but a mistake.
-const MOST_FILES: usize = 100_000;
+pub(crate) const MOST_FILES: usize = 100_000;
+/// The ending of what folders hold.
+pub(crate) const ENDING: &str = "parquet";
 
-/// Data that was opened.
-pub(super) struct Opened {
-    /// At its beginning.
-    pub(super) data: File,
-    /// A pipe cannot.
-    pub(super) can_be_read_again: bool,
+/// Standard input, which is there once.
+pub(crate) fn standard_input() -> Result<Opened, Error> {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(Opened {
+        data: stdin.into(),
+        can_be_read_again: false,
+    })
 }
 
-/// Opens what `path` names: `-` is standard input; a folder stands for all `*.parquet` in it and in
-/// its folders, and a last name with `*` for the files that it fits, in the order of their names.
-///
-/// # Errors
-/// Also where no file fits, or several files are not alike.
-pub(super) fn open(path: &Path) -> Result<Opened, Error> {
-    if path.as_os_str() == STANDARD_INPUT {
-        let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
-        return Ok(Opened {
-            data: stdin.into(),
-            can_be_read_again: false,
-        });
-    }
-    if let Some(files) = files(path)? {
+/// Opens a file; a folder stands for all `*.parquet` in it and in its folders, and a last name with
+/// `*` for the files that it fits, in the order of their names.
+pub(crate) fn open(path: &Path) -> Result<Opened, SourceError> {
+    let failed = |error: Error| SourceError::local(path, &error);
+    if let Some(files) = files(path).map_err(failed)? {
         return joined(path, &files);
     }
-    let data = File::open(path)?;
-    let can_be_read_again = data.metadata()?.is_file();
+    let data = File::open(path).map_err(failed)?;
+    let can_be_read_again = data.metadata().map_err(failed)?.is_file();
     Ok(Opened {
         data,
         can_be_read_again,
     })
 }
 
-/// What messages call it.
-pub(super) fn name(path: &Path) -> String {
-    match path.as_os_str() == STANDARD_INPUT {
-        true => "standard input".to_owned(),
-        false => path.display().to_string(),
-    }
-}
-
 /// One file of the rows of all, which nobody else can open.
-fn joined(path: &Path, files: &[PathBuf]) -> Result<Opened, Error> {
-    let mut out = BufWriter::new(tempfile::tempfile()?);
-    s3rec_data::parquet_as_json_lines(files, path, &mut out)
-        .map_err(|error| Error::new(ErrorKind::InvalidData, error.to_string()))?;
-    out.flush()?;
-    let mut data = out.into_inner().map_err(|error| error.into_error())?;
-    data.rewind()?;
+pub(crate) fn joined(path: &Path, files: &[PathBuf]) -> Result<Opened, SourceError> {
+    let mut out = BufWriter::new(spool::file()?);
+    s3rec_data::parquet_as_json_lines(files, path, &mut out).map_err(|error| {
+        SourceError::new(&crate::shown(path), Trouble::Data, error.to_string(), "")
+    })?;
+    out.flush().map_err(|error| spool::failed(&error))?;
+    let mut data = out
+        .into_inner()
+        .map_err(|error| spool::failed(error.error()))?;
+    data.rewind().map_err(|error| spool::failed(&error))?;
     Ok(Opened {
         data,
         can_be_read_again: true,
@@ -104,7 +95,7 @@ fn collect(folder: &Path, levels: usize, found: &mut Vec<PathBuf>) -> Result<(),
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with(['_', '.']) {
+        if is_writers_own(&name.to_string_lossy()) {
             continue;
         }
         let path = entry.path();
@@ -112,15 +103,20 @@ fn collect(folder: &Path, levels: usize, found: &mut Vec<PathBuf>) -> Result<(),
             if levels > 0 {
                 collect(&path, levels - 1, found)?;
             }
-        } else if path.extension().is_some_and(|ending| ending == "parquet") {
+        } else if path.extension().is_some_and(|ending| ending == ENDING) {
             found.push(path);
         }
     }
     Ok(())
 }
 
+/// Whether a writer keeps something of its own under that name.
+pub(crate) fn is_writers_own(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
 /// Whether a name fits a pattern, in which `*` stands for any characters.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {
@@ -138,7 +134,6 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
     rest.ends_with(last)
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
