@@ -9,6 +9,12 @@ out=$2
 here=$(dirname "$0")
 
 mkdir -p "$out/root/usr/local/bin" "$out/root/etc/s3rec" "$out/state"
+# Where deploy/cluster.yml has the folders of workers made, each a volume of its own.
+for platform in rating social; do
+    for member in coordinator w1 w2 w3; do
+        mkdir -p "$out/workers/$platform/$member"
+    done
+done
 for program in s3rec s3rec-rating s3rec-social; do
     cp "$programs/$program" "$out/root/usr/local/bin/"
     # Line tables are for backtraces on a developer's machine and most of the file.

@@ -8,6 +8,7 @@ mod browsers;
 mod chaos;
 mod clocks;
 mod compose;
+mod compose_cluster;
 mod console;
 mod demo;
 mod disks;

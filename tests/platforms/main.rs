@@ -6,6 +6,7 @@
 
 mod bounded;
 mod bounds_shown;
+mod cluster;
 mod consent;
 mod datasets;
 mod endings;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use s3rec_node::config::Limits;
+use s3rec_node::config::{Limits, RatingSettings, SocialSettings};
 use s3rec_node::daemon::Daemon;
 use s3rec_node::pki::{CertificateRole, Issuance, issue};
 use s3rec_tests::in_process::{self, Upload};
@@ -68,12 +68,39 @@ impl Pair {
         issued: Issuance,
         limit: impl FnOnce(&mut Limits),
     ) -> Self {
+        Self::changed_in(
+            directory,
+            issued,
+            |rating| limit(&mut rating.limits),
+            |_| (),
+        )
+        .await
+    }
+
+    /// Starts both daemons, with workers by those files.
+    pub(crate) async fn with_workers(rating: Option<PathBuf>, social: Option<PathBuf>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let issued = issue(&directory.path().join("keys"), &[]).unwrap();
+        let of_rating = |settings: &mut RatingSettings| settings.workers = rating;
+        Self::changed_in(directory, issued, of_rating, |settings| {
+            settings.workers = social
+        })
+        .await
+    }
+
+    async fn changed_in(
+        directory: tempfile::TempDir,
+        issued: Issuance,
+        change_rating: impl FnOnce(&mut RatingSettings),
+        change_social: impl FnOnce(&mut SocialSettings),
+    ) -> Self {
         let keys = directory.path().join("keys");
         let (stop_social, stopped) = watch::channel(false);
         let rating_pin = pin(&issued, CertificateRole::Rating);
         let mut settings = social_settings(directory.path().join("social"), &keys, rating_pin);
         let policy = directory.path().join("policy.toml");
         settings.peer.policy = policy.exists().then_some(policy);
+        change_social(&mut settings);
         let social = started(|| s3rec_social::start(settings.clone(), stopped.clone())).await;
         let peer_address = format!("https://{}", social.peer_address().unwrap());
         let social_address = format!("https://{}", social.operator_address());
@@ -82,7 +109,7 @@ impl Pair {
         let social_pin = pin(&issued, CertificateRole::Social);
         let data_dir = directory.path().join("rating");
         let mut settings = rating_settings(data_dir, &keys, peer_address.clone(), social_pin);
-        limit(&mut settings.limits);
+        change_rating(&mut settings);
         let rating = started(|| s3rec_rating::start(settings.clone(), stopped.clone())).await;
         let rating_address = format!("https://{}", rating.operator_address());
 

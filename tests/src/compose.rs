@@ -16,6 +16,7 @@ pub struct Compose {
     image: String,
     files: Vec<PathBuf>,
     data: PathBuf,
+    profiles: &'static str,
 }
 
 /// Why containers cannot be had here, or nothing.
@@ -58,7 +59,17 @@ impl Compose {
     /// `data` is the directory with the demonstration's files.
     #[must_use]
     pub fn build(files: &[PathBuf], data: &Path) -> Self {
-        let project = format!("s3rec-test-{}", std::process::id());
+        Self::with_profiles("demo", files, data)
+    }
+
+    /// As [`Self::build`], with services of those profiles, separated by commas.
+    #[must_use]
+    pub fn with_profiles(profiles: &'static str, files: &[PathBuf], data: &Path) -> Self {
+        let project = format!(
+            "s3rec-test-{}-{}",
+            std::process::id(),
+            profiles.replace(',', "-")
+        );
         let programs = Program::Command.path();
         let made = Self {
             program: compose_program().unwrap(),
@@ -66,6 +77,7 @@ impl Compose {
             project,
             files: files.to_vec(),
             data: data.to_owned(),
+            profiles,
         };
         let mut build = Command::new(repository("deploy/build-image.sh"));
         build.arg("--programs").arg(programs.parent().unwrap());
@@ -76,6 +88,15 @@ impl Compose {
     /// Runs Compose to its end.
     pub fn run(&self, arguments: &[&str]) -> String {
         assert_success(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs Compose, which must fail; what it said.
+    pub fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        let said = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(!output.status.success(), "{said:?}");
+        said.concat()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -90,7 +111,7 @@ impl Compose {
             .current_dir(repository(""))
             .env("S3REC_IMAGE", &self.image)
             .env("S3REC_DEMO_DATA", &self.data)
-            .env("COMPOSE_PROFILES", "demo");
+            .env("COMPOSE_PROFILES", self.profiles);
         command
     }
 

@@ -83,6 +83,7 @@ fn settings<P>(data_dir: PathBuf, keys: &Path, role: CertificateRole, peer: P) -
             ..Limits::default()
         },
         retention: Retention::default(),
+        workers: None,
     }
 }
 

@@ -39,3 +39,4 @@ pub mod processes;
 pub mod raw;
 pub mod s3;
 pub mod torn;
+pub mod workers;

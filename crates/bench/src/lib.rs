@@ -17,6 +17,7 @@
 //! | [`lists`] | learning lists and making those of everybody |
 //! | [`links`] | whole trainings over shaped links, and `ssmm` computed beside them |
 //! | [`headline`] | bytes and time to the same objective against `ssmm` with gradient descent |
+//! | [`workers`] | packs of an opening here and by a platform's workers |
 //! | [`record`], [`document`] | the form of the results |
 //! | [`report`] | every record of a directory as one page |
 
@@ -48,6 +49,7 @@ mod ssmm_workload;
 mod stock_pair;
 pub mod tfhe_reference;
 mod timed;
+pub mod workers;
 pub mod workload;
 
 pub use document::Document;

@@ -300,6 +300,7 @@ fn frames_of_noise_first_are_the_known_ones() {
         users_digest: [5; 32],
         split,
         key: Seed::from_bytes([6; 32]),
+        makers: None,
     };
     let opening = Opening {
         number: 7,

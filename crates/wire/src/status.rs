@@ -168,6 +168,9 @@ reasons! {
     /// not told.
     PlatformFailed, "PLATFORM_FAILED", Internal, None,
         "Ask that platform's operators, whose log has the details.";
+    /// Workers that compute for this platform are gone, or refuse.
+    WorkersFailed, "WORKERS_FAILED", Internal, None,
+        "Look at the worker that the message names and its log, and start it again (s3rec worker serve); then propose the job anew.";
     /// The store or disk refused.
     StorageFailed, "STORAGE_FAILED", Internal, None,
         "Look at the disk's free space and the data directory's permissions; the log has the details.";
@@ -294,7 +297,7 @@ impl Fault {
     pub const fn is_own(&self) -> bool {
         matches!(
             self.reason,
-            Reason::StorageFailed | Reason::Bug | Reason::InvalidFile
+            Reason::StorageFailed | Reason::Bug | Reason::InvalidFile | Reason::WorkersFailed
         )
     }
 

@@ -11,15 +11,15 @@ use crate::metadata::Metadata;
 const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-tests",
-        &["bench", "cli", "data", "job", "node", "wire"],
+        &["bench", "cli", "cluster", "data", "job", "node", "wire"],
     ),
     // What every program reads: the command's files and both daemons' too.
     ("s3rec-fuzz", &["algebra", "sparse", "spmm"]),
     (
         "s3rec-cli",
         &[
-            "algebra", "audit", "bench", "data", "job", "leakage", "model", "node", "rating",
-            "social", "sources", "sparse", "spmm", "wire",
+            "algebra", "audit", "bench", "cluster", "data", "job", "leakage", "model", "node",
+            "rating", "social", "sources", "sparse", "spmm", "wire",
         ],
     ),
     // Its transports are those of databases and stores; nothing of them is the platforms'.
@@ -34,17 +34,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-rating",
         &[
-            "algebra", "audit", "console", "data", "job", "link", "model", "node", "psi", "sparse",
-            "spmm", "wire",
+            "algebra", "audit", "cluster", "console", "data", "job", "link", "model", "node",
+            "psi", "sparse", "spmm", "wire",
         ],
     ),
     (
         "s3rec-social",
         &[
-            "algebra", "audit", "console", "data", "job", "link", "node", "psi", "sparse", "spmm",
-            "wire",
+            "algebra", "audit", "cluster", "console", "data", "job", "link", "node", "psi",
+            "sparse", "spmm", "wire",
         ],
     ),
+    // Workers of one platform: keys and errors are the daemons', what is computed the protocol's.
+    ("s3rec-cluster", &["node", "spmm", "wire"]),
     // Pages and log-ins: what is done goes through the platform's own service.
     (
         "s3rec-console",
@@ -95,6 +97,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
             "testkit",
         ],
     ),
+    ("s3rec-cluster", &["algebra"]),
     ("s3rec-rating", &["testkit"]),
     ("s3rec-social", &["model"]),
     ("s3rec-node", &["model", "vectors"]),

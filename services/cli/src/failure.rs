@@ -44,6 +44,9 @@ pub enum Failure {
     /// Keys or certificates could not be made.
     #[error(transparent)]
     Pki(#[from] s3rec_node::pki::PkiError),
+    /// The workers of a platform, or the file that names them.
+    #[error(transparent)]
+    Cluster(Box<s3rec_cluster::ClusterError>),
     /// The daemon on this machine does not serve.
     #[error(transparent)]
     Unhealthy(#[from] s3rec_node::health::HealthError),
@@ -127,6 +130,12 @@ impl From<s3rec_data::DataError> for Failure {
     }
 }
 
+impl From<s3rec_cluster::ClusterError> for Failure {
+    fn from(error: s3rec_cluster::ClusterError) -> Self {
+        Self::Cluster(Box::new(error))
+    }
+}
+
 impl From<s3rec_sources::SourceError> for Failure {
     fn from(error: s3rec_sources::SourceError) -> Self {
         Self::Source(Box::new(error))
@@ -160,6 +169,7 @@ impl Failure {
             Self::Job { .. } => "JOB_ENDED".into(),
             Self::Incomplete { .. } => "INCOMPLETE_ANSWER".into(),
             Self::Pki(_) => "PKI".into(),
+            Self::Cluster(_) => "WORKERS".into(),
             Self::Unhealthy(_) => "UNHEALTHY".into(),
             Self::Daemon { .. } => "DAEMON_ENDED".into(),
             Self::NotReady { .. } => "DAEMON_NOT_READY".into(),

@@ -104,6 +104,7 @@ async fn run(command: Command, output: Output) -> Result<(), Failure> {
         Command::Rating(command) => verbs::rating(command.verb, output).await,
         Command::Social(command) => verbs::social(command.verb, output).await,
         Command::Audit(verb) => verbs::audit(&verb, output),
+        Command::Worker(verb) => verbs::worker(verb, output).await,
         Command::Descriptor(arguments) => verbs::descriptor(&arguments, output),
         Command::Generate(arguments) => verbs::generate(&arguments, output),
         Command::Completions(arguments) => verbs::completions(&arguments, output),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use s3rec_algebra::RealMatrix;
 use s3rec_audit::Kind;
+use s3rec_cluster::Cluster;
 use s3rec_data::RatingSet;
 use s3rec_job::rating::{
     FriendsCheckpoint, PreparedUpload, ProductExchange, RatingCheckpoint, RatingDone, RatingEvent,
@@ -21,6 +22,7 @@ use s3rec_node::checkpoint::{AGREED, FRIENDS, PROGRESS};
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_node::stocks::Stocks;
+use s3rec_spmm::noise_first::GroupMakers;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{FriendsRelease, ProductParameters, ReleasePolicy, SpmmError, noise_first};
 use s3rec_wire::convert::{ChunkHeader, phase_name};
@@ -339,6 +341,8 @@ pub(crate) struct Inputs {
     pub(crate) stocks: Arc<Stocks>,
     pub(crate) name: String,
     pub(crate) memory_bytes: u64,
+    /// Who encrypts friends' rows for us, if not this process.
+    pub(crate) workers: Option<Arc<Cluster>>,
 }
 
 impl RatingPlatform for Inputs {
@@ -390,6 +394,11 @@ impl RatingPlatform for Inputs {
             to.zip(from).for_each(|(to, from)| *to = from);
         }
         Ok(ordered)
+    }
+
+    fn group_makers(&self) -> Option<Arc<dyn GroupMakers>> {
+        let workers = self.workers.clone();
+        workers.map(|workers| workers as Arc<dyn GroupMakers>)
     }
 
     fn held_out_rmse(&self, model: &Model) -> f64 {
@@ -451,6 +460,10 @@ pub(crate) fn fault_of(error: JobError) -> Fault {
 fn ours(error: SpmmError) -> Fault {
     match error {
         SpmmError::Storage(ref source) => Fault::storage(error.to_string(), source.kind()),
+        SpmmError::Refused(why) => match why.downcast::<Fault>() {
+            Ok(fault) => *fault,
+            Err(why) => Fault::new(Reason::Bug, why.to_string()),
+        },
         error => Fault::new(Reason::ParametersRefused, error.to_string()),
     }
 }

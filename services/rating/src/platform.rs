@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use s3rec_audit::Kind;
+use s3rec_cluster::Cluster;
 use s3rec_job::{JobDisclosure, JobEvent, JobId, JobRecord, JobRequest, JobState, Phase};
 use s3rec_node::config::{RatingPeer, RatingSettings};
 use s3rec_node::daemon::DaemonError;
@@ -41,6 +42,8 @@ pub(crate) struct Platform {
     /// of them is cancelled.
     pub(crate) deciding: tokio::sync::Mutex<()>,
     running: Mutex<Option<Running>>,
+    /// Who encrypts friends' rows for us, if not this process.
+    pub(crate) workers: Option<Arc<Cluster>>,
 }
 
 impl Deref for Platform {
@@ -100,6 +103,7 @@ impl Platform {
             models: Cache::default(),
             deciding: tokio::sync::Mutex::new(()),
             running: Mutex::new(None),
+            workers: Cluster::of_platform(settings.workers.as_deref())?,
         }))
     }
 

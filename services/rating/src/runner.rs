@@ -225,6 +225,7 @@ async fn phases(
         stocks: Arc::clone(&platform.stocks),
         name: name.clone(),
         memory_bytes: platform.limits.memory_bytes,
+        workers: platform.workers.clone(),
     };
     let mut driver = Driver::new(platform, connection, ledger, ratings);
     let checkpoint = driver.load().await?;

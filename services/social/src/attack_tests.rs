@@ -71,6 +71,7 @@ impl Bare {
             observability: ObservabilitySettings::default(),
             limits: Limits::default(),
             retention: Retention::default(),
+            workers: None,
         };
         let pins = settings.peer.pins().unwrap();
         let identity = Identity::load(&settings.tls, None, pins, CertificateRole::Social).unwrap();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use s3rec_audit::{HeadExchange, Kind, Signature};
+use s3rec_cluster::Cluster;
 use s3rec_data::ImportedLinks;
 use s3rec_job::{Consent, JobEvent, JobState, Overlap, Party, Phase, Proposal};
 use s3rec_node::allowance::HourlyAllowance;
@@ -73,6 +74,8 @@ pub(crate) struct Platform {
     pub(crate) being_away: HourlyAllowance,
     /// Who was opened of each lineage, as our audit log witnesses it.
     witnessed: Mutex<WitnessedOpened>,
+    /// Who computes friends' sums for us, if not this process.
+    pub(crate) workers: Option<Arc<Cluster>>,
 }
 
 impl Deref for Platform {
@@ -115,6 +118,7 @@ impl Platform {
             exchanging_heads: per_proposal(&settings.limits, HEAD_EXCHANGES_OF_A_PROPOSAL),
             being_away: per_proposal(&settings.limits, ABSENCES_OF_A_PROPOSAL),
             witnessed: Mutex::default(),
+            workers: Cluster::of_platform(settings.workers.as_deref())?,
             core,
         };
         Ok(Arc::new(platform))

@@ -15,6 +15,7 @@ use s3rec_link::pacing::Paced;
 use s3rec_link::{Counting, drive};
 use s3rec_node::checkpoint::{CheckpointFiles, FRIENDS};
 use s3rec_node::traces::join_trace;
+use s3rec_spmm::noise_first::PackMakers;
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{Admission, ReleasePolicy, WorkingSpace};
 use s3rec_wire::convert::{ChunkHeader, phase_name};
@@ -242,6 +243,11 @@ impl SocialPlatform for Host {
         Arc::new(OnDisk(
             self.platform.stocks.checkpoint(&self.job.to_string()),
         ))
+    }
+
+    fn pack_makers(&self) -> Option<Arc<dyn PackMakers>> {
+        let workers = self.platform.workers.clone();
+        workers.map(|workers| workers as Arc<dyn PackMakers>)
     }
 
     fn space(&self) -> WorkingSpace {

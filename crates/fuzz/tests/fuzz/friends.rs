@@ -6,6 +6,7 @@
     reason = "the world of these tests is honest; only the bytes are hostile"
 )]
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
@@ -27,7 +28,8 @@ struct World {
     parameters: Parameters,
     seeds: SessionSeeds,
     keys: Arc<RatingKeys>,
-    session: SocialSession,
+    /// Whoever makes packs might not outlive a panic in good order; here nobody does.
+    session: AssertUnwindSafe<SocialSession>,
     friends: Friends,
     job: Job,
     upload: Upload,
@@ -82,6 +84,7 @@ impl World {
             users_digest: USERS_DIGEST,
             split,
             key: Seed::from_bytes([6; 32]),
+            makers: None,
         };
         let opening = Opening {
             number: 7,
@@ -95,7 +98,7 @@ impl World {
             parameters,
             seeds,
             keys: Arc::new(keys),
-            session,
+            session: AssertUnwindSafe(session),
             friends,
             job,
             upload,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | new here | the README, [`tutorial`], [`quick_start`], [`glossary`], [`objectives`] |
 //! | about to consent for a platform | [`consent`], [`threat_model`], [`leakage`], [`noised_opening`] section 2 |
-//! | an operator | [`packages`], [`operating`], [`troubleshooting`], [`resuming`] |
+//! | an operator | [`packages`], [`operating`], [`troubleshooting`], [`resuming`], [`cluster`] |
 //! | after better recommendations | [`solvers`], [`benchmarks`], [`reproduction`] |
 //! | reviewing the cryptography | [`protocol`], [`noised_opening`], [`parameters`], [`threats_and_faults`] |
 //! | changing the code | [`contributing`], [`decisions`], [`extending`], [`wire_format`], [`profile`] |
@@ -23,6 +23,9 @@ pub mod packages {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("cluster.md")]
+pub mod cluster {}
 
 #[doc = include_str!("contributing.md")]
 pub mod contributing {}

@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 
 use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 use s3rec_spmm::noise_first::{
-    Opening, Parameters, RatingAnswer, RatingKeySetup, RatingKeys, RatingPrepare, Rows,
-    SessionSeeds, Sides, Split, Upload,
+    GroupMakers, Opening, Parameters, RatingAnswer, RatingKeySetup, RatingKeys, RatingPrepare,
+    Rows, SessionSeeds, Sides, Split, Upload,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -203,7 +203,11 @@ impl FriendsSession {
     }
 
     /// The rows as they will leave, from P0's own model.
-    fn encode(self, masks: Vec<u8>) -> Result<(PreparedUpload, Arc<RatingKeys>), JobError> {
+    fn encode(
+        self,
+        masks: Vec<u8>,
+        makers: Option<Arc<dyn GroupMakers>>,
+    ) -> Result<(PreparedUpload, Arc<RatingKeys>), JobError> {
         let ours = |error: s3rec_spmm::noise_first::NoiseFirstError| JobError::Ours(error.into());
         let setup = self.setup;
         let rows = self.rows.finish()?;
@@ -214,7 +218,11 @@ impl FriendsSession {
             .map_err(ours)?;
         // Fresh, and used for these rows alone: they are never encoded again.
         let errors = Seed::generate().map_err(|error| JobError::Ours(error.into()))?;
-        let upload = Upload::encrypt(&self.keys, &job, &rows, &errors).map_err(ours)?;
+        let upload = match makers {
+            Some(makers) => Upload::encrypt_by(makers.as_ref(), &self.keys, &job, &rows, &errors)
+                .map_err(JobError::Ours)?,
+            None => Upload::encrypt(&self.keys, &job, &rows, &errors).map_err(ours)?,
+        };
         let prepared = PreparedUpload {
             parameters: setup.parameters,
             parameters_digest: setup.parameters_digest,
@@ -370,7 +378,7 @@ impl About {
                 (Phase::Offline, 0, endpoint, FriendsLeft::Prepare(session))
             }
             FriendsStage::Masked(session, masks) => {
-                let (prepared, keys) = session.encode(masks)?;
+                let (prepared, keys) = session.encode(masks, self.platform.group_makers())?;
                 let prepared = Arc::new(prepared);
                 self.stocks += 1;
                 let checkpoint = FriendsCheckpoint {

@@ -32,7 +32,7 @@ use s3rec_algebra::{RealMatrix, RingMatrix};
 use s3rec_model::Model;
 use s3rec_spmm::fetch::{RatingFetch, RatingQueries};
 use s3rec_spmm::he::RatingKeys;
-use s3rec_spmm::noise_first;
+use s3rec_spmm::noise_first::{self, GroupMakers};
 use s3rec_spmm::preprocessed::{
     RatingBlock, RatingClose, RatingContinuation, RatingSession, RatingStock, StockPlace,
     StockStorage,
@@ -74,6 +74,11 @@ pub trait RatingPlatform: Send + Sync {
         opened: &[u32],
         uploaded: &[u32],
     ) -> Result<RealMatrix, Box<dyn Error + Send + Sync>>;
+
+    /// Who encrypts the rows of friends' sums; this process, where nobody is named.
+    fn group_makers(&self) -> Option<Arc<dyn GroupMakers>> {
+        None
+    }
 
     /// The model's error on what is held out; 0 when nothing is.
     fn held_out_rmse(&self, model: &Model) -> f64;

@@ -252,6 +252,7 @@ impl About {
             users_digest: agreed.users_digest,
             split: agreed.split,
             key: agreed.key,
+            makers: self.platform.pack_makers(),
         };
         let prepare = SocialPrepare::of_block(session, agreed.block, Binding(storage));
         let endpoint = Endpoint::FriendsPrepare(prepare.map_err(JobError::Ours)?);
@@ -353,6 +354,7 @@ impl Restoring {
             users_digest: checkpoint.users_digest,
             split,
             key,
+            makers: about.platform.pack_makers(),
         };
         let handshake = if let Some(answer) = &checkpoint.answer {
             let masks = answer.masks.clone();

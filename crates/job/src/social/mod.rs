@@ -19,6 +19,7 @@ use s3rec_psi::Common;
 use s3rec_sparse::{OperatorBounds, SocialOperator};
 use s3rec_spmm::fetch::SocialFetch;
 use s3rec_spmm::he::SocialKeys;
+use s3rec_spmm::noise_first::PackMakers;
 use s3rec_spmm::preprocessed::{SocialStock, StockPlace, StockStorage};
 use s3rec_spmm::{Admission, ProductParameters, PublicPattern, SocialOperand, WorkingSpace};
 
@@ -54,6 +55,11 @@ pub trait SocialPlatform: Send + Sync {
 
     /// Where the job's opening of friends' sums is kept.
     fn friends_storage(&self) -> Arc<dyn FriendsStorage>;
+
+    /// Who makes the packs of friends' sums; this process, where nobody is named.
+    fn pack_makers(&self) -> Option<Arc<dyn PackMakers>> {
+        None
+    }
 
     /// Memory and disk for the products.
     fn space(&self) -> WorkingSpace;

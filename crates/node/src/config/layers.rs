@@ -10,7 +10,7 @@ use super::{PeerSettings, Settings};
 const ENVIRONMENT_PREFIX: &str = "S3REC_";
 
 /// Sections of the file, which is what an environment variable may name.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "data_dir",
     "name",
     "operator",
@@ -21,6 +21,7 @@ const SECTIONS: [&str; 10] = [
     "console",
     "limits",
     "retention",
+    "workers",
 ];
 
 /// Flags that override the file and the environment.
@@ -38,6 +39,9 @@ pub struct Overrides {
     /// `text` or `json`.
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// File of the workers that compute for this platform.
+    #[arg(long, value_name = "FILE")]
+    pub workers: Option<PathBuf>,
     /// Any setting, for example `peer.pin=…` or `limits.idle_seconds=60`; may be repeated.
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     pub set: Vec<String>,
@@ -165,13 +169,14 @@ impl Overrides {
             })?;
             pairs.push((key.trim().to_owned(), value.trim().to_owned()));
         }
-        let data_dir = self.data_dir.as_ref().map(|path| {
-            // Unlike in the file, relative to wherever the command was given.
+        // Unlike in the file, relative to wherever the command was given.
+        let from_here = |path: &PathBuf| {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             path.to_string_lossy().into_owned()
-        });
+        };
         let named = [
-            ("data_dir", data_dir),
+            ("data_dir", self.data_dir.as_ref().map(from_here)),
+            ("workers", self.workers.as_ref().map(from_here)),
             ("operator.listen", self.operator_listen.clone()),
             ("log.filter", self.log_filter.clone()),
             ("log.format", self.log_format.clone()),

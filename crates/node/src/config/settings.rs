@@ -39,6 +39,9 @@ pub struct Settings<P> {
     /// How long what is over is kept.
     #[serde(default)]
     pub retention: Retention,
+    /// File of the workers that compute for this platform (manual, page `cluster`), of which this
+    /// daemon is the coordinator; none unless set, and this process computes by itself.
+    pub workers: Option<PathBuf>,
 }
 
 /// Settings of the rating platform.
@@ -333,7 +336,11 @@ impl<P: PeerSettings> Settings<P> {
             &mut self.tls.certificate,
             &mut self.tls.key,
         ];
-        let some = [self.operator.ca.as_mut(), self.tls.revoked.as_mut()];
+        let some = [
+            self.operator.ca.as_mut(),
+            self.tls.revoked.as_mut(),
+            self.workers.as_mut(),
+        ];
         for path in paths.into_iter().chain(some.into_iter().flatten()) {
             *path = directory.join(&*path);
         }

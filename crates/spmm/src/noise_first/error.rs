@@ -61,6 +61,13 @@ pub enum NoiseFirstError {
         /// As given.
         actual: usize,
     },
+    /// Caller: packs of an opening that were handed out to be made, or came back, in another form
+    /// than is due; it says nothing of what is in them.
+    #[error("packs that were handed out to workers: {what}")]
+    Task {
+        /// What is wrong.
+        what: &'static str,
+    },
     /// Caller: rows that were encoded under other parameters than the keys'.
     #[error("the rows were encoded under other parameters than those of the keys")]
     OtherRows,

@@ -16,8 +16,8 @@ use s3rec_algebra::{PublicSeed, RealMatrix, Seed};
 
 use super::prepare::LeftOut;
 use super::{
-    Block, Friends, Job, NoiseFirstError, Noised, Opening, Parameters, Prepared, RatingKeys,
-    SessionSeeds, SocialKeys, Split, Upload, answer, decode,
+    Block, Friends, Job, NoiseFirstError, Noised, Opening, PackMakers, Parameters, Prepared,
+    RatingKeys, SessionSeeds, SocialKeys, Split, Upload, answer, decode,
 };
 use crate::chunks::Chunks;
 use crate::exchange::{Runner, State, endpoints};
@@ -168,6 +168,8 @@ pub struct SocialSession {
     pub split: Split,
     /// P1's secret, of which all its randomness is derived.
     pub key: Seed,
+    /// Who makes the packs; this process, where nobody is named.
+    pub makers: Option<Arc<dyn PackMakers>>,
 }
 
 /// P1 prepares an opening before any row of P0 exists.
@@ -222,7 +224,7 @@ impl SocialPrepare {
         let waiting = State::take(|preparing: &mut Preparing, named| {
             let job = preparing.bind(named)?;
             Ok(State::compute(move |preparing: &mut Preparing| {
-                let prepared = preparing.session.prepare(job, block);
+                let prepared = preparing.session.prepare(job, block)?;
                 let masks = prepared.masks().to_vec();
                 Ok(State::bytes(masks, State::Finished(prepared)))
             }))
@@ -286,8 +288,12 @@ impl SocialSession {
         Ok(self.keys.job(&self.users_digest, &self.split, opening)?)
     }
 
-    fn prepare(&self, job: Job, block: Block) -> Prepared {
-        Prepared::of(&self.keys, job, block, &self.key, LeftOut::default())
+    fn prepare(&self, job: Job, block: Block) -> Result<Prepared, SpmmError> {
+        let (keys, key) = (&self.keys, &self.key);
+        match &self.makers {
+            Some(makers) => Prepared::by(makers.as_ref(), keys, job, block, key),
+            None => Ok(Prepared::of(keys, job, block, key, LeftOut::default())),
+        }
     }
 }
 

@@ -163,6 +163,20 @@ impl Drop for Block {
 }
 
 impl Block {
+    /// Rows of `degrees` columns each, one behind the other; none where those are not all.
+    pub(super) fn of_rows(degrees: impl Iterator<Item = u32>, columns: Vec<u32>) -> Option<Self> {
+        let mut block = Self {
+            starts: vec![0],
+            columns,
+        };
+        let mut end = 0_usize;
+        for degree in degrees {
+            end = end.checked_add(degree as usize)?;
+            block.starts.push(end);
+        }
+        (end == block.columns.len()).then_some(block)
+    }
+
     /// |O|.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -172,7 +172,7 @@ impl RatingKeys {
     }
 }
 
-fn at_points(polynomial: &Polynomial<Coefficients>) -> Polynomial<Points> {
+pub(crate) fn at_points(polynomial: &Polynomial<Coefficients>) -> Polynomial<Points> {
     let mut points = Polynomial::zero();
     transform().forward(polynomial, &mut points);
     points

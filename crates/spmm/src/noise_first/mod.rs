@@ -24,6 +24,8 @@
 //! | [`RatingKeys`], [`SocialKeys`] | the session's keys: secrets at P0, key-switch and public keys at P1 |
 //! | [`Upload`] | P0's rows as codes |
 //! | [`Prepared`] | P1's a-parts and the part of the bodies that does not need X |
+//! | [`PackMakers`], [`PackWorker`] | packs made elsewhere than in P1's one process |
+//! | [`GroupMakers`], [`GroupWorker`] | the same of P0's rows |
 //! | [`answer`], [`decode`] | the noised sums |
 //! | [`RatingKeySetup`] … [`SocialAnswer`] | the exchanges, as [`Endpoint`](crate::Endpoint)s |
 //!
@@ -40,9 +42,12 @@ mod exchange;
 mod friends;
 pub mod guarantee;
 mod keys;
+mod pack;
 mod parameters;
 mod prepare;
 mod split;
+mod spread;
+mod spread_groups;
 mod terms;
 mod upload;
 
@@ -59,6 +64,8 @@ pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
 pub use parameters::{ParameterNumbers, Parameters, Sizes};
 pub use prepare::Prepared;
 pub use split::Split;
+pub use spread::{PackMakers, PackWork, PackWorker, Packs};
+pub use spread_groups::{GroupMakers, GroupWork, GroupWorker, Groups};
 pub use terms::{Sides, Terms};
 pub use upload::{Rows, Upload};
 
@@ -68,5 +75,7 @@ mod attack_tests;
 mod conditions_tests;
 #[cfg(test)]
 mod randomness_tests;
+#[cfg(test)]
+mod spread_tests;
 #[cfg(test)]
 mod tests;

@@ -7,16 +7,18 @@
 
 use rayon::prelude::*;
 use s3rec_algebra::{RealMatrix, Seed, Stream};
-use s3rec_lattice::Polynomial;
 use s3rec_lattice::gaussian::Tails;
 use s3rec_lattice::modulus;
 use s3rec_lattice::transform::transform;
+use s3rec_lattice::{Points, Polynomial};
 use zeroize::Zeroizing;
 
 use super::binding::mask as mask_seed;
 use super::keys::times;
 use super::parameters::ERROR;
-use super::{Job, NoiseFirstError, Parameters, RatingKeys};
+use super::spread_groups::{GroupMakers, GroupWork, Groups};
+use super::{Job, NoiseFirstError, Opening, Parameters, RatingKeys, SessionSeeds};
+use crate::SpmmError;
 
 /// Rows that a thread encodes at a time, and values that are hashed at a time: one by one their
 /// hashing takes longer than their encryption.
@@ -28,7 +30,7 @@ pub struct Rows {
     /// What they were encoded for.
     pub(crate) parameters: Parameters,
     /// |W| × C.
-    values: Zeroizing<Vec<i64>>,
+    pub(crate) values: Zeroizing<Vec<i64>>,
     /// Rows that were shortened to the bound.
     pub clipped: usize,
 }
@@ -126,6 +128,85 @@ impl Rows {
     }
 }
 
+/// Of a group's errors.
+pub(crate) fn errors_of(errors: &Seed, group: usize) -> Seed {
+    errors.derive("s3rec noise-first errors", &[&(group as u64).to_le_bytes()])
+}
+
+/// What rows are encrypted with. A group's codes are a pure function of it, the group's number, rows
+/// and seed: the same wherever they are made, in this process or at a worker of the platform's.
+pub(crate) struct Encryptor<'a> {
+    pub(crate) parameters: &'a Parameters,
+    pub(crate) seeds: &'a SessionSeeds,
+    pub(crate) opening: &'a Opening,
+    /// s_c at the points, over N.
+    pub(crate) secrets: &'a [Polynomial<Points>],
+}
+
+impl Encryptor<'_> {
+    /// The groups from `first` on, in parallel: `values` are their rows, C each, and `errors` the
+    /// seeds of their errors, counted from 0 here.
+    pub(crate) fn groups(
+        &self,
+        first: usize,
+        values: &[i64],
+        errors: impl Fn(usize) -> Seed + Sync,
+        codes: &mut [u8],
+    ) -> Result<(), NoiseFirstError> {
+        let parameters = self.parameters;
+        let group_values = parameters.places() * parameters.columns();
+        let tails = Tails::new(ERROR);
+        // A group's codes begin and end at whole bytes: it has a power of two of rows, 32 at least.
+        codes
+            .par_chunks_mut(parameters.upload_code.packed_bytes(group_values))
+            .zip(values.par_chunks(group_values))
+            .enumerate()
+            .try_for_each(|(group, (codes, messages))| {
+                self.group(first + group, messages, &errors(group), &tails, codes)
+            })
+    }
+
+    fn group(
+        &self,
+        group: usize,
+        messages: &[i64],
+        errors: &Seed,
+        tails: &Tails,
+        codes: &mut [u8],
+    ) -> Result<(), NoiseFirstError> {
+        let parameters = self.parameters;
+        let (columns, places) = (parameters.columns(), parameters.places());
+        let seed = mask_seed(self.seeds, self.opening, group as u64);
+        let mut mask = Polynomial::zero();
+        transform().forward(&Polynomial::uniform(&seed), &mut mask);
+        let secrets = self.secrets.iter();
+        let hidden: Vec<_> = secrets.map(|secret| times(&mask, secret)).collect();
+        let mut error = Zeroizing::new(vec![0; messages.len()]);
+        tails.fill(&mut Stream::new(errors), &mut error);
+        let mut bodies = Zeroizing::new(Vec::with_capacity(messages.len()));
+        for (place, row) in messages.chunks(columns).enumerate() {
+            let mut square = 0.0;
+            for (column, &message) in row.iter().enumerate() {
+                let (secret, slot) = (column / parameters.slots, column % parameters.slots);
+                let hidden = modulus::residue(hidden[secret].centred(place + places * slot));
+                let message = message + error[place * columns + column];
+                let body = modulus::add(hidden, modulus::residue(message));
+                let code = parameters.upload_code.encode(body);
+                let decoded = parameters.upload_code.decode(code);
+                let effective = modulus::centred(modulus::subtract(decoded, hidden)) as f64;
+                square += effective * effective;
+                bodies.push(code);
+            }
+            if square.sqrt() > parameters.effective_bound() {
+                let row = group * places + place;
+                return Err(NoiseFirstError::EffectiveNorm { row });
+            }
+        }
+        let bits = parameters.upload_code.bits();
+        Ok(s3rec_algebra::packing::pack_into_u64(&bodies, bits, codes)?)
+    }
+}
+
 /// An upload, finished: it is stored before its first byte leaves, and sent as it is however
 /// often it is sent.
 pub struct Upload {
@@ -150,54 +231,40 @@ impl Upload {
         if rows.parameters != parameters {
             return Err(NoiseFirstError::OtherRows);
         }
-        let (columns, places) = (parameters.columns(), parameters.places());
-        let tails = Tails::new(ERROR);
-        let group_values = places * columns;
         let errors = errors.derive("s3rec noise-first upload", &[job.digest(), &*rows.digest()]);
         let mut bytes = vec![0; parameters.sizes().upload];
         let (named, codes) = bytes.split_at_mut(job.digest().len());
         named.copy_from_slice(job.digest());
-        // A group's codes begin and end at whole bytes: it has a power of two of rows, 32 at least.
-        codes
-            .par_chunks_mut(parameters.upload_code.packed_bytes(group_values))
-            .zip(rows.values.par_chunks(group_values))
-            .enumerate()
-            .try_for_each(|(group, (codes, messages))| {
-                let index = group as u64;
-                let seed = mask_seed(&keys.seeds, job.opening(), index);
-                let mut mask = Polynomial::zero();
-                transform().forward(&Polynomial::uniform(&seed), &mut mask);
-                let hidden: Vec<_> = keys
-                    .secrets
-                    .iter()
-                    .map(|secret| times(&mask, secret))
-                    .collect();
-                let seed = errors.derive("s3rec noise-first errors", &[&index.to_le_bytes()]);
-                let mut error = Zeroizing::new(vec![0; messages.len()]);
-                tails.fill(&mut Stream::new(&seed), &mut error);
-                let mut bodies = Zeroizing::new(Vec::with_capacity(messages.len()));
-                for (place, row) in messages.chunks(columns).enumerate() {
-                    let mut square = 0.0;
-                    for (column, &message) in row.iter().enumerate() {
-                        let (secret, slot) = (column / parameters.slots, column % parameters.slots);
-                        let hidden =
-                            modulus::residue(hidden[secret].centred(place + places * slot));
-                        let message = message + error[place * columns + column];
-                        let body = modulus::add(hidden, modulus::residue(message));
-                        let code = parameters.upload_code.encode(body);
-                        let decoded = parameters.upload_code.decode(code);
-                        let effective = modulus::centred(modulus::subtract(decoded, hidden)) as f64;
-                        square += effective * effective;
-                        bodies.push(code);
-                    }
-                    if square.sqrt() > parameters.effective_bound() {
-                        let row = group * places + place;
-                        return Err(NoiseFirstError::EffectiveNorm { row });
-                    }
-                }
-                let bits = parameters.upload_code.bits();
-                Ok(s3rec_algebra::packing::pack_into_u64(&bodies, bits, codes)?)
-            })?;
+        let encryptor = Encryptor {
+            parameters: &parameters,
+            seeds: &keys.seeds,
+            opening: job.opening(),
+            secrets: &keys.secrets,
+        };
+        let of_group = |group| errors_of(&errors, group);
+        encryptor.groups(0, &rows.values, of_group, codes)?;
+        Ok(Self { bytes })
+    }
+
+    /// As [`Self::encrypt`], the groups by `makers`: byte for byte what this process makes.
+    ///
+    /// # Errors
+    /// Those of [`Self::encrypt`] and of the makers; [`NoiseFirstError::Task`] where they left groups
+    /// out.
+    pub fn encrypt_by(
+        makers: &dyn GroupMakers,
+        keys: &RatingKeys,
+        job: &Job,
+        rows: &Rows,
+        errors: &Seed,
+    ) -> Result<Self, SpmmError> {
+        if rows.parameters != *keys.parameters() {
+            return Err(NoiseFirstError::OtherRows.into());
+        }
+        let errors = errors.derive("s3rec noise-first upload", &[job.digest(), &*rows.digest()]);
+        let mut groups = Groups::none(keys.parameters(), job);
+        makers.make(&GroupWork::new(keys, job, rows, errors), &mut groups)?;
+        let bytes = groups.into_bytes()?;
         Ok(Self { bytes })
     }
 

@@ -120,6 +120,7 @@ impl World {
             users_digest: [5; 32],
             split,
             key: seed(6),
+            makers: None,
         };
         let opening = Opening {
             number: 7,

@@ -235,6 +235,9 @@ pub enum BenchVerb {
     Report(ReportArgs),
     /// Everything above but leakage and serve on the published sets, and the page.
     All(AllArgs),
+    /// Packs of a noised opening by a platform's workers and by this process: the same bytes, and
+    /// the seconds of both.
+    Workers(Box<super::WorkersBenchArgs>),
     /// Recommendations at a fixed arrival rate, asked of a running rating platform.
     Serve(Box<ServeLoadArgs>),
 }

@@ -19,6 +19,7 @@ mod settings;
 mod shipped;
 mod social;
 mod training;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -62,6 +63,7 @@ pub use settings::{SettingsArgs, SettingsFile};
 pub use shipped::{CompletionsArgs, GenerateArgs, ManArgs};
 pub use social::{BoundsName, ImportLinksArgs, PolicyVerb, SocialVerb};
 pub use training::TrainingArgs;
+pub use worker::{WorkerInitArgs, WorkerKeyArgs, WorkerServeArgs, WorkerVerb, WorkersBenchArgs};
 
 use crate::connection::ConnectionArgs;
 use crate::demo::DemoArgs;
@@ -109,6 +111,9 @@ pub enum Command {
     /// Measure on this machine.
     #[command(subcommand)]
     Bench(BenchVerb),
+    /// Compute for a platform whose daemon is on another machine.
+    #[command(subcommand)]
+    Worker(WorkerVerb),
     /// Ask the daemon on this machine whether it serves; exit code 0 when it does.
     Healthcheck(HealthcheckArgs),
     /// Write the conversation's descriptor, for clients in other languages.

@@ -41,6 +41,7 @@ pub async fn bench(verb: BenchVerb, output: Output) -> Result<(), Failure> {
         BenchVerb::Leakage(arguments) => super::leakage::leakage(&arguments, output),
         BenchVerb::Report(arguments) => bench_all::report(&arguments, output),
         BenchVerb::All(arguments) => bench_all::all(&arguments, output).await,
+        BenchVerb::Workers(arguments) => super::worker::bench(*arguments, output).await,
         BenchVerb::Serve(arguments) => serve_load(*arguments, output).await,
     }
 }

@@ -42,6 +42,7 @@ mod stored_text;
 mod tune;
 mod tune_lists;
 mod verdict_text;
+mod worker;
 
 pub use audit::audit;
 pub use bench::bench;
@@ -58,6 +59,7 @@ pub(crate) use sets::most_dropped;
 pub use shipped::{completions, generate, man};
 pub use social::social;
 pub use tune::tune;
+pub use worker::worker;
 
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::process::now_unix_ms;

@@ -129,7 +129,7 @@ impl OpeningParty {
 }
 
 impl OpeningWorkload {
-    fn parameters(&self) -> Result<Parameters, BenchError> {
+    pub(crate) fn parameters(&self) -> Result<Parameters, BenchError> {
         let refused = || noise_first::NoiseFirstError::Refused {
             what: "μ",
             actual: self.mu,
@@ -146,14 +146,14 @@ impl OpeningWorkload {
         })?)
     }
 
-    fn friends(&self) -> Result<Friends, BenchError> {
+    pub(crate) fn friends(&self) -> Result<Friends, BenchError> {
         let links = self.users as usize * self.links_per_user as usize;
         let draws = power_law_draws(self.users as usize, links, 21)?;
         Ok(Friends::from_links(self.users, draws.take(links))?)
     }
 
     /// Rows of norm 1, the same at every call.
-    fn rows(&self) -> Result<RealMatrix, BenchError> {
+    pub(crate) fn rows(&self) -> Result<RealMatrix, BenchError> {
         let columns = self.columns as usize;
         let mut stream = Stream::new(&Seed::from_bytes([17; 32]));
         let mut values = Vec::with_capacity(self.users as usize * columns);
@@ -173,7 +173,7 @@ impl OpeningWorkload {
 }
 
 /// Fixed halves: only a benchmark may repeat a session, its secrets are fresh.
-fn seeds() -> SessionSeeds {
+pub(crate) fn seeds() -> SessionSeeds {
     SessionSeeds {
         rating: PublicSeed::from_bytes([1; 32]),
         social: PublicSeed::from_bytes([2; 32]),

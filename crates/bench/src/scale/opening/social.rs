@@ -39,6 +39,7 @@ pub(super) fn run(
             users_digest: [5; 32],
             split: Split::two_sided(workload.users),
             key: Seed::generate()?,
+            makers: None,
         };
         let mut preparing = SocialPrepare::new(session, &friends, record.clone())?;
         drop(friends);
