@@ -337,6 +337,24 @@ async fn friends_sums_leave_with_their_noise_or_not_at_all() {
 
 /// FilmTrust, from the agreement on parameters to the sums, P0's own training left out.
 #[tokio::test(flavor = "multi_thread")]
+async fn an_opening_that_an_open_job_asks_for_is_not_proposed_again() {
+    let mut pair = imported().await;
+    let once = |mu| v1::ProposeJobRequest {
+        refuse_repeated: true,
+        ..request(mu)
+    };
+    let first = pair.rating.propose_job(once(1.0)).await.unwrap();
+    let refused = pair.rating.propose_job(once(1.0)).await.unwrap_err();
+    let fault = s3rec_wire::status::Fault::from_status(&refused).unwrap();
+    assert_eq!(fault.reason, Reason::AlreadyProposed, "{fault:?}");
+    assert_eq!(fault.metadata["job"], first.into_inner().job_id);
+    // Another one is, and so is the same where it is meant.
+    for meant in [once(0.5), request(1.0)] {
+        pair.rating.propose_job(meant).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_product_of_filmtrust_takes_moments() {
     use s3rec_testkit::datasets::Dataset;
     if !Dataset::FilmTrust.is_available() {

@@ -125,7 +125,7 @@ impl<const N: usize> From<[u8; N]> for Value {
 pub type Fields = BTreeMap<String, Value>;
 
 /// Fields from names and values.
-pub fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
+pub fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Fields {
     fields
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

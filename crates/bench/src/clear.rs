@@ -9,7 +9,7 @@ use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{OperatorKind, SocialOperator};
 use sprs::CsMat;
 
-use crate::record::{PhaseRecord, ProductRecord, SecondsSpread};
+use crate::record::{PhaseRecord, ProductRecord};
 use crate::workload::Workload;
 use crate::{BenchError, memory};
 
@@ -99,23 +99,9 @@ pub fn measure(
             core_seconds: social_seconds,
         });
     }
-    Ok(ProductRecord {
-        protocol: "plaintext".to_owned(),
-        operator: kind.name().to_owned(),
-        offline: PhaseRecord::default(),
-        online: online.scaled(u64::from(workload.rounds()), u64::from(measured)),
-        measured_rounds: u64::from(measured),
-        computed: false,
-        error_ulp: None,
-        error_ulp_unguarded: None,
-        peak_rss_bytes: memory::peak_bytes(),
-        parameters: serde_json::Value::Null,
-        spread: SecondsSpread::default(),
-        online_disk_seconds: 0.0,
-        tfhe: None,
-        noise: None,
-        core_seconds: None,
-    })
+    let online = online.scaled(u64::from(workload.rounds()), u64::from(measured));
+    let cost = (PhaseRecord::default(), online);
+    Ok(ProductRecord::new("plaintext", kind.name(), measured, cost))
 }
 
 #[cfg(test)]

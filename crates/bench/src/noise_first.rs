@@ -12,7 +12,7 @@ use s3rec_spmm::noise_first::{
 };
 
 use crate::products::ProductsOptions;
-use crate::record::{CoreSeconds, NoiseRecord, PhaseRecord, ProductRecord, SecondsSpread};
+use crate::record::{CoreSeconds, NoiseRecord, PhaseRecord, ProductRecord};
 use crate::workload::Workload;
 use crate::{BenchError, memory};
 
@@ -117,19 +117,8 @@ pub(crate) fn measure(
     }
     let measured_ratio = (squares / openings as f64).sqrt();
     Ok(ProductRecord {
-        protocol: "noise-first".to_owned(),
-        operator: "friends".to_owned(),
-        offline,
-        online,
-        online_disk_seconds: 0.0,
-        measured_rounds: 1,
-        computed: false,
-        error_ulp: None,
-        error_ulp_unguarded: None,
         peak_rss_bytes,
         parameters: serde_json::json!(parameters.described()),
-        spread: SecondsSpread::default(),
-        tfhe: None,
         noise: Some(NoiseRecord {
             mu: mu.value(),
             sigma: parameters.sigma(),
@@ -141,6 +130,7 @@ pub(crate) fn measure(
             rating: rating.core_seconds,
             social: social.core_seconds,
         }),
+        ..ProductRecord::new("noise-first", "friends", 1, (offline, online))
     })
 }
 

@@ -10,7 +10,7 @@ use s3rec_spmm::{
 };
 
 use crate::homomorphic::HomomorphicPair;
-use crate::record::{PhaseRecord, ProductRecord, ProductsReport, SecondsSpread, WorkloadSize};
+use crate::record::{PhaseRecord, ProductRecord, ProductsReport, WorkloadSize};
 use crate::stock_pair::StockPair;
 use crate::workload::Workload;
 use crate::{
@@ -171,6 +171,29 @@ pub(crate) fn request(
     request
 }
 
+/// Opens so many rounds by `open`, each compared with the clear product: the cost of all rounds of the
+/// workload, and the largest error.
+fn rounds(
+    workload: &Workload,
+    operator: &SocialOperator,
+    parameters: &ProductParameters,
+    measured: u32,
+    mut open: impl FnMut(u32, &RingMatrix) -> Result<(RingMatrix, PhaseRecord), BenchError>,
+) -> Result<(PhaseRecord, u64), BenchError> {
+    let (mut online, mut error_ulp) = (PhaseRecord::default(), 0);
+    for round in 0..measured {
+        let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(round));
+        let before = memory::core_seconds();
+        let (product, mut cost) = open(round, &factors)?;
+        cost.core_seconds = memory::core_seconds() - before;
+        let clear = ideal::product(operator, &factors)?;
+        error_ulp = error_ulp.max(largest_error(&product, &clear));
+        online = online.then(cost);
+    }
+    let rounds = u64::from(workload.rounds());
+    Ok((online.scaled(rounds, u64::from(measured)), error_ulp))
+}
+
 pub(crate) fn measure_he(
     workload: &Workload,
     protocol: Protocol,
@@ -183,40 +206,18 @@ pub(crate) fn measure_he(
     let before = memory::core_seconds();
     let (pair, mut offline) = HomomorphicPair::set_up(&parameters, &operator)?;
     offline.core_seconds = memory::core_seconds() - before;
-    let mut online = PhaseRecord::default();
-    let mut error_ulp = 0;
-    for round in 0..measured {
-        let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(round));
-        let before = memory::core_seconds();
-        let (product, mut cost) = pair.round(round, &factors)?;
-        cost.core_seconds = memory::core_seconds() - before;
-        error_ulp = error_ulp.max(largest_error(
-            &product,
-            &ideal::product(&operator, &factors)?,
-        ));
-        online = online.then(cost);
-    }
+    let open = |round, factors: &RingMatrix| pair.round(round, factors);
+    let (online, error_ulp) = rounds(workload, &operator, &parameters, measured, open)?;
+    let name = match protocol.fetches_privately() {
+        true => "pir",
+        false => "he",
+    };
+    let record = ProductRecord::new(name, kind.name(), measured, (offline, online));
     Ok(ProductRecord {
-        protocol: if protocol.fetches_privately() {
-            "pir"
-        } else {
-            "he"
-        }
-        .to_owned(),
-        operator: kind.name().to_owned(),
-        offline,
-        online: online.scaled(u64::from(workload.rounds()), u64::from(measured)),
-        measured_rounds: u64::from(measured),
-        computed: false,
         error_ulp: Some(error_ulp),
-        peak_rss_bytes: memory::peak_bytes(),
         error_ulp_unguarded: Some(rounding_error::he(workload, &operator)?),
         parameters: serde_json::to_value(&parameters).unwrap_or_default(),
-        spread: SecondsSpread::default(),
-        online_disk_seconds: 0.0,
-        tfhe: None,
-        noise: None,
-        core_seconds: None,
+        ..record
     })
 }
 
@@ -239,37 +240,17 @@ fn measure_preprocessed(
         options.memory_limit_bytes,
     )?;
     offline.core_seconds = memory::core_seconds() - before;
-    let mut online = PhaseRecord::default();
-    let mut error_ulp = 0;
-    for round in 0..measured {
-        let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(round));
-        let before = memory::core_seconds();
-        let (product, mut cost, next) = pair.round(&factors)?;
-        cost.core_seconds = memory::core_seconds() - before;
-        pair = next;
-        error_ulp = error_ulp.max(largest_error(
-            &product,
-            &ideal::product(&operator, &factors)?,
-        ));
-        online = online.then(cost);
-    }
+    let open = |_, factors: &RingMatrix| pair.round(factors);
+    let (online, error_ulp) = rounds(workload, &operator, &parameters, measured, open)?;
     let waited = pair.waited_for_disk();
+    let cost = (offline, online);
+    let record = ProductRecord::new("preprocessed", options.operator.name(), measured, cost);
     Ok(ProductRecord {
-        protocol: "preprocessed".to_owned(),
-        operator: options.operator.name().to_owned(),
-        offline,
-        online: online.scaled(u64::from(workload.rounds()), u64::from(measured)),
-        measured_rounds: u64::from(measured),
-        computed: false,
         error_ulp: Some(error_ulp),
-        peak_rss_bytes: memory::peak_bytes(),
         error_ulp_unguarded: Some(rounding_error::preprocessed(workload, &operator, options)?),
         parameters: serde_json::to_value(&parameters).unwrap_or_default(),
-        spread: SecondsSpread::default(),
         online_disk_seconds: waited * f64::from(workload.rounds()) / f64::from(measured),
-        tfhe: None,
-        noise: None,
-        core_seconds: None,
+        ..record
     })
 }
 

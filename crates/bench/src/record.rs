@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::memory;
 use crate::spread::Quantiles;
 use crate::tfhe_reference::TfheReference;
 
@@ -106,6 +107,34 @@ pub struct SecondsSpread {
 }
 
 impl ProductRecord {
+    /// Of so many rounds, whose cost `online` is already scaled to all of them; everything that one
+    /// protocol alone has is left out.
+    #[must_use]
+    pub fn new(
+        protocol: &str,
+        operator: &str,
+        measured_rounds: u32,
+        (offline, online): (PhaseRecord, PhaseRecord),
+    ) -> Self {
+        Self {
+            protocol: protocol.to_owned(),
+            operator: operator.to_owned(),
+            offline,
+            online,
+            online_disk_seconds: 0.0,
+            measured_rounds: measured_rounds.into(),
+            computed: false,
+            error_ulp: None,
+            error_ulp_unguarded: None,
+            peak_rss_bytes: memory::peak_bytes(),
+            parameters: serde_json::Value::Null,
+            spread: SecondsSpread::default(),
+            tfhe: None,
+            noise: None,
+            core_seconds: None,
+        }
+    }
+
     /// One record of several runs: median seconds, the largest error and memory.
     #[must_use]
     pub fn merged(runs: Vec<Self>) -> Option<Self> {
@@ -212,26 +241,17 @@ mod tests {
 
     #[test]
     fn repeats_merge_into_their_median() {
-        let run = |seconds: f64, error| ProductRecord {
-            protocol: "he".to_owned(),
-            operator: "laplacian".to_owned(),
-            offline: PhaseRecord::default(),
-            online: PhaseRecord {
+        let run = |seconds: f64, error| {
+            let online = PhaseRecord {
                 seconds,
                 bytes_to_social: 7,
                 ..PhaseRecord::default()
-            },
-            measured_rounds: 1,
-            computed: false,
-            error_ulp: error,
-            error_ulp_unguarded: error.map(|error| 1 - error),
-            peak_rss_bytes: 10,
-            parameters: serde_json::Value::Null,
-            spread: SecondsSpread::default(),
-            online_disk_seconds: 0.0,
-            tfhe: None,
-            noise: None,
-            core_seconds: None,
+            };
+            ProductRecord {
+                error_ulp: error,
+                error_ulp_unguarded: error.map(|error| 1 - error),
+                ..ProductRecord::new("he", "laplacian", 1, (PhaseRecord::default(), online))
+            }
         };
         let runs = vec![run(5.0, Some(0)), run(1.0, Some(1)), run(2.0, None)];
         let merged = ProductRecord::merged(runs).unwrap();

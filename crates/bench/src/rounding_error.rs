@@ -35,9 +35,9 @@ pub(crate) fn preprocessed(
         .prefix("s3rec-bench-")
         .tempdir_in(&options.scratch)?;
     let memory = options.memory_limit_bytes;
-    let (pair, _) = StockPair::set_up(&parameters, operator, directory.path(), memory)?;
+    let (mut pair, _) = StockPair::set_up(&parameters, operator, directory.path(), memory)?;
     let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(0));
-    let (product, _, _) = pair.round(&factors)?;
+    let (product, _) = pair.round(&factors)?;
     Ok(largest_error(
         &product,
         &ideal::product(operator, &factors)?,

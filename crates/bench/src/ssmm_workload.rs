@@ -4,7 +4,7 @@ use s3rec_algebra::Stream;
 use s3rec_sparse::{OperatorKind, SocialOperator};
 
 use crate::memory;
-use crate::record::{PhaseRecord, ProductRecord, SecondsSpread};
+use crate::record::{PhaseRecord, ProductRecord};
 use crate::ssmm::{self, SsmmBytes, UniformRows};
 use crate::workload::Workload;
 
@@ -36,22 +36,12 @@ pub(crate) fn measure(workload: &Workload, kind: OperatorKind, measured: u32) ->
         error_ulp = Some(error);
     }
     let products = u64::from(workload.rounds()) * ssmm::PRODUCTS_PER_ROUND;
+    let cost = (PhaseRecord::default(), product.scaled(products, 1));
     ProductRecord {
-        protocol: "ssmm".to_owned(),
-        operator: kind.name().to_owned(),
-        offline: PhaseRecord::default(),
-        online: product.scaled(products, 1),
-        measured_rounds: u64::from(!computed),
         computed,
         error_ulp,
-        error_ulp_unguarded: None,
-        peak_rss_bytes: memory::peak_bytes(),
         parameters: serde_json::json!({ "ring_bits": 64, "products_per_round": ssmm::PRODUCTS_PER_ROUND }),
-        spread: SecondsSpread::default(),
-        online_disk_seconds: 0.0,
-        tfhe: None,
-        noise: None,
-        core_seconds: None,
+        ..ProductRecord::new("ssmm", kind.name(), u32::from(!computed), cost)
     }
 }
 

@@ -19,8 +19,8 @@ use crate::timed::TimedStorage;
 
 /// Both parties with their stocks of columns.
 pub(crate) struct StockPair {
-    rating: RatingStock,
-    social: SocialStock,
+    /// `None` after an opening that failed.
+    stocks: Option<(RatingStock, SocialStock)>,
     disks: [Arc<TimedStorage>; 2],
 }
 
@@ -73,8 +73,7 @@ impl StockPair {
         let (cost, calling, called) =
             exchange(RatingSession::new(rating)?, SocialSession::new(social)?)?;
         let pair = Self {
-            rating: calling.into_stock()?,
-            social: called.into_stock()?,
+            stocks: Some((calling.into_stock()?, called.into_stock()?)),
             disks,
         };
         // From here on of the rounds alone.
@@ -82,26 +81,22 @@ impl StockPair {
         Ok((pair, total.then(cost)))
     }
 
-    /// One opening; gives the parties back for the next one.
+    /// One opening.
     pub(crate) fn round(
-        self,
+        &mut self,
         factors: &RingMatrix,
-    ) -> Result<(RingMatrix, PhaseRecord, Self), BenchError> {
-        let (opening, opening_seconds) = timed(|| RatingOpening::new(self.rating, factors))?;
-        let (answering, answering_seconds) = timed(|| SocialOpening::new(self.social, Uncounted))?;
+    ) -> Result<(RingMatrix, PhaseRecord), BenchError> {
+        let (rating, social) = self.stocks.take().ok_or(SpmmError::NoStock)?;
+        let (opening, opening_seconds) = timed(|| RatingOpening::new(rating, factors))?;
+        let (answering, answering_seconds) = timed(|| SocialOpening::new(social, Uncounted))?;
         let (cost, opening, answering) = exchange(opening, answering)?;
         let ((product, rating), product_seconds) = timed(|| opening.into_product())?;
         let cost = cost.then(computing(
             opening_seconds + product_seconds,
             answering_seconds,
         ));
-        let social = answering.into_stock();
-        let pair = Self {
-            rating,
-            social,
-            disks: self.disks,
-        };
-        Ok((product, cost, pair))
+        self.stocks = Some((rating, answering.into_stock()));
+        Ok((product, cost))
     }
 
     /// Seconds that both parties waited for their disks since the last call.

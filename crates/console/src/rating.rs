@@ -6,11 +6,9 @@
 )]
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::Path;
+use axum::http::{StatusCode, Uri};
 use axum::routing::{get, post};
-use s3rec_node::tls::Caller;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::rating_platform_client::RatingPlatformClient;
@@ -23,8 +21,8 @@ use crate::pages::rating::{self as pages, Choices, Tried};
 use crate::pages::{Curves, disclosures as disclosures_page};
 use crate::proposing::{self, Wrong};
 use crate::site::{
-    Answer, Calls, Shared, Site, back_to, failed, live_events, not_found, refused, shown, so_far,
-    told, with_shared,
+    Answer, Calls, Sent, Site, Visit, back_to, failed, live_events, not_found, refused, shown,
+    so_far, told, with_shared,
 };
 
 /// Items in a list that is tried.
@@ -50,8 +48,8 @@ pub fn router(site: Site) -> Router {
 
 type Client = RatingPlatformClient<Calls>;
 
-fn client(site: &Site, caller: Caller) -> Client {
-    RatingPlatformClient::new(site.calls_of(caller))
+fn client(visit: &Visit) -> Client {
+    RatingPlatformClient::new(visit.calls())
 }
 
 async fn jobs(client: &mut Client) -> Result<Vec<v1::JobSummary>, Status> {
@@ -64,19 +62,15 @@ async fn all_models(client: &mut Client) -> Result<Vec<v1::ModelSummary>, Status
     Ok(listed.into_inner().models)
 }
 
-async fn overview(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let made = jobs(&mut client(&site, visitor.caller)).await;
-    Ok(shown(&frame, made.map(|all| pages::overview(&frame, &all))))
+async fn overview(visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let made = jobs(&mut client(&visit)).await;
+    shown(frame, made.map(|all| pages::overview(frame, &all)))
 }
 
-async fn job(
-    State(site): Shared,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let mut client = client(&site, visitor.caller);
+async fn job(Path(id): Path<String>, visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let made = async {
         let all = jobs(&mut client).await?;
         let one = all.iter().find(|one| one.job_id == id);
@@ -94,20 +88,18 @@ async fn job(
                 .iter()
                 .for_each(|event| curves.add(event));
         }
-        Ok(pages::job(&frame, one, &curves, report.as_ref()))
+        Ok(pages::job(frame, one, &curves, report.as_ref()))
     };
-    Ok(shown(&frame, made.await))
+    shown(frame, made.await)
 }
 
 /// Starts, cancels or deletes a job; then shows what became of it.
 async fn act(
-    State(site): Shared,
     Path((id, verb)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent { visit, form }: Sent,
 ) -> Result<Answer, Answer> {
-    let (visitor, frame, form) = site.sender(&headers, &body)?;
-    let mut client = client(&site, visitor.caller);
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let job_id = id.clone();
     let done = match verb.as_str() {
         "start" => {
@@ -123,18 +115,18 @@ async fn act(
             client.cancel_job(request).await.map(drop)
         }
         "delete" => {
-            sure(&frame, &form)?;
+            sure(frame, &form)?;
             let request = v1::DeleteJobRequest { job_id };
             return Ok(match client.delete_job(request).await {
                 Ok(_) => go_to("/"),
-                Err(status) => failed(&frame, &status),
+                Err(status) => failed(frame, &status),
             });
         }
-        _ => return Err(not_found(&frame)),
+        _ => return Err(not_found(frame)),
     };
     match done {
         Ok(()) => Ok(back_to("/job/", &id)),
-        Err(status) => Ok(failed(&frame, &status)),
+        Err(status) => Ok(failed(frame, &status)),
     }
 }
 
@@ -150,15 +142,11 @@ fn sure(frame: &Frame, form: &Form) -> Result<(), Answer> {
     }
 }
 
-async fn events(
-    State(site): Shared,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
+async fn events(Path(id): Path<String>, visit: Visit) -> Result<Answer, Answer> {
+    let frame = &visit.frame;
     let request = v1::WatchJobRequest { job_id: id };
-    let watched = client(&site, visitor.caller).watch_job(request).await;
-    let events = watched.map_err(|status| failed(&frame, &status))?;
+    let watched = client(&visit).watch_job(request).await;
+    let events = watched.map_err(|status| failed(frame, &status))?;
     Ok(live_events(events.into_inner()))
 }
 
@@ -179,11 +167,11 @@ async fn choices(client: &mut Client) -> Result<Choices, Status> {
     })
 }
 
-async fn propose(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let made = choices(&mut client(&site, visitor.caller)).await;
-    let made = made.map(|choices| pages::propose(&frame, &choices, &Form::default(), None));
-    Ok(shown(&frame, made))
+async fn propose(visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let made = choices(&mut client(&visit)).await;
+    let made = made.map(|choices| pages::propose(frame, &choices, &Form::default(), None));
+    shown(frame, made)
 }
 
 /// What a form of a proposal came to.
@@ -195,19 +183,14 @@ enum Step {
 }
 
 /// The form as it is sent: to estimate, to change, or to propose.
-async fn proposed(
-    State(site): Shared,
-    Path(step): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Answer, Answer> {
-    let (visitor, frame, form) = site.sender(&headers, &body)?;
-    let mut client = client(&site, visitor.caller);
+async fn proposed(Path(step): Path<String>, Sent { visit, form }: Sent) -> Result<Answer, Answer> {
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let step = match step.as_str() {
-        "estimate" => estimated(&mut client, &frame, &form).await,
+        "estimate" => estimated(&mut client, frame, &form).await,
         "send" => sent(&mut client, &form).await,
         "change" => Step::Again(None),
-        _ => return Err(not_found(&frame)),
+        _ => return Err(not_found(frame)),
     };
     let wrong = match step {
         Step::Done(answer) => return Ok(answer),
@@ -218,11 +201,8 @@ async fn proposed(
         None => StatusCode::OK,
     };
     Ok(match choices(&mut client).await {
-        Ok(choices) => page(
-            code,
-            pages::propose(&frame, &choices, &form, wrong.as_ref()),
-        ),
-        Err(status) => failed(&frame, &status),
+        Ok(choices) => page(code, pages::propose(frame, &choices, &form, wrong.as_ref())),
+        Err(status) => failed(frame, &status),
     })
 }
 
@@ -257,9 +237,9 @@ fn by_field(wrong: &Wrong) -> Step {
     Step::Again(Some((message, "Correct it below.".into())))
 }
 
-async fn datasets(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let mut client = client(&site, visitor.caller);
+async fn datasets(visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let made = async {
         let mut all = Vec::new();
         for kind in ["", "factors"] {
@@ -269,24 +249,20 @@ async fn datasets(State(site): Shared, headers: HeaderMap) -> Result<Answer, Ans
                 all.push(client.show_dataset(request).await?.into_inner());
             }
         }
-        Ok(pages::datasets(&frame, &all))
+        Ok(pages::datasets(frame, &all))
     };
-    Ok(shown(&frame, made.await))
+    shown(frame, made.await)
 }
 
-async fn models(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let made = all_models(&mut client(&site, visitor.caller)).await;
-    Ok(shown(&frame, made.map(|all| pages::models(&frame, &all))))
+async fn models(visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let made = all_models(&mut client(&visit)).await;
+    shown(frame, made.map(|all| pages::models(frame, &all)))
 }
 
-async fn model(
-    State(site): Shared,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let mut client = client(&site, visitor.caller);
+async fn model(Path(id): Path<String>, visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let made = async {
         let all = all_models(&mut client).await?;
         let one = all.iter().find(|one| one.model_id == id);
@@ -296,49 +272,41 @@ async fn model(
         let evaluated = evaluated
             .map(tonic::Response::into_inner)
             .map_err(|status| told(&status).0);
-        Ok(pages::model(&frame, one, &evaluated))
+        Ok(pages::model(frame, one, &evaluated))
     };
-    Ok(shown(&frame, made.await))
+    shown(frame, made.await)
 }
 
 async fn delete_model(
-    State(site): Shared,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent { visit, form }: Sent,
 ) -> Result<Answer, Answer> {
-    let (visitor, frame, form) = site.sender(&headers, &body)?;
-    sure(&frame, &form)?;
+    let frame = &visit.frame;
+    sure(frame, &form)?;
     let request = v1::DeleteModelRequest { model_id: id };
-    Ok(
-        match client(&site, visitor.caller).delete_model(request).await {
-            Ok(_) => go_to("/models"),
-            Err(status) => failed(&frame, &status),
-        },
-    )
+    Ok(match client(&visit).delete_model(request).await {
+        Ok(_) => go_to("/models"),
+        Err(status) => failed(frame, &status),
+    })
 }
 
-async fn recommend(State(site): Shared, headers: HeaderMap, uri: Uri) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
+async fn recommend(visit: Visit, uri: Uri) -> Answer {
+    let frame = &visit.frame;
     let tried = Tried {
         model: Form::read(uri.query().unwrap_or_default().as_bytes())
             .text("model")
             .to_owned(),
         ..Tried::default()
     };
-    let made = all_models(&mut client(&site, visitor.caller)).await;
-    let made = made.map(|all| pages::recommend(&frame, &all, &tried));
-    Ok(shown(&frame, made))
+    let made = all_models(&mut client(&visit)).await;
+    let made = made.map(|all| pages::recommend(frame, &all, &tried));
+    shown(frame, made)
 }
 
 /// By a form and not by an address: who was looked up is nobody's bookmark.
-async fn recommended(
-    State(site): Shared,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Answer, Answer> {
-    let (visitor, frame, form) = site.sender(&headers, &body)?;
-    let mut client = client(&site, visitor.caller);
+async fn recommended(Sent { visit, form }: Sent) -> Answer {
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let request = v1::RecommendRequest {
         model_id: form.text("model").to_owned(),
         user_id: form.text("user").to_owned(),
@@ -357,22 +325,20 @@ async fn recommended(
         ),
     };
     let made = all_models(&mut client).await;
-    let made = made.map(|all| pages::recommend(&frame, &all, &tried));
-    Ok(shown(&frame, made))
+    let made = made.map(|all| pages::recommend(frame, &all, &tried));
+    shown(frame, made)
 }
 
-async fn disclosures(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
+async fn disclosures(visit: Visit) -> Answer {
+    let frame = &visit.frame;
     let request = v1::ListRatingDisclosuresRequest {};
-    let listed = client(&site, visitor.caller)
-        .list_disclosures(request)
-        .await;
+    let listed = client(&visit).list_disclosures(request).await;
     let made = listed.map(|all| {
         let all = all.into_inner();
         let none = maud::Markup::default();
-        disclosures_page(&frame, "/job/", &all.disclosures, &all.accounts, &none)
+        disclosures_page(frame, "/job/", &all.disclosures, &all.accounts, &none)
     });
-    Ok(shown(&frame, made))
+    shown(frame, made)
 }
 
 #[cfg(test)]

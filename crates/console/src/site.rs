@@ -1,11 +1,6 @@
 //! What the consoles of both platforms share: who asks, the platform's service as that person calls
 //! it, and the pages that are the same at both.
 
-#![expect(
-    clippy::result_large_err,
-    reason = "a page is the answer, whichever way it came about"
-)]
-
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -14,7 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::response::IntoResponse;
@@ -32,7 +28,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::answer::{self, go_to, of_type, page, with_cookie};
 use crate::form::Form;
-use crate::logins::{Logins, Visitor};
+use crate::logins::Logins;
 use crate::pages::{self, Frame};
 
 /// The platform's own service, called in this process: authorised callers are in the requests'
@@ -95,47 +91,64 @@ async fn guarded(mut response: Answer) -> Answer {
     response
 }
 
-impl Site {
-    /// Who asks, and what is around their pages; or the page that says how to get in.
-    pub(crate) fn visitor(&self, headers: &HeaderMap) -> Result<(Visitor, Frame), Answer> {
-        let visitor = answer::visitor(&self.logins, headers, self.role)
-            .ok_or_else(|| page(StatusCode::UNAUTHORIZED, pages::not_in(self.role)))?;
-        let frame = Frame {
-            role: self.role,
-            platform: self.name.clone(),
-            person: visitor.caller.name.clone(),
-            form_token: visitor.form_token.clone(),
-        };
-        Ok((visitor, frame))
-    }
+/// Somebody who is in asks for a page; whoever is not is told how to get in.
+pub(crate) struct Visit {
+    pub(crate) site: Arc<Site>,
+    pub(crate) frame: Frame,
+    caller: Caller,
+}
 
-    /// The same with a form, which must be this session's own.
-    pub(crate) fn sender(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<(Visitor, Frame, Form), Answer> {
-        let (visitor, frame) = self.visitor(headers)?;
-        let form = Form::read(body);
-        if answer::is_own_form(&visitor, headers, &form) {
-            return Ok((visitor, frame, form));
+impl Visit {
+    /// The platform as this person calls it.
+    pub(crate) fn calls(&self) -> Calls {
+        let (caller, calls) = (self.caller.clone(), self.site.calls.clone());
+        BoxCloneSyncService::new(calls.map_request(move |mut request: Request<_>| {
+            request.extensions_mut().insert(caller.clone());
+            request
+        }))
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Visit {
+    type Rejection = Answer;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Answer> {
+        let visitor = answer::visitor(&site.logins, &parts.headers, site.role)
+            .ok_or_else(|| page(StatusCode::UNAUTHORIZED, pages::not_in(site.role)))?;
+        Ok(Self {
+            site: Arc::clone(site),
+            frame: Frame {
+                role: site.role,
+                platform: site.name.clone(),
+                person: visitor.caller.name.clone(),
+                form_token: visitor.form_token,
+            },
+            caller: visitor.caller,
+        })
+    }
+}
+
+/// Somebody who is in sends a form, which must be this session's own.
+pub(crate) struct Sent {
+    pub(crate) visit: Visit,
+    pub(crate) form: Form,
+}
+
+impl FromRequest<Arc<Site>> for Sent {
+    type Rejection = Answer;
+
+    async fn from_request(request: Request<Body>, site: &Arc<Site>) -> Result<Self, Answer> {
+        let (mut parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), site).await;
+        let form = Form::read(&body.map_err(IntoResponse::into_response)?);
+        let visit = Visit::from_request_parts(&mut parts, site).await?;
+        if answer::is_own_form(&visit.frame.form_token, &parts.headers, &form) {
+            return Ok(Self { visit, form });
         }
         let message = "the form was not sent from a page of this session";
         let remedy = "Open the page again and send the form from there.";
-        let told = pages::failed(&frame, message, remedy);
+        let told = pages::failed(&visit.frame, message, remedy);
         Err(page(StatusCode::FORBIDDEN, told))
-    }
-
-    /// The platform as `caller` calls it.
-    pub(crate) fn calls_of(&self, caller: Caller) -> Calls {
-        let calls = self
-            .calls
-            .clone()
-            .map_request(move |mut request: Request<_>| {
-                request.extensions_mut().insert(caller.clone());
-                request
-            });
-        BoxCloneSyncService::new(calls)
     }
 }
 
@@ -215,8 +228,7 @@ pub(crate) fn live_events(
     Sse::new(told).into_response()
 }
 
-async fn audit(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (_, frame) = site.visitor(&headers)?;
+async fn audit(Visit { site, frame, .. }: Visit) -> Answer {
     let path = site.data_dir.join(LOG_FILE);
     // Reading and checking a long log takes a while.
     let checked = tokio::task::spawn_blocking(move || {
@@ -238,10 +250,7 @@ async fn audit(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer
             )
         })
         .collect();
-    Ok(page(
-        StatusCode::OK,
-        pages::audit(&frame, &checked, &newest),
-    ))
+    page(StatusCode::OK, pages::audit(&frame, &checked, &newest))
 }
 
 /// An entry's kind and what of its fields people can read.
@@ -270,11 +279,10 @@ fn in_words(entry: &serde_json::Value) -> String {
     cut
 }
 
-async fn health(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (_, frame) = site.visitor(&headers)?;
+async fn health(Visit { site, frame, .. }: Visit) -> Answer {
     let (findings, certificates) = (site.examine)().await;
     let made = pages::health(&frame, &findings, &certificates);
-    Ok(page(StatusCode::OK, made))
+    page(StatusCode::OK, made)
 }
 
 async fn invited(State(site): Shared, Path(token): Path<String>) -> Answer {
@@ -297,17 +305,15 @@ async fn log_in(State(site): Shared, body: Bytes) -> Answer {
     }
 }
 
-async fn log_out(State(site): Shared, headers: HeaderMap, body: Bytes) -> Result<Answer, Answer> {
-    site.sender(&headers, &body)?;
+async fn log_out(State(site): Shared, headers: HeaderMap, _: Sent) -> Answer {
     if let Some(token) = answer::token(&headers, site.role) {
         site.logins.end(token);
     }
-    Ok(with_cookie(go_to("/"), site.role, ""))
+    with_cookie(go_to("/"), site.role, "")
 }
 
-async fn elsewhere(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (_, frame) = site.visitor(&headers)?;
-    Ok(not_found(&frame))
+async fn elsewhere(visit: Visit) -> Answer {
+    not_found(&visit.frame)
 }
 
 async fn style() -> Answer {

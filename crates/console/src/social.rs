@@ -1,11 +1,8 @@
 //! The social platform's routes.
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::Path;
 use axum::routing::{get, post};
-use s3rec_node::tls::Caller;
 use s3rec_wire::status::Fault;
 use s3rec_wire::v1;
 use s3rec_wire::v1::social_platform_client::SocialPlatformClient;
@@ -14,7 +11,7 @@ use tonic::Status;
 use crate::answer::go_to;
 use crate::pages;
 use crate::site::{
-    Answer, Calls, Shared, Site, back_to, failed, live_events, not_found, refused, shown,
+    Answer, Calls, Sent, Site, Visit, back_to, failed, live_events, not_found, refused, shown,
     with_shared,
 };
 
@@ -31,62 +28,56 @@ pub fn router(site: Site) -> Router {
     with_shared(own, site)
 }
 
-fn client(site: &Site, caller: Caller) -> SocialPlatformClient<Calls> {
-    SocialPlatformClient::new(site.calls_of(caller))
+fn client(visit: &Visit) -> SocialPlatformClient<Calls> {
+    SocialPlatformClient::new(visit.calls())
 }
 
-async fn proposals(site: &Site, caller: Caller) -> Result<Vec<v1::ProposalSummary>, Status> {
+async fn proposals(visit: &Visit) -> Result<Vec<v1::ProposalSummary>, Status> {
     let request = v1::ListProposalsRequest {
         pending_only: false,
     };
-    let listed = client(site, caller).list_proposals(request).await?;
+    let listed = client(visit).list_proposals(request).await?;
     Ok(listed.into_inner().proposals)
 }
 
-async fn overview(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let made = proposals(&site, visitor.caller).await;
-    Ok(shown(&frame, made.map(|all| pages::overview(&frame, &all))))
+async fn overview(visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let made = proposals(&visit).await;
+    shown(frame, made.map(|all| pages::overview(frame, &all)))
 }
 
-async fn proposal(
-    State(site): Shared,
-    Path(job): Path<String>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
+async fn proposal(Path(job): Path<String>, visit: Visit) -> Answer {
+    let frame = &visit.frame;
     let made = async {
-        let all = proposals(&site, visitor.caller.clone()).await?;
+        let all = proposals(&visit).await?;
         let one = all.iter().find(|one| one.job_id == job);
         let one = one.ok_or_else(|| Status::from(Fault::no_job(&job)))?;
         let request = v1::ListDatasetsRequest::default();
-        let sets = client(&site, visitor.caller).list_datasets(request).await?;
+        let sets = client(&visit).list_datasets(request).await?;
         let sets: Vec<String> = sets
             .into_inner()
             .datasets
             .into_iter()
             .map(|summary| summary.dataset)
             .collect();
-        Ok(pages::proposal(&frame, one, &sets))
+        Ok(pages::proposal(frame, one, &sets))
     };
-    Ok(shown(&frame, made.await))
+    shown(frame, made.await)
 }
 
 /// Approves, rejects, revokes; then shows what became of the proposal.
 async fn decide(
-    State(site): Shared,
     Path((job, verb)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
+    Sent { visit, form }: Sent,
 ) -> Result<Answer, Answer> {
-    let (visitor, frame, form) = site.sender(&headers, &body)?;
-    let mut client = client(&site, visitor.caller);
+    let frame = &visit.frame;
+    let mut client = client(&visit);
     let (job_id, reason) = (job.clone(), form.text("reason").to_owned());
     let done = match verb.as_str() {
         "approve" if form.text("read") != "yes" => {
             let message = "the box that says that you have read what it gives away is empty";
             return Err(refused(
-                &frame,
+                frame,
                 message,
                 "Go back, read it, and tick the box.",
             ));
@@ -107,68 +98,52 @@ async fn decide(
             let request = v1::RevokeApprovalRequest { job_id, reason };
             client.revoke_approval(request).await.map(drop)
         }
-        _ => return Err(not_found(&frame)),
+        _ => return Err(not_found(frame)),
     };
     match done {
         Ok(()) => Ok(back_to("/proposal/", &job)),
-        Err(status) => Ok(failed(&frame, &status)),
+        Err(status) => Ok(failed(frame, &status)),
     }
 }
 
-async fn events(
-    State(site): Shared,
-    Path(job): Path<String>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
+async fn events(Path(job): Path<String>, visit: Visit) -> Result<Answer, Answer> {
+    let frame = &visit.frame;
     let request = v1::WatchProposalRequest { job_id: job };
-    let watched = client(&site, visitor.caller).watch_proposal(request).await;
-    let events = watched.map_err(|status| failed(&frame, &status))?;
+    let watched = client(&visit).watch_proposal(request).await;
+    let events = watched.map_err(|status| failed(frame, &status))?;
     Ok(live_events(events.into_inner()))
 }
 
-async fn disclosures(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
+async fn disclosures(visit: Visit) -> Answer {
+    let frame = &visit.frame;
     let request = v1::ListSocialDisclosuresRequest {};
-    let listed = client(&site, visitor.caller)
-        .list_disclosures(request)
-        .await;
+    let listed = client(&visit).list_disclosures(request).await;
     let made = listed.map(|all| {
         let all = all.into_inner();
         let budgets = pages::budgets(&all.budgets);
         pages::disclosures(
-            &frame,
+            frame,
             "/proposal/",
             &all.disclosures,
             &all.accounts,
             &budgets,
         )
     });
-    Ok(shown(&frame, made))
+    shown(frame, made)
 }
 
-async fn policy(State(site): Shared, headers: HeaderMap) -> Result<Answer, Answer> {
-    let (visitor, frame) = site.visitor(&headers)?;
-    let answered = client(&site, visitor.caller)
-        .show_policy(v1::PolicyRequest {})
-        .await;
-    let made = answered.map(|answer| pages::policy(&frame, &answer.into_inner()));
-    Ok(shown(&frame, made))
+async fn policy(visit: Visit) -> Answer {
+    let frame = &visit.frame;
+    let answered = client(&visit).show_policy(v1::PolicyRequest {}).await;
+    let made = answered.map(|answer| pages::policy(frame, &answer.into_inner()));
+    shown(frame, made)
 }
 
-async fn reload_policy(
-    State(site): Shared,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Answer, Answer> {
-    let (visitor, frame, _) = site.sender(&headers, &body)?;
-    let reloaded = client(&site, visitor.caller)
-        .reload_policy(v1::PolicyRequest {})
-        .await;
-    Ok(match reloaded {
+async fn reload_policy(Sent { visit, .. }: Sent) -> Answer {
+    match client(&visit).reload_policy(v1::PolicyRequest {}).await {
         Ok(_) => go_to("/policy"),
-        Err(status) => failed(&frame, &status),
-    })
+        Err(status) => failed(&visit.frame, &status),
+    }
 }
 
 #[cfg(test)]

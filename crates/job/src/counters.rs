@@ -22,35 +22,37 @@ pub struct Counters {
     pub stocks: u32,
 }
 
+/// Counts of the same things, field by field.
+macro_rules! counts {
+    ($own:ident { $($field:ident),+ $(,)? }) => {
+        impl $own {
+            /// The sum, which stops at the largest number instead of beginning anew.
+            #[must_use]
+            pub fn plus(&self, more: &Self) -> Self {
+                Self { $($field: self.$field.saturating_add(more.$field)),+ }
+            }
+
+            /// The larger of two counts: of one job, counted twice.
+            #[must_use]
+            pub fn joined(&self, other: &Self) -> Self {
+                Self { $($field: self.$field.max(other.$field)),+ }
+            }
+        }
+    };
+}
+pub(crate) use counts;
+
+counts!(Counters {
+    jobs,
+    openings,
+    opened_columns,
+    opened_values,
+    exact_values,
+    nano_rho,
+    stocks,
+});
+
 impl Counters {
-    /// The sum, field by field; it stops at the largest number instead of beginning anew.
-    #[must_use]
-    pub fn plus(&self, more: &Self) -> Self {
-        Self {
-            jobs: self.jobs.saturating_add(more.jobs),
-            openings: self.openings.saturating_add(more.openings),
-            opened_columns: self.opened_columns.saturating_add(more.opened_columns),
-            opened_values: self.opened_values.saturating_add(more.opened_values),
-            exact_values: self.exact_values.saturating_add(more.exact_values),
-            nano_rho: self.nano_rho.saturating_add(more.nano_rho),
-            stocks: self.stocks.saturating_add(more.stocks),
-        }
-    }
-
-    /// The larger of two counts, field by field: of one job, counted twice.
-    #[must_use]
-    pub fn joined(&self, other: &Self) -> Self {
-        Self {
-            jobs: self.jobs.max(other.jobs),
-            openings: self.openings.max(other.openings),
-            opened_columns: self.opened_columns.max(other.opened_columns),
-            opened_values: self.opened_values.max(other.opened_values),
-            exact_values: self.exact_values.max(other.exact_values),
-            nano_rho: self.nano_rho.max(other.nano_rho),
-            stocks: self.stocks.max(other.stocks),
-        }
-    }
-
     /// What this has more than `other`, field by field.
     #[must_use]
     pub fn beyond(&self, other: &Self) -> Self {

@@ -6,6 +6,7 @@ use s3rec_spmm::ReleasePolicy;
 use s3rec_spmm::noise_first::guarantee::{Guarantee, SHOWN_DELTA, Unstated};
 use serde::{Deserialize, Serialize};
 
+use crate::counters::counts;
 use crate::{AgreedParameters, Counters, Proposal, statements};
 
 mod accounts;
@@ -41,31 +42,13 @@ pub struct Shown {
     pub commitments: u32,
 }
 
-impl Shown {
-    /// What two counts come to.
-    #[must_use]
-    pub fn plus(&self, more: &Self) -> Self {
-        Self {
-            intersections: self.intersections.saturating_add(more.intersections),
-            ids_asked: self.ids_asked.saturating_add(more.ids_asked),
-            bounds: self.bounds.saturating_add(more.bounds),
-            pattern_rows: self.pattern_rows.saturating_add(more.pattern_rows),
-            commitments: self.commitments.saturating_add(more.commitments),
-        }
-    }
-
-    /// The larger of two counts of one job, field by field.
-    #[must_use]
-    pub fn joined(&self, other: &Self) -> Self {
-        Self {
-            intersections: self.intersections.max(other.intersections),
-            ids_asked: self.ids_asked.max(other.ids_asked),
-            bounds: self.bounds.max(other.bounds),
-            pattern_rows: self.pattern_rows.max(other.pattern_rows),
-            commitments: self.commitments.max(other.commitments),
-        }
-    }
-}
+counts!(Shown {
+    intersections,
+    ids_asked,
+    bounds,
+    pattern_rows,
+    commitments
+});
 
 /// What was opened on one day by P1's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

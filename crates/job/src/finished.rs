@@ -158,7 +158,7 @@ impl From<&Verdict> for VerdictReport {
             groups.map(move |group| VerdictGroup {
                 task: task.into(),
                 group: group.group.clone(),
-                users: group.plain.users as u64,
+                users: u32::try_from(group.plain.users).unwrap_or(u32::MAX),
                 used: group.used,
                 without: group.plain.without,
                 with: group.plain.with,

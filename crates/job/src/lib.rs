@@ -15,7 +15,7 @@
 //! | [`Parity`], [`product_error_bound`] | how far a secure run is, and may be, from it |
 //! | [`estimate`] | what a job would cost, before any data moves |
 //! | [`JobEvent`] | what happened to a job, as it is shown and kept |
-//! | [`number_format`] | numbers as people read them |
+//! | [`number_format`] | numbers, names and times as people read them |
 //! | [`report`] | the schema of `report.json` |
 //! | [`manual`] | how and why |
 

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers, names and times as people read them.
 
 /// Bytes in units of 1,000, three digits.
 #[must_use]
@@ -38,6 +38,35 @@ pub fn duration(seconds: f64) -> String {
     } else {
         format!("{:.1} days", seconds / 86_400.0)
     }
+}
+
+/// How far a time (milliseconds since the Unix epoch) is from `now`: `3 min ago`, `in 12 days`; empty
+/// for 0, which is no time.
+#[must_use]
+pub fn relative(unix_ms: i64, now_unix_ms: i64) -> String {
+    if unix_ms == 0 {
+        return String::new();
+    }
+    let seconds = unix_ms.saturating_sub(now_unix_ms) / 1000;
+    let (count, unit) = match seconds.unsigned_abs() {
+        0..60 => return if seconds < 0 { "just now" } else { "now" }.into(),
+        far @ 60..7_200 => (far / 60, "min"),
+        far @ 7_200..172_800 => (far / 3_600, "h"),
+        far => (far / 86_400, "days"),
+    };
+    match seconds < 0 {
+        true => format!("{count} {unit} ago"),
+        false => format!("in {count} {unit}"),
+    }
+}
+
+/// `JOB_STATE_RUNNING` of the type `JOB_STATE` becomes `running`.
+#[must_use]
+pub fn name(proto_name: &str, type_prefix: &str) -> String {
+    let bare = proto_name.strip_prefix(type_prefix).unwrap_or(proto_name);
+    bare.trim_start_matches('_')
+        .to_lowercase()
+        .replace('_', "-")
 }
 
 /// A whole number with a comma every three digits.
@@ -135,6 +164,26 @@ mod tests {
         assert_eq!(
             [1.005, 12.34, 423.4, 18_600.2].map(times),
             ["1.00 ×", "12.3 ×", "423 ×", "18,600 ×"]
+        );
+    }
+
+    #[test]
+    fn times_are_told_from_now() {
+        const NOW: i64 = 1_800_000_000_000;
+        let far = |seconds: i64| relative(NOW + 1000 * seconds, NOW);
+        assert_eq!(far(-5), "just now");
+        assert_eq!(far(-200), "3 min ago");
+        assert_eq!(far(3 * 3_600), "in 3 h");
+        assert_eq!(far(29 * 86_400), "in 29 days");
+        assert_eq!(relative(0, NOW), "");
+        assert!(!relative(i64::MIN, NOW).is_empty());
+    }
+
+    #[test]
+    fn names_lose_their_type() {
+        assert_eq!(
+            name("OPERATOR_NORMALIZED_LAPLACIAN", "OPERATOR"),
+            "normalized-laplacian"
         );
     }
 }

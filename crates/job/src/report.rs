@@ -2,6 +2,7 @@
 //! older report must keep working. The example beside this file is part of the contract.
 
 use crate::Parity;
+use crate::number_format::{bytes, count, duration};
 use s3rec_model::Accuracy;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,7 @@ pub struct VerdictGroup {
     /// `cold`, `k1` … `k4` or `warm`.
     pub group: String,
     /// Users judged.
-    pub users: u64,
+    pub users: u32,
     /// Share of them who were served by the estimate.
     pub used: f64,
     /// NDCG at the cutoff, or RMSE, without friends.
@@ -233,6 +234,20 @@ pub struct PhaseCost {
     pub bytes_to_rating: u64,
     /// Messages, both ways.
     pub messages: u64,
+}
+
+impl PhaseCost {
+    /// As people read it: its name, time, bytes to P1 and to P0, messages.
+    #[must_use]
+    pub fn row(&self, name: &str) -> [String; 5] {
+        [
+            name.to_owned(),
+            duration(self.seconds),
+            bytes(self.bytes_to_social),
+            bytes(self.bytes_to_rating),
+            count(self.messages),
+        ]
+    }
 }
 
 /// Largest resident set of each daemon, in bytes; null where it is another's secret.

@@ -36,7 +36,18 @@ impl Table {
     fn definition(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
         TableDefinition::new(self.0)
     }
+
+    /// `None` before anything was written.
+    fn written(self, transaction: &ReadTransaction) -> Result<Option<Written>, StoreError> {
+        match transaction.open_table(self.definition()) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
+
+type Written = redb::ReadOnlyTable<&'static str, &'static [u8]>;
 
 /// One change of the store's records.
 #[derive(Clone, Debug)]
@@ -234,10 +245,8 @@ impl Store {
     /// [`StoreError`].
     pub fn get<R: Row>(&self, table: Table, key: &str) -> Result<Option<R>, StoreError> {
         self.read(|transaction| {
-            let table = match transaction.open_table(table.definition()) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(error.into()),
+            let Some(table) = table.written(transaction)? else {
+                return Ok(None);
             };
             let found = table.get(key)?;
             found.map(|bytes| R::from_row(bytes.value())).transpose()
@@ -250,10 +259,8 @@ impl Store {
     /// [`StoreError`].
     pub fn list<R: Row>(&self, table: Table, prefix: &str) -> Result<Vec<(String, R)>, StoreError> {
         self.read(|transaction| {
-            let table = match transaction.open_table(table.definition()) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                Err(error) => return Err(error.into()),
+            let Some(table) = table.written(transaction)? else {
+                return Ok(Vec::new());
             };
             let mut records = Vec::new();
             for entry in table.range(prefix..)? {
@@ -273,10 +280,8 @@ impl Store {
     /// [`StoreError`].
     pub fn keys(&self, table: Table) -> Result<Vec<String>, StoreError> {
         self.read(|transaction| {
-            let table = match transaction.open_table(table.definition()) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                Err(error) => return Err(error.into()),
+            let Some(table) = table.written(transaction)? else {
+                return Ok(Vec::new());
             };
             let keys = table.iter()?;
             keys.map(|entry| Ok(entry?.0.value().to_owned())).collect()
@@ -295,10 +300,8 @@ impl Store {
         // Above every key that begins so: no character of a key is larger.
         let above = format!("{prefix}{}", char::MAX);
         self.read(|transaction| {
-            let table = match transaction.open_table(table.definition()) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(error.into()),
+            let Some(table) = table.written(transaction)? else {
+                return Ok(None);
             };
             let last = table.range(prefix..above.as_str())?.next_back();
             let last = last.transpose()?.map(|(key, bytes)| {

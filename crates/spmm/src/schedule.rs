@@ -182,12 +182,6 @@ impl Schedule {
         Ok(Schedule::of(seed).then(sent).then(answered))
     }
 
-    /// The answer to an upload that is there from before.
-    pub(crate) fn answer(parameters: &ProductParameters) -> Result<Schedule, SpmmError> {
-        let responses = Sizes::responses(parameters)?;
-        Ok(Schedule::of(Part::new(Side::Social, responses)))
-    }
-
     pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
         std::iter::once(&self.first).chain(&self.rest)
     }

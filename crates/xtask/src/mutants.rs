@@ -26,7 +26,7 @@ const JUSTIFIED: &str = ".cargo/mutants-justified.toml";
 
 /// The crates whose code holds the secrets, and the files of both daemons and of what they share
 /// that decide, count and sign.
-const FILES: [&str; 38] = [
+const FILES: [&str; 39] = [
     "crates/audit/src/**/*.rs",
     "crates/psi/src/**/*.rs",
     "crates/he/src/**/*.rs",
@@ -59,6 +59,7 @@ const FILES: [&str; 38] = [
     "services/social/src/policy/*.rs",
     "services/social/src/setup.rs",
     "services/social/src/witness.rs",
+    "services/social/src/witnessed_opened.rs",
     "services/rating/src/align.rs",
     "services/rating/src/align_vole.rs",
     "services/rating/src/brought.rs",

@@ -68,15 +68,12 @@ impl Contexts {
     /// [`Failure::File`].
     pub fn write(&self, directory: &Path) -> Result<PathBuf, Failure> {
         let path = directory.join("contexts.toml");
-        let failed = |source| Failure::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = Failure::at(&path);
         let text =
             toml::to_string_pretty(self).map_err(|error| failed(std::io::Error::other(error)))?;
-        std::fs::create_dir_all(directory).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
+        std::fs::create_dir_all(directory).map_err(&failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(&failed)?;
+        file.write_all(text.as_bytes()).map_err(&failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         Ok(path)
     }

@@ -1,6 +1,6 @@
 //! What can go wrong in front of a person: one message, one reason, one exit code each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use s3rec_sources::Trouble;
@@ -111,6 +111,17 @@ pub enum Failure {
     /// Ctrl-C or SIGTERM.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Failure {
+    /// What an error of the file system becomes, at the file or whatever it was.
+    pub fn at<P: AsRef<Path> + ?Sized>(path: &P) -> impl Fn(std::io::Error) -> Self + use<P> {
+        let path = path.as_ref().to_owned();
+        move |source| Self::File {
+            path: path.clone(),
+            source,
+        }
+    }
 }
 
 impl From<s3rec_data::DataError> for Failure {

@@ -13,12 +13,7 @@ impl Interrupts {
     /// # Errors
     /// [`Failure::File`] when the system does not let us.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|source| Failure::File {
-                path: "signal handling".into(),
-                source,
-            })
-        };
+        let listen = |kind| signal(kind).map_err(Failure::at("signal handling"));
         Ok(Self([
             listen(SignalKind::interrupt())?,
             listen(SignalKind::terminate())?,

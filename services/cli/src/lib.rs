@@ -61,10 +61,7 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(source) => {
-            let failure = Failure::File {
-                path: "the executor's threads".into(),
-                source,
-            };
+            let failure = Failure::at("the executor's threads")(source);
             output.failure(&failure);
             return failure.exit_code();
         }

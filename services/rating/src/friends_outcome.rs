@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s3rec_data::RatingSet;
 use s3rec_job::rating::FriendsOpened;
-use s3rec_job::{FriendsLearnt, FriendsResult, JobEvent, JobResult, JobState, Phase, statements};
+use s3rec_job::{FriendsLearnt, FriendsResult, JobResult, statements};
 use s3rec_model::ModelError;
 use s3rec_model::evaluate::Relevance;
 use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
@@ -20,7 +20,7 @@ use crate::factors;
 use crate::friends_sides::{few_below, model_sides};
 use crate::imports::blocking;
 use crate::ledger::Ledger;
-use crate::outcome::{relevance, store};
+use crate::outcome::{self, relevance, store};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::stored_friends::StoredFriends;
@@ -85,12 +85,7 @@ pub(crate) async fn finish(
     release: FriendsRelease,
 ) -> Result<(), Fault> {
     let job = ledger.job.to_string();
-    let report = &ratings.report;
-    let sizes = (
-        report.users as u64,
-        report.items as u64,
-        report.ratings as u64,
-    );
+    let sizes = outcome::sizes(&ratings);
     let parameters = opened.parameters;
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
     let wanted = relevance(platform.datasets.header_for(&job)?.counts);
@@ -120,22 +115,7 @@ pub(crate) async fn finish(
         verdict: Some((&verdict).into()),
     };
     store(platform, ledger, plan, sizes, JobResult::Friends(result))?;
-    let message = format!("Finished: {}", verdict.sentence);
-    let finished = JobEvent {
-        job,
-        state: JobState::Finished,
-        phase: Some(Phase::Evaluation),
-        round: ledger.openings,
-        rounds: ledger.proposal.rounds,
-        phase_cost: Some(ledger.online_cost()),
-        phase_progress: 1.0,
-        message,
-        ..JobEvent::default()
-    };
-    let platform = Arc::clone(platform);
-    blocking(move || platform.end(finished)).await??;
-    tracing::info!("finished");
-    Ok(())
+    outcome::end(platform, ledger, format!("Finished: {}", verdict.sentence)).await
 }
 
 fn learn(

@@ -351,7 +351,7 @@ impl RatingPlatform for OperatorService {
             return Ok(Response::new(v1::ShowRatingsResponse {
                 dataset: Some(entry_to_wire(shown.dataset)),
                 factors: Some(imported_factors_to_wire(shown.imported)),
-                header: Some(file_header_to_wire(shown.header)),
+                header: Some(file_header_to_wire(&shown.header)),
                 imported: None,
             }));
         }
@@ -359,7 +359,7 @@ impl RatingPlatform for OperatorService {
         Ok(Response::new(v1::ShowRatingsResponse {
             dataset: Some(entry_to_wire(shown.dataset)),
             imported: Some(imported_ratings_to_wire(shown.imported)),
-            header: Some(file_header_to_wire(shown.header)),
+            header: Some(file_header_to_wire(&shown.header)),
             factors: None,
         }))
     }

@@ -31,12 +31,7 @@ pub(crate) async fn finish(
     ledger: &Ledger,
 ) -> Result<(), Fault> {
     let job = ledger.job.to_string();
-    let report = &ratings.report;
-    let sizes = (
-        report.users as u64,
-        report.items as u64,
-        report.ratings as u64,
-    );
+    let sizes = sizes(&ratings);
     let saturations = training.saturations();
     let counts = platform.datasets.header_for(&job)?.counts;
     let (planned, directory, name) = (Arc::clone(plan), platform.models_dir(), job.clone());
@@ -76,8 +71,27 @@ pub(crate) async fn finish(
     for warning in &found.warnings {
         message.push_str(&format!(" Warning: {warning}."));
     }
+    end(platform, ledger, message).await
+}
+
+/// Users, items and ratings.
+pub(crate) fn sizes(ratings: &RatingSet) -> (u64, u64, u64) {
+    let report = &ratings.report;
+    (
+        report.users as u64,
+        report.items as u64,
+        report.ratings as u64,
+    )
+}
+
+/// The job is FINISHED.
+pub(crate) async fn end(
+    platform: &Arc<Platform>,
+    ledger: &Ledger,
+    message: String,
+) -> Result<(), Fault> {
     let finished = JobEvent {
-        job: job.clone(),
+        job: ledger.job.to_string(),
         state: JobState::Finished,
         phase: Some(Phase::Evaluation),
         round: ledger.openings,

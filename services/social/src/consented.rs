@@ -5,7 +5,7 @@ use s3rec_job::{Account, Approval, Counters, JobDisclosure, JobState, Proposal};
 use s3rec_node::versions;
 use s3rec_sparse::{BoundsRule, PublicBounds};
 use s3rec_spmm::ReleasePolicy;
-use s3rec_spmm::preprocessed::{DirectoryStorage, StockSummary};
+use s3rec_spmm::preprocessed::{DirectoryStorage, SocialStock};
 use s3rec_wire::convert::approval_from_bytes;
 use s3rec_wire::status::{Fault, Reason};
 
@@ -75,11 +75,10 @@ fn openings(platform: &Platform, job: &str) -> Result<u32, Fault> {
     let disclosed: Option<JobDisclosure> = platform.store.get(DISCLOSURES, job)?;
     let record = DirectoryStorage::peek(&platform.stocks.path(job))
         .map_err(|error| Fault::storage(error.to_string(), error.kind()))?;
-    let summary = record.and_then(|record| StockSummary::read_social(&record).ok());
-    let answered = summary.and_then(|summary| summary.openings).unwrap_or(0);
+    let answered = record.and_then(|record| SocialStock::openings_of(&record).ok());
     Ok(disclosed
         .map_or(0, |disclosed| disclosed.openings)
-        .max(answered))
+        .max(answered.unwrap_or(0)))
 }
 
 /// The accounts of a data set's lineage and of all data sets with everything that was approved and

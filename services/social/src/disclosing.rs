@@ -13,7 +13,7 @@
 //! | that friends' sums are agreed on | its sizes, in the audit log |
 //! | the answer to an opening | an opening, its columns and values (`opening`) |
 
-use s3rec_audit::Kind;
+use s3rec_audit::{Kind, Value};
 use s3rec_job::social::Permit;
 use s3rec_job::{
     Account, AgreedParameters, Counters, JobDisclosure, JobId, OpenedDay, Proposal, Shown, counting,
@@ -161,26 +161,19 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
     let all = counting::with_job(&opened.before, &disclosure);
     let (all_shown, all_stocks) = (all.shown.unwrap_or_default(), all.counters.stocks);
     let name = job.to_string();
-    let of_job = ("job", name.as_str().into());
-    let lineage = ("lineage", opened.lineage.as_slice().into());
-    // The log first: it may say too much after a crash, never too little.
-    match leaving {
-        Leaving::Intersection { ids } => platform.audit.record(
+    let (kind, mut entry): (_, Vec<(&str, Value)>) = match leaving {
+        Leaving::Intersection { ids } => (
             Kind::Showing,
-            [
-                of_job,
-                lineage,
+            vec![
                 ("what", "intersection".into()),
                 ("ids", ids.into()),
                 ("all_ids", all_shown.ids_asked.into()),
                 ("all_intersections", all_shown.intersections.into()),
             ],
         ),
-        Leaving::Bounds { pattern_rows, .. } => platform.audit.record(
+        Leaving::Bounds { pattern_rows, .. } => (
             Kind::Showing,
-            [
-                of_job,
-                lineage,
+            vec![
                 ("what", "bounds".into()),
                 ("users", common_users.unwrap_or(0).into()),
                 ("pattern_rows", pattern_rows.into()),
@@ -188,11 +181,9 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
                 ("all_pattern_rows", all_shown.pattern_rows.into()),
             ],
         ),
-        Leaving::Commitment { .. } => platform.audit.record(
+        Leaving::Commitment { .. } => (
             Kind::Showing,
-            [
-                of_job,
-                lineage,
+            vec![
                 ("what", "commitment".into()),
                 ("all_commitments", all_shown.commitments.into()),
             ],
@@ -200,43 +191,28 @@ fn count(platform: &Platform, job: JobId, epoch: u64, leaving: Leaving) -> Resul
         Leaving::Agreement {
             opened,
             uploaded,
-            all: None,
-        } => platform.audit.record(
-            Kind::Showing,
-            [
-                of_job,
-                lineage,
+            all,
+        } => {
+            let mut entry = vec![
                 ("what", AGREEMENT.into()),
                 ("opened", opened.into()),
                 ("uploaded", uploaded.into()),
-            ],
-        ),
-        Leaving::Agreement {
-            opened,
-            uploaded,
-            all: Some(all),
-        } => platform.audit.record(
-            Kind::Showing,
-            [
-                of_job,
-                lineage,
-                ("what", AGREEMENT.into()),
-                ("opened", opened.into()),
-                ("uploaded", uploaded.into()),
-                ("all_opened", all.count.into()),
-                ("opened_digest", all.digest.into()),
-            ],
-        ),
-        Leaving::Upload { .. } => platform.audit.record(
+            ];
+            if let Some(all) = all {
+                entry.push(("all_opened", all.count.into()));
+                entry.push(("opened_digest", all.digest.into()));
+            }
+            (Kind::Showing, entry)
+        }
+        Leaving::Upload { .. } => (
             Kind::Stock,
-            [
-                of_job,
-                lineage,
-                ("number", opened.stocks.into()),
-                ("all", all_stocks.into()),
-            ],
+            vec![("number", opened.stocks.into()), ("all", all_stocks.into())],
         ),
-    }?;
+    };
+    entry.push(("job", name.as_str().into()));
+    entry.push(("lineage", opened.lineage.as_slice().into()));
+    // The log first: it may say too much after a crash, never too little.
+    platform.audit.record(kind, entry)?;
     ledger::store(platform, &counting, disclosure, None)?;
     platform.slot.with(job, |running| running.opened = opened)?;
     Ok(Cleared(()))

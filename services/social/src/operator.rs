@@ -405,7 +405,7 @@ impl SocialPlatform for OperatorService {
         Ok(Response::new(v1::ShowLinksResponse {
             dataset: Some(entry_to_wire(shown.dataset)),
             imported: Some(imported_links_to_wire(shown.imported)),
-            header: Some(file_header_to_wire(shown.header)),
+            header: Some(file_header_to_wire(&shown.header)),
         }))
     }
 

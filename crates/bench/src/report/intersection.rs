@@ -53,8 +53,8 @@ fn figure(document: &Document<PsiReport>, record: &PsiRecord) -> Result<Figure, 
         &[
             bar(0, "rating sends", rating.sent_bytes),
             bar(0, "social sends", social.sent_bytes),
-            bar(1, "rating\u{2019}s memory", rating.peak_rss_bytes),
-            bar(1, "social\u{2019}s memory", social.peak_rss_bytes),
+            bar(1, "rating’s memory", rating.peak_rss_bytes),
+            bar(1, "social’s memory", social.peak_rss_bytes),
         ],
     )
 }
@@ -62,20 +62,9 @@ fn figure(document: &Document<PsiReport>, record: &PsiRecord) -> Result<Figure, 
 fn grid(documents: &[Document<PsiReport>]) -> Grid {
     let mut grid = Grid::new(
         "An id of both sets is each id of either platform; memory is the largest resident set",
-        &[
-            "workload",
-            "form",
-            "users of each",
-            "common",
-            "exact",
-            "time",
-            "core-seconds",
-            "bytes both ways",
-            "bytes an id of both sets",
-            "bytes an id of one set",
-            "rating\u{2019}s memory",
-            "social\u{2019}s memory",
-        ],
+        "workload | form | users of each | common | exact | time | core-seconds | bytes \
+         both ways | bytes an id of both sets | bytes an id of one set | rating’s memory | \
+         social’s memory",
     );
     for document in documents {
         let report = &document.body;

@@ -18,14 +18,7 @@ pub(super) fn sections(collection: &Collection) -> Result<Vec<Section>, BenchErr
         );
         let mut grid = Grid::new(
             "Openings of gradient descent to the objective that als has after ten",
-            &[
-                "data set",
-                "users",
-                "gd",
-                "als",
-                "RMSE without the social term",
-                "RMSE of als",
-            ],
+            "data set | users | gd | als | RMSE without the social term | RMSE of als",
         );
         for document in &collection.rounds {
             let report = &document.body;

@@ -92,7 +92,7 @@ fn grid(document: &Document<LinksReport>) -> Grid {
             title(&document.label),
             runs(document.repeats)
         ),
-        &titles,
+        &titles.join(" | "),
     );
     for run in &document.body.runs {
         let dash = || "–".to_owned();

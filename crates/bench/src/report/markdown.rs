@@ -76,7 +76,7 @@ mod tests {
     fn a_section_is_readable_as_text() {
         let section = Section::new("Bytes").lead("Measured.").grid(Grid {
             rows: vec![vec!["he".to_owned(), "1 | 2".to_owned()]],
-            ..Grid::new("By protocol", &["protocol", "bytes"])
+            ..Grid::new("By protocol", "protocol | bytes")
         });
         let text = markdown(("T", "so"), &["here".to_owned()], &[section]);
         assert_eq!(

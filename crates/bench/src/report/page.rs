@@ -104,7 +104,7 @@ mod tests {
     fn what_comes_from_files_is_escaped() {
         let section = Section::new("A <b>").lead("1 < 2").grid(Grid {
             rows: vec![vec!["<script>".to_owned()]],
-            ..Grid::new("c", &["t"])
+            ..Grid::new("c", "t")
         });
         let page = html(("x", "1 > 0"), &[], &[section]);
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));

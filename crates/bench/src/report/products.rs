@@ -118,17 +118,8 @@ fn split(report: &ProductsReport) -> Grid {
     let mut grid = Grid::new(
         "Offline and online; core-seconds are processor time of all threads, which other work on the \
          machine changes little, in steps of 10 ms",
-        &[
-            "protocol",
-            "offline bytes",
-            "offline time",
-            "offline core-seconds",
-            "online bytes",
-            "online time",
-            "bytes a round",
-            "time a round",
-            "core-seconds a round",
-        ],
+        "protocol | offline bytes | offline time | offline core-seconds | online bytes | \
+         online time | bytes a round | time a round | core-seconds a round",
     );
     let rounds = report.workload.rounds.max(1);
     for record in &report.records {
@@ -183,17 +174,8 @@ fn range(spread: &Quantiles) -> String {
 fn details(report: &ProductsReport) -> Grid {
     let mut grid = Grid::new(
         "Exactness, memory and parameters; memory is of both parties together",
-        &[
-            "protocol",
-            "operator",
-            "error",
-            "error without guard bits",
-            "memory",
-            "κ",
-            "N",
-            "ring bits",
-            "bytes a value offline",
-        ],
+        "protocol | operator | error | error without guard bits | memory | κ | N | ring \
+         bits | bytes a value offline",
     );
     let values = report.workload.users * report.workload.rank * report.workload.rounds;
     let ulp = |error: Option<u64>| error.map_or("–".to_owned(), |error| format!("{error} ulp"));
@@ -224,15 +206,8 @@ fn details(report: &ProductsReport) -> Grid {
 fn fetch(collection: &Collection) -> Option<Section> {
     let mut grid = Grid::new(
         "Bytes of the fetch against sending every row once",
-        &[
-            "users",
-            "needed",
-            "queries, once",
-            "answers a round",
-            "every row",
-            "ratio",
-            "server's time",
-        ],
+        "users | needed | queries, once | answers a round | every row | ratio | server's \
+         time",
     );
     for document in &collection.fetch {
         let report = &document.body;

@@ -10,13 +10,7 @@ pub(super) fn section(collection: &Collection) -> Option<Section> {
     let mut grid = Grid::new(
         "Ratios to ssmm in the same run; ssmm's bytes on the larger sets, and its time where it was \
          not run, are computed",
-        &[
-            "data set",
-            "protocol",
-            "bytes, ssmm over ours",
-            "time, ssmm over ours",
-            "ssmm",
-        ],
+        "data set | protocol | bytes, ssmm over ours | time, ssmm over ours | ssmm",
     );
     for document in &collection.products {
         let records = &document.body.records;

@@ -135,7 +135,7 @@ fn accumulation(report: &ScaleReport) -> Result<Figure, BenchError> {
 fn fits(fits: &[Fit]) -> Grid {
     let mut grid = Grid::new(
         "Power laws through the measured points",
-        &["what", "against", "exponent", "R²", "points", "claimed"],
+        "what | against | exponent | R² | points | claimed",
     );
     for fit in fits {
         let claimed = fit.claimed.map_or_else(
@@ -164,18 +164,8 @@ fn fits(fits: &[Fit]) -> Grid {
 fn points(report: &ScaleReport) -> Grid {
     let mut grid = Grid::new(
         "Every size",
-        &[
-            "users",
-            "rank",
-            "non-zeros",
-            "κ × N",
-            "offline bytes",
-            "offline time",
-            "bytes a round",
-            "time a round",
-            "memory",
-            "source",
-        ],
+        "users | rank | non-zeros | κ × N | offline bytes | offline time | bytes a round | \
+         time a round | memory | source",
     );
     for point in report.users.iter().chain(&report.ranks) {
         let memory = point.measured.as_ref().map(|run| bytes(run.peak_rss_bytes));

@@ -39,12 +39,15 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// A table without rows.
+    /// A table without rows under such titles: `phase | time | bytes`.
     #[must_use]
-    pub fn new(caption: &str, titles: &[&str]) -> Self {
+    pub fn new(caption: &str, titles: &str) -> Self {
         Self {
             caption: caption.to_owned(),
-            titles: titles.iter().map(|&title| title.to_owned()).collect(),
+            titles: titles
+                .split('|')
+                .map(|title| title.trim().to_owned())
+                .collect(),
             rows: Vec::new(),
         }
     }

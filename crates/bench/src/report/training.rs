@@ -1,11 +1,11 @@
 //! One joint training: what it was worth, what it cost, what it gave away.
 
-use s3rec_job::report::{PhaseCost, RunReport};
+use s3rec_job::report::RunReport;
 
 use super::section::{Figure, Grid, Section};
 use crate::BenchError;
 use crate::plot::{Axis, Bar, Panel, Scaling, Series};
-use s3rec_job::number_format::{bytes, count, duration};
+use s3rec_job::number_format::{bytes, count};
 
 /// What a page of one training is made of.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ pub(super) fn sections(training: &Training) -> Result<Vec<Section>, BenchError> 
 
 fn quality_grid(report: &RunReport) -> Grid {
     let quality = &report.quality;
-    let mut grid = Grid::new("On the held-out ratings", &["predictor", "RMSE", "MAE"]);
+    let mut grid = Grid::new("On the held-out ratings", "predictor | RMSE | MAE");
     let rows = [
         ("global mean", Some(quality.global_mean)),
         ("biases", Some(quality.biases)),
@@ -170,19 +170,10 @@ fn cost(report: &RunReport) -> Result<Section, BenchError> {
         .collect();
     let mut grid = Grid::new(
         "Payload counted at the channel",
-        &["phase", "time", "to social", "to rating", "messages"],
+        "phase | time | to social | to rating | messages",
     );
-    let row = |name: &str, cost: &PhaseCost| {
-        vec![
-            name.to_owned(),
-            duration(cost.seconds),
-            bytes(cost.bytes_to_social),
-            bytes(cost.bytes_to_rating),
-            count(cost.messages),
-        ]
-    };
-    grid.rows
-        .extend(phases.iter().map(|(name, cost)| row(name, cost)));
+    let rows = phases.iter().map(|(name, cost)| cost.row(name).to_vec());
+    grid.rows.extend(rows);
     let memory = |used: Option<u64>| used.map_or_else(|| "–".to_owned(), bytes);
     let mut section = Section::new("Cost");
     if !bars.is_empty() {
@@ -203,7 +194,7 @@ fn cost(report: &RunReport) -> Result<Section, BenchError> {
 
 fn parameters(report: &RunReport) -> Grid {
     let p = &report.parameters;
-    let mut grid = Grid::new("As the chooser derived them", &["parameter", "value"]);
+    let mut grid = Grid::new("As the chooser derived them", "parameter | value");
     let shown = |value: Option<u32>| value.map_or_else(|| "–".to_owned(), |v| v.to_string());
     for (name, value) in [
         ("ring bits ℓ", Some(p.ring_bits)),

@@ -208,7 +208,7 @@ impl<'a> Measuring<'a> {
                 .prefix("s3rec-bench-")
                 .tempdir_in(&self.options.scratch)?;
             let before = memory::core_seconds();
-            let (pair, mut cost) = StockPair::set_up(
+            let (mut pair, mut cost) = StockPair::set_up(
                 parameters,
                 operator,
                 directory.path(),
@@ -217,7 +217,7 @@ impl<'a> Measuring<'a> {
             cost.core_seconds = memory::core_seconds() - before;
             offline.push(cost);
             let (factors, _) = parameters.fixed_point()?.encode(&workload.factors(0));
-            let (product, round, _) = pair.round(&factors)?;
+            let (product, round) = pair.round(&factors)?;
             rounds.push(round);
             let clear = s3rec_spmm::ideal::product(operator, &factors)?;
             error_ulp = error_ulp.max(crate::products::largest_error(&product, &clear));

@@ -161,7 +161,7 @@ fn attack(one: &v1::ProposalSummary) -> Markup {
         }
         (v1::ReleaseKind::Exact | v1::ReleaseKind::Coarse, _) => {
             let columns = model.rank + u32::from(model.social_bias_weight > 0.0);
-            let measured = operator_from_wire(model.operator)
+            let measured = operator_from_wire("operator", model.operator)
                 .ok()
                 .and_then(|operator| measured_share(operator, columns).strip_suffix(" %"))
                 .and_then(|share| share.parse::<f64>().ok());

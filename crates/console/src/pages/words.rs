@@ -1,20 +1,13 @@
 //! Names, numbers and times as people read them.
 
-pub(super) use s3rec_job::number_format::{bytes, count, duration};
+use s3rec_job::number_format;
+pub(super) use s3rec_job::number_format::{bytes, count, duration, name};
 use s3rec_node::process::now_unix_ms;
 use s3rec_wire::v1;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::charts::Curves;
-
-/// `JOB_STATE_RUNNING` of the type `JOB_STATE` becomes `running`.
-pub(super) fn name(proto_name: &str, type_prefix: &str) -> String {
-    let bare = proto_name.strip_prefix(type_prefix).unwrap_or(proto_name);
-    bare.trim_start_matches('_')
-        .to_lowercase()
-        .replace('_', "-")
-}
 
 pub(super) fn state(event: Option<&v1::JobEvent>) -> String {
     let state = event.map_or(v1::JobState::Unspecified, v1::JobEvent::state);
@@ -66,20 +59,7 @@ pub(super) fn doing(event: &v1::JobEvent) -> String {
 
 /// `3 h ago`, `in 12 days`; empty for 0, which is no time.
 pub(super) fn relative(unix_ms: i64) -> String {
-    if unix_ms == 0 {
-        return String::new();
-    }
-    let seconds = unix_ms.saturating_sub(now_unix_ms()) / 1000;
-    let (count, unit) = match seconds.unsigned_abs() {
-        0..60 => return "now".into(),
-        far @ 60..7_200 => (far / 60, "min"),
-        far @ 7_200..172_800 => (far / 3_600, "h"),
-        far => (far / 86_400, "days"),
-    };
-    match seconds < 0 {
-        true => format!("{count} {unit} ago"),
-        false => format!("in {count} {unit}"),
-    }
+    number_format::relative(unix_ms, now_unix_ms())
 }
 
 /// The first eight characters, by which people call a job.

@@ -14,9 +14,7 @@ use s3rec_audit::{Chain, Entry, Head, Kind, Signer, Value, Verified, compare, ve
 use s3rec_fuzz::{World, edited};
 use s3rec_spmm::Protocol;
 use s3rec_spmm::he::public_key_seed;
-use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingStock, SocialStock, StockStorage, StockSummary, StockTerms,
-};
+use s3rec_spmm::preprocessed::{MemoryStorage, RatingStock, SocialStock, StockStorage, StockTerms};
 
 /// A world, and the record of each platform's stock in it.
 struct Records {
@@ -75,8 +73,7 @@ fn a_stock_of_the_rating_platform() {
             let record = edited(if *whole { &records.rating } else { &[] }, edits, tail);
             let pattern = Arc::clone(&records.world.pattern);
             let _ = RatingStock::open(stored(&record), pattern);
-            let _ = StockSummary::read_rating(&record);
-            let _ = StockSummary::read_social(&record);
+            let _ = SocialStock::openings_of(&record);
         });
 }
 
@@ -90,8 +87,7 @@ fn a_stock_of_the_social_platform() {
             let world = &records.world;
             let operand = Arc::clone(&world.operand);
             let _ = SocialStock::open(stored(&record), &world.pattern, operand);
-            let _ = StockSummary::read_rating(&record);
-            let _ = StockSummary::read_social(&record);
+            let _ = SocialStock::openings_of(&record);
         });
 }
 

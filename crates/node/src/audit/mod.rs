@@ -86,16 +86,16 @@ impl Audit {
     ///
     /// # Errors
     /// [`Reason::StorageFailed`].
-    pub fn record<const N: usize>(
+    pub fn record<'a>(
         &self,
         kind: Kind,
-        of: [(&str, Value); N],
+        of: impl IntoIterator<Item = (&'a str, Value)>,
     ) -> Result<Head, Fault> {
         Ok(self.append(kind, fields(of))?)
     }
 
     /// As [`Self::record`], where the thing has happened whether it can be written or not.
-    pub fn note<const N: usize>(&self, kind: Kind, of: [(&str, Value); N]) {
+    pub fn note<'a>(&self, kind: Kind, of: impl IntoIterator<Item = (&'a str, Value)>) {
         if let Err(fault) = self.record(kind, of) {
             tracing::error!("not in the audit log: {fault}");
         }

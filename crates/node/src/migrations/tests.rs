@@ -304,7 +304,7 @@ fn what_schema_6_told_operators_stands() {
     let directory = tempfile::tempdir().unwrap();
     {
         let store = Store::open(directory.path()).unwrap();
-        let header = file_header_to_wire(header()).to_record();
+        let header = file_header_to_wire(&header()).to_record();
         let ratings = imported_ratings_to_wire(imported_ratings());
         let links = imported_links_to_wire(imported_links());
         let factors = imported_factors_to_wire(imported_factors());

@@ -294,11 +294,8 @@ fn der(pem: &str) -> Result<CertificateDer<'static>, PkiError> {
 
 /// A small file that somebody else wrote.
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, PkiError> {
-    let failed = |source| PkiError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let failed = PkiError::at(path);
+    let file = std::fs::File::open(path).map_err(&failed)?;
     let mut text = String::new();
     let read = file.take(most + 1).read_to_string(&mut text);
     let unreadable = |detail: String| PkiError::Unreadable {
@@ -322,10 +319,7 @@ fn replace(path: &Path, text: &str) -> Result<(), PkiError> {
     let next = path.with_extension("next");
     let _ = std::fs::remove_file(&next);
     write_new(&next, text.as_bytes(), 0o644)?;
-    std::fs::rename(&next, path).map_err(|source| PkiError::File {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::rename(&next, path).map_err(PkiError::at(path))
 }
 
 #[cfg(test)]

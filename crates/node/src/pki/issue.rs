@@ -89,10 +89,7 @@ fn issue_roles(
     roles: &[CertificateRole],
 ) -> Result<Issuance, PkiError> {
     hosts.iter().try_for_each(|host| check_host(host))?;
-    std::fs::create_dir_all(directory).map_err(|source| PkiError::File {
-        path: directory.to_owned(),
-        source,
-    })?;
+    std::fs::create_dir_all(directory).map_err(PkiError::at(directory))?;
     let authority = authority()?;
     let ca_path = directory.join("ca.pem");
     write_new(&ca_path, authority.pem().as_bytes(), 0o644)?;
@@ -226,10 +223,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiE
                 path: path.to_owned(),
             };
         }
-        PkiError::File {
-            path: path.to_owned(),
-            source,
-        }
+        PkiError::at(path)(source)
     })
 }
 

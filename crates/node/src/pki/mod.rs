@@ -79,3 +79,13 @@ pub enum PkiError {
         path: std::path::PathBuf,
     },
 }
+
+impl PkiError {
+    /// What an error of the file system becomes, at that file.
+    pub(crate) fn at(path: &std::path::Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -32,10 +32,7 @@ pub fn check_host(host: &str) -> Result<(), PkiError> {
 /// # Errors
 /// [`PkiError::File`], or as [`inspect`].
 pub fn inspect_file(path: &Path) -> Result<(Inspected, Vec<ServerName<'static>>), PkiError> {
-    let pem = std::fs::read(path).map_err(|source| PkiError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let pem = std::fs::read(path).map_err(PkiError::at(path))?;
     let der = CertificateDer::from_pem_slice(&pem).map_err(|_| PkiError::NotACertificate)?;
     Ok((inspect(&der)?, server_names(&der)?))
 }

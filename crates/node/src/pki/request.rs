@@ -53,10 +53,7 @@ pub fn request(
     hosts: &[String],
 ) -> Result<Requested, PkiError> {
     hosts.iter().try_for_each(|host| check_host(host))?;
-    std::fs::create_dir_all(directory).map_err(|source| PkiError::File {
-        path: directory.to_owned(),
-        source,
-    })?;
+    std::fs::create_dir_all(directory).map_err(PkiError::at(directory))?;
     let request_path = directory.join(format!("{role}.csr"));
     let key_path = directory.join(format!("{role}.key"));
     let signer = match role.operator() {

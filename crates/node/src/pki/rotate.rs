@@ -100,12 +100,7 @@ pub fn certificate_in(path: &Path) -> Result<CertificateDer<'static>, PkiError> 
 pub(super) fn authority(directory: &Path) -> Result<Issuer<'static, KeyPair>, PkiError> {
     let key_path = directory.join("ca.key");
     exposed(&key_path)?;
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| PkiError::File {
-            path: path.to_owned(),
-            source,
-        })
-    };
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(PkiError::at(path));
     let key = KeyPair::from_pem(&read(&key_path)?)?;
     Ok(Issuer::from_ca_cert_pem(
         &read(&directory.join("ca.pem"))?,
@@ -184,10 +179,7 @@ fn exposed(path: &Path) -> Result<(), PkiError> {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), PkiError> {
-    std::fs::rename(from, to).map_err(|source| PkiError::File {
-        path: from.to_owned(),
-        source,
-    })
+    std::fs::rename(from, to).map_err(PkiError::at(from))
 }
 
 #[cfg(test)]

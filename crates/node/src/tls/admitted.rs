@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use prost::bytes::Bytes;
@@ -84,13 +84,13 @@ where
         certificate: CertificateDer<'static>,
     ) -> Answering {
         request.extensions_mut().insert(caller);
-        let theirs = InForce::new(self.rule.clone(), certificate);
-        let ours = theirs.again();
-        let request = request.map(|body| Body::new(Asked(body, theirs)));
+        let theirs = InForce::new(self.rule.clone(), certificate.clone());
+        let ours = InForce::new(self.rule.clone(), certificate);
+        let request = request.map(|body| Body::new(Checked::sent(body, theirs)));
         let answered = self.service.call(request);
         Box::pin(async move {
             let response = answered.await?;
-            Ok(response.map(|body| Body::new(Answered(body, ours))))
+            Ok(response.map(|body| Body::new(Checked::answered(body, ours))))
         })
     }
 }
@@ -115,11 +115,6 @@ impl InForce {
         }
     }
 
-    /// The same question, asked in a time of its own.
-    fn again(&self) -> Self {
-        Self::new(self.rule.clone(), self.certificate.clone())
-    }
-
     /// Asks where it is time to, and has itself woken when it is.
     fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Fault> {
         while self.asking.as_mut().poll(context).is_ready() {
@@ -137,42 +132,31 @@ impl InForce {
     }
 }
 
-/// What a caller sends.
-struct Asked(Body, InForce);
+/// What a caller sends, or is answered.
+struct Checked {
+    body: Body,
+    in_force: InForce,
+    is_answer: bool,
+}
 
-impl HttpBody for Asked {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self(body, in_force) = &mut *self;
-        if in_force.is_over {
-            return Poll::Ready(None);
+impl Checked {
+    fn sent(body: Body, in_force: InForce) -> Self {
+        Self {
+            body,
+            in_force,
+            is_answer: false,
         }
-        if let Err(fault) = in_force.poll(context) {
-            // For the service it is gone; under its next certificate it may come back.
-            let fault = Fault::new(Reason::PeerVanished, fault.message);
-            return Poll::Ready(Some(Err(fault.into_status())));
-        }
-        Pin::new(body).poll_frame(context)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.1.is_over || self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+    fn answered(body: Body, in_force: InForce) -> Self {
+        Self {
+            is_answer: true,
+            ..Self::sent(body, in_force)
+        }
     }
 }
 
-/// What it is answered.
-struct Answered(Body, InForce);
-
-impl HttpBody for Answered {
+impl HttpBody for Checked {
     type Data = Bytes;
     type Error = Status;
 
@@ -180,27 +164,31 @@ impl HttpBody for Answered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self(body, in_force) = &mut *self;
-        if in_force.is_over {
+        let this = &mut *self;
+        if this.in_force.is_over {
             return Poll::Ready(None);
         }
-        if let Err(fault) = in_force.poll(context) {
-            // The service's own answer goes with this, whatever of it was still to come.
-            *body = Body::empty();
+        if let Err(fault) = this.in_force.poll(context) {
+            // The service's own part goes with this, whatever of it was still to come.
+            this.body = Body::empty();
+            if !this.is_answer {
+                // For the service it is gone; under its next certificate it may come back.
+                let fault = Fault::new(Reason::PeerVanished, fault.message);
+                return Poll::Ready(Some(Err(fault.into_status())));
+            }
             let mut trailers = HeaderMap::new();
             fault.into_status().add_header(&mut trailers)?;
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
-        let frame = ready!(Pin::new(body).poll_frame(context));
-        Poll::Ready(frame)
+        Pin::new(&mut this.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.1.is_over || self.0.is_end_stream()
+        self.in_force.is_over || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }
 
@@ -346,7 +334,7 @@ mod tests {
         let rule = Authorize::pinned(CertificateRole::Rating, &identity);
         let certificate = |name: &str| certificate_in(&keys.join(name)).unwrap();
         let in_force = InForce::new(rule.clone(), certificate("rating.pem"));
-        let mut sent = Asked(body(1), in_force);
+        let mut sent = Checked::sent(body(1), in_force);
         let (stream, _other) = tokio::io::duplex(64);
         let mut judged = Judged::new(stream, certificate("rating.pem"), rule.clone()).unwrap();
         assert_eq!(identity.peer_pin(), old);

@@ -117,6 +117,14 @@ pub enum TlsError {
 }
 
 impl TlsError {
+    /// What an error of the file system becomes, at that file.
+    pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// What to do, where that does not follow from the words of the error.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
@@ -232,10 +240,7 @@ impl TlsMaterial {
 /// # Errors
 /// [`TlsError::Exposed`] with the remedy; [`TlsError::File`].
 pub fn refuse_exposed(path: &Path) -> Result<(), TlsError> {
-    let metadata = std::fs::metadata(path).map_err(|source| TlsError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let metadata = std::fs::metadata(path).map_err(TlsError::at(path))?;
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(TlsError::Exposed {
@@ -247,10 +252,7 @@ pub fn refuse_exposed(path: &Path) -> Result<(), TlsError> {
 }
 
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = std::fs::read(path).map_err(|source| TlsError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let pem = std::fs::read(path).map_err(TlsError::at(path))?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     read.map_err(|_| TlsError::Pem {
         path: path.to_owned(),

@@ -49,10 +49,7 @@ impl PinSource {
             Self::Fixed(pin) => return Ok(vec![*pin]),
             Self::File(path) => path,
         };
-        let text = std::fs::read_to_string(path).map_err(|source| TlsError::File {
-            path: path.clone(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(TlsError::at(path))?;
         let wrong = |detail: String| TlsError::PinFile {
             path: path.clone(),
             detail,

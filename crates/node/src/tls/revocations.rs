@@ -32,10 +32,7 @@ impl Revocations {
     }
 
     fn add(&mut self, path: &Path) -> Result<(), TlsError> {
-        let pem = std::fs::read(path).map_err(|source| TlsError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        let pem = std::fs::read(path).map_err(TlsError::at(path))?;
         let wrong = || TlsError::Pem {
             path: path.to_owned(),
             expected: "revocation list",

@@ -46,10 +46,7 @@ pub enum SignerError {
 pub fn load(settings: &TlsSettings, own: &Inspected) -> Result<Signer, SignerError> {
     let path = settings.key.with_extension("sign");
     refuse_exposed(&path)?;
-    let pem = std::fs::read_to_string(&path).map_err(|source| TlsError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let pem = std::fs::read_to_string(&path).map_err(TlsError::at(&path))?;
     let pem = zeroize::Zeroizing::new(pem);
     let signer = Signer::from_pem(&pem).map_err(|source| SignerError::Form {
         path: path.clone(),

@@ -28,7 +28,6 @@ mod shares;
 mod social_block;
 mod social_stock;
 mod storage;
-mod summary;
 
 pub use close::{RatingClose, SocialClose};
 pub use continuation::{RatingContinuation, SocialContinuation, StockPlace};
@@ -41,4 +40,3 @@ pub use session::{RatingSession, SocialSession};
 pub use social_block::SocialBlock;
 pub use social_stock::SocialStock;
 pub use storage::{Bulk, DirectoryStorage, MemoryStorage, StockStorage, overwrite, replace};
-pub use summary::StockSummary;

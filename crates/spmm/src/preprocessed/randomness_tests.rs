@@ -68,7 +68,6 @@ fn copy(social: &SocialStock, disk: &MemoryStorage) -> SocialStock {
         keys: social.keys.clone(),
         shares: social.shares,
         in_session: false,
-        renewing: None,
     }
 }
 
@@ -159,7 +158,6 @@ fn answer(
         in_session: false,
         may_repeat: false,
         burnt_next: 0,
-        renewing: None,
     };
     let mut uploading = RatingBlock::new(again).unwrap();
     let mut answering = SocialBlock::new(social, memory_limit_bytes).unwrap();

@@ -66,29 +66,6 @@ impl RatingBlock {
         RatingBlock::uploading(stock, from.block, from.bodies)
     }
 
-    /// Block `block` of a stock opened for a new operator: answers only, nothing is uploaded.
-    /// The last block completes the stock.
-    ///
-    /// # Errors
-    /// [`SpmmError::ColumnsUsed`] for a block of which a column was used; [`SpmmError::OutOfRange`]
-    /// unless it is the one that is due: a block left out would open the difference of both Y.
-    pub fn again(stock: RatingStock, block: u32) -> Result<RatingBlock, SpmmError> {
-        let first_round = block.saturating_mul(stock.parameters().layout()?.rounds_per_block);
-        if stock.record.identity.is_some() || first_round < stock.record.cursor {
-            return Err(SpmmError::ColumnsUsed { round: first_round });
-        }
-        let due = u64::from(
-            stock
-                .renewing
-                .ok_or(SpmmError::ColumnsUsed { round: first_round })?,
-        );
-        in_range("block to answer anew", block, due, due)?;
-        let schedule = Schedule::answer(stock.parameters())?;
-        let block = Block::new(stock, block);
-        let receiving = Decrypting::state(&block, None)?;
-        Ok(RatingBlock(Runner::rating(schedule, block, receiving)))
-    }
-
     fn uploading(stock: RatingStock, block: u32, bodies: u32) -> Result<RatingBlock, SpmmError> {
         let schedule = Schedule::block(stock.parameters(), bodies, stock.record.frames)?;
         let fetches = stock.parameters().protocol.fetches_privately();
@@ -196,7 +173,7 @@ impl Sends<Block, ()> for Encrypting {
     }
 
     fn sent(self: Box<Self>, block: &mut Block) -> Result<State<Block, ()>, SpmmError> {
-        Decrypting::state(block, Some(*self.hasher.finalize().as_bytes()))
+        Decrypting::state(block, *self.hasher.finalize().as_bytes())
     }
 }
 
@@ -216,14 +193,14 @@ impl Sends<Block, ()> for Answers {
     }
 
     fn sent(self: Box<Self>, block: &mut Block) -> Result<State<Block, ()>, SpmmError> {
-        Decrypting::state(block, Some(*self.hasher.finalize().as_bytes()))
+        Decrypting::state(block, *self.hasher.finalize().as_bytes())
     }
 }
 
 /// W on its way to storage.
 struct Decrypting {
-    /// Digest of the upload, if it was sent now.
-    upload: Option<[u8; 32]>,
+    /// Digest of the upload.
+    upload: [u8; 32],
     buffer: Zeroizing<Vec<u64>>,
     /// The response that the buffer begins with.
     first: usize,
@@ -234,7 +211,7 @@ struct Decrypting {
 
 impl Decrypting {
     /// From the frames on that are on disk: none but of the block that was under way.
-    fn state(block: &Block, upload: Option<[u8; 32]>) -> Result<State<Block, ()>, SpmmError> {
+    fn state(block: &Block, upload: [u8; 32]) -> Result<State<Block, ()>, SpmmError> {
         let frames = block.stock.record.frames;
         let responses = Sizes::responses(block.stock.parameters())?;
         Ok(State::receive(Decrypting {
@@ -264,8 +241,7 @@ impl Receives<Block, ()> for Decrypting {
         let shares = decrypt_responses(&block.stock.keys, payload, piece.item_bytes())?;
         self.buffer.extend(shares);
         self.frames += 1;
-        // A stock whose Y has changed begins again from its first block.
-        if block.stock.renewing.is_none() && self.saves.is_due() {
+        if self.saves.is_due() {
             self.flush(block)?;
             block.stock.record.frames = self.frames;
             block.stock.save()?;

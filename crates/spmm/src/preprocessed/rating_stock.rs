@@ -27,9 +27,6 @@ pub struct RatingStock {
     pub(crate) may_repeat: bool,
     /// Rounds' columns that the next new message skips. In memory only: a restart meets anew.
     pub(crate) burnt_next: u32,
-    /// After the operator changed: the block to be answered anew next. All unused blocks are, in
-    /// order, before the stock is sealed; a restart begins again. In memory only for that reason.
-    pub(crate) renewing: Option<u32>,
 }
 
 /// An input that was given columns: the record says so on disk.
@@ -101,38 +98,6 @@ impl RatingStock {
         RatingStock::with_record(storage, record, pattern)
     }
 
-    /// The stock of a storage for another Y at P1, whose new commitment the peer announces:
-    /// every share is void until [`RatingBlock::again`](super::RatingBlock::again) has taken the
-    /// answers for all unused blocks anew.
-    ///
-    /// # Errors
-    /// [`SpmmError::Void`] when its offline phase never finished; the storage's.
-    pub fn open_for_new_operator(
-        storage: Arc<dyn StockStorage>,
-        pattern: Arc<PublicPattern>,
-        operator_commitment: [u8; 32],
-    ) -> Result<RatingStock, SpmmError> {
-        let mut record = RatingStock::read(storage.as_ref(), &pattern)?;
-        refuse_refetch(&record.terms.parameters)?;
-        let layout = record.terms.parameters.layout()?;
-        let interrupted =
-            (record.uploads.len() != layout.blocks as usize).then_some(VoidReason::Interrupted);
-        refuse_void(record.void.or(interrupted))?;
-        record.terms.operator_commitment = operator_commitment;
-        record.terms_digest = record.terms.digest(&pattern)?;
-        record.identity = None;
-        record.pending = None;
-        // Whole blocks only, as at P1.
-        record.cursor = record.cursor.div_ceil(layout.rounds_per_block) * layout.rounds_per_block;
-        record::save(storage.as_ref(), &record)?;
-        let first_unused = record.cursor / layout.rounds_per_block;
-        let stock = RatingStock::with_record(storage, record, pattern)?;
-        Ok(RatingStock {
-            renewing: Some(first_unused),
-            ..stock
-        })
-    }
-
     fn read(
         storage: &dyn StockStorage,
         pattern: &PublicPattern,
@@ -162,7 +127,6 @@ impl RatingStock {
             in_session: false,
             may_repeat: false,
             burnt_next: 0,
-            renewing: None,
         })
     }
 
@@ -174,12 +138,6 @@ impl RatingStock {
     /// The stock's name, once its offline phase is done.
     pub fn identity(&self) -> Option<[u8; 32]> {
         self.record.identity
-    }
-
-    /// Rounds whose columns are untouched.
-    pub fn remaining_rounds(&self) -> u32 {
-        let next = self.record.cursor.saturating_add(self.burnt_next);
-        self.parameters().rounds.saturating_sub(next)
     }
 
     /// The endpoint that announces the stock's public key, before its first block.
@@ -206,12 +164,11 @@ impl RatingStock {
     /// A block's answer is complete: the last one seals the stock under its identity.
     pub(crate) fn finish_block(
         &mut self,
-        upload: Option<[u8; 32]>,
+        upload: [u8; 32],
         is_last: bool,
     ) -> Result<(), SpmmError> {
-        self.record.uploads.extend(upload);
+        self.record.uploads.push(upload);
         self.record.frames = 0;
-        self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
             let public_key = &self.keys.public_key_bytes;
             self.record.identity = Some(identity(
@@ -285,16 +242,6 @@ pub(crate) fn refuse_void(void: Option<VoidReason>) -> Result<(), SpmmError> {
         None => Ok(()),
         Some(reason) => Err(SpmmError::Void { reason }),
     }
-}
-
-/// A changed Y needs other rows than were fetched: such a stock is made anew.
-pub(crate) fn refuse_refetch(parameters: &ProductParameters) -> Result<(), SpmmError> {
-    if parameters.protocol.fetches_privately() {
-        return Err(SpmmError::Void {
-            reason: VoidReason::OperatorChanged,
-        });
-    }
-    Ok(())
 }
 
 pub(crate) fn check_preprocessed(parameters: &ProductParameters) -> Result<(), SpmmError> {

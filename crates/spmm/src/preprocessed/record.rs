@@ -181,8 +181,8 @@ pub(crate) struct SocialRecord {
     pub(crate) answered: Option<Spent>,
     /// P1's own count of openings.
     pub(crate) openings: u32,
-    /// How often all unused blocks were answered anew, for another Y each time.
-    pub(crate) renewals: u32,
+    /// 0 in every record that a daemon has written.
+    pub(crate) reserved: u32,
     pub(crate) session: Nonces,
     pub(crate) tentative: Option<Nonces>,
     /// Did the last session end by agreement?

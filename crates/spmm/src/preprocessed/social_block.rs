@@ -69,35 +69,6 @@ impl SocialBlock {
         SocialBlock::receiving(stock, from, memory_limit_bytes)
     }
 
-    /// Block `block` of a stock opened for a new operator: answers the kept ciphertexts for all
-    /// returned rows, with fresh randomness because Y is another one.
-    ///
-    /// # Errors
-    /// [`SpmmError::ColumnsUsed`] for a block of which a column was opened; [`SpmmError::OutOfRange`]
-    /// unless it is the one that is due: a block left out would open the difference of both Y.
-    pub fn again(
-        stock: SocialStock,
-        block: u32,
-        memory_limit_bytes: usize,
-    ) -> Result<SocialBlock, SpmmError> {
-        let first_round = block.saturating_mul(stock.parameters().layout()?.rounds_per_block);
-        if stock.record.identity.is_some() || first_round < stock.record.cursor {
-            return Err(SpmmError::ColumnsUsed { round: first_round });
-        }
-        let due = u64::from(
-            stock
-                .renewing
-                .ok_or(SpmmError::ColumnsUsed { round: first_round })?,
-        );
-        in_range("block to answer anew", block, due, due)?;
-        let kept = stock.record.uploads.get(block as usize).copied();
-        let upload = kept.ok_or(SpmmError::UnreadableStock)?;
-        let schedule = Schedule::answer(stock.parameters())?;
-        let block = Block::new(stock, block, memory_limit_bytes)?;
-        let answering = Block::answering(upload);
-        Ok(SocialBlock(Runner::social(schedule, block, answering)))
-    }
-
     fn receiving(
         stock: SocialStock,
         from: &StockPlace,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use s3rec_algebra::Seed;
 use subtle::ConstantTimeEq;
 
-use super::rating_stock::{check_preprocessed, message_digest, refuse_refetch, refuse_void};
+use super::rating_stock::{check_preprocessed, message_digest, refuse_void};
 use super::record::{self, Nonces, SecretBytes, SocialRecord, Spent, VoidReason, identity};
 use super::shares::ShareFile;
 use super::{Bulk, StockStorage, StockTerms};
@@ -22,9 +22,6 @@ pub struct SocialStock {
     pub(crate) shares: ShareFile,
     /// Set by a finished [`SocialSession`](super::SocialSession).
     pub(crate) in_session: bool,
-    /// After the operator changed: the block to be answered anew next. All unused blocks are, in
-    /// order, before the stock is sealed; a restart begins again. In memory only for that reason.
-    pub(crate) renewing: Option<u32>,
 }
 
 impl SocialStock {
@@ -58,7 +55,7 @@ impl SocialStock {
             cursor: 0,
             answered: None,
             openings: 0,
-            renewals: 0,
+            reserved: 0,
             session: Nonces::NEVER_MET,
             tentative: None,
             closed: true,
@@ -74,7 +71,6 @@ impl SocialStock {
             keys: None,
             shares,
             in_session: false,
-            renewing: None,
         })
     }
 
@@ -119,44 +115,6 @@ impl SocialStock {
         Ok(stock)
     }
 
-    /// The stock of a storage for another Y: P0's ciphertexts stay, every share is void until
-    /// [`SocialBlock::again`](super::SocialBlock::again) has answered all unused blocks anew.
-    /// What is disclosed: that the data changed, and when.
-    ///
-    /// # Errors
-    /// As [`open`](SocialStock::open), but for the changed operand.
-    pub fn open_for_new_operator(
-        storage: Arc<dyn StockStorage>,
-        pattern: &PublicPattern,
-        operand: Arc<SocialOperand>,
-    ) -> Result<SocialStock, SpmmError> {
-        let mut stock = SocialStock::read(storage, pattern, operand)?;
-        refuse_void(stock.record.void)?;
-        refuse_refetch(stock.parameters())?;
-        let complete = stock.parameters().layout()?.blocks as usize;
-        if stock.record.uploads.len() != complete {
-            return Err(SpmmError::Void {
-                reason: VoidReason::Interrupted,
-            });
-        }
-        if stock.record.operand_digest.seed() != *stock.operand.digest() {
-            stock.record.renewals += 1;
-        }
-        stock.record.operand_digest = SecretBytes::of(stock.operand.digest());
-        stock.record.terms.operator_commitment = stock.operand.commitment();
-        stock.record.terms_digest = stock.record.terms.digest(pattern)?;
-        stock.record.identity = None;
-        stock.record.answered = None;
-        // Whole blocks only: a block of which a column was opened is not answered again.
-        let rounds_per_block = stock.parameters().layout()?.rounds_per_block;
-        let first_unused = stock.record.cursor.div_ceil(rounds_per_block);
-        stock.record.cursor = first_unused * rounds_per_block;
-        stock.renewing = Some(first_unused);
-        stock.save()?;
-        stock.restore_keys()?;
-        Ok(stock)
-    }
-
     fn read(
         storage: Arc<dyn StockStorage>,
         pattern: &PublicPattern,
@@ -175,7 +133,6 @@ impl SocialStock {
             keys: None,
             shares,
             in_session: false,
-            renewing: None,
         })
     }
 
@@ -194,16 +151,14 @@ impl SocialStock {
         self.record.openings
     }
 
-    /// −log₂ of the statistical distance of all that P0 has seen of this stock from its simulation,
-    /// rounded down: a stock whose blocks were answered anew counts as one more stock each time
-    /// (section 3.1, "per stock and adds up over stocks").
+    /// The same of the record of a stock that may be open elsewhere, as
+    /// [`DirectoryStorage::peek`](super::DirectoryStorage::peek) gives it.
     ///
     /// # Errors
-    /// Those of [`ProductParameters::layout`].
-    pub fn statistical_bits(&self) -> Result<u32, SpmmError> {
-        let stocks = self.record.renewals.saturating_add(1);
-        let lost = u32::BITS - (stocks - 1).leading_zeros();
-        Ok(self.parameters().statistical_bits()?.saturating_sub(lost))
+    /// [`SpmmError::UnreadableStock`].
+    pub fn openings_of(record: &[u8]) -> Result<u32, SpmmError> {
+        let record: SocialRecord = record::decode(record)?;
+        Ok(record.openings)
     }
 
     /// The next round that was never answered.
@@ -258,7 +213,6 @@ impl SocialStock {
     /// A block is answered and its shares are on disk: the last one seals the stock. The answer
     /// stays, for a P0 that has not received all of it.
     pub(crate) fn finish_block(&mut self, is_last: bool) -> Result<(), SpmmError> {
-        self.renewing = self.renewing.map(|block| block + 1);
         if is_last {
             let mut public_key = vec![0; Sizes::public_key(self.parameters())?.total_bytes()];
             self.storage.read_at(Bulk::PublicKey, 0, &mut public_key)?;

@@ -140,8 +140,8 @@ impl DirectoryStorage {
         })
     }
 
-    /// The record of a stock that somebody else may have open, for a
-    /// [`StockSummary`](super::StockSummary).
+    /// The record of a stock that somebody else may have open, for
+    /// [`SocialStock::openings_of`](super::SocialStock::openings_of).
     ///
     /// # Errors
     /// The file system's.

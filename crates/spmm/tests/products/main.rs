@@ -14,7 +14,6 @@ mod filmtrust;
 mod noise_first;
 mod pads;
 mod refusals;
-mod renewal;
 mod simulation;
 mod stock_refusals;
 mod stocks;

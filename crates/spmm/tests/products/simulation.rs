@@ -7,8 +7,8 @@ use crate::stocks;
 use crate::world::{Shape, World};
 use s3rec_algebra::RingMatrix;
 use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
-    SocialBlock, SocialClose, SocialOpening, SocialSession, SocialStock, VoidReason,
+    MemoryStorage, RatingClose, RatingOpening, RatingSession, RatingStock, SocialClose,
+    SocialOpening, SocialSession, SocialStock, VoidReason,
 };
 use s3rec_spmm::{Endpoint, Protocol, ReleasePolicy, SpmmError, Step, Uncounted};
 
@@ -19,15 +19,14 @@ pub(crate) const USERS: u32 = 6;
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) masked: BTreeMap<u32, Vec<u8>>,
-    /// By round: for which version of Y, for which M, which T.
-    pub(crate) answered: BTreeMap<u32, (usize, Vec<u8>, Vec<u8>)>,
-    /// By version of Y: the answer to the block.
-    pub(crate) blocks: BTreeMap<usize, Vec<u8>>,
+    /// By round: for which M, which T.
+    pub(crate) answered: BTreeMap<u32, (Vec<u8>, Vec<u8>)>,
 }
 
 pub(crate) struct Simulation {
-    pub(crate) worlds: [World; 2],
-    pub(crate) version: usize,
+    pub(crate) world: World,
+    /// With another Y.
+    other: World,
     pub(crate) rating_disk: MemoryStorage,
     pub(crate) social_disk: MemoryStorage,
     pub(crate) rating_backup: Option<MemoryStorage>,
@@ -83,19 +82,17 @@ impl Simulation {
             links: vec![(0, 1), (1, 2), (4, 3), (5, 0)],
             ..shape.clone()
         };
-        let worlds = [
-            World::with_bounds(&shape, (16, 32), 1),
-            World::with_bounds(&other, (16, 32), 1),
-        ];
+        let world = World::with_bounds(&shape, (16, 32), 1);
+        let other = World::with_bounds(&other, (16, 32), 1);
         let (rating_disk, social_disk) = (MemoryStorage::default(), MemoryStorage::default());
         let (rating, social) = stocks::offline(
-            &worlds[0],
+            &world,
             Arc::new(rating_disk.clone()),
             Arc::new(social_disk.clone()),
         );
         Simulation {
-            worlds,
-            version: 0,
+            world,
+            other,
             rating_disk,
             social_disk,
             rating_backup: None,
@@ -157,12 +154,8 @@ impl Simulation {
         }
     }
 
-    pub(crate) fn world(&self) -> &World {
-        &self.worlds[self.version]
-    }
-
     pub(crate) fn start_both(&mut self) -> Result<(), SpmmError> {
-        let world = &self.worlds[self.version];
+        let world = &self.world;
         if self.rating.is_none() {
             self.rating = Some(RatingStock::open(
                 Arc::new(self.rating_disk.clone()),
@@ -217,7 +210,7 @@ impl Simulation {
             return;
         }
         let (rating, social) = (self.rating.take().unwrap(), self.social.take().unwrap());
-        let factors = self.world().factors[input].clone();
+        let factors = self.world.factors[input].clone();
         let mut sending = match RatingOpening::new(rating, &factors) {
             Ok(sending) => sending,
             Err(error) => return self.refused(error),
@@ -264,7 +257,7 @@ impl Simulation {
             "the columns of round {round} mask two inputs"
         );
         if let Some(answer) = answer {
-            let now = (self.version, masked, answer);
+            let now = (masked, answer);
             let first = self
                 .seen
                 .answered
@@ -272,14 +265,14 @@ impl Simulation {
                 .or_insert_with(|| now.clone());
             assert!(
                 *first == now,
-                "the columns of round {round} are opened for two M, two Y or with two noises"
+                "the columns of round {round} are opened for two M or with two noises"
             );
         }
     }
 
     pub(crate) fn check(&self, product: &RingMatrix, input: usize) {
-        if self.world().parameters.release == ReleasePolicy::Exact {
-            assert_eq!(*product, self.world().expected(input));
+        if self.world.parameters.release == ReleasePolicy::Exact {
+            assert_eq!(*product, self.world.expected(input));
         }
     }
 
@@ -296,51 +289,19 @@ impl Simulation {
             (Some(rating), Some(closed.into_stock()), false);
     }
 
-    /// P1's data changes: the stock is void for it; then both answer anew from kept ciphertexts.
+    /// P1's data changes: the stock is void for it.
     pub(crate) fn change_operator(&mut self) {
-        if self.version == 1 {
-            return;
-        }
         self.kill(Kills::Both);
-        let other = &self.worlds[1];
-        let disk = || Arc::new(self.social_disk.clone());
-        let refusal = SocialStock::open(disk(), &other.pattern, Arc::clone(&other.operand));
+        let other = &self.other;
+        let disk = Arc::new(self.social_disk.clone());
+        let refusal = SocialStock::open(disk, &other.pattern, Arc::clone(&other.operand));
         assert!(matches!(
             refusal,
             Err(SpmmError::Void {
                 reason: VoidReason::OperatorChanged | VoidReason::Restored
             })
         ));
-        self.version = 1;
-        let social =
-            SocialStock::open_for_new_operator(disk(), &other.pattern, Arc::clone(&other.operand));
-        let rating = RatingStock::open_for_new_operator(
-            Arc::new(self.rating_disk.clone()),
-            Arc::clone(&other.pattern),
-            other.operand.commitment(),
-        );
-        let (Ok(rating), Ok(social)) = (rating, social) else {
-            self.void = true;
-            return;
-        };
-        let (Ok(mut taking), Ok(mut answering)) = (
-            RatingBlock::again(rating, 0),
-            SocialBlock::again(social, 0, 1 << 20),
-        ) else {
-            // A column of the only block was used: nothing of it may be answered for another Y.
-            self.void = true;
-            return;
-        };
-        let mut answer = Vec::new();
-        exchange(&mut taking, &mut answering, usize::MAX, |_, payload| {
-            answer.extend_from_slice(payload)
-        })
-        .unwrap();
-        assert!(self.seen.blocks.values().all(|earlier| *earlier != answer));
-        self.seen.blocks.insert(self.version, answer);
-        self.rating = Some(taking.into_stock().unwrap());
-        self.social = Some(answering.into_stock().unwrap());
-        // Backups of the old data are of another stock from now on; restoring one is a test of its own.
+        self.void = true;
     }
 }
 

@@ -9,12 +9,12 @@ use crate::world::{Shape, World, space};
 use s3rec_algebra::Seed;
 use s3rec_spmm::pair::{self, Honest};
 use s3rec_spmm::preprocessed::{
-    MemoryStorage, RatingBlock, RatingOpening, RatingSession, RatingStock, SocialBlock,
-    SocialSession, SocialStock, StockStorage, StockTerms,
+    MemoryStorage, RatingBlock, RatingClose, RatingOpening, RatingSession, RatingStock,
+    SocialBlock, SocialClose, SocialSession, SocialStock, StockStorage, StockTerms,
 };
 use s3rec_spmm::{
-    Endpoint, OperatorKind, PatternPolicy, ProductParameters, Protocol, PublicPattern,
-    ReleasePolicy, SocialOperand, SpmmError, Uncounted, he,
+    Endpoint, Frame, OperatorKind, PatternPolicy, ProductParameters, Protocol, PublicPattern,
+    ReleasePolicy, SocialOperand, SpmmError, Step, Uncounted, he,
 };
 
 #[test]
@@ -266,23 +266,59 @@ fn a_stock_is_of_a_protocol_that_has_one_and_of_some_rows() {
     }
 }
 
-/// Other rows would have to be fetched than P1 asked for: which changed would show.
 #[test]
-fn a_fetched_stock_is_not_answered_for_another_operator() {
-    let shape = Shape {
-        operator: OperatorKind::OutAverage,
-        protocol: Protocol::PreprocessedPir,
-        ..shape()
+fn only_who_has_met_may_close() {
+    let (rating, social) = stocks::offline(&world(), disk(), disk());
+    let (mut closing, mut closed) = (RatingClose::new(rating), SocialClose::new(social));
+    let refused = closing.poll_send().err();
+    assert!(
+        matches!(refused, Some(SpmmError::Unfinished { .. })),
+        "{refused:?}"
+    );
+    // Nor does P1 note it, whoever asks.
+    let asked = Frame {
+        step: Step::Cursor,
+        sequence: 0,
+        payload: vec![0; 32],
     };
-    let world = World::new(&shape, 21);
-    let (rating_disk, social_disk) = (disk(), disk());
-    let _ = stocks::offline(&world, rating_disk.clone(), social_disk.clone());
-    let operand = Arc::clone(&world.operand);
-    let social = SocialStock::open_for_new_operator(social_disk, &world.pattern, operand);
-    assert!(matches!(social, Err(SpmmError::Void { .. })));
-    let pattern = Arc::clone(&world.pattern);
-    let rating = RatingStock::open_for_new_operator(rating_disk, pattern, [1; 32]);
-    assert!(matches!(rating, Err(SpmmError::Void { .. })));
+    let refused = closed.receive(asked).err();
+    assert!(
+        matches!(refused, Some(SpmmError::Unfinished { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn no_round_beyond_those_agreed_is_answered() {
+    let world = World::new(&Shape::new(3, 2, vec![(0, 1)]), 1);
+    let seed = he::public_key_seed(&[1; 32], &[2; 32], b"rounds");
+    let rating = he::RatingKeys::generate(&world.parameters, &seed).unwrap();
+    let mut sending = he::RatingKeySetup::new(&rating).unwrap();
+    let mut taking = he::SocialKeySetup::new(&world.parameters, &seed).unwrap();
+    pair::run(&mut sending, &mut taking, &mut pair::Honest).unwrap();
+    let keys = Arc::new(taking.into_keys().unwrap());
+    assert!(
+        he::SocialRound::new(
+            &keys,
+            &world.operand,
+            world.parameters.rounds - 1,
+            Uncounted,
+            &space()
+        )
+        .is_ok()
+    );
+    let error = he::SocialRound::new(
+        &keys,
+        &world.operand,
+        world.parameters.rounds,
+        Uncounted,
+        &space(),
+    )
+    .err();
+    assert!(
+        matches!(error, Some(SpmmError::OutOfRange { .. })),
+        "{error:?}"
+    );
 }
 
 /// Columns may be given to the first message before the parties meet, once.
@@ -295,10 +331,9 @@ fn the_first_message_takes_the_first_columns_and_only_those() {
     unsealed.reserve_first(&world.factors[0]).unwrap();
     assert_eq!(unsealed.cursor(), 0);
     let (mut rating, social) = stocks::offline(&world, disk(), disk());
-    assert_eq!(rating.remaining_rounds(), 4);
     rating.reserve_first(&world.factors[0]).unwrap();
     rating.reserve_first(&world.factors[1]).unwrap();
-    assert_eq!((rating.cursor(), rating.remaining_rounds()), (1, 3));
+    assert_eq!(rating.cursor(), 1);
     let (_, (rating, social)) = open(&world, 0, stocks::meet(rating, social));
     assert_eq!(
         (rating.cursor(), social.cursor(), social.openings()),

@@ -4,19 +4,13 @@ use s3rec_sparse::{BoundsRule, PublicBounds, StatedBounds};
 
 use crate::{WireError, field, v1};
 
+named!(rule_to_wire, rule_from_wire: BoundsRule { Stated, Ladder }, BoundsRule);
+
 /// # Errors
 /// [`WireError`] naming the field that is missing or out of range.
 pub fn bounds_from_wire(message: Option<v1::PublicBounds>) -> Result<PublicBounds, WireError> {
     let message = message.ok_or(WireError::Missing { field: "bounds" })?;
-    let rule = match field::enumeration("bounds.rule", message.rule)? {
-        v1::BoundsRule::Stated => BoundsRule::Stated,
-        v1::BoundsRule::Ladder => BoundsRule::Ladder,
-        v1::BoundsRule::Unspecified => {
-            return Err(WireError::Missing {
-                field: "bounds.rule",
-            });
-        }
-    };
+    let rule = rule_from_wire("bounds.rule", message.rule)?;
     if message.links == 0 {
         return Err(WireError::Missing {
             field: "bounds.links",
@@ -37,11 +31,7 @@ pub fn bounds_to_wire(bounds: &PublicBounds) -> v1::PublicBounds {
     v1::PublicBounds {
         degree: bounds.stated.degree,
         links: bounds.stated.links,
-        rule: match bounds.rule {
-            BoundsRule::Stated => v1::BoundsRule::Stated,
-            BoundsRule::Ladder => v1::BoundsRule::Ladder,
-        }
-        .into(),
+        rule: rule_to_wire(bounds.rule).into(),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Events of a job.
 
 use s3rec_job::report::PhaseCost;
-use s3rec_job::{AgreedParameters, JobCost, JobEvent, JobState, Party};
+use s3rec_job::{JobCost, JobEvent, JobState, Party};
 
+use super::parameters::{agreed_from_wire, agreed_to_wire};
 use super::{
-    friends_parameters_from_wire, friends_parameters_to_wire, overlap_from_wire, overlap_to_wire,
-    parameters_from_wire, parameters_to_wire, phase_from_wire, phase_to_wire, round_from_wire,
+    overlap_from_wire, overlap_to_wire, phase_from_wire, phase_to_wire, round_from_wire,
     round_to_wire,
 };
 use crate::v1;
@@ -121,13 +121,11 @@ pub fn event_from_wire(message: v1::JobEvent) -> JobEvent {
 /// The message.
 #[must_use]
 pub fn job_cost_to_wire(job: String, cost: &JobCost) -> v1::JobCostResponse {
-    let parameters = cost.parameters.as_ref();
-    let product = parameters.and_then(AgreedParameters::product);
-    let friends = parameters.and_then(AgreedParameters::friends);
+    let (parameters, friends_parameters) = agreed_to_wire(cost.parameters.as_ref());
     v1::JobCostResponse {
         job_id: job,
-        parameters: product.and_then(|parameters| parameters_to_wire(parameters).ok()),
-        friends_parameters: friends.map(friends_parameters_to_wire),
+        parameters,
+        friends_parameters,
         offline: Some(cost_to_wire(&cost.offline)),
         online: Some(cost_to_wire(&cost.online)),
         peak_rss_bytes: cost.peak_rss_bytes,
@@ -139,16 +137,9 @@ pub fn job_cost_to_wire(job: String, cost: &JobCost) -> v1::JobCostResponse {
 /// what was counted stands.
 #[must_use]
 pub fn job_cost_from_wire(message: v1::JobCostResponse) -> JobCost {
-    let product = message
-        .parameters
-        .and_then(|parameters| parameters_from_wire(&parameters).ok());
-    let friends = message
-        .friends_parameters
-        .and_then(|parameters| friends_parameters_from_wire(&parameters).ok());
+    let product = message.parameters.as_ref();
     JobCost {
-        parameters: product
-            .map(AgreedParameters::from)
-            .or(friends.map(AgreedParameters::from)),
+        parameters: agreed_from_wire(product, message.friends_parameters.as_ref()),
         offline: message.offline.map(cost_from_wire).unwrap_or_default(),
         online: message.online.map(cost_from_wire).unwrap_or_default(),
         peak_rss_bytes: message.peak_rss_bytes,

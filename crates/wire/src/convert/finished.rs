@@ -1,16 +1,15 @@
 //! What P0 keeps of finished jobs.
 
 use s3rec_job::{
-    AgreedParameters, Evaluation, FinishedJob, FriendsLearnt, FriendsResult, JobResult,
-    ModelRecord, Standardisation, TrainedResult,
+    Evaluation, FinishedJob, FriendsLearnt, FriendsResult, JobResult, ModelRecord, Standardisation,
+    TrainedResult,
 };
 
+use super::parameters::{agreed_from_wire, agreed_to_wire};
 use super::settings::{model_from_wire, model_to_wire};
 use super::{
-    cost_from_wire, cost_to_wire, friends_parameters_from_wire, friends_parameters_to_wire,
-    guarantee_from_wire, guarantee_to_wire, metrics_from_wire, metrics_to_wire,
-    parameters_from_wire, parameters_to_wire, round_from_wire, round_to_wire, verdict_from_wire,
-    verdict_to_wire,
+    cost_from_wire, cost_to_wire, guarantee_from_wire, guarantee_to_wire, metrics_from_wire,
+    metrics_to_wire, round_from_wire, round_to_wire, verdict_from_wire, verdict_to_wire,
 };
 use crate::{WireError, v1};
 
@@ -24,12 +23,10 @@ alike!(learnt_to_wire, learnt_from_wire: FriendsLearnt {
 /// The message, without what is kept elsewhere: the job itself and what it disclosed.
 #[must_use]
 pub fn finished_to_wire(job: &FinishedJob) -> v1::JobReportResponse {
-    let parameters = job.parameters.as_ref();
-    let product = parameters.and_then(AgreedParameters::product);
-    let friends = parameters.and_then(AgreedParameters::friends);
+    let (parameters, friends_parameters) = agreed_to_wire(job.parameters.as_ref());
     let report = v1::JobReportResponse {
-        parameters: product.and_then(|parameters| parameters_to_wire(parameters).ok()),
-        friends_parameters: friends.map(friends_parameters_to_wire),
+        parameters,
+        friends_parameters,
         offline: Some(cost_to_wire(&job.offline)),
         online: Some(cost_to_wire(&job.online)),
         peak_rss_bytes: job.peak_rss_bytes,
@@ -66,13 +63,8 @@ pub fn finished_to_wire(job: &FinishedJob) -> v1::JobReportResponse {
 #[must_use]
 pub fn finished_from_wire(message: v1::JobReportResponse) -> FinishedJob {
     let product = message.parameters.as_ref();
-    let product = product.and_then(|parameters| parameters_from_wire(parameters).ok());
-    let friends = message.friends_parameters.as_ref();
-    let friends = friends.and_then(|parameters| friends_parameters_from_wire(parameters).ok());
     FinishedJob {
-        parameters: product
-            .map(AgreedParameters::from)
-            .or(friends.map(AgreedParameters::from)),
+        parameters: agreed_from_wire(product, message.friends_parameters.as_ref()),
         offline: message.offline.map(cost_from_wire).unwrap_or_default(),
         online: message.online.map(cost_from_wire).unwrap_or_default(),
         peak_rss_bytes: message.peak_rss_bytes,
@@ -86,7 +78,7 @@ pub fn finished_from_wire(message: v1::JobReportResponse) -> FinishedJob {
                 guarantee: guarantee_from_wire(guarantee),
                 statement: message.guarantee_statement,
                 learnt: message.friends.map(learnt_from_wire),
-                verdict: message.verdict.as_ref().map(verdict_from_wire),
+                verdict: message.verdict.map(verdict_from_wire),
             }),
             None => JobResult::Trained(TrainedResult {
                 quality: message.quality.map(metrics_from_wire),

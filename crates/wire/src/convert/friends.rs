@@ -6,22 +6,7 @@ use s3rec_spmm::noise_first::{NoiseFirstError, ParameterNumbers, Parameters, Sid
 
 use crate::{WireError, field, v1};
 
-fn sides_from_wire(name: &'static str, value: i32) -> Result<Sides, WireError> {
-    Ok(match field::enumeration::<v1::Sides>(name, value)? {
-        v1::Sides::One => Sides::One,
-        v1::Sides::Two => Sides::Two,
-        v1::Sides::Unspecified => return Err(WireError::Missing { field: name }),
-    })
-}
-
-/// The wire's name of a release's sides.
-#[must_use]
-pub fn sides_to_wire(sides: Sides) -> v1::Sides {
-    match sides {
-        Sides::One => v1::Sides::One,
-        Sides::Two => v1::Sides::Two,
-    }
-}
+named!(sides_to_wire, sides_from_wire: Sides { One, Two }, Sides);
 
 /// # Errors
 /// [`WireError`] naming the field that is missing or out of range.

@@ -9,79 +9,13 @@ use crate::v1;
 
 alike!(part_to_wire, part_from_wire: FilePart { kind, file_name, length, column }, FilePart);
 
-/// What the message says of a file; nothing of it is checked.
-#[must_use]
-pub fn file_header_from_wire(message: v1::FileHeader) -> FileHeader {
-    let parts = message.parts.into_iter().map(part_from_wire);
-    FileHeader {
-        file_name: message.file_name,
-        dataset: message.dataset,
-        delimiter: message.delimiter,
-        has_header: message.has_header,
-        no_header: message.no_header,
-        index_column: message.index_column,
-        decimal_comma: message.decimal_comma,
-        drop_missing: message.drop_missing,
-        scale_min: message.scale_min,
-        scale_max: message.scale_max,
-        drop_out_of_scale: message.drop_out_of_scale,
-        counts: message.counts,
-        gzip: message.gzip,
-        fold_case: message.fold_case,
-        user_column: message.user_column,
-        item_column: message.item_column,
-        rating_column: message.rating_column,
-        timestamp_column: message.timestamp_column,
-        truster_column: message.truster_column,
-        trustee_column: message.trustee_column,
-        weight_column: message.weight_column,
-        adjacency: message.adjacency,
-        undirected: message.undirected,
-        any_weight: message.any_weight,
-        lineage: message.lineage,
-        ratings: message.ratings,
-        length: message.length,
-        digest: message.digest,
-        parts: parts.collect(),
-    }
-}
-
-/// The message.
-#[must_use]
-pub fn file_header_to_wire(header: FileHeader) -> v1::FileHeader {
-    let parts = header.parts.iter().map(part_to_wire).collect();
-    v1::FileHeader {
-        file_name: header.file_name,
-        dataset: header.dataset,
-        delimiter: header.delimiter,
-        has_header: header.has_header,
-        no_header: header.no_header,
-        index_column: header.index_column,
-        decimal_comma: header.decimal_comma,
-        drop_missing: header.drop_missing,
-        scale_min: header.scale_min,
-        scale_max: header.scale_max,
-        drop_out_of_scale: header.drop_out_of_scale,
-        counts: header.counts,
-        gzip: header.gzip,
-        fold_case: header.fold_case,
-        user_column: header.user_column,
-        item_column: header.item_column,
-        rating_column: header.rating_column,
-        timestamp_column: header.timestamp_column,
-        truster_column: header.truster_column,
-        trustee_column: header.trustee_column,
-        weight_column: header.weight_column,
-        adjacency: header.adjacency,
-        undirected: header.undirected,
-        any_weight: header.any_weight,
-        lineage: header.lineage,
-        ratings: header.ratings,
-        length: header.length,
-        digest: header.digest,
-        parts,
-    }
-}
+// Nothing of it is checked.
+alike!(pub file_header_to_wire, file_header_from_wire: FileHeader {
+    file_name, dataset, delimiter, has_header, no_header, index_column, decimal_comma, drop_missing,
+    scale_min, scale_max, drop_out_of_scale, counts, gzip, fold_case, user_column, item_column,
+    rating_column, timestamp_column, truster_column, trustee_column, weight_column, adjacency,
+    undirected, any_weight, lineage, ratings, length, digest, parts each (part_to_wire, part_from_wire),
+}, FileHeader);
 
 /// The message; only for the platform's own operators.
 #[must_use]

@@ -85,7 +85,7 @@ pub fn disclosure_from_wire(message: v1::Disclosure) -> Result<JobDisclosure, Wi
             .transpose()?,
         pattern: match pattern {
             0 => None,
-            pattern => Some(pattern_from_wire(pattern)?),
+            pattern => Some(pattern_from_wire("pattern_policy", pattern)?),
         },
         job: message.job_id,
         peer: message.peer,

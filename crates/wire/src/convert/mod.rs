@@ -1,20 +1,61 @@
 //! Strict conversions between messages and native forms.
 
-/// Conversions between a message and a native form that have the same fields.
+/// Conversions between a message and a native form that have the same fields. A field that holds
+/// further messages says by which functions each is converted: `parts each (to, from)`.
 macro_rules! alike {
-    ($vis:vis $to:ident, $from:ident: $own:ident { $($field:ident),+ $(,)? }, $message:ident) => {
+    ($vis:vis $to:ident, $from:ident: $own:ident {
+        $($field:ident $($many:ident ($there:ident, $back:ident))?),+ $(,)?
+    }, $message:ident) => {
         /// The message.
         #[must_use]
         $vis fn $to(own: &$own) -> $crate::v1::$message {
             let $own { $($field),+ } = own.to_owned();
-            $crate::v1::$message { $($field),+ }
+            $crate::v1::$message { $($field: converted!(to $field $($many $there)?)),+ }
         }
 
         /// What the message says.
         #[must_use]
         $vis fn $from(message: $crate::v1::$message) -> $own {
             let $crate::v1::$message { $($field),+ } = message;
-            $own { $($field),+ }
+            $own { $($field: converted!(from $field $($many $back)?)),+ }
+        }
+    };
+}
+
+/// One field of [`alike`].
+macro_rules! converted {
+    ($way:ident $field:ident) => {
+        $field
+    };
+    (to $field:ident each $convert:ident) => {
+        $field.iter().map($convert).collect()
+    };
+    (from $field:ident each $convert:ident) => {
+        $field.into_iter().map($convert).collect()
+    };
+}
+
+/// Conversions between an enumeration of the conversation and one of ours that have the same names.
+macro_rules! named {
+    ($vis:vis $to:ident, $from:ident: $own:ident { $($name:ident),+ $(,)? }, $message:ident) => {
+        /// The wire's name.
+        #[must_use]
+        $vis fn $to(own: $own) -> $crate::v1::$message {
+            match own {
+                $($own::$name => $crate::v1::$message::$name,)+
+            }
+        }
+
+        /// Refuses what the conversation leaves open or this version does not know.
+        ///
+        /// # Errors
+        /// [`WireError::Missing`](crate::WireError::Missing),
+        /// [`WireError::UnknownEnum`](crate::WireError::UnknownEnum).
+        $vis fn $from(field: &'static str, value: i32) -> Result<$own, $crate::WireError> {
+            match $crate::field::enumeration::<$crate::v1::$message>(field, value)? {
+                $($crate::v1::$message::$name => Ok($own::$name),)+
+                $crate::v1::$message::Unspecified => Err($crate::WireError::Missing { field }),
+            }
         }
     };
 }
@@ -54,7 +95,6 @@ pub use frame::{ChunkHeader, Direction, chunk_of_header, frame_bytes, header_of}
 pub use friends::{
     FriendsRefused, friends_parameters_from_wire, friends_parameters_to_wire,
     friends_release_from_wire, friends_release_to_wire, guarantee_from_wire, guarantee_to_wire,
-    sides_to_wire,
 };
 pub use head::{head_from_wire, head_to_wire};
 pub use imported::{

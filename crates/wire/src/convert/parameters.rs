@@ -1,10 +1,12 @@
 //! The product's parameters. Both sides hold the same and check them for themselves.
 
+use s3rec_job::AgreedParameters;
 use s3rec_spmm::ProductParameters;
 
 use super::{
-    operator_from_wire, operator_to_wire, pattern_from_wire, pattern_to_wire, protocol_from_wire,
-    protocol_to_wire, release_from_wire, release_to_wire,
+    friends_parameters_from_wire, friends_parameters_to_wire, operator_from_wire, operator_to_wire,
+    pattern_from_wire, pattern_to_wire, protocol_from_wire, protocol_to_wire, release_from_wire,
+    release_to_wire,
 };
 use crate::record::Record;
 use crate::{WireError, v1};
@@ -55,9 +57,9 @@ pub fn parameters_from_wire(
     message: &v1::ProductParameters,
 ) -> Result<ProductParameters, WireError> {
     let parameters = ProductParameters {
-        protocol: protocol_from_wire(message.protocol)?,
-        operator: operator_from_wire(message.operator)?,
-        pattern: pattern_from_wire(message.pattern_policy)?,
+        protocol: protocol_from_wire("protocol", message.protocol)?,
+        operator: operator_from_wire("operator", message.operator)?,
+        pattern: pattern_from_wire("pattern_policy", message.pattern_policy)?,
         release: release_from_wire(message.release_policy)?,
         users: message.users,
         uploaded_rows: message.uploaded_rows,
@@ -82,6 +84,29 @@ pub fn parameters_from_wire(
             field: "parameters",
         }),
     }
+}
+
+/// The messages of what was agreed on, of which one is there at most.
+pub(super) fn agreed_to_wire(
+    agreed: Option<&AgreedParameters>,
+) -> (Option<v1::ProductParameters>, Option<v1::FriendsParameters>) {
+    let product = agreed.and_then(AgreedParameters::product);
+    let friends = agreed.and_then(AgreedParameters::friends);
+    (
+        product.and_then(|product| parameters_to_wire(product).ok()),
+        friends.map(friends_parameters_to_wire),
+    )
+}
+
+/// What was agreed on; parameters that this version refuses are left out.
+pub(super) fn agreed_from_wire(
+    product: Option<&v1::ProductParameters>,
+    friends: Option<&v1::FriendsParameters>,
+) -> Option<AgreedParameters> {
+    let product = product.and_then(|product| parameters_from_wire(product).ok());
+    let friends = friends.and_then(|friends| friends_parameters_from_wire(friends).ok());
+    let product = product.map(AgreedParameters::from);
+    product.or(friends.map(AgreedParameters::from))
 }
 
 /// The digest by which both sides name the agreed parameters: BLAKE3 over the message, whose

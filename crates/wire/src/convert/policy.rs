@@ -6,81 +6,17 @@ use s3rec_spmm::{Protocol, ReleasePolicy};
 use super::{friends_release_from_wire, friends_release_to_wire};
 use crate::{WireError, field, v1};
 
-/// # Errors
-/// [`WireError::Missing`], [`WireError::UnknownEnum`].
-pub fn protocol_from_wire(value: i32) -> Result<Protocol, WireError> {
-    Ok(
-        match field::enumeration::<v1::Protocol>("protocol", value)? {
-            v1::Protocol::He => Protocol::He,
-            v1::Protocol::HePir => Protocol::HePir,
-            v1::Protocol::Preprocessed => Protocol::Preprocessed,
-            v1::Protocol::PreprocessedPir => Protocol::PreprocessedPir,
-            v1::Protocol::NoiseFirst => Protocol::NoiseFirst,
-            v1::Protocol::Unspecified => return Err(WireError::Missing { field: "protocol" }),
-        },
-    )
-}
+named!(pub protocol_to_wire, protocol_from_wire: Protocol {
+    He, HePir, Preprocessed, PreprocessedPir, NoiseFirst,
+}, Protocol);
 
-/// The wire's name of a protocol.
-#[must_use]
-pub fn protocol_to_wire(protocol: Protocol) -> v1::Protocol {
-    match protocol {
-        Protocol::He => v1::Protocol::He,
-        Protocol::HePir => v1::Protocol::HePir,
-        Protocol::Preprocessed => v1::Protocol::Preprocessed,
-        Protocol::PreprocessedPir => v1::Protocol::PreprocessedPir,
-        Protocol::NoiseFirst => v1::Protocol::NoiseFirst,
-    }
-}
+named!(pub operator_to_wire, operator_from_wire: OperatorKind {
+    Laplacian, NormalizedLaplacian, OutAverage, Friends,
+}, Operator);
 
-/// # Errors
-/// [`WireError::Missing`], [`WireError::UnknownEnum`].
-pub fn operator_from_wire(value: i32) -> Result<OperatorKind, WireError> {
-    Ok(
-        match field::enumeration::<v1::Operator>("operator", value)? {
-            v1::Operator::Laplacian => OperatorKind::Laplacian,
-            v1::Operator::NormalizedLaplacian => OperatorKind::NormalizedLaplacian,
-            v1::Operator::OutAverage => OperatorKind::OutAverage,
-            v1::Operator::Friends => OperatorKind::Friends,
-            v1::Operator::Unspecified => return Err(WireError::Missing { field: "operator" }),
-        },
-    )
-}
-
-/// The wire's name of an operator.
-#[must_use]
-pub fn operator_to_wire(operator: OperatorKind) -> v1::Operator {
-    match operator {
-        OperatorKind::Laplacian => v1::Operator::Laplacian,
-        OperatorKind::NormalizedLaplacian => v1::Operator::NormalizedLaplacian,
-        OperatorKind::OutAverage => v1::Operator::OutAverage,
-        OperatorKind::Friends => v1::Operator::Friends,
-    }
-}
-
-/// # Errors
-/// [`WireError::Missing`], [`WireError::UnknownEnum`].
-pub fn pattern_from_wire(value: i32) -> Result<PatternPolicy, WireError> {
-    let name = "pattern_policy";
-    Ok(
-        match field::enumeration::<v1::PatternPolicy>(name, value)? {
-            v1::PatternPolicy::Nothing => PatternPolicy::Nothing,
-            v1::PatternPolicy::ActiveRows => PatternPolicy::ActiveRows,
-            v1::PatternPolicy::ActiveRowsAndColumns => PatternPolicy::ActiveRowsAndColumns,
-            v1::PatternPolicy::Unspecified => return Err(WireError::Missing { field: name }),
-        },
-    )
-}
-
-/// The wire's name of a pattern policy.
-#[must_use]
-pub fn pattern_to_wire(policy: PatternPolicy) -> v1::PatternPolicy {
-    match policy {
-        PatternPolicy::Nothing => v1::PatternPolicy::Nothing,
-        PatternPolicy::ActiveRows => v1::PatternPolicy::ActiveRows,
-        PatternPolicy::ActiveRowsAndColumns => v1::PatternPolicy::ActiveRowsAndColumns,
-    }
-}
+named!(pub pattern_to_wire, pattern_from_wire: PatternPolicy {
+    Nothing, ActiveRows, ActiveRowsAndColumns,
+}, PatternPolicy);
 
 /// # Errors
 /// [`WireError::Missing`], [`WireError::UnknownEnum`], and for the parameters of the kind
@@ -158,14 +94,14 @@ pub fn release_to_wire(release: &ReleasePolicy) -> v1::ReleasePolicy {
 #[must_use]
 pub fn protocol_named(name: &str) -> Option<Protocol> {
     let protocol = v1::Protocol::from_str_name(name)?;
-    protocol_from_wire(protocol.into()).ok()
+    protocol_from_wire("protocol", protocol.into()).ok()
 }
 
 /// The pattern policy of that name: `PATTERN_POLICY_NOTHING`.
 #[must_use]
 pub fn pattern_named(name: &str) -> Option<PatternPolicy> {
     let pattern = v1::PatternPolicy::from_str_name(name)?;
-    pattern_from_wire(pattern.into()).ok()
+    pattern_from_wire("pattern_policy", pattern.into()).ok()
 }
 
 /// That name where it is one of a kind of release: `RELEASE_KIND_EXACT`.
@@ -188,15 +124,15 @@ mod tests {
     #[test]
     fn unknown_and_unset_values_are_refused() {
         assert!(matches!(
-            protocol_from_wire(0),
+            protocol_from_wire("protocol", 0),
             Err(WireError::Missing { .. })
         ));
         assert!(matches!(
-            protocol_from_wire(99),
+            protocol_from_wire("protocol", 99),
             Err(WireError::UnknownEnum { actual: 99, .. })
         ));
-        assert!(operator_from_wire(-1).is_err());
-        assert!(pattern_from_wire(4).is_err());
+        assert!(operator_from_wire("operator", -1).is_err());
+        assert!(pattern_from_wire("pattern_policy", 4).is_err());
         assert!(release_from_wire(None).is_err());
     }
 

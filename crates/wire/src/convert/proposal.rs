@@ -25,26 +25,7 @@ pub fn job_id(field: &'static str, text: &str) -> Result<JobId, WireError> {
     JobId::parse(text).ok_or(WireError::Form { field, expected })
 }
 
-/// # Errors
-/// [`WireError::Missing`], [`WireError::UnknownEnum`].
-pub fn solver_from_wire(field: &'static str, value: i32) -> Result<SolverKind, WireError> {
-    Ok(match field::enumeration::<v1::Solver>(field, value)? {
-        v1::Solver::Gd => SolverKind::Gd,
-        v1::Solver::Adam => SolverKind::Adam,
-        v1::Solver::Als => SolverKind::Als,
-        v1::Solver::Unspecified => return Err(WireError::Missing { field }),
-    })
-}
-
-/// The wire's name of a solver.
-#[must_use]
-pub fn solver_to_wire(solver: SolverKind) -> v1::Solver {
-    match solver {
-        SolverKind::Gd => v1::Solver::Gd,
-        SolverKind::Adam => v1::Solver::Adam,
-        SolverKind::Als => v1::Solver::Als,
-    }
-}
+named!(pub solver_to_wire, solver_from_wire: SolverKind { Gd, Adam, Als }, Solver);
 
 fn terms_from_wire(message: &v1::PeerProposal) -> Result<Terms, WireError> {
     let bounds = message
@@ -105,7 +86,7 @@ pub fn proposal_from_wire(message: &v1::PeerProposal) -> Result<Proposal, WireEr
         purpose: field::text("purpose", &message.purpose, MAX_TEXT_BYTES)?.into(),
         rank: field::within("model.rank", model.rank, 1, 512)?,
         solver: solver_from_wire("model.solver", model.solver)?,
-        operator: operator_from_wire(model.operator)?,
+        operator: operator_from_wire("operator", model.operator)?,
         rounds: field::within("model.rounds", model.rounds, 1, 1 << 16)?,
         social_weight: model
             .social_weight
@@ -123,8 +104,8 @@ pub fn proposal_from_wire(message: &v1::PeerProposal) -> Result<Proposal, WireEr
             "model.social_bias_weight",
             model.social_bias_weight,
         )?,
-        protocol: protocol_from_wire(message.protocol)?,
-        pattern: pattern_from_wire(message.pattern_policy)?,
+        protocol: protocol_from_wire("protocol", message.protocol)?,
+        pattern: pattern_from_wire("pattern_policy", message.pattern_policy)?,
         release: release_from_wire(message.release_policy)?,
         saturation_bound: field::positive("saturation_bound", message.saturation_bound)?,
         guard_bits: field::within("guard_bits", message.guard_bits, 0, 8)?,

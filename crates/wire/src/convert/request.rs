@@ -25,8 +25,8 @@ pub fn request_from_wire(mut message: v1::ProposeJobRequest) -> Result<JobReques
     }
     Ok(JobRequest {
         model: model_from_wire(model.ok_or(WireError::Missing { field: "model" })?)?,
-        protocol: protocol_from_wire(message.protocol)?,
-        pattern: pattern_from_wire(message.pattern_policy)?,
+        protocol: protocol_from_wire("protocol", message.protocol)?,
+        pattern: pattern_from_wire("pattern_policy", message.pattern_policy)?,
         release: release_from_wire(release)?,
         dataset: message.dataset,
         purpose: message.purpose,

@@ -17,7 +17,7 @@ pub fn model_from_wire(model: &v1::ModelSettings) -> Result<ModelSettings, WireE
     Ok(ModelSettings {
         rank: field::within("model.rank", model.rank, 1, 512)?,
         solver: solver_from_wire("model.solver", model.solver)?,
-        operator: operator_from_wire(model.operator)?,
+        operator: operator_from_wire("operator", model.operator)?,
         rounds: field::within("model.rounds", model.rounds, 1, 1 << 16)?,
         social_weight: model.social_weight,
         regularization: model.regularization,

@@ -28,56 +28,11 @@ pub fn metrics_from_wire(message: v1::Metrics) -> HeldOutErrors {
     }
 }
 
-/// The message of a verdict.
-#[must_use]
-pub fn verdict_to_wire(verdict: &VerdictReport) -> v1::Verdict {
-    let groups = verdict.groups.iter().map(|group| v1::VerdictGroup {
-        task: group.task.clone(),
-        group: group.group.clone(),
-        users: u32::try_from(group.users).unwrap_or(u32::MAX),
-        used: group.used,
-        without: group.without,
-        with: group.with,
-        low: group.low,
-        high: group.high,
-    });
-    v1::Verdict {
-        task: verdict.task.clone(),
-        group: verdict.group.clone(),
-        without: verdict.without,
-        with: verdict.with,
-        low: verdict.low,
-        high: verdict.high,
-        worth_it: verdict.worth_it,
-        sentence: verdict.sentence.clone(),
-        warnings: verdict.warnings.clone(),
-        groups: groups.collect(),
-    }
-}
+alike!(group_to_wire, group_from_wire: VerdictGroup {
+    task, group, users, used, without, with, low, high,
+}, VerdictGroup);
 
-/// The verdict of the message, as reports hold it.
-#[must_use]
-pub fn verdict_from_wire(message: &v1::Verdict) -> VerdictReport {
-    let groups = message.groups.iter().map(|group| VerdictGroup {
-        task: group.task.clone(),
-        group: group.group.clone(),
-        users: group.users.into(),
-        used: group.used,
-        without: group.without,
-        with: group.with,
-        low: group.low,
-        high: group.high,
-    });
-    VerdictReport {
-        task: message.task.clone(),
-        group: message.group.clone(),
-        without: message.without,
-        with: message.with,
-        low: message.low,
-        high: message.high,
-        worth_it: message.worth_it,
-        sentence: message.sentence.clone(),
-        warnings: message.warnings.clone(),
-        groups: groups.collect(),
-    }
-}
+alike!(pub verdict_to_wire, verdict_from_wire: VerdictReport {
+    task, group, without, with, low, high, worth_it, sentence, warnings,
+    groups each (group_to_wire, group_from_wire),
+}, Verdict);

@@ -18,13 +18,8 @@ pub struct RecordArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: Option<u32>,
     /// Name of the data set in the record and its file name.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "NAME"
-    )]
-    pub label: String,
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
     /// Write the record, and drawings, into this directory, which is made if need be.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

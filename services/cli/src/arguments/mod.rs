@@ -48,7 +48,7 @@ pub use pki::{
 };
 pub use psi::{PsiArgs, PsiPartyArgs};
 pub use rating::{
-    CalibrationUsersArgs, ImportFactorsArgs, ImportRatingsArgs, JobReportArgs, JobsArgs,
+    CalibrationUsersArgs, ImportFactorsArgs, ImportRatingsArgs, JobReportArgs, JobsArgs, ModelVerb,
     ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, RecommendArgs, RunArgs,
 };
 pub use reading::{

@@ -42,6 +42,26 @@ pub enum RatingVerb {
     /// The imported data sets.
     #[command(subcommand)]
     Datasets(DatasetsVerb),
+    /// What a finished model says.
+    #[command(flatten)]
+    Ask(ModelVerb),
+    /// What this platform was shown, over all jobs.
+    Disclosures(ConnectionArgs),
+    /// The stocks of masked columns: made, used, left.
+    Stock(ConnectionArgs),
+    /// Let the social platform's audit log go on from where it was refused, after its people have
+    /// confirmed it.
+    AcceptLog(AcceptLogArgs),
+    /// Write a copy of what the platform keeps, while its jobs go on; `s3rec-rating restore` makes a
+    /// data directory of it.
+    Backup(BackupArgs),
+    /// After a restore: count what was shown since the backup, so that jobs can begin again.
+    Reconcile(ReconcileArgs),
+}
+
+/// Verbs about finished models, beside the others.
+#[derive(Debug, Subcommand)]
+pub enum ModelVerb {
     /// Metrics of a model on its held-out ratings.
     Evaluate(ModelArgs),
     /// Predict one rating.
@@ -55,18 +75,6 @@ pub enum RatingVerb {
     ExportFriends(ExportFriendsArgs),
     /// Write the ids of users whose ratings must be left out of factors that a job brings along.
     CalibrationUsers(CalibrationUsersArgs),
-    /// What this platform was shown, over all jobs.
-    Disclosures(ConnectionArgs),
-    /// The stocks of masked columns: made, used, left.
-    Stock(ConnectionArgs),
-    /// Let the social platform's audit log go on from where it was refused, after its people have
-    /// confirmed it.
-    AcceptLog(AcceptLogArgs),
-    /// Write a copy of what the platform keeps, while its jobs go on; `s3rec-rating restore` makes a
-    /// data directory of it.
-    Backup(BackupArgs),
-    /// After a restore: count what was shown since the backup, so that jobs can begin again.
-    Reconcile(ReconcileArgs),
 }
 
 /// `import`.
@@ -245,13 +253,8 @@ pub enum ModelsVerb {
 #[derive(Args, Debug)]
 pub struct ModelArgs {
     /// Id of the model; the newest unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "MODEL"
-    )]
-    pub model: String,
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
     /// Where to connect.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -315,13 +318,8 @@ pub struct ExportArgs {
 pub struct ExportFriendsArgs {
     /// Id of the job, as `jobs` shows it, which its model has too; that of the newest model unless
     /// given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "JOB"
-    )]
-    pub job: String,
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
     /// Columns id, friends_sum, noisy_degree, estimate, is_used; a file, or s3://BUCKET/KEY, gs://…,
     /// az://…
     #[arg(long, value_name = "FILE")]
@@ -335,13 +333,8 @@ pub struct ExportFriendsArgs {
 #[derive(Args, Debug)]
 pub struct CalibrationUsersArgs {
     /// A data set of ratings; the only one unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "NAME"
-    )]
-    pub dataset: String,
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
     /// As the job will be proposed: users with fewer ratings are opened.
     #[arg(long, value_name = "RATINGS", value_parser = clap::value_parser!(u32).range(1..))]
     pub few_below: Option<u32>,

@@ -26,13 +26,8 @@ pub struct ServeLoadArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Id of the model; the newest unless given.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "MODEL"
-    )]
-    pub model: String,
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
     /// The rating platform under load.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -92,13 +92,8 @@ pub struct ApproveArgs {
     #[command(flatten)]
     pub job: JobArgs,
     /// The links to use; may be left out when there is exactly one data set.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "NAME"
-    )]
-    pub dataset: String,
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
     /// Days until the approval ends; with the proposal unless given, and never after it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub expires_days: Option<u16>,

@@ -63,16 +63,10 @@ impl DemoArgs {
         let users = &self.reading.roster.users;
         for path in [&self.ratings, &self.links, users].into_iter().flatten() {
             let opened = std::fs::File::open(path);
-            opened.map_err(|source| Failure::File {
-                path: path.clone(),
-                source,
-            })?;
+            opened.map_err(Failure::at(path))?;
         }
         if let Some(directory) = &self.report {
-            std::fs::create_dir_all(directory).map_err(|source| Failure::File {
-                path: directory.clone(),
-                source,
-            })?;
+            std::fs::create_dir_all(directory).map_err(Failure::at(directory))?;
         }
         Ok(())
     }

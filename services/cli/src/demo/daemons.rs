@@ -194,10 +194,7 @@ fn spawn(
     configuration: &Path,
 ) -> Result<Child, Failure> {
     let log = workspace.log(platform);
-    let log_file = File::create(&log).map_err(|source| Failure::File {
-        path: log.clone(),
-        source,
-    })?;
+    let log_file = File::create(&log).map_err(Failure::at(&log))?;
     let executable = workspace.executable(platform);
     let mut command = match workspace.launcher(platform) {
         [launcher, arguments @ ..] => {
@@ -225,8 +222,5 @@ fn spawn(
             command.env_remove(name);
         }
     }
-    command.spawn().map_err(|source| Failure::File {
-        path: executable,
-        source,
-    })
+    command.spawn().map_err(Failure::at(&executable))
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::summary::phase;
 use crate::failure::Failure;
-use crate::output::{Table, bytes, count, duration};
+use crate::output::{Table, bytes, count};
 use crate::verbs::job_page;
 
 /// Everything that the report is made of.
@@ -72,7 +72,7 @@ impl FriendsSummary {
                 gain: learnt.gain,
                 standard_error: learnt.standard_error,
                 is_used: learnt.is_used,
-                verdict: verdict_from_wire(&verdict),
+                verdict: verdict_from_wire(verdict),
                 cost: Cost {
                     offline: phase(report.offline),
                     online: phase(report.online),
@@ -132,18 +132,9 @@ impl fmt::Display for FriendsSummary {
             writeln!(f, "  {warning}")?;
         }
         writeln!(f, "{}", verdict_groups(&report.verdict))?;
-        let row = |label: &str, cost: &s3rec_job::report::PhaseCost| {
-            [
-                label.to_owned(),
-                duration(cost.seconds),
-                bytes(cost.bytes_to_social),
-                bytes(cost.bytes_to_rating),
-                count(cost.messages),
-            ]
-        };
-        let table = Table::new(&["cost", "time", "to social", "to rating", "messages"])
-            .row(&row("before", &report.cost.offline))
-            .row(&row("the opening", &report.cost.online));
+        let table = Table::new("cost | time | to social | to rating | messages")
+            .row(&report.cost.offline.row("before"))
+            .row(&report.cost.online.row("the opening"));
         writeln!(f, "{table}")?;
         let memory = |used: Option<u64>| used.map_or("–".into(), bytes);
         writeln!(
@@ -162,25 +153,18 @@ impl fmt::Display for FriendsSummary {
 
 /// Who was judged, and what friends changed.
 fn verdict_groups(verdict: &VerdictReport) -> Table {
-    let header = [
-        "users judged as",
-        "users",
-        "by",
-        "without",
-        "with",
-        "95 % of the gain",
-    ];
+    let header = "users judged as | users | by | without | with | 95 % of the gain";
     verdict
         .groups
         .iter()
-        .fold(Table::new(&header), |table, group| {
+        .fold(Table::new(header), |table, group| {
             table.row(&[
                 match group.group.as_str() {
                     "cold" => "without ratings".into(),
                     "warm" => "with most of theirs".into(),
                     kept => format!("with {}", kept.trim_start_matches('k')),
                 },
-                count(group.users),
+                count(group.users.into()),
                 match group.task.as_str() {
                     "lists" => "NDCG@10".into(),
                     _ => "RMSE".into(),

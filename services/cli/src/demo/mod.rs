@@ -79,10 +79,7 @@ async fn visiting(
     rating: &Connection,
     social: &Connection,
 ) -> Result<(), Failure> {
-    let directory = tempfile::tempdir().map_err(|source| Failure::File {
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let directory = tempfile::tempdir().map_err(Failure::at(&std::env::temp_dir()))?;
     let files = Files::prepare(arguments, directory.path())?;
     let mut conversation = Conversation::open(rating, social).await?;
     let results = conversation
@@ -155,7 +152,7 @@ fn write_json(directory: &Path, report: &serde_json::Value) -> Result<(), Failur
     let path = directory.join("report.json");
     std::fs::create_dir_all(directory)
         .and_then(|()| std::fs::write(&path, format!("{report:#}\n")))
-        .map_err(|source| Failure::File { path, source })
+        .map_err(Failure::at(&path))
 }
 
 fn write_report(directory: &Path, summary: &summary::Summary) -> Result<(), Failure> {

@@ -7,12 +7,13 @@ use s3rec_job::report::{
     Cost, CryptoParameters, DataUse, DatasetSize, PeakMemory, PhaseCost, Quality, RunReport,
 };
 use s3rec_model::Accuracy;
+use s3rec_wire::convert::{cost_from_wire, metrics_from_wire};
 use s3rec_wire::v1;
 use serde_json::{Value, json};
 
 use super::DemoArgs;
 use super::conversation::TrainedResults;
-use crate::output::{Table, bytes, count, duration, name};
+use crate::output::{Table, bytes, count, name};
 
 /// A finished demonstration.
 pub(super) struct Summary {
@@ -148,7 +149,7 @@ impl Summary {
             ("secure social", quality.secure),
         ];
         rows.into_iter().fold(
-            Table::new(&["on the held-out fifth", "RMSE", "MAE"]),
+            Table::new("on the held-out fifth | RMSE | MAE"),
             |table, row| {
                 let (predictor, metrics) = row;
                 let shown =
@@ -164,20 +165,10 @@ impl Summary {
 
     fn cost(&self) -> Table {
         let Cost { offline, online } = &self.report.cost;
-        let row = |label: &str, cost: &PhaseCost| {
-            [
-                label.to_owned(),
-                duration(cost.seconds),
-                bytes(cost.bytes_to_social),
-                bytes(cost.bytes_to_rating),
-                count(cost.messages),
-            ]
-        };
-        let each = self.per_round(online);
-        Table::new(&["cost", "time", "to social", "to rating", "messages"])
-            .row(&row("offline", offline))
-            .row(&row("online", online))
-            .row(&row("  a round", &each))
+        Table::new("cost | time | to social | to rating | messages")
+            .row(&offline.row("offline"))
+            .row(&online.row("online"))
+            .row(&self.per_round(online).row("  a round"))
     }
 
     fn per_round(&self, online: &PhaseCost) -> PhaseCost {
@@ -284,19 +275,9 @@ fn worse_than_placebo(social: Accuracy, placebo: Accuracy) -> Option<String> {
 }
 
 fn accuracy(metrics: Option<v1::Metrics>) -> Accuracy {
-    let metrics = metrics.unwrap_or_default();
-    Accuracy {
-        rmse: metrics.rmse,
-        mae: metrics.mae,
-    }
+    metrics_from_wire(metrics.unwrap_or_default()).errors
 }
 
 pub(super) fn phase(cost: Option<v1::Cost>) -> PhaseCost {
-    let cost = cost.unwrap_or_default();
-    PhaseCost {
-        seconds: cost.seconds,
-        bytes_to_social: cost.bytes_to_social,
-        bytes_to_rating: cost.bytes_to_rating,
-        messages: cost.messages,
-    }
+    cost_from_wire(cost.unwrap_or_default())
 }

@@ -57,19 +57,13 @@ impl Workspace {
     /// Makes the directory, the keys, and the data unless files were given.
     pub(super) fn create(arguments: &DemoArgs, placement: Placement) -> Result<Self, Failure> {
         let directory = tempfile::Builder::new().prefix("s3rec-demo-").tempdir();
-        let directory = directory.map_err(|source| Failure::File {
-            path: std::env::temp_dir(),
-            source,
-        })?;
+        let directory = directory.map_err(Failure::at(&std::env::temp_dir()))?;
         let issued = pki::issue(&directory.path().join("keys"), &placement.hosts())?;
-        let executable = std::env::current_exe().map_err(|source| Failure::File {
-            path: "our own executable".into(),
-            source,
-        })?;
+        let executable = std::env::current_exe().map_err(Failure::at("our own executable"))?;
         for platform in [Platform::Rating, Platform::Social] {
             // The daemons are this very executable under the names that people look for.
             let link = directory.path().join(format!("s3rec-{}", platform.name()));
-            symlink(&executable, &link).map_err(|source| Failure::File { path: link, source })?;
+            symlink(&executable, &link).map_err(Failure::at(&link))?;
         }
         let files = Files::prepare(arguments, directory.path())?;
         Ok(Self {
@@ -141,10 +135,7 @@ impl Workspace {
         ];
         configuration.insert("tls".into(), table(tls));
         let path = self.path().join(format!("{}.toml", platform.name()));
-        std::fs::write(&path, configuration.to_string()).map_err(|source| Failure::File {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::write(&path, configuration.to_string()).map_err(Failure::at(&path))?;
         Ok(path)
     }
 

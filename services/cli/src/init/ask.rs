@@ -17,16 +17,13 @@ pub(super) fn host(flag: &str, what: &str) -> Result<String, Failure> {
 }
 
 fn read(answers: &mut impl BufRead, shown: &mut impl Write, what: &str) -> Result<String, Failure> {
-    let failed = |source| Failure::File {
-        path: "the terminal".into(),
-        source,
-    };
+    let failed = Failure::at("the terminal");
     loop {
         write!(shown, "{what} [localhost]: ")
             .and_then(|()| shown.flush())
-            .map_err(failed)?;
+            .map_err(&failed)?;
         let mut line = String::new();
-        if answers.read_line(&mut line).map_err(failed)? == 0 {
+        if answers.read_line(&mut line).map_err(&failed)? == 0 {
             return Err(Failure::Interrupted);
         }
         let host = match line.trim() {
@@ -35,7 +32,7 @@ fn read(answers: &mut impl BufRead, shown: &mut impl Write, what: &str) -> Resul
         };
         match check_host(host) {
             Ok(()) => return Ok(host.to_owned()),
-            Err(error) => writeln!(shown, "{error}").map_err(failed)?,
+            Err(error) => writeln!(shown, "{error}").map_err(&failed)?,
         }
     }
 }

@@ -64,10 +64,7 @@ impl Folder {
             .recursive(true)
             .mode(0o700)
             .create(&keys);
-        made.map_err(|source| Failure::File {
-            path: keys.clone(),
-            source,
-        })?;
+        made.map_err(Failure::at(&keys))?;
         let (host, port, address) = match role {
             CertificateRole::Social => (
                 &pair.social_host,
@@ -167,10 +164,7 @@ fn in_url(host: &str) -> String {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(path).map_err(Failure::at(path))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -180,10 +174,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .mode(0o644)
         .open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
+    written.map_err(Failure::at(path))
 }
 
 #[cfg(test)]

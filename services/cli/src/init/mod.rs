@@ -37,12 +37,12 @@ pub fn init(arguments: &InitArgs, output: Output) -> Result<(), Failure> {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    std::fs::create_dir_all(&parent).map_err(at(&parent))?;
+    std::fs::create_dir_all(&parent).map_err(Failure::at(&parent))?;
     // Whole or not at all: nobody finds half a folder.
     let work = tempfile::Builder::new()
         .prefix(".s3rec-init-")
         .tempdir_in(&parent)
-        .map_err(at(&parent))?;
+        .map_err(Failure::at(&parent))?;
     let folders = make(arguments, &pair, work.path())?;
     if let (Some(card), [folder]) = (&card, &folders[..]) {
         pki::trust(&folder.keys(), card)?;
@@ -53,8 +53,8 @@ pub fn init(arguments: &InitArgs, output: Output) -> Result<(), Failure> {
     // One that is there is empty, as was seen above.
     let _ = std::fs::remove_dir(&arguments.out);
     let made = work.keep();
-    std::fs::rename(&made, &arguments.out).map_err(at(&arguments.out))?;
-    let out = std::fs::canonicalize(&arguments.out).map_err(at(&arguments.out))?;
+    std::fs::rename(&made, &arguments.out).map_err(Failure::at(&arguments.out))?;
+    let out = std::fs::canonicalize(&arguments.out).map_err(Failure::at(&arguments.out))?;
     let context = match arguments.no_context {
         true => None,
         false => remember(arguments, &out)?,
@@ -223,12 +223,4 @@ fn words(folders: &[Folder], out: &Path, is_trusted: bool, context: Option<&str>
         ));
     }
     text
-}
-
-fn at(path: &Path) -> impl Fn(std::io::Error) -> Failure + use<> {
-    let path = path.to_owned();
-    move |source| Failure::File {
-        path: path.clone(),
-        source,
-    }
 }

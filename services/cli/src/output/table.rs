@@ -9,16 +9,16 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these column titles.
+    /// A table with such column titles: `job | state | proposed`.
     #[must_use]
-    pub fn new(titles: &[&str]) -> Self {
+    pub fn new(titles: &str) -> Self {
         let mut inner = comfy_table::Table::new();
         inner.load_preset(presets::UTF8_HORIZONTAL_ONLY);
         if let Some(width) = super::terminal::width() {
             inner.set_content_arrangement(ContentArrangement::Dynamic);
             inner.set_width(u16::try_from(width).unwrap_or(u16::MAX));
         }
-        inner.set_header(titles);
+        inner.set_header(titles.split('|').map(str::trim));
         Self { inner }
     }
 

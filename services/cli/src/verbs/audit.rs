@@ -63,10 +63,7 @@ fn checked(log: &LogArgs) -> Result<(PathBuf, Verified), Failure> {
 }
 
 fn read(path: &Path) -> Result<Verified, Failure> {
-    let bytes = std::fs::read(path).map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(Failure::at(path))?;
     verify(&bytes).map_err(|finding| bad(path, finding))
 }
 

@@ -116,18 +116,8 @@ fn fetch_text(report: &FetchReport) -> String {
 
 fn products_text(report: &ProductsReport) -> String {
     let size = &report.workload;
-    let mut table = Table::new(&[
-        "protocol",
-        "offline",
-        "",
-        "online",
-        "",
-        "a round",
-        "",
-        "error",
-        "unguarded",
-        "memory",
-    ]);
+    let mut table =
+        Table::new("protocol | offline |  | online |  | a round |  | error | unguarded | memory");
     let rounds = size.rounds.max(1);
     let ulp = |error: Option<u64>| error.map_or("–".to_owned(), |error| format!("{error} ulp"));
     for record in &report.records {

@@ -54,10 +54,7 @@ pub fn context(verb: ContextVerb, output: Output) -> Result<(), Failure> {
 
 /// A client file that is there, wherever it is named from.
 fn absolute(file: &Path) -> Result<PathBuf, Failure> {
-    std::fs::canonicalize(file).map_err(|source| Failure::File {
-        path: file.to_owned(),
-        source,
-    })
+    std::fs::canonicalize(file).map_err(Failure::at(file))
 }
 
 fn list(all: &Contexts, output: Output) -> Result<(), Failure> {
@@ -65,7 +62,7 @@ fn list(all: &Contexts, output: Output) -> Result<(), Failure> {
         if all.contexts.is_empty() {
             return "No contexts; s3rec init and s3rec context add make them.".into();
         }
-        let empty = Table::new(&["", "context", "rating platform", "social platform"]);
+        let empty = Table::new(" | context | rating platform | social platform");
         let shown = |file: &Option<PathBuf>| match file {
             Some(file) => file.display().to_string(),
             None => "–".into(),

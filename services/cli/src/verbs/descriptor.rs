@@ -13,10 +13,7 @@ use crate::output::Output;
 /// [`Failure::File`].
 pub fn descriptor(arguments: &DescriptorArgs, output: Output) -> Result<(), Failure> {
     let bytes = s3rec_wire::FILE_DESCRIPTOR_SET;
-    std::fs::write(&arguments.out, bytes).map_err(|source| Failure::File {
-        path: arguments.out.clone(),
-        source,
-    })?;
+    std::fs::write(&arguments.out, bytes).map_err(Failure::at(&arguments.out))?;
     output.value(
         &json!({ "out": arguments.out, "bytes": bytes.len() }),
         || format!("{}: {} bytes", arguments.out.display(), bytes.len()),

@@ -134,20 +134,10 @@ fn to_json(protocol: Protocol, row: &Result<Predicted, SpmmError>) -> Value {
 }
 
 fn text(rows: &[(Protocol, Result<Predicted, SpmmError>)], best: Protocol) -> String {
-    let mut table = Table::new(&[
-        "protocol",
-        "offline",
-        "a round",
-        "whole job",
-        "time",
-        "memory P0",
-        "P1",
-        "disk P0",
-        "P1",
-        "ℓ",
-        "κ × N",
-        "d_max",
-    ]);
+    let mut table = Table::new(
+        "protocol | offline | a round | whole job | time | memory P0 | P1 | disk P0 | P1 | \
+         ℓ | κ × N | d_max",
+    );
     let mut refused = String::new();
     for (protocol, row) in rows {
         match row {

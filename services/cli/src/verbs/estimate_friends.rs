@@ -83,7 +83,7 @@ pub(super) fn estimate(arguments: &EstimateArgs, output: Output) -> Result<(), F
     });
     output.value(&document, || {
         let size = |bytes_of: usize| bytes(bytes_of as u64);
-        let table = Table::new(&["noise-first", "to social", "to rating"])
+        let table = Table::new("noise-first | to social | to rating")
             .row(&["keys", &size(sizes.keys), "–"].map(str::to_owned))
             .row(&["a-parts", "72 B", &size(sizes.masks)].map(str::to_owned))
             .row(&["rows, sums", &size(sizes.upload), &size(sizes.bodies)].map(str::to_owned));

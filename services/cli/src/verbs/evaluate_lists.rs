@@ -128,10 +128,7 @@ fn opened(
     if let Some(path) = &arguments.calibration_out {
         let ids = opening.sides.calibration.iter();
         let text: String = ids.map(|&user| format!("{}\n", name(user))).collect();
-        std::fs::write(path, text).map_err(|source| Failure::File {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::write(path, text).map_err(Failure::at(path))?;
     }
     let asked = VerdictSettings {
         lists: settings.lists.clone(),

@@ -6,20 +6,12 @@ use crate::output::Table;
 
 /// The tables, what friends are worth, and the warnings.
 pub(super) fn text(report: &ListsReport) -> String {
-    let titles = [
-        "mean ± std over folds",
-        "users",
-        "NDCG",
-        "recall",
-        "hit rate",
-        "MRR",
-        "coverage",
-    ];
+    let titles = "mean ± std over folds | users | NDCG | recall | hit rate | MRR | coverage";
     let models = [
         ("most popular", &report.quality.popularity),
         ("implicit ALS", &report.quality.no_social),
     ];
-    let mut table = Table::new(&titles);
+    let mut table = Table::new(titles);
     for (name, model) in models {
         for (who, metrics) in [("all", &model.ranking), ("cold", &model.cold_ranking)] {
             let Some(metrics) = metrics else { continue };
@@ -51,20 +43,11 @@ pub(super) fn text(report: &ListsReport) -> String {
 
 /// What one opening is worth, by the number of ratings a user has.
 fn friends(report: &ListsReport, cold: &ColdReport, mu: Option<f64>) -> String {
-    let titles = [
-        "ratings kept",
-        "users",
-        "popular",
-        "own",
-        "friends",
-        "exact",
-        "placebo",
-        "friends over own (95 % over draws)",
-        "used",
-    ];
+    let titles = "ratings kept | users | popular | own | friends | exact | placebo | friends over \
+         own (95 % over draws) | used";
     let groups = report.few.iter();
     let groups = groups.map(|(name, group)| (name.trim_start_matches('k'), group));
-    let mut table = Table::new(&titles);
+    let mut table = Table::new(titles);
     for (kept, group) in [("none", cold)].into_iter().chain(groups) {
         let shown = |score: ListScore| format!("{:.4}", score.ndcg_10.mean);
         table = table.row(&[

@@ -14,10 +14,10 @@ pub(super) fn text(report: &EvaluationReport) -> String {
         ("placebo (links rewired)", &quality.placebo),
         ("social", &quality.social),
     ];
-    let titles = ["mean ± std over folds", "RMSE", "MAE", "RMSE, cold users"];
+    let titles = "mean ± std over folds | RMSE | MAE | RMSE, cold users";
     let table = models
         .iter()
-        .fold(Table::new(&titles), |table, (name, model)| {
+        .fold(Table::new(titles), |table, (name, model)| {
             table.row(&row(name, model))
         });
     let mut text = format!(
@@ -42,43 +42,36 @@ pub(super) fn text(report: &EvaluationReport) -> String {
 
 /// Differences over the folds, paired, with their intervals.
 fn gains(report: &EvaluationReport) -> Table {
-    let titles = [
-        "gain, mean (95 % over folds)",
-        "RMSE",
-        "MAE",
-        "RMSE, cold users",
-        "NDCG",
-        "NDCG, cold users",
-    ];
+    let titles = "gain, mean (95 % over folds) | RMSE | MAE | RMSE, cold users | NDCG | NDCG, cold \
+         users";
     let rows = [
         ("social: links over rewired links", &report.social_gain),
         ("not social: rewired links over none", &report.placebo_gain),
         ("together: links over none", &report.total_gain),
     ];
-    rows.iter()
-        .fold(Table::new(&titles), |table, (name, gain)| {
-            let shown = |interval: Option<Interval>| {
-                interval.map_or_else(
-                    || "–".to_owned(),
-                    |i| format!("{:+.5} ({:+.5} to {:+.5})", i.mean, i.low, i.high),
-                )
-            };
-            table.row(&[
-                (*name).to_owned(),
-                shown(gain.rmse),
-                shown(gain.mae),
-                shown(gain.cold_rmse),
-                shown(gain.ndcg_10),
-                shown(gain.cold_ndcg_10),
-            ])
-        })
+    rows.iter().fold(Table::new(titles), |table, (name, gain)| {
+        let shown = |interval: Option<Interval>| {
+            interval.map_or_else(
+                || "–".to_owned(),
+                |i| format!("{:+.5} ({:+.5} to {:+.5})", i.mean, i.low, i.high),
+            )
+        };
+        table.row(&[
+            (*name).to_owned(),
+            shown(gain.rmse),
+            shown(gain.mae),
+            shown(gain.cold_rmse),
+            shown(gain.ndcg_10),
+            shown(gain.cold_ndcg_10),
+        ])
+    })
 }
 
 /// Errors by number of friends, with and without the social term.
 fn friends(models: &[(&str, &ModelQuality)]) -> Table {
-    let titles = ["model", "friends", "held-out ratings", "RMSE", "MAE"];
+    let titles = "model | friends | held-out ratings | RMSE | MAE";
     let learnt = models.iter().skip(1);
-    learnt.fold(Table::new(&titles), |table, (name, model)| {
+    learnt.fold(Table::new(titles), |table, (name, model)| {
         model.by_friends.iter().fold(table, |table, bucket| {
             table.row(&[
                 (*name).to_owned(),
@@ -93,10 +86,8 @@ fn friends(models: &[(&str, &ModelQuality)]) -> Table {
 
 /// Ranking metrics of everybody, of cold-start users and by number of friends.
 fn lists(models: &[(&str, &ModelQuality)]) -> Table {
-    let titles = [
-        "model", "users", "NDCG", "recall", "hit rate", "MRR", "coverage",
-    ];
-    let mut table = Table::new(&titles);
+    let titles = "model | users | NDCG | recall | hit rate | MRR | coverage";
+    let mut table = Table::new(titles);
     for (name, model) in models {
         let groups = [
             ("all".to_owned(), model.ranking.map(|spread| spread.means())),

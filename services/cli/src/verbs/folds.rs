@@ -29,10 +29,7 @@ impl Folds {
 
     /// As a file has them: every rating of the set once, and nothing else.
     pub(super) fn read(ratings: &RatingSet, path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(Failure::at(path))?;
         let places: HashMap<(u32, u32), usize> = ratings
             .ratings
             .iter()
@@ -107,10 +104,7 @@ impl Folds {
             // Writing into a string does not fail.
             let _ = writeln!(text, "{user}\t{item}\t{}\t{fold}", rating.value);
         }
-        std::fs::write(path, text).map_err(|source| Failure::File {
-            path: path.to_owned(),
-            source,
-        })
+        std::fs::write(path, text).map_err(Failure::at(path))
     }
 
     /// Each fold's ratings held out, the others to learn from.

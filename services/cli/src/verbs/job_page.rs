@@ -1,10 +1,11 @@
 //! A finished job as a page: what it was worth, what it promises, what it showed, what it cost.
 
 use s3rec_bench::report::{Grid, Report, Section};
+use s3rec_wire::convert::cost_from_wire;
 use s3rec_wire::v1;
 
 use super::shared_text::model_words;
-use crate::output::{bytes, count, duration, moment, name};
+use crate::output::{bytes, count, moment, name};
 
 /// The page of a job; `evaluation` compares a training's model with what it must beat, and P1's
 /// largest resident set is known only to somebody at both platforms.
@@ -43,15 +44,7 @@ fn headline(report: &v1::JobReportResponse) -> String {
 fn worth(verdict: &v1::Verdict) -> Section {
     let mut grid = Grid::new(
         "By users' own hidden ratings; the gain with its 95 % interval over users",
-        &[
-            "users judged as",
-            "users",
-            "measure",
-            "without friends",
-            "with",
-            "gain, from",
-            "to",
-        ],
+        "users judged as | users | measure | without friends | with | gain, from | to",
     );
     grid.rows = verdict.groups.iter().map(group).collect();
     Section::new("What it was worth")
@@ -85,7 +78,7 @@ fn quality(
     let quality = report.quality.as_ref()?;
     let mut grid = Grid::new(
         &format!("On {} held-out ratings", count(quality.ratings)),
-        &["predictor", "RMSE", "MAE"],
+        "predictor | RMSE | MAE",
     );
     let compared = evaluation.cloned().unwrap_or_default();
     let rows = [
@@ -111,7 +104,7 @@ fn quality(
 }
 
 fn promise(report: &v1::JobReportResponse, guarantee: &v1::Guarantee) -> Section {
-    let mut grid = Grid::new("Its numbers", &["", "value"]);
+    let mut grid = Grid::new("Its numbers", " | value");
     let mut row = |name: &str, value: String| grid.rows.push(vec![name.into(), value]);
     row("μ", guarantee.mu.to_string());
     row("ρ of zCDP", guarantee.rho.to_string());
@@ -160,17 +153,11 @@ fn given_away(shown: &v1::Disclosure) -> Section {
 fn cost(report: &v1::JobReportResponse, social_peak_rss_bytes: Option<u64>) -> Section {
     let mut grid = Grid::new(
         "Payload counted at the channel",
-        &["phase", "time", "to social", "to rating", "messages"],
+        "phase | time | to social | to rating | messages",
     );
     for (phase, cost) in [("before", report.offline), ("openings", report.online)] {
-        let cost = cost.unwrap_or_default();
-        grid.rows.push(vec![
-            phase.into(),
-            duration(cost.seconds),
-            bytes(cost.bytes_to_social),
-            bytes(cost.bytes_to_rating),
-            count(cost.messages),
-        ]);
+        let cost = cost_from_wire(cost.unwrap_or_default());
+        grid.rows.push(cost.row(phase).to_vec());
     }
     let social = social_peak_rss_bytes.map(bytes);
     let social = social.map_or_else(String::new, |used| format!(", social platform {used}"));
@@ -182,7 +169,7 @@ fn cost(report: &v1::JobReportResponse, social_peak_rss_bytes: Option<u64>) -> S
 
 /// Who, with what, and when.
 fn names(report: &v1::JobReportResponse, job: &v1::JobSummary) -> Section {
-    let mut grid = Grid::new("Names and dates, UTC", &["", "value"]);
+    let mut grid = Grid::new("Names and dates, UTC", " | value");
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
             grid.rows.push(vec![name.into(), value]);

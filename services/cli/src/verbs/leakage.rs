@@ -193,17 +193,10 @@ fn said(mu: Option<&StatedMu>) -> String {
 }
 
 fn text(report: &LeakageReport) -> String {
-    let mut table = Table::new(&[
-        "release",
-        "μ",
-        "attacker",
-        "knows",
-        "recall at precision 50 %",
-        "of all links",
-        "AUC",
-        "advantage at FPR 0.001",
-        "at most",
-    ]);
+    let mut table = Table::new(
+        "release | μ | attacker | knows | recall at precision 50 % | of all links | AUC | \
+         advantage at FPR 0.001 | at most",
+    );
     for attack in &report.attacks {
         let release = match attack.mu {
             None => format!("none ({} pairs)", attack.sides),

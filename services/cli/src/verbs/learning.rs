@@ -94,7 +94,7 @@ fn rounds_text(report: &RoundsReport) -> String {
     let titles: Vec<&str> = std::iter::once("objective / RMSE after openings")
         .chain(report.curves.iter().map(|curve| curve.solver.name()))
         .collect();
-    let mut table = Table::new(&titles);
+    let mut table = Table::new(&titles.join(" | "));
     for openings in SHOWN {
         let cells: Vec<String> = report
             .curves
@@ -130,15 +130,7 @@ fn rounds_text(report: &RoundsReport) -> String {
 }
 
 fn release_text(report: &ReleaseReport) -> String {
-    let mut table = Table::new(&[
-        "release",
-        "σ",
-        "RMSE ± std",
-        "gain kept",
-        "ε",
-        "δ",
-        "‖u‖ ≤ β",
-    ]);
+    let mut table = Table::new("release | σ | RMSE ± std | gain kept | ε | δ | ‖u‖ ≤ β");
     let number = |value: Option<f64>, decimals: usize| {
         value.map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
     };

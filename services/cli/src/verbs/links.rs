@@ -134,9 +134,8 @@ fn run(
 }
 
 fn text(report: &LinksReport) -> String {
-    let mut table = Table::new(&[
-        "link", "protocol", "solver", "openings", "time", "bytes", "carried", "RMSE",
-    ]);
+    let mut table =
+        Table::new("link | protocol | solver | openings | time | bytes | carried | RMSE");
     for run in &report.runs {
         let computed = if run.computed { " (computed)" } else { "" };
         table = table.row(&[

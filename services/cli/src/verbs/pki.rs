@@ -105,8 +105,7 @@ fn rotate(arguments: &RotateArgs, output: Output) -> Result<(), Failure> {
 
 fn write_pin(identity: &IssuedIdentity) -> Result<(), Failure> {
     let path = identity.certificate_path.with_extension("pin");
-    std::fs::write(&path, format!("{}\n", identity.pin))
-        .map_err(|source| Failure::File { path, source })
+    std::fs::write(&path, format!("{}\n", identity.pin)).map_err(Failure::at(&path))
 }
 
 fn to_json(identity: &IssuedIdentity) -> Value {

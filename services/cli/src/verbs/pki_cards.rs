@@ -119,7 +119,7 @@ pub(super) fn card(arguments: &CardArgs, output: Output) -> Result<(), Failure> 
     }
     let ending = if arguments.next { "next.pem" } else { "pem" };
     let path = dir.join(format!("{role}.{ending}"));
-    let pem = std::fs::read_to_string(&path).map_err(|source| Failure::File { path, source })?;
+    let pem = std::fs::read_to_string(&path).map_err(Failure::at(&path))?;
     let card = Card::new(dir, &pem, arguments.address.clone())?;
     write_card(&arguments.out, &card)?;
     let pin = card.inspect()?.pin;
@@ -133,10 +133,7 @@ pub(super) fn card(arguments: &CardArgs, output: Output) -> Result<(), Failure> 
 }
 
 pub(crate) fn write_card(path: &Path, card: &Card) -> Result<(), Failure> {
-    std::fs::write(path, card.to_text()).map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::write(path, card.to_text()).map_err(Failure::at(path))
 }
 
 /// Makes sure that a person has compared what came with what was read to them: `given` as a flag, or
@@ -168,21 +165,18 @@ pub(crate) fn agree_on(
              a way that both trust, and give it with --{called}"
         )));
     }
-    let failed = |source| Failure::File {
-        path: "the terminal".into(),
-        source,
-    };
+    let failed = Failure::at("the terminal");
     write!(
         stderr,
         "{what}.\nIts {called}, as the other side reads it to you (the first 24 digits do): "
     )
     .and_then(|()| stderr.flush())
-    .map_err(failed)?;
+    .map_err(&failed)?;
     let mut typed = String::new();
     std::io::stdin()
         .lock()
         .read_line(&mut typed)
-        .map_err(failed)?;
+        .map_err(&failed)?;
     let typed: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
     // 96 bits: nobody makes another certificate that begins alike.
     if typed.len() >= 24 && found.to_string().starts_with(&typed.to_lowercase()) {

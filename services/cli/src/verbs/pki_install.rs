@@ -21,26 +21,22 @@ const MOST_BYTES: u64 = 1 << 20;
 /// # Errors
 /// [`Failure::File`].
 pub(super) fn install(arguments: &InstallArgs, output: Output) -> Result<(), Failure> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::File { path, source }
-    };
-    fs::create_dir_all(&arguments.to).map_err(failed(&arguments.to))?;
+    fs::create_dir_all(&arguments.to).map_err(Failure::at(&arguments.to))?;
     let mut installed = Vec::new();
-    for entry in fs::read_dir(&arguments.from).map_err(failed(&arguments.from))? {
-        let path = entry.map_err(failed(&arguments.from))?.path();
+    for entry in fs::read_dir(&arguments.from).map_err(Failure::at(&arguments.from))? {
+        let path = entry.map_err(Failure::at(&arguments.from))?.path();
         let ending = path.extension().and_then(|ending| ending.to_str());
         let is_ours = matches!(ending, Some("key" | "pem" | "pin" | "crl"));
         let Some(name) = path.file_name().filter(|_| is_ours) else {
             continue;
         };
-        let metadata = fs::metadata(&path).map_err(failed(&path))?;
+        let metadata = fs::metadata(&path).map_err(Failure::at(&path))?;
         if !metadata.is_file() || metadata.len() > MOST_BYTES {
             continue;
         }
         let to = arguments.to.join(name);
         let mode = if ending == Some("key") { 0o600 } else { 0o644 };
-        copy(&path, &to, mode).map_err(failed(&to))?;
+        copy(&path, &to, mode).map_err(Failure::at(&to))?;
         installed.push(to);
     }
     if installed.is_empty() {

@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use s3rec_node::pki::{self, CertificateRole};
 use serde_json::json;
@@ -47,17 +47,11 @@ pub(super) fn hand_out(shares: &Path, hosts: &[String], output: Output) -> Resul
 
 fn issue(shares: &Path, hosts: &[String]) -> Result<(), Failure> {
     // Removed with the authority's key: nobody can issue a fifth identity.
-    let work = tempfile::tempdir().map_err(|source| Failure::File {
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let work = tempfile::tempdir().map_err(Failure::at(&std::env::temp_dir()))?;
     let issued = pki::issue(work.path(), hosts)?;
     for identity in &issued.identities {
         let directory = shares.join(identity.role.name());
-        std::fs::create_dir_all(&directory).map_err(|source| Failure::File {
-            path: directory.clone(),
-            source,
-        })?;
+        std::fs::create_dir_all(&directory).map_err(Failure::at(&directory))?;
         copy(&issued.ca_path, &directory, 0o644)?;
         copy(&identity.key_path, &directory, 0o600)?;
         // A platform's, for what it signs; its people sign nothing.
@@ -82,8 +76,7 @@ fn issue(shares: &Path, hosts: &[String]) -> Result<(), Failure> {
 }
 
 fn copy(from: &Path, directory: &Path, mode: u32) -> Result<(), Failure> {
-    let failed = |path: PathBuf| move |source| Failure::File { path, source };
-    let bytes = std::fs::read(from).map_err(failed(from.to_owned()))?;
+    let bytes = std::fs::read(from).map_err(Failure::at(from))?;
     let name = from.file_name().unwrap_or_default();
     write(&directory.join(name), &bytes, mode)
 }
@@ -95,10 +88,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let written = options
         .open(path)
         .and_then(|mut file| file.write_all(bytes));
-    written.map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
+    written.map_err(Failure::at(path))
 }
 
 #[cfg(test)]

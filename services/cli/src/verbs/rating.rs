@@ -9,7 +9,7 @@ use s3rec_wire::v1;
 use super::{follow, importing, job_file, job_page, rating_text, shared_text, stored_text};
 use crate::arguments::{
     CalibrationUsersArgs, DatasetArgs, DatasetsVerb, JobArgs, JobReportArgs, JobsArgs, JobsVerb,
-    ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, ReasonedJobArgs, RecommendArgs,
+    ModelVerb, ModelsArgs, ModelsVerb, ProposeArgs, RatingVerb, ReasonedJobArgs, RecommendArgs,
 };
 use crate::client::{self, FileSource, RatingClient};
 use crate::connection::ConnectionArgs;
@@ -140,7 +140,25 @@ pub async fn rating(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             super::console(connection, CertificateRole::RatingOperator, output).await
         }
         RatingVerb::Datasets(verb) => datasets(verb, "", output).await,
-        verb => model_verb(verb, output).await,
+        RatingVerb::Models(ModelsArgs {
+            verb: Some(ModelsVerb::Delete { model, connection }),
+            ..
+        }) => {
+            let request = v1::DeleteModelRequest { model_id: model };
+            let mut client = connect(connection).await?;
+            let deleted = client.delete_model(request).await?.into_inner();
+            output.message(&deleted, stored_text::model_deleted)
+        }
+        RatingVerb::Models(arguments) => {
+            let request = v1::ListModelsRequest {};
+            let models = connect(arguments.connection)
+                .await?
+                .list_models(request)
+                .await?
+                .into_inner();
+            output.message(&models, rating_text::models)
+        }
+        RatingVerb::Ask(verb) => model_verb(verb, output).await,
     }
 }
 
@@ -253,19 +271,19 @@ impl ProposeArgs {
 }
 
 /// The verbs about finished models.
-async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
+async fn model_verb(verb: ModelVerb, output: Output) -> Result<(), Failure> {
     match verb {
-        RatingVerb::Evaluate(arguments) => {
+        ModelVerb::Evaluate(arguments) => {
             let request = v1::EvaluateRequest {
-                model_id: arguments.model,
+                model_id: arguments.model.unwrap_or_default(),
             };
             let mut client = connect(arguments.connection).await?;
             let evaluated = client.evaluate(request).await?.into_inner();
             output.message(&evaluated, rating_text::evaluation)
         }
-        RatingVerb::Predict(arguments) => {
+        ModelVerb::Predict(arguments) => {
             let request = v1::PredictRequest {
-                model_id: arguments.model.model,
+                model_id: arguments.model.model.unwrap_or_default(),
                 user_id: arguments.user,
                 item_id: arguments.item,
             };
@@ -273,7 +291,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let predicted = client.predict(request).await?.into_inner();
             output.message(&predicted, rating_text::prediction)
         }
-        RatingVerb::Recommend(RecommendArgs {
+        ModelVerb::Recommend(RecommendArgs {
             count,
             include_rated,
             out: Some(out),
@@ -281,7 +299,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             ..
         }) => {
             let request = v1::RecommendAllRequest {
-                model_id: model.model,
+                model_id: model.model.unwrap_or_default(),
                 count,
                 include_rated,
             };
@@ -291,9 +309,9 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 rating_text::written_lists(&written)
             })
         }
-        RatingVerb::Recommend(arguments) => {
+        ModelVerb::Recommend(arguments) => {
             let request = v1::RecommendRequest {
-                model_id: arguments.model.model,
+                model_id: arguments.model.model.unwrap_or_default(),
                 user_id: arguments.user.unwrap_or_default(),
                 count: arguments.count,
                 include_rated: arguments.include_rated,
@@ -302,7 +320,7 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
             let recommended = client.recommend(request).await?.into_inner();
             output.message(&recommended, rating_text::recommendations)
         }
-        RatingVerb::Export(arguments) => {
+        ModelVerb::Export(arguments) => {
             let mut client = connect(arguments.connection).await?;
             let Some(path) = arguments.out else {
                 let model = client::export(&mut client, &arguments.model).await?;
@@ -313,53 +331,18 @@ async fn model_verb(verb: RatingVerb, output: Output) -> Result<(), Failure> {
                 rating_text::written(&written)
             })
         }
-        RatingVerb::ExportFriends(arguments) => {
+        ModelVerb::ExportFriends(arguments) => {
             let mut client = connect(arguments.connection).await?;
-            let model = match &arguments.job[..] {
-                "" => String::new(),
-                job => client::rating_job(&mut client, job).await?,
+            let model = match &arguments.job {
+                None => String::new(),
+                Some(job) => client::rating_job(&mut client, job).await?,
             };
             let written = client::write_friends(&mut client, &model, &arguments.out).await?;
             output.value(&serde_json::json!(written), || {
                 rating_text::written_friends(&written)
             })
         }
-        RatingVerb::CalibrationUsers(arguments) => calibration_users(arguments, output).await,
-        RatingVerb::Models(ModelsArgs {
-            verb: Some(ModelsVerb::Delete { model, connection }),
-            ..
-        }) => {
-            let request = v1::DeleteModelRequest { model_id: model };
-            let mut client = connect(connection).await?;
-            let deleted = client.delete_model(request).await?.into_inner();
-            output.message(&deleted, stored_text::model_deleted)
-        }
-        RatingVerb::Models(arguments) => {
-            let request = v1::ListModelsRequest {};
-            let models = connect(arguments.connection)
-                .await?
-                .list_models(request)
-                .await?
-                .into_inner();
-            output.message(&models, rating_text::models)
-        }
-        RatingVerb::Import(_)
-        | RatingVerb::ImportFactors(_)
-        | RatingVerb::Factors(_)
-        | RatingVerb::Propose(_)
-        | RatingVerb::Run(_)
-        | RatingVerb::Start(_)
-        | RatingVerb::Watch(_)
-        | RatingVerb::Jobs(_)
-        | RatingVerb::Cancel(_)
-        | RatingVerb::Report(_)
-        | RatingVerb::AcceptLog(_)
-        | RatingVerb::Backup(_)
-        | RatingVerb::Reconcile(_)
-        | RatingVerb::Console(_)
-        | RatingVerb::Disclosures(_)
-        | RatingVerb::Datasets(_)
-        | RatingVerb::Stock(_) => Ok(()),
+        ModelVerb::CalibrationUsers(arguments) => calibration_users(arguments, output).await,
     }
 }
 
@@ -390,7 +373,7 @@ async fn report(arguments: JobReportArgs, output: Output) -> Result<(), Failure>
 
 async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> Result<(), Failure> {
     let request = v1::CalibrationUsersRequest {
-        dataset: arguments.dataset,
+        dataset: arguments.dataset.unwrap_or_default(),
         few_below: arguments.few_below.unwrap_or_default(),
         calibration_share: arguments.calibration_share.unwrap_or_default(),
     };
@@ -403,10 +386,7 @@ async fn calibration_users(arguments: CalibrationUsersArgs, output: Output) -> R
         users += chunk.ids.len() as u64;
         chunk.ids.iter().for_each(|id| text += &format!("{id}\n"));
     }
-    std::fs::write(to.file(), text).map_err(|source| Failure::File {
-        path: path.clone(),
-        source,
-    })?;
+    std::fs::write(to.file(), text).map_err(Failure::at(&path))?;
     to.finish().await?;
     let told = serde_json::json!({ "users": users, "file": path });
     output.value(&told, || rating_text::calibration_users(users, &path))

@@ -67,15 +67,9 @@ pub(super) fn imported_factors(answer: &v1::ImportFactorsResponse) -> String {
 }
 
 pub(super) fn jobs(answer: &v1::ListJobsResponse) -> String {
-    let empty = Table::new(&[
-        "job",
-        "data set",
-        "state",
-        "proposed",
-        "waiting for",
-        "training",
-        "what happened last",
-    ]);
+    let empty = Table::new(
+        "job | data set | state | proposed | waiting for | training | what happened last",
+    );
     let now = now_unix_ms();
     answer
         .jobs
@@ -200,10 +194,8 @@ fn warnings(warnings: &[String]) -> String {
 }
 
 pub(super) fn models(answer: &v1::ListModelsResponse) -> String {
-    let titles = [
-        "model", "job", "made", "data set", "users", "items", "RMSE", "MAE",
-    ];
-    let empty = Table::new(&titles);
+    let titles = "model | job | made | data set | users | items | RMSE | MAE";
+    let empty = Table::new(titles);
     let now = now_unix_ms();
     answer
         .models
@@ -277,7 +269,7 @@ pub(super) fn evaluation(answer: &v1::EvaluateResponse) -> String {
         ("no social term", answer.no_social),
         ("this model", answer.model),
     ];
-    let empty = Table::new(&["predictor", "RMSE", "MAE", "ratings"]);
+    let empty = Table::new("predictor | RMSE | MAE | ratings");
     let table = rows
         .into_iter()
         .fold(empty, |table, (predictor, metrics)| match metrics {
@@ -310,15 +302,7 @@ pub(super) fn prediction(answer: &v1::PredictResponse) -> String {
 }
 
 pub(super) fn recommendations(answer: &v1::RecommendResponse) -> String {
-    let empty = Table::new(&[
-        "item",
-        "score",
-        "rating",
-        "item's own",
-        "taste",
-        "social",
-        "popularity",
-    ]);
+    let empty = Table::new("item | score | rating | item's own | taste | social | popularity");
     let table = answer.items.iter().fold(empty, |table, item| {
         let parts = item.parts.unwrap_or_default();
         let rating = item.score - parts.popularity;

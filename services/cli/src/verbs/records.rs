@@ -19,7 +19,8 @@ pub(super) fn conclude<T: Serialize>(
     output: Output,
     text: impl FnOnce(&T) -> String,
 ) -> Result<Document<T>, Failure> {
-    let document = Document::new(bench, &record.label, record.quick, repeats.into(), body);
+    let label = record.label.as_deref().unwrap_or_default();
+    let document = Document::new(bench, label, record.quick, repeats.into(), body);
     if let Some(directory) = &record.out {
         document.write(directory)?;
     }
@@ -29,16 +30,11 @@ pub(super) fn conclude<T: Serialize>(
 
 /// A record as a JSON value.
 pub(super) fn json(report: &impl Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(report).map_err(|source| Failure::File {
-        path: "the benchmark's record".into(),
-        source: source.into(),
-    })
+    let failed = Failure::at("the benchmark's record");
+    serde_json::to_value(report).map_err(|error| failed(error.into()))
 }
 
 /// Writes a file, naming it when that fails.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::write(path, text).map_err(Failure::at(path))
 }

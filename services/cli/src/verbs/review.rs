@@ -77,19 +77,16 @@ fn ask(
     answers: &mut impl BufRead,
     shown: &mut impl Write,
 ) -> Result<Answer, Failure> {
-    let failed = |source| Failure::File {
-        path: "the terminal".into(),
-        source,
-    };
+    let failed = Failure::at("the terminal");
     write!(
         shown,
         "{}Approve exactly this? [y]es, [n]o and why, anything else for later: ",
         proposal(one)
     )
     .and_then(|()| shown.flush())
-    .map_err(failed)?;
+    .map_err(&failed)?;
     let mut line = String::new();
-    answers.read_line(&mut line).map_err(failed)?;
+    answers.read_line(&mut line).map_err(&failed)?;
     let line = line.trim();
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     Ok(match word.to_lowercase().as_str() {

@@ -59,16 +59,7 @@ fn options(arguments: &ScaleArgs) -> ScaleOptions {
 }
 
 fn text(report: &ScaleReport) -> String {
-    let mut table = Table::new(&[
-        "users",
-        "rank",
-        "non-zeros",
-        "offline",
-        "",
-        "a round",
-        "",
-        "",
-    ]);
+    let mut table = Table::new("users | rank | non-zeros | offline |  | a round |  | ");
     for point in report.users.iter().chain(&report.ranks) {
         table = table.row(&[
             count(point.users),

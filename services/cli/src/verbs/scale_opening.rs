@@ -90,7 +90,7 @@ fn text(report: &OpeningReport) -> String {
 
 fn of_opening(opening: &OpeningRecord) -> String {
     let [rating, social] = &opening.parties;
-    let mut table = Table::new(&["platform", "phase", "computing", "processor", "serial"]);
+    let mut table = Table::new("platform | phase | computing | processor | serial");
     for (name, party) in [("rating", rating), ("social", social)] {
         for phase in &party.phases {
             table = table.row(&[

@@ -112,7 +112,7 @@ pub async fn measure(
         clients.push(client::rating(connection).await?);
     }
     let first = clients.first_mut().ok_or_else(no_connection)?;
-    let model = client::export(first, &arguments.model).await?;
+    let model = client::export(first, arguments.model.as_deref().unwrap_or_default()).await?;
     let users: Vec<String> = model.users.into_iter().map(|user| user.id).collect();
     let asked = Asked {
         model_id: model.model_id.clone(),

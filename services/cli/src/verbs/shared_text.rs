@@ -1,6 +1,7 @@
 //! What both platforms say about a job, in words.
 
 use s3rec_node::process::now_unix_ms;
+use s3rec_wire::convert::cost_from_wire;
 use s3rec_wire::v1;
 
 use crate::client::short;
@@ -39,18 +40,11 @@ pub(super) fn model_words(model: Option<&v1::ModelSettings>, protocol: v1::Proto
 }
 
 pub(super) fn cost_rows(offline: Option<&v1::Cost>, online: Option<&v1::Cost>) -> Table {
-    let titles = ["phase", "time", "to social", "to rating", "messages"];
+    let titles = "phase | time | to social | to rating | messages";
     [("offline", offline), ("online", online)].into_iter().fold(
-        Table::new(&titles),
+        Table::new(titles),
         |table, (phase, cost)| {
-            let cost = cost.copied().unwrap_or_default();
-            table.row(&[
-                phase.into(),
-                duration(cost.seconds),
-                bytes(cost.bytes_to_social),
-                bytes(cost.bytes_to_rating),
-                count(cost.messages),
-            ])
+            table.row(&cost_from_wire(cost.copied().unwrap_or_default()).row(phase))
         },
     )
 }
@@ -135,10 +129,8 @@ pub(super) fn stocks(all: &[v1::Stock]) -> String {
     if all.is_empty() {
         return "No job has had a stock of columns.".into();
     }
-    let titles = [
-        "job", "state", "columns", "made", "used", "left", "identity",
-    ];
-    let table = all.iter().fold(Table::new(&titles), |table, stock| {
+    let titles = "job | state | columns | made | used | left | identity";
+    let table = all.iter().fold(Table::new(titles), |table, stock| {
         let identity: String = stock
             .identity
             .iter()

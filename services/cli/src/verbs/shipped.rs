@@ -1,6 +1,6 @@
 //! `s3rec generate`, `completions` and `man`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory;
 use serde_json::json;
@@ -49,8 +49,7 @@ pub fn man(arguments: &ManArgs, output: Output) -> Result<(), Failure> {
         s3rec_social::Args::command(),
     ];
     for command in commands {
-        clap_mangen::generate_to(command, &arguments.out)
-            .map_err(|source| failed(&arguments.out, source))?;
+        clap_mangen::generate_to(command, &arguments.out).map_err(Failure::at(&arguments.out))?;
     }
     output.value(&json!({ "out": arguments.out }), || {
         arguments.out.display().to_string()
@@ -58,12 +57,5 @@ pub fn man(arguments: &ManArgs, output: Output) -> Result<(), Failure> {
 }
 
 fn made(directory: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(directory).map_err(|source| failed(directory, source))
-}
-
-fn failed(path: &Path, source: std::io::Error) -> Failure {
-    Failure::File {
-        path: PathBuf::from(path),
-        source,
-    }
+    std::fs::create_dir_all(directory).map_err(Failure::at(directory))
 }

@@ -61,7 +61,7 @@ pub async fn social(verb: SocialVerb, output: Output) -> Result<(), Failure> {
             let mut client = connect(arguments.job.connection).await?;
             let request = v1::ApproveProposalRequest {
                 job_id: client::social_job(&mut client, &arguments.job.job).await?,
-                dataset: arguments.dataset,
+                dataset: arguments.dataset.unwrap_or_default(),
                 expires_unix_ms: arguments.expires_days.map_or(0, in_days),
                 degree_bound: arguments.degree_bound.unwrap_or(0),
                 links_bound: arguments.links_bound.unwrap_or(0),

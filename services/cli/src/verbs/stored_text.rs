@@ -9,7 +9,9 @@ pub(super) fn datasets(answer: &v1::ListDatasetsResponse, rows: &str) -> String 
     if answer.datasets.is_empty() {
         return "No data sets.".into();
     }
-    let empty = Table::new(&["data set", "version", "users", rows, "file", "used by"]);
+    let empty = Table::new(&format!(
+        "data set | version | users | {rows} | file | used by"
+    ));
     let table = answer.datasets.iter().fold(empty, |table, one| {
         table.row(&[
             one.dataset.clone(),

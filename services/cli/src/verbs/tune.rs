@@ -105,19 +105,8 @@ fn words(event: &SearchEvent<'_>) -> String {
 }
 
 fn text(report: &SearchReport) -> String {
-    let titles = [
-        "without links",
-        "NDCG",
-        "rank",
-        "λ_u",
-        "λ_v",
-        "λ_b",
-        "λ_c",
-        "ρ",
-        "activity",
-        "popularity",
-    ];
-    let mut local = Table::new(&titles);
+    let titles = "without links | NDCG | rank | λ_u | λ_v | λ_b | λ_c | ρ | activity | popularity";
+    let mut local = Table::new(titles);
     let some = |value: Option<f64>, digits: usize| {
         value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
     };
@@ -136,14 +125,7 @@ fn text(report: &SearchReport) -> String {
             some(s.popularity_weight, 1),
         ]);
     }
-    let mut social = Table::new(&[
-        "with links",
-        "NDCG",
-        "γ",
-        "bias γ",
-        "openings",
-        "values opened",
-    ]);
+    let mut social = Table::new("with links | NDCG | γ | bias γ | openings | values opened");
     for run in &report.social {
         let trial = &run.trial;
         social = social.row(&[
@@ -163,7 +145,7 @@ fn text(report: &SearchReport) -> String {
         ("chosen, with links", &held_out.chosen),
     ];
     let reached = rows.iter().fold(
-        Table::new(&["on ratings no choice was made by", "RMSE", "NDCG"]),
+        Table::new("on ratings no choice was made by | RMSE | NDCG"),
         |table, (name, Reached { rmse, ndcg })| {
             table.row(&[(*name).to_owned(), format!("{rmse:.4}"), some(*ndcg, 4)])
         },

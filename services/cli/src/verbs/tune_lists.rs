@@ -45,8 +45,8 @@ pub(super) fn lists(
 }
 
 fn text(trials: &[ListsTrial]) -> String {
-    let titles = ["NDCG", "rank", "α", "λ", "confidence slope", "popularity"];
-    let table = trials.iter().fold(Table::new(&titles), |table, trial| {
+    let titles = "NDCG | rank | α | λ | confidence slope | popularity";
+    let table = trials.iter().fold(Table::new(titles), |table, trial| {
         let s = &trial.settings;
         table.row(&[
             format!("{:.4}", trial.ndcg),

@@ -28,16 +28,10 @@ pub(super) fn verdict_text(verdict: &Verdict) -> String {
 }
 
 fn table(measure: &str, task: &TaskVerdict) -> Table {
-    let titles = [
-        measure,
-        "judged",
-        "without friends",
-        "with friends",
-        "gain, 95 %",
-        "used",
-        "weighted to whom it is for",
-    ];
-    let mut table = Table::new(&titles);
+    let mut table = Table::new(&format!(
+        "{measure} | judged | without friends | with friends | gain, 95 % | used | weighted to whom it \
+         is for"
+    ));
     if let Some(few) = &task.few {
         table = table.row(&row(
             "fewer than 5, weighted",
