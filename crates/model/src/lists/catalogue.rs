@@ -210,23 +210,36 @@ pub(crate) fn best_of(
             (*catalogue, factor, narrow(length * (1.0 + ROUNDING)))
         })
         .collect();
-    let score = |item: usize| {
+    // Whatever is inlined into what `dispatch` calls is compiled for the machine's registers.
+    let score = #[inline(always)]
+    |item: usize| {
         let parts = factors.iter();
-        let parts = parts.map(|(of, factor, _)| total(&products(of.row(item), factor)));
+        let parts = parts.map(
+            #[inline(always)]
+            |(of, factor, _)| total(&products(of.row(item), factor)),
+        );
         parts.sum::<f32>() + weight * offset[item]
     };
     let longest = parts.first().map_or(&[][..], |(of, _)| &of.longest[..]);
-    let wanted = longest
-        .iter()
-        .filter(|item| skip.binary_search(item).is_err());
-    let mut known: Vec<f32> = wanted.map(|&item| score(item as usize)).collect();
+    let arch = Arch::new();
+    let mut known: Vec<f32> = Vec::with_capacity(longest.len());
+    arch.dispatch(
+        #[inline(always)]
+        || {
+            for item in longest {
+                if skip.binary_search(item).is_err() {
+                    known.push(score(*item as usize));
+                }
+            }
+        },
+    );
     let mut least = f32::NEG_INFINITY;
     if (1..=known.len()).contains(&cutoff) {
         let (_, &mut worst, _) = known.select_nth_unstable_by(cutoff - 1, |a, b| b.total_cmp(a));
         least = worst;
     }
     let mut found = Found::new(cutoff, least);
-    Arch::new().dispatch(
+    arch.dispatch(
         #[inline(always)]
         || {
             let mut bounds = [0.0; TOGETHER];
