@@ -1,7 +1,7 @@
-//! Learning lists and making everybody's, on drawn choices: what other libraries are compared with
-//! in one sitting.
+//! Learning lists and making everybody's, on drawn choices or those of a file: what other libraries are
+//! compared with in one sitting.
 //!
-//! Users belong to communities; each community has an order of the items of its own, and one of its
+//! Drawn users belong to communities; each community has an order of the items of its own, and one of its
 //! users chooses by it with a power law, or by what everybody chooses.
 
 use std::fs::File;
@@ -33,6 +33,9 @@ pub struct ListsOptions {
     pub communities: u32,
     /// How lists are learnt.
     pub settings: ListsSettings,
+    /// Steps of conjugate gradients to learn with, one after the other; 0: exactly. Lists are made from
+    /// the last.
+    pub gradient_steps: Vec<u32>,
     /// Items of a list.
     pub count: usize,
     /// Users whose lists are made and timed.
@@ -51,12 +54,8 @@ pub struct ListsRecord {
     pub learnt_from: u64,
     /// Threads.
     pub threads: usize,
-    /// From the matrix of choices to the factors.
-    pub learning_seconds: f64,
-    /// Processor seconds of the same.
-    pub learning_core_seconds: f64,
-    /// Of these, seconds that one thread computed by itself.
-    pub learning_serial_seconds: f64,
+    /// By each number of steps.
+    pub learning: Vec<Learning>,
     /// Getting ready to make lists.
     pub ready_seconds: f64,
     /// Making them.
@@ -65,71 +64,160 @@ pub struct ListsRecord {
     pub listing_core_seconds: f64,
     /// Lists a second.
     pub users_a_second: f64,
-    /// NDCG at the lists' length, of one held-out choice a listed user.
-    pub ndcg: f64,
     /// Largest resident set.
     pub peak_rss_bytes: u64,
 }
 
-/// Draws, learns, lists.
+/// What it took to learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learning {
+    /// Of conjugate gradients; 0: exactly.
+    pub gradient_steps: u32,
+    /// From the matrix of choices to the factors.
+    pub seconds: f64,
+    /// Processor seconds of the same.
+    pub core_seconds: f64,
+    /// Of these, seconds that one thread computed by itself.
+    pub serial_seconds: f64,
+    /// NDCG at the lists' length, of one held-out choice a listed user who has one.
+    pub ndcg: f64,
+}
+
+/// Choices to learn from, and of each user one that is not among them, if there is one.
+pub struct Choices {
+    /// What is learnt from.
+    pub matrix: RatingMatrix,
+    /// One of each user's.
+    pub held_out: Vec<Option<u32>>,
+}
+
+/// Learns and lists; draws first where there are no choices.
 ///
 /// # Errors
 /// Settings that make no sense, and files that cannot be written.
-pub fn measure(options: &ListsOptions) -> Result<ListsRecord, BenchError> {
-    let (matrix, held_out) = drawn(options)?;
+pub fn measure(
+    options: &ListsOptions,
+    choices: Option<Choices>,
+) -> Result<ListsRecord, BenchError> {
+    let Choices { matrix, held_out } = match choices {
+        Some(choices) => choices,
+        None => drawn(options)?,
+    };
     if let Some(directory) = &options.out {
         write_choices(directory, &matrix, &held_out)?;
     }
     memory::reset_peak();
-    let (began, before) = (Instant::now(), memory::core_seconds());
-    let alone = memory::own_thread_seconds();
-    let model = ListsModel::learn(&matrix, &options.settings)?;
-    let learning_seconds = began.elapsed().as_secs_f64();
-    let learning_core_seconds = memory::core_seconds() - before;
-    let learning_serial_seconds = memory::own_thread_seconds() - alone;
-    if let Some(directory) = &options.out {
-        for (name, factors) in [("users", model.users()), ("items", model.items())] {
-            let values = factors.values().iter();
-            write(
-                directory,
-                &format!("{name}.f64"),
-                values.map(|x| x.to_le_bytes()),
-            )?;
+    let mut options = options.clone();
+    options.users = u32::try_from(matrix.users()).unwrap_or(u32::MAX);
+    options.items = u32::try_from(matrix.items()).unwrap_or(u32::MAX);
+    let weight = options.settings.popularity_weight.unwrap_or(0.0);
+    let (mut learning, mut made) = (Vec::new(), Made::default());
+    for &steps in &options.gradient_steps {
+        let settings = ListsSettings {
+            gradient_steps: steps,
+            ..options.settings.clone()
+        };
+        let (began, before) = (Instant::now(), memory::core_seconds());
+        let alone = memory::own_thread_seconds();
+        let model = ListsModel::learn(&matrix, &settings)?;
+        let mut learnt = Learning {
+            gradient_steps: steps,
+            seconds: began.elapsed().as_secs_f64(),
+            core_seconds: memory::core_seconds() - before,
+            serial_seconds: memory::own_thread_seconds() - alone,
+            ndcg: 0.0,
+        };
+        made = lists(&model, weight, (&matrix, &held_out), &options);
+        learnt.ndcg = made.ndcg;
+        learning.push(learnt);
+        if let Some(directory) = &options.out {
+            write_factors(directory, &model)?;
         }
     }
+    Ok(ListsRecord {
+        learnt_from: matrix.len() as u64,
+        threads: rayon::current_num_threads(),
+        learning,
+        ready_seconds: made.ready_seconds,
+        listing_seconds: made.seconds,
+        listing_core_seconds: made.core_seconds,
+        users_a_second: options.listed.min(matrix.users()) as f64 / made.seconds,
+        peak_rss_bytes: memory::peak_bytes(),
+        options,
+    })
+}
+
+/// Lists that were made.
+#[derive(Default)]
+struct Made {
+    ready_seconds: f64,
+    seconds: f64,
+    core_seconds: f64,
+    ndcg: f64,
+}
+
+fn lists(
+    model: &ListsModel,
+    weight: f64,
+    (matrix, held_out): (&RatingMatrix, &[Option<u32>]),
+    options: &ListsOptions,
+) -> Made {
     let began = Instant::now();
-    let weight = options.settings.popularity_weight.unwrap_or(0.0);
     let search = model.search(weight);
     let ready_seconds = began.elapsed().as_secs_f64();
     let (began, before) = (Instant::now(), memory::core_seconds());
     let listed = options.listed.min(matrix.users());
-    let mut ndcg = 0.0;
+    let (mut gain, mut judged) = (0.0, 0usize);
     for first in (0..listed).step_by(AT_ONCE) {
-        let lists = search.lists(first..listed.min(first + AT_ONCE), options.count, &matrix);
-        for (user, list) in (first..).zip(lists) {
-            let place = list.iter().position(|found| found.item == held_out[user]);
-            ndcg += place.map_or(0.0, |place| 1.0 / (place as f64 + 2.0).log2());
+        let lists = search.lists(first..listed.min(first + AT_ONCE), options.count, matrix);
+        for (held_out, list) in held_out[first..].iter().zip(lists) {
+            let Some(held_out) = held_out else { continue };
+            judged += 1;
+            let place = list.iter().position(|found| found.item == *held_out);
+            gain += place.map_or(0.0, |place| 1.0 / (place as f64 + 2.0).log2());
         }
     }
-    let listing_seconds = began.elapsed().as_secs_f64();
-    Ok(ListsRecord {
-        options: options.clone(),
-        learnt_from: matrix.len() as u64,
-        threads: rayon::current_num_threads(),
-        learning_seconds,
-        learning_core_seconds,
-        learning_serial_seconds,
+    Made {
         ready_seconds,
-        listing_seconds,
-        listing_core_seconds: memory::core_seconds() - before,
-        users_a_second: listed as f64 / listing_seconds,
-        ndcg: ndcg / listed.max(1) as f64,
-        peak_rss_bytes: memory::peak_bytes(),
-    })
+        seconds: began.elapsed().as_secs_f64(),
+        core_seconds: memory::core_seconds() - before,
+        ndcg: gain / judged.max(1) as f64,
+    }
+}
+
+impl Choices {
+    /// Every rating as a choice; of each user with two or more, one drawn at random is held out.
+    ///
+    /// # Errors
+    /// Never for ratings that made a matrix before.
+    pub fn of(ratings: &RatingMatrix) -> Result<Self, BenchError> {
+        let seed = Seed::from_bytes([29; 32]);
+        let held_out = |user: u32| {
+            let (items, _) = ratings.by_user(user as usize);
+            let mut stream = Stream::new(&seed.derive("held out", &[&user.to_le_bytes()]));
+            let mut words = [0u64; 1];
+            stream.fill_u64(&mut words);
+            let place = words[0] % (items.len() as u64).max(1);
+            let place = usize::try_from(place).unwrap_or(0);
+            (items.len() > 1).then(|| items[place])
+        };
+        let users = (0u32..).take(ratings.users());
+        let held_out: Vec<Option<u32>> = users.map(held_out).collect();
+        let kept = ratings
+            .iter()
+            .filter(|rating| held_out[rating.user as usize] != Some(rating.item));
+        let kept = kept.map(|rating| Rating {
+            value: 1.0,
+            ..rating
+        });
+        let kept: Vec<Rating> = kept.collect();
+        let matrix = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &kept)?;
+        Ok(Self { matrix, held_out })
+    }
 }
 
 /// The choices, and one of each user's that is held out.
-fn drawn(options: &ListsOptions) -> Result<(RatingMatrix, Vec<u32>), BenchError> {
+fn drawn(options: &ListsOptions) -> Result<Choices, BenchError> {
     let seed = Seed::from_bytes([29; 32]);
     let (users, items) = (options.users, options.items);
     let of_user = options.choices / u64::from(users.max(1));
@@ -156,7 +244,7 @@ fn drawn(options: &ListsOptions) -> Result<(RatingMatrix, Vec<u32>), BenchError>
             row
         })
         .collect();
-    let held_out = rows.iter().map(|row| row[0]).collect();
+    let held_out = rows.iter().map(|row| Some(row[0])).collect();
     let ratings = rows.iter().zip(0u32..).flat_map(|(row, user)| {
         let items = row[1..].iter();
         items.map(move |&item| Rating {
@@ -168,7 +256,7 @@ fn drawn(options: &ListsOptions) -> Result<(RatingMatrix, Vec<u32>), BenchError>
     let ratings: Vec<Rating> = ratings.collect();
     drop(rows);
     let matrix = RatingMatrix::from_ratings(users as usize, items as usize, &ratings)?;
-    Ok((matrix, held_out))
+    Ok(Choices { matrix, held_out })
 }
 
 /// By the community's order in seven of ten, by everybody's in three.
@@ -189,16 +277,26 @@ fn choice([place, kind]: [u64; 2], community: u32, items: u32) -> u32 {
     item
 }
 
-/// Pairs of user and item, and the held-out items, as 32-bit numbers.
+/// Users' factors and items'.
+fn write_factors(directory: &Path, model: &ListsModel) -> Result<(), BenchError> {
+    for (name, factors) in [("users.f64", model.users()), ("items.f64", model.items())] {
+        let values = factors.values().iter();
+        write(directory, name, values.map(|x| x.to_le_bytes()))?;
+    }
+    Ok(())
+}
+
+/// Pairs of user and item, and the held-out items, as 32-bit numbers; 2³² − 1 for none.
 fn write_choices(
     directory: &Path,
     matrix: &RatingMatrix,
-    held_out: &[u32],
+    held_out: &[Option<u32>],
 ) -> Result<(), BenchError> {
     let pairs = matrix.iter();
     let pairs = pairs.flat_map(|r| [r.user.to_le_bytes(), r.item.to_le_bytes()]);
     write(directory, "choices.u32", pairs)?;
-    let held_out = held_out.iter().map(|item| item.to_le_bytes());
+    let held_out = held_out.iter();
+    let held_out = held_out.map(|item| item.unwrap_or(u32::MAX).to_le_bytes());
     write(directory, "held_out.u32", held_out)
 }
 
@@ -237,13 +335,38 @@ mod tests {
                 popularity_weight: Some(0.0),
                 ..ListsSettings::default()
             },
+            gradient_steps: vec![0, 3],
             count: 10,
             listed: 600,
             out: None,
         };
-        let record = measure(&options).unwrap();
+        let record = measure(&options, None).unwrap();
         assert!((8_000..12_500).contains(&record.learnt_from));
-        // Ten of the 380 that a user does not have, at random, come to 0.012.
-        assert!(record.ndcg > 0.036, "{}", record.ndcg);
+        assert_eq!(record.learning.len(), 2);
+        for learning in &record.learning {
+            // Ten of the 380 that a user does not have, at random, come to 0.012.
+            assert!(learning.ndcg > 0.036, "{learning:?}");
+        }
+    }
+
+    #[test]
+    fn one_choice_of_a_file_is_held_out_of_each_user_who_has_two() {
+        let rating = |user, item| Rating {
+            user,
+            item,
+            value: 3.0,
+        };
+        let given: Vec<Rating> = [(0, 1), (0, 2), (0, 4), (1, 3), (3, 0), (3, 4)]
+            .map(|(user, item)| rating(user, item))
+            .to_vec();
+        let ratings = RatingMatrix::from_ratings(4, 5, &given).unwrap();
+        let Choices { matrix, held_out } = Choices::of(&ratings).unwrap();
+        assert_eq!(matrix.len(), 4);
+        assert_eq!((held_out[1], held_out[2]), (None, None));
+        for user in [0, 3] {
+            let held_out = held_out[user].unwrap();
+            assert!(ratings.by_user(user).0.contains(&held_out));
+            assert!(!matrix.by_user(user).0.contains(&held_out));
+        }
     }
 }

@@ -1,6 +1,6 @@
 use crate::gradient::local_value;
 use crate::implicit::ImplicitPrior;
-use crate::least_squares::NormalEquations;
+use crate::least_squares::{FEW, NormalEquations};
 use crate::problem::Problem;
 use crate::{Model, ModelError, Solver, SolverState, StepReport, Unit};
 use rayon::prelude::*;
@@ -167,6 +167,12 @@ impl Problem {
     }
 }
 
+/// Who or what was rated, and how.
+type Rated<'r> = (&'r [u32], &'r [f32]);
+
+/// Observations that are added up together.
+const AT_ONCE: usize = 128;
+
 /// One side of a sweep: rows to solve for, given the other side's.
 struct Side<'a> {
     own: &'a mut RealMatrix,
@@ -191,19 +197,36 @@ impl Side<'_> {
             .par_chunks_exact_mut(width)
             .enumerate()
             .for_each_init(
-                || (NormalEquations::new(width), vec![0.0; width]),
-                |(system, features), (index, row)| {
+                || (NormalEquations::new(width), Vec::new(), Vec::new()),
+                |(system, features, targets), (index, row)| {
                     system.reset(self.decay);
-                    let (indices, values) = rated(index);
-                    for (&theirs, &value) in indices.iter().zip(values) {
-                        // The features are the other side's factors and a constant 1 for the
-                        // row's own bias.
-                        let theirs = other.row(theirs as usize);
-                        features[..rank].copy_from_slice(&theirs[..rank]);
-                        features[rank] = 1.0;
-                        system.observe(features, unit.standardise(value) - mean - theirs[rank]);
-                    }
                     extra(index, system);
+                    let stride = system.stride();
+                    let gather =
+                        |features: &mut Vec<f64>, targets: &mut Vec<f64>, of: Rated<'_>| {
+                            features.clear();
+                            features.resize(of.0.len() * stride, 0.0);
+                            targets.clear();
+                            let rows = features.chunks_exact_mut(stride);
+                            for (to, (&theirs, &value)) in rows.zip(of.0.iter().zip(of.1)) {
+                                // The features are the other side's factors and a constant 1 for the
+                                // row's own bias.
+                                let theirs = other.row(theirs as usize);
+                                to[..rank].copy_from_slice(&theirs[..rank]);
+                                to[rank] = 1.0;
+                                targets.push(unit.standardise(value) - mean - theirs[rank]);
+                            }
+                        };
+                    let (indices, values) = rated(index);
+                    if indices.len() <= FEW.min(width) {
+                        gather(features, targets, (indices, values));
+                        system.solve_few(features, targets, row);
+                        return;
+                    }
+                    for (indices, values) in indices.chunks(AT_ONCE).zip(values.chunks(AT_ONCE)) {
+                        gather(features, targets, (indices, values));
+                        system.observe_targets(features, targets);
+                    }
                     system.solve(row);
                 },
             );

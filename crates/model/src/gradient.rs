@@ -84,11 +84,15 @@ pub(crate) fn local_value(problem: &Problem, model: &Model) -> LocalValue {
     };
     let user_decay = (settings.user_decay, settings.user_bias_decay);
     let item_decay = (settings.item_decay, settings.item_bias_decay);
+    // Collected first: what is summed up in one order must not depend on the number of threads.
     let users = (0..model.users.rows())
+        .into_par_iter()
         .map(|row| decayed(model.users.row(row), problem.bias_centres[row], user_decay));
-    let users: f64 = users.sum();
-    let items = (0..model.items.rows()).map(|row| decayed(model.items.row(row), 0.0, item_decay));
-    let items: f64 = items.sum();
+    let users: f64 = users.collect::<Vec<f64>>().iter().sum();
+    let items = (0..model.items.rows())
+        .into_par_iter()
+        .map(|row| decayed(model.items.row(row), 0.0, item_decay));
+    let items: f64 = items.collect::<Vec<f64>>().iter().sum();
     LocalValue {
         value: 0.5 * squares + users + items,
         squares,

@@ -6,7 +6,9 @@
 
 mod kernel;
 
-use kernel::{Factorisation, Gram, solve};
+use kernel::{Factorisation, Gram, few, solve};
+
+pub(crate) use kernel::FEW;
 use pulp::Arch;
 
 /// Columns of a row are a multiple of it, the last of them zeros.
@@ -20,6 +22,8 @@ pub(crate) struct NormalEquations {
     /// `stride` × `stride`.
     matrix: Vec<f64>,
     right: Vec<f64>,
+    /// Of the diagonal, where only that is needed.
+    inverse: Vec<f64>,
     arch: Arch,
 }
 
@@ -31,6 +35,7 @@ impl NormalEquations {
             stride,
             matrix: vec![0.0; stride * stride],
             right: vec![0.0; stride],
+            inverse: vec![0.0; stride],
             arch: Arch::new(),
         }
     }
@@ -97,6 +102,39 @@ impl NormalEquations {
         });
     }
 
+    /// Adds an observation of each of `targets`, with as many features as [`Self::observe_all`] takes.
+    pub(crate) fn observe_targets(&mut self, features: &[f64], targets: &[f64]) {
+        for (features, &target) in features.chunks_exact(self.stride).zip(targets) {
+            self.want(&features[..self.width], target);
+        }
+        self.observe_all(features);
+    }
+
+    /// Solves with [`FEW`] observations at most besides what the diagonal of A and b already hold,
+    /// and nothing beside that diagonal: with A = D + FᵀF and x₀ = D⁻¹b it is
+    /// x₀ + D⁻¹Fᵀ·(I + F·D⁻¹·Fᵀ)⁻¹·(t − F·x₀), as wide as there are observations.
+    pub(crate) fn solve_few(&mut self, features: &[f64], targets: &[f64], solution: &mut [f64]) {
+        let (width, stride, matrix) = (self.width, self.stride, &self.matrix);
+        let diagonal = (0..width).map(|i| matrix[i * stride + i]);
+        solution.copy_from_slice(&self.right[..width]);
+        for (x, d) in solution.iter_mut().zip(diagonal.clone()) {
+            *x /= d;
+        }
+        if targets.is_empty() {
+            return;
+        }
+        self.inverse.clear();
+        self.inverse.extend(diagonal.map(|d| 1.0 / d));
+        self.inverse.resize(stride, 0.0);
+        self.right[..width].copy_from_slice(solution);
+        let (inverse, right) = (&self.inverse, &mut self.right);
+        self.arch.dispatch(
+            #[inline(always)]
+            || few(features, targets, inverse, right),
+        );
+        solution.copy_from_slice(&self.right[..width]);
+    }
+
     /// Adds `weight`·`features` to b.
     pub(crate) fn want(&mut self, features: &[f64], weight: f64) {
         for (right, f) in self.right.iter_mut().zip(features) {
@@ -136,6 +174,35 @@ fn stride(width: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_observations_are_solved_as_all_are() {
+        let value = |n: usize| ((n * 7919 + 13) % 10_007) as f64 / 10_007.0 - 0.5;
+        for width in [1, 3, 8, 11, 20] {
+            for count in 0..=FEW {
+                let start = || {
+                    let mut system = NormalEquations::new(width);
+                    system.reset((0.3, 0.7));
+                    system.centre(&vec![0.2; width], (0.3, 0.7));
+                    system.pull(width / 2, 0.1, 0.4);
+                    system
+                };
+                let (mut few, mut all) = (start(), start());
+                let mut features = vec![0.0; count * few.stride()];
+                for (row, features) in features.chunks_exact_mut(few.stride()).enumerate() {
+                    (0..width).for_each(|i| features[i] = value(row * width + i));
+                }
+                let targets: Vec<f64> = (0..count).map(|row| value(row + 500)).collect();
+                let (mut x, mut y) = (vec![0.0; width], vec![0.0; width]);
+                few.solve_few(&features, &targets, &mut x);
+                all.observe_targets(&features, &targets);
+                all.solve(&mut y);
+                for (x, y) in x.iter().zip(&y) {
+                    assert!((x - y).abs() < 1e-12, "{width}, {count}: {x}, {y}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn solves_what_it_was_given() {

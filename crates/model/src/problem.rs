@@ -1,4 +1,5 @@
 use crate::{Model, ModelError, SocialObjective, SolverSettings};
+use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::RatingMatrix;
 use std::sync::Arc;
@@ -51,11 +52,11 @@ impl Problem {
     pub(crate) fn opened(&self, users: &RealMatrix) -> RealMatrix {
         let columns = self.settings.opened_columns();
         let mut opened = RealMatrix::zeros(users.rows(), columns);
-        for row in 0..users.rows() {
-            opened
-                .row_mut(row)
-                .copy_from_slice(&users.row(row)[..columns]);
-        }
+        opened
+            .values_mut()
+            .par_chunks_exact_mut(columns.max(1))
+            .zip(users.values().par_chunks_exact(users.columns()))
+            .for_each(|(to, from)| to.copy_from_slice(&from[..columns]));
         opened
     }
 
@@ -107,7 +108,7 @@ impl Problem {
 
     /// Refuses a model that has diverged, so that no NaN is ever opened or served.
     pub(crate) fn check_finite(&self, model: &Model, steps: u32) -> Result<(), ModelError> {
-        let mut values = model.users.values().iter().chain(model.items.values());
+        let values = model.users.values().par_iter().chain(model.items.values());
         if values.all(|value| value.is_finite()) {
             Ok(())
         } else {

@@ -35,6 +35,7 @@ fn settings() -> ListsSettings {
     ListsSettings {
         rank: 5,
         sweeps: 6,
+        gradient_steps: 0,
         unobserved_weight: 0.07,
         decay: 0.05,
         decay_exponent: 0.7,
@@ -119,6 +120,75 @@ fn users_are_those_of_a_dense_reference() {
     );
     assert!(model.users().row(USERS - 1).iter().all(|u| *u == 0.0));
     assert!(model.items().row(ITEMS - 1).iter().all(|v| *v == 0.0));
+}
+
+/// Conjugate gradients minimise the same objective, of rows that are solved by them and of those that
+/// have few ratings and are solved exactly; users are what a fold-in gives.
+#[test]
+fn gradients_lead_where_exact_sweeps_do() {
+    let (users, items) = (120, 60);
+    let given: Vec<Rating> = (0u32..users)
+        .flat_map(|user| {
+            let wanted = move |item: &u32| {
+                let alike = (user % 4) * 15 <= *item && *item < (user % 4) * 15 + 25;
+                (user * 7 + item * 13 + user * item) % 29 < 2 + user % 17 && alike
+            };
+            let rated = (0..items - 1).filter(wanted);
+            rated.map(move |item| Rating {
+                user,
+                item,
+                value: (1 + (user + item) % 5) as f32,
+            })
+        })
+        .collect();
+    let matrix = RatingMatrix::from_ratings(users as usize, items as usize, &given).unwrap();
+    let lengths = (0..users as usize).map(|user| matrix.by_user(user).0.len());
+    let many = lengths.filter(|&length| length > 16).count();
+    assert!((10..100).contains(&many), "both ways of solving: {many}");
+    for rank in [3, 20, 40] {
+        let exact = ListsSettings {
+            rank,
+            sweeps: 40,
+            ..settings()
+        };
+        let by_gradients = ListsSettings {
+            gradient_steps: 3,
+            ..exact.clone()
+        };
+        let exact = ListsModel::learn(&matrix, &exact).unwrap();
+        let found = ListsModel::learn(&matrix, &by_gradients).unwrap();
+        let (mut off, mut all) = (0.0, 0.0);
+        for user in 0..users {
+            for item in 0..items {
+                let expected = exact.score(user, item);
+                off += (found.score(user, item) - expected).powi(2);
+                all += expected.powi(2);
+            }
+            let (rated, values) = matrix.by_user(user as usize);
+            if rated.is_empty() {
+                continue;
+            }
+            let folded = found.fold_in(rated, values, None);
+            for (learnt, folded) in found.users().row(user as usize).iter().zip(&folded) {
+                assert!((learnt - folded).abs() < 1e-4, "{learnt}, {folded}");
+            }
+        }
+        let off: f64 = off / all;
+        assert!(off < 1e-3, "rank {rank}: {off}");
+        assert!(
+            found
+                .items()
+                .row(items as usize - 1)
+                .iter()
+                .all(|v| *v == 0.0)
+        );
+        let one_step = ListsSettings {
+            gradient_steps: 1,
+            ..by_gradients
+        };
+        let another = ListsModel::learn(&matrix, &one_step).unwrap();
+        assert!(another.items().values() != found.items().values());
+    }
 }
 
 /// A prior is what remains without ratings, and what ratings move away from.

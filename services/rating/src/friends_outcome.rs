@@ -8,7 +8,7 @@ use s3rec_job::rating::FriendsOpened;
 use s3rec_job::{FriendsLearnt, FriendsResult, JobResult, statements};
 use s3rec_model::ModelError;
 use s3rec_model::evaluate::Relevance;
-use s3rec_model::friends::{Candidate, FriendsBase, FriendsModel, FriendsRatings};
+use s3rec_model::friends::{Candidate, FriendsBase, Together};
 use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
 use s3rec_sparse::RatingMatrix;
@@ -146,7 +146,10 @@ fn learn(
     let noisy = (&sums, parameters.sigma());
     let few_below = few_below(release);
     let judging = (few_below, relevance);
-    let (model, estimates) = FriendsModel::learn(&base, &plan.train, &is_common, noisy, judging);
+    let explicit = plan.settings.without_social();
+    let known = (&*plan.train, plan.scale);
+    let learnt = Together::learn(&base, known, &is_common, noisy, judging, &explicit);
+    let learnt = learnt.map_err(refused)?;
     let judged = Opened {
         ratings: &plan.train,
         scale: plan.scale,
@@ -154,11 +157,8 @@ fn learn(
         sums: &sums,
         sigma: parameters.sigma(),
         model: Some(base.model()),
+        explicit: Some(&learnt.explicit),
     };
-    let explicit = plan.settings.without_social();
-    tracing::info!("learning to predict ratings");
-    let ratings_of = FriendsRatings::learn(&plan.train, plan.scale, base.sides(), noisy, &explicit);
-    let served = (model, ratings_of.map_err(refused)?);
     let asked = VerdictSettings {
         lists: lists_settings(plan, parameters.columns()),
         ratings: Some(explicit),
@@ -173,6 +173,7 @@ fn learn(
         verdict.details.warnings.push(factors::WARNING.to_owned());
     }
     let got = (parameters, rows, sums.values().to_vec());
-    let stored = StoredFriends::new(ratings, got, served, estimates);
+    let served = (learnt.lists, learnt.ratings);
+    let stored = StoredFriends::new(ratings, got, served, learnt.estimates);
     Ok((stored, verdict))
 }

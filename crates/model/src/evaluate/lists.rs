@@ -163,11 +163,22 @@ fn judge(
         let (seen, _) = train.by_user(user as usize);
         let mut scores = Vec::new();
         catalogue.scores(model.users().row(user as usize), &mut scores);
-        let list = |scores: &[f32], weight: f64| {
-            best(scores, (narrow(weight), &popularity), seen, ranking.cutoff)
-        };
-        let mut lists: Vec<Vec<u32>> = weights.iter().map(|&w| list(&scores, w)).collect();
-        lists.push(list(&popularity, 0.0));
+        let mut lists: Vec<Vec<u32>> = Vec::with_capacity(weights.len() + 1);
+        for &weight in weights {
+            let known = (seen, lists.last().map_or(&[][..], |list| list));
+            lists.push(best(
+                &scores,
+                (narrow(weight), &popularity),
+                known,
+                ranking.cutoff,
+            ));
+        }
+        lists.push(best(
+            &popularity,
+            (0.0, &popularity),
+            (seen, &[]),
+            ranking.cutoff,
+        ));
         lists
     })
 }

@@ -79,6 +79,7 @@ impl SimulatedOpening {
             sums: &nothing,
             sigma: 0.0,
             model: None,
+            explicit: None,
         }
         .base()?;
         let model = learn(&base)?;
@@ -121,6 +122,7 @@ impl SimulatedOpening {
             sums: &self.sums,
             sigma: self.sigma,
             model: Some(&self.model),
+            explicit: None,
         }
     }
 }

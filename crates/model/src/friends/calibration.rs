@@ -81,16 +81,17 @@ impl Shortlist {
             .collect()
     }
 
-    /// NDCG of the best by scores of the shortlist, without the places in `skip`.
+    /// NDCG of the best by scores of the shortlist, without the places in `skip`; `last` are the
+    /// places of the list before, and of this one then.
     pub(super) fn judge(
         &self,
         scores: &[f32],
         offset: (f32, &[f32]),
-        skip: &[u32],
+        (skip, last): (&[u32], &mut Vec<u32>),
         (relevant, cutoff): (&[u32], usize),
     ) -> f64 {
-        let list = best(scores, offset, skip, cutoff);
-        let list: Vec<u32> = list
+        *last = best(scores, offset, (skip, last), cutoff);
+        let list: Vec<u32> = last
             .iter()
             .map(|&place| self.items[place as usize])
             .collect();
@@ -172,7 +173,7 @@ impl<'a> Calibration<'a> {
             popularity.into_iter().map(narrow).collect()
         };
         let judge = |popularity: Vec<f32>| {
-            let list = best(&popularity, (0.0, &popularity), &[], judging.cutoff);
+            let list = best(&popularity, (0.0, &popularity), (&[], &[]), judging.cutoff);
             let found = judged
                 .iter()
                 .map(|&user| ndcg(&list, &users[user].relevant));
@@ -224,7 +225,12 @@ impl<'a> Calibration<'a> {
     /// The list by popularity alone, without `skip`, which is ascending.
     pub fn popular(&self, skip: &[u32]) -> Vec<u32> {
         let popularity = &self.served;
-        best(popularity, (0.0, popularity), skip, self.judging.cutoff)
+        best(
+            popularity,
+            (0.0, popularity),
+            (skip, &[]),
+            self.judging.cutoff,
+        )
     }
 
     /// Mean factor of the calibration users at `users`.

@@ -3,7 +3,7 @@ use super::calibration::{Calibration, FOLDS, OwnList};
 use super::features::{Standard, features};
 use super::ridge::{Group, Ridge};
 use crate::eigen::turn;
-use crate::lists::{Catalogue, best, narrow};
+use crate::lists::{Catalogue, best_of, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
@@ -117,9 +117,11 @@ impl FriendsEstimate {
         let mut all = features(sums, sigma);
         let places: Vec<usize> = calibration.users.iter().map(|user| user.row).collect();
         Standard::of(&all, &places).apply(&mut all);
+        let few: Vec<usize> = calibration.few.iter().map(|user| user.row).collect();
         let rows = Rows {
             calibration,
             features: &all,
+            few: Group::new(&all, &few, FEW_WEIGHT),
         };
         let judged = calibration.judged.len();
         let rank = calibration.factors.columns();
@@ -185,11 +187,11 @@ impl FriendsEstimate {
         if !self.gate.is_open {
             return calibration.popular(skip);
         }
-        let (mut scores, cutoff) = (Vec::new(), calibration.judging.cutoff);
+        let cutoff = calibration.judging.cutoff;
         match (self.candidate, &self.items) {
             (_, Some((items, popularity))) => {
-                items.scores(self.features.row(row), &mut scores);
-                best(&scores, (1.0, popularity), skip, cutoff)
+                let parts = [(items, self.features.row(row))];
+                best_of(&parts, (1.0, popularity), skip, cutoff)
             }
             (Candidate::Items { .. }, None) => calibration.popular(skip),
             (
@@ -198,9 +200,10 @@ impl FriendsEstimate {
                 },
                 None,
             ) => {
-                calibration.catalogue.scores(&self.factor(row), &mut scores);
-                let weight = narrow(popularity_weight);
-                best(&scores, (weight, &calibration.served), skip, cutoff)
+                let factor = self.factor(row);
+                let parts = [(&calibration.catalogue, &factor[..])];
+                let offset = (narrow(popularity_weight), &calibration.served[..]);
+                best_of(&parts, offset, skip, cutoff)
             }
         }
     }
@@ -221,9 +224,10 @@ impl FriendsEstimate {
         self.blended.rows()
     }
 
-    /// What the sum of the opened user at `row` adds to every item's score.
-    pub(super) fn item_scores(&self, row: usize, scores: &mut Vec<f32>) {
-        self.blended.scores(self.features.row(row), scores);
+    /// What the sum of the opened user at `row` adds to every item's score: rows, and what they are
+    /// multiplied by.
+    pub(super) fn item_scores(&self, row: usize) -> (&Catalogue, &[f64]) {
+        (&self.blended, self.features.row(row))
     }
 
     /// The same for the shortlist, by a map that was not learnt from users of that part.
@@ -261,6 +265,8 @@ fn mapped(features: &[f64], weights: &RealMatrix, mean: &[f64]) -> Vec<f64> {
 struct Rows<'a> {
     calibration: &'a Calibration<'a>,
     features: &'a RealMatrix,
+    /// Users with few ratings.
+    few: Group,
 }
 
 /// A regression on some calibration users.
@@ -271,7 +277,7 @@ struct Learnt {
     mean: Vec<f64>,
     /// The same with the users who have few ratings, for a map to items.
     items_ridge: Ridge,
-    groups: [Group; 2],
+    group: Group,
     /// Mean over the calibration users of what they liked, in the unit of an item map.
     mass: f64,
 }
@@ -289,15 +295,8 @@ impl Rows<'_> {
     fn learn(&self, users: &[usize]) -> Learnt {
         let calibration = self.calibration;
         let all = users.iter().map(|&user| &calibration.users[user]);
-        let few = calibration.few.iter().map(|user| user.row).collect();
-        let groups = [
-            Group::new(
-                self.features,
-                all.clone().map(|user| user.row).collect(),
-                1.0,
-            ),
-            Group::new(self.features, few, FEW_WEIGHT),
-        ];
+        let places: Vec<usize> = all.clone().map(|user| user.row).collect();
+        let group = Group::new(self.features, &places, 1.0);
         let mean = calibration.mean_factor(users.iter().copied());
         let mut towards = RealMatrix::zeros(self.features.columns(), mean.len());
         for &user in users {
@@ -310,12 +309,12 @@ impl Rows<'_> {
         }
         let liked = all.map(|user| user.relevant.len() as f64 * target(user));
         Learnt {
-            ridge: Ridge::new(self.features, &[&groups[0]]),
+            ridge: Ridge::new(&[&group]),
             towards,
             mean,
             mass: liked.sum::<f64>() / users.len().max(1) as f64,
-            items_ridge: Ridge::new(self.features, &[&groups[0], &groups[1]]),
-            groups,
+            items_ridge: Ridge::new(&[&group, &self.few]),
+            group,
         }
     }
 
@@ -323,10 +322,9 @@ impl Rows<'_> {
     /// order, over the root of the number that they rated.
     fn items(&self, users: &[usize], learnt: &Learnt, wanted: &[u32]) -> RealMatrix {
         let mut towards = RealMatrix::zeros(wanted.len(), self.features.columns());
-        let users = users.iter().map(|&user| (0, &self.calibration.users[user]));
-        let few = self.calibration.few.iter().map(|user| (1, user));
-        for (group, user) in users.chain(few) {
-            let group = &learnt.groups[group];
+        let users = users.iter().map(|&user| &self.calibration.users[user]);
+        let few = self.calibration.few.iter().map(|user| (&self.few, user));
+        for (group, user) in users.map(|user| (&learnt.group, user)).chain(few) {
             let value = group.weight * target(user);
             let places = user.relevant.iter();
             for place in places.filter_map(|item| wanted.binary_search(item).ok()) {
@@ -375,11 +373,12 @@ impl Rows<'_> {
                 let features = self.features_of(user);
                 let wanted = &calibration.users[user].relevant[..];
                 let wanted = (wanted, calibration.judging.cutoff);
-                let mut places = found.iter_mut();
+                let (mut places, mut last) = (found.iter_mut(), Vec::new());
                 let mut judge = |scores: &[f32], weight: f64, offset: &[f32]| {
                     let offset = (narrow(weight), offset);
                     if let Some(place) = places.next() {
-                        *place = shortlist.judge(scores, offset, &[], wanted);
+                        let known = (&[][..], &mut last);
+                        *place = shortlist.judge(scores, offset, known, wanted);
                     }
                 };
                 for weights in &maps {

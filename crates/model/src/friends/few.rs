@@ -1,6 +1,6 @@
 use super::calibration::{Calibration, FOLDS, relevant};
 use super::estimate::{FriendsEstimate, Gate};
-use crate::lists::{best, narrow};
+use crate::lists::{best_of, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use crate::random::{below, purpose, stream};
 use rayon::prelude::*;
@@ -46,12 +46,12 @@ impl OwnRatings {
     /// As [`Self::fit`], `kept` telling from a user's number of ratings how many are kept.
     pub fn fit_keeping(
         calibration: &Calibration<'_>,
-        kept: impl Fn(usize) -> usize,
+        kept: impl Fn(usize) -> usize + Sync,
         seed: u64,
     ) -> Self {
         let users: Vec<Kept> = calibration
             .judged
-            .iter()
+            .par_iter()
             .enumerate()
             .filter_map(|(place, &user)| {
                 let all = &calibration.users[user];
@@ -167,13 +167,12 @@ impl FewRatings {
             return own.list(calibration, items, values);
         }
         if self.items_weight > 0.0 {
-            let (mut scores, mut added) = (Vec::new(), Vec::new());
             let factor = own.factor(calibration, items, values);
-            calibration.catalogue.scores(&factor, &mut scores);
-            friends.item_scores(row, &mut added);
-            blend(&mut scores, &added, self.items_weight);
+            let (map, features) = friends.item_scores(row);
+            let features: Vec<f64> = features.iter().map(|x| self.items_weight * x).collect();
+            let parts = [(&calibration.catalogue, &factor[..]), (map, &features[..])];
             let offset = (narrow(self.popularity_weight), &calibration.served[..]);
-            return best(&scores, offset, items, calibration.judging.cutoff);
+            return best_of(&parts, offset, items, calibration.judging.cutoff);
         }
         let prior = friends.factor(row);
         let (strength, weight) = (self.strength, self.popularity_weight);
@@ -190,10 +189,9 @@ fn list(
 ) -> Vec<u32> {
     let prior: Vec<f64> = prior.iter().map(|u| strength * u).collect();
     let factor = calibration.model.fold_in(items, values, Some(&prior));
-    let mut scores = Vec::new();
-    calibration.catalogue.scores(&factor, &mut scores);
+    let parts = [(&calibration.catalogue, &factor[..])];
     let offset = (narrow(weight), &calibration.served[..]);
-    best(&scores, offset, items, calibration.judging.cutoff)
+    best_of(&parts, offset, items, calibration.judging.cutoff)
 }
 
 fn blend(scores: &mut [f32], added: &[f32], weight: f64) {
@@ -217,13 +215,14 @@ fn try_items(
             friends.judged_scores(row, user.part, added);
             let skip = shortlist.places(&user.items);
             let wanted = (&user.relevant[..], calibration.judging.cutoff);
-            let mut found = Vec::new();
+            let (mut found, mut last) = (Vec::new(), Vec::new());
             for items_weight in ITEM_WEIGHTS {
                 both.clone_from(scores);
                 blend(both, added, items_weight);
                 for weight in LIST_WEIGHTS.map(narrow) {
                     let offset = (weight, &shortlist.popularity[..]);
-                    found.push(shortlist.judge(both, offset, &skip, wanted));
+                    let known = (&skip[..], &mut last);
+                    found.push(shortlist.judge(both, offset, known, wanted));
                 }
             }
             found
@@ -260,14 +259,15 @@ fn try_all<'p>(
                 shortlist.catalogue.scores(&turned, shift);
                 let skip = shortlist.places(&user.items);
                 let wanted = (&user.relevant[..], calibration.judging.cutoff);
-                let mut found = Vec::new();
+                let (mut found, mut last) = (Vec::new(), Vec::new());
                 for strength in STRENGTHS.map(narrow) {
                     scores.clear();
                     let pairs = own.iter().zip(&*shift);
                     scores.extend(pairs.map(|(own, shift)| own + strength * shift));
                     for weight in LIST_WEIGHTS.map(narrow) {
                         let offset = (weight, &shortlist.popularity[..]);
-                        found.push(shortlist.judge(scores, offset, &skip, wanted));
+                        let known = (&skip[..], &mut last);
+                        found.push(shortlist.judge(scores, offset, known, wanted));
                     }
                 }
                 found

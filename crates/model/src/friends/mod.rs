@@ -29,6 +29,7 @@ mod ridge;
 mod rows;
 mod served;
 mod sides;
+mod together;
 
 pub(crate) use calibration::relevant;
 pub use calibration::{Calibration, Judging};
@@ -36,11 +37,13 @@ pub use estimate::{Candidate, FriendsEstimate, Gate};
 pub use estimates::Estimates;
 pub use features::noisy_degree;
 pub use few::{FewRatings, OwnRatings};
-pub(crate) use predicted::{KeptRatings, PredictedBase, PredictedFriends};
+pub use predicted::PredictedBase;
+pub(crate) use predicted::{KeptRatings, PredictedFriends};
 pub use ratings::{FriendsRatings, PredictedRating};
 pub use rows::rows_to_open;
 pub use served::{FriendsBase, FriendsItem, FriendsLists, FriendsModel, FriendsQuality};
 pub use sides::{OpenedSides, Sampling};
+pub use together::Together;
 
 /// Paired standard errors by which an estimate must beat what it takes the place of.
 pub const GATE: f64 = 1.645;

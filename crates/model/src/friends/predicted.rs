@@ -19,7 +19,7 @@ use super::few::keep;
 
 use super::ridge::{Group, Ridge};
 use crate::activity::ActivityPrior;
-use crate::least_squares::NormalEquations;
+use crate::least_squares::{FEW, NormalEquations};
 use crate::start::starting_model;
 use crate::{Model, ModelError, SolverSettings, solver};
 use rayon::prelude::*;
@@ -34,8 +34,8 @@ const STRENGTHS: [f64; 3] = [0.5, 1.0, 2.0];
 /// How much of m is taken.
 const MEAN_STRENGTHS: [f64; 4] = [0.0, 0.5, 1.0, 2.0];
 
-/// The explicit model without links, learnt from others' ratings alone.
-pub(crate) struct PredictedBase {
+/// The explicit model without links, learnt from others' ratings alone. P0's secret.
+pub struct PredictedBase {
     model: Model,
     activity: ActivityPrior,
     decays: (f64, f64),
@@ -69,7 +69,10 @@ impl KeptRatings {
 
 impl PredictedBase {
     /// Learns from `base`, which has no rating by anybody who is judged or calibrated with.
-    pub(crate) fn learn(
+    ///
+    /// # Errors
+    /// Settings out of range, and no ratings.
+    pub fn learn(
         base: &RatingMatrix,
         scale: (f64, f64),
         settings: &SolverSettings,
@@ -114,15 +117,24 @@ impl PredictedBase {
         let mut system = NormalEquations::new(width);
         system.reset(self.decays);
         system.centre(&centre, self.decays);
-        let mut features = vec![1.0; width];
-        for (&item, &value) in items.iter().zip(values) {
+        let stride = system.stride();
+        let mut features = vec![0.0; items.len() * stride];
+        let mut targets = Vec::with_capacity(items.len());
+        let rows = features.chunks_exact_mut(stride);
+        for (features, (&item, &value)) in rows.zip(items.iter().zip(values)) {
             let item = item as usize;
             features[..width - 1].copy_from_slice(self.model.item_factor(item));
+            features[width - 1] = 1.0;
             let known = self.model.mean + self.model.item_bias(item);
-            system.observe(&features, self.model.unit.standardise(value) - known);
+            targets.push(self.model.unit.standardise(value) - known);
         }
         let mut row = vec![0.0; width];
-        system.solve(&mut row);
+        if items.len() <= FEW {
+            system.solve_few(&features, &targets, &mut row);
+        } else {
+            system.observe_targets(&features, &targets);
+            system.solve(&mut row);
+        }
         row
     }
 
@@ -307,7 +319,7 @@ fn learn(rows: &RealMatrix, places: &[usize], targets: &[Vec<f64>], users: &[usi
         }
     }
     let of: Vec<usize> = users.iter().map(|&user| places[user]).collect();
-    let ridge = Ridge::new(rows, &[&Group::new(rows, of, 1.0)]);
+    let ridge = Ridge::new(&[&Group::new(rows, &of, 1.0)]);
     DECAYS
         .iter()
         .map(|&decay| Map {

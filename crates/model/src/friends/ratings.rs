@@ -5,7 +5,7 @@ use super::OpenedSides;
 use super::predicted::{KeptRatings, PredictedBase, PredictedFriends};
 use crate::{Model, ModelError, SolverSettings, Unit, solver};
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ pub struct PredictedRating {
 
 impl FriendsRatings {
     /// Learns from P0's ratings and a release: `sums` are the rows of O in order, with noise of
-    /// standard deviation `sigma`.
+    /// standard deviation `sigma`. `base` has learnt, with the same settings, from the ratings of
+    /// all but the calibration users.
     ///
     /// # Errors
     /// Settings out of range, and no ratings.
@@ -73,6 +74,7 @@ impl FriendsRatings {
         sides: &OpenedSides,
         (sums, sigma): (&RealMatrix, f64),
         settings: &SolverSettings,
+        base: &PredictedBase,
     ) -> Result<Self, ModelError> {
         let settings = settings.without_social();
         let mut learning = solver(Arc::new(ratings.clone()), scale, &settings, None)?;
@@ -82,7 +84,7 @@ impl FriendsRatings {
         Ok(Self {
             scale,
             all: Rows::of(learning.model(), learning.model().users.values()),
-            few: Few::learn(ratings, scale, sides, (sums, sigma), &settings)?,
+            few: Few::learn(ratings, sides, (sums, sigma), (base, settings.seed)),
         })
     }
 
@@ -163,11 +165,10 @@ impl Few {
     /// None where hardly anybody could be learnt from, or no gate is open.
     fn learn(
         ratings: &RatingMatrix,
-        scale: (f64, f64),
         sides: &OpenedSides,
         (sums, sigma): (&RealMatrix, f64),
-        settings: &SolverSettings,
-    ) -> Result<Option<Self>, ModelError> {
+        (base, seed): (&PredictedBase, u64),
+    ) -> Option<Self> {
         let of = |user: u32| ratings.by_user(user as usize);
         let row_of = |user: &u32| sides.opened.binary_search(user).ok();
         let learnt_from: Vec<u32> = sides
@@ -177,29 +178,20 @@ impl Few {
             .filter(|user| !of(*user).0.is_empty())
             .collect();
         if learnt_from.len() < FEWEST {
-            return Ok(None);
+            return None;
         }
         let is_calibration = |user: u32| sides.calibration.binary_search(&user).is_ok();
-        let rest = ratings.iter().filter(|rating| !is_calibration(rating.user));
-        let rest: Vec<Rating> = rest.collect();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let base = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &rest)?;
-        let base = PredictedBase::learn(&base, scale, settings)?;
         let places: Vec<usize> = learnt_from.iter().filter_map(row_of).collect();
         let all: Vec<(&[u32], &[f32])> = learnt_from.iter().map(|&user| of(user)).collect();
         let groups: Vec<Vec<Option<KeptRatings>>> = (0..=MOST_KEPT)
             .map(|kept| {
                 let users = learnt_from.iter();
                 users
-                    .map(|&user| {
-                        KeptRatings::draw(of(user), kept, settings.seed.wrapping_add(user.into()))
-                    })
+                    .map(|&user| KeptRatings::draw(of(user), kept, seed.wrapping_add(user.into())))
                     .collect()
             })
             .collect();
-        let friends = PredictedFriends::fit(&base, (sums, sigma), &places, &all, &groups);
+        let friends = PredictedFriends::fit(base, (sums, sigma), &places, &all, &groups);
         let (mut users, mut own, mut with) = (Vec::new(), Vec::new(), Vec::new());
         for (row, &user) in sides.opened.iter().enumerate() {
             let (items, values) = of(user);
@@ -216,7 +208,7 @@ impl Few {
             with.extend(base.fold_in(items, values, &shift));
         }
         let base = Rows::of(base.model(), &own);
-        Ok((!users.is_empty()).then_some(Self { base, users, with }))
+        (!users.is_empty()).then_some(Self { base, users, with })
     }
 }
 
@@ -228,6 +220,7 @@ fn row(values: &[f64], width: usize, place: usize) -> Option<&[f64]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_sparse::Rating;
 
     /// Users of two tastes with friends who share theirs: 300 calibration users, and 100 who gave
     /// nothing.
@@ -268,12 +261,24 @@ mod tests {
         }
     }
 
+    fn learn(
+        ratings: &RatingMatrix,
+        sides: &OpenedSides,
+        noisy: (&RealMatrix, f64),
+    ) -> FriendsRatings {
+        let is_held_back = |user: u32| sides.calibration.binary_search(&user).is_ok();
+        let rest = ratings.iter().filter(|rating| !is_held_back(rating.user));
+        let rest: Vec<Rating> = rest.collect();
+        let rest = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &rest).unwrap();
+        let (scale, settings) = ((1.0, 5.0), settings());
+        let base = PredictedBase::learn(&rest, scale, &settings).unwrap();
+        FriendsRatings::learn(ratings, scale, sides, noisy, &settings, &base).unwrap()
+    }
+
     #[test]
     fn everybody_gets_a_rating_and_is_told_what_friends_add() {
         let (ratings, sides, sums) = release(0.1);
-        let scale = (1.0, 5.0);
-        let learnt =
-            FriendsRatings::learn(&ratings, scale, &sides, (&sums, 0.1), &settings()).unwrap();
+        let learnt = learn(&ratings, &sides, (&sums, 0.1));
         assert_eq!(learnt.rest_on_friends(), 100);
         // Who gave nothing, and has friends of either taste.
         for user in 600..700_usize {
@@ -315,9 +320,7 @@ mod tests {
         for (place, value) in sums.values_mut().iter_mut().enumerate() {
             *value = f64::from(u32::try_from(place * 7 % 11).unwrap());
         }
-        let scale = (1.0, 5.0);
-        let learnt =
-            FriendsRatings::learn(&ratings, scale, &sides, (&sums, 1.0), &settings()).unwrap();
+        let learnt = learn(&ratings, &sides, (&sums, 1.0));
         assert_eq!(learnt.rest_on_friends(), 0);
         assert_eq!(learnt.predict(Some(650), Some(2)).friends, 0.0);
     }

@@ -1,4 +1,5 @@
 use crate::eigen::Eigen;
+use pulp::Arch;
 use s3rec_algebra::RealMatrix;
 
 /// Ridge regression of many targets on the same features, for any decay at the price of one.
@@ -9,41 +10,50 @@ pub(super) struct Ridge {
 /// Rows that are learnt from, what each counts, and their mean: every group has an intercept of
 /// its own.
 pub(super) struct Group {
-    pub(super) rows: Vec<usize>,
     pub(super) weight: f64,
     pub(super) mean: Vec<f64>,
+    /// Weighted products of their features, from the mean.
+    gram: Vec<f64>,
 }
 
 impl Group {
-    pub(super) fn new(features: &RealMatrix, rows: Vec<usize>, weight: f64) -> Self {
-        let mut mean = vec![0.0; features.columns()];
-        for &row in &rows {
+    pub(super) fn new(features: &RealMatrix, rows: &[usize], weight: f64) -> Self {
+        let width = features.columns();
+        let mut mean = vec![0.0; width];
+        for &row in rows {
             let values = features.row(row).iter();
             let sums = mean.iter_mut().zip(values);
             sums.for_each(|(sum, x)| *sum += x / rows.len() as f64);
         }
-        Self { rows, weight, mean }
+        let mut gram = vec![0.0; width * width];
+        let mut row = vec![0.0; width];
+        let mut add = |place: usize| {
+            let values = features.row(place).iter().zip(&mean);
+            row.iter_mut()
+                .zip(values)
+                .for_each(|(to, (x, mean))| *to = x - mean);
+            for (sums, a) in gram.chunks_exact_mut(width).zip(&row) {
+                let factor = weight * a;
+                let sums = sums.iter_mut().zip(&row);
+                sums.for_each(|(sum, b)| *sum += factor * b);
+            }
+        };
+        Arch::new().dispatch(
+            #[inline(always)]
+            || rows.iter().for_each(|&row| add(row)),
+        );
+        Self { weight, mean, gram }
     }
 }
 
 impl Ridge {
-    /// On the rows of `features` of every group, from its mean.
-    pub(super) fn new(features: &RealMatrix, groups: &[&Group]) -> Self {
-        let width = features.columns();
+    /// On every group, from its mean.
+    pub(super) fn new(groups: &[&Group]) -> Self {
+        let width = groups.first().map_or(0, |group| group.mean.len());
         let mut gram = vec![0.0; width * width];
-        let mut row = vec![0.0; width];
         for group in groups {
-            for &place in &group.rows {
-                let values = features.row(place).iter().zip(&group.mean);
-                row.iter_mut()
-                    .zip(values)
-                    .for_each(|(to, (x, mean))| *to = x - mean);
-                for (i, a) in row.iter().enumerate() {
-                    let sums = gram[i * width..][..width].iter_mut();
-                    sums.zip(&row)
-                        .for_each(|(sum, b)| *sum += group.weight * a * b);
-                }
-            }
+            let both = gram.iter_mut().zip(&group.gram);
+            both.for_each(|(sum, part)| *sum += part);
         }
         Self {
             eigen: Eigen::of(gram, width),
@@ -80,9 +90,9 @@ mod tests {
             for row in 3..5 {
                 features.row_mut(row).iter_mut().for_each(|x| *x += shift);
             }
-            let first = Group::new(&features, vec![0, 1, 2], 1.0);
-            let second = Group::new(&features, vec![3, 4], weight);
-            Ridge::new(&features, &[&first, &second]).inverse(0.5)
+            let first = Group::new(&features, &[0, 1, 2], 1.0);
+            let second = Group::new(&features, &[3, 4], weight);
+            Ridge::new(&[&first, &second]).inverse(0.5)
         };
         let close = |a: &RealMatrix, b: &RealMatrix| {
             let pairs = a.values().iter().zip(b.values());

@@ -57,6 +57,11 @@ impl FriendsBase {
         &self.sides
     }
 
+    /// The ratings of all but the calibration users.
+    pub(super) fn ratings(&self) -> &RatingMatrix {
+        &self.base
+    }
+
     /// The model that is opened.
     #[must_use]
     pub fn model(&self) -> &ListsModel {

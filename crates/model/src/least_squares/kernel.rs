@@ -150,6 +150,59 @@ pub(super) fn solve(matrix: &[f64], right: &mut [f64], width: usize, stride: usi
     }
 }
 
+/// Observations at most that are solved for in a system as wide as they are many.
+pub(crate) const FEW: usize = 8;
+
+/// x₀ + D⁻¹Fᵀ·(I + F·D⁻¹·Fᵀ)⁻¹·(t − F·x₀) in the place of x₀, given the inverse of D's diagonal.
+#[inline(always)]
+pub(super) fn few(features: &[f64], targets: &[f64], inverse: &[f64], x: &mut [f64]) {
+    let (count, stride) = (targets.len().min(FEW), inverse.len());
+    let mut system = [[0.0; FEW]; FEW];
+    let mut weights = [0.0; FEW];
+    for (i, row) in features.chunks_exact(stride).enumerate().take(count) {
+        weights[i] = targets[i] - dot(row, x);
+        for (j, other) in features.chunks_exact(stride).enumerate().take(i + 1) {
+            system[i][j] = weighted_dot(row, other, inverse);
+        }
+        system[i][i] += 1.0;
+    }
+    for i in 0..count {
+        for j in 0..i {
+            let known = system[i][..j].iter().zip(&system[j][..j]);
+            let known: f64 = known.map(|(a, b)| a * b).sum();
+            system[i][j] = (system[i][j] - known) / system[j][j];
+        }
+        let known: f64 = system[i][..i].iter().map(|a| a * a).sum();
+        system[i][i] = (system[i][i] - known).max(f64::MIN_POSITIVE).sqrt();
+        let known = system[i][..i].iter().zip(&weights);
+        let known: f64 = known.map(|(a, w)| a * w).sum();
+        weights[i] = (weights[i] - known) / system[i][i];
+    }
+    for i in (0..count).rev() {
+        let known: f64 = (i + 1..count).map(|j| system[j][i] * weights[j]).sum();
+        weights[i] = (weights[i] - known) / system[i][i];
+    }
+    for (row, weight) in features.chunks_exact(stride).zip(&weights[..count]) {
+        for ((x, f), d) in x.iter_mut().zip(row).zip(inverse) {
+            *x = (weight * d).mul_add(*f, *x);
+        }
+    }
+}
+
+/// a∘b·weights, in [`LANES`] sums; as long as a multiple of them.
+#[inline(always)]
+fn weighted_dot(a: &[f64], b: &[f64], weights: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let ((a, _), (b, _)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let (weights, _) = weights.as_chunks::<LANES>();
+    for ((a, b), w) in a.iter().zip(b).zip(weights) {
+        for (((sum, a), b), w) in sums.iter_mut().zip(a).zip(b).zip(w) {
+            *sum = (a * w).mul_add(*b, *sum);
+        }
+    }
+    sums.iter().sum()
+}
+
 /// In [`LANES`] sums, whatever the width of a register.
 #[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {

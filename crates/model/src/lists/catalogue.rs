@@ -1,20 +1,47 @@
-//! All items scored for one user after another, as fast as memory gives them.
+//! All items scored for one user after another, as fast as memory gives them, and the best of them
+//! without scoring most.
 
+use pulp::Arch;
 use s3rec_algebra::RealMatrix;
+
+use super::single::{LANES, Lanes, total};
 
 /// Items laid out to score all of them for many users: float32, which decides no place but
 /// between items that are as good as equal.
 pub(crate) struct Catalogue {
     width: usize,
     rows: Vec<f32>,
+    /// Of every row.
+    lengths: Vec<f32>,
+    /// The longest rows.
+    longest: Vec<u32>,
 }
+
+/// Items whose scores tell how good a list is at least.
+const LONGEST: usize = 128;
+/// By how much a bound is more than the product of two lengths: what single precision can be off
+/// in a score of 512 factors, ten times.
+const ROUNDING: f64 = 1e-4;
+/// Rows that are scored together.
+const AT_ONCE: usize = 16;
 
 impl Catalogue {
     /// Of rows as wide as `rows` are.
     pub(crate) fn new(rows: &RealMatrix) -> Self {
+        let length = |row: usize| rows.row(row).iter().map(|x| x * x).sum::<f64>().sqrt();
+        let lengths: Vec<f32> = (0..rows.rows()).map(|row| narrow(length(row))).collect();
+        let mut longest: Vec<u32> = (0u32..).take(lengths.len()).collect();
+        if longest.len() > LONGEST {
+            longest.select_nth_unstable_by(LONGEST, |&a, &b| {
+                lengths[b as usize].total_cmp(&lengths[a as usize])
+            });
+            longest.truncate(LONGEST);
+        }
         Self {
             width: rows.columns(),
             rows: rows.values().iter().map(|&value| narrow(value)).collect(),
+            lengths,
+            longest,
         }
     }
 
@@ -27,30 +54,48 @@ impl Catalogue {
     pub(crate) fn scores(&self, factor: &[f64], scores: &mut Vec<f32>) {
         let factor: Vec<f32> = factor.iter().map(|&value| narrow(value)).collect();
         scores.clear();
-        scores.extend(
-            self.rows
-                .chunks_exact(self.width)
-                .map(|row| dot(row, &factor)),
+        scores.resize(self.lengths.len(), 0.0);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || score_all(&self.rows, &factor, scores),
         );
+    }
+
+    fn row(&self, item: usize) -> &[f32] {
+        &self.rows[item * self.width..][..self.width]
+    }
+}
+
+#[inline(always)]
+fn score_all(rows: &[f32], factor: &[f32], scores: &mut [f32]) {
+    let mut sums = [[0.0; LANES]; AT_ONCE];
+    let blocks = rows.chunks(AT_ONCE * factor.len().max(1));
+    for (rows, scores) in blocks.zip(scores.chunks_mut(AT_ONCE)) {
+        for (sums, row) in sums.iter_mut().zip(rows.chunks_exact(factor.len().max(1))) {
+            *sums = products(row, factor);
+        }
+        for (score, sums) in scores.iter_mut().zip(&sums) {
+            *score = total(sums);
+        }
     }
 }
 
 /// In eight sums, which a compiler keeps in vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a8
-        .remainder()
-        .iter()
-        .zip(b8.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    for (a, b) in a8.zip(b8) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
+#[inline(always)]
+fn products(a: &[f32], b: &[f32]) -> Lanes {
+    let mut sums = [0.0; LANES];
+    let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks(), b.as_chunks());
+    let mut add = |a: &[f32], b: &[f32]| {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum = a.mul_add(*b, *sum);
         }
+    };
+    for (a, b) in a.iter().zip(b) {
+        let (a, b): (&Lanes, &Lanes) = (a, b);
+        add(a, b);
     }
-    sums.iter().sum::<f32>() + rest
+    add(rest_of_a, rest_of_b);
+    sums
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounded on purpose")]
@@ -62,37 +107,163 @@ pub(crate) fn narrow(value: f64) -> f32 {
 const TOGETHER: usize = 64;
 
 /// The `cutoff` best items by score + `weight` · `offset`, best first, without `skip`, which is
-/// ascending; of equals the first.
+/// ascending; of equals the first. `last` is a list by other scores with the same `skip`, or empty:
+/// the nearer it is the less there is to look at.
 pub(crate) fn best(
     scores: &[f32],
+    (weight, offset): (f32, &[f32]),
+    (skip, last): (&[u32], &[u32]),
+    cutoff: usize,
+) -> Vec<u32> {
+    let score = |item: usize| scores[item] + weight * offset[item];
+    let least = match last.len() >= cutoff {
+        true => last
+            .iter()
+            .map(|&item| score(item as usize))
+            .fold(f32::INFINITY, f32::min),
+        false => f32::NEG_INFINITY,
+    };
+    let mut found = Found::new(cutoff, least);
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let chunks = scores.chunks(TOGETHER).zip(offset.chunks(TOGETHER));
+            for (first, (scores, offsets)) in (0u32..).step_by(TOGETHER).zip(chunks) {
+                if !is_any(scores, (weight, offsets), found.least) {
+                    continue;
+                }
+                let parts = scores.chunks(LANES).zip(offsets.chunks(LANES));
+                for (first, (scores, offsets)) in (first..).step_by(LANES).zip(parts) {
+                    if !is_any(scores, (weight, offsets), found.least) {
+                        continue;
+                    }
+                    for (item, (score, offset)) in (first..).zip(scores.iter().zip(offsets)) {
+                        found.take(item, score + weight * offset, skip);
+                    }
+                }
+            }
+        },
+    );
+    found.items()
+}
+
+/// Whether one of a few items reaches `least`. Without a way out in the midst a compiler compares many at
+/// once.
+#[inline(always)]
+fn is_any(scores: &[f32], (weight, offsets): (f32, &[f32]), least: f32) -> bool {
+    let both = scores.iter().zip(offsets);
+    both.fold(false, |any, (s, o)| any | (s + weight * o >= least))
+}
+
+/// A list that grows, for scores in the order of their items.
+struct Found {
+    cutoff: usize,
+    /// What an item scores at least to have a place.
+    least: f32,
+    items: Vec<(f32, u32)>,
+}
+
+impl Found {
+    /// At least `cutoff` items score `least`.
+    fn new(cutoff: usize, least: f32) -> Self {
+        Self {
+            cutoff,
+            least,
+            items: Vec::with_capacity(cutoff + 1),
+        }
+    }
+
+    fn take(&mut self, item: u32, score: f32, skip: &[u32]) {
+        let is_full = self.items.len() == self.cutoff;
+        if score < self.least || is_full && score == self.least {
+            return;
+        }
+        if skip.binary_search(&item).is_ok() {
+            return;
+        }
+        let place = self.items.partition_point(|&(other, _)| other >= score);
+        self.items.insert(place, (score, item));
+        self.items.truncate(self.cutoff);
+        if self.items.len() == self.cutoff {
+            self.least = self.items.last().map_or(self.least, |&(score, _)| score);
+        }
+    }
+
+    fn items(self) -> Vec<u32> {
+        self.items.into_iter().map(|(_, item)| item).collect()
+    }
+}
+
+/// As [`best`], by the sum over `parts` of row · factor; items that cannot reach a list by the
+/// lengths of their rows are not scored.
+pub(crate) fn best_of(
+    parts: &[(&Catalogue, &[f64])],
     (weight, offset): (f32, &[f32]),
     skip: &[u32],
     cutoff: usize,
 ) -> Vec<u32> {
-    let mut found: Vec<(f32, u32)> = Vec::with_capacity(cutoff + 1);
+    let factors: Vec<(&Catalogue, Vec<f32>, f32)> = parts
+        .iter()
+        .map(|(catalogue, factor)| {
+            let length = factor.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let factor = factor.iter().map(|&x| narrow(x)).collect();
+            (*catalogue, factor, narrow(length * (1.0 + ROUNDING)))
+        })
+        .collect();
+    // Whatever is inlined into what `dispatch` calls is compiled for the machine's registers.
+    let score = #[inline(always)]
+    |item: usize| {
+        let parts = factors.iter();
+        let parts = parts.map(
+            #[inline(always)]
+            |(of, factor, _)| total(&products(of.row(item), factor)),
+        );
+        parts.sum::<f32>() + weight * offset[item]
+    };
+    let longest = parts.first().map_or(&[][..], |(of, _)| &of.longest[..]);
+    let arch = Arch::new();
+    let mut known: Vec<f32> = Vec::with_capacity(longest.len());
+    arch.dispatch(
+        #[inline(always)]
+        || {
+            for item in longest {
+                if skip.binary_search(item).is_err() {
+                    known.push(score(*item as usize));
+                }
+            }
+        },
+    );
     let mut least = f32::NEG_INFINITY;
-    let chunks = scores.chunks(TOGETHER).zip(offset.chunks(TOGETHER));
-    for (first, (scores, offsets)) in (0u32..).step_by(TOGETHER).zip(chunks) {
-        let both = || scores.iter().zip(offsets);
-        // Without a way out in the midst a compiler compares many at once.
-        let is_any = both().fold(false, |any, (s, o)| any | (s + weight * o > least));
-        if !is_any && found.len() == cutoff {
-            continue;
-        }
-        for (item, (&score, &offset)) in (first..).zip(both()) {
-            let score = score + weight * offset;
-            if score <= least && found.len() == cutoff || skip.binary_search(&item).is_ok() {
-                continue;
-            }
-            let place = found.partition_point(|&(other, _)| other >= score);
-            found.insert(place, (score, item));
-            found.truncate(cutoff);
-            if found.len() == cutoff {
-                least = found.last().map_or(least, |&(score, _)| score);
-            }
-        }
+    if (1..=known.len()).contains(&cutoff) {
+        let (_, &mut worst, _) = known.select_nth_unstable_by(cutoff - 1, |a, b| b.total_cmp(a));
+        least = worst;
     }
-    found.into_iter().map(|(_, item)| item).collect()
+    let mut found = Found::new(cutoff, least);
+    arch.dispatch(
+        #[inline(always)]
+        || {
+            let mut bounds = [0.0; TOGETHER];
+            for (first, offsets) in (0..).step_by(TOGETHER).zip(offset.chunks(TOGETHER)) {
+                bounds.fill(0.0);
+                for (of, _, length) in &factors {
+                    let lengths = &of.lengths[first..];
+                    let both = bounds.iter_mut().zip(lengths);
+                    both.for_each(|(bound, other)| *bound += length * other);
+                }
+                let bounds = &bounds[..offsets.len()];
+                if !is_any(bounds, (weight, offsets), found.least) {
+                    continue;
+                }
+                for (item, (bound, offset)) in (first..).zip(bounds.iter().zip(offsets)) {
+                    if bound + weight * offset >= found.least {
+                        let place = u32::try_from(item).unwrap_or(u32::MAX);
+                        found.take(place, score(item), skip);
+                    }
+                }
+            }
+        },
+    );
+    found.items()
 }
 
 #[cfg(test)]
@@ -103,16 +274,68 @@ mod tests {
     fn the_best_are_found_in_order() {
         let scores = [0.1, 0.9, 0.5, 0.9, 0.2, 0.0];
         let offset = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-        assert_eq!(best(&scores, (0.0, &offset), &[], 3), [1, 3, 2]);
-        assert_eq!(best(&scores, (2.0, &offset), &[1], 2), [5, 3]);
-        assert_eq!(best(&scores, (0.0, &offset), &[0, 1, 2, 3], 9), [4, 5]);
+        assert_eq!(best(&scores, (0.0, &offset), (&[], &[]), 3), [1, 3, 2]);
+        assert_eq!(best(&scores, (2.0, &offset), (&[1], &[]), 2), [5, 3]);
+        assert_eq!(
+            best(&scores, (0.0, &offset), (&[0, 1, 2, 3], &[]), 9),
+            [4, 5]
+        );
         // Over several chunks as by sorting; every value occurs about ten times.
         let scores: Vec<f32> = (0..1000u16).map(|n| f32::from(n * 37 % 101)).collect();
         let skip: Vec<u32> = (0..1000).step_by(7).collect();
         let mut sorted: Vec<u32> = (0..1000u32).filter(|item| item % 7 != 0).collect();
         sorted.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         let nothing = vec![0.0; 1000];
-        assert_eq!(best(&scores, (1.0, &nothing), &skip, 30), sorted[..30]);
+        assert_eq!(
+            best(&scores, (1.0, &nothing), (&skip, &[]), 30),
+            sorted[..30]
+        );
+        // Whatever list there was before.
+        let last = best(&scores, (0.0, &nothing), (&skip, &[]), 30);
+        let mut other = sorted[40..70].to_vec();
+        for last in [&last[..], &other[..], &sorted[..3]] {
+            assert_eq!(
+                best(&scores, (1.0, &nothing), (&skip, last), 30),
+                sorted[..30]
+            );
+        }
+        other.reverse();
+        assert_eq!(
+            best(&scores, (1.0, &nothing), (&skip, &other), 30),
+            sorted[..30]
+        );
+    }
+
+    /// Whatever lengths allow to pass over, with one part, with two, and with few items wanted.
+    #[test]
+    fn the_best_of_two_catalogues_are_those_of_all_scores() {
+        let value = |n: usize| ((n * 7919 + 13) % 10_007) as f64 / 10_007.0 - 0.5;
+        let rows = |width: usize, shift: usize| {
+            let scaled = |n: usize| value(n + shift) / (1 + n / width % 50) as f64;
+            let values = (0..1000 * width).map(scaled).collect();
+            RealMatrix::from_vec(1000, width, values).unwrap()
+        };
+        let (own, other) = (Catalogue::new(&rows(11, 0)), Catalogue::new(&rows(5, 77)));
+        let offset: Vec<f32> = (0..1000).map(|n| narrow(value(3 * n))).collect();
+        let skip: Vec<u32> = (0..1000).step_by(3).collect();
+        for user in 0..20 {
+            let factor: Vec<f64> = (0..11).map(|n| value(user * 11 + n)).collect();
+            let added: Vec<f64> = (0..5).map(|n| value(user * 7 + n)).collect();
+            let (mut scores, mut more) = (Vec::new(), Vec::new());
+            own.scores(&factor, &mut scores);
+            other.scores(&added, &mut more);
+            let both: Vec<f32> = scores.iter().zip(&more).map(|(a, b)| a + b).collect();
+            for weight in [0.0, 0.1, 3.0] {
+                for cutoff in [0, 1, 10, 900] {
+                    let offset = (weight, &offset[..]);
+                    let one = best_of(&[(&own, &factor)], offset, &skip, cutoff);
+                    assert_eq!(one, best(&scores, offset, (&skip, &[]), cutoff));
+                    let parts = [(&own, &factor[..]), (&other, &added[..])];
+                    let two = best_of(&parts, offset, &skip, cutoff);
+                    assert_eq!(two, best(&both, offset, (&skip, &[]), cutoff));
+                }
+            }
+        }
     }
 
     #[test]

@@ -17,11 +17,14 @@
 //! alike, with s > 0 liking an item (or playing it often) counts more than having chosen it.
 
 mod catalogue;
+mod gradients;
 mod half_step;
 mod imported;
 mod many;
 mod model;
 mod settings;
+mod single;
+mod sweeps;
 
 pub use imported::{OwnFactors, VectorOf};
 pub use many::ListsSearch;
@@ -29,4 +32,4 @@ pub use model::ListsModel;
 pub use settings::ListsSettings;
 pub(crate) use settings::MAX_RANK;
 
-pub(crate) use catalogue::{Catalogue, best, narrow};
+pub(crate) use catalogue::{Catalogue, best, best_of, narrow};

@@ -1,7 +1,9 @@
 use super::ListsSettings;
-use super::half_step::{Row, RowSolver, diagonalise, solve_all};
+use super::half_step::{Row, RowSolver};
+use super::sweeps::{Swept, swept};
 use crate::random::{normal, purpose, stream};
 use crate::{ModelError, Predictor, Unit};
+use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::RatingMatrix;
 
@@ -37,45 +39,28 @@ impl ListsModel {
         }
         let unit = Unit::of(ratings);
         let observed = confidences(ratings, settings, &unit)?;
-        let rank = settings.rank;
-        let mut model = Self {
-            settings: settings.clone(),
-            unit,
-            users: RealMatrix::zeros(ratings.users(), rank),
-            items: starting_items(&observed, settings),
-            diagonal: Vec::new(),
-            popularity: popularity(ratings, settings, &unit, |_| true),
-            given: None,
-        };
-        let (users, items) = (ratings.users() as f64, ratings.items() as f64);
-        let alpha = settings.unobserved_weight;
-        let decay = |count: usize, all: f64| decay_of(settings, count, all);
-        let user_rows = |user: usize| observed.by_user(user);
-        let item_rows = |item: usize| observed.by_item(item);
-        for sweep in 0..=settings.sweeps {
-            model.diagonal = diagonalise(&mut model.items, alpha);
-            let own = |user: usize| decay(observed.by_user(user).0.len(), items);
-            let Self {
-                users: rows,
-                items: others,
-                diagonal,
-                ..
-            } = &mut model;
-            solve_all(rows, others, diagonal, own, user_rows);
-            // The last sweep ends with the users, so that they are what a fold-in would give.
-            if sweep < settings.sweeps {
-                let diagonal = diagonalise(rows, alpha);
-                let own = |item: usize| decay(observed.by_item(item).0.len(), users);
-                solve_all(others, rows, &diagonal, own, item_rows);
-            }
-        }
-        let values = model.users.values().iter().chain(model.items.values());
-        if values.clone().any(|value| !value.is_finite()) {
+        let popularity = popularity(ratings, settings, &unit, |_| true);
+        let start = starting_items(&observed, settings);
+        let Swept {
+            users,
+            items,
+            diagonal,
+        } = swept(&observed, start, settings);
+        let values = users.values().par_iter().chain(items.values());
+        if !values.all(|value| value.is_finite()) {
             return Err(ModelError::Diverged {
                 steps: settings.sweeps,
             });
         }
-        Ok(model)
+        Ok(Self {
+            settings: settings.clone(),
+            unit,
+            users,
+            items,
+            diagonal,
+            popularity,
+            given: None,
+        })
     }
 
     /// Of parts that go together: `items` in the basis in which `diagonal` is α·VᵀV.

@@ -9,6 +9,9 @@ pub struct ListsSettings {
     pub rank: usize,
     /// Sweeps over users and items.
     pub sweeps: u32,
+    /// Steps of conjugate gradients by which a row with more than sixteen observations is improved
+    /// in a sweep, in single precision; 0 solves every row exactly, in double.
+    pub gradient_steps: u32,
     /// Seed of the starting point.
     pub seed: u64,
     /// α, the weight of every pair, observed or not.
@@ -28,6 +31,7 @@ impl Default for ListsSettings {
         Self {
             rank: 32,
             sweeps: 10,
+            gradient_steps: 3,
             seed: 0,
             unobserved_weight: 0.003,
             decay: 0.03,
@@ -63,6 +67,9 @@ impl ListsSettings {
         let sweeps = f64::from(self.sweeps);
         let fits = (1..=1000).contains(&self.sweeps);
         within("lists.sweeps", sweeps, fits, "from 1 to 1000")?;
+        let steps = f64::from(self.gradient_steps);
+        let fits = self.gradient_steps <= 1000;
+        within("lists.gradient_steps", steps, fits, "from 0 to 1000")?;
         let (weight, decay) = (self.unobserved_weight, self.decay);
         let fits = weight > 0.0 && weight <= 1e3;
         within(

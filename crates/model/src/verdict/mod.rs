@@ -43,7 +43,9 @@ mod weigh;
 pub use report::{GroupVerdict, StratumVerdict, TaskVerdict, Verdict, VerdictDetails, Weighted};
 
 use crate::evaluate::{RankingSettings, Relevance};
-use crate::friends::{Calibration, Estimates, FriendsEstimate, Judging, OpenedSides, noisy_degree};
+use crate::friends::{
+    Calibration, Estimates, FriendsEstimate, Judging, OpenedSides, PredictedBase, noisy_degree,
+};
 use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ListsSettings, ModelError, SolverSettings, Unit};
 use nested::Nested;
@@ -136,6 +138,9 @@ pub struct Opened<'a> {
     /// calibration user. None: learnt here from the others' ratings and the settings, which
     /// gives the same.
     pub model: Option<&'a ListsModel>,
+    /// The explicit model of the others' ratings, if it is at hand, learnt with the settings that
+    /// ratings are judged with. None: learnt here, which gives the same.
+    pub explicit: Option<&'a PredictedBase>,
 }
 
 impl Opened<'_> {

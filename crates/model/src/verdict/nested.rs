@@ -179,12 +179,19 @@ impl Nested<'_> {
         solver: &SolverSettings,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Vec<Served<f64>>, ModelError> {
-        progress("verdict: the explicit model");
-        let base = PredictedBase::learn(self.base, self.opened.scale, solver)?;
+        let learnt;
+        let base = match self.opened.explicit {
+            Some(base) => base,
+            None => {
+                progress("verdict: the explicit model");
+                learnt = PredictedBase::learn(self.base, self.opened.scale, solver)?;
+                &learnt
+            }
+        };
         let mut served = Vec::new();
         for part in 0..PARTS {
             progress(&format!("verdict: ratings, part {} of {PARTS}", part + 1));
-            served.extend(self.ratings_of(&base, part));
+            served.extend(self.ratings_of(base, part));
         }
         Ok(served)
     }

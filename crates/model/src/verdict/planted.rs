@@ -109,6 +109,7 @@ pub(super) fn planted_with(users: usize, (of_few, of_others): (usize, usize)) ->
         sums: &RealMatrix::zeros(0, 1),
         sigma: 1.0,
         model: None,
+        explicit: None,
     };
     let model = ListsModel::learn(&opened.base().unwrap(), &settings.lists).unwrap();
     Planted {
@@ -155,6 +156,7 @@ impl Planted {
             sums,
             sigma,
             model: Some(&self.model),
+            explicit: None,
         }
     }
 }

@@ -9,6 +9,9 @@ use super::RecordArgs;
 /// `s3rec bench lists`.
 #[derive(Args, Clone, Debug)]
 pub struct ListsBenchArgs {
+    /// Ratings to take as choices, one of each user's held out; drawn ones unless given.
+    #[arg(long, value_name = "FILE")]
+    pub ratings: Option<PathBuf>,
     /// Users.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(2..))]
     pub users: u32,
@@ -27,9 +30,15 @@ pub struct ListsBenchArgs {
     /// Sweeps.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub sweeps: u32,
+    /// Steps of conjugate gradients to learn with, one number after the other; 0 for every row exactly.
+    #[arg(long, default_values_t = [0, 3], value_delimiter = ',', value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub gradient_steps: Vec<u32>,
     /// λ: decay of the factors.
     #[arg(long, default_value_t = 0.003)]
     pub decay: f64,
+    /// ν: how a row's decay grows with its choices; 0 for all alike, as other libraries have it.
+    #[arg(long, default_value_t = 1.0)]
+    pub decay_exponent: f64,
     /// α: weight of every pair, chosen or not.
     #[arg(long, default_value_t = 0.01)]
     pub unobserved_weight: f64,
