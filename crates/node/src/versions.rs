@@ -14,28 +14,44 @@ use crate::store::{Store, Table};
 /// What each data set is a version of, by its name; data sets of factors have a table of their own.
 pub const VERSIONS: Table = Table("data versions");
 
+/// Bytes of rows that are hashed at a time: field by field it takes several times as long.
+const HASHED_BYTES: usize = 1 << 16;
+
 /// A commitment under construction.
-pub struct Commitment(blake3::Hasher);
+pub struct Commitment {
+    hasher: blake3::Hasher,
+    /// Rows that are not hashed yet.
+    rows: Vec<u8>,
+}
 
 impl Commitment {
     /// Begins with the salt of a version.
     #[must_use]
     pub fn new(salt: &[u8; 32]) -> Self {
-        Self(blake3::Hasher::new_keyed(salt))
+        Self {
+            hasher: blake3::Hasher::new_keyed(salt),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row; each field is bound to its place by its length.
     pub fn row(&mut self, fields: &[&[u8]]) {
         for field in fields {
-            self.0.update(&(field.len() as u64).to_le_bytes());
-            self.0.update(field);
+            self.rows
+                .extend_from_slice(&(field.len() as u64).to_le_bytes());
+            self.rows.extend_from_slice(field);
+        }
+        if self.rows.len() >= HASHED_BYTES {
+            self.hasher.update(&self.rows);
+            self.rows.clear();
         }
     }
 
     /// The commitment.
     #[must_use]
-    pub fn finish(&self) -> [u8; 32] {
-        *self.0.finalize().as_bytes()
+    pub fn finish(mut self) -> [u8; 32] {
+        self.hasher.update(&self.rows);
+        *self.hasher.finalize().as_bytes()
     }
 }
 
