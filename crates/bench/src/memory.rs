@@ -1,5 +1,6 @@
 //! The process's largest resident set and processor time, for one stretch of work at a time.
 
+use std::cell::Cell;
 use std::fs;
 
 /// Makes the kernel forget the largest resident set so far, where it lets us.
@@ -42,6 +43,25 @@ pub(crate) fn own_thread_seconds() -> f64 {
     let spent = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let first = spent.split(' ').next().unwrap_or_default();
     first.parse::<u64>().unwrap_or(0) as f64 / 1e9
+}
+
+thread_local! {
+    static MOVED: Cell<f64> = const { Cell::new(0.0) };
+}
+
+/// Does what the kernel copies bytes for, to or from a connection or a disk, and counts the
+/// processor time that this thread spends on it: [`moved_seconds`].
+pub(crate) fn moving<T>(work: impl FnOnce() -> T) -> T {
+    let before = own_thread_seconds();
+    let done = work();
+    MOVED.set(MOVED.get() + own_thread_seconds() - before);
+    done
+}
+
+/// Processor seconds of the calling thread in [`moving`] so far.
+#[must_use]
+pub(crate) fn moved_seconds() -> f64 {
+    MOVED.get()
 }
 
 /// Processor seconds of the threads that there are, to the nanosecond: for stretches in which no

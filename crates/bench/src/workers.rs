@@ -52,7 +52,8 @@ pub fn measure(
     makers: &dyn PackMakers,
 ) -> Result<WorkersRecord, BenchError> {
     let parameters = workload.parameters()?;
-    let friends = workload.friends()?;
+    let everybody: Vec<u32> = (0..workload.users).collect();
+    let friends = workload.friends(&everybody)?;
     let seeds = seeds();
     let rating = RatingKeys::generate(&parameters, &seeds, &Seed::generate()?)?;
     let social = SocialKeys::accept(&parameters, &seeds, rating.message())?;
@@ -79,7 +80,7 @@ pub fn measure(
         )?)
     })?;
     let job = rating.job(&digest, &split, &opening)?;
-    let rows = Rows::encode(&parameters, &workload.rows()?)?;
+    let rows = Rows::encode(&parameters, &workload.rows(&everybody)?)?;
     let upload = Upload::encrypt(&rating, &job, &rows, &Seed::generate()?)?;
     let masks_are_equal = alone.masks() == spread.masks();
     // What does not leave before it is noised is compared by what does.

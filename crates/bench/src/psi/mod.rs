@@ -3,6 +3,7 @@
 //! Each party runs in a process of its own, so that its largest resident set and its processor
 //! time are its own. Ids are `user-…@example.org`, held as an id table holds them.
 
+use std::io::BufReader;
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -14,8 +15,8 @@ use crate::BenchError;
 use crate::memory::{core_seconds, peak_bytes};
 
 mod ecdh;
-mod vole;
-mod wire;
+pub(crate) mod vole;
+pub(crate) mod wire;
 
 use wire::Wire;
 
@@ -57,6 +58,17 @@ pub enum Party {
     Rating,
     /// P1.
     Social,
+}
+
+impl Party {
+    /// As people are told.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rating => "rating",
+            Self::Social => "social",
+        }
+    }
 }
 
 /// What one party measured of itself.
@@ -158,12 +170,12 @@ pub fn run_party(
     // Fixed halves: only a benchmark may repeat a session, its secrets are fresh.
     let session = PsiSession::new(&[0; 16], &[1; 32], &[2; 32], "nfc-trim");
     let sizes = Sizes::new(users.into(), users.into())?;
-    let wire = Wire::new(stream);
+    let (wire, mut reader) = (Wire::new(stream), BufReader::new(stream));
     let found = match (protocol, party) {
         (Protocol::Ecdh, Party::Rating) => ecdh::rating(&session, sizes, &ids, &wire, stream),
         (Protocol::Ecdh, Party::Social) => ecdh::social(&session, sizes, &ids, &wire, stream),
-        (Protocol::Vole, Party::Rating) => vole::rating(&session, sizes, &ids, &wire, stream),
-        (Protocol::Vole, Party::Social) => vole::social(&session, sizes, &ids, &wire, stream),
+        (Protocol::Vole, Party::Rating) => vole::rating(&session, sizes, &ids, &wire, &mut reader),
+        (Protocol::Vole, Party::Social) => vole::social(&session, sizes, &ids, &wire, &mut reader),
     }?;
     Ok(PartyRecord {
         party,

@@ -7,10 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use s3rec_psi::MAX_CHUNK_BYTES;
 
 use crate::BenchError;
+use crate::memory::moving;
 
 /// What a message holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Points = 1,
     Labels = 2,
     Claims = 3,
@@ -19,33 +20,34 @@ pub(super) enum Kind {
 }
 
 /// This party's side of the connection; its threads write whole messages.
-pub(super) struct Wire<'a>(Mutex<(BufWriter<&'a TcpStream>, u64)>);
+pub(crate) struct Wire<'a>(Mutex<(BufWriter<&'a TcpStream>, u64)>);
 
 impl<'a> Wire<'a> {
-    pub(super) fn new(stream: &'a TcpStream) -> Self {
+    pub(crate) fn new(stream: &'a TcpStream) -> Self {
         Self(Mutex::new((BufWriter::new(stream), 0)))
     }
 
-    pub(super) fn send(&self, kind: Kind, bytes: &[u8]) -> Result<(), BenchError> {
+    pub(crate) fn send(&self, kind: Kind, bytes: &[u8]) -> Result<(), BenchError> {
         let length = u32::try_from(bytes.len()).map_err(|_| torn())?;
         let mut wire = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = wire
-            .0
-            .write_all(&[kind as u8])
-            .and_then(|()| wire.0.write_all(&length.to_le_bytes()))
-            .and_then(|()| wire.0.write_all(bytes))
-            .and_then(|()| wire.0.flush());
+        let written = moving(|| {
+            wire.0
+                .write_all(&[kind as u8])
+                .and_then(|()| wire.0.write_all(&length.to_le_bytes()))
+                .and_then(|()| wire.0.write_all(bytes))
+                .and_then(|()| wire.0.flush())
+        });
         written.map_err(BenchError::Connection)?;
         wire.1 += 5 + bytes.len() as u64;
         Ok(())
     }
 
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }
 
-pub(super) fn receive(reader: &mut impl Read) -> Result<(Kind, Vec<u8>), BenchError> {
+pub(crate) fn receive(reader: &mut (impl Read + ?Sized)) -> Result<(Kind, Vec<u8>), BenchError> {
     let mut head = [0; 5];
     reader
         .read_exact(&mut head)
@@ -70,13 +72,13 @@ pub(super) fn receive(reader: &mut impl Read) -> Result<(Kind, Vec<u8>), BenchEr
 }
 
 /// The next message, which must be of one kind.
-pub(super) fn expect(kind: Kind, reader: &mut impl Read) -> Result<Vec<u8>, BenchError> {
+pub(crate) fn expect(kind: Kind, reader: &mut (impl Read + ?Sized)) -> Result<Vec<u8>, BenchError> {
     match receive(reader)? {
         (found, bytes) if found == kind => Ok(bytes),
         _ => Err(torn()),
     }
 }
 
-pub(super) fn torn() -> BenchError {
+pub(crate) fn torn() -> BenchError {
     BenchError::Connection(std::io::ErrorKind::InvalidData.into())
 }

@@ -38,8 +38,8 @@ impl RecordArgs {
 pub enum ScaleChoice {
     /// Openings of Y·U: measured where they fit, predicted beyond.
     Preprocessed,
-    /// One noised opening of everybody's friends' sums, each platform in a process of its own:
-    /// measured at every size.
+    /// A job of friends' sums from the lists of users to everybody's lists, each platform in a
+    /// process of its own: measured at every size.
     NoiseFirst,
 }
 
@@ -52,6 +52,9 @@ pub struct OpeningArgs {
     /// noise-first: friends of one user, at most, as agreed on.
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..))]
     pub degree_bound: u32,
+    /// noise-first: items that lists are of.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub items: u32,
 }
 
 /// One platform of `s3rec bench scale --protocol noise-first`: the social one listens and says

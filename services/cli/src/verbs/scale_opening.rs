@@ -1,8 +1,14 @@
-//! `s3rec bench scale --protocol noise-first`: one noised opening of everybody's friends' sums, both
-//! platforms as processes.
+//! `s3rec bench scale --protocol noise-first`: a job of everybody's friends' sums, both platforms as
+//! processes.
 
 use s3rec_bench::BenchError;
-use s3rec_bench::scale::opening::{OpeningRecord, OpeningReport, OpeningWorkload, run_party};
+use s3rec_bench::scale::opening::{
+    Around, OpeningParty, OpeningPhase, OpeningRecord, OpeningReport, OpeningWorkload, Served,
+    predicted, run_party,
+};
+use s3rec_data::IdTable;
+use s3rec_node::datasets::commit_listed;
+use s3rec_node::versions::Commitment;
 
 use super::parties::{both, connected, say};
 use super::records::conclude;
@@ -32,6 +38,7 @@ pub(super) fn measure(arguments: &ScaleArgs, output: Output) -> Result<(), Failu
             columns: arguments.rank,
             degree_bound: arguments.opening.degree_bound,
             mu: arguments.opening.mu.value(),
+            items: arguments.opening.items,
         };
         let runs = (0..repeats).map(|_| run(arguments, workload));
         let mut runs = runs.collect::<Result<Vec<OpeningRecord>, Failure>>()?;
@@ -61,6 +68,8 @@ fn run(arguments: &ScaleArgs, workload: OpeningWorkload) -> Result<OpeningRecord
         &workload.degree_bound.to_string(),
         "--mu",
         &workload.mu.to_string(),
+        "--items",
+        &workload.items.to_string(),
         "--scratch",
         &scratch,
     ])?;
@@ -75,37 +84,100 @@ pub(super) fn party(arguments: &ScalePartyArgs, output: Output) -> Result<(), Fa
         columns: arguments.rank,
         degree_bound: arguments.opening.degree_bound,
         mu: arguments.opening.mu.value(),
+        items: arguments.opening.items,
     };
     let (party, stream) = connected(arguments.connect, output)?;
-    say(
-        &run_party(party, &workload, &stream, &arguments.scratch)?,
-        output,
-    )
+    let told = |phase: &OpeningPhase| {
+        let name = party.name();
+        note(&format!(
+            "{name}: {} {}, of processor time {}, serial {}, memory {}",
+            phase.name,
+            duration(phase.seconds),
+            duration(phase.core_seconds),
+            duration(phase.serial_seconds),
+            bytes(phase.peak_rss_bytes)
+        ));
+    };
+    let around = Around {
+        commit: &commit,
+        told: &told,
+    };
+    let record = run_party(party, &workload, &stream, &arguments.scratch, around)?;
+    say(&record, output)
+}
+
+/// As a platform commits to users without ratings or links.
+fn commit(ids: &IdTable) -> [u8; 32] {
+    // A salt is for what leaves.
+    let mut commitment = Commitment::new(&[0; 32]);
+    commit_listed(&mut commitment, ids.names());
+    commitment.finish()
 }
 
 fn text(report: &OpeningReport) -> String {
-    let openings = report.openings.iter().map(of_opening);
+    let openings = report.openings.iter().map(|opening| {
+        let first = report.openings.first().unwrap_or(opening);
+        of_opening(opening) + &compared(first, opening)
+    });
     openings.collect::<Vec<_>>().join("\n\n")
+}
+
+/// What the cost model says of it, from what was measured at the first size.
+fn compared(first: &OpeningRecord, opening: &OpeningRecord) -> String {
+    let mut said = String::new();
+    if let Ok((of_opening, intersection)) = predicted::bytes(&opening.workload) {
+        said += &format!(
+            "\nby the model: the opening {}, the intersection {}",
+            bytes(of_opening),
+            bytes(intersection)
+        );
+    }
+    if first.workload.users == opening.workload.users {
+        return said;
+    }
+    for predicted in predicted::core_seconds(first, opening)
+        .into_iter()
+        .flatten()
+    {
+        said += &format!(
+            "\n{} by the model, from {} users: {} of processor time, measured {:.2} times that",
+            predicted.party.name(),
+            count(first.workload.users.into()),
+            duration(predicted.core_seconds),
+            predicted.ratio
+        );
+    }
+    said
 }
 
 fn of_opening(opening: &OpeningRecord) -> String {
     let [rating, social] = &opening.parties;
-    let mut table = Table::new("platform | phase | computing | processor | serial");
+    let mut table =
+        Table::new("platform | phase | computing | processor | serial | moving | sent | memory");
     for (name, party) in [("rating", rating), ("social", social)] {
         for phase in &party.phases {
+            let share = 100.0 * phase.serial_seconds / phase.core_seconds.max(f64::MIN_POSITIVE);
             table = table.row(&[
                 name.to_owned(),
                 phase.name.clone(),
                 duration(phase.seconds),
                 duration(phase.core_seconds),
-                duration(phase.serial_seconds),
+                format!("{} ({share:.1} %)", duration(phase.serial_seconds)),
+                duration(phase.moving_seconds),
+                bytes(phase.sent_bytes),
+                bytes(phase.peak_rss_bytes),
             ]);
         }
     }
-    let users = f64::from(opening.workload.users);
+    let per_row = |party: &OpeningParty| {
+        let seconds = party.opening_core_seconds();
+        1e6 * seconds / f64::from(opening.workload.users)
+    };
     format!(
-        "{} users, {} pairs, {} columns: {} in all, {} both ways, {:.2} bytes a value, noise {:.4} σ\n\
-         processor time a row: social {:.1} µs, rating {:.2} µs; largest memory: social {}, rating {}\n{table}",
+        "{} users, {} pairs, {} columns: {} in all; the opening {} both ways, {:.2} bytes a value, noise {:.4} σ; \
+         the intersection {}\n\
+         processor time of the opening a row: social {:.1} µs, rating {:.2} µs; largest memory: social {}, rating \
+         {}\n{table}{}",
         count(opening.workload.users.into()),
         count(social.pairs),
         opening.workload.columns,
@@ -113,9 +185,23 @@ fn of_opening(opening: &OpeningRecord) -> String {
         bytes(opening.bytes),
         opening.bytes_per_value,
         rating.noise_ratio,
-        1e6 * social.core_seconds() / users,
-        1e6 * rating.core_seconds() / users,
+        bytes(opening.intersection_bytes),
+        per_row(social),
+        per_row(rating),
         bytes(social.peak_rss_bytes),
         bytes(rating.peak_rss_bytes),
+        rating.served.as_ref().map(served).unwrap_or_default(),
+    )
+}
+
+fn served(served: &Served) -> String {
+    let is_open = |open| if open { "open" } else { "closed" };
+    format!(
+        "\n{} lists of {} ratings; the map of sums learnt of {} users: for users without ratings {}, with few {}",
+        count(served.lists),
+        count(served.ratings),
+        count(served.calibration),
+        is_open(served.cold_is_open),
+        is_open(served.few_is_open),
     )
 }

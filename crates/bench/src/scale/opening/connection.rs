@@ -7,26 +7,71 @@ use std::time::Instant;
 use s3rec_spmm::{Endpoint, Frame, MAX_FRAME_BYTES, Step};
 
 use super::{OpeningParty, OpeningPhase};
-use crate::memory::{core_seconds, own_thread_seconds, peak_bytes};
+use crate::memory::{core_seconds, moved_seconds, moving, own_thread_seconds, peak_bytes};
 use crate::psi::Party;
+use crate::psi::wire::Wire;
 use crate::{BenchError, memory};
 
 /// A party's side of the connection.
 pub(super) struct Connection<'a> {
-    reader: BufReader<&'a TcpStream>,
-    writer: BufWriter<&'a TcpStream>,
-    waited: f64,
+    stream: &'a TcpStream,
+    reader: BufReader<Waiting<'a>>,
+    writer: BufWriter<Moving<'a>>,
     sent: u64,
+}
+
+/// What the other party sends, and how long it was waited for.
+struct Waiting<'a> {
+    stream: &'a TcpStream,
+    seconds: f64,
+}
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let began = Instant::now();
+        let read = moving(|| self.stream.read(into));
+        self.seconds += began.elapsed().as_secs_f64();
+        read
+    }
+}
+
+struct Moving<'a>(&'a TcpStream);
+
+impl Write for Moving<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        moving(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 impl<'a> Connection<'a> {
     fn new(stream: &'a TcpStream) -> Self {
+        let seconds = 0.0;
+        let (waiting, moving) = (Waiting { stream, seconds }, Moving(stream));
         Self {
-            reader: BufReader::with_capacity(MAX_FRAME_BYTES, stream),
-            writer: BufWriter::with_capacity(MAX_FRAME_BYTES, stream),
-            waited: 0.0,
+            stream,
+            reader: BufReader::with_capacity(MAX_FRAME_BYTES, waiting),
+            writer: BufWriter::with_capacity(MAX_FRAME_BYTES, moving),
             sent: 0,
         }
+    }
+
+    fn waited(&self) -> f64 {
+        self.reader.get_ref().seconds
+    }
+
+    /// Talks in messages instead of frames.
+    pub(super) fn with_messages<T>(
+        &mut self,
+        talk: impl FnOnce(&Wire<'_>, &mut dyn Read) -> Result<T, BenchError>,
+    ) -> Result<T, BenchError> {
+        let wire = Wire::new(self.stream);
+        let said = talk(&wire, &mut self.reader)?;
+        self.sent += wire.sent();
+        Ok(said)
     }
 
     /// Runs an endpoint to its end.
@@ -39,9 +84,7 @@ impl<'a> Connection<'a> {
             if endpoint.is_done() {
                 return Ok(());
             }
-            let began = Instant::now();
             let frame = self.receive()?;
-            self.waited += began.elapsed().as_secs_f64();
             endpoint.receive(frame)?;
         }
     }
@@ -81,15 +124,18 @@ pub(super) struct Meter<'a> {
     connection: Connection<'a>,
     began: Instant,
     phases: Vec<OpeningPhase>,
+    peak_rss_bytes: u64,
+    told: &'a dyn Fn(&OpeningPhase),
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(stream: &'a TcpStream) -> Self {
-        memory::reset_peak();
+    pub(super) fn new(stream: &'a TcpStream, told: &'a dyn Fn(&OpeningPhase)) -> Self {
         Self {
             connection: Connection::new(stream),
             began: Instant::now(),
             phases: Vec::new(),
+            peak_rss_bytes: 0,
+            told,
         }
     }
 
@@ -98,15 +144,25 @@ impl<'a> Meter<'a> {
         name: &str,
         work: impl FnOnce(&mut Connection<'a>) -> Result<T, BenchError>,
     ) -> Result<T, BenchError> {
-        let (began, before, waited) = (Instant::now(), core_seconds(), self.connection.waited);
-        let alone = own_thread_seconds();
+        memory::reset_peak();
+        let (began, before) = (Instant::now(), core_seconds());
+        let (waited, sent) = (self.connection.waited(), self.connection.sent);
+        let (alone, moved) = (own_thread_seconds(), moved_seconds());
         let done = work(&mut self.connection)?;
-        self.phases.push(OpeningPhase {
+        let moving_seconds = moved_seconds() - moved;
+        let peak_rss_bytes = peak_bytes();
+        self.peak_rss_bytes = self.peak_rss_bytes.max(peak_rss_bytes);
+        let phase = OpeningPhase {
             name: name.to_owned(),
-            seconds: began.elapsed().as_secs_f64() - (self.connection.waited - waited),
+            seconds: began.elapsed().as_secs_f64() - (self.connection.waited() - waited),
             core_seconds: core_seconds() - before,
-            serial_seconds: own_thread_seconds() - alone,
-        });
+            serial_seconds: own_thread_seconds() - alone - moving_seconds,
+            moving_seconds,
+            sent_bytes: self.connection.sent - sent,
+            peak_rss_bytes,
+        };
+        (self.told)(&phase);
+        self.phases.push(phase);
         Ok(done)
     }
 
@@ -118,9 +174,10 @@ impl<'a> Meter<'a> {
             seconds: self.began.elapsed().as_secs_f64(),
             phases: self.phases,
             sent_bytes: self.connection.sent,
-            peak_rss_bytes: peak_bytes(),
+            peak_rss_bytes: self.peak_rss_bytes,
             pairs: 0,
             noise_ratio: 0.0,
+            served: None,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use s3rec_spmm::SpmmError;
 use s3rec_spmm::noise_first::{Noised, Opening, OpeningRecord};
 
+use crate::memory::moving;
+
 /// Files of one directory, each written once and synced.
 #[derive(Clone)]
 pub(super) struct OnDisk(PathBuf);
@@ -18,10 +20,12 @@ impl OnDisk {
 
     /// Durable when it returns.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        let mut file = File::create(self.0.join(name))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        File::open(&self.0)?.sync_all()
+        moving(|| {
+            let mut file = File::create(self.0.join(name))?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            File::open(&self.0)?.sync_all()
+        })
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SpmmError> {

@@ -1,29 +1,38 @@
-//! P1: links, keys, the a-parts, the answer.
+//! P1: its links, keys, the a-parts, the answer.
 
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
 use s3rec_algebra::Seed;
+use s3rec_data::IdTable;
 use s3rec_spmm::noise_first::{
     SocialAnswer, SocialKeySetup, SocialKeys, SocialPrepare, SocialSession, Split,
 };
 
 use super::connection::Meter;
 use super::record::OnDisk;
-use super::{OpeningParty, OpeningWorkload, seeds};
+use super::{INTERSECTION, OpeningParty, OpeningWorkload, drawn, roster, seeds};
 use crate::BenchError;
 use crate::psi::Party;
 
 pub(super) fn run(
     workload: &OpeningWorkload,
-    stream: &TcpStream,
+    mut meter: Meter<'_>,
+    ids: IdTable,
     scratch: &Path,
 ) -> Result<OpeningParty, BenchError> {
     let parameters = workload.parameters()?;
     let record = OnDisk::new(scratch);
-    let mut meter = Meter::new(stream);
-    let friends = meter.phase("links", |_| workload.friends())?;
+    let common = meter.phase(INTERSECTION, |connection| {
+        roster::intersect(connection, &ids, Party::Social)
+    })?;
+    drop(ids);
+    let friends = meter.phase("links", |_| {
+        let users = workload.users;
+        let rows = common.rows.iter();
+        let numbers = rows.map(|&row| drawn::number(Party::Social, users, row));
+        workload.friends(&drawn::places(users, numbers))
+    })?;
     let keys = meter.phase("keys", |connection| {
         let mut receiving = SocialKeySetup::new(&parameters, &seeds())?;
         connection.drive(&mut receiving)?;
@@ -36,13 +45,13 @@ pub(super) fn run(
     let prepared = meter.phase("prepare", |connection| {
         let session = SocialSession {
             keys: Arc::new(keys),
-            users_digest: [5; 32],
+            users_digest: common.digest,
             split: Split::two_sided(workload.users),
             key: Seed::generate()?,
             makers: None,
         };
-        let mut preparing = SocialPrepare::new(session, &friends, record.clone())?;
-        drop(friends);
+        let block = friends.into_block(&session.split)?;
+        let mut preparing = SocialPrepare::of_block(session, block, record.clone())?;
         connection.drive(&mut preparing)?;
         Ok(preparing.into_prepared()?)
     })?;
