@@ -130,7 +130,7 @@ fn gradients_lead_where_exact_sweeps_do() {
     let given: Vec<Rating> = (0u32..users)
         .flat_map(|user| {
             let wanted = move |item: &u32| {
-                let alike = (user % 4) * 15 <= *item && *item < (user % 4) * 15 + 25;
+                let alike = (user % 3) * 10 <= *item && *item < (user % 3) * 10 + 40;
                 (user * 7 + item * 13 + user * item) % 29 < 2 + user % 17 && alike
             };
             let rated = (0..items - 1).filter(wanted);

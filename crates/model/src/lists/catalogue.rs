@@ -194,6 +194,19 @@ impl Found {
     }
 }
 
+/// Rows, what they are multiplied by, and a little more than its length.
+type Part<'a> = (&'a Catalogue, Vec<f32>, f32);
+
+/// Of one item. Inlined into what `dispatch` calls it is compiled for the machine's registers.
+#[inline(always)]
+fn score(parts: &[Part<'_>], (weight, offset): (f32, &[f32]), item: usize) -> f32 {
+    let mut sum = 0.0;
+    for (of, factor, _) in parts {
+        sum += total(&products(of.row(item), factor));
+    }
+    sum + weight * offset[item]
+}
+
 /// As [`best`], by the sum over `parts` of row · factor; items that cannot reach a list by the
 /// lengths of their rows are not scored.
 pub(crate) fn best_of(
@@ -202,7 +215,8 @@ pub(crate) fn best_of(
     skip: &[u32],
     cutoff: usize,
 ) -> Vec<u32> {
-    let factors: Vec<(&Catalogue, Vec<f32>, f32)> = parts
+    let offsets = (weight, offset);
+    let factors: Vec<Part<'_>> = parts
         .iter()
         .map(|(catalogue, factor)| {
             let length = factor.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -210,16 +224,6 @@ pub(crate) fn best_of(
             (*catalogue, factor, narrow(length * (1.0 + ROUNDING)))
         })
         .collect();
-    // Whatever is inlined into what `dispatch` calls is compiled for the machine's registers.
-    let score = #[inline(always)]
-    |item: usize| {
-        let parts = factors.iter();
-        let parts = parts.map(
-            #[inline(always)]
-            |(of, factor, _)| total(&products(of.row(item), factor)),
-        );
-        parts.sum::<f32>() + weight * offset[item]
-    };
     let longest = parts.first().map_or(&[][..], |(of, _)| &of.longest[..]);
     let arch = Arch::new();
     let mut known: Vec<f32> = Vec::with_capacity(longest.len());
@@ -228,7 +232,7 @@ pub(crate) fn best_of(
         || {
             for item in longest {
                 if skip.binary_search(item).is_err() {
-                    known.push(score(*item as usize));
+                    known.push(score(&factors, offsets, *item as usize));
                 }
             }
         },
@@ -243,21 +247,21 @@ pub(crate) fn best_of(
         #[inline(always)]
         || {
             let mut bounds = [0.0; TOGETHER];
-            for (first, offsets) in (0..).step_by(TOGETHER).zip(offset.chunks(TOGETHER)) {
+            for (first, of_chunk) in (0..).step_by(TOGETHER).zip(offset.chunks(TOGETHER)) {
                 bounds.fill(0.0);
                 for (of, _, length) in &factors {
                     let lengths = &of.lengths[first..];
                     let both = bounds.iter_mut().zip(lengths);
                     both.for_each(|(bound, other)| *bound += length * other);
                 }
-                let bounds = &bounds[..offsets.len()];
-                if !is_any(bounds, (weight, offsets), found.least) {
+                let bounds = &bounds[..of_chunk.len()];
+                if !is_any(bounds, (weight, of_chunk), found.least) {
                     continue;
                 }
-                for (item, (bound, offset)) in (first..).zip(bounds.iter().zip(offsets)) {
+                for (item, (bound, offset)) in (first..).zip(bounds.iter().zip(of_chunk)) {
                     if bound + weight * offset >= found.least {
                         let place = u32::try_from(item).unwrap_or(u32::MAX);
-                        found.take(place, score(item), skip);
+                        found.take(place, score(&factors, offsets, item), skip);
                     }
                 }
             }

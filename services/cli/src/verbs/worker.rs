@@ -81,6 +81,7 @@ pub(super) async fn bench(arguments: WorkersBenchArgs, output: Output) -> Result
                 columns: arguments.rank,
                 degree_bound: arguments.opening.degree_bound,
                 mu: arguments.opening.mu.value(),
+                items: arguments.opening.items,
             };
             records.push(workers::measure(workload, workers, &cluster)?);
         }
