@@ -200,7 +200,8 @@ fn descend<const R: usize>(
     let enough = SOLVED * confidences.iter().sum::<f32>();
     for step in 1..=steps {
         // Zero where it is solved; not a number where it diverged, which ends there too.
-        if !(length > enough) {
+        let goes_on = length > enough;
+        if !goes_on {
             return;
         }
         let mut turned = times(diagonal, &direction, 1.0);
