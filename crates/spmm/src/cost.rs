@@ -15,7 +15,8 @@ mod sizes;
 mod work;
 
 pub use answers::{
-    answer_not_before, friends_answer_not_before, friends_prepare_not_before, setup_not_before,
+    answer_not_before, friends_answer_not_before, friends_answer_seconds,
+    friends_prepare_not_before, friends_prepare_seconds, setup_not_before,
 };
 pub(crate) use sizes::Sizes;
 use work::{NANOSECOND, Work};

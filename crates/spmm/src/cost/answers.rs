@@ -46,24 +46,34 @@ pub fn setup_not_before(stated_links: u64, users: u32) -> f64 {
 /// the last frame received: of the agreed sizes and of what P1 stated of its links alone. A pack
 /// costs as much whatever is in it, but for the friends that are added up.
 pub fn friends_prepare_not_before(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
-    let rows = (parameters.packs() * parameters.places()) as f64;
-    let seconds = friends_record_seconds(parameters)
-        + FRIENDS_ROW_SECONDS * rows
-        + FRIENDS_MASK_SECONDS * parameters.groups() as f64
-        + FRIENDS_ADDED_SECONDS * friends_bound(parameters, stated_links);
+    let seconds =
+        friends_record_seconds(parameters) + friends_prepare_seconds(parameters, stated_links);
     ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
 }
 
 /// The same of the answer, after the last of P0's rows.
 pub fn friends_answer_not_before(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
+    let seconds =
+        friends_record_seconds(parameters) + friends_answer_seconds(parameters, stated_links);
+    ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
+}
+
+/// P1's core-seconds for the a-parts, which an honest one stays well under: how much more one
+/// opening is than another, on any machine.
+pub fn friends_prepare_seconds(parameters: &noise_first::Parameters, links: u64) -> f64 {
+    let rows = (parameters.packs() * parameters.places()) as f64;
+    FRIENDS_ROW_SECONDS * rows
+        + FRIENDS_MASK_SECONDS * parameters.groups() as f64
+        + FRIENDS_ADDED_SECONDS * friends_bound(parameters, links)
+}
+
+/// The same for the answer.
+pub fn friends_answer_seconds(parameters: &noise_first::Parameters, links: u64) -> f64 {
     let columns = parameters.columns() as f64;
     let noised = parameters.opened() as f64 * columns;
     let read = parameters.uploaded() as f64 * columns;
-    let added = friends_bound(parameters, stated_links) * columns;
-    let seconds = friends_record_seconds(parameters)
-        + FRIENDS_NOISE_SECONDS * noised
-        + FRIENDS_VALUE_SECONDS * (read + added);
-    ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
+    let added = friends_bound(parameters, links) * columns;
+    FRIENDS_NOISE_SECONDS * noised + FRIENDS_VALUE_SECONDS * (read + added)
 }
 
 /// What is on disk before anything leaves: the upload's digest, the count in log and ledger, the answer
