@@ -99,15 +99,7 @@ pub(super) async fn bench(arguments: WorkersBenchArgs, output: Output) -> Result
 }
 
 fn text(report: &WorkersReport) -> String {
-    let head = [
-        "users",
-        "packs",
-        "here",
-        "processor",
-        "by workers",
-        "processor here",
-        "bytes",
-    ];
+    let head = "users | packs | here | processor | by workers | processor here | bytes";
     let row = |record: &WorkersRecord| {
         [
             count(record.workload.users.into()),
@@ -125,6 +117,6 @@ fn text(report: &WorkersReport) -> String {
         ]
     };
     let rows = report.records.iter().map(row);
-    rows.fold(Table::new(&head), |table, row| table.row(&row))
+    rows.fold(Table::new(head), |table, row| table.row(&row))
         .to_string()
 }
