@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_one_thread() {
-        let long: Vec<u8> = (0..5 * AT_ONCE as u32 + 9)
-            .map(|at| (at * 7 % 251) as u8)
+        let long: Vec<u8> = (0..5 * AT_ONCE + 9)
+            .map(|at| u8::try_from(at * 7 % 251).unwrap())
             .collect();
-        let step = AT_ONCE as usize;
+        let step = usize::try_from(AT_ONCE).unwrap();
         for length in [
             0,
             1,
