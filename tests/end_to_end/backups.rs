@@ -301,9 +301,9 @@ async fn a_rating_platform_from_a_backup_has_its_models_and_uses_no_column_again
     at(&pair, "rating reconcile --nothing-since").json();
 
     // Nothing more is opened of the job that ran, whoever asks.
-    let started = at(&pair, &format!("rating start {}", second)).error();
+    let started = at(&pair, &format!("rating start {second}")).error();
     assert_eq!(started["reason"], "WRONG_STATE", "{started}");
-    at(&pair, &format!("social revoke {} --reason lost", second)).json();
+    at(&pair, &format!("social revoke {second} --reason lost")).json();
     assert_eq!(opened(&pair), before);
     let (_, failed) = approve_and_run(&pair);
     assert!(

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::error::{SourceError, Trouble};
-use crate::source::Opened;
+use crate::opened::Opened;
 use crate::spool;
 
 /// How deep folders in folders are looked through.

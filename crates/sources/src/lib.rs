@@ -18,6 +18,7 @@ pub mod destination;
 pub mod error;
 mod files;
 mod objects;
+mod opened;
 pub mod place;
 mod postgres;
 pub mod source;
@@ -26,5 +27,6 @@ mod trust;
 
 pub use destination::Destination;
 pub use error::{SourceError, Trouble};
+pub use opened::Opened;
 pub use place::{Place, is_url, shown};
-pub use source::{Opened, Source};
+pub use source::Source;

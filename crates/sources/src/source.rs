@@ -1,20 +1,11 @@
 //! Anything to import, opened.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{SourceError, Trouble};
+use crate::opened::Opened;
 use crate::place::Place;
 use crate::{files, objects, postgres, shown};
-
-/// Data that was opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// At its beginning. Of what is not on this machine a copy that nobody else can open.
-    pub data: File,
-    /// A pipe cannot.
-    pub can_be_read_again: bool,
-}
 
 /// A place to read from, and what of it.
 #[derive(Clone, Debug)]

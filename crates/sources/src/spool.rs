@@ -6,7 +6,7 @@ use std::io::{Error, Seek};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use crate::error::{SourceError, Trouble};
-use crate::source::Opened;
+use crate::opened::Opened;
 
 /// Rows come one by one, and files take more at once.
 const BUFFER_BYTES: usize = 256 << 10;

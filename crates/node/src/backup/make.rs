@@ -245,12 +245,11 @@ fn link_file(path: &Path, within: &Path, names: &mut Vec<String>) -> Result<(), 
     Ok(())
 }
 
+/// Entries of the manifest, and the contents that are to leave with their lengths.
+type Listed = (Vec<Entry>, Vec<(PathBuf, u64)>);
+
 /// The entries of files, and where each content that is to leave lies: once, whoever has it.
-#[expect(
-    clippy::type_complexity,
-    reason = "two lists that are made side by side"
-)]
-fn entries(staged: &Path, names: Vec<String>) -> io::Result<(Vec<Entry>, Vec<(PathBuf, u64)>)> {
+fn entries(staged: &Path, names: Vec<String>) -> io::Result<Listed> {
     let (mut files, mut contents) = (Vec::new(), Vec::new());
     let mut by_inode: HashMap<u64, (String, u64)> = HashMap::new();
     let mut seen = HashSet::new();

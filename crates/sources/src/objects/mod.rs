@@ -17,8 +17,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::error::{SourceError, Trouble};
 use crate::files::{self, ENDING, MOST_FILES, fits, is_writers_own};
+use crate::opened::Opened;
 use crate::place::ObjectPlace;
-use crate::source::Opened;
 use crate::spool::{self, Spool};
 
 /// Files of a folder that are fetched at a time.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, CopyOutStream, Error, NoTls};
 
 use crate::error::{SourceError, Trouble};
-use crate::source::Opened;
+use crate::opened::Opened;
 use crate::spool::{self, Spool};
 use address::{Address, Encryption};
 

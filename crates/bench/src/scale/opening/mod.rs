@@ -12,7 +12,7 @@
 //! | `lists` | P0 | ten items for everybody |
 //!
 //! Everybody is opened and uploaded (two-sided): the most that so many users can cost. What would be
-//! read from files is drawn as it is read ([`drawn`]), so that nobody holds it twice. The items'
+//! read from files is drawn as it is read (`drawn`), so that nobody holds it twice. The items'
 //! factors are learnt of a sample: training is what `bench lists` measures.
 
 use std::net::TcpStream;
