@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`archive`] | the file: a signed manifest, then what it names; checked before anything is believed |
 //! | [`make`] | one moment of store, audit log and files |
-//! | [`restore`] | an empty data directory becomes what the backup holds |
+//! | [`restore()`] | an empty data directory becomes what the backup holds |
 //! | [`restored`] | what a restored platform may not do before its people have reconciled it |
 //!
 //! What a restore must never do is set back what can only go forward. So:
