@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
 use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
 use parquet::schema::types::{Type, TypePtr};
 
 use crate::DataError;
@@ -22,6 +23,47 @@ const MAX_FOOTER_BYTES: u32 = 64 << 20;
 /// What follows the footer: its length and the mark.
 const TAIL_BYTES: i64 = 8;
 
+/// Rows as they are decoded. The decoder panics at many a damaged byte, which is an error of the file
+/// here, and the end of it.
+pub(crate) struct Rows(Option<RowIter<'static>>);
+
+impl Rows {
+    /// All rows of a file, in `schema`'s columns.
+    pub(crate) fn of(
+        reader: SerializedFileReader<File>,
+        schema: Type,
+    ) -> Result<Self, ParquetError> {
+        let rows = guarded(|| RowIter::from_file_into(Box::new(reader)).project(Some(schema)))?;
+        Ok(Self(Some(rows)))
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // What has panicked is not asked again.
+        let mut rows = self.0.take()?;
+        let next = guarded(|| Ok(rows.next().map(|row| (row, rows))));
+        match next {
+            Ok(None) => None,
+            Ok(Some((row, rows))) => {
+                self.0 = Some(rows);
+                Some(row)
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// What `decode` gives; its panic as an error.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        let what = "it is damaged, or not written as the format says: its decoder gave up";
+        Err(ParquetError::General(what.into()))
+    })
+}
+
 /// The rows of a file.
 pub(crate) struct ParquetRows {
     file: PathBuf,
@@ -33,7 +75,7 @@ pub(crate) struct ParquetRows {
     places: Vec<Option<usize>>,
     /// Those columns in the file's order.
     selected: Vec<usize>,
-    rows: Option<RowIter<'static>>,
+    rows: Option<Rows>,
     record: Record,
     row: u64,
 }
@@ -94,10 +136,7 @@ impl ParquetRows {
         let schema = Type::group_type_builder(&name)
             .with_fields(fields.collect())
             .build();
-        let rows = RowIter::from_file_into(Box::new(reader));
-        let rows = rows
-            .project(Some(schema.map_err(refused)?))
-            .map_err(refused)?;
+        let rows = Rows::of(reader, schema.map_err(refused)?).map_err(refused)?;
         self.rows = Some(rows);
         Ok(())
     }
@@ -236,7 +275,7 @@ pub(crate) fn open(file: &Path) -> Result<SerializedFileReader<File>, DataError>
         }
     }
     opened.rewind().map_err(failed)?;
-    SerializedFileReader::new(opened).map_err(|error| refused(file, 0, &error))
+    guarded(|| SerializedFileReader::new(opened)).map_err(|error| refused(file, 0, &error))
 }
 
 pub(crate) fn refused(file: &Path, row: u64, error: &ParquetError) -> DataError {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use parquet::file::reader::FileReader;
 use parquet::record::Field;
-use parquet::record::reader::RowIter;
 use parquet::schema::types::Type;
 
 use super::{FactorOptions, Gathered, Side, Vectors};
@@ -61,8 +60,7 @@ pub(super) fn read(file: &Path, side: Side, options: &FactorOptions) -> Result<V
         .with_fields(places.iter().map(|&p| Arc::clone(&fields[p])).collect())
         .build()
         .map_err(refused)?;
-    let rows = RowIter::from_file_into(Box::new(reader));
-    let rows = rows.project(Some(projection)).map_err(refused)?;
+    let rows = parquet_rows::Rows::of(reader, projection).map_err(refused)?;
     let mut gathered = Gathered::new(file, side, options);
     for row in rows {
         let row = row.map_err(|error| parquet_rows::refused(file, gathered.row, &error))?;
