@@ -54,15 +54,10 @@ pub(crate) fn check(
                 .zip(u64::try_from(chunk.compressed_size()).ok());
             let (start, bytes) = place.ok_or_else(|| refused(bad("a column has no place")))?;
             let packing = chunk.compression();
-            let mut has_dictionary = false;
             let mut at = start;
             while at < start.saturating_add(bytes) {
                 let (page, header) = Page::read(&mut opened, at).map_err(refused)?;
                 page.check().map_err(refused)?;
-                has_dictionary |= page.is_dictionary;
-                if page.wants_dictionary && !has_dictionary {
-                    return Err(refused(bad("a page is of a dictionary that is not there")));
-                }
                 decoded += page.decoded;
                 if decoded > limits.bytes {
                     return Err(refused(ErrorKind::FileTooLarge.into()));
@@ -92,17 +87,9 @@ struct Page {
     /// Levels before the compressed part of a page of the second version.
     levels: u64,
     is_compressed: bool,
-    is_dictionary: bool,
-    /// Its values are places in a dictionary, without which the decoder panics.
-    wants_dictionary: bool,
 }
 
 impl Page {
-    /// `PageType::DICTIONARY_PAGE` of the format.
-    const DICTIONARY: u64 = 2;
-    /// `Encoding::PLAIN_DICTIONARY` and `Encoding::RLE_DICTIONARY`.
-    const OF_DICTIONARY: [u64; 2] = [2, 8];
-
     /// The page whose header begins at `at`, and the bytes that the header takes.
     fn read(file: &mut File, at: u64) -> Result<(Self, u64)> {
         file.seek(SeekFrom::Start(at))?;
@@ -117,27 +104,22 @@ impl Page {
         let mut field = 0;
         while let Some(kind) = header.field(&mut field)? {
             match (field, kind) {
-                (1, Thrift::I32) => page.is_dictionary = header.size()? == Self::DICTIONARY,
                 (2, Thrift::I32) => page.decoded = header.size()?,
                 (3, Thrift::I32) => page.stored = header.size()?,
-                (5 | 7 | 8, Thrift::STRUCT) => page.read_details(field, &mut header)?,
+                (7 | 8, Thrift::STRUCT) => page.read_details(field == 8, &mut header)?,
                 _ => header.skip(kind, MAX_DEPTH)?,
             }
         }
         Ok((page, header.read))
     }
 
-    /// Of a page of data (5), of a dictionary (7), or of a page of data of the second version (8).
-    fn read_details(&mut self, of: u64, header: &mut Thrift<'_>) -> Result<()> {
+    fn read_details(&mut self, second_version: bool, header: &mut Thrift<'_>) -> Result<()> {
         let mut field = 0;
         while let Some(kind) = header.field(&mut field)? {
-            match (of, field, kind) {
-                (7, 1, Thrift::I32) => self.entries = header.size()?,
-                (5, 2, Thrift::I32) | (8, 4, Thrift::I32) => {
-                    self.wants_dictionary |= Self::OF_DICTIONARY.contains(&header.size()?);
-                }
-                (8, 5 | 6, Thrift::I32) => self.levels += header.size()?,
-                (8, 7, Thrift::FALSE) => self.is_compressed = false,
+            match (field, kind) {
+                (1, Thrift::I32) if !second_version => self.entries = header.size()?,
+                (5 | 6, Thrift::I32) if second_version => self.levels += header.size()?,
+                (7, Thrift::FALSE) if second_version => self.is_compressed = false,
                 _ => header.skip(kind, MAX_DEPTH)?,
             }
         }
