@@ -77,7 +77,15 @@ async fn an_expired_approval_opens_nothing() {
     let job = proposed.into_inner().job_id;
     pair.approve(&job).await;
     tokio::time::sleep(Duration::from_millis(1600)).await;
-    pair.begin(&job).await;
+    let start = v1::StartJobRequest {
+        job_id: job.clone(),
+        wait_for_approval: true,
+    };
+    let refused = pair.rating.start_job(start).await.unwrap_err();
+    assert_eq!(
+        Fault::from_status(&refused).unwrap().reason,
+        Reason::Expired
+    );
     let last = pair.watch(&job).await.pop().unwrap();
     assert_eq!(last.state(), JobState::Failed);
     assert!(last.message.contains("expired"), "{}", last.message);

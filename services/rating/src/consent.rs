@@ -78,11 +78,22 @@ fn check(
     if (approval.rating_pin, approval.social_pin) != between {
         return Err(not_signed("the approval is between other platforms"));
     }
-    if latest_unix_ms() > approval.expires_unix_ms {
-        let message = "the social platform's approval has expired";
-        return Err(Fault::new(Reason::Expired, message));
-    }
+    not_expired(&approval)?;
     Ok(approval)
+}
+
+/// Refuses an approval that is over already, for whoever is about to start by it; all else about it
+/// is [`accept`]'s to judge.
+pub(crate) fn refuse_expired(heard: &SignedApproval) -> Result<(), Fault> {
+    approval_from_bytes(&heard.approval).map_or(Ok(()), |approval| not_expired(&approval))
+}
+
+fn not_expired(approval: &Approval) -> Result<(), Fault> {
+    if latest_unix_ms() <= approval.expires_unix_ms {
+        return Ok(());
+    }
+    let message = "the social platform's approval has expired";
+    Err(Fault::new(Reason::Expired, message))
 }
 
 /// Before a job's first opening: what P1 has signed that it counted must be what we counted.

@@ -21,7 +21,7 @@ use crate::offered::Offered;
 use crate::plan::plan;
 use crate::platform::Platform;
 use crate::tables::{JOBS, MODELS, PROPOSALS, STARTED};
-use crate::{ending, factors, runner};
+use crate::{consent, ending, factors, runner};
 
 /// A job that was proposed.
 pub(crate) struct Proposed {
@@ -169,7 +169,13 @@ pub(crate) async fn start(
     let lifeline = connection.lifeline(job).await?;
     let decision = lifeline.first().await?;
     match decision {
-        JobState::Approved => {}
+        JobState::Approved => {
+            if let Err(fault) = consent::refuse_expired(&lifeline.approval()) {
+                ending::end(platform, job, &fault);
+                connection.abort(job, &fault.message).await;
+                return Err(fault.at("job", job));
+            }
+        }
         JobState::Proposed if waits_for_approval => {}
         JobState::Proposed => {
             let message = "the social platform's operator has not decided yet";
