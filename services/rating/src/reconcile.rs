@@ -4,7 +4,7 @@
 
 use s3rec_audit::Kind;
 use s3rec_job::{JobDisclosure, Shown};
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 
 use crate::platform::Platform;
 use crate::tables::{BROUGHT, DISCLOSURES};
@@ -23,7 +23,9 @@ pub(crate) fn reconcile(
 ) -> Result<u32, Fault> {
     platform.refuse_reconciled()?;
     if !stated.is_empty() {
-        is_of_the_other(platform, stated)?;
+        let known = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
+        let known = known.iter().map(|(job, ours)| (job, ours));
+        platform.refuse_other_lists(stated, known)?;
     }
     let mut raised = 0;
     for theirs in stated {
@@ -58,30 +60,4 @@ pub(crate) fn reconcile(
     }
     platform.reconciled(raised, stated.is_empty(), who)?;
     Ok(raised)
-}
-
-/// A list of the social platform that is newer than the backup has every job that is counted here.
-fn is_of_the_other(platform: &Platform, stated: &[JobDisclosure]) -> Result<(), Fault> {
-    let refused = |message: String| {
-        Err(Fault::new(Reason::InvalidRequest, message)
-            .at("field", "disclosures")
-            .remedied_by(
-                "Give what `s3rec social disclosures --json` prints at the social platform, after this \
-                 platform was restored.",
-            ))
-    };
-    if stated.iter().any(|line| line.peer_pin.is_empty()) {
-        return refused("that is a rating platform's list, not the social platform's".into());
-    }
-    let known = platform.store.list::<JobDisclosure>(DISCLOSURES, "")?;
-    let lacks = known
-        .iter()
-        .find(|(job, ours)| ours.openings > 0 && !stated.iter().any(|theirs| theirs.job == *job));
-    match lacks {
-        None => Ok(()),
-        Some((job, ours)) => refused(format!(
-            "the list lacks the job {job}, of which {} openings are counted here",
-            ours.openings
-        )),
-    }
 }

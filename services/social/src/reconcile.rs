@@ -39,7 +39,7 @@ pub(crate) fn reconcile(
         .into_iter()
         .collect();
     if !stated.is_empty() {
-        is_of_the_other(stated, &known)?;
+        platform.refuse_other_lists(stated, &known)?;
     }
     let peer = peer_of(platform, &known)?;
     let mut raised = 0;
@@ -64,34 +64,6 @@ pub(crate) fn reconcile(
     drop(counting);
     platform.reconciled(raised, stated.is_empty(), who)?;
     Ok(raised)
-}
-
-/// A list of the rating platform that is newer than the backup has every job that is counted here.
-fn is_of_the_other(
-    stated: &[JobDisclosure],
-    known: &BTreeMap<String, JobDisclosure>,
-) -> Result<(), Fault> {
-    let refused = |message: String| {
-        Err(Fault::new(Reason::InvalidRequest, message)
-            .at("field", "disclosures")
-            .remedied_by(
-                "Give what `s3rec rating disclosures --json` prints at the rating platform, after this \
-                 platform was restored.",
-            ))
-    };
-    if stated.iter().any(|line| !line.peer_pin.is_empty()) {
-        return refused("that is a social platform's list, not the rating platform's".into());
-    }
-    let lacks = known
-        .values()
-        .find(|ours| ours.openings > 0 && !stated.iter().any(|theirs| theirs.job == ours.job));
-    match lacks {
-        None => Ok(()),
-        Some(ours) => refused(format!(
-            "the list lacks the job {}, of which {} openings are counted here",
-            ours.job, ours.openings
-        )),
-    }
 }
 
 /// How the rating platform is called here.

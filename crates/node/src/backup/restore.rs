@@ -11,11 +11,11 @@ use s3rec_job::{JobEvent, JobState};
 use s3rec_wire::status::Fault;
 
 use super::archive::{Archive, ArchiveError, Entry, LOG, Manifest, STORE};
-use super::restored::{moment, note};
+use super::restored::{moment, note, other};
 use crate::audit::{Audit, AuditFileError, EARLIER_END, EARLIER_LOG};
 use crate::config::TlsSettings;
 use crate::journal::Journal;
-use crate::pki::CertificateRole;
+use crate::pki::{CertificateRole, of_hexadecimal};
 use crate::process::now_unix_ms;
 use crate::records::RestoredFrom;
 use crate::store::{RESTORING, SCHEMA_VERSION, Store, StoreError};
@@ -119,10 +119,7 @@ impl Restored {
     /// For whoever restored it.
     #[must_use]
     pub fn told(&self, data_dir: &Path, role: CertificateRole) -> String {
-        let other = match role {
-            CertificateRole::Rating => "social",
-            _ => "rating",
-        };
+        let other = other(role);
         let Self { files, ended, .. } = self;
         format!(
             "{}: {files} files of the backup of {}; {ended} jobs that were open have ended.\n\
@@ -171,11 +168,10 @@ pub fn restore(
     new_file(&unfinished).map_err(failed(&unfinished))?;
     let mut archive = open()?;
     let manifest = archive.manifest.clone();
+    let made = manifest.made_unix_ms;
+    let earlier = data_dir.join(format!("{EARLIER_LOG}{made}{EARLIER_END}"));
     let place = |entry: &Entry| match entry.name.as_str() {
-        LOG => data_dir.join(format!(
-            "{EARLIER_LOG}{}{EARLIER_END}",
-            manifest.made_unix_ms
-        )),
+        LOG => earlier.clone(),
         name => data_dir.join(name),
     };
     archive.contents(|_, entry| {
@@ -187,12 +183,8 @@ pub fn restore(
     })?;
     repeat(&manifest.files, place).map_err(failed(data_dir))?;
     if let Some(bytes) = newer {
-        let path = data_dir.join(format!(
-            "{EARLIER_LOG}{}{EARLIER_END}",
-            manifest.made_unix_ms
-        ));
-        let mut file = File::create(&path).map_err(failed(&path))?;
-        file.write_all(&bytes).map_err(failed(&path))?;
+        let mut file = File::create(&earlier).map_err(failed(&earlier))?;
+        file.write_all(&bytes).map_err(failed(&earlier))?;
     }
     let dump = data_dir.join(STORE);
     Store::open_restoring(data_dir)?.load(&dump)?;
@@ -374,15 +366,6 @@ fn new_file(path: &Path) -> io::Result<File> {
 }
 
 fn public_key(text: &str) -> Result<PublicKey, String> {
-    let expected = || "a key is 64 hexadecimal digits".to_owned();
-    let digit = |place: usize| text.get(2 * place..2 * place + 2);
-    let mut bytes = [0; 32];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        let digits = digit(place).ok_or_else(expected)?;
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| expected())?;
-    }
-    match text.len() {
-        64 => PublicKey::from_bytes(&bytes).map_err(|error| error.to_string()),
-        _ => Err(expected()),
-    }
+    let bytes = of_hexadecimal(text).ok_or("a key is 64 hexadecimal digits")?;
+    PublicKey::from_bytes(&bytes).map_err(|error| error.to_string())
 }

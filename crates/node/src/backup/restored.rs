@@ -1,6 +1,7 @@
 //! What a restored platform may not do before its people have said what was shown since.
 
 use s3rec_audit::Kind;
+use s3rec_job::JobDisclosure;
 use s3rec_wire::status::{Fault, Reason};
 use time::OffsetDateTime;
 
@@ -36,10 +37,7 @@ impl<C: Content> Core<C> {
              there yet",
             moment(restored.made_unix_ms)
         );
-        let other = match role {
-            CertificateRole::Rating => "social",
-            _ => "rating",
-        };
+        let other = other(role);
         Err(Fault::new(Reason::StateLost, message).remedied_by(format!(
             "Ask the {other} platform's operators for what `s3rec {other} disclosures --json` prints, and \
              give it to `s3rec {role} reconcile FILE`; or say that nothing was shown since: `s3rec {role} \
@@ -58,6 +56,44 @@ impl<C: Content> Core<C> {
         }
         let message = "this platform was not restored from a backup, or is reconciled";
         Err(Fault::new(Reason::WrongState, message).remedied_by("Nothing needs to be done."))
+    }
+
+    /// Refuses to reconcile with `stated` where it is not the other platform's list, or older than the
+    /// backup: a newer one has every job of which openings are counted here (`known`, by job).
+    ///
+    /// # Errors
+    /// [`Reason::InvalidRequest`].
+    pub fn refuse_other_lists<'a>(
+        &self,
+        stated: &[JobDisclosure],
+        known: impl IntoIterator<Item = (&'a String, &'a JobDisclosure)>,
+    ) -> Result<(), Fault> {
+        let (own, other) = (self.role(), other(self.role()));
+        let refused = |message: String| {
+            Err(Fault::new(Reason::InvalidRequest, message)
+                .at("field", "disclosures")
+                .remedied_by(format!(
+                    "Give what `s3rec {other} disclosures --json` prints at the {other} platform, after \
+                     this platform was restored."
+                )))
+        };
+        // In a social platform's list every line has the rating platform's pin.
+        let is_rating = |line: &JobDisclosure| line.peer_pin.is_empty();
+        let wants_rating = own != CertificateRole::Rating;
+        if stated.iter().any(|line| is_rating(line) != wants_rating) {
+            return refused(format!(
+                "that is a {own} platform's list, not the {other} platform's"
+            ));
+        }
+        let is_stated = |job: &String| stated.iter().any(|theirs| theirs.job == *job);
+        let mut known = known.into_iter();
+        match known.find(|(job, ours)| ours.openings > 0 && !is_stated(job)) {
+            None => Ok(()),
+            Some((job, ours)) => refused(format!(
+                "the list lacks the job {job}, of which {} openings are counted here",
+                ours.openings
+            )),
+        }
     }
 
     /// Opens a restored platform for jobs, in the name of `who`: of `jobs` more is counted than
@@ -79,6 +115,14 @@ impl<C: Content> Core<C> {
         self.audit.record(Kind::Decision, entry)?;
         tracing::info!(who, jobs, "reconciled after a restore");
         Ok(self.store.change(&[Change::Remove(RESTORED, FROM)])?)
+    }
+}
+
+/// The other platform's name.
+pub(super) fn other(role: CertificateRole) -> &'static str {
+    match role {
+        CertificateRole::Rating => "social",
+        _ => "rating",
     }
 }
 

@@ -11,6 +11,7 @@ pub use card::{Card, Trusted, trust};
 pub use issue::{Issuance, IssuedIdentity, issue, issue_platform};
 pub use names::{check_host, inspect_file, server_names};
 pub use request::{Request, Requested, read_request, request, sign};
+pub(crate) use role::of_hexadecimal;
 pub use role::{CertificateRole, Inspected, Pin, PinError, inspect, signer_uri};
 pub use rotate::{activate, certificate_in, revoke, rotate};
 

@@ -131,16 +131,21 @@ impl FromStr for Pin {
             given: text.chars().take(80).collect(),
             given_length: text.chars().count(),
         };
-        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(refused());
-        }
-        let mut pin = [0; 32];
-        for (byte, pair) in pin.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| refused())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| refused())?;
-        }
-        Ok(Self(pin))
+        of_hexadecimal(digits).map(Self).ok_or_else(refused)
     }
+}
+
+/// The bytes of 64 hexadecimal digits, and of nothing else.
+pub(crate) fn of_hexadecimal(digits: &str) -> Option<[u8; 32]> {
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 impl fmt::Display for Pin {
