@@ -1,11 +1,9 @@
 //! The groups of an upload as tasks.
 
-use std::ops::Range;
-
 use s3rec_spmm::SpmmError;
 use s3rec_spmm::noise_first::{GroupMakers, GroupWork, Groups};
 
-use crate::packs::{of_a_task, refused};
+use crate::packs::{of_a_task, part, refused};
 use crate::{Cluster, Kind, Tasks};
 
 /// Groups of a task, at most: one goes out in about 100 kB.
@@ -15,8 +13,7 @@ impl GroupMakers for Cluster {
     fn make(&self, work: &GroupWork<'_>, made: &mut Groups) -> Result<(), SpmmError> {
         let opening = work.opening()?;
         let each = of_a_task(work.groups(), self.members().workers(), MOST_GROUPS);
-        let groups =
-            |task: usize| -> Range<usize> { task * each..((task + 1) * each).min(work.groups()) };
+        let groups = |task| part(task, each, work.groups());
         let tasks = Tasks {
             kind: Kind::Groups,
             opening: &opening,

@@ -16,8 +16,7 @@ impl PackMakers for Cluster {
     fn make(&self, work: &PackWork<'_>, made: &mut Packs) -> Result<(), SpmmError> {
         let opening = work.opening()?;
         let each = of_a_task(work.packs(), self.members().workers(), MOST_PACKS);
-        let packs =
-            |task: usize| -> Range<usize> { task * each..((task + 1) * each).min(work.packs()) };
+        let packs = |task| part(task, each, work.packs());
         let tasks = Tasks {
             kind: Kind::Packs,
             opening: &opening,
@@ -34,6 +33,11 @@ impl PackMakers for Cluster {
 
 pub(crate) fn refused(error: ClusterError) -> SpmmError {
     SpmmError::Refused(Box::new(error.into_fault()))
+}
+
+/// Which of `all` a task has, of which each has so many.
+pub(crate) fn part(task: usize, each: usize, all: usize) -> Range<usize> {
+    task * each..((task + 1) * each).min(all)
 }
 
 /// How many of `all` a task has. Follows public numbers alone, whatever the rows are.

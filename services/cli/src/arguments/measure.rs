@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use s3rec_bench::scale::opening::OpeningWorkload;
 use s3rec_spmm::noise_first::guarantee::Mu;
 
 use super::BothFiles;
@@ -55,6 +56,21 @@ pub struct OpeningArgs {
     /// noise-first: items that lists are of.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub items: u32,
+}
+
+impl OpeningArgs {
+    /// Such an opening of so many users, links that each gives, and columns.
+    #[must_use]
+    pub fn workload(&self, users: u32, links_per_user: u32, columns: u32) -> OpeningWorkload {
+        OpeningWorkload {
+            users,
+            links_per_user,
+            columns,
+            degree_bound: self.degree_bound,
+            mu: self.mu.value(),
+            items: self.items,
+        }
+    }
 }
 
 /// One platform of `s3rec bench scale --protocol noise-first`: the social one listens and says

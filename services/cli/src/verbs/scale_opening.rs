@@ -32,14 +32,9 @@ pub(super) fn measure(arguments: &ScaleArgs, output: Output) -> Result<(), Failu
     let mut openings = Vec::new();
     for &users in sizes {
         note(&format!("two processes, {} users", count(users.into())));
-        let workload = OpeningWorkload {
-            users,
-            links_per_user: arguments.links_per_user,
-            columns: arguments.rank,
-            degree_bound: arguments.opening.degree_bound,
-            mu: arguments.opening.mu.value(),
-            items: arguments.opening.items,
-        };
+        let workload = arguments
+            .opening
+            .workload(users, arguments.links_per_user, arguments.rank);
         let runs = (0..repeats).map(|_| run(arguments, workload));
         let mut runs = runs.collect::<Result<Vec<OpeningRecord>, Failure>>()?;
         runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
@@ -78,14 +73,10 @@ fn run(arguments: &ScaleArgs, workload: OpeningWorkload) -> Result<OpeningRecord
 
 /// Runs one party and prints its record.
 pub(super) fn party(arguments: &ScalePartyArgs, output: Output) -> Result<(), Failure> {
-    let workload = OpeningWorkload {
-        users: arguments.users,
-        links_per_user: arguments.links_per_user,
-        columns: arguments.rank,
-        degree_bound: arguments.opening.degree_bound,
-        mu: arguments.opening.mu.value(),
-        items: arguments.opening.items,
-    };
+    let workload =
+        arguments
+            .opening
+            .workload(arguments.users, arguments.links_per_user, arguments.rank);
     let (party, stream) = connected(arguments.connect, output)?;
     let told = |phase: &OpeningPhase| {
         let name = party.name();

@@ -1,6 +1,5 @@
 //! `s3rec worker`: keys of those who compute for a platform, and their service.
 
-use s3rec_bench::scale::opening::OpeningWorkload;
 use s3rec_bench::workers::{self, WorkersRecord, WorkersReport};
 use s3rec_cluster::{Cluster, Members, make_folders, make_key, serve};
 use s3rec_node::config::LogSettings;
@@ -75,14 +74,10 @@ pub(super) async fn bench(arguments: WorkersBenchArgs, output: Output) -> Result
         let mut records = Vec::new();
         for &users in &arguments.users {
             note(&format!("{} users, {workers} workers", count(users.into())));
-            let workload = OpeningWorkload {
-                users,
-                links_per_user: arguments.links_per_user,
-                columns: arguments.rank,
-                degree_bound: arguments.opening.degree_bound,
-                mu: arguments.opening.mu.value(),
-                items: arguments.opening.items,
-            };
+            let workload =
+                arguments
+                    .opening
+                    .workload(users, arguments.links_per_user, arguments.rank);
             records.push(workers::measure(workload, workers, &cluster)?);
         }
         Ok::<_, Failure>((arguments, WorkersReport { records }))
