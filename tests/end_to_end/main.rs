@@ -35,5 +35,6 @@ mod shutdown;
 mod slow_links;
 mod sources;
 mod traces;
+mod upgrades;
 mod versions;
 mod watching;

@@ -10,6 +10,7 @@ use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustix::process::Signal;
 use s3rec_cli::connection::Connection;
 use s3rec_node::pki::{self, CertificateRole, Issuance};
+use s3rec_testkit::addresses::free_address;
 use tempfile::TempDir;
 
 use crate::binaries::Program;
@@ -365,12 +366,6 @@ impl Home {
     }
 }
 
-/// An address of this machine that nobody listened on a moment ago.
-fn free_address() -> String {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().to_string()
-}
-
 /// Puts lines under a section of a configuration.
 pub fn add_settings(configuration: &Path, section: &str, lines: &str) {
     let text = std::fs::read_to_string(configuration).unwrap();
@@ -427,6 +422,13 @@ impl Pair {
     #[must_use]
     pub fn lasting() -> Self {
         Self::lasting_in(|_| Vec::new())
+    }
+
+    /// As [`lasting`](Pair::lasting), on what `home` holds already.
+    #[must_use]
+    pub fn lasting_at(home: Home) -> Self {
+        let straight = str::to_owned;
+        Self::start_at(home, &free_address(), |_| (), |_| Vec::new(), straight)
     }
 
     fn start_at(

@@ -139,20 +139,25 @@ fn make_rows_of_jobs(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends an open job of an older version, which this one does not take as it stands.
+/// Ends a job of an older version that is open, which this one does not take as it stands. Of one that has ended
+/// what was asked is not shown any more; how it ended and what it opened is.
 fn reject(
     transaction: &WriteTransaction,
     job: &str,
     why: &dyn std::error::Error,
 ) -> Result<(), StoreError> {
-    tracing::warn!(job, "a job of an older version is not gone on with: {why}");
-    if transaction
+    let was_open = transaction
         .open_table(definition(OPEN))?
         .remove(job)?
-        .is_none()
-    {
+        .is_some();
+    if !was_open {
+        tracing::info!(
+            job,
+            "what a job of an older version asked for is not kept: {why}"
+        );
         return Ok(());
     }
+    tracing::warn!(job, "a job of an older version is not gone on with: {why}");
     let mut events = transaction.open_table(definition(EVENTS))?;
     let prefix = format!("{job}/");
     let last = rows(&events)?

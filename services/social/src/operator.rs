@@ -69,10 +69,10 @@ impl OperatorService {
             _ => Vec::new(),
         };
         let asked = proposal.as_ref().ok().map(proposal_to_wire);
-        let judged = proposal.and_then(|proposal| match is_asked {
-            true => approval::verdict(&self.0, job, &proposal).map(Some),
+        let judged = match is_asked {
+            true => proposal.and_then(|asked| approval::verdict(&self.0, job, &asked).map(Some)),
             false => Ok(None),
-        });
+        };
         let policy = match judged {
             Ok(Some(Verdict::Deny { why })) => format!("denies: {why}"),
             Ok(Some(_)) => "allows it; people decide".into(),
