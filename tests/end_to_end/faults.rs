@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use s3rec_cli::failure::Failure;
+use s3rec_testkit::addresses::free_address;
 use s3rec_tests::data::Files;
 use s3rec_tests::job::Job;
 use s3rec_tests::pair::{Home, Pair};
@@ -68,12 +69,8 @@ async fn a_rating_platform_killed_in_a_round_is_reported_by_the_social_platform(
 #[tokio::test]
 async fn an_absent_peer_is_named_and_may_be_tried_again() {
     let home = Home::new();
-    // A port on which nobody listens.
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let configuration = home.rating_configuration(&free.to_string());
+    let free = free_address();
+    let configuration = home.rating_configuration(&free);
     let rating = Daemon::start(Program::Rating, &configuration, &home.data_dir("rating"));
     let role = s3rec_node::pki::CertificateRole::RatingOperator;
     let connection = home.connection(role, &rating.operator_address);
@@ -87,7 +84,7 @@ async fn an_absent_peer_is_named_and_may_be_tried_again() {
     let proposed = timeout(SECONDS, client.propose_job(s3rec_tests::job::proposal(1))).await;
     let failure = Failure::from(proposed.expect("within seconds").unwrap_err());
     assert_eq!(failure.reason(), "UNREACHABLE", "{failure:?}");
-    assert!(failure.to_string().contains(&free.to_string()), "{failure}");
+    assert!(failure.to_string().contains(&free), "{failure}");
     assert!(failure.to_json()["error"]["retry_after_seconds"].is_u64());
 }
 

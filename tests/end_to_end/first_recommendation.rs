@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use s3rec_testkit::addresses::free_port;
 use s3rec_tests::binaries::Program;
 use s3rec_tests::command::Run;
 use s3rec_tests::data::Files;
@@ -102,17 +102,13 @@ fn ended(child: Child) -> Run {
     }
 }
 
-/// Three ports of this machine that nobody listened on a moment ago.
+/// Three ports of this machine that nobody listens on.
 fn ports() -> String {
-    let bound: Vec<TcpListener> = (0..3)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    let port = |index: usize| bound[index].local_addr().unwrap().port();
     format!(
         "--rating-port {} --social-port {} --peer-port {}",
-        port(0),
-        port(1),
-        port(2)
+        free_port(),
+        free_port(),
+        free_port()
     )
 }
 

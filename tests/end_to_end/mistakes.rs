@@ -5,13 +5,18 @@ use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use s3rec_cli::client;
 use s3rec_cli::connection::Connection;
 use s3rec_node::pki::CertificateRole;
+use s3rec_node::process::now_unix_ms;
+use s3rec_testkit::addresses::free_port;
 use s3rec_tests::binaries::Program;
 use s3rec_tests::command::{Run, flags, run};
 use s3rec_tests::data::Files;
 use s3rec_tests::pair::Pair;
+use s3rec_wire::v1;
 use serde_json::Value;
 
 /// Messages under their mistakes, with what changes from run to run replaced.
@@ -44,10 +49,10 @@ fn each_mistake_is_answered_with_what_is_wrong_where_and_the_remedy() {
     let data = tempfile::tempdir().unwrap();
     let files = Files::small(data.path());
     let home = pair.home.path().to_owned();
-    let free = free_port();
+    let port = |address: &str| address.rsplit(':').next().unwrap().trim().to_owned();
+    let free = free_port().to_string();
     let metrics = std::fs::read_to_string(home.join("rating-data/observability.addr")).unwrap();
     let (rating, social) = (pair.rating_connection(), pair.social_connection());
-    let port = |address: &str| address.rsplit(':').next().unwrap().trim().to_owned();
     let mut page = Page {
         text:
             "# Mistakes, and what is said to them\n\nWritten by `tests/end_to_end/mistakes.rs`.\n"
@@ -143,6 +148,14 @@ fn each_mistake_is_answered_with_what_is_wrong_where_and_the_remedy() {
         "A start of what was rejected",
         &at(&rating, &format!("rating start {job}")),
     );
+    let proposed = at(&rating, &format!("{propose} --again --json")).json();
+    let late = proposed["job_id"].as_str().unwrap().to_owned();
+    page.replaced.push((late.clone(), "LATE"));
+    approve_for_a_moment(&social, &late);
+    page.note(
+        "A start after the approval has expired",
+        &at(&rating, &format!("rating start {late}")),
+    );
 
     pair.social.kill();
     page.note(
@@ -168,9 +181,20 @@ fn each_mistake_is_answered_with_what_is_wrong_where_and_the_remedy() {
     );
 }
 
-fn free_port() -> String {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().port().to_string()
+/// Approves a job, and waits until that is over; by the terminal approvals last days.
+fn approve_for_a_moment(social: &Connection, job: &str) {
+    let approve = v1::ApproveProposalRequest {
+        job_id: job.into(),
+        expires_unix_ms: now_unix_ms() + 500,
+        ..v1::ApproveProposalRequest::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let approved = runtime.block_on(async {
+        let mut client = client::social(social).await.unwrap();
+        client.approve_proposal(approve).await
+    });
+    approved.unwrap();
+    std::thread::sleep(Duration::from_millis(600));
 }
 
 /// An operator of the right role, by an authority that nobody here has heard of.

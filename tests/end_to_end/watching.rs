@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use s3rec_testkit::addresses::free_address;
 use s3rec_tests::command::{flags, run, s3rec};
 use s3rec_tests::data::Files;
 use s3rec_tests::pair::Pair;
@@ -10,10 +11,8 @@ use serde_json::Value;
 
 #[test]
 fn watch_goes_on_when_its_daemon_is_back_and_ends_with_the_job() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     // The same port after the restart, as in every real configuration.
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
+    let address = free_address();
     let mut pair = Pair::lasting_in(|data| match data.ends_with("rating-data") {
         true => vec![("S3REC_OPERATOR__LISTEN".into(), address.clone().into())],
         false => Vec::new(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use s3rec_testkit::addresses::free_address;
 use s3rec_tests::pair::Environment;
 
 use crate::pair::{file, operator, pin, rating_settings, request, small_data, social_settings};
@@ -207,12 +208,6 @@ fn as_it_is(_: &Path) -> Environment {
     Environment::new()
 }
 
-/// P1's peer port, which it keeps when it is started again.
-pub(crate) fn lasting_port() -> String {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().to_string()
-}
-
 /// The first event for which `is_it` holds.
 async fn find(
     mut events: tonic::Streaming<v1::JobEvent>,
@@ -366,7 +361,7 @@ fn assert_failed(ended: &v1::JobEvent, since: Instant, expected: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_over_a_stock_outlives_the_social_platform() {
     for (request, phase) in over_a_stock() {
-        let mut pair = Killable::social(&lasting_port(), None, &as_it_is).await;
+        let mut pair = Killable::social(&free_address(), None, &as_it_is).await;
         let job = pair.operators.in_mid_job(request, phase).await;
         let began = pair.kill();
         let waits = |event: &v1::JobEvent| event.message.contains("Waiting for the social");

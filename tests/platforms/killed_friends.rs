@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use s3rec_audit::{Kind, verify};
 use s3rec_node::audit::LOG_FILE;
+use s3rec_testkit::addresses::free_address;
 use s3rec_tests::machine::Machine;
 use s3rec_wire::v1;
 use s3rec_wire::v1::JobState;
 
 use crate::friends_data::{data, noise_of, request, stored_in};
-use crate::killed::{Killable, last, lasting_port};
+use crate::killed::{Killable, last};
 use crate::pair::file;
 
 /// Where P1 keeps an opening; it is written when a-parts may leave (1), when the opening is bound (2),
@@ -115,7 +116,7 @@ async fn an_opening_of_friends_sums_outlives_the_social_platform() {
         (4, "behind", KEPT),
     ] {
         let deadly = |data_dir: &Path| machine.deadly(data_dir, point);
-        let pair = Killable::social(&lasting_port(), None, &deadly).await;
+        let pair = Killable::social(&free_address(), None, &deadly).await;
         let kept = finishes(pair, point).await;
         assert_eq!(kept.is_some(), point != (1, "before", KEPT));
     }

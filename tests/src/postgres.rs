@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use s3rec_testkit::addresses::free_port;
 use tempfile::TempDir;
 
 /// Who owns the tables, and the password.
@@ -53,9 +54,7 @@ impl Postgres {
         // The server's account goes through it.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let server = Self {
             programs,
             directory,

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::processes::wait_until;
+use s3rec_testkit::addresses::free_port;
 
 /// A running server; killed when dropped.
 #[derive(Debug)]
@@ -47,9 +48,7 @@ impl S3 {
             eprintln!("SKIPPED: {missing}");
             return None;
         }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let child = Command::new(&python)
             .args([
                 "-m",

@@ -1,12 +1,11 @@
 //! Workers of one platform as processes of their own, with keys and files.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::Signal;
 use s3rec_cluster::make_folders;
+use s3rec_testkit::addresses::free_address;
 use tempfile::TempDir;
 
 use crate::processes::{send, wait_until};
@@ -87,18 +86,5 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         (1..=self.running.len()).for_each(|index| self.kill(index));
-    }
-}
-
-/// An address of this machine that nobody listens on: below the ports that the system gives out.
-fn free_address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 10_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = format!("127.0.0.1:{port}");
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
     }
 }

@@ -3,10 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests, their helpers included")]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -18,6 +17,7 @@ use s3rec_spmm::noise_first::{
     self, Friends, Opening, PackMakers, PackWork, Packs, Parameters, Prepared, RatingKeys, Rows,
     SessionSeeds, Sides, SocialKeys, Split, Terms, Upload,
 };
+use s3rec_testkit::addresses::free_address;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -30,19 +30,6 @@ struct Site {
     directory: TempDir,
     running: Mutex<Vec<Option<Runtime>>>,
     coordinator: Runtime,
-}
-
-/// An address of this machine that nobody listens on: below the ports that the system gives out.
-fn free_address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 10_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = format!("127.0.0.1:{port}");
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
-    }
 }
 
 fn runtime() -> Runtime {

@@ -11,7 +11,9 @@ use crate::metadata::Metadata;
 const ARROWS: &[(&str, &[&str])] = &[
     (
         "s3rec-tests",
-        &["bench", "cli", "cluster", "data", "job", "node", "wire"],
+        &[
+            "bench", "cli", "cluster", "data", "job", "node", "testkit", "wire",
+        ],
     ),
     // What every program reads: the command's files and both daemons' too.
     ("s3rec-fuzz", &["algebra", "sparse", "spmm"]),
@@ -94,10 +96,9 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
         "s3rec-tests",
         &[
             "algebra", "audit", "link", "model", "psi", "rating", "social", "sparse", "spmm",
-            "testkit",
         ],
     ),
-    ("s3rec-cluster", &["algebra"]),
+    ("s3rec-cluster", &["algebra", "testkit"]),
     ("s3rec-rating", &["testkit"]),
     ("s3rec-social", &["model"]),
     ("s3rec-node", &["model", "vectors"]),
