@@ -6,6 +6,7 @@
 //! - [`RingBits`], [`RingMatrix`]: Z_{2^ℓ} and matrices over it.
 //! - [`RealMatrix`], [`FixedPoint`]: real numbers and their way into the ring and back.
 //! - [`packing`]: exactly ℓ bits a value on the wire.
+//! - [`vectors`]: loops for the vector units that a processor has.
 //! - [`Seed`], [`PublicSeed`], [`Stream`]: all randomness, by label and content.
 
 mod error;
@@ -17,6 +18,7 @@ mod ring;
 mod sample;
 mod seed;
 mod stream;
+pub mod vectors;
 
 pub use error::AlgebraError;
 pub use fixed::{FixedPoint, Saturations};

@@ -15,9 +15,10 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::LatticeError;
-use crate::modulus::{self, dispatch, multiply, power, reduce};
+use crate::modulus::{self, multiply, power, reduce};
 use crate::polynomial::{Coefficients, DEGREE, Polynomial};
 use crate::transform::Transform;
+use s3rec_algebra::vectors::dispatch;
 
 /// Points worked on at a time: n times as many values stay in the core's own cache.
 const AT_ONCE: usize = 32;

@@ -5,8 +5,9 @@
 use pulp::Arch;
 
 use crate::LatticeError;
-use crate::modulus::{dispatch, nearest, reduce};
+use crate::modulus::{nearest, reduce};
 use crate::polynomial::{Coefficients, Polynomial};
+use s3rec_algebra::vectors::dispatch;
 
 /// Number and width of the digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! of relative 2^-53 shift the multiple by at most 0.19·V, so that the result lies within
 //! (0.5 + 0.19·V)·q. The technique is that of FLINT's `fft_small` (Schultz, 2022).
 
+#[cfg(test)]
 use pulp::Arch;
 
 /// The modulus q.
@@ -141,25 +142,6 @@ pub(crate) fn root_of_unity(order: u64) -> u64 {
         .map(|candidate| power(candidate, (MODULUS - 1) / order))
         .find(|&root| power(root, order / 2) == MODULUS - 1)
         .unwrap_or(1)
-}
-
-/// A loop to be compiled for every vector unit. Not a plain closure: those reach pulp through a
-/// shim that is not inlined, and so would be compiled for the oldest processor.
-pub(crate) struct Kernel<F>(pub(crate) F);
-
-impl<F: FnOnce()> pulp::NullaryFnOnce for Kernel<F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        (self.0)();
-    }
-}
-
-/// Runs a kernel with the vectors of `arch`.
-#[inline(always)]
-pub(crate) fn dispatch(arch: Arch, kernel: impl FnOnce()) {
-    arch.dispatch(Kernel(kernel));
 }
 
 /// This processor's vectors, and every kind below them.

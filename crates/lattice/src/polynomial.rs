@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use crate::LatticeError;
 use crate::modulus::{self, MODULUS, MODULUS_BITS};
+use s3rec_algebra::vectors::dispatch;
 
 /// N, the number of coefficients.
 pub const DEGREE: usize = 2048;
@@ -197,7 +198,7 @@ impl Sum {
         } else {
             ((straight, lower), (wrapped, upper))
         };
-        modulus::dispatch(
+        dispatch(
             self.arch,
             #[inline(always)]
             || {

@@ -14,8 +14,9 @@ use std::sync::OnceLock;
 
 use pulp::Arch;
 
-use crate::modulus::{self, dispatch, multiply, power, reduce, root_of_unity};
+use crate::modulus::{self, multiply, power, reduce, root_of_unity};
 use crate::polynomial::{Coefficients, DEGREE, Points, Polynomial};
+use s3rec_algebra::vectors::dispatch;
 
 const LOG_DEGREE: u32 = DEGREE.trailing_zeros();
 const ROWS: usize = 32;

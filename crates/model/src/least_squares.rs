@@ -10,6 +10,7 @@ use kernel::{Factorisation, Gram, few, solve};
 
 pub(crate) use kernel::FEW;
 use pulp::Arch;
+use s3rec_algebra::vectors::dispatch;
 
 /// Columns of a row are a multiple of it, the last of them zeros.
 const LANES: usize = 8;
@@ -128,7 +129,8 @@ impl NormalEquations {
         self.inverse.resize(stride, 0.0);
         self.right[..width].copy_from_slice(solution);
         let (inverse, right) = (&self.inverse, &mut self.right);
-        self.arch.dispatch(
+        dispatch(
+            self.arch,
             #[inline(always)]
             || few(features, targets, inverse, right),
         );
@@ -159,7 +161,8 @@ impl NormalEquations {
         });
         let (matrix, right) = (&self.matrix, &mut self.right);
         let (width, stride) = (self.width, self.stride);
-        self.arch.dispatch(
+        dispatch(
+            self.arch,
             #[inline(always)]
             || solve(matrix, right, width, stride),
         );

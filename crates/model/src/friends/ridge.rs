@@ -1,6 +1,7 @@
 use crate::eigen::Eigen;
 use pulp::Arch;
 use s3rec_algebra::RealMatrix;
+use s3rec_algebra::vectors::dispatch;
 
 /// Ridge regression of many targets on the same features, for any decay at the price of one.
 pub(super) struct Ridge {
@@ -38,7 +39,8 @@ impl Group {
                 sums.for_each(|(sum, b)| *sum += factor * b);
             }
         };
-        Arch::new().dispatch(
+        dispatch(
+            Arch::new(),
             #[inline(always)]
             || rows.iter().for_each(|&row| add(row)),
         );

@@ -3,6 +3,7 @@
 
 use pulp::Arch;
 use s3rec_algebra::RealMatrix;
+use s3rec_algebra::vectors::dispatch;
 
 use super::single::{LANES, Lanes, total};
 
@@ -55,7 +56,8 @@ impl Catalogue {
         let factor: Vec<f32> = factor.iter().map(|&value| narrow(value)).collect();
         scores.clear();
         scores.resize(self.lengths.len(), 0.0);
-        Arch::new().dispatch(
+        dispatch(
+            Arch::new(),
             #[inline(always)]
             || score_all(&self.rows, &factor, scores),
         );
@@ -124,7 +126,8 @@ pub(crate) fn best(
         false => f32::NEG_INFINITY,
     };
     let mut found = Found::new(cutoff, least);
-    Arch::new().dispatch(
+    dispatch(
+        Arch::new(),
         #[inline(always)]
         || {
             let chunks = scores.chunks(TOGETHER).zip(offset.chunks(TOGETHER));

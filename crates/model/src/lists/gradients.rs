@@ -10,6 +10,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 use s3rec_algebra::prefetch;
+use s3rec_algebra::vectors::dispatch;
 
 use super::narrow;
 use super::single::{LANES, Lanes, SingleRows, add_product, add_scaled, total, turn_row};
@@ -100,7 +101,8 @@ impl HalfStep<'_> {
         let ([row, ..], _) = row.as_chunks_mut::<R>() else {
             return;
         };
-        arch.dispatch(
+        dispatch(
+            arch,
             #[inline(always)]
             || {
                 let diagonal = diagonal.map(|d| d.map(|d| d + decay));

@@ -3,6 +3,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
+use s3rec_algebra::vectors::dispatch;
 
 use super::narrow;
 
@@ -102,7 +103,8 @@ impl SingleRows {
             .par_chunks(OF_A_THREAD * self.registers)
             .map(|rows| {
                 let mut sums = vec![0.0; wide * wide];
-                arch.dispatch(
+                dispatch(
+                    arch,
                     #[inline(always)]
                     || add_products(rows, self.registers, &mut sums),
                 );
@@ -131,7 +133,8 @@ impl SingleRows {
         let rows = self.values.par_chunks_mut(OF_A_THREAD * registers);
         rows.for_each(|rows| {
             let mut turned = vec![[0.0; LANES]; registers];
-            arch.dispatch(
+            dispatch(
+                arch,
                 #[inline(always)]
                 || {
                     for row in rows.chunks_exact_mut(registers) {
