@@ -5,11 +5,11 @@ use pulp::{Arch, NullaryFnOnce};
 /// A loop to be compiled for every vector unit.
 struct Kernel<F>(F);
 
-impl<R, F: FnOnce() -> R> NullaryFnOnce for Kernel<F> {
+impl<R, F: FnMut() -> R> NullaryFnOnce for Kernel<F> {
     type Output = R;
 
     #[inline(always)]
-    fn call(self) -> R {
+    fn call(mut self) -> R {
         (self.0)()
     }
 }
@@ -19,6 +19,6 @@ impl<R, F: FnOnce() -> R> NullaryFnOnce for Kernel<F> {
 /// `arch.dispatch` takes a plain closure too, but through a shim that is not inlined: it would be
 /// compiled for the oldest processor, where `mul_add` is a call into the C library.
 #[inline(always)]
-pub fn dispatch<R>(arch: Arch, kernel: impl FnOnce() -> R) -> R {
+pub fn dispatch<R>(arch: Arch, kernel: impl FnMut() -> R) -> R {
     arch.dispatch(Kernel(kernel))
 }

@@ -103,7 +103,7 @@ impl Gadget {
                     *out = nearest(reduce(*value) * unit_inverse);
                 }
                 let mut left = &mut *first;
-                for next in rest {
+                for next in rest.iter_mut() {
                     for (left, next) in left.values.iter_mut().zip(&mut next.values) {
                         *next = nearest(*left * base_inverse);
                         *left = (-*next).mul_add(base, *left);

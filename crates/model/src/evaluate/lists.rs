@@ -4,7 +4,7 @@ use super::cold::{ColdReport, ColdSettings, NoiseLevel, evaluate_cold};
 use super::fold::inner;
 use super::ranking::Judged;
 use super::{EvaluationData, Interval, RankingMetrics, RankingSettings, RankingSpread, Split};
-use crate::lists::{Catalogue, best, narrow};
+use crate::lists::{Blocks, best, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use crate::{ListsModel, ListsSettings, ModelError, Unit};
 use s3rec_sparse::{Rating, RatingMatrix};
@@ -156,13 +156,13 @@ fn judge(
     ranking: &RankingSettings,
     weights: &[f64],
 ) -> Vec<Judged> {
-    let catalogue = Catalogue::new(model.items());
+    let blocks = Blocks::new(model.items());
     let popularity: Vec<f32> = model.popularity().iter().map(|&p| narrow(p)).collect();
     let from = ranking.relevance.from(&Unit::of(train));
     Judged::by_lists(train, from, test, ranking, weights.len() + 1, |user| {
         let (seen, _) = train.by_user(user as usize);
         let mut scores = Vec::new();
-        catalogue.scores(model.users().row(user as usize), &mut scores);
+        blocks.scores(model.users().row(user as usize), &mut scores);
         let mut lists: Vec<Vec<u32>> = Vec::with_capacity(weights.len() + 1);
         for &weight in weights {
             let known = (seen, lists.last().map_or(&[][..], |list| list));

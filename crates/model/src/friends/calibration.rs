@@ -1,7 +1,7 @@
 use super::sides::OpenedSides;
 use crate::Unit;
 use crate::evaluate::{Relevance, ndcg};
-use crate::lists::{Catalogue, ListsModel, best, narrow};
+use crate::lists::{Blocks, Catalogue, ListsModel, best, narrow};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_sparse::{Rating, RatingMatrix};
@@ -38,7 +38,7 @@ pub(super) struct OwnList {
 pub(super) struct Shortlist {
     /// Ascending.
     pub(super) items: Vec<u32>,
-    pub(super) catalogue: Catalogue,
+    pub(super) blocks: Blocks,
     /// By what the model has seen.
     pub(super) popularity: Vec<f32>,
 }
@@ -59,7 +59,7 @@ impl Shortlist {
                 .copy_from_slice(model.items().row(item as usize));
         }
         Self {
-            catalogue: Catalogue::new(&rows),
+            blocks: Blocks::new(&rows),
             popularity: items
                 .iter()
                 .map(|&item| popularity[item as usize])

@@ -3,7 +3,7 @@ use super::calibration::{Calibration, FOLDS, OwnList};
 use super::features::{Standard, features};
 use super::ridge::{Group, Ridge};
 use crate::eigen::turn;
-use crate::lists::{Catalogue, best_of, narrow};
+use crate::lists::{Blocks, Catalogue, best_of, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
@@ -107,7 +107,7 @@ pub struct FriendsEstimate {
     /// The best map to items, and of each part of the calibration users the same not learnt from
     /// them, for the shortlist.
     blended: Catalogue,
-    blended_by_part: Vec<Catalogue>,
+    blended_by_part: Vec<Blocks>,
 }
 
 impl FriendsEstimate {
@@ -157,7 +157,7 @@ impl FriendsEstimate {
         let learnt = rows.learn(&everybody);
         let every_item: Vec<u32> = (0u32..).take(calibration.rates.len()).collect();
         let towards = rows.items(&everybody, &learnt, &every_item);
-        let map = |decay| learnt.items_of(&towards, decay);
+        let map = |decay| Catalogue::new(&learnt.items_of(&towards, decay));
         let items = match candidate {
             Candidate::Factor { .. } => None,
             Candidate::Items { decay } => {
@@ -342,7 +342,7 @@ impl Rows<'_> {
         &self,
         fold: usize,
         found: &mut [Vec<f64>],
-        (factors, kept): (&mut [RealMatrix], &mut [Vec<Catalogue>]),
+        (factors, kept): (&mut [RealMatrix], &mut [Vec<Blocks>]),
     ) {
         let calibration = self.calibration;
         let part = |user: usize| user % FOLDS;
@@ -364,7 +364,7 @@ impl Rows<'_> {
         let rates = shortlist.items.iter();
         let rates = rates.map(|&item| narrow(calibration.rates[item as usize] * learnt.mass));
         let rates: Vec<f32> = rates.collect();
-        let by_items = ITEM_DECAYS.map(|decay| learnt.items_of(&towards, decay));
+        let by_items = ITEM_DECAYS.map(|decay| Blocks::new(&learnt.items_of(&towards, decay)));
         found
             .par_iter_mut()
             .zip(&calibration.judged)
@@ -383,7 +383,7 @@ impl Rows<'_> {
                 };
                 for weights in &maps {
                     let factor = mapped(features, weights, &learnt.mean);
-                    shortlist.catalogue.scores(&factor, scores);
+                    shortlist.blocks.scores(&factor, scores);
                     for weight in LIST_WEIGHTS {
                         judge(scores, weight, &shortlist.popularity);
                     }
@@ -417,9 +417,9 @@ impl Learnt {
     }
 
     /// The map to items.
-    fn items_of(&self, towards: &RealMatrix, decay: f64) -> Catalogue {
+    fn items_of(&self, towards: &RealMatrix, decay: f64) -> RealMatrix {
         let mut map = towards.clone();
         turn(&mut map, &self.items_ridge.inverse(decay));
-        Catalogue::new(&map)
+        map
     }
 }

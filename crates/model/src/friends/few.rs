@@ -210,7 +210,7 @@ fn try_items(
         |(scores, added, both), user| {
             let shortlist = &calibration.shortlist;
             let factor = own.factor(calibration, &user.items, &user.values);
-            shortlist.catalogue.scores(&factor, scores);
+            shortlist.blocks.scores(&factor, scores);
             let row = calibration.users[calibration.judged[user.place]].row;
             friends.judged_scores(row, user.part, added);
             let skip = shortlist.places(&user.items);
@@ -255,8 +255,8 @@ fn try_all<'p>(
                     .fold_in(&user.items, &user.values, Some(prior));
                 let turned: Vec<f64> = both.iter().zip(&user.own).map(|(a, b)| a - b).collect();
                 let shortlist = &calibration.shortlist;
-                shortlist.catalogue.scores(&user.own, own);
-                shortlist.catalogue.scores(&turned, shift);
+                shortlist.blocks.scores(&user.own, own);
+                shortlist.blocks.scores(&turned, shift);
                 let skip = shortlist.places(&user.items);
                 let wanted = (&user.relevant[..], calibration.judging.cutoff);
                 let (mut found, mut last) = (Vec::new(), Vec::new());

@@ -1,5 +1,4 @@
-//! All items scored for one user after another, as fast as memory gives them, and the best of them
-//! without scoring most.
+//! The best of many items, by scores at hand, or without scoring most.
 
 use pulp::Arch;
 use s3rec_algebra::RealMatrix;
@@ -7,8 +6,8 @@ use s3rec_algebra::vectors::dispatch;
 
 use super::single::{LANES, Lanes, total};
 
-/// Items laid out to score all of them for many users: float32, which decides no place but
-/// between items that are as good as equal.
+/// Items laid out to find the best for many users: float32, which decides no place but between
+/// items that are as good as equal.
 pub(crate) struct Catalogue {
     width: usize,
     rows: Vec<f32>,
@@ -23,8 +22,6 @@ const LONGEST: usize = 128;
 /// By how much a bound is more than the product of two lengths: what single precision can be off
 /// in a score of 512 factors, ten times.
 const ROUNDING: f64 = 1e-4;
-/// Rows that are scored together.
-const AT_ONCE: usize = 16;
 
 impl Catalogue {
     /// Of rows as wide as `rows` are.
@@ -51,34 +48,8 @@ impl Catalogue {
         &self.rows
     }
 
-    /// Row · `factor` for every item.
-    pub(crate) fn scores(&self, factor: &[f64], scores: &mut Vec<f32>) {
-        let factor: Vec<f32> = factor.iter().map(|&value| narrow(value)).collect();
-        scores.clear();
-        scores.resize(self.lengths.len(), 0.0);
-        dispatch(
-            Arch::new(),
-            #[inline(always)]
-            || score_all(&self.rows, &factor, scores),
-        );
-    }
-
     fn row(&self, item: usize) -> &[f32] {
         &self.rows[item * self.width..][..self.width]
-    }
-}
-
-#[inline(always)]
-fn score_all(rows: &[f32], factor: &[f32], scores: &mut [f32]) {
-    let mut sums = [[0.0; LANES]; AT_ONCE];
-    let blocks = rows.chunks(AT_ONCE * factor.len().max(1));
-    for (rows, scores) in blocks.zip(scores.chunks_mut(AT_ONCE)) {
-        for (sums, row) in sums.iter_mut().zip(rows.chunks_exact(factor.len().max(1))) {
-            *sums = products(row, factor);
-        }
-        for (score, sums) in scores.iter_mut().zip(&sums) {
-            *score = total(sums);
-        }
     }
 }
 
@@ -154,8 +125,21 @@ pub(crate) fn best(
 /// once.
 #[inline(always)]
 fn is_any(scores: &[f32], (weight, offsets): (f32, &[f32]), least: f32) -> bool {
-    let both = scores.iter().zip(offsets);
-    both.fold(false, |any, (s, o)| any | (s + weight * o >= least))
+    let ((scores, rest_of_scores), (offsets, rest_of_offsets)) =
+        (scores.as_chunks::<LANES>(), offsets.as_chunks::<LANES>());
+    let mut most = [f32::NEG_INFINITY; LANES];
+    let mut look = |scores: &[f32], offsets: &[f32]| {
+        for ((most, score), offset) in most.iter_mut().zip(scores).zip(offsets) {
+            let score = score + weight * offset;
+            // Of what is no number the other.
+            *most = if score > *most { score } else { *most };
+        }
+    };
+    for (scores, offsets) in scores.iter().zip(offsets) {
+        look(scores, offsets);
+    }
+    look(rest_of_scores, rest_of_offsets);
+    most.iter().fold(false, |any, &most| any | (most >= least))
 }
 
 /// A list that grows, for scores in the order of their items.
@@ -230,7 +214,8 @@ pub(crate) fn best_of(
     let longest = parts.first().map_or(&[][..], |(of, _)| &of.longest[..]);
     let arch = Arch::new();
     let mut known: Vec<f32> = Vec::with_capacity(longest.len());
-    arch.dispatch(
+    dispatch(
+        arch,
         #[inline(always)]
         || {
             for item in longest {
@@ -246,7 +231,8 @@ pub(crate) fn best_of(
         least = worst;
     }
     let mut found = Found::new(cutoff, least);
-    arch.dispatch(
+    dispatch(
+        arch,
         #[inline(always)]
         || {
             let mut bounds = [0.0; TOGETHER];
@@ -275,6 +261,7 @@ pub(crate) fn best_of(
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::Blocks;
     use super::*;
 
     #[test]
@@ -322,15 +309,17 @@ mod tests {
             let values = (0..1000 * width).map(scaled).collect();
             RealMatrix::from_vec(1000, width, values).unwrap()
         };
-        let (own, other) = (Catalogue::new(&rows(11, 0)), Catalogue::new(&rows(5, 77)));
+        let (own, other) = (rows(11, 0), rows(5, 77));
+        let in_blocks = (Blocks::new(&own), Blocks::new(&other));
+        let (own, other) = (Catalogue::new(&own), Catalogue::new(&other));
         let offset: Vec<f32> = (0..1000).map(|n| narrow(value(3 * n))).collect();
         let skip: Vec<u32> = (0..1000).step_by(3).collect();
         for user in 0..20 {
             let factor: Vec<f64> = (0..11).map(|n| value(user * 11 + n)).collect();
             let added: Vec<f64> = (0..5).map(|n| value(user * 7 + n)).collect();
             let (mut scores, mut more) = (Vec::new(), Vec::new());
-            own.scores(&factor, &mut scores);
-            other.scores(&added, &mut more);
+            in_blocks.0.scores(&factor, &mut scores);
+            in_blocks.1.scores(&added, &mut more);
             let both: Vec<f32> = scores.iter().zip(&more).map(|(a, b)| a + b).collect();
             for weight in [0.0, 0.1, 3.0] {
                 for cutoff in [0, 1, 10, 900] {
@@ -342,19 +331,6 @@ mod tests {
                     assert_eq!(two, best(&both, offset, (&skip, &[]), cutoff));
                 }
             }
-        }
-    }
-
-    #[test]
-    fn scores_are_dot_products() {
-        let values = (0..3 * 11).map(f64::from).collect();
-        let rows = RealMatrix::from_vec(3, 11, values).unwrap();
-        let factor: Vec<f64> = (0..11).map(|n| f64::from(n % 3)).collect();
-        let mut scores = Vec::new();
-        Catalogue::new(&rows).scores(&factor, &mut scores);
-        for (row, score) in scores.iter().enumerate() {
-            let expected: f64 = rows.row(row).iter().zip(&factor).map(|(a, b)| a * b).sum();
-            assert!((f64::from(*score) - expected).abs() < 1e-3);
         }
     }
 }

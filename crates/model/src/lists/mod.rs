@@ -16,6 +16,7 @@
 //! A confidence is 1 + s·z, z the rating standardised, 0.05 at least: with s = 0 all choices count
 //! alike, with s > 0 liking an item (or playing it often) counts more than having chosen it.
 
+mod blocks;
 mod catalogue;
 mod gradients;
 mod half_step;
@@ -32,4 +33,5 @@ pub use model::ListsModel;
 pub use settings::ListsSettings;
 pub(crate) use settings::MAX_RANK;
 
+pub(crate) use blocks::Blocks;
 pub(crate) use catalogue::{Catalogue, best, best_of, narrow};
