@@ -120,10 +120,14 @@ pub(crate) fn suspend(platform: &Arc<Platform>, job: JobId, why: &str) {
             limit.as_secs()
         ),
     );
-    let platform = Arc::clone(platform);
+    // A wait keeps no store open that nobody else has open any more.
+    let platform = Arc::downgrade(platform);
     tokio::spawn(async move {
         // Of this process's own clock: nothing that happens to the wall clock ends a job.
         tokio::time::sleep(limit).await;
+        let Some(platform) = platform.upgrade() else {
+            return;
+        };
         if platform.slot.is_away(job, away.epoch) {
             let fault = Fault::new(
                 Reason::PeerStayedAway,
