@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use s3rec_tests::binaries::Program;
-use s3rec_tests::command::{Run, flags, run};
+use s3rec_tests::command::{Run, at, run};
 use s3rec_tests::data::Files;
 use s3rec_tests::job::{Job, proposal};
 use s3rec_tests::pair::Pair;
@@ -22,20 +22,6 @@ fn request(rounds: u32) -> v1::ProposeJobRequest {
     let mut request = proposal(rounds);
     request.set_protocol(v1::Protocol::Preprocessed);
     request
-}
-
-/// Runs a line of one platform's people.
-fn at(pair: &Pair, line: &str) -> Run {
-    let connection = match line.starts_with("rating") {
-        true => pair.rating_connection(),
-        false => pair.social_connection(),
-    };
-    let flags = flags(&connection);
-    let words = line.split(' ').chain(flags.iter().map(String::as_str));
-    run(
-        pair.home.path(),
-        &words.chain(["--json"]).collect::<Vec<_>>(),
-    )
 }
 
 fn back_up(pair: &Pair, platform: &str) -> PathBuf {

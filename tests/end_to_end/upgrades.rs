@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use s3rec_tests::command::{Run, flags, run};
+use s3rec_tests::command::{at, run};
 use s3rec_tests::pair::{Home, Pair};
 use serde_json::Value;
 
@@ -27,20 +27,6 @@ fn left_behind() -> Home {
 
 fn said(home: &Home, file: &str) -> Value {
     serde_json::from_slice(&std::fs::read(home.path().join(file)).unwrap()).unwrap()
-}
-
-/// Runs a line of one platform's people.
-fn at(pair: &Pair, line: &str) -> Run {
-    let connection = match line.starts_with("rating") {
-        true => pair.rating_connection(),
-        false => pair.social_connection(),
-    };
-    let flags = flags(&connection);
-    let words = line.split(' ').chain(flags.iter().map(String::as_str));
-    run(
-        pair.home.path(),
-        &words.chain(["--json"]).collect::<Vec<_>>(),
-    )
 }
 
 /// What was opened of the data, by all its jobs.

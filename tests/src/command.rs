@@ -7,6 +7,7 @@ use s3rec_cli::connection::Connection;
 use serde_json::Value;
 
 use crate::binaries::Program;
+use crate::pair::Pair;
 
 /// How a run of the command ended.
 #[derive(Debug)]
@@ -39,6 +40,21 @@ pub fn run(temporary: &Path, arguments: &[&str]) -> Run {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Runs a line of one platform's people, for its JSON.
+#[must_use]
+pub fn at(pair: &Pair, line: &str) -> Run {
+    let connection = match line.starts_with("rating") {
+        true => pair.rating_connection(),
+        false => pair.social_connection(),
+    };
+    let flags = flags(&connection);
+    let words = line.split(' ').chain(flags.iter().map(String::as_str));
+    run(
+        pair.home.path(),
+        &words.chain(["--json"]).collect::<Vec<_>>(),
+    )
 }
 
 impl Run {

@@ -421,7 +421,7 @@ impl Pair {
     /// peer port.
     #[must_use]
     pub fn lasting() -> Self {
-        Self::lasting_in(|_| Vec::new())
+        Self::lasting_at(Home::new())
     }
 
     /// As [`lasting`](Pair::lasting), on what `home` holds already.
