@@ -5,6 +5,7 @@ use s3rec_algebra::RealMatrix;
 use s3rec_algebra::vectors::dispatch;
 
 use super::narrow;
+use super::single::add_scaled;
 
 /// Items of a block.
 const ITEMS: usize = 16;
@@ -75,14 +76,6 @@ fn score_all(columns: &[[f32; ITEMS]], factor: &[f32], scores: &mut [f32]) {
             add_scaled(&mut sums[3], factor, d);
         }
         *to = sums;
-    }
-}
-
-/// sum += factor·values.
-#[inline(always)]
-fn add_scaled(sum: &mut [f32; ITEMS], factor: f32, values: &[f32; ITEMS]) {
-    for (sum, value) in sum.iter_mut().zip(values) {
-        *sum = factor.mul_add(*value, *sum);
     }
 }
 

@@ -189,7 +189,7 @@ fn add_products(rows: &[Lanes], registers: usize, sums: &mut [f64]) {
 
 /// sum += factor·values.
 #[inline(always)]
-pub(super) fn add_scaled(sum: &mut Lanes, factor: f32, values: &Lanes) {
+pub(super) fn add_scaled<const N: usize>(sum: &mut [f32; N], factor: f32, values: &[f32; N]) {
     for (sum, value) in sum.iter_mut().zip(values) {
         *sum = factor.mul_add(*value, *sum);
     }
