@@ -10,8 +10,8 @@ use s3rec_job::{Counters, JobId, Phase, Proposal, Terms};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_psi::Common;
 use s3rec_spmm::noise_first::{
-    Opening, Parameters, RatingAnswer, RatingKeySetup, RatingKeys, RatingPrepare, Rows,
-    SessionSeeds, Sides, Split, Upload, choose,
+    MachinePace, Opening, Parameters, RatingAnswer, RatingKeySetup, RatingKeys, RatingPrepare,
+    Rows, SessionSeeds, Sides, Split, Upload, choose,
 };
 use s3rec_spmm::{FriendsRelease, OperatorKind, Protocol, ReleasePolicy};
 use s3rec_wire::convert::{ChunkHeader, bitmap, friends_parameters_to_wire};
@@ -351,14 +351,15 @@ async fn a_parts_that_were_left_behind_are_over_before_others_are_begun() {
     let session = game.agreed(first()).await.unwrap();
     let opening = named(1);
     // As the policy states of the links.
-    let public = AnswerTimes::of_friends(&session.parameters, 400).block;
+    let public = AnswerTimes::of_friends(&session.parameters, 400, MachinePace::measured()).block;
+    // From the very first: coming back takes a busy machine as long as it likes.
+    let began = Instant::now();
     let left = tokio::time::timeout(public / 3, game.masks(&session, &opening)).await;
     assert!(left.is_err(), "answered before its time");
     game.back().await;
-    let began = Instant::now();
     game.masks(&session, &opening).await.unwrap();
     let took = began.elapsed();
-    assert!(took > public * 3 / 2, "{took:?} for {public:?}");
+    assert!(took >= public * 2, "{took:?} for {public:?}");
 }
 
 /// How large an opening may be is asked before a link is read, to the last value.

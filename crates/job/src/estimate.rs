@@ -3,7 +3,7 @@
 
 use s3rec_sparse::{BoundsRule, OperatorKind, PatternPolicy};
 use s3rec_spmm::noise_first::guarantee::{Guarantee, Unstated};
-use s3rec_spmm::noise_first::{self, NoiseFirstError};
+use s3rec_spmm::noise_first::{self, MachinePace, NoiseFirstError};
 use s3rec_spmm::{
     LinkProfile, ProductParameters, ProductRequest, Protocol, SpmmError, choose_parameters, cost,
     fetch,
@@ -166,7 +166,7 @@ pub fn of_friends(
     let parameters = noise_first::choose(terms)?;
     let guarantee = Guarantee::of(&parameters, PatternPolicy::Nothing, BoundsRule::Stated)?;
     let sizes = parameters.sizes();
-    let waits = cost::friends_prepare_not_before(&parameters, links)
+    let waits = cost::friends_prepare_not_before(&parameters, links, MachinePace::STATED)
         + cost::friends_answer_not_before(&parameters, links)
         + cost::setup_not_before(links, users);
     let trips = f64::from(exchanges(0, 1)) * round_trip_seconds;

@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use s3rec_spmm::{Frame, ProductParameters, SpmmError, Step, cost, noise_first};
+use s3rec_spmm::noise_first::{self, MachinePace};
+use s3rec_spmm::{Frame, ProductParameters, SpmmError, Step, cost};
 use tokio::time::{Instant, sleep_until};
 use tonic::async_trait;
 
@@ -56,14 +57,22 @@ impl AnswerTimes {
     }
 
     /// The times of an opening of friends' sums: `block` for its a-parts, `round` for its answer.
-    /// They follow from the agreed parameters and from what P1 stated of its links.
+    /// They follow from the agreed parameters, from what P1 stated of its links, and from its machine.
     #[must_use]
-    pub fn of_friends(parameters: &noise_first::Parameters, stated_links: u64) -> Self {
+    pub fn of_friends(
+        parameters: &noise_first::Parameters,
+        stated_links: u64,
+        pace: MachinePace,
+    ) -> Self {
         let time = |seconds| {
             Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time: Duration| time.min(LONGEST))
         };
         Self {
-            block: time(cost::friends_prepare_not_before(parameters, stated_links)),
+            block: time(cost::friends_prepare_not_before(
+                parameters,
+                stated_links,
+                pace,
+            )),
             round: time(cost::friends_answer_not_before(parameters, stated_links)),
             queries: Duration::ZERO,
         }

@@ -22,7 +22,7 @@ use s3rec_node::checkpoint::{AGREED, FRIENDS, PROGRESS};
 use s3rec_node::observe;
 use s3rec_node::stock_progress::StockProgress;
 use s3rec_node::stocks::Stocks;
-use s3rec_spmm::noise_first::GroupMakers;
+use s3rec_spmm::noise_first::{GroupMakers, MachinePace};
 use s3rec_spmm::preprocessed::StockStorage;
 use s3rec_spmm::{FriendsRelease, ProductParameters, ReleasePolicy, SpmmError, noise_first};
 use s3rec_wire::convert::{ChunkHeader, phase_name};
@@ -195,7 +195,8 @@ impl<'a> Driver<'a> {
         let answer_times = match parameters {
             AgreedParameters::Product(parameters) => AnswerTimes::of(parameters).map_err(ours)?,
             AgreedParameters::Friends(parameters) => {
-                AnswerTimes::of_friends(parameters, self.ledger.bounds.stated.links)
+                let stated = self.ledger.bounds.stated.links;
+                AnswerTimes::of_friends(parameters, stated, MachinePace::STATED)
             }
         };
         let idle = self.platform.idle_limit() + answer_times.longest();

@@ -2,6 +2,7 @@
 //! its links.
 
 use super::{homomorphic_block, masked_round, queries};
+use crate::noise_first::MachinePace;
 use crate::{ProductParameters, SpmmError, Step, noise_first};
 
 /// Times the prediction for one core: what an honest P1 stays under on two cores, storage included.
@@ -43,11 +44,16 @@ pub fn setup_not_before(stated_links: u64, users: u32) -> f64 {
 }
 
 /// The earliest time at which P1 sends the a-parts of an opening of friends' sums, in seconds after
-/// the last frame received: of the agreed sizes and of what P1 stated of its links alone. A pack
-/// costs as much whatever is in it, but for the friends that are added up.
-pub fn friends_prepare_not_before(parameters: &noise_first::Parameters, stated_links: u64) -> f64 {
-    let seconds =
-        friends_record_seconds(parameters) + friends_prepare_seconds(parameters, stated_links);
+/// the last frame received: of the agreed sizes, of what P1 stated of its links, and of its machine
+/// alone. A pack costs as much whatever is in it, but for the friends that are added up. P0, who
+/// does not know P1's machine, counts with [`MachinePace::STATED`].
+pub fn friends_prepare_not_before(
+    parameters: &noise_first::Parameters,
+    stated_links: u64,
+    pace: MachinePace,
+) -> f64 {
+    let seconds = friends_record_seconds(parameters)
+        + pace.share() * friends_prepare_seconds(parameters, stated_links);
     ANSWER_MARGIN * seconds + ANSWER_FLOOR_SECONDS
 }
 

@@ -1,5 +1,6 @@
 use super::answers::ANSWER_FLOOR_SECONDS;
 use super::*;
+use crate::noise_first::MachinePace;
 use crate::{OperatorKind, ProductRequest, Protocol, Step, choose_parameters, noise_first};
 
 /// Two data sets under one bound are answered at one time, and a wider bound not earlier.
@@ -42,11 +43,21 @@ fn friends_sums_leave_behind_what_must_be_on_disk() {
         noise_first::choose(terms).unwrap()
     };
     let (small, large) = (of(60), of(6000));
-    for time in [friends_prepare_not_before, friends_answer_not_before] {
+    let pace = MachinePace::measured();
+    let measured = |sizes: &_, links| friends_prepare_not_before(sizes, links, pace);
+    let stated = |sizes: &_, links| friends_prepare_not_before(sizes, links, MachinePace::STATED);
+    for time in [0, 1, 2] {
+        let time = |sizes: &_, links| match time {
+            0 => measured(sizes, links),
+            1 => stated(sizes, links),
+            _ => friends_answer_not_before(sizes, links),
+        };
         assert!(time(&small, 0) >= 10.0 * 0.008);
         assert!(time(&large, 0) > time(&small, 0));
         assert!(time(&large, 1 << 20) > time(&large, 0));
     }
+    // What P0 waits for is never exceeded.
+    assert!(measured(&large, 1 << 20) <= stated(&large, 1 << 20));
 }
 
 #[test]

@@ -27,6 +27,7 @@
 //! | [`PackMakers`], [`PackWorker`] | packs made elsewhere than in P1's one process |
 //! | [`GroupMakers`], [`GroupWorker`] | the same of P0's rows |
 //! | [`answer`], [`decode`] | the noised sums |
+//! | [`MachinePace`] | how fast this machine prepares, by links that nobody has |
 //! | [`RatingKeySetup`] … [`SocialAnswer`] | the exchanges, as [`Endpoint`](crate::Endpoint)s |
 //!
 //! One session has keys once; each opening has a number and a mask seed that are used once. The
@@ -42,6 +43,7 @@ mod exchange;
 mod friends;
 pub mod guarantee;
 mod keys;
+mod pace;
 mod pack;
 mod parameters;
 mod prepare;
@@ -61,6 +63,7 @@ pub use exchange::{
 };
 pub use friends::{Block, Friends};
 pub use keys::{RatingKeys, SessionSeeds, SocialKeys};
+pub use pace::MachinePace;
 pub use parameters::{ParameterNumbers, Parameters, Sizes};
 pub use prepare::Prepared;
 pub use split::Split;
