@@ -24,6 +24,43 @@ pub struct RatingMatrix {
     by_item: CsMatI<f32, u32, usize>,
 }
 
+/// Rows that one thread filters at a time.
+const ROWS_AT_ONCE: usize = 1 << 14;
+
+/// The values whose row and column are kept; as many rows and columns.
+fn filtered(
+    matrix: &CsMatI<f32, u32, usize>,
+    is_kept: impl Fn(u32, u32) -> bool + Sync,
+) -> CsMatI<f32, u32, usize> {
+    let rows: Vec<usize> = (0..matrix.rows()).collect();
+    let parts = rows.par_chunks(ROWS_AT_ONCE).map(|rows| {
+        let (mut ends, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for &index in rows {
+            let place = u32::try_from(index).unwrap_or(u32::MAX);
+            let (of_row, theirs) = row(matrix, index);
+            for (&column, &value) in of_row.iter().zip(theirs) {
+                if is_kept(place, column) {
+                    indices.push(column);
+                    values.push(value);
+                }
+            }
+            ends.push(indices.len());
+        }
+        (ends, indices, values)
+    });
+    let parts: Vec<(Vec<usize>, Vec<u32>, Vec<f32>)> = parts.collect();
+    let kept = parts.iter().map(|(_, indices, _)| indices.len()).sum();
+    let mut indptr = Vec::with_capacity(matrix.rows() + 1);
+    let (mut indices, mut values) = (Vec::with_capacity(kept), Vec::with_capacity(kept));
+    indptr.push(0);
+    for (ends, of_part, theirs) in parts {
+        indptr.extend(ends.iter().map(|end| indices.len() + end));
+        indices.extend(of_part);
+        values.extend(theirs);
+    }
+    CsMatI::new((matrix.rows(), matrix.cols()), indptr, indices, values)
+}
+
 impl RatingMatrix {
     /// Builds R of shape `users` × `items`; the order of `ratings` does not matter.
     ///
@@ -94,6 +131,22 @@ impl RatingMatrix {
         }
     }
 
+    /// Without the ratings of the users in `hidden`, ascending; users and items stay.
+    #[must_use]
+    pub fn without_users(&self, hidden: &[u32]) -> Self {
+        let mut is_hidden = vec![false; self.users()];
+        for &user in hidden {
+            if let Some(hidden) = is_hidden.get_mut(user as usize) {
+                *hidden = true;
+            }
+        }
+        let is_hidden = |user: u32| is_hidden.get(user as usize).copied().unwrap_or(true);
+        Self {
+            by_user: filtered(&self.by_user, |user, _| !is_hidden(user)),
+            by_item: filtered(&self.by_item, |_, user| !is_hidden(user)),
+        }
+    }
+
     /// Number of users, with or without ratings.
     pub fn users(&self) -> usize {
         self.by_user.rows()
@@ -157,6 +210,30 @@ mod tests {
 
     fn rating(user: u32, item: u32, value: f32) -> Rating {
         Rating { user, item, value }
+    }
+
+    /// As if they had never been given, whoever is hidden, over several parts of rows.
+    #[test]
+    fn ratings_of_hidden_users_are_gone() {
+        let users = 2 * u32::try_from(ROWS_AT_ONCE).unwrap() + 7;
+        let of =
+            |user: u32| (0..user % 4).map(move |n| rating(user, (user * 7 + n) % 50, n as f32));
+        let all: Vec<Rating> = (0..users).flat_map(of).collect();
+        let whole = RatingMatrix::from_ratings(users as usize, 50, &all).unwrap();
+        let everybody: Vec<u32> = (0..users).collect();
+        let some: Vec<u32> = (0..users).step_by(3).chain([users + 9]).collect();
+        for hidden in [&[][..], &[1, 5, users - 1][..], &some, &everybody] {
+            let rest = all
+                .iter()
+                .filter(|r| hidden.binary_search(&r.user).is_err());
+            let rest: Vec<Rating> = rest.copied().collect();
+            let expected = RatingMatrix::from_ratings(users as usize, 50, &rest).unwrap();
+            let found = whole.without_users(hidden);
+            assert_eq!(
+                (found.by_user, found.by_item),
+                (expected.by_user, expected.by_item)
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use s3rec_data::{IdTable, RatingSet};
-use s3rec_model::friends::{Estimates, FriendsModel, FriendsRatings};
+use s3rec_model::friends::{Estimates, FriendsModel, FriendsModelBefore, FriendsRatings};
 use s3rec_spmm::noise_first::Parameters;
 use s3rec_wire::status::{Fault, Reason};
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::stored::write_whole;
 
 /// Version of the file; models of trainings count from 1.
-const FORMAT: u32 = 2;
-/// The version before, without predictions and what other rankers are told.
+const FORMAT: u32 = 3;
+/// The version before, with a larger model.
+const FORMAT_BEFORE: u32 = 2;
+/// The first, also without predictions and what other rankers are told.
 const FORMAT_OF_LISTS: u32 = 1;
 
 /// What P0 got from an opening, and what it serves from it.
@@ -33,6 +35,34 @@ pub(crate) struct StoredFriends {
     pub(crate) ratings: Option<FriendsRatings>,
     #[serde(skip)]
     told: Option<Told>,
+}
+
+/// The same as the versions before stored it.
+#[derive(Deserialize)]
+struct StoredBefore {
+    format: u32,
+    user_ids: Vec<String>,
+    item_ids: Vec<String>,
+    parameters: Parameters,
+    opened: Vec<u32>,
+    sums: Vec<f64>,
+    model: FriendsModelBefore,
+}
+
+impl From<StoredBefore> for StoredFriends {
+    fn from(before: StoredBefore) -> Self {
+        Self {
+            format: before.format,
+            user_ids: before.user_ids,
+            item_ids: before.item_ids,
+            parameters: before.parameters,
+            opened: before.opened,
+            sums: before.sums,
+            model: before.model.into(),
+            ratings: None,
+            told: None,
+        }
+    }
 }
 
 /// What rankers of the platform's own are told of opened users, in their order.
@@ -95,12 +125,19 @@ impl StoredFriends {
             Err(error) => return Err(failed(error.to_string())),
         };
         let torn = |error: postcard::Error| failed(error.to_string());
-        let (mut stored, rest): (Self, &[u8]) = postcard::take_from_bytes(&bytes).map_err(torn)?;
-        (stored.ratings, stored.told) = match stored.format {
-            FORMAT => postcard::from_bytes(rest).map_err(torn)?,
-            FORMAT_OF_LISTS => (None, None),
+        let (format, _): (u32, &[u8]) = postcard::take_from_bytes(&bytes).map_err(torn)?;
+        let (mut stored, rest): (Self, &[u8]) = match format {
+            FORMAT => postcard::take_from_bytes(&bytes).map_err(torn)?,
+            FORMAT_BEFORE | FORMAT_OF_LISTS => {
+                let (before, rest): (StoredBefore, &[u8]) =
+                    postcard::take_from_bytes(&bytes).map_err(torn)?;
+                (before.into(), rest)
+            }
             other => return Err(failed(format!("format {other} is not {FORMAT}"))),
         };
+        if format != FORMAT_OF_LISTS {
+            (stored.ratings, stored.told) = postcard::from_bytes(rest).map_err(torn)?;
+        }
         Ok(Some(stored))
     }
 

@@ -81,7 +81,7 @@ impl SimulatedOpening {
             model: None,
             explicit: None,
         }
-        .base()?;
+        .base();
         let model = learn(&base)?;
         let rows = rows_to_open(&model, &sides.uploaded, COLUMNS);
         let size = ReleaseSize {

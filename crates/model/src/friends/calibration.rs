@@ -4,7 +4,7 @@ use crate::evaluate::{Relevance, ndcg};
 use crate::lists::{Blocks, Catalogue, ListsModel, best, narrow};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::RatingMatrix;
 
 /// Parts of the cross-validation over calibration users.
 pub(super) const FOLDS: usize = 5;
@@ -149,8 +149,8 @@ impl<'a> Calibration<'a> {
         let opened = || sides.opened.iter().enumerate();
         let is_sampled = |user: &u32| sides.calibration.binary_search(user).is_ok();
         let has_few = |user: &u32| !is_sampled(user) && sides.uploaded.binary_search(user).is_err();
-        let users = opened().filter(|(_, user)| is_sampled(user));
-        let users: Vec<OwnList> = users.map(own_list).collect();
+        let users: Vec<(usize, &u32)> = opened().filter(|(_, user)| is_sampled(user)).collect();
+        let users: Vec<OwnList> = users.into_par_iter().map(own_list).collect();
         let few = opened().filter(|(_, user)| has_few(user)).map(own_list);
         let few: Vec<OwnList> = few.filter(|user| !user.items.is_empty()).collect();
         let rank = model.items().columns();
@@ -168,7 +168,7 @@ impl<'a> Calibration<'a> {
         let step = step(judged.len(), judging.users);
         let judged: Vec<usize> = judged.into_iter().step_by(step).collect();
         let common = |user: u32| is_common.get(user as usize).copied().unwrap_or(false);
-        let among = |ratings, wanted: &dyn Fn(u32) -> bool| -> Vec<f32> {
+        let among = |ratings, wanted: &(dyn Fn(u32) -> bool + Sync)| -> Vec<f32> {
             let popularity = model.popularity_among(ratings, wanted);
             popularity.into_iter().map(narrow).collect()
         };
@@ -248,19 +248,19 @@ impl<'a> Calibration<'a> {
 }
 
 /// Share of each item in what users who count liked, 1/√n each with n ratings.
-fn rates(base: &RatingMatrix, relevant_from: f64, counts: impl Fn(u32) -> bool) -> Vec<f64> {
-    let mut rates = vec![0.0; base.items()];
-    let mut total = f64::MIN_POSITIVE;
-    let liked = |rating: &Rating| f64::from(rating.value) >= relevant_from;
-    for rating in base
-        .iter()
-        .filter(|rating| liked(rating) && counts(rating.user))
-    {
-        let count = base.by_user(rating.user as usize).0.len();
-        let value = 1.0 / (count as f64).sqrt();
-        rates[rating.item as usize] += value;
-        total += value;
-    }
+fn rates(base: &RatingMatrix, relevant_from: f64, counts: impl Fn(u32) -> bool + Sync) -> Vec<f64> {
+    let weight = |user: u32| 1.0 / (base.by_user(user as usize).0.len() as f64).sqrt();
+    let liked = |(user, value): (&u32, &f32)| {
+        let is_liked = f64::from(*value) >= relevant_from && counts(*user);
+        is_liked.then(|| weight(*user))
+    };
+    let of_item = |item| -> f64 {
+        let (users, values) = base.by_item(item);
+        users.iter().zip(values).filter_map(liked).sum()
+    };
+    let rates = (0..base.items()).into_par_iter().map(of_item);
+    let mut rates: Vec<f64> = rates.collect();
+    let total = rates.iter().sum::<f64>() + f64::MIN_POSITIVE;
     rates.iter_mut().for_each(|rate| *rate /= total);
     rates
 }
@@ -282,6 +282,7 @@ fn step(count: usize, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s3rec_sparse::Rating;
 
     #[test]
     fn what_is_liked_counts_over_the_root_of_what_was_rated() {

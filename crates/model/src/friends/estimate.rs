@@ -1,7 +1,7 @@
 use super::GATE;
 use super::calibration::{Calibration, FOLDS, OwnList};
-use super::features::{Standard, features};
-use super::ridge::{Group, Ridge};
+use super::features::Described;
+use super::ridge::{Group, Ridge, summed};
 use crate::eigen::turn;
 use crate::lists::{Blocks, Catalogue, best_of, narrow};
 use crate::popularity::LIST_WEIGHTS;
@@ -15,6 +15,8 @@ const FACTOR_DECAYS: [f64; 4] = [10.0, 100.0, 1_000.0, 10_000.0];
 const ITEM_DECAYS: [f64; 4] = [300.0, 1_000.0, 3_000.0, 10_000.0];
 /// What popularity may count beside the map to items, in the unit of its targets.
 const RATE_WEIGHTS: [f64; 3] = [1.0, 1.5, 2.0];
+/// Users who are scored while a block of items is in the nearest cache.
+pub(super) const SCORED_TOGETHER: usize = 8;
 /// What a user with few ratings counts where the map to items is learnt.
 const FEW_WEIGHT: f64 = 0.25;
 
@@ -95,8 +97,7 @@ pub struct FriendsEstimate {
     pub gate: Gate,
     /// The best of those tried.
     pub candidate: Candidate,
-    /// Standardised features of every opened row.
-    features: RealMatrix,
+    described: Described,
     /// The map to a factor, features × k, and what is added.
     weights: RealMatrix,
     mean: Vec<f64>,
@@ -114,20 +115,21 @@ impl FriendsEstimate {
     /// Learns from a release: `sums` are the rows of all opened users in order, with noise of
     /// standard deviation `sigma`, 0 where they are exact.
     pub fn fit(calibration: &Calibration<'_>, sums: &RealMatrix, sigma: f64) -> Self {
-        let mut all = features(sums, sigma);
         let places: Vec<usize> = calibration.users.iter().map(|user| user.row).collect();
-        Standard::of(&all, &places).apply(&mut all);
+        let (described, features) = Described::new(sums, sigma, &places);
         let few: Vec<usize> = calibration.few.iter().map(|user| user.row).collect();
+        let of_few = described.rows(&few);
+        let every_row: Vec<usize> = (0..few.len()).collect();
         let rows = Rows {
             calibration,
-            features: &all,
-            few: Group::new(&all, &few, FEW_WEIGHT),
+            features: &features,
+            few: Group::new(&of_few, &every_row, FEW_WEIGHT),
+            of_few: &of_few,
         };
         let judged = calibration.judged.len();
         let rank = calibration.factors.columns();
         let weights = RATE_WEIGHTS.len();
-        let tried = FACTOR_DECAYS.len() * LIST_WEIGHTS.len() + ITEM_DECAYS.len() * weights;
-        let mut found = vec![vec![0.0; tried]; judged];
+        let mut found = vec![Vec::new(); judged];
         let mut factors = vec![RealMatrix::zeros(judged, rank); FACTOR_DECAYS.len()];
         let mut maps = ITEM_DECAYS.map(|_| Vec::new());
         for fold in 0..FOLDS {
@@ -177,7 +179,7 @@ impl FriendsEstimate {
             blended,
             blended_by_part: std::mem::take(&mut maps[top_items]),
             judged_factors: factors.swap_remove(top_factor),
-            features: all,
+            described,
         }
     }
 
@@ -190,7 +192,7 @@ impl FriendsEstimate {
         let cutoff = calibration.judging.cutoff;
         match (self.candidate, &self.items) {
             (_, Some((items, popularity))) => {
-                let parts = [(items, self.features.row(row))];
+                let parts = [(items, &self.described.row(row)[..])];
                 best_of(&parts, (1.0, popularity), skip, cutoff)
             }
             (Candidate::Items { .. }, None) => calibration.popular(skip),
@@ -208,9 +210,14 @@ impl FriendsEstimate {
         }
     }
 
-    /// Standardised features of every opened row.
-    pub(super) fn features(&self) -> &RealMatrix {
-        &self.features
+    /// Numbers that a sum is described by.
+    pub(super) fn width(&self) -> usize {
+        self.described.width()
+    }
+
+    /// What the sums are described by, once nothing more is asked of the estimate.
+    pub(super) fn into_described(self) -> Described {
+        self.described
     }
 
     /// The map to items, row by row, and each item's popularity, where that is the best.
@@ -226,18 +233,25 @@ impl FriendsEstimate {
 
     /// What the sum of the opened user at `row` adds to every item's score: rows, and what they are
     /// multiplied by.
-    pub(super) fn item_scores(&self, row: usize) -> (&Catalogue, &[f64]) {
-        (&self.blended, self.features.row(row))
+    pub(super) fn item_scores(&self, row: usize) -> (&Catalogue, Vec<f64>) {
+        (&self.blended, self.described.row(row))
     }
 
-    /// The same for the shortlist, by a map that was not learnt from users of that part.
-    pub(super) fn judged_scores(&self, row: usize, part: usize, scores: &mut Vec<f32>) {
-        self.blended_by_part[part].scores(self.features.row(row), scores);
+    /// The same of some rows for the shortlist, by a map that was not learnt from users of that part.
+    pub(super) fn judged_scores(
+        &self,
+        rows: impl Iterator<Item = usize>,
+        part: usize,
+        scores: &mut [Vec<f32>],
+    ) {
+        let features: Vec<Vec<f64>> = rows.map(|row| self.described.row(row)).collect();
+        let features: Vec<&[f64]> = features.iter().map(|features| &features[..]).collect();
+        self.blended_by_part[part].scores_of(&features, scores);
     }
 
     /// The factor that the opened user at `row` is estimated to have, whatever the gate says.
     pub fn factor(&self, row: usize) -> Vec<f64> {
-        mapped(self.features.row(row), &self.weights, &self.mean)
+        mapped(&self.described.row(row), &self.weights, &self.mean)
     }
 }
 
@@ -261,12 +275,14 @@ fn mapped(features: &[f64], weights: &RealMatrix, mean: &[f64]) -> Vec<f64> {
     factor
 }
 
-/// Features of all opened rows, the calibration users' among them.
+/// Features of those who are learnt from.
 struct Rows<'a> {
     calibration: &'a Calibration<'a>,
+    /// Of the calibration users, in their order.
     features: &'a RealMatrix,
     /// Users with few ratings.
     few: Group,
+    of_few: &'a RealMatrix,
 }
 
 /// A regression on some calibration users.
@@ -289,24 +305,31 @@ fn target(user: &OwnList) -> f64 {
 
 impl Rows<'_> {
     fn features_of(&self, user: usize) -> &[f64] {
-        self.features.row(self.calibration.users[user].row)
+        self.features.row(user)
     }
 
     fn learn(&self, users: &[usize]) -> Learnt {
         let calibration = self.calibration;
         let all = users.iter().map(|&user| &calibration.users[user]);
-        let places: Vec<usize> = all.clone().map(|user| user.row).collect();
-        let group = Group::new(self.features, &places, 1.0);
+        let group = Group::new(self.features, users, 1.0);
         let mean = calibration.mean_factor(users.iter().copied());
-        let mut towards = RealMatrix::zeros(self.features.columns(), mean.len());
-        for &user in users {
-            for (place, x) in self.features_of(user).iter().enumerate() {
-                let own = calibration.factors.row(user).iter().zip(&mean);
-                let sums = towards.row_mut(place).iter_mut();
-                sums.zip(own)
-                    .for_each(|(sum, (u, mean))| *sum += x * (u - mean));
-            }
-        }
+        let (width, rank) = (self.features.columns(), mean.len());
+        let mut towards = RealMatrix::zeros(width, rank);
+        let sums = summed(
+            users,
+            width * rank,
+            #[inline(always)]
+            |user, sums| {
+                let features = self.features_of(user).iter();
+                for (x, sums) in features.zip(sums.chunks_exact_mut(rank)) {
+                    let own = calibration.factors.row(user).iter().zip(&mean);
+                    sums.iter_mut()
+                        .zip(own)
+                        .for_each(|(sum, (u, mean))| *sum += x * (u - mean));
+                }
+            },
+        );
+        towards.values_mut().copy_from_slice(&sums);
         let liked = all.map(|user| user.relevant.len() as f64 * target(user));
         Learnt {
             ridge: Ridge::new(&[&group]),
@@ -321,19 +344,36 @@ impl Rows<'_> {
     /// Items × features: Fᵀ·(T − mean) for T what users liked, of the items `wanted` in ascending
     /// order, over the root of the number that they rated.
     fn items(&self, users: &[usize], learnt: &Learnt, wanted: &[u32]) -> RealMatrix {
-        let mut towards = RealMatrix::zeros(wanted.len(), self.features.columns());
-        let users = users.iter().map(|&user| &self.calibration.users[user]);
-        let few = self.calibration.few.iter().map(|user| (&self.few, user));
-        for (group, user) in users.map(|user| (&learnt.group, user)).chain(few) {
-            let value = group.weight * target(user);
-            let places = user.relevant.iter();
-            for place in places.filter_map(|item| wanted.binary_search(item).ok()) {
-                let row = self.features.row(user.row).iter().zip(&group.mean);
-                let sums = towards.row_mut(place).iter_mut();
-                sums.zip(row)
-                    .for_each(|(sum, (x, mean))| *sum += value * (x - mean));
+        let few = self.calibration.few.iter().enumerate();
+        let few = few.map(|(place, user)| (&self.few, user, self.of_few.row(place)));
+        let users = users.iter().map(|&user| {
+            let own = &self.calibration.users[user];
+            (&learnt.group, own, self.features_of(user))
+        });
+        let users: Vec<(&Group, &OwnList, &[f64])> = users.chain(few).collect();
+        let mut who_likes = vec![Vec::new(); wanted.len()];
+        for (place, (_, user, _)) in (0u32..).zip(&users) {
+            for item in &user.relevant {
+                if let Ok(item) = wanted.binary_search(item) {
+                    who_likes[item].push(place);
+                }
             }
         }
+        let mut towards = RealMatrix::zeros(wanted.len(), self.features.columns());
+        towards
+            .values_mut()
+            .par_chunks_exact_mut(self.features.columns())
+            .zip(&who_likes)
+            .for_each(|(sums, who_likes)| {
+                for &place in who_likes {
+                    let (group, user, features) = users[place as usize];
+                    let value = group.weight * target(user);
+                    let row = features.iter().zip(&group.mean);
+                    sums.iter_mut()
+                        .zip(row)
+                        .for_each(|(sum, (x, mean))| *sum += value * (x - mean));
+                }
+            });
         towards
     }
 
@@ -365,36 +405,49 @@ impl Rows<'_> {
         let rates = rates.map(|&item| narrow(calibration.rates[item as usize] * learnt.mass));
         let rates: Vec<f32> = rates.collect();
         let by_items = ITEM_DECAYS.map(|decay| Blocks::new(&learnt.items_of(&towards, decay)));
-        found
-            .par_iter_mut()
-            .zip(&calibration.judged)
-            .filter(|(_, user)| part(**user) == fold)
-            .for_each_init(Vec::new, |scores, (found, &user)| {
-                let features = self.features_of(user);
-                let wanted = &calibration.users[user].relevant[..];
-                let wanted = (wanted, calibration.judging.cutoff);
-                let (mut places, mut last) = (found.iter_mut(), Vec::new());
-                let mut judge = |scores: &[f32], weight: f64, offset: &[f32]| {
-                    let offset = (narrow(weight), offset);
-                    if let Some(place) = places.next() {
-                        let known = (&[][..], &mut last);
-                        *place = shortlist.judge(scores, offset, known, wanted);
+        let judged: Vec<usize> = (0..calibration.judged.len())
+            .filter(|&place| part(calibration.judged[place]) == fold)
+            .collect();
+        let judged_together = judged.par_chunks(SCORED_TOGETHER).map_init(
+            || vec![Vec::new(); SCORED_TOGETHER],
+            |scores, places| {
+                let users = || places.iter().map(|&place| calibration.judged[place]);
+                let features: Vec<&[f64]> = users().map(|user| self.features_of(user)).collect();
+                let mut found = vec![Vec::new(); places.len()];
+                let mut last = vec![Vec::new(); places.len()];
+                let mut judge = |scores: &[Vec<f32>], weights: &[f64], offset: &[f32]| {
+                    let each = found.iter_mut().zip(&mut last).zip(scores);
+                    for (((found, last), scores), user) in each.zip(users()) {
+                        let wanted = &calibration.users[user].relevant[..];
+                        let wanted = (wanted, calibration.judging.cutoff);
+                        for &weight in weights {
+                            let offset = (narrow(weight), offset);
+                            let known = (&[][..], &mut *last);
+                            found.push(shortlist.judge(scores, offset, known, wanted));
+                        }
                     }
                 };
                 for weights in &maps {
-                    let factor = mapped(features, weights, &learnt.mean);
-                    shortlist.blocks.scores(&factor, scores);
-                    for weight in LIST_WEIGHTS {
-                        judge(scores, weight, &shortlist.popularity);
-                    }
+                    let of = |features: &&[f64]| mapped(features, weights, &learnt.mean);
+                    let factors: Vec<Vec<f64>> = features.iter().map(of).collect();
+                    let factors: Vec<&[f64]> = factors.iter().map(|factor| &factor[..]).collect();
+                    shortlist.blocks.scores_of(&factors, scores);
+                    judge(scores, &LIST_WEIGHTS, &shortlist.popularity);
                 }
                 for items in &by_items {
-                    items.scores(features, scores);
-                    for weight in RATE_WEIGHTS {
-                        judge(scores, weight, &rates);
-                    }
+                    items.scores_of(&features, scores);
+                    judge(scores, &RATE_WEIGHTS, &rates);
                 }
-            });
+                found
+            },
+        );
+        let judged_together: Vec<Vec<Vec<f64>>> = judged_together.collect();
+        for (place, scores) in judged
+            .into_iter()
+            .zip(judged_together.into_iter().flatten())
+        {
+            found[place] = scores;
+        }
         for (kept, map) in kept.iter_mut().zip(by_items) {
             kept.push(map);
         }

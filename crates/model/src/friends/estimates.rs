@@ -1,6 +1,7 @@
 use super::estimate::{FriendsEstimate, Gate};
 use super::features::noisy_degree;
 use crate::lists::ListsModel;
+use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 
 /// What an opening says of every opened user, in the order of O, for whoever ranks.
@@ -21,12 +22,16 @@ impl Estimates {
         estimate: &FriendsEstimate,
         (sums, sigma): (&RealMatrix, f64),
     ) -> Self {
-        let rows = 0..sums.rows();
-        let mut factors = RealMatrix::zeros(sums.rows(), model.users().columns());
-        for row in rows.clone() {
-            let given = model.as_given(&estimate.factor(row));
-            factors.row_mut(row).copy_from_slice(&given);
-        }
+        let rank = model.users().columns();
+        let mut factors = RealMatrix::zeros(sums.rows(), rank);
+        factors
+            .values_mut()
+            .par_chunks_exact_mut(rank)
+            .enumerate()
+            .for_each(|(row, factor)| {
+                factor.copy_from_slice(&model.as_given(&estimate.factor(row)));
+            });
+        let rows = (0..sums.rows()).into_par_iter();
         Self {
             degrees: rows.map(|row| noisy_degree(sums.row(row), sigma)).collect(),
             factors,

@@ -1,5 +1,5 @@
 use super::calibration::{Calibration, FOLDS, relevant};
-use super::estimate::{FriendsEstimate, Gate};
+use super::estimate::{FriendsEstimate, Gate, SCORED_TOGETHER};
 use crate::lists::{best_of, narrow};
 use crate::popularity::LIST_WEIGHTS;
 use crate::random::{below, purpose, stream};
@@ -194,41 +194,72 @@ fn list(
     best_of(&parts, offset, items, calibration.judging.cutoff)
 }
 
-fn blend(scores: &mut [f32], added: &[f32], weight: f64) {
-    let both = scores.iter_mut().zip(added);
-    both.for_each(|(score, added)| *score += narrow(weight) * added);
-}
-
 /// NDCG of every user with every weight of the map to items and of popularity.
 fn try_items(
     calibration: &Calibration<'_>,
     own: &OwnRatings,
     friends: &FriendsEstimate,
 ) -> Vec<Vec<f64>> {
-    let users = own.users.par_iter().map_init(
-        || (Vec::new(), Vec::new(), Vec::new()),
-        |(scores, added, both), user| {
-            let shortlist = &calibration.shortlist;
-            let factor = own.factor(calibration, &user.items, &user.values);
-            shortlist.blocks.scores(&factor, scores);
-            let row = calibration.users[calibration.judged[user.place]].row;
-            friends.judged_scores(row, user.part, added);
-            let skip = shortlist.places(&user.items);
-            let wanted = (&user.relevant[..], calibration.judging.cutoff);
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for items_weight in ITEM_WEIGHTS {
-                both.clone_from(scores);
-                blend(both, added, items_weight);
-                for weight in LIST_WEIGHTS.map(narrow) {
-                    let offset = (weight, &shortlist.popularity[..]);
-                    let known = (&skip[..], &mut last);
-                    found.push(shortlist.judge(both, offset, known, wanted));
-                }
-            }
-            found
-        },
-    );
-    users.collect()
+    let shortlist = &calibration.shortlist;
+    let mut all = vec![Vec::new(); own.users.len()];
+    for part in 0..FOLDS {
+        let of_part = |place: &usize| own.users[*place].part == part;
+        let places: Vec<usize> = (0..own.users.len()).filter(of_part).collect();
+        let tried = places.par_chunks(SCORED_TOGETHER).map_init(
+            || {
+                let many = || vec![Vec::new(); SCORED_TOGETHER];
+                (many(), many(), Vec::new())
+            },
+            |(scores, added, both), places| {
+                let users = || places.iter().map(|&place| &own.users[place]);
+                let factor = |user: &Kept| own.factor(calibration, &user.items, &user.values);
+                let factors: Vec<Vec<f64>> = users().map(factor).collect();
+                shortlist.blocks.scores_of(&slices(&factors), scores);
+                let row = |user: &Kept| calibration.users[calibration.judged[user.place]].row;
+                friends.judged_scores(users().map(row), part, added);
+                let each = users().zip(scores.iter().zip(&*added));
+                each.map(|(user, (scores, added))| {
+                    let all = ITEM_WEIGHTS.map(|weight| (scores, added, narrow(weight)));
+                    try_weights(calibration, user, &all, both)
+                })
+                .collect()
+            },
+        );
+        let tried: Vec<Vec<Vec<f64>>> = tried.collect();
+        for (place, tried) in places.into_iter().zip(tried.into_iter().flatten()) {
+            all[place] = tried;
+        }
+    }
+    all
+}
+
+fn slices(factors: &[Vec<f64>]) -> Vec<&[f64]> {
+    factors.iter().map(|factor| &factor[..]).collect()
+}
+
+/// NDCG of a user by each of some sums of scores, first + weight · second, with every weight of
+/// popularity.
+fn try_weights(
+    calibration: &Calibration<'_>,
+    user: &Kept,
+    sums: &[(&Vec<f32>, &Vec<f32>, f32)],
+    scores: &mut Vec<f32>,
+) -> Vec<f64> {
+    let shortlist = &calibration.shortlist;
+    let skip = shortlist.places(&user.items);
+    let wanted = (&user.relevant[..], calibration.judging.cutoff);
+    let (mut found, mut last) = (Vec::new(), Vec::new());
+    for (first, second, weight) in sums {
+        scores.clear();
+        let pairs = first.iter().zip(*second);
+        scores.extend(pairs.map(|(first, second)| first + weight * second));
+        for weight in LIST_WEIGHTS.map(narrow) {
+            let offset = (weight, &shortlist.popularity[..]);
+            let known = (&skip[..], &mut last);
+            found.push(shortlist.judge(scores, offset, known, wanted));
+        }
+    }
+    found
 }
 
 /// Strength and weight of popularity at a place of what [`try_all`] tries.
@@ -243,37 +274,33 @@ fn try_all<'p>(
     users: &[Kept],
     prior: impl Fn(&Kept) -> &'p [f64] + Sync,
 ) -> Vec<Vec<f64>> {
-    users
-        .par_iter()
-        .map_init(
-            || (Vec::new(), Vec::new(), Vec::new()),
-            |(own, shift, scores), user| {
-                // The fold-in is linear in its prior: two products serve every strength.
-                let prior = prior(user);
-                let both = calibration
-                    .model
-                    .fold_in(&user.items, &user.values, Some(prior));
-                let turned: Vec<f64> = both.iter().zip(&user.own).map(|(a, b)| a - b).collect();
-                let shortlist = &calibration.shortlist;
-                shortlist.blocks.scores(&user.own, own);
-                shortlist.blocks.scores(&turned, shift);
-                let skip = shortlist.places(&user.items);
-                let wanted = (&user.relevant[..], calibration.judging.cutoff);
-                let (mut found, mut last) = (Vec::new(), Vec::new());
-                for strength in STRENGTHS.map(narrow) {
-                    scores.clear();
-                    let pairs = own.iter().zip(&*shift);
-                    scores.extend(pairs.map(|(own, shift)| own + strength * shift));
-                    for weight in LIST_WEIGHTS.map(narrow) {
-                        let offset = (weight, &shortlist.popularity[..]);
-                        let known = (&skip[..], &mut last);
-                        found.push(shortlist.judge(scores, offset, known, wanted));
-                    }
-                }
-                found
-            },
-        )
-        .collect()
+    let tried = users.par_chunks(SCORED_TOGETHER).map_init(
+        || {
+            let many = || vec![Vec::new(); SCORED_TOGETHER];
+            (many(), many(), Vec::new())
+        },
+        |(own, shifts, scores), users| {
+            // The fold-in is linear in its prior: two products serve every strength.
+            let turned = |user: &Kept| -> Vec<f64> {
+                let prior = Some(prior(user));
+                let both = calibration.model.fold_in(&user.items, &user.values, prior);
+                both.iter().zip(&user.own).map(|(a, b)| a - b).collect()
+            };
+            let turned: Vec<Vec<f64>> = users.iter().map(turned).collect();
+            let alone: Vec<&[f64]> = users.iter().map(|user| &user.own[..]).collect();
+            let blocks = &calibration.shortlist.blocks;
+            blocks.scores_of(&alone, own);
+            blocks.scores_of(&slices(&turned), shifts);
+            let each = users.iter().zip(own.iter().zip(&*shifts));
+            each.map(|(user, (own, shift))| {
+                let all = STRENGTHS.map(|strength| (own, shift, narrow(strength)));
+                try_weights(calibration, user, &all, scores)
+            })
+            .collect::<Vec<Vec<f64>>>()
+        },
+    );
+    let tried: Vec<Vec<Vec<f64>>> = tried.collect();
+    tried.into_iter().flatten().collect()
 }
 
 /// `count` places of a user's items drawn at random, ascending, and the others; none where nothing

@@ -41,7 +41,9 @@ pub use predicted::PredictedBase;
 pub(crate) use predicted::{KeptRatings, PredictedFriends};
 pub use ratings::{FriendsRatings, PredictedRating};
 pub use rows::rows_to_open;
-pub use served::{FriendsBase, FriendsItem, FriendsLists, FriendsModel, FriendsQuality};
+pub use served::{
+    FriendsBase, FriendsItem, FriendsLists, FriendsModel, FriendsModelBefore, FriendsQuality,
+};
 pub use sides::{OpenedSides, Sampling};
 pub use together::Together;
 

@@ -14,7 +14,7 @@
 
 use super::calibration::FOLDS;
 use super::estimate::Gate;
-use super::features::{Standard, features};
+use super::features::Described;
 use super::few::keep;
 
 use super::ridge::{Group, Ridge};
@@ -165,8 +165,7 @@ impl PredictedBase {
 
 /// What friends' sums say of how their user rates, and whether it is used.
 pub(crate) struct PredictedFriends {
-    /// Standardised features of every opened row.
-    features: RealMatrix,
+    described: Described,
     groups: Vec<Chosen>,
 }
 
@@ -210,8 +209,7 @@ impl PredictedFriends {
         all: &[(&[u32], &[f32])],
         groups: &[Vec<Option<KeptRatings>>],
     ) -> Self {
-        let mut rows = features(sums, sigma);
-        Standard::of(&rows, places).apply(&mut rows);
+        let (described, rows) = Described::new(sums, sigma, places);
         let targets: Vec<Vec<f64>> = all
             .par_iter()
             .map(|(items, values)| {
@@ -220,7 +218,7 @@ impl PredictedFriends {
                 row.iter().zip(centre).map(|(a, b)| a - b).collect()
             })
             .collect();
-        let learn = |users: &[usize]| learn(&rows, places, &targets, users);
+        let learn = |users: &[usize]| learn(&rows, &targets, users);
         let users = 0..places.len();
         // δ of every user by every decay, each by a map that was not learnt from them.
         let mut shifts = vec![Said::default(); places.len()];
@@ -229,7 +227,7 @@ impl PredictedFriends {
                 users.clone().partition(|user| user % FOLDS == fold);
             let maps = learn(&outside);
             for user in inside {
-                let features = rows.row(places[user]);
+                let features = rows.row(user);
                 shifts[user] = Said {
                     mean: maps[0].mean.clone(),
                     shifts: maps.iter().map(|map| map.of(features)).collect(),
@@ -242,7 +240,7 @@ impl PredictedFriends {
             .map(|group| Chosen::of(base, group, &shifts, &maps));
         Self {
             groups: groups.collect(),
-            features: rows,
+            described,
         }
     }
 
@@ -255,7 +253,7 @@ impl PredictedFriends {
     /// closed.
     pub(crate) fn shift(&self, group: usize, row: usize) -> Option<Vec<f64>> {
         let chosen = &self.groups[group];
-        let shift = chosen.map.of(self.features.row(row));
+        let shift = chosen.map.of(&self.described.row(row));
         let strong = || shift.iter().map(|x| chosen.strength * x).collect();
         chosen.gate.is_open.then(strong)
     }
@@ -299,7 +297,7 @@ impl Chosen {
 }
 
 /// One map for every decay, learnt from `users`.
-fn learn(rows: &RealMatrix, places: &[usize], targets: &[Vec<f64>], users: &[usize]) -> Vec<Map> {
+fn learn(rows: &RealMatrix, targets: &[Vec<f64>], users: &[usize]) -> Vec<Map> {
     let width = targets.first().map_or(0, Vec::len);
     let count = users.len().max(1) as f64;
     let mut mean = vec![0.0; width];
@@ -311,15 +309,14 @@ fn learn(rows: &RealMatrix, places: &[usize], targets: &[Vec<f64>], users: &[usi
     }
     let mut towards = RealMatrix::zeros(rows.columns(), width);
     for &user in users {
-        for (place, x) in rows.row(places[user]).iter().enumerate() {
+        for (place, x) in rows.row(user).iter().enumerate() {
             let target = targets[user].iter().zip(&mean);
             let sums = towards.row_mut(place).iter_mut();
             sums.zip(target)
                 .for_each(|(sum, (t, m))| *sum += x * (t - m));
         }
     }
-    let of: Vec<usize> = users.iter().map(|&user| places[user]).collect();
-    let ridge = Ridge::new(&[&Group::new(rows, &of, 1.0)]);
+    let ridge = Ridge::new(&[&Group::new(rows, users, 1.0)]);
     DECAYS
         .iter()
         .map(|&decay| Map {

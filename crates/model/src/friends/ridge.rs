@@ -1,5 +1,6 @@
 use crate::eigen::Eigen;
 use pulp::Arch;
+use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
 use s3rec_algebra::vectors::dispatch;
 
@@ -17,32 +18,58 @@ pub(super) struct Group {
     gram: Vec<f64>,
 }
 
-impl Group {
-    pub(super) fn new(features: &RealMatrix, rows: &[usize], weight: f64) -> Self {
-        let width = features.columns();
-        let mut mean = vec![0.0; width];
-        for &row in rows {
-            let values = features.row(row).iter();
-            let sums = mean.iter_mut().zip(values);
-            sums.for_each(|(sum, x)| *sum += x / rows.len() as f64);
-        }
-        let mut gram = vec![0.0; width * width];
-        let mut row = vec![0.0; width];
-        let mut add = |place: usize| {
-            let values = features.row(place).iter().zip(&mean);
-            row.iter_mut()
-                .zip(values)
-                .for_each(|(to, (x, mean))| *to = x - mean);
-            for (sums, a) in gram.chunks_exact_mut(width).zip(&row) {
-                let factor = weight * a;
-                let sums = sums.iter_mut().zip(&row);
-                sums.for_each(|(sum, b)| *sum += factor * b);
-            }
-        };
+/// Rows that one thread adds up at a time.
+const OF_A_THREAD: usize = 4096;
+
+/// `width` sums over the places in `rows`, to which `add` adds one: in one order on any number of
+/// threads.
+pub(super) fn summed(
+    rows: &[usize],
+    width: usize,
+    add: impl Fn(usize, &mut [f64]) + Sync,
+) -> Vec<f64> {
+    let part = |rows: &[usize]| {
+        let mut sums = vec![0.0; width];
         dispatch(
             Arch::new(),
             #[inline(always)]
-            || rows.iter().for_each(|&row| add(row)),
+            || rows.iter().for_each(|&row| add(row, &mut sums)),
+        );
+        sums
+    };
+    let parts: Vec<Vec<f64>> = rows.par_chunks(OF_A_THREAD).map(part).collect();
+    let mut all = vec![0.0; width];
+    for part in parts {
+        all.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+    }
+    all
+}
+
+impl Group {
+    pub(super) fn new(features: &RealMatrix, rows: &[usize], weight: f64) -> Self {
+        let width = features.columns();
+        let count = rows.len() as f64;
+        let mean = summed(
+            rows,
+            width,
+            #[inline(always)]
+            |row, sums| {
+                let both = sums.iter_mut().zip(features.row(row));
+                both.for_each(|(sum, x)| *sum += x / count);
+            },
+        );
+        let gram = summed(
+            rows,
+            width * width,
+            #[inline(always)]
+            |place, gram| {
+                let values = features.row(place).iter().zip(&mean);
+                for (sums, (x, of)) in gram.chunks_exact_mut(width).zip(values.clone()) {
+                    let factor = weight * (x - of);
+                    let sums = sums.iter_mut().zip(values.clone());
+                    sums.for_each(|(sum, (x, of))| *sum += factor * (x - of));
+                }
+            },
         );
         Self { weight, mean, gram }
     }

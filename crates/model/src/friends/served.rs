@@ -1,23 +1,25 @@
 //! What people are served from after an opening: everybody's own factor, what friends add to it
 //! where a gate is open, and popularity. Nothing is learnt when it is read back.
 
+mod before;
 mod many;
 mod scoring;
 
+pub use before::FriendsModelBefore;
 pub use many::FriendsLists;
 
 use super::calibration::{Calibration, Judging};
 use super::estimate::{Candidate, FriendsEstimate, Gate};
-use super::estimates::Estimates;
+use super::features::Features;
 use super::few::{FewRatings, OwnRatings};
 use super::rows::rows_to_open;
 use super::sides::OpenedSides;
 use crate::ModelError;
 use crate::evaluate::Relevance;
-use crate::lists::ListsModel;
+use crate::lists::{ListsModel, narrow};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
 
 /// Calibration users whose lists decide, at most.
@@ -43,10 +45,7 @@ impl FriendsBase {
         sides: OpenedSides,
         learn: impl FnOnce(&RatingMatrix) -> Result<ListsModel, ModelError>,
     ) -> Result<Self, ModelError> {
-        let is_held_back = |user: u32| sides.calibration.binary_search(&user).is_ok();
-        let rest = ratings.iter().filter(|rating| !is_held_back(rating.user));
-        let rest: Vec<Rating> = rest.collect();
-        let base = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &rest)?;
+        let base = ratings.without_users(&sides.calibration);
         let model = learn(&base)?;
         Ok(Self { sides, base, model })
     }
@@ -98,19 +97,23 @@ pub struct FriendsModel {
     /// Of the estimate.
     pub quality: FriendsQuality,
     rank: usize,
-    /// Factors of all users from their own ratings, users × k.
-    own: Vec<f64>,
+    /// Factors of all users from their own ratings, users × k, rounded.
+    own: Vec<f32>,
     /// Items × k.
     items: Vec<f64>,
     /// The better of popularity among all and among common users.
     popularity: Vec<f32>,
     /// O, ascending.
     opened: Vec<u32>,
-    /// What friends add to a factor, |O| × k; zeros where they add nothing.
-    friends: Vec<f64>,
+    /// To whose factors friends add something, as places in O, ascending.
+    moved: Vec<u32>,
+    /// What they add, |moved| × k, rounded.
+    friends: Vec<f32>,
     /// What popularity counts.
     weights: PopularityWeights,
     few_below: usize,
+    /// What every noised sum is described by, where one of the maps below is.
+    features: Option<Features>,
     /// For users without ratings, where what friends say is about items themselves, and each
     /// item's popularity in the unit of that map.
     direct: Option<(Direct, Vec<f32>)>,
@@ -136,8 +139,6 @@ struct PopularityWeights {
 #[derive(Clone, Serialize, Deserialize)]
 struct Direct {
     width: usize,
-    /// |O| × width.
-    features: Vec<f64>,
     /// Items × width.
     map: Vec<f32>,
 }
@@ -162,15 +163,16 @@ impl FriendsModel {
     /// deviation `sigma`; `is_common` says who could be opened, `few_below` who has few ratings,
     /// `relevance` what a list should have: the same as in the verdict, or choices here would be
     /// made for other lists than are judged there.
-    /// With what it says of every opened user, for other rankers.
+    /// With what `tell` makes of the estimate, for other rankers.
     #[must_use]
-    pub fn learn(
+    pub fn learn<T>(
         base: &FriendsBase,
         ratings: &RatingMatrix,
         is_common: &[bool],
         (sums, sigma): (&RealMatrix, f64),
         (few_below, relevance): (usize, Relevance),
-    ) -> (Self, Estimates) {
+        tell: impl FnOnce(&ListsModel, &FriendsEstimate) -> T,
+    ) -> (Self, T) {
         let FriendsBase { sides, base, model } = base;
         let judging = Judging {
             cutoff: CUTOFF,
@@ -184,8 +186,7 @@ impl FriendsModel {
         let few = FewRatings::fit(&calibration, &few_own, &estimate);
         let many_own = OwnRatings::fit(&calibration, few_below.max(1), seed);
         let by_map = |map: &[f32]| Direct {
-            width: estimate.features().columns(),
-            features: estimate.features().values().to_vec(),
+            width: estimate.width(),
             map: map.to_vec(),
         };
         let direct = match (estimate.gate.is_open, estimate.items_map()) {
@@ -205,49 +206,47 @@ impl FriendsModel {
             _ => 1.0,
         };
         let rank = model.items().columns();
-        let own: Vec<f64> = (0..ratings.users())
-            .into_par_iter()
-            .flat_map_iter(|user| {
-                let (items, values) = ratings.by_user(user);
-                let is_opened = || is_among(&sides.opened, user);
-                match items.len() {
-                    0 => model.fold_in(items, values, None),
-                    // The estimate is the centre of their prior instead: what it adds is below.
-                    few if few < few_below && few_is_centred && is_opened() => {
-                        model.fold_in(items, values, None)
-                    }
-                    few if few < few_below => few_own.factor(&calibration, items, values),
-                    _ => many_own.factor(&calibration, items, values),
+        let mut own = vec![0.0; ratings.users() * rank];
+        let factors = own.par_chunks_exact_mut(rank).enumerate();
+        factors.for_each(|(user, factor)| {
+            let (items, values) = ratings.by_user(user);
+            let is_opened = || is_among(&sides.opened, user);
+            let found = match items.len() {
+                0 => model.fold_in(items, values, None),
+                // The estimate is the centre of their prior instead: what it adds is below.
+                few if few < few_below && few_is_centred && is_opened() => {
+                    model.fold_in(items, values, None)
                 }
-            })
-            .collect();
-        let friends: Vec<f64> = sides
-            .opened
-            .par_iter()
-            .enumerate()
-            .flat_map_iter(|(row, &user)| {
-                let (items, values) = ratings.by_user(user as usize);
-                let nothing = || vec![0.0; rank];
-                if items.is_empty() {
-                    return match (estimate.gate.is_open, estimate.candidate) {
-                        (true, Candidate::Factor { .. }) => estimate.factor(row),
-                        _ => nothing(),
-                    };
-                }
-                if items.len() >= few_below || !few_is_centred {
-                    return nothing();
-                }
-                let prior = estimate.factor(row).into_iter().map(|u| few.strength * u);
-                let prior: Vec<f64> = prior.collect();
-                let both = model.fold_in(items, values, Some(&prior));
-                let own = model.fold_in(items, values, None);
-                both.iter()
-                    .zip(&own)
-                    .map(|(both, own)| both - own)
-                    .collect()
-            })
-            .collect();
-        let estimates = Estimates::of(model, &estimate, (sums, sigma));
+                few if few < few_below => few_own.factor(&calibration, items, values),
+                _ => many_own.factor(&calibration, items, values),
+            };
+            round(&found, factor);
+        });
+        let cold_is_moved =
+            estimate.gate.is_open && matches!(estimate.candidate, Candidate::Factor { .. });
+        let opened = (0u32..).zip(&sides.opened);
+        let moved = opened.filter(|(_, user)| match ratings.by_user(**user as usize).0.len() {
+            0 => cold_is_moved,
+            rated => rated < few_below && few_is_centred,
+        });
+        let moved: Vec<u32> = moved.map(|(place, _)| place).collect();
+        let mut friends = vec![0.0; moved.len() * rank];
+        let factors = friends.par_chunks_exact_mut(rank).zip(&moved);
+        factors.for_each(|(factor, &place)| {
+            let user = sides.opened[place as usize] as usize;
+            let (items, values) = ratings.by_user(user);
+            let estimated = estimate.factor(place as usize);
+            if items.is_empty() {
+                return round(&estimated, factor);
+            }
+            let prior: Vec<f64> = estimated.iter().map(|u| few.strength * u).collect();
+            let both = model.fold_in(items, values, Some(&prior));
+            let alone = model.fold_in(items, values, None);
+            let added: Vec<f64> = both.iter().zip(&alone).map(|(a, b)| a - b).collect();
+            round(&added, factor);
+        });
+        let told = tell(model, &estimate);
+        let is_described = direct.is_some() || blended.is_some();
         let learnt = Self {
             quality: FriendsQuality {
                 opened: sides.opened.len(),
@@ -262,6 +261,7 @@ impl FriendsModel {
             items: model.items().values().to_vec(),
             popularity: calibration.served().to_vec(),
             opened: sides.opened.clone(),
+            moved,
             friends,
             weights: PopularityWeights {
                 cold: cold_weight,
@@ -275,8 +275,9 @@ impl FriendsModel {
             few_below,
             direct,
             blended,
+            features: is_described.then(|| Features::OfSums(estimate.into_described())),
         };
-        (learnt, estimates)
+        (learnt, told)
     }
 
     /// k.
@@ -296,8 +297,9 @@ impl FriendsModel {
     pub fn user(&self, user: usize) -> Option<Vec<f64>> {
         let own = row(&self.own, self.rank, user)?;
         let friends = self.friends_of(user);
-        let added = |place| friends.map_or(0.0, |friends: &[f64]| friends[place]);
-        let both = own.iter().enumerate().map(|(place, u)| u + added(place));
+        let added = |place| friends.map_or(0.0, |friends: &[f32]| f64::from(friends[place]));
+        let both = own.iter().enumerate();
+        let both = both.map(|(place, &u)| f64::from(u) + added(place));
         Some(both.collect())
     }
 
@@ -307,8 +309,14 @@ impl FriendsModel {
         row(&self.items, self.rank, item)
     }
 
-    fn friends_of(&self, user: usize) -> Option<&[f64]> {
-        row(&self.friends, self.rank, self.row_of(user)?)
+    /// What friends add to a user's factor; none where they add nothing.
+    fn friends_of(&self, user: usize) -> Option<&[f32]> {
+        let place = u32::try_from(self.row_of(user)?).ok()?;
+        row(
+            &self.friends,
+            self.rank,
+            self.moved.binary_search(&place).ok()?,
+        )
     }
 
     fn row_of(&self, user: usize) -> Option<usize> {
@@ -345,6 +353,12 @@ impl FriendsModel {
         let items = 0..self.popularity.len();
         items.map(|item| scoring.of(item)).collect()
     }
+}
+
+fn round(values: &[f64], to: &mut [f32]) {
+    to.iter_mut()
+        .zip(values)
+        .for_each(|(to, &value)| *to = narrow(value));
 }
 
 fn is_among(ascending: &[u32], user: usize) -> bool {

@@ -38,7 +38,8 @@ impl Together {
             let all = FriendsRatings::learn(ratings, scale, sides, noisy, settings, &others)?;
             Ok::<_, ModelError>((all, others))
         };
-        let of_lists = || FriendsModel::learn(base, ratings, is_common, noisy, judging);
+        let tell = |model: &_, estimate: &_| Estimates::of(model, estimate, noisy);
+        let of_lists = || FriendsModel::learn(base, ratings, is_common, noisy, judging, tell);
         let ((lists, estimates), both) = rayon::join(of_lists, of_ratings);
         let (ratings, explicit) = both?;
         Ok(Self {

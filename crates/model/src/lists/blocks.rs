@@ -42,41 +42,56 @@ impl Blocks {
 
     /// Row · `factor` for every item; sums run in the order of the columns.
     pub(crate) fn scores(&self, factor: &[f64], scores: &mut Vec<f32>) {
-        let factor: Vec<f32> = factor.iter().map(|&value| narrow(value)).collect();
-        scores.clear();
+        self.scores_of(&[factor], std::slice::from_mut(scores));
+    }
+
+    /// The same for some factors, while a block is in the nearest cache; as many as `scores`.
+    pub(crate) fn scores_of(&self, factors: &[&[f64]], scores: &mut [Vec<f32>]) {
+        let narrowed = |factor: &&[f64]| factor.iter().map(|&value| narrow(value)).collect();
+        let factors: Vec<Vec<f32>> = factors.iter().map(narrowed).collect();
+        let blocks = self.columns.len().checked_div(self.width);
+        for scores in &mut *scores {
+            scores.clear();
+            scores.resize(blocks.map_or(self.items, |blocks| blocks * ITEMS), 0.0);
+        }
         if self.width == 0 {
-            scores.resize(self.items, 0.0);
             return;
         }
-        scores.resize(self.columns.len() / self.width * ITEMS, 0.0);
         dispatch(
             Arch::new(),
             #[inline(always)]
-            || score_all(&self.columns, &factor, scores),
+            || {
+                let together = self.columns.chunks_exact(AT_ONCE * self.width);
+                for (place, blocks) in together.enumerate() {
+                    for (factor, scores) in factors.iter().zip(&mut *scores) {
+                        let scores = &mut scores[place * AT_ONCE * ITEMS..][..AT_ONCE * ITEMS];
+                        score(blocks, factor, scores);
+                    }
+                }
+            },
         );
-        scores.truncate(self.items);
+        for scores in scores {
+            scores.truncate(self.items);
+        }
     }
 }
 
+/// Of [`AT_ONCE`] blocks.
 #[inline(always)]
-fn score_all(columns: &[[f32; ITEMS]], factor: &[f32], scores: &mut [f32]) {
+fn score(blocks: &[[f32; ITEMS]], factor: &[f32], scores: &mut [f32]) {
     let width = factor.len();
-    let (to, _) = scores.as_chunks_mut::<ITEMS>();
-    let (to, _) = to.as_chunks_mut::<AT_ONCE>();
-    for (blocks, to) in columns.chunks_exact(AT_ONCE * width).zip(to) {
-        let (first, others) = blocks.split_at(width);
-        let (second, others) = others.split_at(width);
-        let (third, fourth) = others.split_at(width);
-        let mut sums = [[0.0; ITEMS]; AT_ONCE];
-        let blocks = first.iter().zip(second).zip(third.iter().zip(fourth));
-        for (((a, b), (c, d)), &factor) in blocks.zip(factor) {
-            add_scaled(&mut sums[0], factor, a);
-            add_scaled(&mut sums[1], factor, b);
-            add_scaled(&mut sums[2], factor, c);
-            add_scaled(&mut sums[3], factor, d);
-        }
-        *to = sums;
+    let (first, others) = blocks.split_at(width);
+    let (second, others) = others.split_at(width);
+    let (third, fourth) = others.split_at(width);
+    let mut sums = [[0.0; ITEMS]; AT_ONCE];
+    let blocks = first.iter().zip(second).zip(third.iter().zip(fourth));
+    for (((a, b), (c, d)), &factor) in blocks.zip(factor) {
+        add_scaled(&mut sums[0], factor, a);
+        add_scaled(&mut sums[1], factor, b);
+        add_scaled(&mut sums[2], factor, c);
+        add_scaled(&mut sums[3], factor, d);
     }
+    scores.copy_from_slice(sums.as_flattened());
 }
 
 #[cfg(test)]
@@ -101,6 +116,11 @@ mod tests {
             let mut scores = vec![7.0; 5];
             Blocks::new(&rows).scores(&factor, &mut scores);
             assert_eq!(scores.len(), items);
+            let twice: Vec<f64> = factor.iter().map(|x| 2.0 * x).collect();
+            let mut both = vec![Vec::new(), vec![7.0]];
+            Blocks::new(&rows).scores_of(&[&factor, &twice], &mut both);
+            assert_eq!(both[0], scores);
+            assert_eq!(both[1], scores.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
             for (row, score) in scores.iter().enumerate() {
                 let expected: f64 = rows.row(row).iter().zip(&factor).map(|(a, b)| a * b).sum();
                 assert!((f64::from(*score) - expected).abs() < 1e-5);

@@ -78,6 +78,8 @@ pub(crate) fn narrow(value: f64) -> f32 {
 
 /// Items that are passed over together where none of them is good enough.
 const TOGETHER: usize = 64;
+/// Items that are compared at once.
+const OF_A_LOOK: usize = 16;
 
 /// The `cutoff` best items by score + `weight` · `offset`, best first, without `skip`, which is
 /// ascending; of equals the first. `last` is a list by other scores with the same `skip`, or empty:
@@ -101,44 +103,41 @@ pub(crate) fn best(
         Arch::new(),
         #[inline(always)]
         || {
-            let chunks = scores.chunks(TOGETHER).zip(offset.chunks(TOGETHER));
-            for (first, (scores, offsets)) in (0u32..).step_by(TOGETHER).zip(chunks) {
-                if !is_any(scores, (weight, offsets), found.least) {
-                    continue;
+            let ((chunks, rest), (offsets, rest_of_offsets)) = (
+                scores.as_chunks::<TOGETHER>(),
+                offset.as_chunks::<TOGETHER>(),
+            );
+            let mut first = 0;
+            for (scores, offsets) in chunks.iter().zip(offsets) {
+                if is_any(scores, (weight, offsets), found.least) {
+                    found.look(first, scores, (weight, offsets), skip);
                 }
-                let parts = scores.chunks(LANES).zip(offsets.chunks(LANES));
-                for (first, (scores, offsets)) in (first..).step_by(LANES).zip(parts) {
-                    if !is_any(scores, (weight, offsets), found.least) {
-                        continue;
-                    }
-                    for (item, (score, offset)) in (first..).zip(scores.iter().zip(offsets)) {
-                        found.take(item, score + weight * offset, skip);
-                    }
-                }
+                first += TOGETHER;
             }
+            found.take_all(first, rest, (weight, rest_of_offsets), skip);
         },
     );
     found.items()
 }
 
-/// Whether one of a few items reaches `least`. Without a way out in the midst a compiler compares many at
-/// once.
+/// Whether one of a few items, whose number a compiler knows, reaches `least`. Without a way out in the
+/// midst it compares many at once.
 #[inline(always)]
-fn is_any(scores: &[f32], (weight, offsets): (f32, &[f32]), least: f32) -> bool {
-    let ((scores, rest_of_scores), (offsets, rest_of_offsets)) =
-        (scores.as_chunks::<LANES>(), offsets.as_chunks::<LANES>());
-    let mut most = [f32::NEG_INFINITY; LANES];
-    let mut look = |scores: &[f32], offsets: &[f32]| {
+fn is_any<const ITEMS: usize>(
+    scores: &[f32; ITEMS],
+    (weight, offsets): (f32, &[f32; ITEMS]),
+    least: f32,
+) -> bool {
+    let mut most = [f32::NEG_INFINITY; OF_A_LOOK];
+    let ((scores, _), (offsets, _)) = (scores.as_chunks(), offsets.as_chunks());
+    for (scores, offsets) in scores.iter().zip(offsets) {
+        let (scores, offsets): (&[f32; OF_A_LOOK], &[f32; OF_A_LOOK]) = (scores, offsets);
         for ((most, score), offset) in most.iter_mut().zip(scores).zip(offsets) {
             let score = score + weight * offset;
             // Of what is no number the other.
             *most = if score > *most { score } else { *most };
         }
-    };
-    for (scores, offsets) in scores.iter().zip(offsets) {
-        look(scores, offsets);
     }
-    look(rest_of_scores, rest_of_offsets);
     most.iter().fold(false, |any, &most| any | (most >= least))
 }
 
@@ -176,6 +175,42 @@ impl Found {
         }
     }
 
+    /// Whatever is good enough among items one of which is, `first` and the next.
+    #[inline(always)]
+    fn look(
+        &mut self,
+        first: usize,
+        scores: &[f32; TOGETHER],
+        (weight, offsets): (f32, &[f32; TOGETHER]),
+        skip: &[u32],
+    ) {
+        let ((scores, _), (offsets, _)) = (scores.as_chunks(), offsets.as_chunks());
+        let parts = (first..).step_by(OF_A_LOOK).zip(scores.iter().zip(offsets));
+        for (first, (scores, offsets)) in parts {
+            let (scores, offsets): (&[f32; OF_A_LOOK], &[f32; OF_A_LOOK]) = (scores, offsets);
+            if is_any(scores, (weight, offsets), self.least) {
+                self.take_all(first, scores, (weight, offsets), skip);
+            }
+        }
+    }
+
+    /// Each of these items, `first` and the next, that is good enough.
+    #[inline(always)]
+    fn take_all(
+        &mut self,
+        first: usize,
+        scores: &[f32],
+        (weight, offsets): (f32, &[f32]),
+        skip: &[u32],
+    ) {
+        for (item, (score, offset)) in (first..).zip(scores.iter().zip(offsets)) {
+            let score = score + weight * offset;
+            if score >= self.least {
+                self.take(u32::try_from(item).unwrap_or(u32::MAX), score, skip);
+            }
+        }
+    }
+
     fn items(self) -> Vec<u32> {
         self.items.into_iter().map(|(_, item)| item).collect()
     }
@@ -202,7 +237,7 @@ pub(crate) fn best_of(
     skip: &[u32],
     cutoff: usize,
 ) -> Vec<u32> {
-    let offsets = (weight, offset);
+    let offsets_of_all = (weight, offset);
     let factors: Vec<Part<'_>> = parts
         .iter()
         .map(|(catalogue, factor)| {
@@ -220,7 +255,7 @@ pub(crate) fn best_of(
         || {
             for item in longest {
                 if skip.binary_search(item).is_err() {
-                    known.push(score(&factors, offsets, *item as usize));
+                    known.push(score(&factors, offsets_of_all, *item as usize));
                 }
             }
         },
@@ -235,24 +270,27 @@ pub(crate) fn best_of(
         arch,
         #[inline(always)]
         || {
-            let mut bounds = [0.0; TOGETHER];
-            for (first, of_chunk) in (0..).step_by(TOGETHER).zip(offset.chunks(TOGETHER)) {
-                bounds.fill(0.0);
+            let (chunks, rest) = offset.as_chunks::<TOGETHER>();
+            let mut first = 0;
+            for offsets in chunks {
+                let mut bounds = [0.0; TOGETHER];
                 for (of, _, length) in &factors {
-                    let lengths = &of.lengths[first..];
-                    let both = bounds.iter_mut().zip(lengths);
-                    both.for_each(|(bound, other)| *bound += length * other);
+                    let lengths = bounds.iter_mut().zip(&of.lengths[first..]);
+                    lengths.for_each(|(bound, other)| *bound += length * other);
                 }
-                let bounds = &bounds[..of_chunk.len()];
-                if !is_any(bounds, (weight, of_chunk), found.least) {
-                    continue;
-                }
-                for (item, (bound, offset)) in (first..).zip(bounds.iter().zip(of_chunk)) {
-                    if bound + weight * offset >= found.least {
-                        let place = u32::try_from(item).unwrap_or(u32::MAX);
-                        found.take(place, score(&factors, offsets, item), skip);
+                if is_any(&bounds, (weight, offsets), found.least) {
+                    for (item, (bound, offset)) in (first..).zip(bounds.iter().zip(offsets)) {
+                        if bound + weight * offset >= found.least {
+                            let place = u32::try_from(item).unwrap_or(u32::MAX);
+                            found.take(place, score(&factors, offsets_of_all, item), skip);
+                        }
                     }
                 }
+                first += TOGETHER;
+            }
+            for item in first..first + rest.len() {
+                let place = u32::try_from(item).unwrap_or(u32::MAX);
+                found.take(place, score(&factors, offsets_of_all, item), skip);
             }
         },
     );

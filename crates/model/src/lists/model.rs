@@ -131,7 +131,7 @@ impl ListsModel {
     pub fn popularity_among(
         &self,
         ratings: &RatingMatrix,
-        wanted: impl Fn(u32) -> bool,
+        wanted: impl Fn(u32) -> bool + Sync,
     ) -> Vec<f64> {
         popularity(ratings, &self.settings, &self.unit, wanted)
     }
@@ -228,13 +228,18 @@ pub(super) fn popularity(
     ratings: &RatingMatrix,
     settings: &ListsSettings,
     unit: &Unit,
-    wanted: impl Fn(u32) -> bool,
+    wanted: impl Fn(u32) -> bool + Sync,
 ) -> Vec<f64> {
-    let mut sums = vec![0.0f64; ratings.items()];
-    for rating in ratings.iter().filter(|rating| wanted(rating.user)) {
-        sums[rating.item as usize] += f64::from(confidence(settings, unit, rating.value));
-    }
-    sums.iter_mut().for_each(|sum| *sum = sum.ln_1p());
+    let of_item = |item| {
+        let (users, values) = ratings.by_item(item);
+        let counted = users.iter().zip(values).filter(|(user, _)| wanted(**user));
+        let sum: f64 = counted
+            .map(|(_, &value)| f64::from(confidence(settings, unit, value)))
+            .sum();
+        sum.ln_1p()
+    };
+    let sums = (0..ratings.items()).into_par_iter().map(of_item);
+    let mut sums: Vec<f64> = sums.collect();
     let most = sums.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     sums.iter_mut().for_each(|sum| *sum /= most);
     sums

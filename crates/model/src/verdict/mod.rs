@@ -34,7 +34,7 @@
 
 mod nested;
 #[cfg(test)]
-mod planted;
+pub(crate) mod planted;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ListsSettings, ModelError, SolverSettings, Unit};
 use nested::Nested;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
 
 /// Parts of the outer cross-validation.
@@ -145,15 +145,8 @@ pub struct Opened<'a> {
 
 impl Opened<'_> {
     /// The ratings of everybody but the calibration users: what base models may see.
-    ///
-    /// # Errors
-    /// Never for ratings that made a matrix before.
-    pub fn base(&self) -> Result<RatingMatrix, ModelError> {
-        let is_judged = |user: u32| self.sides.calibration.binary_search(&user).is_ok();
-        let kept = self.ratings.iter().filter(|rating| !is_judged(rating.user));
-        let kept: Vec<Rating> = kept.collect();
-        let (users, items) = (self.ratings.users(), self.ratings.items());
-        Ok(RatingMatrix::from_ratings(users, items, &kept)?)
+    pub fn base(&self) -> RatingMatrix {
+        self.ratings.without_users(&self.sides.calibration)
     }
 
     /// Of every opened row.
@@ -191,7 +184,7 @@ pub fn judge(
         ratings.validate()?;
     }
     check(opened)?;
-    let base = opened.base()?;
+    let base = opened.base();
     if base.is_empty() {
         return Err(ModelError::NoRatings("uploaded users'"));
     }
@@ -232,7 +225,7 @@ pub fn judge(
 pub fn estimate(opened: &Opened<'_>, settings: &VerdictSettings) -> Result<Estimates, ModelError> {
     settings.lists.validate()?;
     check(opened)?;
-    let base = opened.base()?;
+    let base = opened.base();
     if base.is_empty() || opened.sides.calibration.is_empty() {
         return Err(ModelError::NoRatings("uploaded and calibration users'"));
     }

@@ -7,7 +7,7 @@ use crate::friends::{
 };
 use crate::{ListsModel, ModelError, SolverSettings};
 use rayon::prelude::*;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::RatingMatrix;
 
 /// `cold`, `k1` … `k4`, `warm`.
 pub(super) const GROUPS: usize = MOST_KEPT + 2;
@@ -110,7 +110,7 @@ impl Nested<'_> {
             users: self.settings.deciding,
         };
         // Popularity that lists are served with is by all ratings but those of who is judged.
-        let visible = self.without(part)?;
+        let visible = self.without(part);
         let calibration = Calibration::new(model, self.base, &visible, &sides, &is_common, judging);
         let seed = self.settings.seed;
         let estimate = FriendsEstimate::fit(&calibration, self.opened.sums, self.opened.sigma);
@@ -160,17 +160,10 @@ impl Nested<'_> {
     }
 
     /// All ratings but those of one part's users.
-    fn without(&self, part: usize) -> Result<RatingMatrix, ModelError> {
-        let all = self.opened.ratings;
-        let visible = all.iter();
-        let visible: Vec<Rating> = visible
-            .filter(|rating| self.parts.binary_search(&(rating.user, part)).is_err())
-            .collect();
-        Ok(RatingMatrix::from_ratings(
-            all.users(),
-            all.items(),
-            &visible,
-        )?)
+    fn without(&self, part: usize) -> RatingMatrix {
+        let judged = self.parts.iter().filter(|(_, of)| *of == part);
+        let judged: Vec<u32> = judged.map(|(user, _)| *user).collect();
+        self.opened.ratings.without_users(&judged)
     }
 
     /// Predictions for everybody who is judged.

@@ -4,33 +4,34 @@ use super::*;
 use crate::evaluate::noised;
 use crate::friends::{COLUMNS, Sampling, rows_to_open};
 use rand_chacha::ChaCha8Rng;
+use s3rec_sparse::Rating;
 use std::collections::BTreeMap;
 
-pub(super) const TASTES: usize = 6;
-pub(super) const ITEMS: usize = 120;
+pub(crate) const TASTES: usize = 6;
+pub(crate) const ITEMS: usize = 120;
 
 /// People who rate what others of their taste rate, 4 or 5 where it is theirs and 1 or 2 where it
 /// is not; some have few ratings or none.
-pub(super) struct Planted {
-    pub(super) ratings: RatingMatrix,
-    pub(super) sides: OpenedSides,
-    pub(super) model: ListsModel,
+pub(crate) struct Planted {
+    pub(crate) ratings: RatingMatrix,
+    pub(crate) sides: OpenedSides,
+    pub(crate) model: ListsModel,
     /// Friends of O in W: four in five of the same taste.
-    pub(super) block: Vec<Vec<u32>>,
+    pub(crate) block: Vec<Vec<u32>>,
     /// What everybody would rate 4 or 5 of what they would choose, whether they have or not.
-    pub(super) liked: Vec<Vec<u32>>,
+    pub(crate) liked: Vec<Vec<u32>>,
 }
 
-pub(super) fn draw(rng: &mut ChaCha8Rng, bound: usize) -> u32 {
+pub(crate) fn draw(rng: &mut ChaCha8Rng, bound: usize) -> u32 {
     u32::try_from(below(rng, bound)).unwrap()
 }
 
-pub(super) fn planted(users: usize) -> Planted {
+pub(crate) fn planted(users: usize) -> Planted {
     planted_with(users, (10, 10))
 }
 
 /// Friends of users with few ratings, and of others: fewer than so many.
-pub(super) fn planted_with(users: usize, (of_few, of_others): (usize, usize)) -> Planted {
+pub(crate) fn planted_with(users: usize, (of_few, of_others): (usize, usize)) -> Planted {
     let mut rng = stream(3, 1 << 50);
     let mut given = BTreeMap::new();
     let mut liked = vec![Vec::new(); users];
@@ -111,7 +112,7 @@ pub(super) fn planted_with(users: usize, (of_few, of_others): (usize, usize)) ->
         model: None,
         explicit: None,
     };
-    let model = ListsModel::learn(&opened.base().unwrap(), &settings.lists).unwrap();
+    let model = ListsModel::learn(&opened.base(), &settings.lists).unwrap();
     Planted {
         block,
         ratings,
@@ -121,7 +122,7 @@ pub(super) fn planted_with(users: usize, (of_few, of_others): (usize, usize)) ->
     }
 }
 
-pub(super) fn settings() -> VerdictSettings {
+pub(crate) fn settings() -> VerdictSettings {
     VerdictSettings {
         lists: ListsSettings {
             rank: 8,
@@ -143,12 +144,12 @@ pub(super) fn settings() -> VerdictSettings {
 }
 
 impl Planted {
-    pub(super) fn sums(&self, block: &[Vec<u32>], sigma: f64, seed: u64) -> RealMatrix {
+    pub(crate) fn sums(&self, block: &[Vec<u32>], sigma: f64, seed: u64) -> RealMatrix {
         let rows = rows_to_open(&self.model, &self.sides.uploaded, COLUMNS);
         noised(block, &rows, sigma, (seed, 0))
     }
 
-    pub(super) fn opened<'a>(&'a self, sums: &'a RealMatrix, sigma: f64) -> Opened<'a> {
+    pub(crate) fn opened<'a>(&'a self, sums: &'a RealMatrix, sigma: f64) -> Opened<'a> {
         Opened {
             ratings: &self.ratings,
             scale: (1.0, 5.0),

@@ -3,6 +3,7 @@ use super::planted::*;
 use super::*;
 use crate::evaluate::rewired_block;
 use crate::friends::{COLUMNS, PredictedBase};
+use s3rec_sparse::Rating;
 use std::collections::BTreeMap;
 
 #[test]
@@ -121,7 +122,7 @@ fn nobody_is_judged_by_what_was_learnt_from_them() {
             ratings,
             ..planted.opened(&sums, 0.5)
         };
-        let base = opened.base().unwrap();
+        let base = opened.base();
         let degrees = vec![0.0; planted.sides.opened.len()];
         let nested = Nested {
             opened: &opened,
@@ -271,7 +272,7 @@ fn weighted_figures_are_near_those_of_the_truly_cold() {
     let cold = &found.details.lists.as_ref().unwrap().groups[0];
     let reweighted = cold.reweighted.unwrap();
 
-    let base = opened.base().unwrap();
+    let base = opened.base();
     let judging = Judging {
         cutoff: 10,
         relevance: Relevance::AtLeast(4.0),

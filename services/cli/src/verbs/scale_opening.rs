@@ -147,7 +147,9 @@ fn of_opening(opening: &OpeningRecord) -> String {
         Table::new("platform | phase | computing | processor | serial | moving | sent | memory");
     for (name, party) in [("rating", rating), ("social", social)] {
         for phase in &party.phases {
-            let share = 100.0 * phase.serial_seconds / phase.core_seconds.max(f64::MIN_POSITIVE);
+            // The system counts processor time in hundredths of a second.
+            let core_seconds = phase.core_seconds.max(phase.serial_seconds).max(1e-9);
+            let share = 100.0 * phase.serial_seconds / core_seconds;
             table = table.row(&[
                 name.to_owned(),
                 phase.name.clone(),

@@ -54,8 +54,9 @@ pub(super) fn serve(
             ListsModel::learn(&sample, &ListsSettings::default())
         })?;
         let judging = (FEW_BELOW, Relevance::EveryHeldOut);
-        let learnt = FriendsModel::learn(&base, &ratings, &is_common, (sums, sigma), judging);
-        let (model, _) = learnt;
+        let noisy = (sums, sigma);
+        let learnt = FriendsModel::learn(&base, &ratings, &is_common, noisy, judging, |_, _| ());
+        let (model, ()) = learnt;
         let quality = model.quality;
         Ok((model, quality))
     })?;

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use s3rec_sparse::RatingMatrix;
 
 use super::scoring::Scoring;
@@ -33,9 +34,14 @@ impl FriendsModel {
             searches: [const { None }; WAYS],
         };
         let mut lengths = [const { Vec::new() }; WAYS];
-        for user in 0..self.sizes().0 {
+        let users = (0..self.sizes().0).into_par_iter();
+        let of_user = |user| {
             let (way, factor) = lists.factor(user);
-            lengths[way].push(factor.iter().map(|u| u * u).sum::<f64>().sqrt());
+            (way, factor.iter().map(|u| u * u).sum::<f64>().sqrt())
+        };
+        let all: Vec<(usize, f64)> = users.map(of_user).collect();
+        for (way, length) in all {
+            lengths[way].push(length);
         }
         for (way, lengths) in lengths.into_iter().enumerate() {
             if !lengths.is_empty() {
@@ -58,8 +64,9 @@ impl FriendsLists<'_> {
     ) -> Vec<Vec<ListedItem>> {
         let users = users.start..users.end.min(self.model.sizes().0);
         let mut by_way: [Vec<(usize, Asked<'_>)>; WAYS] = [const { Vec::new() }; WAYS];
-        for user in users.clone() {
-            let (way, factor) = self.factor(user);
+        let factors = users.clone().into_par_iter().map(|user| self.factor(user));
+        let factors: Vec<(usize, Vec<f64>)> = factors.collect();
+        for (user, (way, factor)) in users.clone().zip(factors) {
             let skip = match include_rated {
                 true => &[][..],
                 false => self.rated(user),
@@ -93,7 +100,7 @@ impl FriendsLists<'_> {
     /// them.
     fn factor(&self, user: usize) -> (usize, Vec<f64>) {
         let rated = self.rated(user).len();
-        let wide = |features: &[f32]| features.iter().map(|&x| f64::from(x)).collect();
+        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&x| f64::from(x)).collect() };
         match self.model.scoring(Some(user), rated) {
             // Every user up to the model's number is known.
             Scoring::Popularity(_) => (WAYS - 1, Vec::new()),
@@ -104,9 +111,10 @@ impl FriendsLists<'_> {
                 blended,
                 ..
             } => {
-                let mut factor = own.to_vec();
+                let mut factor = wide(own);
                 if let Some(friends) = friends {
-                    factor.iter_mut().zip(friends).for_each(|(u, f)| *u += f);
+                    let both = factor.iter_mut().zip(friends);
+                    both.for_each(|(u, &f)| *u += f64::from(f));
                 }
                 if let Some((said, weight)) = &blended {
                     factor.extend(said.features().iter().map(|&x| weight * f64::from(x)));

@@ -15,8 +15,8 @@ pub(super) enum Scoring<'a> {
     /// The user's own factor, what friends add to it or to scores, and weighted popularity.
     Factor {
         model: &'a FriendsModel,
-        own: &'a [f64],
-        friends: Option<&'a [f64]>,
+        own: &'a [f32],
+        friends: Option<&'a [f32]>,
         blended: Option<(Said<'a>, f64)>,
         popularity_weight: f64,
     },
@@ -36,7 +36,7 @@ impl FriendsModel {
         };
         let place = self.row_of(user);
         if let (0, Some((direct, popularity)), Some(place)) = (rated, &self.direct, place) {
-            let said = direct.said(place);
+            let said = self.said(direct, place);
             return Scoring::Direct { said, popularity };
         }
         let is_few = (1..self.few_below).contains(&rated);
@@ -47,7 +47,9 @@ impl FriendsModel {
             (_, false, _) => self.weights.many,
         };
         let blended = match (is_few, &self.blended, place) {
-            (true, Some((direct, weight)), Some(place)) => Some((direct.said(place), *weight)),
+            (true, Some((direct, weight)), Some(place)) => {
+                Some((self.said(direct, place), *weight))
+            }
             _ => None,
         };
         Scoring::Factor {
@@ -56,6 +58,15 @@ impl FriendsModel {
             friends: self.friends_of(user),
             blended,
             popularity_weight,
+        }
+    }
+
+    fn said<'a>(&self, direct: &'a Direct, place: usize) -> Said<'a> {
+        let features = self.features.as_ref().map(|all| all.row(place));
+        let features = features.unwrap_or_default();
+        Said {
+            direct,
+            features: features.iter().map(|&x| narrow(x)).collect(),
         }
     }
 }
@@ -92,16 +103,6 @@ impl Scoring<'_> {
     }
 }
 
-impl Direct {
-    fn said(&self, place: usize) -> Said<'_> {
-        let features = row(&self.features, self.width, place).unwrap_or_default();
-        Said {
-            direct: self,
-            features: features.iter().map(|&x| narrow(x)).collect(),
-        }
-    }
-}
-
 impl Said<'_> {
     /// What friends add to an item.
     fn of(&self, item: usize) -> f64 {
@@ -115,6 +116,6 @@ impl Said<'_> {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+fn dot(a: &[f32], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(&a, b)| f64::from(a) * b).sum()
 }
