@@ -11,6 +11,7 @@
 //! either end move m and s by little, however far out they lie, and no rating pulls more than
 //! one three spreads past the quantile would: on scales as people use them nothing is drawn in.
 
+use rayon::prelude::*;
 use s3rec_sparse::RatingMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,7 @@ impl Unit {
         let mut sorted: Vec<f32> = (0..ratings.users())
             .flat_map(|user| ratings.by_user(user).1.iter().copied())
             .collect();
-        sorted.sort_unstable_by(f32::total_cmp);
+        sorted.par_sort_unstable_by(f32::total_cmp);
         let (Some(&first), Some(&last)) = (sorted.first(), sorted.last()) else {
             return Self::OF_RATINGS;
         };

@@ -124,6 +124,14 @@ impl RatingMatrix {
                 .flatten_iter()
                 .for_each(|rating| *rating = value(*rating));
         }
+        if with
+            .by_user
+            .data()
+            .par_iter()
+            .all(|value| value.is_finite())
+        {
+            return Ok(with);
+        }
         let broken = with.iter().find(|rating| !rating.value.is_finite());
         match broken {
             Some(Rating { user, item, .. }) => Err(SparseError::RatingNotFinite { user, item }),

@@ -1,3 +1,4 @@
+use super::ridge::summed;
 use super::sides::OpenedSides;
 use crate::Unit;
 use crate::evaluate::{Relevance, ndcg};
@@ -147,7 +148,13 @@ impl<'a> Calibration<'a> {
             }
         };
         let opened = || sides.opened.iter().enumerate();
-        let is_sampled = |user: &u32| sides.calibration.binary_search(user).is_ok();
+        let mut is_sampled = vec![false; ratings.users()];
+        for &user in &sides.calibration {
+            if let Some(is_sampled) = is_sampled.get_mut(user as usize) {
+                *is_sampled = true;
+            }
+        }
+        let is_sampled = |user: &u32| is_sampled.get(*user as usize) == Some(&true);
         let has_few = |user: &u32| !is_sampled(user) && sides.uploaded.binary_search(user).is_err();
         let users: Vec<(usize, &u32)> = opened().filter(|(_, user)| is_sampled(user)).collect();
         let users: Vec<OwnList> = users.into_par_iter().map(own_list).collect();
@@ -234,16 +241,18 @@ impl<'a> Calibration<'a> {
     }
 
     /// Mean factor of the calibration users at `users`.
-    pub(super) fn mean_factor(&self, users: impl Iterator<Item = usize> + Clone) -> Vec<f64> {
-        let count = users.clone().count().max(1) as f64;
-        let mut mean = vec![0.0; self.factors.columns()];
-        for user in users {
-            let row = self.factors.row(user).iter();
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(mean, x)| *mean += x / count);
-        }
-        mean
+    pub(super) fn mean_factor(&self, users: impl Iterator<Item = usize>) -> Vec<f64> {
+        let users: Vec<usize> = users.collect();
+        let count = users.len().max(1) as f64;
+        summed(
+            &users,
+            self.factors.columns(),
+            #[inline(always)]
+            |user, mean| {
+                let both = mean.iter_mut().zip(self.factors.row(user));
+                both.for_each(|(mean, x)| *mean += x / count);
+            },
+        )
     }
 }
 

@@ -351,21 +351,23 @@ impl Rows<'_> {
             (&learnt.group, own, self.features_of(user))
         });
         let users: Vec<(&Group, &OwnList, &[f64])> = users.chain(few).collect();
-        let mut who_likes = vec![Vec::new(); wanted.len()];
-        for (place, (_, user, _)) in (0u32..).zip(&users) {
-            for item in &user.relevant {
-                if let Ok(item) = wanted.binary_search(item) {
-                    who_likes[item].push(place);
-                }
-            }
-        }
+        let liked = (0u32..users.len().try_into().unwrap_or(u32::MAX)).into_par_iter();
+        let liked = liked.flat_map_iter(|place| {
+            let items = users[place as usize].1.relevant.iter();
+            let items = items.filter_map(|item| wanted.binary_search(item).ok());
+            items.map(move |item| (item, place))
+        });
+        let mut liked: Vec<(usize, u32)> = liked.collect();
+        liked.par_sort_unstable();
         let mut towards = RealMatrix::zeros(wanted.len(), self.features.columns());
         towards
             .values_mut()
             .par_chunks_exact_mut(self.features.columns())
-            .zip(&who_likes)
-            .for_each(|(sums, who_likes)| {
-                for &place in who_likes {
+            .enumerate()
+            .for_each(|(item, sums)| {
+                let first = liked.partition_point(|(of, _)| *of < item);
+                let likes = liked[first..].iter().take_while(|(of, _)| *of == item);
+                for &(_, place) in likes {
                     let (group, user, features) = users[place as usize];
                     let value = group.weight * target(user);
                     let row = features.iter().zip(&group.mean);
