@@ -13,7 +13,6 @@ use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::checkpoint::{AGREED, CheckpointFiles, FRIENDS};
 use s3rec_node::observe;
 use s3rec_spmm::Protocol;
-use s3rec_spmm::noise_first::MachinePace;
 use s3rec_wire::status::{Fault, Reason};
 
 use crate::common_links::common_operator;
@@ -72,7 +71,7 @@ pub(crate) async fn restore(
     let answer_times = match &restored.parameters {
         AgreedParameters::Product(parameters) => AnswerTimes::of(parameters).map_err(ours)?,
         AgreedParameters::Friends(parameters) => {
-            AnswerTimes::of_friends(parameters, stated, MachinePace::measured())
+            AnswerTimes::of_friends(parameters, stated, platform.pace())
         }
     };
     platform.slot.with(job, |running| {

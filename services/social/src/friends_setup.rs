@@ -12,7 +12,7 @@ use s3rec_job::{JobId, OpenedUsers, Proposal};
 use s3rec_link::pacing::AnswerTimes;
 use s3rec_node::alignment::Common;
 use s3rec_sparse::{BoundsRule, PublicBounds};
-use s3rec_spmm::noise_first::{Friends, MachinePace, NoiseFirstError, SessionSeeds, Sides, Split};
+use s3rec_spmm::noise_first::{Friends, NoiseFirstError, SessionSeeds, Sides, Split};
 use s3rec_spmm::{FriendsRelease, ReleasePolicy};
 use s3rec_wire::convert::{friends_parameters_from_wire, rows_of_bitmap};
 use s3rec_wire::status::{Fault, Reason};
@@ -209,11 +209,7 @@ pub(crate) async fn agree(
         },
         becomes: Becomes::Agreed(Box::new(BecomesAgreed {
             text,
-            times: AnswerTimes::of_friends(
-                &parameters,
-                stated.stated.links,
-                MachinePace::measured(),
-            ),
+            times: AnswerTimes::of_friends(&parameters, stated.stated.links, platform.pace()),
             parameters: parameters.into(),
             opened: becomes_opened,
         })),

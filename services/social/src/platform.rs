@@ -18,6 +18,7 @@ use s3rec_node::platform::Core;
 use s3rec_node::retention::JobTables;
 use s3rec_node::spool::Upload;
 use s3rec_node::tls::{Caller, Identity};
+use s3rec_spmm::noise_first::MachinePace;
 use s3rec_wire::status::{Fault, Reason};
 use tonic::Request;
 
@@ -122,6 +123,15 @@ impl Platform {
             core,
         };
         Ok(Arc::new(platform))
+    }
+
+    /// What public times of a-parts follow from besides sizes: this machine, measured, but where
+    /// workers make them, of whose machines nothing is known here.
+    pub(crate) fn pace(&self) -> MachinePace {
+        match self.workers {
+            Some(_) => MachinePace::STATED,
+            None => MachinePace::measured(),
+        }
     }
 
     /// The policy in force.

@@ -10,7 +10,6 @@ use s3rec_node::daemon::{Daemon, DaemonError};
 use s3rec_node::pki::CertificateRole;
 use s3rec_node::server::{Operators, Port, PortLimits, stopped};
 use s3rec_node::tls::{Admitted, Authorize, Identity};
-use s3rec_spmm::noise_first::MachinePace;
 use s3rec_wire::MAX_MESSAGE_BYTES;
 use s3rec_wire::v1::peer_server::PeerServer;
 use s3rec_wire::v1::social_platform_server::SocialPlatformServer;
@@ -41,8 +40,8 @@ pub async fn start(
     let platform = Platform::open(&settings, Arc::clone(&identity))?;
     witness::hear(&platform)?;
     // Before a link is read: public times follow from it.
-    let pace = MachinePace::measured().share();
-    tracing::info!(pace, "measured how fast this machine prepares an opening");
+    let pace = platform.pace().share();
+    tracing::info!(pace, "share of the stated time after which a-parts leave");
     absence::take_up(&platform)?;
 
     // The people's port last: whoever finds its address written may rely on all.
