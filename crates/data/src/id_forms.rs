@@ -1,9 +1,17 @@
 //! Forms of ids that somebody else may not have them in.
 
-use std::collections::HashSet;
+use std::ops::Range;
 
+use rayon::prelude::*;
+
+use crate::id_batch::Batch;
 use crate::numbers::is_missing;
 use crate::{IdTable, Suspicion, SuspicionKind};
+
+/// Ids whose small forms are held at once.
+const LOWERED_AT_ONCE: u32 = 1 << 16;
+/// Of these, ids that one thread takes.
+const LOWERED_BY_ONE: u32 = 1 << 10;
 
 /// What cannot be an id, and what to do.
 pub(crate) fn damage(id: &str) -> Option<&'static str> {
@@ -90,61 +98,144 @@ pub(crate) fn of_ids(field: &'static str, ids: &IdTable) -> Vec<Suspicion> {
         "user" => &USERS,
         _ => &ITEMS,
     };
-    let mut counts = vec![(0_u64, ""); tests.len()];
-    let mut missing = (0, "");
-    let mut same_but_case = (0, "");
-    let mut lower_forms = HashSet::new();
-    for id in ids.names() {
-        for ((count, example), (_, test)) in counts.iter_mut().zip(tests) {
-            tally(count, example, id, test(id));
+    let none = || vec![Tally::default(); tests.len() + 1];
+    let counts = ids.par_names().fold(none, |mut counts, id| {
+        for (tally, (_, test)) in counts.iter_mut().zip(tests) {
+            tally.add(id, test(id));
         }
-        tally(
-            &mut missing.0,
-            &mut missing.1,
-            id,
-            is_missing(id) && id != "-",
-        );
-        if field == "user" && id.chars().any(char::is_uppercase) {
-            let lower = id.to_lowercase();
-            let known = ids.find(&lower).is_some() || !lower_forms.insert(lower);
-            tally(&mut same_but_case.0, &mut same_but_case.1, id, known);
+        if let Some(missing) = counts.last_mut() {
+            missing.add(id, is_missing(id) && id != "-");
         }
-    }
+        counts
+    });
+    let counts = counts.reduce(none, |before, after| {
+        let both = before.into_iter().zip(after);
+        both.map(|(before, after)| before.join(after)).collect()
+    });
+    let letter_case = match field {
+        "user" => same_but_case(ids),
+        _ => Tally::default(),
+    };
     let kinds = tests.iter().map(|(kind, _)| *kind);
-    let all = kinds.zip(counts).chain([
-        (SuspicionKind::MissingWord, missing),
-        (SuspicionKind::LetterCase, same_but_case),
-    ]);
-    all.filter(|(_, (count, _))| *count > 0)
-        .map(|(kind, (count, example))| Suspicion {
+    let last = [SuspicionKind::MissingWord, SuspicionKind::LetterCase];
+    let all = kinds
+        .chain(last)
+        .zip(counts.into_iter().chain([letter_case]));
+    all.filter(|(_, tally)| tally.count > 0)
+        .map(|(kind, tally)| Suspicion {
             kind,
             field: field.into(),
-            count,
+            count: tally.count,
             of: ids.len() as u64,
-            example: example.chars().take(60).collect(),
+            example: tally.example.chars().take(60).collect(),
         })
         .collect()
 }
 
-fn tally<'t>(count: &mut u64, example: &mut &'t str, id: &'t str, is_one: bool) {
-    if is_one {
-        if *count == 0 {
-            *example = id;
+/// How many, and the first of them.
+#[derive(Clone, Copy, Default)]
+struct Tally<'t> {
+    count: u64,
+    example: &'t str,
+}
+
+impl<'t> Tally<'t> {
+    fn add(&mut self, id: &'t str, is_one: bool) {
+        if is_one {
+            if self.count == 0 {
+                self.example = id;
+            }
+            self.count += 1;
         }
-        *count += 1;
+    }
+
+    fn join(self, after: Self) -> Self {
+        Self {
+            count: self.count + after.count,
+            example: match self.count {
+                0 => after.example,
+                _ => self.example,
+            },
+        }
+    }
+}
+
+/// Ids with capitals that are another's in small letters, or would be one that came before.
+fn same_but_case(ids: &IdTable) -> Tally<'_> {
+    let mut tally = Tally::default();
+    let mut lower_forms = IdTable::new();
+    // Both tables hold fewer than 2^32.
+    let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    for first in (0..count).step_by(LOWERED_AT_ONCE as usize) {
+        let some = first..count.min(first.saturating_add(LOWERED_AT_ONCE));
+        let parts: Vec<u32> = some.clone().step_by(LOWERED_BY_ONE as usize).collect();
+        let lowered = parts.into_par_iter().map(|first| {
+            let part = first..some.end.min(first.saturating_add(LOWERED_BY_ONE));
+            Lowered::new(part, ids, &lower_forms)
+        });
+        let parts: Vec<Lowered> = lowered.collect();
+        let forms: Vec<&Batch> = parts.iter().map(|part| &part.forms).collect();
+        // There are fewer than ids.
+        let before = lower_forms.intern_all(&forms);
+        let before = before.map_or_else(Vec::new, |outcome| outcome.repeats);
+        let new = parts.iter().flat_map(|part| &part.new);
+        let mut repeated = before.iter().peekable();
+        let mut found: Vec<u32> = Vec::new();
+        for (position, &id) in (0..).zip(new) {
+            if repeated.next_if(|repeat| repeat.0 == position).is_some() {
+                found.push(id);
+            }
+        }
+        found.extend(parts.iter().flat_map(|part| &part.known));
+        found.sort_unstable();
+        for id in found {
+            tally.add(ids.name(id).unwrap_or_default(), true);
+        }
+    }
+    tally
+}
+
+/// Ids with capitals.
+struct Lowered {
+    /// Those whose small form is an id.
+    known: Vec<u32>,
+    /// The others, and their small forms.
+    new: Vec<u32>,
+    forms: Batch,
+}
+
+impl Lowered {
+    fn new(part: Range<u32>, ids: &IdTable, lower_forms: &IdTable) -> Self {
+        let (mut known, mut new, mut forms) = (Vec::new(), Vec::new(), lower_forms.batch());
+        for id in part {
+            let name = ids.name(id).unwrap_or_default();
+            if !name.chars().any(char::is_uppercase) {
+                continue;
+            }
+            let lower = name.to_lowercase();
+            match ids.find(&lower) {
+                Some(_) => known.push(id),
+                None if forms.push(&lower) => new.push(id),
+                None => {}
+            }
+        }
+        Self { known, new, forms }
     }
 }
 
 /// Users whose ids are another's once what cannot be seen is taken away: one person twice.
 pub(crate) fn invisible_twins(ids: &IdTable) -> Option<u32> {
     let twin = |id: &str| {
+        if !id.contains(is_invisible) {
+            return false;
+        }
         let seen: String = id
             .chars()
             .filter(|character| !is_invisible(*character))
             .collect();
-        seen.len() < id.len() && ids.find(&seen).is_some()
+        ids.find(&seen).is_some()
     };
-    let found = ids.names().position(twin)?;
+    let found = ids.par_names().position_first(twin)?;
     u32::try_from(found).ok()
 }
 

@@ -1,13 +1,14 @@
 //! One spelling for each id, so that both platforms mean the same person by the same text.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use caseless::Caseless;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+use crate::id_batch::Batch;
 use crate::table::Place;
 use crate::{DataError, IdTable, Suspicion, id_forms};
 
@@ -61,8 +62,41 @@ pub(crate) struct Users {
     table: IdTable,
     /// Line of the first appearance.
     lines: Vec<u64>,
-    /// As written, where that is not the normal form.
-    spellings: HashMap<u32, Box<str>>,
+    /// As written, where that is not the normal form; by index.
+    spellings: Vec<(u32, Box<str>)>,
+}
+
+/// Users of some rows, in order, each of whom may stand in a table: for [`Users::take_all`].
+pub(crate) struct Listed {
+    rule: IdRule,
+    names: Batch,
+    /// The line of each.
+    lines: Vec<u64>,
+    /// As written, where that is not the normal form; by place.
+    spellings: Vec<(u32, Box<str>)>,
+}
+
+impl Listed {
+    /// Adds one; `None` where a row by itself is to say what is wrong with it.
+    pub(crate) fn push(&mut self, place: Place<'_>, written: &str) -> Option<()> {
+        let written = written.trim();
+        let normal = self.rule.normalise(written);
+        if normal.is_empty() || place.check(written).is_err() {
+            return None;
+        }
+        if normal != written {
+            let at = u32::try_from(self.names.len()).ok()?;
+            self.spellings.push((at, written.into()));
+        }
+        self.lines.push(place.line);
+        self.names.push(&normal).then_some(())
+    }
+}
+
+/// What is known of `index`.
+fn spelling(spellings: &[(u32, Box<str>)], index: u32) -> Option<&str> {
+    let at = spellings.binary_search_by_key(&index, |(index, _)| *index);
+    at.ok().map(|at| &*spellings[at].1)
 }
 
 impl Users {
@@ -98,23 +132,100 @@ impl Users {
             place.check(written)?;
             self.lines.push(line);
             if normal != written {
-                self.spellings.insert(index, written.into());
+                self.spellings.push((index, written.into()));
             }
             return Ok(index);
         };
-        let first = self.spellings.get(&index).map_or(&*normal, AsRef::as_ref);
-        if first != written {
-            return Err(DataError::TwoSpellings {
-                file: file(),
-                line,
-                field,
+        self.expect_alike(place, (index, *first_line), written)?;
+        Ok(index)
+    }
+
+    /// Refuses who was written otherwise before.
+    fn expect_alike(
+        &self,
+        place: Place<'_>,
+        (index, first_line): (u32, u64),
+        written: &str,
+    ) -> Result<(), DataError> {
+        let normal = || self.table.name(index).unwrap_or_default();
+        let first = spelling(&self.spellings, index).unwrap_or_else(normal);
+        match first == written {
+            true => Ok(()),
+            false => Err(DataError::TwoSpellings {
+                file: place.file.to_path_buf(),
+                line: place.line,
+                field: place.field,
                 written: written.to_owned(),
                 first: first.to_owned(),
-                first_line: *first_line,
+                first_line,
                 rule: self.rule.name(),
-            });
+            }),
         }
-        Ok(index)
+    }
+
+    /// No users yet, for a thread to list some of a file's.
+    pub(crate) fn listed(&self) -> Listed {
+        Listed {
+            rule: self.rule,
+            names: self.table.batch(),
+            lines: Vec::new(),
+            spellings: Vec::new(),
+        }
+    }
+
+    /// Takes users as [`Self::take`] would, one after the other, of parts that begin `after` a line
+    /// each; gives the number of those who were there. `None`, and nothing done, where
+    /// there may be too many.
+    pub(crate) fn take_all(
+        &mut self,
+        place: Place<'_>,
+        parts: &[(&Listed, u64)],
+    ) -> Option<Result<u64, DataError>> {
+        let names: Vec<&Batch> = parts.iter().map(|(listed, _)| &listed.names).collect();
+        let mut next = u32::try_from(self.table.len()).ok()?;
+        let repeats = self.table.intern_all(&names)?.repeats;
+        let mut repeated = repeats.iter().peekable();
+        let mut known = Vec::with_capacity(repeats.len());
+        let mut position = 0;
+        for &(listed, after) in parts {
+            let count = u32::try_from(listed.lines.len()).unwrap_or(u32::MAX);
+            if repeated
+                .peek()
+                .is_none_or(|(of, _)| *of >= position + count)
+            {
+                // Nobody in it was there: by far the most parts of a list.
+                self.lines
+                    .extend(listed.lines.iter().map(|line| after + line));
+                let spellings = listed.spellings.iter();
+                self.spellings
+                    .extend(spellings.map(|(at, as_is)| (next + at, as_is.clone())));
+                (position, next) = (position + count, next + count);
+                continue;
+            }
+            let mut spellings = listed.spellings.iter().peekable();
+            for (at, line) in (0..).zip(&listed.lines) {
+                let spelling = spellings.next_if(|(of, _)| *of == at);
+                match repeated.next_if(|(of, _)| *of == position) {
+                    Some(&(_, index)) => known.push((listed, at, after + line, index)),
+                    None => {
+                        self.lines.push(after + line);
+                        self.spellings
+                            .extend(spelling.map(|(_, as_is)| (next, as_is.clone())));
+                        next += 1;
+                    }
+                }
+                position += 1;
+            }
+        }
+        let alike = known.par_iter().map(|&(listed, at, line, index)| {
+            let normal = || listed.names.name(at as usize);
+            let written = spelling(&listed.spellings, at).unwrap_or_else(normal);
+            let first_line = self.lines.get(index as usize).copied().unwrap_or_default();
+            self.expect_alike(Place { line, ..place }, (index, first_line), written)
+        });
+        // The first line that is wrong, whichever thread finds one first.
+        let wrong = alike.find_map_first(Result::err);
+        Some(wrong.map_or(Ok(repeats.len() as u64), Err))
     }
 
     /// What is odd about all of them; refused where somebody is there twice for certain.

@@ -13,14 +13,16 @@ use crate::columns::{self, Role};
 use crate::limits::Limits;
 use crate::normalise::Users;
 use crate::ratings::reading;
+use crate::roster_parts;
 use crate::source::{Source, open};
 use crate::table::{Layout, Table};
+use crate::table_parts::Cut;
 use crate::{
     Column, DataError, Delimiter, Header, IdRule, IdTable, LinkSet, MAX_DECOMPRESSED_BYTES,
     MAX_ROWS, RatingSet, Reading,
 };
 
-const USER: usize = 0;
+pub(crate) const USER: usize = 0;
 
 /// How a list of users is to be read. The default takes the column that is named so, or the only
 /// one.
@@ -122,6 +124,18 @@ impl Roster {
         source: Source<'_>,
         options: &RosterOptions,
     ) -> Result<Self, DataError> {
+        let cut = Cut::default();
+        Self::read_with(name, source, options, |table, users, report| {
+            roster_parts::take_all(table, users, report, cut)
+        })
+    }
+
+    fn read_with(
+        name: &Path,
+        source: Source<'_>,
+        options: &RosterOptions,
+        take_all: impl FnOnce(&mut Table<'_>, &mut Users, &mut RosterReport) -> Result<(), DataError>,
+    ) -> Result<Self, DataError> {
         let roles = options.roles();
         let layout = Layout {
             delimiter: options.delimiter,
@@ -132,12 +146,7 @@ impl Roster {
         table.place(roles.to_vec(), false)?;
         let mut users = Users::new(options.ids);
         let mut report = RosterReport::default();
-        while table.advance()? {
-            report.rows += 1;
-            let before = users.len();
-            users.take(table.at(USER), table.raw(USER)?)?;
-            report.duplicates_merged += u64::from(users.len() == before);
-        }
+        take_all(&mut table, &mut users, &mut report)?;
         if users.len() == 0 {
             return Err(DataError::Empty {
                 file: name.to_path_buf(),
@@ -189,6 +198,10 @@ impl LinkSet {
         self
     }
 }
+
+#[cfg(test)]
+#[path = "roster_tests.rs"]
+mod parts_tests;
 
 #[cfg(test)]
 mod tests {

@@ -83,7 +83,7 @@ impl Place<'_> {
     }
 }
 
-enum Rows<'a> {
+pub(crate) enum Rows<'a> {
     Text(TextRows<'a>),
     Json(JsonRows<'a>),
     Parquet(Box<ParquetRows>),
@@ -91,19 +91,21 @@ enum Rows<'a> {
 
 /// Rows of selected fields, with their line numbers; Parquet counts rows from 1.
 pub(crate) struct Table<'a> {
-    file: PathBuf,
-    rows: Rows<'a>,
-    limits: Limits,
-    layout: Layout,
-    roles: Vec<Role>,
+    pub(crate) file: PathBuf,
+    pub(crate) rows: Rows<'a>,
+    pub(crate) limits: Limits,
+    pub(crate) layout: Layout,
+    pub(crate) roles: Vec<Role>,
     /// Where the fields of `roles` stand in a record.
-    places: Vec<Option<usize>>,
+    pub(crate) places: Vec<Option<usize>>,
     /// Columns that nothing names and that must therefore say nothing.
-    must_be_empty: bool,
+    pub(crate) must_be_empty: bool,
     /// A third column may also be 1 throughout.
-    ones_allowed: bool,
-    read: u64,
-    bytes: u64,
+    pub(crate) ones_allowed: bool,
+    /// Rows.
+    pub(crate) read: u64,
+    /// Bytes of their fields.
+    pub(crate) bytes: u64,
 }
 
 impl<'a> Table<'a> {

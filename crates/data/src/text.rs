@@ -17,6 +17,12 @@ const LOOKED_AT: usize = 256;
 pub(crate) struct Lines<'a> {
     file: PathBuf,
     reader: BufReader<Box<dyn Read + 'a>>,
+    /// Read ahead of everything in `reader`.
+    ahead: Cursor<Vec<u8>>,
+    /// So many bytes of `ahead` are to be read line by line.
+    by_line: usize,
+    /// What reading on from `ahead` came to.
+    failed: Option<Error>,
     line: u64,
     /// The last line ended in CR, so that an LF belongs to it.
     after_cr: bool,
@@ -29,12 +35,113 @@ impl<'a> Lines<'a> {
         source: Box<dyn Read + 'a>,
     ) -> std::result::Result<Self, DataError> {
         let decoded = decoded(source).map_err(|source| explain(file, 0, source))?;
-        Ok(Self {
+        Ok(Self::of(file, decoded))
+    }
+
+    /// The lines of what is UTF-8, if it is text.
+    pub(crate) fn of(file: &Path, source: Box<dyn Read + 'a>) -> Self {
+        Self {
             file: file.to_path_buf(),
-            reader: BufReader::with_capacity(1 << 16, decoded),
+            reader: BufReader::with_capacity(1 << 16, source),
+            ahead: Cursor::default(),
+            by_line: 0,
+            failed: None,
             line: 0,
             after_cr: false,
-        })
+        }
+    }
+
+    /// Lines read.
+    pub(crate) fn read(&self) -> u64 {
+        self.line
+    }
+
+    /// Puts whole lines, some `least` bytes or all that are left, into `block`. False where the next
+    /// line is to be read by itself: at the end, before what cannot be read, where a line is longer
+    /// than that or ends in CR alone, and in what was [put back](Self::put_back).
+    pub(crate) fn block(&mut self, block: &mut Vec<u8>, least: usize) -> bool {
+        block.clear();
+        if self.by_line > 0 || self.failed.is_some() || !self.skip_lf() {
+            return false;
+        }
+        let ahead = usize::try_from(self.ahead.position()).unwrap_or(usize::MAX);
+        block.extend_from_slice(self.ahead.get_ref().get(ahead..).unwrap_or_default());
+        self.ahead = Cursor::default();
+        let wanted = least.saturating_sub(block.len());
+        block.reserve_exact(wanted);
+        let filled = (&mut self.reader).take(wanted as u64).read_to_end(block);
+        let end = match filled {
+            // The last line may have no end.
+            Ok(read) if read < wanted => block.len(),
+            Ok(_) => {
+                let last = block.iter().rposition(|byte| *byte == b'\n');
+                last.map_or(0, |last| last + 1)
+            }
+            Err(source) => {
+                self.failed = Some(source);
+                0
+            }
+        };
+        self.ahead = Cursor::new(block.split_off(end));
+        self.by_line = match end {
+            0 => self.ahead.get_ref().len(),
+            _ => 0,
+        };
+        end > 0
+    }
+
+    /// Counts the lines of a block as read.
+    pub(crate) fn passed(&mut self, lines: u64) {
+        self.line += lines;
+    }
+
+    /// The block last read is to be read line by line.
+    pub(crate) fn put_back(&mut self, block: &[u8]) {
+        self.by_line = block.len();
+        self.ahead = Cursor::new([block, self.ahead.get_ref()].concat());
+    }
+
+    /// Passes over an LF that belongs to the last line; false where what follows cannot be read.
+    fn skip_lf(&mut self) -> bool {
+        if !self.after_cr {
+            return true;
+        }
+        match self.fill_buf().map(|available| available.first().copied()) {
+            Ok(first) => {
+                self.after_cr = false;
+                if first == Some(b'\n') {
+                    self.consume(1);
+                }
+                true
+            }
+            Err(source) => {
+                self.failed = Some(source);
+                false
+            }
+        }
+    }
+
+    fn fill_buf(&mut self) -> Result<&[u8]> {
+        if self.is_ahead() {
+            return self.ahead.fill_buf();
+        }
+        match self.failed.take() {
+            Some(source) => Err(source),
+            None => self.reader.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        if self.is_ahead() {
+            self.ahead.consume(bytes);
+            self.by_line = self.by_line.saturating_sub(bytes);
+        } else {
+            self.reader.consume(bytes);
+        }
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.ahead.position() < self.ahead.get_ref().len() as u64
     }
 
     /// Puts the next line, without its end, into `line` and gives its number.
@@ -58,15 +165,18 @@ impl<'a> Lines<'a> {
     fn next_bytes(&mut self, line: &mut Vec<u8>) -> std::result::Result<bool, DataError> {
         let mut begun = false;
         loop {
-            let filled = self.reader.fill_buf();
-            let available = filled.map_err(|source| explain(&self.file, self.line, source))?;
+            let after_cr = self.after_cr;
+            let available = match self.fill_buf() {
+                Ok(available) => available,
+                Err(source) => return Err(explain(&self.file, self.line, source)),
+            };
             if available.is_empty() {
                 self.line += u64::from(begun);
                 return Ok(begun);
             }
-            let after_cr = std::mem::take(&mut self.after_cr);
             if after_cr && available.starts_with(b"\n") {
-                self.reader.consume(1);
+                self.after_cr = false;
+                self.consume(1);
                 continue;
             }
             begun = true;
@@ -74,9 +184,10 @@ impl<'a> Lines<'a> {
                 .iter()
                 .position(|byte| matches!(byte, b'\n' | b'\r'));
             line.extend_from_slice(&available[..end.unwrap_or(available.len())]);
-            self.after_cr = end.is_some_and(|end| available[end] == b'\r');
+            let ends_in_cr = end.is_some_and(|end| available[end] == b'\r');
             let used = end.map_or(available.len(), |end| end + 1);
-            self.reader.consume(used);
+            self.after_cr = ends_in_cr;
+            self.consume(used);
             if line.len() > MAX_ROW_BYTES {
                 return Err(DataError::RowTooLong {
                     file: self.file.clone(),

@@ -52,6 +52,14 @@ impl<'a> Ahead<'a> {
             .last()
     }
 
+    /// A part of the lines of another.
+    fn part(file: &Path, text: &'a [u8]) -> Self {
+        Self {
+            lines: Lines::of(file, Box::new(text)),
+            ahead: VecDeque::new(),
+        }
+    }
+
     /// Puts the next line into `line` and gives its number.
     pub(crate) fn next(&mut self, line: &mut String) -> Result<Option<u64>, DataError> {
         match self.ahead.pop_front() {
@@ -68,6 +76,13 @@ impl<'a> Ahead<'a> {
 pub(crate) fn is_row(line: &str) -> bool {
     let line = line.trim_start();
     !line.is_empty() && !line.starts_with(['#', '%'])
+}
+
+/// What parts of a text share.
+pub(crate) struct WholeRows {
+    delimiter: Delimiter,
+    ragged: bool,
+    width: Option<(usize, u64)>,
 }
 
 /// Rows of fields.
@@ -125,6 +140,54 @@ impl<'a> TextRows<'a> {
 
     pub(crate) fn record(&self) -> &Record {
         self.splitter.record()
+    }
+
+    /// Lines that whole rows stand in, once the first row has been read: [`Lines::block`].
+    pub(crate) fn block(&mut self, block: &mut Vec<u8>, least: usize) -> bool {
+        let begun = self.width.is_some() && self.lines.ahead.is_empty();
+        begun && self.lines.lines.block(block, least)
+    }
+
+    /// The block last read is to be read row by row.
+    pub(crate) fn put_back(&mut self, block: &[u8]) {
+        self.lines.lines.put_back(block);
+    }
+
+    /// What is needed to read a part of a block.
+    pub(crate) fn as_whole(&self) -> WholeRows {
+        WholeRows {
+            delimiter: self.delimiter,
+            ragged: self.ragged,
+            width: self.width,
+        }
+    }
+
+    /// The rows of a part of a block, whose lines count from 1.
+    pub(crate) fn part(file: &Path, text: &'a [u8], whole: &WholeRows) -> Self {
+        Self {
+            file: file.to_path_buf(),
+            lines: Ahead::part(file, text),
+            text: String::new(),
+            splitter: Splitter::new(whole.delimiter),
+            delimiter: whole.delimiter,
+            names: None,
+            header_ahead: false,
+            ragged: whole.ragged,
+            width: whole.width,
+            line: 0,
+            comments: 0,
+            comments_like_rows: 0,
+        }
+    }
+
+    /// Lines that a part has.
+    pub(crate) fn lines_read(&self) -> u64 {
+        self.lines.lines.read()
+    }
+
+    /// Counts the lines of a part that has been read.
+    pub(crate) fn passed(&mut self, lines: u64) {
+        self.lines.lines.passed(lines);
     }
 
     /// The line on which the row last read begins.

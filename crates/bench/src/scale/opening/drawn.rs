@@ -22,8 +22,9 @@ const COMMUNITIES: u32 = 64;
 const LINKS_AT_ONCE: usize = 1 << 20;
 /// Larger than any number of users, and prime: multiplying by it gives another order of all.
 const PRIME: u64 = 4_294_967_311;
-/// Bytes of a roster that are made at a time.
-const TEXT_BYTES: usize = 1 << 16;
+/// Users of a roster who are written at a time, and by one thread.
+const WRITTEN_AT_ONCE: u32 = 1 << 14;
+const WRITTEN_BY_ONE: u32 = 1 << 10;
 
 /// A platform's list of users as the bytes of a file.
 pub(super) struct RosterText {
@@ -49,14 +50,19 @@ impl RosterText {
 impl Read for RosterText {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         if self.read == self.text.len() {
-            self.text.clear();
+            let first = self.next;
+            self.next = self.users.min(first.saturating_add(WRITTEN_AT_ONCE));
+            let parts: Vec<u32> = (first..self.next)
+                .step_by(WRITTEN_BY_ONE as usize)
+                .collect();
+            let parts = parts.into_par_iter().map(|part| {
+                let users = part..self.next.min(part.saturating_add(WRITTEN_BY_ONE));
+                let number = |row| number(self.party, self.users, row);
+                let lines = users.map(|row| format!("user-{:08}@example.org\n", number(row)));
+                lines.collect::<String>().into_bytes()
+            });
+            self.text = parts.collect::<Vec<Vec<u8>>>().concat();
             self.read = 0;
-            while self.next < self.users && self.text.len() < TEXT_BYTES {
-                let user = number(self.party, self.users, self.next);
-                self.text
-                    .extend(format!("user-{user:08}@example.org\n").as_bytes());
-                self.next += 1;
-            }
         }
         let read = (&self.text[self.read..]).read(into)?;
         self.read += read;
