@@ -1,7 +1,15 @@
 //! What P0 tells P1 at the end: which ids are common, and that it could know.
 
+use rayon::prelude::*;
+use zeroize::Zeroizing;
+
 use crate::session::{PsiSession, Sizes};
 use crate::{MAX_CHUNK_BYTES, PsiError};
+
+/// Bytes of the last half of a tag.
+const HALF_BYTES: usize = 16;
+/// Halves that are hashed together.
+const HALVES_AT_ONCE: usize = 1 << 16;
 
 /// The claims as they cross: a bit for each of P0's places (of Diffie-Hellman's form alone), then
 /// of P1's, least significant first, padding bits zero; then the proof.
@@ -23,8 +31,8 @@ impl Claims {
             set(&mut bytes[offset..], *social);
         }
         pairs.sort_unstable();
-        let tags = pairs.iter().map(|pair| &tags[pair.1 as usize][16..]);
-        let proof = prove(session, tags);
+        let half = |claim: usize| &tags[pairs[claim].1 as usize][16..];
+        let proof = prove(session, pairs.len(), half);
         let at = bytes.len() - 32;
         bytes[at..].copy_from_slice(proof.as_bytes());
         Self(bytes)
@@ -57,8 +65,8 @@ impl Claims {
                 what: "both sides' numbers of common ids differ",
             });
         }
-        let tags = rating.iter().map(|place| &tags[*place as usize][16..]);
-        let expected = prove(session, tags);
+        let half = |claim: usize| &tags[rating[claim] as usize][16..];
+        let expected = prove(session, rating.len(), half);
         // BLAKE3's hashes compare in constant time.
         if expected != *proof {
             return Err(PsiError::Unproven);
@@ -73,14 +81,23 @@ impl Claims {
 }
 
 /// Over the last halves of the claimed ids' tags, in an order that both know: labels are first
-/// halves.
+/// halves. Computes on all cores.
 pub(crate) fn prove<'a>(
     session: &PsiSession,
-    halves: impl Iterator<Item = &'a [u8]>,
+    claims: usize,
+    half: impl Fn(usize) -> &'a [u8] + Sync,
 ) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_keyed(&session.proof_key);
-    for half in halves {
-        hasher.update(half);
+    let mut halves = Zeroizing::new(vec![0; HALF_BYTES * claims.min(HALVES_AT_ONCE)]);
+    for first in (0..claims).step_by(HALVES_AT_ONCE) {
+        let count = HALVES_AT_ONCE.min(claims - first);
+        let halves = &mut halves[..HALF_BYTES * count];
+        halves
+            .par_chunks_exact_mut(HALF_BYTES)
+            .with_min_len(1 << 10)
+            .enumerate()
+            .for_each(|(claim, into)| into.copy_from_slice(half(first + claim)));
+        hasher.update_rayon(halves);
     }
     hasher.finalize()
 }
@@ -118,5 +135,6 @@ pub(crate) fn places(bits: &[u8], size: u32) -> Result<Vec<u32>, PsiError> {
             what: "a padding bit is set",
         });
     }
-    Ok((0..size).filter(is_set).collect())
+    let places = (0..size).into_par_iter().with_min_len(1 << 12);
+    Ok(places.filter(is_set).collect())
 }

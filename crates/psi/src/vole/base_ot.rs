@@ -9,6 +9,7 @@ use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use rand::RngCore;
 use rand_chacha::ChaCha20Rng;
+use rayon::prelude::*;
 use s3rec_algebra::Seed;
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::{Zeroize, Zeroizing};
@@ -76,25 +77,29 @@ pub(super) fn choose(
     random: &mut ChaCha20Rng,
 ) -> (Choosing, Vec<u8>) {
     let mut secrets = Zeroizing::new(Vec::with_capacity(choices.len()));
-    let mut requests = Vec::with_capacity(choices.len());
-    for (index, choice) in choices.iter().enumerate() {
-        let choice = Choice::from(*choice);
-        let secret = scalar(random);
+    let mut others = Vec::with_capacity(choices.len());
+    for _ in choices.iter() {
+        secrets.push(scalar(random));
         let mut wide = [0; 64];
         random.fill_bytes(&mut wide);
-        let other = RistrettoPoint::from_uniform_bytes(&wide);
+        others.push(wide);
+    }
+    let drawn = choices.par_iter().zip(secrets.par_iter()).zip(&others);
+    let requests = drawn.enumerate().map(|(index, ((choice, secret), wide))| {
+        let choice = Choice::from(*choice);
+        let other = RistrettoPoint::from_uniform_bytes(wide);
         let encoded = other.compress().to_bytes();
         let mask = RistrettoPoint::conditional_select(
             &hash_to_group(keys, index, 0, &encoded),
             &hash_to_group(keys, index, 1, &encoded),
             choice,
         );
-        let chosen = RistrettoPoint::mul_base(&secret) - mask;
+        let chosen = RistrettoPoint::mul_base(secret) - mask;
         let (mut first, mut second) = (chosen, other);
         RistrettoPoint::conditional_swap(&mut first, &mut second, choice);
-        requests.push([first.compress().to_bytes(), second.compress().to_bytes()]);
-        secrets.push(secret);
-    }
+        [first.compress().to_bytes(), second.compress().to_bytes()]
+    });
+    let requests: Vec<[Encoded; 2]> = requests.collect();
     let bytes = requests.as_flattened().as_flattened().to_vec();
     let choosing = Choosing {
         choices,
@@ -109,17 +114,17 @@ impl Choosing {
     pub(super) fn receive(self, keys: &Keys, answers: &[Encoded]) -> Result<Vec<Seed>, PsiError> {
         let transfers = self
             .choices
-            .iter()
-            .zip(self.secrets.iter())
+            .par_iter()
+            .zip(self.secrets.par_iter())
             .zip(&self.requests);
-        transfers
-            .zip(answers)
-            .enumerate()
-            .map(|(index, (((choice, secret), request), answer))| {
+        let seeds = transfers.zip(answers).enumerate().map(
+            |(index, (((choice, secret), request), answer))| {
                 let shared = secret * decode(answer, index as u64)?;
                 Ok(seed(keys, (index, *choice), &shared, request, answer))
-            })
-            .collect()
+            },
+        );
+        // Of several that are improper the first is named.
+        seeds.collect::<Vec<_>>().into_iter().collect()
     }
 }
 
@@ -131,15 +136,17 @@ pub(super) fn answer(
 ) -> Result<Vec<([Seed; 2], Encoded)>, PsiError> {
     let (points, _) = requests.as_chunks::<POINT_BYTES>();
     let (requests, _) = points.as_chunks::<2>();
-    let answered = requests.iter().enumerate().map(|(index, request)| {
-        let secret = Zeroizing::new(scalar(random));
-        let answer = RistrettoPoint::mul_base(&secret).compress().to_bytes();
+    let mut secrets = Zeroizing::new(Vec::with_capacity(requests.len()));
+    secrets.extend(requests.iter().map(|_| scalar(random)));
+    let both = requests.par_iter().zip(secrets.par_iter()).enumerate();
+    let answered = both.map(|(index, (request, secret))| {
+        let answer = RistrettoPoint::mul_base(secret).compress().to_bytes();
         let position = 2 * index as u64;
         let first = decode(&request[0], position)?;
         let second = decode(&request[1], position + 1)?;
         let shared = [
-            *secret * (first + hash_to_group(keys, index, 0, &request[1])),
-            *secret * (second + hash_to_group(keys, index, 1, &request[0])),
+            secret * (first + hash_to_group(keys, index, 0, &request[1])),
+            secret * (second + hash_to_group(keys, index, 1, &request[0])),
         ];
         let seeds = [
             seed(keys, (index, 0), &shared[0], request, &answer),
@@ -147,7 +154,7 @@ pub(super) fn answer(
         ];
         Ok((seeds, answer))
     });
-    answered.collect()
+    answered.collect::<Vec<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,12 @@ use zeroize::Zeroizing;
 /// A tag: its first bytes are the label.
 pub(super) type Tag = [u8; 32];
 
+/// Stretches of slots that threads fill, at most, and the least slots of one.
+const STRETCHES: usize = 64;
+const LEAST_STRETCH: usize = 1 << 10;
+/// Tags that one thread sorts by stretches.
+const SORTED_BY_ONE: u32 = 1 << 14;
+
 /// Tags by their labels: open addressing, at most half full.
 pub(super) struct Index {
     label_bytes: usize,
@@ -25,15 +31,61 @@ impl Index {
             slots: vec![0; slots],
             shift: u64::BITS - slots.trailing_zeros(),
         };
-        for (number, tag) in (1_u64..).zip(index.tags.iter()) {
-            let key = key(&tag[..label_bytes]);
+        for number in index.fill_stretches() {
+            let key = index.key(number);
             let mut at = index.first(key);
             while index.slots[at] != 0 {
                 at = (at + 1) % slots;
             }
-            index.slots[at] = key << 32 | number;
+            index.slots[at] = slot(key, number);
         }
         index
+    }
+
+    /// Puts every tag into its stretch of the slots, each filled by one thread in the tags' order;
+    /// gives those that found no free slot before its end, in their order.
+    fn fill_stretches(&mut self) -> Vec<u32> {
+        let mut slots = std::mem::take(&mut self.slots);
+        let stretch = (slots.len() / STRETCHES)
+            .max(LEAST_STRETCH)
+            .min(slots.len());
+        let stretches = slots.len() / stretch;
+        let this = &*self;
+        // Tags are at most 2^24.
+        let count = u32::try_from(this.tags.len()).unwrap_or(u32::MAX);
+        let parts = (0..count.div_ceil(SORTED_BY_ONE))
+            .into_par_iter()
+            .map(|part| {
+                let first = part * SORTED_BY_ONE;
+                let mut sorted = vec![Vec::new(); stretches];
+                for number in first..count.min(first + SORTED_BY_ONE) {
+                    sorted[this.first(this.key(number)) / stretch].push(number);
+                }
+                sorted
+            });
+        let parts: Vec<Vec<Vec<u32>>> = parts.collect();
+        let filled = slots.par_chunks_mut(stretch).enumerate();
+        let left = filled.flat_map_iter(|(place, slots)| {
+            let numbers = parts.iter().flat_map(move |part| &part[place]);
+            let mut left = Vec::new();
+            for &number in numbers {
+                let key = this.key(number);
+                let from = this.first(key) - place * stretch;
+                match slots[from..].iter_mut().find(|slot| **slot == 0) {
+                    Some(free) => *free = slot(key, number),
+                    None => left.push(number),
+                }
+            }
+            left
+        });
+        let mut left: Vec<u32> = left.collect();
+        left.sort_unstable();
+        self.slots = slots;
+        left
+    }
+
+    fn key(&self, number: u32) -> u64 {
+        key(&self.tag(number)[..self.label_bytes])
     }
 
     /// The tag whose number is given.
@@ -70,6 +122,10 @@ impl Index {
         let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         usize::try_from(mixed >> self.shift).unwrap_or(0)
     }
+}
+
+fn slot(key: u64, number: u32) -> u64 {
+    key << 32 | (u64::from(number) + 1)
 }
 
 fn key(label: &[u8]) -> u64 {
@@ -109,6 +165,40 @@ mod tests {
         }
         let none = Index::new(5, Zeroizing::new(Vec::new()));
         assert_eq!(none.find(&[1; 10]), [None, None]);
+    }
+
+    /// Whichever stretch a tag falls into, and where one is full to its end.
+    #[test]
+    fn many_labels_are_found_in_any_stretch() {
+        let mut state = 7_u64;
+        let mut draw = || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            state >> 20
+        };
+        for count in [3_000_u32, 70_000, 140_000] {
+            let mut tags: Vec<Tag> = (0..count).map(|_| tag(0, 1)).collect();
+            for tag in &mut tags {
+                tag[..8].copy_from_slice(&draw().to_le_bytes());
+            }
+            // A crowd at the end of a stretch, and one at the end of all: they go on behind it.
+            let empty = Index::new(8, Zeroizing::new(tags.clone()));
+            let stretch = (empty.slots.len() / STRETCHES).max(LEAST_STRETCH);
+            for end in [stretch - 2, empty.slots.len() - 2] {
+                let at = (0_u64..).filter(|key| empty.first(*key) == end);
+                for (tag, key) in tags.iter_mut().rev().zip(at.take(20)) {
+                    tag[..8].copy_from_slice(&key.to_le_bytes());
+                }
+                let index = Index::new(8, Zeroizing::new(tags.clone()));
+                let labels: Vec<u8> = tags.iter().flat_map(|tag| tag[..8].to_vec()).collect();
+                let mut first = std::collections::HashMap::new();
+                for (number, tag) in (0..).zip(&tags) {
+                    first.entry(tag).or_insert(number);
+                }
+                let expected: Vec<_> = tags.iter().map(|tag| first.get(tag).copied()).collect();
+                assert!(index.find(&labels) == expected, "{count}");
+                assert_eq!(index.find(&[0xff; 8]), [None]);
+            }
+        }
     }
 
     #[test]

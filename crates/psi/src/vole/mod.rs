@@ -69,6 +69,7 @@ mod keys;
 mod layout;
 mod okvs;
 pub mod pair;
+mod peel;
 pub mod rating;
 pub mod social;
 mod tree;

@@ -18,10 +18,13 @@
 //! them away; this half is such an extrapolation, as in the paper, not a proof. Raghuraman and
 //! Rindal's own fit for 2^-40 asks for less at every size. A failure is said to the caller, who begins again with a new session.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
 use super::code::{Row, add};
+use super::peel::{LEAST_SHARED, peel};
 use crate::PsiError;
 use crate::group::IdHash;
 
@@ -54,7 +57,7 @@ fn dense_bits(id: &IdHash) -> u64 {
     word(id, 8)
 }
 
-fn places(id: &IdHash, segment: u32) -> [usize; 3] {
+pub(super) fn places(id: &IdHash, segment: u32) -> [usize; 3] {
     let mut first = 0;
     let mut from = 16;
     std::array::from_fn(|_| {
@@ -67,13 +70,6 @@ fn places(id: &IdHash, segment: u32) -> [usize; 3] {
     })
 }
 
-/// A sparse place while peeling: how many equations are left there, and the sum of their numbers.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    left: u32,
-    equations: u32,
-}
-
 /// The vector in which each id looks up its value, in the first of `length` places. Free places
 /// are zero: it is sent masked.
 pub(super) fn encode(
@@ -82,11 +78,11 @@ pub(super) fn encode(
     length: usize,
 ) -> Result<Zeroizing<Vec<u64>>, PsiError> {
     let sparse = 3 * segment as usize;
-    let peeled = peel(ids, segment, &mut sparse_places(ids, segment));
+    let peeled = peel(ids, segment);
     let mut vector = Zeroizing::new(vec![0; length.max(sparse + DENSE)]);
-    if peeled.len() < ids.len() {
+    if peeled.equations.len() < ids.len() {
         let mut in_core = vec![true; ids.len()];
-        for (equation, _) in &peeled {
+        for (equation, _) in &peeled.equations {
             in_core[*equation as usize] = false;
         }
         let core: Vec<&IdHash> = ids
@@ -98,62 +94,37 @@ pub(super) fn encode(
         solve(&core, segment, &mut vector)?;
     }
     let dense = Dense::new(&vector[sparse..sparse + DENSE], 0, |a, b| a ^ b);
-    for (equation, pivot) in peeled.iter().rev() {
-        let id = &ids[*equation as usize];
+    let value_at = |vector: &[u64], equation: u32| {
+        let id = &ids[equation as usize];
         let places = places(id, segment);
-        let others = places.iter().fold(0, |sum, place| sum ^ vector[*place]);
         // The pivot's own is still zero.
-        vector[*pivot as usize] = value(id) ^ others ^ dense.sum(dense_bits(id));
-    }
-    Ok(vector)
-}
-
-/// All equations at their places.
-fn sparse_places(ids: &[IdHash], segment: u32) -> Vec<Place> {
-    let mut table = vec![Place::default(); 3 * segment as usize];
-    for (equation, id) in (0_u32..).zip(ids) {
-        for place in places(id, segment) {
-            table[place].left += 1;
-            table[place].equations ^= equation;
+        let others = places.iter().fold(0, |sum, place| sum ^ vector[*place]);
+        value(id) ^ others ^ dense.sum(dense_bits(id))
+    };
+    let most = peeled.rounds.iter().map(Range::len).max();
+    let mut values = Zeroizing::new(Vec::with_capacity(most.unwrap_or_default()));
+    for round in peeled.rounds.iter().rev() {
+        // None of a round stands at another's pivot.
+        let round = &peeled.equations[round.clone()];
+        let value = |(equation, _): &(u32, u32)| value_at(&vector, *equation);
+        match round.len() {
+            0..LEAST_SHARED => {
+                values.clear();
+                values.extend(round.iter().map(value));
+            }
+            _ => round.par_iter().map(value).collect_into_vec(&mut values),
+        }
+        for ((_, pivot), value) in round.iter().zip(values.iter()) {
+            vector[*pivot as usize] = *value;
         }
     }
-    table
+    Ok(vector)
 }
 
 /// How many equations are left when no more can be taken off.
 #[cfg(test)]
 pub(super) fn core_size(ids: &[IdHash], segment: u32) -> usize {
-    ids.len() - peel(ids, segment, &mut sparse_places(ids, segment)).len()
-}
-
-/// Takes off, one after the other, equations that are alone at a place: (equation, place).
-fn peel(ids: &[IdHash], segment: u32, table: &mut [Place]) -> Vec<(u32, u32)> {
-    let mut peeled = Vec::with_capacity(ids.len());
-    let mut alone: Vec<u32> = (0_u32..)
-        .zip(table.iter())
-        .filter(|(_, place)| place.left == 1)
-        .map(|(index, _)| index)
-        .collect();
-    while let Some(pivot) = alone.pop() {
-        let Place {
-            left: 1,
-            equations: equation,
-        } = table[pivot as usize]
-        else {
-            continue;
-        };
-        peeled.push((equation, pivot));
-        for place in places(&ids[equation as usize], segment) {
-            let entry = &mut table[place];
-            entry.left -= 1;
-            entry.equations ^= equation;
-            if entry.left == 1 {
-                // Places are below 2^26.
-                alone.extend(u32::try_from(place));
-            }
-        }
-    }
-    peeled
+    ids.len() - peel(ids, segment).equations.len()
 }
 
 /// An equation of the core: its places among the core's, then its dense bits; and its value.
@@ -306,12 +277,13 @@ pub(super) fn hash_ids<'a>(
     }
     let hash = |id: &&str| *blake3::keyed_hash(key, id.as_bytes()).as_bytes();
     let hashes: Vec<IdHash> = names.par_iter().map(hash).collect();
-    let mut heads: Vec<(u64, u32)> = hashes.iter().map(value).zip(0..).collect();
+    let heads = (0..announced).into_par_iter().zip(&hashes);
+    let mut heads: Vec<(u64, u32)> = heads.map(|(index, id)| (value(id), index)).collect();
     heads.par_sort_unstable();
     let same = |pair: &[(u64, u32)]| {
         pair[0].0 == pair[1].0 && hashes[pair[0].1 as usize] == hashes[pair[1].1 as usize]
     };
-    match heads.windows(2).any(same) {
+    match heads.par_windows(2).any(same) {
         true => Err(PsiError::OwnDuplicate),
         false => Ok(hashes),
     }

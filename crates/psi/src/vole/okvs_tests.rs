@@ -25,6 +25,15 @@ fn look_up(vector: &[u64], id: &IdHash, segment: u32) -> u64 {
     okvs::Lookup::new(&rows, segment).sum(id)[0]
 }
 
+/// As [`look_up`], without laying rows out for every id.
+fn look_up_in(vector: &[u64], id: &IdHash, segment: u32) -> u64 {
+    let sparse = okvs::places(id, segment).map(|place| vector[place]);
+    let dense = u64::from_le_bytes(id[8..16].try_into().unwrap());
+    let dense = (0..DENSE).filter(|bit| dense >> bit & 1 == 1);
+    let dense = dense.fold(0, |sum, bit| sum ^ vector[3 * segment as usize + bit]);
+    sparse.iter().fold(dense, |sum, value| sum ^ value)
+}
+
 #[test]
 fn every_id_looks_its_value_up() {
     let mut random = ChaCha20Rng::from_seed([1; 32]);
@@ -35,6 +44,36 @@ fn every_id_looks_its_value_up() {
         assert_eq!(vector.len(), 3 * segment as usize + DENSE + 5);
         for id in &ids {
             assert_eq!(look_up(&vector, id, segment), okvs::value(id), "of {count}");
+        }
+    }
+}
+
+/// Many are encoded in rounds: every id looks its value up, and how threads take turns does not matter.
+#[test]
+fn many_ids_are_encoded_alike_by_any_number_of_threads() {
+    let mut random = ChaCha20Rng::from_seed([6; 32]);
+    for (count, short) in [(20_000, 0), (20_000, 3), (60_000, 0)] {
+        let mut ids = ids(count, &mut random);
+        // A small core: two at the same places.
+        let of_one = ids[7];
+        ids[9_999][16..].copy_from_slice(&of_one[16..]);
+        let segment = segment(u32::try_from(count).unwrap()) - short;
+        let length = 3 * segment as usize + DENSE;
+        let by = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let encode = || okvs::encode(&ids, segment, length).unwrap();
+            pool.build().unwrap().install(encode)
+        };
+        let vector = by(1);
+        for threads in [2, 3, 8] {
+            assert!(*by(threads) == *vector, "{count} by {threads}");
+        }
+        for id in &ids {
+            assert_eq!(
+                look_up_in(&vector, id, segment),
+                okvs::value(id),
+                "of {count}"
+            );
         }
     }
 }

@@ -82,10 +82,15 @@ impl RatingEncoding {
         let transfers = base_ot::answer(&self.keys, bytes, &mut random)?;
         let mut answer = Vec::with_capacity(self.layout.answer_bytes());
         let mut leaves = Vec::with_capacity(TRANSFERS / tree::DEPTH * tree::LEAVES);
-        for transfers in transfers.chunks(tree::DEPTH) {
+        let transfers = transfers.chunks(tree::DEPTH);
+        let roots = transfers.clone().map(|_| {
             let mut root = Zeroizing::new([0; 32]);
             random.fill_bytes(&mut *root);
-            let (of_tree, sums) = tree::grow(Seed::from_bytes(*root));
+            Seed::from_bytes(*root)
+        });
+        let roots: Vec<Seed> = roots.collect();
+        let trees: Vec<_> = roots.into_par_iter().map(tree::grow).collect();
+        for (transfers, (of_tree, sums)) in transfers.zip(trees) {
             leaves.extend(of_tree.into_iter().map(Some));
             for ((seeds, element), sums) in transfers.iter().zip(&sums) {
                 answer.extend_from_slice(element);
@@ -143,7 +148,9 @@ impl RatingSending {
             self.rows.reserve_exact(self.layout.groups() * GROUP);
         }
         let range = first * GROUP..(first + groups) * GROUP;
-        self.rows.resize(range.end, [0; 3]);
+        // By all cores: memory that is touched for the first time is not free.
+        self.rows
+            .par_extend(rayon::iter::repeat_n([0; 3], range.len()));
         let mut bytes = vec![0; groups * GROUP_BYTES];
         let rows = &mut self.rows[range.clone()];
         rows.par_chunks_mut(TILE_ROWS)
@@ -159,7 +166,7 @@ impl RatingSending {
                     bytes,
                 );
             });
-        self.transcript.update(&bytes);
+        self.transcript.update_rayon(&bytes);
         Some(bytes)
     }
 
@@ -280,7 +287,7 @@ impl RatingMatching {
                 expected: u64::from(self.layout.sizes().social()),
             });
         }
-        self.stream.update(bytes);
+        self.stream.update_rayon(bytes);
         let found = self.index.find(bytes);
         for (place, number) in (self.received..).zip(found) {
             let Some(number) = number else { continue };
@@ -323,11 +330,8 @@ impl RatingMatching {
         for (place, _) in &self.pairs {
             claims::set(&mut bytes, *place);
         }
-        let tags = self
-            .pairs
-            .iter()
-            .map(|(_, number)| &self.index.tag(*number)[16..]);
-        let proof = claims::prove(&self.session, tags);
+        let half = |claim: usize| &self.index.tag(self.pairs[claim].1)[16..];
+        let proof = claims::prove(&self.session, self.pairs.len(), half);
         let members = bytes.len() - 32;
         bytes[members..].copy_from_slice(proof.as_bytes());
         let rows = self.pairs.iter().map(|(_, number)| *number).collect();

@@ -58,8 +58,12 @@ pub(super) fn begin_with<'a>(
 ) -> Result<(SocialStarting, Vec<u8>), PsiError> {
     let keys = Keys::new(session);
     let hashes = okvs::hash_ids(&keys.id, sizes.social(), ids)?;
-    let mut ids: Vec<(IdHash, u32)> = hashes.into_iter().zip(0..).collect();
-    ids.shuffle(random);
+    // A permutation of numbers is as random as one of ids, and sooner done by one thread.
+    let mut order: Vec<u32> = (0..sizes.social()).collect();
+    order.shuffle(random);
+    let id = |&index: &u32| (hashes[index as usize], index);
+    let ids: Vec<(IdHash, u32)> = order.par_iter().map(id).collect();
+    drop((hashes, order));
     // Of every level, the sum of the side that the path to the hole does not take.
     // Reserved whole: growing would leave copies behind.
     let mut choices = Zeroizing::new(Vec::with_capacity(TRANSFERS));
@@ -110,21 +114,19 @@ impl SocialStarting {
             .collect();
         let pads = self.choosing.receive(&self.keys, &elements)?;
         let mut leaves = Vec::with_capacity(SYMBOLS * tree::LEAVES);
-        let trees = parts.chunks_exact(tree::DEPTH * ANSWER_BYTES / POINT_BYTES);
-        for ((hole, parts), pads) in self
-            .delta
-            .iter()
-            .zip(trees)
-            .zip(pads.chunks_exact(tree::DEPTH))
-        {
+        let parts = parts.par_chunks_exact(tree::DEPTH * ANSWER_BYTES / POINT_BYTES);
+        let trees = self.delta.par_iter().zip(parts);
+        let trees = trees.zip(pads.par_chunks_exact(tree::DEPTH));
+        let trees = trees.map(|((hole, parts), pads)| {
             let sums = std::array::from_fn(|level| {
                 let side = usize::from(tree::side(*hole, level) ^ 1);
                 let hidden = &parts[3 * level + 1 + side];
                 let pad = pads[level].expose_bytes();
                 Seed::from_bytes(std::array::from_fn(|byte| hidden[byte] ^ pad[byte]))
             });
-            leaves.extend(tree::regrow(*hole, &sums));
-        }
+            tree::regrow(*hole, &sums)
+        });
+        leaves.extend(trees.collect::<Vec<_>>().into_iter().flatten());
         Ok(SocialReceiving {
             session: self.session,
             keys: self.keys,
@@ -168,9 +170,11 @@ impl SocialReceiving {
             });
         }
         Layout::expect("columns", bytes, groups * GROUP_BYTES)?;
-        self.transcript.update(bytes);
+        self.transcript.update_rayon(bytes);
         let own = first * GROUP..(first + groups) * GROUP;
-        self.rows.resize(own.end, [0; 3]);
+        // By all cores: memory that is touched for the first time is not free.
+        self.rows
+            .par_extend(rayon::iter::repeat_n([0; 3], own.len()));
         self.rows[own]
             .par_chunks_mut(TILE_ROWS)
             .zip(bytes.par_chunks(TILE_GROUPS * GROUP_BYTES))
@@ -296,16 +300,21 @@ impl SocialLabelling {
                 .collect(),
         );
         let label_bytes = self.layout.sizes().label_bytes();
-        let bytes = tags
-            .iter()
-            .flat_map(|tag| &tag[..label_bytes])
-            .copied()
-            .collect::<Vec<u8>>();
-        self.proofs.extend(tags.iter().map(|tag| {
+        let mut bytes = vec![0; labels * label_bytes];
+        bytes
+            .par_chunks_mut(label_bytes)
+            .with_min_len(1 << 10)
+            .zip(tags.par_iter())
+            .for_each(|(label, tag)| label.copy_from_slice(&tag[..label_bytes]));
+        if self.proofs.capacity() == 0 {
+            // Public: what this party's own number of ids takes.
+            self.proofs.reserve_exact(self.ids.len());
+        }
+        self.proofs.par_extend(tags.par_iter().map(|tag| {
             let (_, last) = tag.split_at(16);
             *last.first_chunk().unwrap_or(&[0; 16])
         }));
-        self.stream.update(&bytes);
+        self.stream.update_rayon(&bytes);
         Some(bytes)
     }
 
@@ -330,7 +339,7 @@ impl SocialLabelling {
         Ok(SocialWaiting {
             session: self.session,
             layout: self.layout,
-            order: self.ids.iter().map(|(_, index)| *index).collect(),
+            order: self.ids.par_iter().map(|(_, index)| *index).collect(),
             digest: *self.stream.finalize().as_bytes(),
             proofs: self.proofs,
             claims: Vec::new(),
@@ -386,13 +395,13 @@ impl SocialWaiting {
         }
         let (members, proof) = self.claims.split_at(self.claims.len() - 32);
         let places = claims::places(members, self.layout.sizes().social())?;
-        let claimed = places.iter().map(|place| &self.proofs[*place as usize][..]);
+        let half = |claim: usize| &self.proofs[places[claim] as usize][..];
         // BLAKE3's hashes compare in constant time.
-        if claims::prove(&self.session, claimed) != *proof {
+        if claims::prove(&self.session, places.len(), half) != *proof {
             return Err(PsiError::Unproven);
         }
         let rows = places
-            .iter()
+            .par_iter()
             .map(|place| self.order[*place as usize])
             .collect();
         Ok(Common::new(&self.session, rows, &self.digest, members))
