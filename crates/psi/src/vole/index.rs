@@ -1,7 +1,8 @@
 //! P0's labels, to find P1's among.
 
 use rayon::prelude::*;
-use zeroize::Zeroizing;
+
+use super::secrets::Secrets;
 
 /// A tag: its first bytes are the label.
 pub(super) type Tag = [u8; 32];
@@ -15,7 +16,7 @@ const SORTED_BY_ONE: u32 = 1 << 14;
 /// Tags by their labels: open addressing, at most half full.
 pub(super) struct Index {
     label_bytes: usize,
-    tags: Zeroizing<Vec<Tag>>,
+    tags: Secrets<Tag>,
     /// Upper half: a part of the label; lower half: number of the tag + 1. Zero: free.
     slots: Vec<u64>,
     shift: u32,
@@ -23,7 +24,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Of labels of `label_bytes`.
-    pub(super) fn new(label_bytes: usize, tags: Zeroizing<Vec<Tag>>) -> Self {
+    pub(super) fn new(label_bytes: usize, tags: Secrets<Tag>) -> Self {
         let slots = (2 * tags.len()).next_power_of_two().max(2);
         let mut index = Self {
             label_bytes,
@@ -150,7 +151,7 @@ mod tests {
     fn labels_are_found_by_all_their_bytes() {
         for label_bytes in [5, 8, 10] {
             let tags = (0..1_000).map(|number| tag(number, 1)).collect();
-            let index = Index::new(label_bytes, Zeroizing::new(tags));
+            let index = Index::new(label_bytes, Secrets::new(tags));
             let asked = [tag(7, 1), tag(999, 1), tag(1_000, 1), tag(7, 2)];
             let labels: Vec<u8> = asked
                 .iter()
@@ -159,11 +160,11 @@ mod tests {
             assert_eq!(index.find(&labels), [Some(7), Some(999), None, None]);
         }
         // All in one of two places, as alike as the index itself tells apart.
-        let one = Index::new(10, Zeroizing::new(vec![tag(7, 1)]));
+        let one = Index::new(10, Secrets::new(vec![tag(7, 1)]));
         for rest in 2..100 {
             assert_eq!(one.find(&tag(7, rest)[..10]), [None]);
         }
-        let none = Index::new(5, Zeroizing::new(Vec::new()));
+        let none = Index::new(5, Secrets::new(Vec::new()));
         assert_eq!(none.find(&[1; 10]), [None, None]);
     }
 
@@ -181,14 +182,14 @@ mod tests {
                 tag[..8].copy_from_slice(&draw().to_le_bytes());
             }
             // A crowd at the end of a stretch, and one at the end of all: they go on behind it.
-            let empty = Index::new(8, Zeroizing::new(tags.clone()));
+            let empty = Index::new(8, Secrets::new(tags.clone()));
             let stretch = (empty.slots.len() / STRETCHES).max(LEAST_STRETCH);
             for end in [stretch - 2, empty.slots.len() - 2] {
                 let at = (0_u64..).filter(|key| empty.first(*key) == end);
                 for (tag, key) in tags.iter_mut().rev().zip(at.take(20)) {
                     tag[..8].copy_from_slice(&key.to_le_bytes());
                 }
-                let index = Index::new(8, Zeroizing::new(tags.clone()));
+                let index = Index::new(8, Secrets::new(tags.clone()));
                 let labels: Vec<u8> = tags.iter().flat_map(|tag| tag[..8].to_vec()).collect();
                 let mut first = std::collections::HashMap::new();
                 for (number, tag) in (0..).zip(&tags) {
@@ -205,7 +206,7 @@ mod tests {
     fn a_label_of_two_ids_is_the_first_ones() {
         let mut other = tag(3, 1);
         other[31] = 9;
-        let index = Index::new(10, Zeroizing::new(vec![tag(3, 1), other]));
+        let index = Index::new(10, Secrets::new(vec![tag(3, 1), other]));
         assert_eq!(index.find(&tag(3, 1)[..10]), [Some(0)]);
         assert_eq!(index.find(&tag(4, 1)[..10]), [None]);
     }

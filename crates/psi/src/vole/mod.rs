@@ -71,6 +71,7 @@ mod okvs;
 pub mod pair;
 mod peel;
 pub mod rating;
+mod secrets;
 pub mod social;
 mod tree;
 

@@ -12,6 +12,7 @@ use super::expand::{Expander, TILE_GROUPS, TILE_ROWS, places};
 use super::index::{Index, Tag};
 use super::keys::Keys;
 use super::layout::{CHUNK_GROUPS, GROUP_BYTES, Layout, TRANSFERS};
+use super::secrets::Secrets;
 use super::{base_ot, check, okvs, tree};
 use crate::claims::{self, Claims};
 use crate::group::{IdHash, entropy};
@@ -108,7 +109,7 @@ impl RatingEncoding {
             ids: self.ids,
             messages: self.messages,
             expander: Expander::new(leaves.into_iter()),
-            rows: Zeroizing::new(Vec::new()),
+            rows: Secrets::new(Vec::new()),
             transcript,
             checked: false,
         };
@@ -125,7 +126,7 @@ pub struct RatingSending {
     pub(super) messages: Zeroizing<Vec<u64>>,
     pub(super) expander: Expander,
     /// v.
-    pub(super) rows: Zeroizing<Vec<Row>>,
+    pub(super) rows: Secrets<Row>,
     transcript: blake3::Hasher,
     checked: bool,
 }
@@ -199,7 +200,7 @@ impl RatingSending {
         Ok(RatingMatching {
             session: self.session,
             layout: self.layout,
-            index: Index::new(label_bytes, Zeroizing::new(tags)),
+            index: Index::new(label_bytes, Secrets::new(tags)),
             stream: blake3::Hasher::new(),
             received: 0,
             pairs: Vec::new(),

@@ -14,6 +14,7 @@ use super::expand::{Expander, TILE_GROUPS, TILE_ROWS, multiply_add, places};
 use super::keys::Keys;
 use super::layout::{ANSWER_BYTES, CHUNK_GROUPS, GROUP_BYTES, Layout, TRANSFERS};
 use super::rating::tag;
+use super::secrets::Secrets;
 use super::{check, okvs, tree};
 use crate::claims;
 use crate::group::{IdHash, POINT_BYTES, entropy};
@@ -135,7 +136,7 @@ impl SocialStarting {
             masking: LinearMap::masking(&self.delta),
             delta: self.delta,
             expander: Expander::new(leaves.into_iter()),
-            rows: Zeroizing::new(Vec::new()),
+            rows: Secrets::new(Vec::new()),
             transcript: self.transcript,
         })
     }
@@ -151,7 +152,7 @@ pub struct SocialReceiving {
     masking: LinearMap,
     pub(super) expander: Expander,
     /// k, as far as it has come.
-    pub(super) rows: Zeroizing<Vec<Row>>,
+    pub(super) rows: Secrets<Row>,
     transcript: blake3::Hasher,
 }
 
@@ -230,7 +231,7 @@ impl SocialReceiving {
             masking: self.masking,
             rows: self.rows,
             stream: blake3::Hasher::new(),
-            proofs: Zeroizing::new(Vec::new()),
+            proofs: Secrets::new(Vec::new()),
         })
     }
 }
@@ -271,10 +272,10 @@ pub struct SocialLabelling {
     layout: Layout,
     ids: Vec<(IdHash, u32)>,
     masking: LinearMap,
-    rows: Zeroizing<Vec<Row>>,
+    rows: Secrets<Row>,
     stream: blake3::Hasher,
     /// The last halves of the tags, for each of P1's places.
-    proofs: Zeroizing<Vec<[u8; 16]>>,
+    proofs: Secrets<[u8; 16]>,
 }
 
 impl SocialLabelling {
@@ -287,7 +288,7 @@ impl SocialLabelling {
         }
         let lookup = okvs::Lookup::new(&self.rows, self.layout.segment());
         let (keys, masking) = (&self.keys, &self.masking);
-        let tags: Zeroizing<Vec<[u8; 32]>> = Zeroizing::new(
+        let tags: Secrets<[u8; 32]> = Secrets::new(
             self.ids[first..first + labels]
                 .par_iter()
                 .map(|(id, _)| {
@@ -360,7 +361,7 @@ pub struct SocialWaiting {
     layout: Layout,
     order: Vec<u32>,
     digest: [u8; 32],
-    proofs: Zeroizing<Vec<[u8; 16]>>,
+    proofs: Secrets<[u8; 16]>,
     claims: Vec<u8>,
 }
 
