@@ -18,6 +18,8 @@ const PACKS: usize = 1;
 const DISTANCES: u32 = 10;
 /// Users of whom parameters are chosen before their packs are known.
 const USERS: u32 = 1 << 14;
+/// Times that it is made: the fastest counts.
+const TRIES: usize = 3;
 /// How much longer the same work may take beside whatever else the machine does.
 const ROOM: f64 = 1.5;
 
@@ -76,10 +78,15 @@ fn measure() -> Result<MachinePace, NoiseFirstError> {
         mask_seed: PublicSeed::combine("s3rec pace", &[seeds.rating.as_bytes()]),
     };
     let (split, key) = (Split::two_sided(users), fresh()?);
-    let began = Instant::now();
-    let prepared = Prepared::new(&keys, &[0; 32], &split, &opening, &friends, &key)?;
-    let seconds = began.elapsed().as_secs_f64();
-    drop(prepared);
+    // The first is slow whatever the machine: memory and threads are new.
+    let mut seconds = f64::INFINITY;
+    for _ in 0..TRIES {
+        let began = Instant::now();
+        drop(Prepared::new(
+            &keys, &[0; 32], &split, &opening, &friends, &key,
+        )?);
+        seconds = began.elapsed().as_secs_f64().min(seconds);
+    }
     let links = u64::from(users) * u64::from(DISTANCES);
     let stated = cost::friends_prepare_seconds(&parameters, links);
     Ok(MachinePace((ROOM * seconds / stated).clamp(0.01, 1.0)))
