@@ -53,14 +53,19 @@ impl Commitment {
         self.hash();
     }
 
-    /// Adds rows of one field each, in their order: laid out and hashed on all cores.
-    pub fn rows_of_one(&mut self, fields: &[&str]) {
-        for fields in fields.chunks(ROWS_AT_ONCE) {
-            let parts = fields.par_chunks(ROWS_BY_ONE);
-            let lengths = parts.clone().map(|fields| {
-                let lengths = fields.iter().map(|field| LENGTH_BYTES + field.len());
-                lengths.sum()
-            });
+    /// Adds rows in their order, as [`Self::row`] would each: laid out and hashed on all cores.
+    pub fn rows<'a, T: Sync, const N: usize>(
+        &mut self,
+        rows: &'a [T],
+        fields: impl Fn(&'a T) -> [&'a [u8]; N] + Sync,
+    ) {
+        let length = |row| -> usize {
+            let fields = fields(row).into_iter();
+            fields.map(|field| LENGTH_BYTES + field.len()).sum()
+        };
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            let parts = rows.par_chunks(ROWS_BY_ONE);
+            let lengths = parts.clone().map(|rows| rows.iter().map(length).sum());
             let lengths: Vec<usize> = lengths.collect();
             let before = self.rows.len();
             self.rows.resize(before + lengths.iter().sum::<usize>(), 0);
@@ -74,12 +79,12 @@ impl Commitment {
             rooms
                 .into_par_iter()
                 .zip(parts)
-                .for_each(|(mut room, fields)| {
-                    for field in fields {
-                        let (row, rest) = room.split_at_mut(LENGTH_BYTES + field.len());
-                        let (length, name) = row.split_at_mut(LENGTH_BYTES);
+                .for_each(|(mut room, rows)| {
+                    for field in rows.iter().flat_map(&fields) {
+                        let (laid_out, rest) = room.split_at_mut(LENGTH_BYTES + field.len());
+                        let (length, bytes) = laid_out.split_at_mut(LENGTH_BYTES);
                         length.copy_from_slice(&(field.len() as u64).to_le_bytes());
-                        name.copy_from_slice(field.as_bytes());
+                        bytes.copy_from_slice(field);
                         room = rest;
                     }
                 });
@@ -299,7 +304,7 @@ mod tests {
                 field(&mut hasher, name.as_bytes());
             }
             joined.row(&[b"", b"users"]);
-            joined.rows_of_one(&names);
+            joined.rows(&names, |name| [name.as_bytes()]);
             single.row(&[b"", b"users"]);
             for name in &names {
                 single.row(&[name.as_bytes()]);

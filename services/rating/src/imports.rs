@@ -4,10 +4,11 @@ use s3rec_data::{
     FileHeader, ImportedRatings, OutOfScale, RatingOptions, RatingSet, Scale, Values,
 };
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule, invalid};
-use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts};
+use s3rec_node::datasets::{Content, Files, Unread, commit_listed, commit_rows, parts};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_sparse::Rating;
+use s3rec_wire::status::Fault;
 
 /// What the rating platform imports.
 pub(crate) struct Ratings;
@@ -34,20 +35,19 @@ impl Content for Ratings {
 
     /// All ratings in the order of users' and items' ids, and users who are only listed.
     fn commit(ratings: &RatingSet, commitment: &mut Commitment) -> Result<(), Fault> {
-        let nameless = || Fault::new(Reason::Bug, "a rating of nobody or of nothing");
-        let named = ratings.ratings.iter().map(|one| {
-            let user = ratings.users.name(one.user).ok_or_else(nameless)?;
-            let item = ratings.items.name(one.item).ok_or_else(nameless)?;
-            Ok((user, item, one.value.to_le_bytes()))
-        });
-        let mut named = named.collect::<Result<Vec<(&str, &str, [u8; 4])>, Fault>>()?;
-        named.sort_unstable();
-        for (user, item, value) in named {
-            commitment.row(&[user.as_bytes(), item.as_bytes(), &value]);
-        }
+        let named = |one: &Rating| {
+            let user = ratings.users.name(one.user)?;
+            let item = ratings.items.name(one.item)?;
+            Some((user, item, one.value.to_le_bytes()))
+        };
+        commit_rows(
+            commitment,
+            &ratings.ratings,
+            named,
+            |(user, item, value)| [user.as_bytes(), item.as_bytes(), value],
+        )?;
         if ratings.report.roster.is_some() {
-            let listed = ratings.users.names().skip(ratings.report.users);
-            commit_listed(commitment, listed);
+            commit_listed(commitment, &ratings.users, ratings.report.users);
         }
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Content for Ratings {
 /// How a file is to be read.
 ///
 /// # Errors
-/// [`Reason::InvalidRequest`] naming the field of the header that makes no sense.
+/// [`s3rec_wire::status::Reason::InvalidRequest`] naming the field of the header that makes no sense.
 pub fn rating_options(header: &FileHeader) -> Result<RatingOptions, Fault> {
     let scale = match (header.scale_min, header.scale_max) {
         (0.0, 0.0) => None,

@@ -2,10 +2,10 @@
 
 use s3rec_data::{FileHeader, ImportedLinks, LinkOptions, LinkSet, LinkShape, Weights};
 use s3rec_node::datasets::header::{column, delimiter, distinct, first_row, id_rule};
-use s3rec_node::datasets::{Content, Files, Unread, commit_listed, parts};
+use s3rec_node::datasets::{Content, Files, Unread, commit_listed, commit_rows, parts};
 pub(crate) use s3rec_node::process::blocking;
 use s3rec_node::versions::Commitment;
-use s3rec_wire::status::{Fault, Reason};
+use s3rec_wire::status::Fault;
 
 /// What the social platform imports.
 pub(crate) struct Links;
@@ -32,22 +32,15 @@ impl Content for Links {
 
     /// All links in the order of their ends' ids, and users who are only listed.
     fn commit(links: &LinkSet, commitment: &mut Commitment) -> Result<(), Fault> {
-        let name = |user: u32| {
-            let name = links.users.name(user);
-            name.ok_or_else(|| Fault::new(Reason::Bug, "a link of nobody"))
-        };
-        let named = links
-            .links
-            .iter()
-            .map(|(truster, trustee)| Ok((name(*truster)?, name(*trustee)?)));
-        let mut named = named.collect::<Result<Vec<(&str, &str)>, Fault>>()?;
-        named.sort_unstable();
-        for (truster, trustee) in named {
-            commitment.row(&[truster.as_bytes(), trustee.as_bytes()]);
-        }
+        let name = |user: u32| links.users.name(user);
+        commit_rows(
+            commitment,
+            &links.links,
+            |(truster, trustee)| Some((name(*truster)?, name(*trustee)?)),
+            |(truster, trustee)| [truster.as_bytes(), trustee.as_bytes()],
+        )?;
         if links.report.roster.is_some() {
-            let listed = links.users.names().skip(links.report.users);
-            commit_listed(commitment, listed);
+            commit_listed(commitment, &links.users, links.report.users);
         }
         Ok(())
     }
@@ -71,7 +64,7 @@ impl Content for Links {
 /// How a file is to be read.
 ///
 /// # Errors
-/// [`Reason::InvalidRequest`] naming the field of the header that makes no sense.
+/// [`s3rec_wire::status::Reason::InvalidRequest`] naming the field of the header that makes no sense.
 pub fn link_options(header: &FileHeader) -> Result<LinkOptions, Fault> {
     let truster = column(&header.truster_column, "truster_column")?;
     let trustee = column(&header.trustee_column, "trustee_column")?;

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::rows::Row;
 use rayon::prelude::*;
 use s3rec_audit::Kind;
-use s3rec_data::{FileHeader, IdRule};
+use s3rec_data::{FileHeader, IdRule, IdTable};
 use s3rec_job::DataVersion;
 use s3rec_wire::status::{Fault, Reason};
 
@@ -349,14 +349,32 @@ fn commit<C: Content>(salt: &[u8; 32], data: &C::Data) -> Result<[u8; 32], Fault
     Ok(commitment.finish())
 }
 
-/// Binds users who are only listed, whoever they are, to what is committed to; `listed` in any
-/// order. Nothing is bound where there is no list, which is another commitment than an empty one.
-pub fn commit_listed<'a>(commitment: &mut Commitment, listed: impl Iterator<Item = &'a str>) {
-    let mut names: Vec<&str> = listed.collect();
+/// Binds rows to what is committed to, in the order of what `named` makes of them, on all cores;
+/// `fields` are those of a row.
+///
+/// # Errors
+/// [`Reason::Bug`] for a row that names nobody.
+pub fn commit_rows<'a, R: Sync, T: Ord + Send + Sync, const N: usize>(
+    commitment: &mut Commitment,
+    rows: &'a [R],
+    named: impl Fn(&'a R) -> Option<T> + Sync + Send,
+    fields: impl for<'t> Fn(&'t T) -> [&'t [u8]; N] + Sync,
+) -> Result<(), Fault> {
+    let named = rows.par_iter().map(&named).collect::<Option<Vec<T>>>();
+    let mut named = named.ok_or_else(|| Fault::new(Reason::Bug, "a row that names nobody"))?;
+    named.par_sort_unstable();
+    commitment.rows(&named, |row| fields(row));
+    Ok(())
+}
+
+/// Binds users who are only listed, those from `first` on, to what is committed to, in any order.
+/// Nothing is bound where there is no list, which is another commitment than an empty one.
+pub fn commit_listed(commitment: &mut Commitment, users: &IdTable, first: usize) {
+    let mut names: Vec<&str> = users.par_names().skip(first).collect();
     names.par_sort_unstable();
     // No id is empty: no row of data begins so.
     commitment.row(&[b"", b"users"]);
-    commitment.rows_of_one(&names);
+    commitment.rows(&names, |name| [name.as_bytes()]);
 }
 
 fn not_there(dataset: &str) -> Fault {

@@ -101,7 +101,7 @@ pub(super) fn party(arguments: &ScalePartyArgs, output: Output) -> Result<(), Fa
 fn commit(ids: &IdTable) -> [u8; 32] {
     // A salt is for what leaves.
     let mut commitment = Commitment::new(&[0; 32]);
-    commit_listed(&mut commitment, ids.names());
+    commit_listed(&mut commitment, ids, 0);
     commitment.finish()
 }
 
