@@ -363,7 +363,7 @@ pub fn commit_rows<'a, R: Sync, T: Ord + Send + Sync, const N: usize>(
     let named = rows.par_iter().map(&named).collect::<Option<Vec<T>>>();
     let mut named = named.ok_or_else(|| Fault::new(Reason::Bug, "a row that names nobody"))?;
     named.par_sort_unstable();
-    commitment.rows(&named, |row| fields(row));
+    commitment.rows(&named, fields);
     Ok(())
 }
 

@@ -170,7 +170,7 @@ fn of_opening(opening: &OpeningRecord) -> String {
         "{} users, {} pairs, {} columns: {} in all; the opening {} both ways, {:.2} bytes a value, noise {:.4} σ; \
          the intersection {}\n\
          processor time of the opening a row: social {:.1} µs, rating {:.2} µs; largest memory: social {}, rating \
-         {}\n{table}{}",
+         {}{}\n{table}{}",
         count(opening.workload.users.into()),
         count(social.pairs),
         opening.workload.columns,
@@ -183,7 +183,20 @@ fn of_opening(opening: &OpeningRecord) -> String {
         per_row(rating),
         bytes(social.peak_rss_bytes),
         bytes(rating.peak_rss_bytes),
+        beyond_the_bound(social.most_friends, opening.workload.degree_bound),
         rating.served.as_ref().map(served).unwrap_or_default(),
+    )
+}
+
+/// Sums of users with more friends than was agreed on are right only while they happen to fit.
+fn beyond_the_bound(most_friends: u64, bound: u32) -> String {
+    if most_friends <= u64::from(bound) {
+        return String::new();
+    }
+    format!(
+        "\na user has {} friends, more than the degree bound of {}: name a larger one with --degree-bound",
+        count(most_friends),
+        count(bound.into()),
     )
 }
 

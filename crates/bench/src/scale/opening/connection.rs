@@ -176,6 +176,7 @@ impl<'a> Meter<'a> {
             sent_bytes: self.connection.sent,
             peak_rss_bytes: self.peak_rss_bytes,
             pairs: 0,
+            most_friends: 0,
             noise_ratio: 0.0,
             served: None,
         }

@@ -127,6 +127,9 @@ pub struct OpeningParty {
     pub peak_rss_bytes: u64,
     /// P1's: links among the users, each pair once; 0 at P0.
     pub pairs: u64,
+    /// P1's: friends of the user with most; 0 at P0.
+    #[serde(default)]
+    pub most_friends: u64,
     /// P0's: standard deviation of the opened sums from the clear ones, in units of σ; 0 at P1.
     pub noise_ratio: f64,
     /// P0's: what came of it.

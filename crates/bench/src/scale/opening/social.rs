@@ -40,8 +40,9 @@ pub(super) fn run(
         record.write("social-keys", &message)?;
         Ok(SocialKeys::accept(&parameters, &seeds(), &message)?)
     })?;
-    let pairs = (0..workload.users).map(|user| friends.of(user).len() as u64);
-    let pairs = pairs.sum::<u64>() / 2;
+    let degrees = (0..workload.users).map(|user| friends.of(user).len() as u64);
+    let pairs = degrees.clone().sum::<u64>() / 2;
+    let most_friends = degrees.max().unwrap_or(0);
     let prepared = meter.phase("prepare", |connection| {
         let session = SocialSession {
             keys: Arc::new(keys),
@@ -60,6 +61,7 @@ pub(super) fn run(
     })?;
     Ok(OpeningParty {
         pairs,
+        most_friends,
         ..meter.finish(Party::Social)
     })
 }
