@@ -27,6 +27,9 @@ pub fn s3rec(temporary: &Path, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env("TMPDIR", temporary)
+        // Not the contexts of whoever runs the tests.
+        .env("XDG_CONFIG_HOME", temporary.join("config"))
+        .env_remove("S3REC_CONTEXT")
         .stdin(Stdio::null());
     command
 }
