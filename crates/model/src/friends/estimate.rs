@@ -245,7 +245,6 @@ impl FriendsEstimate {
         scores: &mut [Vec<f32>],
     ) {
         let features: Vec<Vec<f64>> = rows.map(|row| self.described.row(row)).collect();
-        let features: Vec<&[f64]> = features.iter().map(|features| &features[..]).collect();
         self.blended_by_part[part].scores_of(&features, scores);
     }
 
@@ -432,7 +431,6 @@ impl Rows<'_> {
                 for weights in &maps {
                     let of = |features: &&[f64]| mapped(features, weights, &learnt.mean);
                     let factors: Vec<Vec<f64>> = features.iter().map(of).collect();
-                    let factors: Vec<&[f64]> = factors.iter().map(|factor| &factor[..]).collect();
                     shortlist.blocks.scores_of(&factors, scores);
                     judge(scores, &LIST_WEIGHTS, &shortlist.popularity);
                 }

@@ -214,7 +214,7 @@ fn try_items(
                 let users = || places.iter().map(|&place| &own.users[place]);
                 let factor = |user: &Kept| own.factor(calibration, &user.items, &user.values);
                 let factors: Vec<Vec<f64>> = users().map(factor).collect();
-                shortlist.blocks.scores_of(&slices(&factors), scores);
+                shortlist.blocks.scores_of(&factors, scores);
                 let row = |user: &Kept| calibration.users[calibration.judged[user.place]].row;
                 friends.judged_scores(users().map(row), part, added);
                 let each = users().zip(scores.iter().zip(&*added));
@@ -231,10 +231,6 @@ fn try_items(
         }
     }
     all
-}
-
-fn slices(factors: &[Vec<f64>]) -> Vec<&[f64]> {
-    factors.iter().map(|factor| &factor[..]).collect()
 }
 
 /// NDCG of a user by each of some sums of scores, first + weight · second, with every weight of
@@ -290,7 +286,7 @@ fn try_all<'p>(
             let alone: Vec<&[f64]> = users.iter().map(|user| &user.own[..]).collect();
             let blocks = &calibration.shortlist.blocks;
             blocks.scores_of(&alone, own);
-            blocks.scores_of(&slices(&turned), shifts);
+            blocks.scores_of(&turned, shifts);
             let each = users.iter().zip(own.iter().zip(&*shifts));
             each.map(|(user, (own, shift))| {
                 let all = STRENGTHS.map(|strength| (own, shift, narrow(strength)));

@@ -46,9 +46,10 @@ impl Blocks {
     }
 
     /// The same for some factors, while a block is in the nearest cache; as many as `scores`.
-    pub(crate) fn scores_of(&self, factors: &[&[f64]], scores: &mut [Vec<f32>]) {
-        let narrowed = |factor: &&[f64]| factor.iter().map(|&value| narrow(value)).collect();
-        let factors: Vec<Vec<f32>> = factors.iter().map(narrowed).collect();
+    pub(crate) fn scores_of(&self, factors: &[impl AsRef<[f64]>], scores: &mut [Vec<f32>]) {
+        let factors = factors.iter().map(AsRef::as_ref);
+        let narrowed = |factor: &[f64]| factor.iter().map(|&value| narrow(value)).collect();
+        let factors: Vec<Vec<f32>> = factors.map(narrowed).collect();
         let blocks = self.columns.len().checked_div(self.width);
         for scores in &mut *scores {
             scores.clear();
@@ -118,7 +119,7 @@ mod tests {
             assert_eq!(scores.len(), items);
             let twice: Vec<f64> = factor.iter().map(|x| 2.0 * x).collect();
             let mut both = vec![Vec::new(), vec![7.0]];
-            Blocks::new(&rows).scores_of(&[&factor, &twice], &mut both);
+            Blocks::new(&rows).scores_of(&[&factor[..], &twice], &mut both);
             assert_eq!(both[0], scores);
             assert_eq!(both[1], scores.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
             for (row, score) in scores.iter().enumerate() {
