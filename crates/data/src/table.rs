@@ -89,23 +89,50 @@ pub(crate) enum Rows<'a> {
     Parquet(Box<ParquetRows>),
 }
 
+/// What a table is and how its rows are understood; the same for all parts of it.
+#[derive(Clone)]
+pub(crate) struct TableContext {
+    file: PathBuf,
+    limits: Limits,
+    layout: Layout,
+    roles: Vec<Role>,
+    /// Where the fields of `roles` stand in a record.
+    places: Vec<Option<usize>>,
+    /// Columns that nothing names and that must therefore say nothing.
+    must_be_empty: bool,
+    /// A third column may also be 1 throughout.
+    ones_allowed: bool,
+}
+
 /// Rows of selected fields, with their line numbers; Parquet counts rows from 1.
 pub(crate) struct Table<'a> {
-    pub(crate) file: PathBuf,
+    pub(crate) context: TableContext,
     pub(crate) rows: Rows<'a>,
-    pub(crate) limits: Limits,
-    pub(crate) layout: Layout,
-    pub(crate) roles: Vec<Role>,
-    /// Where the fields of `roles` stand in a record.
-    pub(crate) places: Vec<Option<usize>>,
-    /// Columns that nothing names and that must therefore say nothing.
-    pub(crate) must_be_empty: bool,
-    /// A third column may also be 1 throughout.
-    pub(crate) ones_allowed: bool,
     /// Rows.
     pub(crate) read: u64,
     /// Bytes of their fields.
     pub(crate) bytes: u64,
+}
+
+impl TableContext {
+    /// Begins to read rows of it.
+    pub(crate) fn table(self, rows: Rows<'_>) -> Table<'_> {
+        Table {
+            context: self,
+            rows,
+            read: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What may be read of it.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
 }
 
 impl<'a> Table<'a> {
@@ -132,18 +159,16 @@ impl<'a> Table<'a> {
                 }
             }
         };
-        Ok(Self {
+        let context = TableContext {
             file: file.to_path_buf(),
-            rows,
             limits,
             layout,
             roles: Vec::new(),
             places: Vec::new(),
             must_be_empty: false,
             ones_allowed: false,
-            read: 0,
-            bytes: 0,
-        })
+        };
+        Ok(context.table(rows))
     }
 
     /// The columns' names, where the file has them.
@@ -165,7 +190,7 @@ impl<'a> Table<'a> {
             .names()
             .map(|names| names.iter().map(String::as_str).collect());
         let unclear = |source| DataError::Columns {
-            file: self.file.clone(),
+            file: self.context.file.clone(),
             source,
         };
         let mut places = match &names {
@@ -184,13 +209,13 @@ impl<'a> Table<'a> {
         };
         match &mut self.rows {
             Rows::Text(rows) => match &rows.names {
-                Some(names) if has_index(names) && usual && !self.layout.index_column => {
+                Some(names) if has_index(names) && usual && !self.context.layout.index_column => {
                     return Err(rows.index_column(names, "the first column has no name"));
                 }
                 Some(_) => {}
                 None => {
-                    self.must_be_empty = usual;
-                    let shift = usize::from(self.layout.index_column);
+                    self.context.must_be_empty = usual;
+                    let shift = usize::from(self.context.layout.index_column);
                     for (place, role) in places.iter_mut().zip(&roles) {
                         if role.column == Column::Usual {
                             *place = place.map(|place| place + shift);
@@ -207,12 +232,14 @@ impl<'a> Table<'a> {
                 *place = place.map(|_| field);
             }
         }
-        (self.roles, self.places, self.ones_allowed) = (roles, places, ones_allowed);
+        self.context.roles = roles;
+        self.context.places = places;
+        self.context.ones_allowed = ones_allowed;
         Ok(())
     }
 
     pub(crate) fn file(&self) -> &Path {
-        &self.file
+        &self.context.file
     }
 
     /// The line of the row last read.
@@ -227,15 +254,15 @@ impl<'a> Table<'a> {
     /// Where a field of the current row stands.
     pub(crate) fn at(&self, field: usize) -> Place<'_> {
         Place {
-            file: &self.file,
+            file: &self.context.file,
             line: self.line(),
-            field: self.roles[field].field,
+            field: self.context.roles[field].field,
         }
     }
 
     /// Whether rows have a field.
     pub(crate) fn has(&self, field: usize) -> bool {
-        self.places[field].is_some()
+        self.context.places[field].is_some()
     }
 
     /// Lines skipped as comments, and those of them that look like rows.
@@ -257,18 +284,23 @@ impl<'a> Table<'a> {
             Rows::Parquet(_) => "Parquet".into(),
         };
         let names = self.names();
-        let columns = self.roles.iter().enumerate().filter_map(|(field, role)| {
-            let place = match &self.rows {
-                Rows::Text(_) => self.places[field]?,
-                Rows::Json(rows) => rows.place(field)?,
-                Rows::Parquet(rows) => rows.place(field)?,
-            };
-            let column = match names.and_then(|names| names.get(place)) {
-                Some(name) => format!("{:?}", name.chars().take(40).collect::<String>()),
-                None => format!("column {}", place + 1),
-            };
-            Some(format!("{} {column}", role.field))
-        });
+        let columns = self
+            .context
+            .roles
+            .iter()
+            .enumerate()
+            .filter_map(|(field, role)| {
+                let place = match &self.rows {
+                    Rows::Text(_) => self.context.places[field]?,
+                    Rows::Json(rows) => rows.place(field)?,
+                    Rows::Parquet(rows) => rows.place(field)?,
+                };
+                let column = match names.and_then(|names| names.get(place)) {
+                    Some(name) => format!("{:?}", name.chars().take(40).collect::<String>()),
+                    None => format!("column {}", place + 1),
+                };
+                Some(format!("{} {column}", role.field))
+            });
         format!("{kind}: {}", columns.collect::<Vec<_>>().join(", "))
     }
 
@@ -292,21 +324,21 @@ impl<'a> Table<'a> {
             return Ok(false);
         }
         self.read += 1;
-        if self.read > self.limits.rows {
+        if self.read > self.context.limits.rows {
             return Err(DataError::TooManyRows {
-                file: self.file.clone(),
-                limit: self.limits.rows,
+                file: self.context.file.clone(),
+                limit: self.context.limits.rows,
             });
         }
         // As the same row would be in text, whatever a compact form makes of it.
         self.bytes += (self.record().bytes() + self.record().len()) as u64;
-        if self.bytes > self.limits.bytes {
+        if self.bytes > self.context.limits.bytes {
             return Err(DataError::TooLarge {
-                file: self.file.clone(),
-                limit: self.limits.bytes,
+                file: self.context.file.clone(),
+                limit: self.context.limits.bytes,
             });
         }
-        if self.must_be_empty {
+        if self.context.must_be_empty {
             self.check_surplus()?;
         }
         Ok(true)
@@ -315,12 +347,13 @@ impl<'a> Table<'a> {
     /// Columns that nothing names must say nothing.
     fn check_surplus(&self) -> Result<(), DataError> {
         let record = self.record();
-        let skipped = usize::from(self.layout.index_column);
+        let skipped = usize::from(self.context.layout.index_column);
         for (place, field) in record.iter().enumerate().skip(skipped) {
-            if field.is_empty() || self.places.contains(&Some(place)) {
+            if field.is_empty() || self.context.places.contains(&Some(place)) {
                 continue;
             }
-            let one = self.ones_allowed && record.len() == 3 + skipped && place == 2 + skipped;
+            let one =
+                self.context.ones_allowed && record.len() == 3 + skipped && place == 2 + skipped;
             if one && field.parse() == Ok(1.0) {
                 continue;
             }
@@ -328,8 +361,12 @@ impl<'a> Table<'a> {
                 .iter()
                 .filter(|field| field.parse::<f64>().is_ok())
                 .count();
-            let named = self.roles.iter().map(|role| role.flag);
-            let is_link = self.roles.iter().any(|role| role.field == "trustee");
+            let named = self.context.roles.iter().map(|role| role.flag);
+            let is_link = self
+                .context
+                .roles
+                .iter()
+                .any(|role| role.field == "trustee");
             let lists = is_link.then_some("--adjacency where rows are lists");
             let source = ColumnError::Surplus {
                 line: self.line(),
@@ -339,7 +376,7 @@ impl<'a> Table<'a> {
                 is_matrix: record.len() >= 8 && numbers + 1 >= record.len(),
                 flags: named.chain(lists).collect(),
             };
-            let file = self.file.clone();
+            let file = self.context.file.clone();
             return Err(DataError::Columns { file, source });
         }
         Ok(())
@@ -347,14 +384,15 @@ impl<'a> Table<'a> {
 
     /// A field of the current row as it stands there, perhaps empty.
     pub(crate) fn raw(&self, field: usize) -> Result<&str, DataError> {
-        let place = self.places[field].unwrap_or(usize::MAX);
+        let place = self.context.places[field].unwrap_or(usize::MAX);
         self.record()
             .get(place)
             .ok_or_else(|| DataError::MissingField {
-                file: self.file.clone(),
+                file: self.context.file.clone(),
                 line: self.line(),
-                field: self.roles[field].field,
+                field: self.context.roles[field].field,
                 expected: self
+                    .context
                     .places
                     .iter()
                     .flatten()
@@ -370,12 +408,12 @@ impl<'a> Table<'a> {
 
     /// The column of a field.
     pub(crate) fn column(&self, field: usize) -> Option<usize> {
-        self.places[field]
+        self.context.places[field]
     }
 
     /// Rows are lists of any length from here on.
     pub(crate) fn take_lists(&mut self) {
-        self.must_be_empty = false;
+        self.context.must_be_empty = false;
         if let Rows::Text(rows) = &mut self.rows {
             rows.ragged = true;
         }

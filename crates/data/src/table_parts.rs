@@ -6,11 +6,8 @@
 //! depends on how a text was cut.
 
 use std::iter::Sum;
-use std::path::PathBuf;
 
-use crate::columns::Role;
-use crate::limits::Limits;
-use crate::table::{Layout, Rows, Table};
+use crate::table::{Rows, Table, TableContext};
 use crate::text_rows::{TextRows, WholeRows};
 
 /// How a text is cut.
@@ -33,14 +30,8 @@ impl Default for Cut {
 
 /// What parts of a table share.
 pub(crate) struct Whole {
-    file: PathBuf,
+    context: TableContext,
     rows: WholeRows,
-    limits: Limits,
-    layout: Layout,
-    roles: Vec<Role>,
-    places: Vec<Option<usize>>,
-    must_be_empty: bool,
-    ones_allowed: bool,
 }
 
 /// What a part had.
@@ -56,18 +47,8 @@ pub(crate) struct Totals {
 impl Whole {
     /// A part as a table of its own, whose lines count from 1.
     pub(crate) fn part<'b>(&self, text: &'b [u8]) -> Table<'b> {
-        Table {
-            file: self.file.clone(),
-            rows: Rows::Text(TextRows::part(&self.file, text, &self.rows)),
-            limits: self.limits,
-            layout: self.layout,
-            roles: self.roles.clone(),
-            places: self.places.clone(),
-            must_be_empty: self.must_be_empty,
-            ones_allowed: self.ones_allowed,
-            read: 0,
-            bytes: 0,
-        }
+        let rows = TextRows::part(self.context.file(), text, &self.rows);
+        self.context.clone().table(Rows::Text(rows))
     }
 }
 
@@ -78,14 +59,8 @@ impl Table<'_> {
             return None;
         };
         rows.block(block, cut.block_bytes).then(|| Whole {
-            file: self.file.clone(),
+            context: self.context.clone(),
             rows: rows.as_whole(),
-            limits: self.limits,
-            layout: self.layout,
-            roles: self.roles.clone(),
-            places: self.places.clone(),
-            must_be_empty: self.must_be_empty,
-            ones_allowed: self.ones_allowed,
         })
     }
 
@@ -119,7 +94,8 @@ impl Table<'_> {
     /// Whether so much may be read besides.
     pub(crate) fn fits(&self, more: &Totals) -> bool {
         let (rows, bytes) = (self.read + more.rows, self.bytes + more.bytes);
-        rows <= self.limits.rows && bytes <= self.limits.bytes
+        let limits = self.context.limits();
+        rows <= limits.rows && bytes <= limits.bytes
     }
 
     /// Counts what parts had as read.
