@@ -1,8 +1,10 @@
-use crate::gradient::local_gradient;
+use s3rec_algebra::RealMatrix;
+
+use crate::full_batch::UpdateRule;
+use crate::gradient::LocalGradient;
 use crate::problem::Problem;
 use crate::state::copy;
-use crate::{Model, ModelError, Solver, SolverState, StepReport};
-use s3rec_algebra::RealMatrix;
+use crate::{Model, ModelError, SolverState};
 
 /// Step size without a given one.
 const LEARNING_RATE: f64 = 0.02;
@@ -10,85 +12,38 @@ const FIRST_DECAY: f64 = 0.9;
 const SECOND_DECAY: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// Full-batch Adam over U, V, b and c at once.
+/// Adam over U, V, b and c at once.
 pub(crate) struct Adam {
-    problem: Problem,
-    model: Model,
-    opened: RealMatrix,
     users: Moments,
     items: Moments,
     learning_rate: f64,
-    steps: u32,
 }
 
 impl Adam {
-    pub(crate) fn new(problem: Problem, start: Model) -> Self {
+    pub(crate) fn new(problem: &Problem, start: &Model) -> Self {
         Self {
-            opened: problem.opened(&start.users),
             users: Moments::new(&start.users),
             items: Moments::new(&start.items),
             learning_rate: problem.settings.learning_rate.unwrap_or(LEARNING_RATE),
-            model: start,
-            problem,
-            steps: 0,
         }
     }
 }
 
-impl Solver for Adam {
-    fn user_factors(&self) -> &RealMatrix {
-        &self.opened
+impl UpdateRule for Adam {
+    fn update(&mut self, _: &Problem, model: &mut Model, gradient: &LocalGradient, _: bool) {
+        let rate = self.learning_rate;
+        self.users.step(&mut model.users, &gradient.users, rate);
+        self.items.step(&mut model.items, &gradient.items, rate);
     }
 
-    fn wants_opening(&self) -> bool {
-        self.problem.opens_at(self.steps)
-    }
-
-    fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
-        let product = self.problem.check(social, self.wants_opening())?;
-        let mut local = local_gradient(&self.problem, &self.model);
-        let energy = product.map_or(0.0, |product| {
-            self.problem
-                .add_social(&self.opened, product, &mut local.users);
-            self.problem.energy(&self.opened, product)
-        });
-        self.steps += 1;
-        self.users
-            .step(&mut self.model.users, &local.users, self.learning_rate);
-        self.items
-            .step(&mut self.model.items, &local.items, self.learning_rate);
-        let objective = local.value + energy;
-        self.problem.check_finite(&self.model, self.steps)?;
-        self.opened = self.problem.opened(&self.model.users);
-        Ok(StepReport {
-            step: self.steps,
-            openings: self.problem.openings_after(self.steps),
-            objective,
-            train_rmse: self.problem.train_rmse(&self.model, local.squares),
-        })
-    }
-
-    fn is_finished(&self) -> bool {
-        self.steps >= self.problem.steps()
-    }
-
-    fn model(&self) -> &Model {
-        &self.model
-    }
-
-    fn state(&self) -> SolverState {
-        let kept = [&self.users, &self.items].map(Moments::kept).concat();
-        SolverState::of(&self.model, self.steps, 0, kept)
+    fn kept(&self) -> Vec<Vec<f64>> {
+        [&self.users, &self.items].map(Moments::kept).concat()
     }
 
     fn resume(&mut self, state: &SolverState) -> Result<(), ModelError> {
         let [a, b, c, d, e, f] = state.kept()?;
-        state.restore_model(&mut self.model)?;
         self.users.restore([a, b, c])?;
-        self.items.restore([d, e, f])?;
-        self.steps = state.steps;
-        self.opened = self.problem.opened(&self.model.users);
-        Ok(())
+        self.items.restore([d, e, f])
     }
 }
 

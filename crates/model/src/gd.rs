@@ -1,34 +1,25 @@
-use crate::gradient::{LocalGradient, local_gradient};
-use crate::problem::Problem;
-use crate::{Model, ModelError, Solver, SolverState, StepReport};
 use s3rec_algebra::RealMatrix;
 
-/// Full-batch gradient descent on the published objective: all of U, V, b and c move at once
-/// along the gradient at the same point.
+use crate::full_batch::UpdateRule;
+use crate::gradient::LocalGradient;
+use crate::problem::Problem;
+use crate::{Model, ModelError, SolverState};
+
+/// Gradient descent on the published objective.
 ///
 /// With a learning rate given, that is the step size everywhere, as published; it must suit the
 /// busiest item, and users with few ratings then need hundreds of rounds. Without one, every
 /// row has its own: one over a bound on its curvature.
-pub(crate) struct GradientDescent {
-    problem: Problem,
-    model: Model,
-    opened: RealMatrix,
-    steps: u32,
-}
+pub(crate) struct GradientDescent;
 
-impl GradientDescent {
-    pub(crate) fn new(problem: Problem, start: Model) -> Self {
-        let opened = problem.opened(&start.users);
-        Self {
-            problem,
-            model: start,
-            opened,
-            steps: 0,
-        }
-    }
-
-    fn descend(&mut self, local: &LocalGradient, with_social: bool) {
-        let problem = &self.problem;
+impl UpdateRule for GradientDescent {
+    fn update(
+        &mut self,
+        problem: &Problem,
+        model: &mut Model,
+        gradient: &LocalGradient,
+        with_social: bool,
+    ) {
         let settings = &problem.settings;
         let social = |column: usize| {
             let social = problem.social.as_ref().filter(|_| with_social);
@@ -43,73 +34,30 @@ impl GradientDescent {
                     (rate, rate)
                 })
         };
-        descend(&mut self.model.users, &local.users, |user| {
+        descend(&mut model.users, &gradient.users, |user| {
             row_rates(
-                local.user_curvatures[user],
+                gradient.user_curvatures[user],
                 problem.ratings.by_user(user).0.len(),
                 settings.user_decay + on_factors,
                 settings.user_bias_decay + on_bias,
             )
         });
-        descend(&mut self.model.items, &local.items, |item| {
+        descend(&mut model.items, &gradient.items, |item| {
             row_rates(
-                local.item_curvatures[item],
+                gradient.item_curvatures[item],
                 problem.ratings.by_item(item).0.len(),
                 settings.item_decay,
                 settings.item_bias_decay,
             )
         });
     }
-}
 
-impl Solver for GradientDescent {
-    fn user_factors(&self) -> &RealMatrix {
-        &self.opened
-    }
-
-    fn wants_opening(&self) -> bool {
-        self.problem.opens_at(self.steps)
-    }
-
-    fn step(&mut self, social: Option<&RealMatrix>) -> Result<StepReport, ModelError> {
-        let product = self.problem.check(social, self.wants_opening())?;
-        let mut local = local_gradient(&self.problem, &self.model);
-        let energy = product.map_or(0.0, |product| {
-            self.problem
-                .add_social(&self.opened, product, &mut local.users);
-            self.problem.energy(&self.opened, product)
-        });
-        self.descend(&local, product.is_some());
-        self.steps += 1;
-        let objective = local.value + energy;
-        self.problem.check_finite(&self.model, self.steps)?;
-        self.opened = self.problem.opened(&self.model.users);
-        Ok(StepReport {
-            step: self.steps,
-            openings: self.problem.openings_after(self.steps),
-            objective,
-            train_rmse: self.problem.train_rmse(&self.model, local.squares),
-        })
-    }
-
-    fn is_finished(&self) -> bool {
-        self.steps >= self.problem.steps()
-    }
-
-    fn model(&self) -> &Model {
-        &self.model
-    }
-
-    fn state(&self) -> SolverState {
-        SolverState::of(&self.model, self.steps, 0, Vec::new())
+    fn kept(&self) -> Vec<Vec<f64>> {
+        Vec::new()
     }
 
     fn resume(&mut self, state: &SolverState) -> Result<(), ModelError> {
-        state.kept::<0>()?;
-        state.restore_model(&mut self.model)?;
-        self.steps = state.steps;
-        self.opened = self.problem.opened(&self.model.users);
-        Ok(())
+        state.kept::<0>().map(|_| ())
     }
 }
 

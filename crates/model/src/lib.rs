@@ -27,6 +27,7 @@ mod eigen;
 mod error;
 pub mod evaluate;
 pub mod friends;
+mod full_batch;
 mod gd;
 mod gradient;
 mod implicit;

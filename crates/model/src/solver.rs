@@ -1,5 +1,6 @@
 use crate::adam::Adam;
 use crate::als::AlternatingLeastSquares;
+use crate::full_batch::FullBatch;
 use crate::gd::GradientDescent;
 use crate::problem::Problem;
 use crate::start::starting_model;
@@ -93,8 +94,11 @@ pub fn solver(
         social,
     };
     Ok(match settings.solver {
-        SolverKind::Gd => Box::new(GradientDescent::new(problem, start)),
-        SolverKind::Adam => Box::new(Adam::new(problem, start)),
+        SolverKind::Gd => Box::new(FullBatch::new(problem, start, GradientDescent)),
+        SolverKind::Adam => {
+            let adam = Adam::new(&problem, &start);
+            Box::new(FullBatch::new(problem, start, adam))
+        }
         SolverKind::Als => Box::new(AlternatingLeastSquares::new(problem, start)),
     })
 }
