@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use s3rec_bench::links::LinkShape;
+use s3rec_bench::shaped::{Buffers, Relay};
 use s3rec_cli::arguments::TrainingArgs;
 use s3rec_cli::client;
-use s3rec_cli::shaped::{Buffers, Relay};
 use s3rec_tests::command::run;
 use s3rec_tests::data::Files;
 use s3rec_tests::job::{Job, proposal};

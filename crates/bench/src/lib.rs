@@ -16,6 +16,7 @@
 //! | [`scale`] | cost against users, non-zeros and rank: measured where it fits, else predicted |
 //! | [`lists`] | learning lists and making those of everybody |
 //! | [`links`] | whole trainings over shaped links, and `ssmm` computed beside them |
+//! | [`shaped`] | links between two daemons on one machine, of a given rate and round-trip time |
 //! | [`headline`] | bytes and time to the same objective against `ssmm` with gradient descent |
 //! | [`workers`] | packs of an opening here and by a platform's workers |
 //! | [`record`], [`document`] | the form of the results |
@@ -43,6 +44,7 @@ mod rounding_error;
 pub mod rounds;
 pub mod scale;
 pub mod search;
+pub mod shaped;
 pub mod spread;
 pub mod ssmm;
 mod ssmm_workload;

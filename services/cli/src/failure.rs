@@ -92,8 +92,8 @@ pub enum Failure {
     #[error(transparent)]
     Leakage(Box<s3rec_leakage::LeakageError>),
     /// A link could not be shaped.
-    #[error("shaping the link failed: {0}")]
-    Shaping(String),
+    #[error(transparent)]
+    Shaping(#[from] s3rec_bench::shaped::ShapingError),
     /// An examination found something wrong, and has shown it.
     #[error("{wrong} of the lines above are wrong")]
     Unwell {

@@ -11,7 +11,6 @@
 //! | [`demo`] | both platforms on this machine, from keys to report |
 //! | [`doctor`] | examines one platform and says how to mend it |
 //! | [`progress`] | a running job on stderr |
-//! | [`shaped`] | slow links for measurements and tests |
 //! | [`output`] | text for people, one JSON document for programs |
 //! | [`failure`] | what can go wrong, with reasons and exit codes |
 
@@ -25,7 +24,6 @@ pub mod failure;
 pub mod init;
 pub mod output;
 pub mod progress;
-pub mod shaped;
 pub mod verbs;
 
 mod daemon;

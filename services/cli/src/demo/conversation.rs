@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use s3rec_job::Party;
 use s3rec_job::report::DataUse;
 use s3rec_sparse::ladder;
 use s3rec_wire::v1;
@@ -11,7 +12,6 @@ use super::DemoArgs;
 use super::files::Files;
 use super::friends::FriendsResults;
 use super::oracle::{self, Oracle};
-use super::workspace::Platform;
 use crate::client::{self, ExportedModel, RatingClient, SocialClient};
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -271,7 +271,7 @@ impl Conversation {
         };
         let last = if self.job_id.is_empty() {
             None
-        } else if role == Platform::Social.name() {
+        } else if role == Party::Social.name() {
             let watching = client::rating_events(&mut self.rating, &self.job_id, listen);
             timeout(SURVIVOR, watching).await.ok().and_then(Result::ok)
         } else {

@@ -11,10 +11,11 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use s3rec_job::Party;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use super::workspace::{Platform, Workspace};
+use super::workspace::Workspace;
 use crate::failure::Failure;
 
 /// Longest wait for a daemon's first address.
@@ -36,7 +37,7 @@ pub(super) struct Daemons {
 
 #[derive(Debug)]
 struct Daemon {
-    platform: Platform,
+    platform: Party,
     child: Child,
     log: std::path::PathBuf,
     operator_address: String,
@@ -51,9 +52,9 @@ impl Daemons {
 
     /// Starts the social platform; returns where the other platform reaches it.
     pub(super) async fn start_social(&mut self, workspace: &Workspace) -> Result<String, Failure> {
-        self.start_one(workspace, Platform::Social, None).await?;
-        let peer = workspace.data_dir(Platform::Social).join("peer.addr");
-        self.address(Platform::Social, &peer).await
+        self.start_one(workspace, Party::Social, None).await?;
+        let peer = workspace.data_dir(Party::Social).join("peer.addr");
+        self.address(Party::Social, &peer).await
     }
 
     /// Starts the rating platform, which reaches the social one at `peer_address`.
@@ -62,14 +63,14 @@ impl Daemons {
         workspace: &Workspace,
         peer_address: &str,
     ) -> Result<(), Failure> {
-        self.start_one(workspace, Platform::Rating, Some(peer_address))
+        self.start_one(workspace, Party::Rating, Some(peer_address))
             .await
     }
 
     async fn start_one(
         &mut self,
         workspace: &Workspace,
-        platform: Platform,
+        platform: Party,
         social_peer: Option<&str>,
     ) -> Result<(), Failure> {
         let configuration = workspace.configure(platform, social_peer)?;
@@ -90,7 +91,7 @@ impl Daemons {
     }
 
     /// Waits until the daemon has written where it listens.
-    async fn address(&mut self, platform: Platform, file: &Path) -> Result<String, Failure> {
+    async fn address(&mut self, platform: Party, file: &Path) -> Result<String, Failure> {
         let started = Instant::now();
         loop {
             if let Ok(text) = std::fs::read_to_string(file)
@@ -116,7 +117,7 @@ impl Daemons {
     }
 
     /// Where the platform's people connect.
-    pub(super) fn operator_address(&self, platform: Platform) -> &str {
+    pub(super) fn operator_address(&self, platform: Party) -> &str {
         let daemon = self
             .running
             .iter()
@@ -188,11 +189,7 @@ impl Daemon {
     }
 }
 
-fn spawn(
-    workspace: &Workspace,
-    platform: Platform,
-    configuration: &Path,
-) -> Result<Child, Failure> {
+fn spawn(workspace: &Workspace, platform: Party, configuration: &Path) -> Result<Child, Failure> {
     let log = workspace.log(platform);
     let log_file = File::create(&log).map_err(Failure::at(&log))?;
     let executable = workspace.executable(platform);

@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
+use s3rec_bench::shaped::Placement;
+use s3rec_job::Party;
 use s3rec_wire::v1;
 
 use super::DemoArgs;
 use super::conversation::Conversation;
 use super::daemons::Daemons;
 use super::files::Files;
-use super::placement::Placement;
-use super::workspace::{Platform, Workspace};
+use super::workspace::Workspace;
 use crate::failure::Failure;
 
 /// What a training over a link came to.
@@ -60,7 +61,7 @@ async fn converse(
     daemons: &mut Daemons,
 ) -> Result<MeasuredTraining, Failure> {
     let connection = |platform| workspace.connection(platform, daemons.operator_address(platform));
-    let (rating, social) = (connection(Platform::Rating), connection(Platform::Social));
+    let (rating, social) = (connection(Party::Rating), connection(Party::Social));
     let mut conversation = Conversation::open(&rating, &social).await?;
     let trained = tokio::select! {
         trained = train(&mut conversation, arguments, workspace.files()) => trained,

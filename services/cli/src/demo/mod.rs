@@ -8,7 +8,6 @@
 //! | `workspace` | the temporary directory: keys, configurations, data |
 //! | `daemons` | both daemons as processes that cannot outlive us |
 //! | `conversation` | what the people at both platforms do, in order |
-//! | `placement` | where the daemons run: the loopback, or networks of their own |
 //! | `measured` | one training over a given link, for `s3rec bench links` |
 //! | `friends` | the report of an opening of friends' sums |
 //! | `oracle` | the same training in the clear, which needs both sides' data |
@@ -21,7 +20,6 @@ mod files;
 mod friends;
 mod measured;
 mod oracle;
-mod placement;
 mod summary;
 mod synthetic;
 mod workspace;
@@ -32,9 +30,10 @@ pub use arguments::DemoArgs;
 pub use synthetic::write_synthetic;
 
 use s3rec_bench::report::Report;
+use s3rec_bench::shaped::Placement;
+use s3rec_job::Party;
 
 pub(crate) use measured::{MeasuredTraining, train_over};
-pub(crate) use placement::{Place, Placement};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -44,7 +43,7 @@ use conversation::{Conversation, Results};
 use daemons::Daemons;
 use files::Files;
 use friends::FriendsSummary;
-use workspace::{Platform, Workspace};
+use workspace::Workspace;
 
 /// Runs the demonstration and leaves nothing behind, whatever happens; platforms that run
 /// already keep what they were given.
@@ -97,7 +96,7 @@ async fn supervised(
 ) -> Result<(), Failure> {
     daemons.start(workspace).await?;
     let connection = |platform| workspace.connection(platform, daemons.operator_address(platform));
-    let (rating, social) = (connection(Platform::Rating), connection(Platform::Social));
+    let (rating, social) = (connection(Party::Rating), connection(Party::Social));
     let mut conversation = Conversation::open(&rating, &social).await?;
     let talked = tokio::select! {
         talked = conversation.run(arguments, workspace.files(), output.is_json()) => talked,

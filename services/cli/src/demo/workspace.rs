@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use s3rec_bench::shaped::Placement;
+use s3rec_job::Party;
 use s3rec_node::pki::{self, CertificateRole, Issuance};
 use tempfile::TempDir;
 use toml::Table;
 
 use super::DemoArgs;
 use super::files::Files;
-use super::placement::Placement;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -23,33 +24,19 @@ pub(super) struct Workspace {
     placement: Placement,
 }
 
-/// One of the two daemons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Platform {
-    Rating,
-    Social,
+/// What the platform's daemon is to others.
+const fn certificate(platform: Party) -> CertificateRole {
+    match platform {
+        Party::Rating => CertificateRole::Rating,
+        Party::Social => CertificateRole::Social,
+    }
 }
 
-impl Platform {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Rating => "rating",
-            Self::Social => "social",
-        }
-    }
-
-    const fn certificate(self) -> CertificateRole {
-        match self {
-            Self::Rating => CertificateRole::Rating,
-            Self::Social => CertificateRole::Social,
-        }
-    }
-
-    const fn operator(self) -> CertificateRole {
-        match self {
-            Self::Rating => CertificateRole::RatingOperator,
-            Self::Social => CertificateRole::SocialOperator,
-        }
+/// What its people are to it.
+const fn operator(platform: Party) -> CertificateRole {
+    match platform {
+        Party::Rating => CertificateRole::RatingOperator,
+        Party::Social => CertificateRole::SocialOperator,
     }
 }
 
@@ -60,7 +47,7 @@ impl Workspace {
         let directory = directory.map_err(Failure::at(&std::env::temp_dir()))?;
         let issued = pki::issue(&directory.path().join("keys"), &placement.hosts())?;
         let executable = std::env::current_exe().map_err(Failure::at("our own executable"))?;
-        for platform in [Platform::Rating, Platform::Social] {
+        for platform in [Party::Rating, Party::Social] {
             // The daemons are this very executable under the names that people look for.
             let link = directory.path().join(format!("s3rec-{}", platform.name()));
             symlink(&executable, &link).map_err(Failure::at(&link))?;
@@ -75,7 +62,7 @@ impl Workspace {
     }
 
     /// What the platform's daemon is started by.
-    pub(super) fn launcher(&self, platform: Platform) -> &[String] {
+    pub(super) fn launcher(&self, platform: Party) -> &[String] {
         &self.placement.of(platform).launcher
     }
 
@@ -87,28 +74,28 @@ impl Workspace {
         &self.files
     }
 
-    pub(super) fn data_dir(&self, platform: Platform) -> PathBuf {
+    pub(super) fn data_dir(&self, platform: Party) -> PathBuf {
         self.path().join(format!("{}-data", platform.name()))
     }
 
-    pub(super) fn log(&self, platform: Platform) -> PathBuf {
+    pub(super) fn log(&self, platform: Party) -> PathBuf {
         self.path().join(format!("{}.log", platform.name()))
     }
 
     /// The symbolic link to start the daemon by.
-    pub(super) fn executable(&self, platform: Platform) -> PathBuf {
+    pub(super) fn executable(&self, platform: Party) -> PathBuf {
         self.path().join(format!("s3rec-{}", platform.name()))
     }
 
     /// Writes a daemon's configuration; the rating platform's names the social one's address.
     pub(super) fn configure(
         &self,
-        platform: Platform,
+        platform: Party,
         social_peer: Option<&str>,
     ) -> Result<PathBuf, Failure> {
         let other = match platform {
-            Platform::Rating => CertificateRole::Social,
-            Platform::Social => CertificateRole::Rating,
+            Party::Rating => CertificateRole::Social,
+            Party::Social => CertificateRole::Rating,
         };
         let place = self.placement.of(platform);
         let mut peer = Table::new();
@@ -121,7 +108,7 @@ impl Workspace {
             Some(address) => peer.insert("address".into(), format!("https://{address}").into()),
             None => peer.insert("listen".into(), any_port(place.peer)),
         };
-        let (certificate, key) = self.identity(platform.certificate());
+        let (certificate, key) = self.identity(certificate(platform));
         let mut configuration = Table::new();
         configuration.insert("data_dir".into(), text(&self.data_dir(platform)));
         configuration.insert("name".into(), format!("{}.demo", platform.name()).into());
@@ -140,8 +127,8 @@ impl Workspace {
     }
 
     /// How that platform's operator connects.
-    pub(super) fn connection(&self, platform: Platform, address: &str) -> Connection {
-        let (certificate, key) = self.identity(platform.operator());
+    pub(super) fn connection(&self, platform: Party, address: &str) -> Connection {
+        let (certificate, key) = self.identity(operator(platform));
         Connection {
             address: format!("https://{address}"),
             ca: self.issued.ca_path.clone(),

@@ -2,15 +2,15 @@
 
 use clap::Parser;
 use s3rec_bench::links::{self, LinkRun, LinkShape, LinksReport, Shaping};
+use s3rec_bench::shaped::{Buffers, Namespaces, Placement, Relay, Shaper};
 use s3rec_bench::spread::Quantiles;
 
 use super::records::conclude;
 use crate::arguments::{LinksArgs, ShapingChoice};
-use crate::demo::{DemoArgs, MeasuredTraining};
+use crate::demo::{DemoArgs, MeasuredTraining, train_over};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::output::{Output, Table, bytes, duration, note};
-use crate::shaped::Shaper;
 
 /// Trains over every link, and shows.
 pub(super) async fn over_links(arguments: &LinksArgs, output: Output) -> Result<(), Failure> {
@@ -51,7 +51,7 @@ async fn measure(arguments: &LinksArgs) -> Result<LinksReport, Failure> {
                     "{protocol} over {} ({repeat} of {repeats})",
                     link.name
                 ));
-                let (training, bytes) = shaper.train(&demo, &link).await?;
+                let (training, bytes) = train(shaper.shaping, &demo, &link).await?;
                 (users, links) = (training.users, training.links);
                 trainings.push(training);
                 carried.push(bytes);
@@ -81,6 +81,34 @@ async fn measure(arguments: &LinksArgs) -> Result<LinksReport, Failure> {
         gradient_openings: openings,
         runs,
     })
+}
+
+/// Trains once over `link`; with the bytes that the link carried.
+async fn train(
+    shaping: Shaping,
+    arguments: &DemoArgs,
+    link: &LinkShape,
+) -> Result<(MeasuredTraining, u64), Failure> {
+    match shaping {
+        Shaping::Netem => {
+            // Dropped, and so removed, also when the training fails.
+            let namespaces = Namespaces::create(link)?;
+            let straight = |address: &str| Ok(address.to_owned());
+            let measured = train_over(arguments, namespaces.placement(), straight).await?;
+            Ok((measured, namespaces.carried_bytes()?))
+        }
+        Shaping::TokenBucket => {
+            let mut relay = None;
+            let through = |address: &str| {
+                let started = Relay::start(address, link, Buffers::Large)?;
+                let address = started.address();
+                relay = Some(started);
+                Ok(address)
+            };
+            let measured = train_over(arguments, Placement::default(), through).await?;
+            Ok((measured, relay.map_or(0, |relay| relay.carried_bytes())))
+        }
+    }
 }
 
 /// The demonstration of this data and protocol, by its own command line, so that everything

@@ -2,17 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::workspace::Platform;
+use s3rec_job::Party;
 
 /// One daemon's place.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub struct Place {
     /// Command to start the daemon by, before its own; empty for none.
-    pub(crate) launcher: Vec<String>,
+    pub launcher: Vec<String>,
     /// Where its people reach it.
-    pub(crate) operator: IpAddr,
+    pub operator: IpAddr,
     /// Where the other platform reaches it.
-    pub(crate) peer: IpAddr,
+    pub peer: IpAddr,
 }
 
 impl Default for Place {
@@ -28,23 +28,26 @@ impl Default for Place {
 
 /// Both daemons' places; the default is the loopback.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Placement {
+pub struct Placement {
     /// P0's.
-    pub(crate) rating: Place,
+    pub rating: Place,
     /// P1's.
-    pub(crate) social: Place,
+    pub social: Place,
 }
 
 impl Placement {
-    pub(super) fn of(&self, platform: Platform) -> &Place {
-        match platform {
-            Platform::Rating => &self.rating,
-            Platform::Social => &self.social,
+    /// That of a party.
+    #[must_use]
+    pub fn of(&self, party: Party) -> &Place {
+        match party {
+            Party::Rating => &self.rating,
+            Party::Social => &self.social,
         }
     }
 
     /// Addresses that the certificates must be valid for.
-    pub(super) fn hosts(&self) -> Vec<String> {
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
         let addresses = [&self.rating, &self.social].map(|place| [place.operator, place.peer]);
         let mut hosts: Vec<String> = addresses
             .as_flattened()

@@ -11,10 +11,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use s3rec_bench::links::LinkShape;
-
-use crate::demo::{Place, Placement};
-use crate::failure::Failure;
+use super::{Place, Placement, ShapingError};
+use crate::links::LinkShape;
 
 /// What all of our namespaces are called, before the number of the process.
 const PREFIX: &str = "s3rec-";
@@ -23,7 +21,7 @@ const QUEUE_PACKETS: &str = "100000";
 
 /// Two namespaces and three pairs.
 #[derive(Debug)]
-pub(super) struct Namespaces {
+pub struct Namespaces {
     process: u32,
 }
 
@@ -38,8 +36,8 @@ impl Namespaces {
     /// Tries everything that is needed, and takes it down again.
     ///
     /// # Errors
-    /// [`Failure::Shaping`] with what the system refused.
-    pub(super) fn probe() -> Result<(), Failure> {
+    /// [`ShapingError::Shaping`] with what the system refused.
+    pub fn probe() -> Result<(), ShapingError> {
         let link = LinkShape {
             name: "probe".to_owned(),
             bits_per_second: 1_000_000_000,
@@ -52,7 +50,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// As [`probe`](Self::probe).
-    pub(super) fn create(link: &LinkShape) -> Result<Self, Failure> {
+    pub fn create(link: &LinkShape) -> Result<Self, ShapingError> {
         remove_stale();
         let namespaces = Self {
             process: std::process::id(),
@@ -78,7 +76,7 @@ impl Namespaces {
     }
 
     /// Gives one end its addresses and its pair to us.
-    fn connect(&self, end: End) -> Result<(), Failure> {
+    fn connect(&self, end: End) -> Result<(), ShapingError> {
         let name = self.name(end);
         let own = device("l", end);
         let inside = device("m", end);
@@ -102,7 +100,7 @@ impl Namespaces {
     }
 
     /// Rate and half the round trip on what leaves this end.
-    fn shape(&self, end: End, link: &LinkShape) -> Result<(), Failure> {
+    fn shape(&self, end: End, link: &LinkShape) -> Result<(), ShapingError> {
         let delay = format!("{}us", (link.round_trip_ms * 500.0).round());
         let rate = format!("{}bit", link.bits_per_second);
         run(
@@ -128,7 +126,7 @@ impl Namespaces {
     }
 
     /// Where the daemons start and listen.
-    pub(super) fn placement(&self) -> Placement {
+    pub fn placement(&self) -> Placement {
         let place = |end| {
             let launcher = ["ip", "netns", "exec", &self.name(end)];
             Place {
@@ -146,8 +144,8 @@ impl Namespaces {
     /// Bytes that the shaped pair carried, both ways, framing included.
     ///
     /// # Errors
-    /// [`Failure::Shaping`].
-    pub(super) fn carried_bytes(&self) -> Result<u64, Failure> {
+    /// [`ShapingError::Shaping`].
+    pub fn carried_bytes(&self) -> Result<u64, ShapingError> {
         let name = self.name(End::Rating);
         let shown = run(
             "ip",
@@ -162,7 +160,7 @@ impl Namespaces {
             ],
         )?;
         let links: serde_json::Value =
-            serde_json::from_slice(&shown.stdout).map_err(|e| Failure::Shaping(e.to_string()))?;
+            serde_json::from_slice(&shown.stdout).map_err(|e| ShapingError(e.to_string()))?;
         let bytes = |direction: &str| {
             links[0]["stats64"][direction]["bytes"]
                 .as_u64()
@@ -244,17 +242,17 @@ fn remove_stale() {
 }
 
 /// Runs a command to its end; what it says on stderr is the failure.
-fn run(program: &str, arguments: &[&str]) -> Result<Output, Failure> {
+fn run(program: &str, arguments: &[&str]) -> Result<Output, ShapingError> {
     let line = format!("{program} {}", arguments.join(" "));
     let output = Command::new(program)
         .args(arguments)
         .output()
-        .map_err(|error| Failure::Shaping(format!("{line}: {error}")))?;
+        .map_err(|error| ShapingError(format!("{line}: {error}")))?;
     if output.status.success() {
         return Ok(output);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::Shaping(format!("{line}: {}", said.trim())))
+    Err(ShapingError(format!("{line}: {}", said.trim())))
 }
 
 #[cfg(test)]
@@ -279,7 +277,7 @@ mod tests {
     #[test]
     fn what_the_system_refuses_is_told_with_the_command() {
         let refused = run("ip", &["netns", "del", "s3rec-0-none"]);
-        let Err(Failure::Shaping(text)) = refused else {
+        let Err(ShapingError(text)) = refused else {
             panic!("{refused:?}");
         };
         assert!(text.contains("ip netns del s3rec-0-none"), "{text}");

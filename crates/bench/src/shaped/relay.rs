@@ -11,11 +11,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use s3rec_bench::links::LinkShape;
 use socket2::SockRef;
 
+use super::ShapingError;
 use super::pacing::{Line, wait_until};
-use crate::failure::Failure;
+use crate::links::LinkShape;
 
 /// Read at a time: small against the line's delay, large against the cost of a call.
 const PIECE_BYTES: usize = 16 << 10;
@@ -68,10 +68,10 @@ impl Relay {
     /// Listens on a free port and passes every connection on to `target`.
     ///
     /// # Errors
-    /// [`Failure::Shaping`].
-    pub fn start(target: &str, link: &LinkShape, buffers: Buffers) -> Result<Self, Failure> {
+    /// [`ShapingError`].
+    pub fn start(target: &str, link: &LinkShape, buffers: Buffers) -> Result<Self, ShapingError> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
-            Failure::Shaping(format!("the relay cannot {what}: {error}"))
+            ShapingError(format!("the relay cannot {what}: {error}"))
         };
         let target: SocketAddr = target.parse().map_err(|e| failed("read its target", &e))?;
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| failed("listen", &e))?;
