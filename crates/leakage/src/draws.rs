@@ -1,7 +1,6 @@
 //! Draws from a seed, the same on every machine.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+pub(crate) use s3rec_model::random::{normal, stream, unit};
 
 /// What is drawn from one seed.
 pub(crate) mod purpose {
@@ -9,23 +8,6 @@ pub(crate) mod purpose {
     pub(crate) const SIDES: u64 = 2;
     pub(crate) const PROJECTION: u64 = 3;
     pub(crate) const COINS: u64 = 4;
-}
-
-pub(crate) fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&purpose.to_le_bytes());
-    ChaCha8Rng::from_seed(key)
-}
-
-/// Evenly in [0, 1).
-pub(crate) fn unit(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// Sum of twelve uniforms: near enough to normal for a direction.
-pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    (0..12).map(|_| unit(rng)).sum::<f64>() - 6.0
 }
 
 /// An even draw in [0, 1) that a pair of users has whoever asks, in either order.

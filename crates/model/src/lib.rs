@@ -38,7 +38,7 @@ mod model;
 pub mod popularity;
 pub mod preset;
 mod problem;
-mod random;
+pub mod random;
 pub mod recommend;
 mod settings;
 mod social;

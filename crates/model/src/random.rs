@@ -24,7 +24,8 @@ pub(crate) mod purpose {
 }
 
 /// The stream of a seed for one purpose.
-pub(crate) fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
+#[must_use]
+pub fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&purpose.to_le_bytes());
@@ -32,19 +33,19 @@ pub(crate) fn stream(seed: u64, purpose: u64) -> ChaCha8Rng {
 }
 
 /// Evenly in [0, 1), 53 bits.
-pub(crate) fn unit(rng: &mut ChaCha8Rng) -> f64 {
+pub fn unit(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Sum of twelve uniforms: near enough to normal for a start, and only additions, so that the
 /// same seed gives the same bits everywhere.
-pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
+pub fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let unit = (0..12).map(|_| (rng.next_u64() >> 11) as f64).sum::<f64>();
     unit / (1u64 << 53) as f64 - 6.0
 }
 
 /// Evenly from 0 to `bound` − 1, but for a bias far below anything seen; 0 for no bound.
-pub(crate) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+pub fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
     let drawn = rng.next_u64() % bound.max(1) as u64;
     usize::try_from(drawn).unwrap_or(0)
 }

@@ -24,6 +24,6 @@ pub use error::SparseError;
 pub use ladder::ladder;
 pub use operator::{OperatorKind, SocialOperator};
 pub use pattern::{PatternPolicy, PublicPattern, SecretPattern, declassify};
-pub use ratings::{Rating, RatingMatrix};
+pub use ratings::{Rating, RatingMatrix, user_mask};
 pub use social::SocialMatrix;
 pub use stated::{BoundsRule, OperatorBounds, PublicBounds, StatedBounds};

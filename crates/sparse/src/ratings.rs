@@ -61,6 +61,18 @@ fn filtered(
     CsMatI::new((matrix.rows(), matrix.cols()), indptr, indices, values)
 }
 
+/// Which of `users` users are among `members`; members beyond them are passed over.
+#[must_use]
+pub fn user_mask<'m>(users: usize, members: impl IntoIterator<Item = &'m u32>) -> Vec<bool> {
+    let mut is_member = vec![false; users];
+    for &user in members {
+        if let Some(is_member) = is_member.get_mut(user as usize) {
+            *is_member = true;
+        }
+    }
+    is_member
+}
+
 impl RatingMatrix {
     /// Builds R of shape `users` × `items`; the order of `ratings` does not matter.
     ///
@@ -142,12 +154,7 @@ impl RatingMatrix {
     /// Without the ratings of the users in `hidden`, ascending; users and items stay.
     #[must_use]
     pub fn without_users(&self, hidden: &[u32]) -> Self {
-        let mut is_hidden = vec![false; self.users()];
-        for &user in hidden {
-            if let Some(hidden) = is_hidden.get_mut(user as usize) {
-                *hidden = true;
-            }
-        }
+        let is_hidden = user_mask(self.users(), hidden);
         let is_hidden = |user: u32| is_hidden.get(user as usize).copied().unwrap_or(true);
         Self {
             by_user: filtered(&self.by_user, |user, _| !is_hidden(user)),

@@ -11,7 +11,7 @@ use s3rec_model::evaluate::Relevance;
 use s3rec_model::friends::{Candidate, FriendsBase, Together};
 use s3rec_model::lists::{ListsModel, ListsSettings};
 use s3rec_model::verdict::{self, Opened, Verdict, VerdictSettings};
-use s3rec_sparse::RatingMatrix;
+use s3rec_sparse::{RatingMatrix, user_mask};
 use s3rec_spmm::FriendsRelease;
 use s3rec_spmm::noise_first::guarantee::Guarantee;
 use s3rec_wire::status::{Fault, Reason};
@@ -137,12 +137,7 @@ fn learn(
         sums.row_mut(to).copy_from_slice(opened.sums.row(from));
         rows.extend(opened.opened.get(from));
     }
-    let mut is_common = vec![false; plan.train.users()];
-    for &user in &opened.common {
-        if let Some(common) = is_common.get_mut(user as usize) {
-            *common = true;
-        }
-    }
+    let is_common = user_mask(plan.train.users(), &opened.common);
     let noisy = (&sums, parameters.sigma());
     let few_below = few_below(release);
     let judging = (few_below, relevance);

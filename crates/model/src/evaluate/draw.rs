@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix};
+use s3rec_sparse::{Rating, RatingMatrix, user_mask};
 
 /// Largest K that is judged.
 pub(super) const MOST_KEPT: usize = 4;
@@ -103,10 +103,7 @@ impl Drawing<'_> {
         if sides.uploaded.is_empty() || sides.calibration.len() < FEWEST_JUDGED {
             return Ok(None);
         }
-        let mut is_calibration = vec![false; users];
-        for &user in &sides.calibration {
-            is_calibration[user as usize] = true;
-        }
+        let is_calibration = user_mask(users, &sides.calibration);
         let base: Vec<Rating> = train
             .iter()
             .copied()

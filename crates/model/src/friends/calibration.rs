@@ -5,7 +5,7 @@ use crate::evaluate::{Relevance, ndcg};
 use crate::lists::{Blocks, Catalogue, ListsModel, best, narrow};
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::RatingMatrix;
+use s3rec_sparse::{RatingMatrix, user_mask};
 
 /// Parts of the cross-validation over calibration users.
 pub(super) const FOLDS: usize = 5;
@@ -148,12 +148,7 @@ impl<'a> Calibration<'a> {
             }
         };
         let opened = || sides.opened.iter().enumerate();
-        let mut is_sampled = vec![false; ratings.users()];
-        for &user in &sides.calibration {
-            if let Some(is_sampled) = is_sampled.get_mut(user as usize) {
-                *is_sampled = true;
-            }
-        }
+        let is_sampled = user_mask(ratings.users(), &sides.calibration);
         let is_sampled = |user: &u32| is_sampled.get(*user as usize) == Some(&true);
         let has_few = |user: &u32| !is_sampled(user) && sides.uploaded.binary_search(user).is_err();
         let users: Vec<(usize, &u32)> = opened().filter(|(_, user)| is_sampled(user)).collect();

@@ -50,7 +50,7 @@ use crate::random::{below, purpose, stream};
 use crate::{ListsModel, ListsSettings, ModelError, SolverSettings, Unit};
 use nested::Nested;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::RatingMatrix;
+use s3rec_sparse::{RatingMatrix, user_mask};
 use serde::{Deserialize, Serialize};
 
 /// Parts of the outer cross-validation.
@@ -158,11 +158,8 @@ impl Opened<'_> {
 
     /// Which of P0's users P1 has too.
     pub(crate) fn is_common(&self) -> Vec<bool> {
-        let mut is_common = vec![false; self.ratings.users()];
-        for &user in self.sides.opened.iter().chain(&self.sides.uploaded) {
-            is_common[user as usize] = true;
-        }
-        is_common
+        let common = self.sides.opened.iter().chain(&self.sides.uploaded);
+        user_mask(self.ratings.users(), common)
     }
 }
 
