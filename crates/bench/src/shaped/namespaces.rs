@@ -11,6 +11,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use s3rec_job::Party;
+
 use super::{Place, Placement, ShapingError};
 use crate::links::LinkShape;
 
@@ -25,18 +27,11 @@ pub struct Namespaces {
     process: u32,
 }
 
-/// One platform's end.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Rating,
-    Social,
-}
-
 impl Namespaces {
     /// Tries everything that is needed, and takes it down again.
     ///
     /// # Errors
-    /// [`ShapingError::Shaping`] with what the system refused.
+    /// [`ShapingError`] with what the system refused.
     pub fn probe() -> Result<(), ShapingError> {
         let link = LinkShape {
             name: "probe".to_owned(),
@@ -56,11 +51,11 @@ impl Namespaces {
             process: std::process::id(),
         };
         // From here on dropping it removes whatever was made.
-        for end in [End::Rating, End::Social] {
+        for end in [Party::Rating, Party::Social] {
             run("ip", &["netns", "add", &namespaces.name(end)])?;
         }
-        let [rating, social] = [End::Rating, End::Social].map(|end| namespaces.name(end));
-        let (near, far) = (device("l", End::Rating), device("l", End::Social));
+        let [rating, social] = [Party::Rating, Party::Social].map(|end| namespaces.name(end));
+        let (near, far) = (device("l", Party::Rating), device("l", Party::Social));
         run(
             "ip",
             &[
@@ -68,7 +63,7 @@ impl Namespaces {
                 "netns", &social,
             ],
         )?;
-        for end in [End::Rating, End::Social] {
+        for end in [Party::Rating, Party::Social] {
             namespaces.connect(end)?;
             namespaces.shape(end, link)?;
         }
@@ -76,7 +71,7 @@ impl Namespaces {
     }
 
     /// Gives one end its addresses and its pair to us.
-    fn connect(&self, end: End) -> Result<(), ShapingError> {
+    fn connect(&self, end: Party) -> Result<(), ShapingError> {
         let name = self.name(end);
         let own = device("l", end);
         let inside = device("m", end);
@@ -100,7 +95,7 @@ impl Namespaces {
     }
 
     /// Rate and half the round trip on what leaves this end.
-    fn shape(&self, end: End, link: &LinkShape) -> Result<(), ShapingError> {
+    fn shape(&self, end: Party, link: &LinkShape) -> Result<(), ShapingError> {
         let delay = format!("{}us", (link.round_trip_ms * 500.0).round());
         let rate = format!("{}bit", link.bits_per_second);
         run(
@@ -126,6 +121,7 @@ impl Namespaces {
     }
 
     /// Where the daemons start and listen.
+    #[must_use]
     pub fn placement(&self) -> Placement {
         let place = |end| {
             let launcher = ["ip", "netns", "exec", &self.name(end)];
@@ -136,17 +132,17 @@ impl Namespaces {
             }
         };
         Placement {
-            rating: place(End::Rating),
-            social: place(End::Social),
+            rating: place(Party::Rating),
+            social: place(Party::Social),
         }
     }
 
     /// Bytes that the shaped pair carried, both ways, framing included.
     ///
     /// # Errors
-    /// [`ShapingError::Shaping`].
+    /// [`ShapingError`].
     pub fn carried_bytes(&self) -> Result<u64, ShapingError> {
-        let name = self.name(End::Rating);
+        let name = self.name(Party::Rating);
         let shown = run(
             "ip",
             &[
@@ -156,7 +152,7 @@ impl Namespaces {
                 "-j",
                 "link",
                 "show",
-                &device("l", End::Rating),
+                &device("l", Party::Rating),
             ],
         )?;
         let links: serde_json::Value =
@@ -170,11 +166,11 @@ impl Namespaces {
     }
 
     /// Our device of the pair to one end.
-    fn ours(&self, end: End) -> String {
+    fn ours(&self, end: Party) -> String {
         format!("s3r{}{}", suffix(end), self.process % 1_000_000)
     }
 
-    fn name(&self, end: End) -> String {
+    fn name(&self, end: Party) -> String {
         format!("{PREFIX}{}-{}", self.process, suffix(end))
     }
 
@@ -186,7 +182,7 @@ impl Namespaces {
 
 impl Drop for Namespaces {
     fn drop(&mut self) {
-        for end in [End::Rating, End::Social] {
+        for end in [Party::Rating, Party::Social] {
             // What was never made is no failure. A namespace takes its devices with it, but later:
             // ours goes first, so that its name is free at once.
             let _ = run("ip", &["link", "del", &self.ours(end)]);
@@ -195,30 +191,30 @@ impl Drop for Namespaces {
     }
 }
 
-const fn suffix(end: End) -> &'static str {
+const fn suffix(end: Party) -> &'static str {
     match end {
-        End::Rating => "r",
-        End::Social => "s",
+        Party::Rating => "r",
+        Party::Social => "s",
     }
 }
 
-fn device(kind: &str, end: End) -> String {
+fn device(kind: &str, end: Party) -> String {
     format!("{kind}{}", suffix(end))
 }
 
 /// Last byte of the address towards the other platform.
-const fn peer_byte(end: End) -> u8 {
+const fn peer_byte(end: Party) -> u8 {
     match end {
-        End::Rating => 9,
-        End::Social => 10,
+        Party::Rating => 9,
+        Party::Social => 10,
     }
 }
 
 /// Last byte of the address towards its people; ours is one less.
-const fn operator_byte(end: End) -> u8 {
+const fn operator_byte(end: Party) -> u8 {
     match end {
-        End::Rating => 2,
-        End::Social => 6,
+        Party::Rating => 2,
+        Party::Social => 6,
     }
 }
 
