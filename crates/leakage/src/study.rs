@@ -3,7 +3,7 @@
 use s3rec_algebra::RealMatrix;
 use s3rec_model::friends::{COLUMNS, OpenedSides, Sampling, rows_to_open};
 use s3rec_model::{ListsModel, ListsSettings};
-use s3rec_sparse::{Rating, RatingMatrix, SocialMatrix};
+use s3rec_sparse::{RatingMatrix, SocialMatrix, user_mask};
 use s3rec_spmm::noise_first::{Friends, Split};
 use serde::{Deserialize, Serialize};
 
@@ -79,10 +79,9 @@ impl Study {
         social: SocialMatrix,
         options: StudyOptions,
     ) -> Result<Self, LeakageError> {
-        let mut is_common = vec![false; ratings.users()];
+        let is_common = user_mask(ratings.users(), common);
         let mut place = vec![u32::MAX; ratings.users()];
         for (index, &user) in (0..).zip(common) {
-            is_common[user as usize] = true;
             place[user as usize] = index;
         }
         let counts: Vec<usize> = (0..ratings.users())
@@ -94,11 +93,7 @@ impl Study {
             seed: options.seed,
         };
         let sides = OpenedSides::draw(&is_common, &counts, &sampling);
-        let base: Vec<Rating> = ratings
-            .iter()
-            .filter(|rating| sides.calibration.binary_search(&rating.user).is_err())
-            .collect();
-        let base = RatingMatrix::from_ratings(ratings.users(), ratings.items(), &base)?;
+        let base = ratings.without_users(&sides.calibration);
         let settings = ListsSettings::default();
         let blind = ListsModel::learn(&base, &settings)?;
         let model = ListsModel::learn(ratings, &settings)?;

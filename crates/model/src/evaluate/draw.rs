@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use rayon::prelude::*;
 use s3rec_algebra::RealMatrix;
-use s3rec_sparse::{Rating, RatingMatrix, user_mask};
+use s3rec_sparse::{Rating, RatingMatrix};
 
 /// Largest K that is judged.
 pub(super) const MOST_KEPT: usize = 4;
@@ -87,9 +87,7 @@ impl Drawing<'_> {
             .iter()
             .filter(|rating| !hidden[rating.user as usize])
             .collect();
-        let matrix =
-            |ratings: &[Rating]| RatingMatrix::from_ratings(users, self.ratings.items(), ratings);
-        let all_train = matrix(&train)?;
+        let all_train = RatingMatrix::from_ratings(users, self.ratings.items(), &train)?;
         let counts: Vec<usize> = (0..users)
             .map(|user| all_train.by_user(user).0.len())
             .collect();
@@ -103,13 +101,7 @@ impl Drawing<'_> {
         if sides.uploaded.is_empty() || sides.calibration.len() < FEWEST_JUDGED {
             return Ok(None);
         }
-        let is_calibration = user_mask(users, &sides.calibration);
-        let base: Vec<Rating> = train
-            .iter()
-            .copied()
-            .filter(|rating| !is_calibration[rating.user as usize])
-            .collect();
-        let base = matrix(&base)?;
+        let base = all_train.without_users(&sides.calibration);
         let model = ListsModel::learn(&base, &self.settings.lists)?;
         let judging = Judging {
             cutoff: self.settings.ranking.cutoff,
